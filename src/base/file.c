@@ -1,0 +1,241 @@
+#define _GNU_SOURCE
+#include "base/file.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit) {
+    int rc = OK;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(errno, "cannot open %s", path);
+    if (fstat(fd, &st) != 0) {
+        rc = fail_errno(errno, "cannot read %s", path);
+        goto done;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        rc = fail(E_IO, "%s is not a regular file", path);
+        goto done;
+    }
+    if (limit > 0 && (uint64_t)st.st_size > limit) {
+        rc = fail(E_FORMAT, "%s: %lld bytes, more than the %zu allowed", path, (long long)st.st_size, limit);
+        goto done;
+    }
+    size_t size = (size_t)st.st_size;
+    TRY(memory_resize(&bytes, size + 1, 1));
+    while (n < size) {
+        ssize_t got = read(fd, bytes + n, size - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            rc = fail_errno(errno, "cannot read %s", path);
+            goto done;
+        }
+        if (got == 0)
+            break; /* shrank while reading: what is there is what there is */
+        n += (size_t)got;
+    }
+    bytes[n] = 0;
+    *out = bytes;
+    *out_n = n;
+    bytes = NULL; /* now owned by the caller */
+done:
+    free(bytes);
+    close(fd);
+    return rc;
+}
+
+int path_format(char out[PATH_BYTES], const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(out, PATH_BYTES, format, args);
+    va_end(args);
+    return n >= 0 && n < PATH_BYTES ? OK : fail(E_IO, "path too long: %.200s...", out);
+}
+
+int path_join(char out[PATH_BYTES], const char *folder, const char *name) {
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/')
+        n--;
+    return path_format(out, "%.*s%s%s", (int)n, folder, n > 0 && folder[n - 1] != '/' ? "/" : "", name);
+}
+
+int folder_make(const char *path) {
+    char partial[PATH_BYTES];
+    int rc = path_format(partial, "%s", path);
+    if (rc != OK)
+        return rc;
+    for (char *p = partial + 1;; p++) {
+        if (*p != '/' && *p != 0)
+            continue;
+        char end = *p;
+        *p = 0;
+        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+            return fail_errno(errno, "cannot make folder %s", partial);
+        *p = end;
+        if (end == 0)
+            break;
+    }
+    return folder_exists(path) ? OK : fail(E_IO, "cannot make folder %s: a file of that name is there", path);
+}
+
+bool file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+bool folder_exists(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int file_remove(const char *path) {
+    if (unlink(path) != 0 && errno != ENOENT)
+        return fail_errno(errno, "cannot remove %s", path);
+    return OK;
+}
+
+int atomic_open(atomic_file *f, const char *path) {
+    f->fd = -1;
+    f->written = 0;
+    int rc = OK;
+    TRY(path_format(f->path, "%s", path));
+    TRY(path_format(f->temporary, "%s.tmp", path));
+    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (f->fd < 0)
+        rc = fail_errno(errno, "cannot write %s", f->temporary);
+done:
+    return rc;
+}
+
+static int write_at(const atomic_file *f, uint64_t offset, const unsigned char *bytes, size_t n) {
+    while (n > 0) {
+        ssize_t put = pwrite(f->fd, bytes, n, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return fail_errno(errno, "cannot write %s", f->path);
+        bytes += put;
+        offset += (uint64_t)put;
+        n -= (size_t)put;
+    }
+    return OK;
+}
+
+int atomic_write(atomic_file *f, const void *bytes, size_t n) {
+    int rc = write_at(f, f->written, bytes, n);
+    if (rc == OK)
+        f->written += n;
+    return rc;
+}
+
+int atomic_write_at(atomic_file *f, uint64_t offset, const void *bytes, size_t n) {
+    return write_at(f, offset, bytes, n);
+}
+
+static void folder_sync(const char *path) {
+    char folder[PATH_BYTES];
+    if (path_format(folder, "%s", path) != OK)
+        return;
+    int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd); /* some file systems refuse it for folders: nothing more can be done there */
+        close(fd);
+    }
+}
+
+int atomic_commit(atomic_file *f) {
+    int rc = OK;
+    if (fsync(f->fd) != 0) {
+        rc = fail_errno(errno, "cannot write %s", f->path);
+        goto done;
+    }
+    int closed = close(f->fd);
+    f->fd = -1;
+    if (closed != 0) {
+        rc = fail_errno(errno, "cannot write %s", f->path);
+        goto done;
+    }
+    if (rename(f->temporary, f->path) != 0) {
+        rc = fail_errno(errno, "cannot rename %s to %s", f->temporary, f->path);
+        goto done;
+    }
+    folder_sync(f->path);
+    f->temporary[0] = 0;
+done:
+    if (rc != OK)
+        atomic_abort(f);
+    return rc;
+}
+
+void atomic_abort(atomic_file *f) {
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+    if (f->temporary[0] != 0)
+        unlink(f->temporary);
+    f->temporary[0] = 0;
+}
+
+int file_write_atomic(const char *path, const void *bytes, size_t n) {
+    atomic_file f;
+    int rc = OK;
+    TRY(atomic_open(&f, path));
+    TRY(atomic_write(&f, bytes, n));
+    TRY(atomic_commit(&f));
+done:
+    if (rc != OK)
+        atomic_abort(&f);
+    return rc;
+}
+
+int lock_take(int *out, const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return fail_errno(errno, "cannot open the lock %s", path);
+    char holder[128] = "";
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int error = errno;
+        ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
+        close(fd);
+        if (error != EWOULDBLOCK)
+            return fail_errno(error, "cannot lock %s", path);
+        holder[n > 0 ? n : 0] = 0;
+        holder[strcspn(holder, "\n")] = 0;
+        return fail(E_LOCKED, "%s is held by process %s: let it end, or choose another --out", path, holder);
+    }
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    int n = snprintf(holder, sizeof holder, "%ld on %s\n", (long)getpid(), host);
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)n, 0) != n) {
+        int rc = fail_errno(errno, "cannot write the lock %s", path);
+        close(fd);
+        return rc;
+    }
+    *out = fd;
+    return OK;
+}
+
+double clock_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double clock_wall(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}

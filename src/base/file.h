@@ -1,0 +1,57 @@
+/** Files: whole reads, atomic writes, folders, locks. Every error names the path. */
+#ifndef LINNET_BASE_FILE_H
+#define LINNET_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PATH_BYTES 4096
+
+/** Reads a whole file into malloc'd memory with a terminating 0 that is not counted.
+ *  `limit`: largest size accepted (0: none). @return 0, E_NOTFOUND, E_IO, E_NOMEM, E_FORMAT (over the limit) */
+int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit);
+
+/** Joins into `out`; a missing or superfluous '/' between is mended. @return 0 or E_IO (too long) */
+int path_join(char out[PATH_BYTES], const char *folder, const char *name);
+/** printf into a path buffer. @return 0 or E_IO (too long) */
+int path_format(char out[PATH_BYTES], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** mkdir -p. */
+int folder_make(const char *path);
+bool file_exists(const char *path);
+bool folder_exists(const char *path);
+/** Removes a file; one that is not there is no error. */
+int file_remove(const char *path);
+
+/** A file that appears under its name complete or not at all: written beside it, fsync, rename, fsync of the folder.
+ *  One writer per name. */
+typedef struct atomic_file {
+    int fd; /* -1: closed */
+    char path[PATH_BYTES];
+    char temporary[PATH_BYTES];
+    uint64_t written; /* bytes so far */
+} atomic_file;
+
+int atomic_open(atomic_file *f, const char *path);
+int atomic_write(atomic_file *f, const void *bytes, size_t n);
+/** Overwrites bytes at an offset that was already written (headers known late). */
+int atomic_write_at(atomic_file *f, uint64_t offset, const void *bytes, size_t n);
+/** fsync and rename: from here on the file is there. On failure the old file stays and the temporary is gone. */
+int atomic_commit(atomic_file *f);
+/** Gives up: removes the temporary. Harmless after commit. */
+void atomic_abort(atomic_file *f);
+
+/** open + write + commit. */
+int file_write_atomic(const char *path, const void *bytes, size_t n);
+
+/** Takes an exclusive advisory lock on a file (made if absent; holds "pid host"). @return 0, E_LOCKED (naming the
+ *  holder), E_IO. *fd is closed to release. */
+int lock_take(int *fd, const char *path);
+
+/** Monotonic seconds. */
+double clock_seconds(void);
+/** Seconds since 1970. */
+double clock_wall(void);
+
+#endif

@@ -1,0 +1,19 @@
+/** Messages on their way to the user. Nothing below src/cli prints: it hands a line to the sink that
+ *  the program set (none set: the line is dropped). Thread-safe. */
+#ifndef LINNET_BASE_LOG_H
+#define LINNET_BASE_LOG_H
+
+typedef enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN } log_level;
+
+typedef void log_sink(void *context, log_level level, const char *line);
+
+/** Sets the sink; `context` is passed on to it. NULL drops all lines. Call before threads start. */
+void log_set_sink(log_sink *sink, void *context);
+
+void log_line(log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
+
+#endif

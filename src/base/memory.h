@@ -1,0 +1,36 @@
+/** Memory: checked allocation, and one-block arenas that give huge pages where the system has them. */
+#ifndef LINNET_BASE_MEMORY_H
+#define LINNET_BASE_MEMORY_H
+
+#include <stddef.h>
+
+#define MEMORY_ALIGN 64 /* bytes: a cache line and an AVX-512 register */
+
+/** Sets *out to `count * size` zeroed bytes (never NULL on success, also for 0). Free with free().
+ *  @return 0 or E_NOMEM (also when the product overflows) */
+int memory_zeroed(void *out, size_t count, size_t size);
+
+/** Resizes *pointer (void **) to `count * size` bytes; on failure *pointer stays valid. @return 0 or E_NOMEM */
+int memory_resize(void *pointer, size_t count, size_t size);
+
+/** Copies a string. @return 0 or E_NOMEM */
+int memory_string(char **out, const char *text);
+
+/** One block of memory, mapped once, zero-filled, aligned to 2 MiB and advised to use huge pages. */
+typedef struct arena {
+    unsigned char *base;
+    size_t bytes; /* capacity */
+    size_t used;  /* handed out by arena_take */
+} arena;
+
+/** Maps `bytes` (0 gives an empty arena). @return 0 or E_NOMEM, naming the size */
+int arena_init(arena *a, size_t bytes);
+void arena_deinit(arena *a);
+
+/** The next `bytes`, aligned to MEMORY_ALIGN; NULL when the arena is full. */
+void *arena_take(arena *a, size_t bytes);
+
+/** Rounds up to a multiple of MEMORY_ALIGN. */
+size_t memory_round(size_t bytes);
+
+#endif

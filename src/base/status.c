@@ -1,0 +1,65 @@
+#include "base/status.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_BYTES 1024
+
+static _Thread_local char message[MESSAGE_BYTES] = "no error";
+
+int fail(int code, const char *format, ...) {
+    char text[MESSAGE_BYTES]; /* the arguments may point into `message` */
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    memcpy(message, text, sizeof text);
+    return code;
+}
+
+int fail_context(int code, const char *format, ...) {
+    char context[MESSAGE_BYTES / 2], old[MESSAGE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(context, sizeof context, format, args);
+    va_end(args);
+    memcpy(old, message, sizeof old);
+    size_t n = strlen(context);
+    memcpy(message, context, n);
+    snprintf(message + n, sizeof message - n, ": %s", old);
+    return code;
+}
+
+static int code_of_errno(int error) {
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT: return E_FULL;
+    case ENOENT: return E_NOTFOUND;
+    case ENOMEM: return E_NOMEM;
+    default: return E_IO;
+    }
+}
+
+int fail_errno(int error, const char *format, ...) {
+    char text[MESSAGE_BYTES / 2];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return fail(code_of_errno(error), "%s: %s", text, strerror(error));
+}
+
+const char *status_message(void) { return message; }
+
+const char *status_text(int code) {
+    switch (code) {
+    case OK: return "done";
+#define STATUS_CASE(name, value, text)                                                                                 \
+    case name: return text;
+        STATUS_LIST(STATUS_CASE)
+#undef STATUS_CASE
+    default: return "unknown status";
+    }
+}

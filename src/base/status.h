@@ -1,0 +1,56 @@
+/** Errors: an int status (0 or a negative code) and a thread-local message that names
+ *  the file, what was expected and what to do.
+ *
+ *      TRY(file_read(&bytes, &bytes_n, path));
+ *      if (bytes_n < 8) { rc = fail(E_FORMAT, "%s: %zu bytes, a header needs 8", path, bytes_n); goto done; }
+ *
+ *  TRY jumps to the function's one cleanup label, `done:`, with the code in its `int rc`. */
+#ifndef LINNET_BASE_STATUS_H
+#define LINNET_BASE_STATUS_H
+
+#define STATUS_LIST(X)                                                                                                 \
+    X(E_NOMEM, -1, "out of memory")                                                                                    \
+    X(E_IO, -2, "input or output failed")                                                                              \
+    X(E_FULL, -3, "no space left")                                                                                     \
+    X(E_FORMAT, -4, "malformed file")                                                                                  \
+    X(E_DATA, -5, "unusable dataset")                                                                                  \
+    X(E_OPTION, -6, "wrong option")                                                                                    \
+    X(E_SHAPE, -7, "shapes do not fit")                                                                                \
+    X(E_DEVICE, -8, "device failed")                                                                                   \
+    X(E_UNSUPPORTED, -9, "not supported here")                                                                         \
+    X(E_NONFINITE, -10, "not finite")                                                                                  \
+    X(E_LOCKED, -11, "in use by another process")                                                                      \
+    X(E_STOPPED, -12, "stopped by a signal")                                                                           \
+    X(E_NOTFOUND, -13, "not found")
+
+enum status_code {
+    OK = 0,
+#define STATUS_ENUM(name, value, text) name = (value),
+    STATUS_LIST(STATUS_ENUM)
+#undef STATUS_ENUM
+};
+
+/** Sets this thread's message and returns `code`, so that `return fail(...)` reads well. */
+int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Puts "context: " before this thread's message; returns `code` unchanged. */
+int fail_context(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** fail() for a failed system call: E_FULL for ENOSPC and EDQUOT, E_NOTFOUND for ENOENT, E_NOMEM for
+ *  ENOMEM, else E_IO; ": strerror" is appended. `error` is the errno value. */
+int fail_errno(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** This thread's last message; never NULL. Valid until the thread's next fail(). */
+const char *status_message(void);
+
+/** The general text of a code ("malformed file"). */
+const char *status_text(int code);
+
+#define TRY(expression)                                                                                                \
+    do {                                                                                                               \
+        rc = (expression);                                                                                             \
+        if (rc < 0)                                                                                                    \
+            goto done;                                                                                                 \
+    } while (0)
+
+#endif

@@ -1,0 +1,34 @@
+/** Growing strings and small text helpers. */
+#ifndef LINNET_BASE_TEXT_H
+#define LINNET_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** A growing byte string, always terminated by 0. {0} is empty. */
+typedef struct text {
+    char *data; /* NULL while empty */
+    size_t n;   /* bytes, without the terminator */
+    size_t capacity;
+} text;
+
+/** @return 0 or E_NOMEM, like all that append; after a failure the text is as before */
+int text_append(text *t, const void *bytes, size_t n);
+int text_printf(text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_deinit(text *t);
+/** The string, "" when empty. */
+const char *text_string(const text *t);
+
+/** Edit distance (insert, delete, replace), for "did you mean". */
+int text_distance(const char *a, const char *b);
+
+/** Whole string as a number; false when it is none or out of range. Locale-independent for '.' locales only. */
+bool text_to_int(long long *out, const char *s);
+bool text_to_double(double *out, const char *s);
+
+/** "1,281,167", "4.2 GiB", "1 h 05 min": into `out` (at least 32 bytes), returned for use in printf. */
+const char *text_count(char out[32], unsigned long long n);
+const char *text_bytes(char out[32], double bytes);
+const char *text_duration(char out[32], double seconds);
+
+#endif

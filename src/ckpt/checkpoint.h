@@ -1,0 +1,103 @@
+/** A checkpoint: all that a run needs to go on, in PyTorch's zip container with a Lightning-shaped dictionary inside,
+ * so that torch.load(f)["state_dict"] and Lightning find what they expect. docs/formats.md lists the entries. */
+#ifndef LINNET_CKPT_CHECKPOINT_H
+#define LINNET_CKPT_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum ckpt_type { CKPT_F32, CKPT_F64, CKPT_F16, CKPT_BF16, CKPT_I64, CKPT_I32, CKPT_U8, CKPT_BOOL } ckpt_type;
+
+size_t ckpt_type_bytes(ckpt_type t);
+
+typedef struct ckpt_tensor {
+    char name[96]; /* state_dict: "model.conv1.weight" as in the file */
+    ckpt_type type;
+    int rank;
+    int64_t shape[8];
+    void *data; /* contiguous, row-major, little-endian; borrowed when saving, owned by the ckpt when loaded */
+    size_t bytes;
+} ckpt_tensor;
+
+typedef struct ckpt_sgd {
+    double lr, initial_lr, momentum, dampening, weight_decay;
+    bool nesterov;
+} ckpt_sgd;
+
+typedef enum ckpt_schedule_kind {
+    CKPT_SCHEDULE_NONE,
+    CKPT_SCHEDULE_STEP,
+    CKPT_SCHEDULE_PLATEAU,
+    CKPT_SCHEDULE_COSINE
+} ckpt_schedule_kind;
+
+typedef struct ckpt_schedule {
+    ckpt_schedule_kind kind;
+    int64_t last_epoch;
+    double base_lr, last_lr;
+    int step_size; /* StepLR */
+    double gamma;
+    double factor, min_lr, threshold, best, eps; /* ReduceLROnPlateau; best may be inf */
+    int patience, cooldown, cooldown_counter, num_bad_epochs;
+    int t_max; /* cosine */
+} ckpt_schedule;
+
+/** One of the best k files. */
+typedef struct ckpt_kept {
+    char path[4096];
+    double value; /* val_loss */
+} ckpt_kept;
+
+/** key -> value pairs beside what Lightning knows: hyper_parameters, and linnet's own state. Kinds: 'i', 'd', 's', 'b'.
+ */
+typedef struct ckpt_item {
+    char key[64];
+    char kind;
+    int64_t i; /* 'i', and 'b' as 0 or 1 */
+    double d;
+    char *s; /* borrowed when saving, owned by the ckpt when loaded */
+} ckpt_item;
+
+typedef struct ckpt {
+    /* progress */
+    int64_t epoch;       /* the epoch in progress or just finished, from 0 */
+    int64_t global_step; /* optimizer steps taken, skipped ones counted */
+    int64_t batches_per_epoch;
+    int64_t batch_in_epoch; /* batches of `epoch` done; == batches_per_epoch at its end */
+    bool epoch_done;        /* validation and schedule of `epoch` are done too */
+
+    ckpt_tensor *state; /* state_dict in torchvision's order, names with the "model." prefix */
+    int state_n;
+    ckpt_tensor *momentum; /* momentum_buffer of parameter i in parameters() order; momentum_n 0: none yet */
+    int momentum_n;
+    int param_n; /* parameters in the optimizer's group */
+    ckpt_sgd sgd;
+    ckpt_schedule schedule;
+
+    ckpt_kept *kept; /* the best k by val_loss, this file included */
+    int kept_n;
+    char monitor_dir[4096]; /* folder of the checkpoints */
+    char last_path[4096];
+    double best_value, current_value; /* NaN: none */
+
+    ckpt_item *hyper; /* hyper_parameters */
+    int hyper_n;
+    ckpt_item *own; /* under the key "linnet": what only linnet reads */
+    int own_n;
+} ckpt;
+
+/** Writes atomically (beside, fsync, rename). @return 0, E_IO, E_FULL, E_NOMEM; after a failure nothing of it is left
+ *  and an older file of that name is intact */
+int ckpt_save(const char *path, const ckpt *c);
+
+/** Reads a file of ours, Lightning's, or any torch.save of a (nested) state_dict: what is absent stays zero. Untrusted
+ *  input: only whitelisted opcodes and globals, sizes checked against the file before memory is taken.
+ *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (what, where in the file), E_NOMEM. Free with ckpt_free */
+int ckpt_load(ckpt **out, const char *path);
+void ckpt_free(ckpt *c);
+
+const ckpt_tensor *ckpt_find_tensor(const ckpt *c, const char *name);
+const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key);
+
+#endif

@@ -1,0 +1,103 @@
+/** All settings of a run. One option table (options.c) gives each its name, alias, range, default and help, and drives
+ *  the command line, YAML files, --help, --print-config, docs and the copy saved with a run. */
+#ifndef LINNET_CONFIG_CONFIG_H
+#define LINNET_CONFIG_CONFIG_H
+
+#include "base/text.h"
+
+#include <stdbool.h>
+
+#define CONFIG_TEXT 1024
+
+typedef struct config {
+    struct {
+        char path[CONFIG_TEXT]; /* --data */
+        int image_size;         /* --image-size; training and validation crop */
+        int resize_size;        /* val: shorter side; 0: round(image_size / 0.875) */
+        int batch_size;         /* --batch-size; per device */
+        int val_batch_size;     /* 0: batch_size */
+        int workers;            /* --workers; -1: auto */
+        int ahead;              /* batches prepared ahead */
+        bool shuffle;
+        char augment[32]; /* "default", "none" */
+        double scale_min, scale_max, ratio_min, ratio_max, flip;
+        double mean[3], std[3];
+        double max_bad; /* fraction of files */
+        long long max_pixels;
+        int max_scans;
+        bool drop_last;
+    } data;
+    struct {
+        char arch[32]; /* --arch */
+        bool zero_gamma;
+        char init[CONFIG_TEXT]; /* --init FILE: weights to start from; "" none */
+    } model;
+    struct {
+        double lr; /* --lr; 0: auto = 0.1 * global batch / 256 until the finder exists */
+        double momentum, dampening, weight_decay;
+        bool nesterov;
+        bool decay_norm_and_bias; /* weight decay on 1-D parameters too (torchvision) */
+        double label_smoothing;
+    } optimizer;
+    struct {
+        char name[32]; /* "step", "plateau", "cosine", "none" */
+        int step_size;
+        double gamma;
+        double factor, min_lr, threshold; /* plateau */
+        int patience;
+        int warmup_epochs;   /* linear, per step */
+        double warmup_start; /* fraction of the LR */
+    } schedule;
+    struct {
+        int max_epochs;                                /* --max-epochs */
+        long long max_steps;                           /* -1: no limit */
+        double max_time;                               /* seconds; 0: no limit */
+        double limit_train_batches, limit_val_batches; /* <= 1.0: fraction; > 1: batches; 1.0: all */
+        int accumulate;                                /* micro-batches per step */
+        double clip_norm;                              /* 0: off */
+        char precision[16];                            /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
+        char device[16];                               /* --device: auto, ref, cpu, cuda */
+        int devices;                                   /* --devices */
+        int threads;                                   /* CPU threads; 0: all */
+        unsigned long long seed;                       /* --seed */
+        bool dry_run;
+        char resume[CONFIG_TEXT]; /* --resume: "", auto, FILE */
+        char out[CONFIG_TEXT];    /* --out */
+        int log_every_n_steps;
+    } trainer;
+    struct {
+        int top_k;
+        bool save_last;
+        long long every_n_steps; /* 0: only at the end of an epoch */
+    } checkpoint;
+} config;
+
+/** Defaults: the recipe (ResNet-50, batch 32, SGD 0.9, 1e-4, 100 epochs, StepLR(30, 0.1), clip 1.0). */
+void config_defaults(config *c);
+
+/** Sets one option by its full name ("data.batch_size") or alias ("batch-size"; - and _ are the same).
+ *  @return 0 or E_OPTION: unknown (names the nearest), malformed or out of range (names the range). `where` names the
+ *  source in messages ("--batch-size", "recipe.yaml:12") */
+int config_set(config *c, const char *name, const char *value, const char *where);
+
+/** Applies a YAML file of nested groups. @return 0, E_NOTFOUND, E_FORMAT (line), E_OPTION (line) */
+int config_read_yaml(config *c, const char *path);
+
+/** Applies argv: "--name value", "--name=value", "--flag" (a bool alone is true), "--no-flag"; "--config FILE" is read
+ * at its place. Arguments that are no options are collected into positional (argc entries at most).
+ *  @return 0 or what config_set and config_read_yaml return; E_OPTION for a missing value */
+int config_read_arguments(config *c, int argc, char *const *argv, const char **positional, int *positional_n);
+
+/** Checks what no single option can (sizes against each other). @return 0 or E_OPTION */
+int config_check(const config *c);
+
+/** The whole configuration as YAML that config_read_yaml takes back to an equal config. */
+int config_to_yaml(text *out, const config *c);
+
+/** Help of every option, grouped: name, alias, default, range, meaning. `markdown`: as tables, for docs/options.md. */
+int config_help(text *out, bool markdown);
+
+/** Visits every option in table order with its value as text. */
+void config_visit(const config *c, void (*visit)(void *context, const char *name, const char *value), void *context);
+
+#endif

@@ -1,0 +1,68 @@
+/** Worker threads that fill a ring of batches ahead of the trainer, and stay alive across epochs.
+ *
+ *      loader_open(&l, dataset, &options);
+ *      loader_start(l, epoch, first_batch);
+ *      while ((rc = loader_next(&b, l)) == 0 && b != NULL) { ...use b...; loader_release(l, b); }
+ *
+ *  What stands in a batch depends on (seed, epoch, place) alone: not on workers, timing or where the epoch started.
+ *  A corrupt image is recorded once (loader_bad). Training: the next readable image in dataset order (cyclic) takes its
+ *  place, with that image's own label and the place's own draws. Validation: the place is left out (b->n is smaller; a
+ *  batch may even have n = 0, and is then skipped). When distinct bad files exceed max_bad * files, loader_next fails
+ *  with E_DATA. One consumer thread. */
+#ifndef LINNET_DATA_LOADER_H
+#define LINNET_DATA_LOADER_H
+
+#include "data/batch.h"
+#include "data/dataset.h"
+#include "data/transform.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct loader_options {
+    transform transform;
+    image_limits limits;
+    int batch_size; /* images per batch of this rank */
+    int workers;    /* threads, at least 1 */
+    int ahead;      /* batches in the ring, at least 2 */
+    uint64_t seed;
+    bool shuffle;
+    bool drop_last;  /* leave out a short last batch */
+    double max_bad;  /* fraction of files, 0..1 */
+    int rank, ranks; /* this rank takes places [b*batch_size*ranks + rank*batch_size, ...) of global batch b;
+                        0 and 1 for one process. A short last global batch is split evenly (sizes differ by <= 1) */
+} loader_options;
+
+typedef struct loader loader;
+
+int loader_open(loader **out, const dataset *d, const loader_options *o);
+void loader_close(loader *l);
+
+/** Batches of this rank in an epoch. */
+int64_t loader_batches(const loader *l);
+
+/** Begins an epoch at batch `first` (0-based), dropping what was prepared before. */
+int loader_start(loader *l, uint32_t epoch, int64_t first);
+
+/** The next batch of the epoch; *out = NULL after the last. Waits for it; the time waited adds to loader_waited.
+ *  @return 0, or the code of what stopped the loading (E_DATA, E_IO, E_NOMEM) */
+int loader_next(batch **out, loader *l);
+/** Gives the batch's slot back to the workers. */
+void loader_release(loader *l, batch *b);
+
+/** Seconds the consumer has waited since loader_open. */
+double loader_waited(const loader *l);
+
+/** A bad image as found: dataset index and message. */
+typedef struct bad_image {
+    int64_t index;
+    char *message;
+} bad_image;
+
+/** Distinct bad images so far, sorted by dataset index; valid until the next call. Call from the consumer thread. */
+int64_t loader_bad(const bad_image **out, loader *l);
+
+/** Declares images bad beforehand (a resumed run's list), so that counts and replacements go on as before. */
+int loader_set_bad(loader *l, const int64_t *index, int64_t n);
+
+#endif

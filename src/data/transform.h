@@ -1,0 +1,68 @@
+/** From the bytes of an image file to pixels of a fixed size, as torchvision's recipe does it, to the byte:
+ *    train: RandomResizedCrop (crop, then Pillow's bilinear resize), random horizontal flip
+ *    val:   shorter side to `resize` (the other int(resize * long / short)), Pillow's bilinear, CenterCrop `size`
+ *  The decoder is chosen by magic bytes. Only the rows and columns that the crop needs are decoded and resampled. */
+#ifndef LINNET_DATA_TRANSFORM_H
+#define LINNET_DATA_TRANSFORM_H
+
+#include "base/random.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct transform {
+    bool training;   /* crop and flip at random; else Resize + CenterCrop */
+    bool augment;    /* training only: false takes the val path (Resize + CenterCrop) for training images */
+    int size;        /* output is size x size */
+    int resize;      /* val: shorter side before the crop */
+    double scale[2]; /* train: area fraction, 0.08..1 */
+    double ratio[2]; /* train: aspect, 3/4..4/3, log-uniform */
+    double flip;     /* train: probability */
+} transform;
+
+/** The recipe's transform: scale 0.08..1, ratio 3/4..4/3, flip 0.5. */
+transform transform_default(bool training, int size, int resize);
+
+/** Bounds on one image; anything beyond is refused (E_FORMAT) before memory or time is spent. */
+typedef struct image_limits {
+    int64_t max_pixels; /* width * height; 178,956,970 is Pillow's bomb limit */
+    int max_scans;      /* of a progressive JPEG */
+    size_t max_file_bytes;
+} image_limits;
+
+image_limits image_limits_default(void);
+
+/** One worker's decoder and scratch memory, which only grows; after the largest image nothing is allocated by us. */
+typedef struct decoder decoder;
+
+int decoder_create(decoder **out, const image_limits *limits);
+void decoder_destroy(decoder *d);
+
+/** Decodes one image from memory (`name` is for messages) into pixels (size, size, 3) RGB.
+ *  Draws from `r` in torchvision's order (10 crop tries, flip); the val path draws nothing.
+ *  @return 0, E_FORMAT (corrupt, truncated, over a limit: names file and cause), E_UNSUPPORTED, E_NOMEM */
+int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
+                     const transform *t, random_stream *r);
+
+/** The same from a file (read into the decoder's own buffer). Also E_IO, E_NOTFOUND. */
+int transform_load(uint8_t *pixels, decoder *d, const char *path, const transform *t, random_stream *r);
+
+/** A crop in whole pixels of the original. */
+typedef struct crop_box {
+    int x, y, w, h;
+} crop_box;
+
+/** torchvision.transforms.RandomResizedCrop.get_params for an image of w x h. */
+crop_box transform_random_crop(const transform *t, int w, int h, random_stream *r);
+
+/** F.resized_crop(image, box, size) [+ hflip] with a given box: what the train path does after its draws; for tests
+ *  against torchvision. */
+int transform_decode_crop(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
+                          crop_box box, int size, bool flip);
+
+/** The whole image as RGB, w x h x 3, into the decoder's scratch (valid until its next use): preview, tests. */
+int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                          const char *name);
+
+#endif

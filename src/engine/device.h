@@ -1,0 +1,108 @@
+/** What a device supplies to the engine: memory, and {plan, forward, backward} for each kind of layer.
+ *  engine.c owns what all devices share: walking the layers, the activation plan, the arenas, the buckets.
+ *  Internal to src/engine. */
+#ifndef LINNET_ENGINE_DEVICE_H
+#define LINNET_ENGINE_DEVICE_H
+
+#include "engine/engine.h"
+
+typedef enum element { ELEMENT_F64, ELEMENT_F32, ELEMENT_BF16, ELEMENT_F16 } element;
+size_t element_bytes(element e);
+
+/** One layer of one plan. */
+typedef struct device_layer {
+    const layer *layer;
+    tensor_shape x, y; /* input and output */
+    bool training;
+    bool dx_needed; /* false: backward computes the parameter gradients alone */
+    int dy_n;       /* gradients that arrive at the output: 1, or 2 for a tensor with two readers; 0 if !training */
+    /* set by the device's plan function */
+    size_t saved_bytes;   /* kept from forward to backward (masks, indices, batch statistics) */
+    size_t scratch_bytes; /* used within one call */
+    void *node;           /* the device's own; released by its destroy function */
+} device_layer;
+
+/** Addresses for one call. Gradients: the gradient of the output is dy[0] (+ dy[1] when dy_n is 2).
+ *  BN: dx (without residual) or dresidual (with) may be the same memory as dy[0]; no other buffers overlap. */
+typedef struct device_buffers {
+    const void *x, *residual;
+    void *y;
+    void *dy[2];
+    void *dx, *dresidual;
+    void *saved, *scratch;
+} device_buffers;
+
+/** Parameter slots of one layer, in master arenas (elements of device_ops.master). Absent ones are NULL. */
+typedef struct device_params {
+    int weight_index, bias_index; /* parameter numbers or -1 */
+    const void *weight, *bias;
+    void *dweight, *dbias;
+    void *running_mean, *running_var;
+    bool accumulate;  /* gradients: += instead of = */
+    uint64_t version; /* changes whenever any weight changes: stale copies are renewed */
+} device_params;
+
+typedef struct device_layer_ops {
+    int (*plan)(void *device, device_layer *l);
+    int (*forward)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+    int (*backward)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+    void (*destroy)(void *device, device_layer *l); /* NULL when plan keeps nothing */
+} device_layer_ops;
+
+/** A range of the parameter arenas with one treatment. */
+typedef struct update_range {
+    size_t begin, end; /* elements */
+    bool decays;
+} update_range;
+
+typedef struct device_loss {
+    const void *logits; /* (n, classes), element_of(LAYER_LINEAR) */
+    void *dlogits;      /* the same; NULL in evaluation */
+    int n, classes;
+} device_loss;
+
+/** Parameter arenas, n elements of `master` each. */
+typedef struct device_arenas {
+    void *weight, *gradient, *momentum;
+    size_t n;
+    const update_range *range;
+    int range_n;
+} device_arenas;
+
+typedef struct device_ops {
+    const char *name;
+    element master; /* of the parameter arenas, statistics included */
+
+    const char *(*unavailable)(void); /* NULL: can be used */
+    int (*open)(void **device, const engine_options *o);
+    void (*close)(void *device);
+    const char *(*description)(void *device);
+    int (*allocate)(void **out, void *device, size_t bytes); /* zero-filled, 64-byte aligned */
+    void (*release)(void *device, void *memory, size_t bytes);
+    size_t (*copy_bytes)(void *device); /* compute copies the device keeps beside the arenas, so far */
+    void *(*queue)(void *device);       /* for comm; NULL function: no queue */
+
+    element (*element_of)(void *device, layer_kind producer); /* of a tensor and its gradient */
+    element (*element_of_input)(void *device);
+
+    device_layer_ops layer[LAYER_KINDS];
+
+    int (*set_hyper)(void *device, const engine_hyper *h);
+    /** Normalised pixels into x (n,h,w,3) and labels into the device's own store. */
+    int (*load_batch)(void *device, void *x, const batch *b);
+    int (*loss)(void *device, const device_loss *l);
+    int (*unscale)(void *device, const device_arenas *a);
+    int (*update)(void *device, const device_arenas *a);
+    int (*result)(void *device, engine_result_data *out); /* waits for the device */
+    int (*reset_result)(void *device);
+
+    int (*download)(void *device, void *out, const void *memory, size_t bytes);
+    int (*upload)(void *device, void *memory, const void *in, size_t bytes);
+    /** Conversion between a slot's own element order and the logical one; NULL: the slot is in logical order. */
+    void (*slot_to_logical)(double *out, const double *slot, const param *p);
+    void (*logical_to_slot)(double *slot, const double *in, const param *p);
+} device_ops;
+
+extern const device_ops device_ref, device_cpu; /* the list of engines is in devices.c */
+
+#endif

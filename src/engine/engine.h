@@ -1,0 +1,131 @@
+/** An engine: one device and all that lives on it: weights, gradients, momentum, running statistics, activations.
+ *
+ *      engine_create(&e, "cpu", net, &options);
+ *      engine_compile(&p, e, 32, 224, 224, true);            // cached
+ *      engine_set_hyper(e, &hyper);
+ *      engine_load_batch(e, p, batch);
+ *      engine_forward(e, p);
+ *      engine_loss(e, p);
+ *      engine_backward(e, p, ENGINE_FIRST | ENGINE_LAST);    // gradients =, or += ; all-reduce in the last
+ *      engine_unscale(e);                                    // pass 1: unscale, norm, finite check
+ *      engine_update(e);                                     // pass 2: clip, decay, momentum, step; nothing if not
+ * finite engine_result(&r, e);                                 // waits for the device
+ *
+ *  No function allocates after the first step of a plan. One thread drives an engine. */
+#ifndef LINNET_ENGINE_ENGINE_H
+#define LINNET_ENGINE_ENGINE_H
+
+#include "data/batch.h"
+#include "dist/comm.h"
+#include "net/net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Lightning's names: "32-true", "bf16-mixed", "16-mixed". */
+typedef enum precision { PRECISION_32, PRECISION_BF16, PRECISION_16 } precision;
+
+const char *precision_name(precision p);
+
+typedef struct engine_options {
+    precision precision;   /* the ref engine computes in double whatever this says */
+    int threads;           /* CPU threads; 0: all cores this process may use */
+    float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
+    size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
+    comm *comm;            /* NULL: one rank. Borrowed */
+    bool keep_tensors;     /* tests: no memory sharing, every tensor and gradient stays readable */
+    bool input_gradient;   /* tests: compute the gradient of the image batch too */
+} engine_options;
+
+/** Precision 32, all cores, ImageNet's mean and std, one rank. */
+engine_options engine_options_default(void);
+
+/** What the device reads in a step; plain data, so that a recorded step can run again with other values. */
+typedef struct engine_hyper {
+    double lr;
+    double momentum, dampening, weight_decay;
+    bool nesterov;
+    bool first_step;        /* momentum buffers are empty: buf = g (undamped) */
+    double clip_norm;       /* largest global L2 norm of the unscaled gradient; 0: no clipping */
+    double loss_scale;      /* 1 without scaling */
+    double label_smoothing; /* 0..1 */
+    int images;             /* of the whole (accumulated) batch of this rank: the loss is their mean */
+} engine_hyper;
+
+typedef struct engine_result_data {
+    double loss_sum; /* over the images since engine_reset_result, unscaled */
+    long long images;
+    long long top1, top5; /* images whose `label` is among the 1 or 5 largest logits; ties count against (a larger or
+                             equal logit at a lower class number ranks first, as a stable descending sort does) */
+    double grad_norm;     /* of the last engine_unscale, before clipping */
+    bool finite;          /* of the last engine_unscale; false: engine_update did nothing */
+} engine_result_data;
+
+typedef struct engine engine;
+typedef struct engine_plan engine_plan;
+
+/** `device`: "ref" or "cpu". The net must outlive the engine. Weights start as zeros: use engine_init_weights or
+ *  engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM */
+int engine_create(engine **out, const char *device, const net *n, const engine_options *o);
+void engine_destroy(engine *e);
+
+/** Why the device cannot be used here, or NULL when it can ("cpu" without oneDNN, say). */
+const char *engine_unavailable(const char *device);
+const char *engine_device(const engine *e);
+/** One line on what computes: "oneDNN 2.6.3, AVX-512 BF16, 2 threads". */
+const char *engine_description(const engine *e);
+/** Whether the "cpu" device computes bf16 in hardware here: what precision `auto` asks. */
+bool engine_has_bf16(void);
+
+/** Fills all weights by net_init_param(seed), running means with 0, variances with 1, momentum with 0. */
+int engine_init_weights(engine *e, uint64_t seed);
+
+/** The plan for (batch, h, w, training); compiled on first use, then cached. Plans share one activation arena: results
+ *  of one are gone when another runs. A plan of batch n also serves smaller batches only through a plan of its own.
+ *  @return 0, E_SHAPE, E_NOMEM (names the size), E_DEVICE. Owned by the engine. */
+int engine_compile(engine_plan **out, engine *e, int batch, int h, int w, bool training);
+
+typedef struct engine_memory {
+    size_t parameters;  /* weights, gradients, momentum, statistics, compute copies */
+    size_t activations; /* the arena as this plan lays it out, saved values and scratch included */
+} engine_memory;
+engine_memory engine_plan_memory(const engine *e, const engine_plan *p);
+
+int engine_set_hyper(engine *e, const engine_hyper *h);
+
+/** Uploads and normalises; b->n, h, w are the plan's. @return 0, E_SHAPE, E_DEVICE */
+int engine_load_batch(engine *e, engine_plan *p, const batch *b);
+/** Training plans use batch statistics and update the running ones (momentum 0.1, unbiased variance). */
+int engine_forward(engine *e, engine_plan *p);
+/** Softmax cross-entropy of the loaded labels; adds to the result; training plans: also the gradient of the logits,
+ * scaled by loss_scale / images. */
+int engine_loss(engine *e, engine_plan *p);
+
+enum { ENGINE_FIRST = 1, ENGINE_LAST = 2 }; /* of the micro-batches of an accumulated batch */
+/** First: gradients are overwritten, else added to. Last: buckets are all-reduced (mean over ranks) as they become
+ *  final, last layer first. */
+int engine_backward(engine *e, engine_plan *p, unsigned flags);
+int engine_unscale(engine *e);
+int engine_update(engine *e);
+
+int engine_result(engine_result_data *out, engine *e);
+int engine_reset_result(engine *e);
+
+/** Parameters (i < net->param_n; logical order OIHW, OI, C) and running statistics (i < net->stats_n; c means, then c
+ *  variances). Exact for fp32 values. engine_write of weights makes the device's copies stale by itself. */
+typedef enum engine_what { ENGINE_WEIGHT, ENGINE_GRADIENT, ENGINE_MOMENTUM, ENGINE_STATS } engine_what;
+int engine_read(double *out, engine *e, engine_what what, int i);
+int engine_write(engine *e, engine_what what, int i, const double *values);
+
+/** Tensor `t` (NET_INPUT or a layer's number) of the plan's last run, NHWC. Logits (the last tensor) are always
+ *  readable after forward; others need options.keep_tensors. */
+int engine_read_tensor(double *out, engine *e, engine_plan *p, int t);
+/** Sum of the gradients that arrived at tensor t. Needs keep_tensors. */
+int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t);
+/** Tests: sets the input batch (n,h,w,c), already normalised, or the gradient of the last tensor. */
+int engine_write_input(engine *e, engine_plan *p, const double *x);
+int engine_write_output_gradient(engine *e, engine_plan *p, const double *dy);
+
+tensor_shape engine_tensor_shape(const engine_plan *p, int t);
+
+#endif

@@ -1,0 +1,62 @@
+/** What every cmocka test needs, in the order cmocka wants it; plus a few assertions of our own. */
+#ifndef LINNET_TESTS_CHECK_H
+#define LINNET_TESTS_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs the four above first */
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+/** A call that must return 0; shows the message when it does not. */
+#define assert_ok(call)                                                                                                \
+    do {                                                                                                               \
+        int rc_ = (call);                                                                                              \
+        if (rc_ != 0)                                                                                                  \
+            fail_msg("%s = %d: %s", #call, rc_, status_message());                                                     \
+    } while (0)
+
+/** A call that must fail with `code` and a message that contains `part`. */
+#define assert_fails(code, part, call)                                                                                 \
+    do {                                                                                                               \
+        int rc_ = (call);                                                                                              \
+        if (rc_ != (code))                                                                                             \
+            fail_msg("%s = %d, expected %s; message: %s", #call, rc_, #code, status_message());                        \
+        if (strstr(status_message(), part) == NULL)                                                                    \
+            fail_msg("%s: message '%s' lacks '%s'", #call, status_message(), part);                                    \
+    } while (0)
+
+/** |a-b|2 / |b|2; 0 for equal, infinity when b is 0 and a is not. */
+static inline double relative_error(const double *a, const double *b, size_t n) {
+    double d = 0, s = 0;
+    for (size_t i = 0; i < n; i++) {
+        d += (a[i] - b[i]) * (a[i] - b[i]);
+        s += b[i] * b[i];
+    }
+    if (d == 0)
+        return 0;
+    return s > 0 ? sqrt(d / s) : INFINITY;
+}
+
+/** A fresh folder under TMPDIR or /tmp; the caller removes it (remove_folder). */
+static inline void make_temporary_folder(char out[256]) {
+    const char *tmp = getenv("TMPDIR");
+    snprintf(out, 256, "%s/linnet-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    assert_non_null(mkdtemp(out));
+}
+
+static inline void remove_folder(const char *path) {
+    char command[512];
+    snprintf(command, sizeof command, "rm -rf -- '%s'", path);
+    assert_int_equal(system(command), 0);
+}
+
+#endif
