@@ -52,7 +52,7 @@ typedef struct config {
         int max_epochs;                                /* --max-epochs */
         long long max_steps;                           /* -1: no limit */
         double max_time;                               /* seconds; 0: no limit */
-        double limit_train_batches, limit_val_batches; /* <= 1.0: fraction; > 1: batches; 1.0: all */
+        double limit_train_batches, limit_val_batches; /* ask config_limit; >= 0: fraction, 1.0 all; -n: n batches */
         int accumulate;                                /* micro-batches per step */
         double clip_norm;                              /* 0: off */
         char precision[16];                            /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
@@ -72,6 +72,10 @@ typedef struct config {
     } checkpoint;
 } config;
 
+/** How many of `batches` a limit lets through. As in Lightning "1.0" is a fraction (all of them, rounded down) and "1"
+ *  a number of batches: a number n is kept as -n. */
+long long config_limit(double limit, long long batches);
+
 /** Defaults: the recipe (ResNet-50, batch 32, SGD 0.9, 1e-4, 100 epochs, StepLR(30, 0.1), clip 1.0). */
 void config_defaults(config *c);
 
@@ -80,11 +84,15 @@ void config_defaults(config *c);
  *  source in messages ("--batch-size", "recipe.yaml:12") */
 int config_set(config *c, const char *name, const char *value, const char *where);
 
-/** Applies a YAML file of nested groups. @return 0, E_NOTFOUND, E_FORMAT (line), E_OPTION (line) */
+/** Applies a YAML file of nested groups. On an error c is as before.
+ *  @return 0, E_NOTFOUND, E_FORMAT (line), E_OPTION (line) */
 int config_read_yaml(config *c, const char *path);
+/** The same from memory; `name` is for messages. */
+int config_read_yaml_text(config *c, const char *bytes, size_t n, const char *name);
 
-/** Applies argv: "--name value", "--name=value", "--flag" (a bool alone is true), "--no-flag"; "--config FILE" is read
- * at its place. Arguments that are no options are collected into positional (argc entries at most).
+/** Applies argv (argv[0] is the first argument, not the program): "--name value", "--name=value", "--flag" (a bool
+ *  alone is true), "--no-flag"; "--config FILE" is read at its place; after "--" nothing is an option. Arguments that
+ *  are no options are collected into positional (argc entries at most).
  *  @return 0 or what config_set and config_read_yaml return; E_OPTION for a missing value */
 int config_read_arguments(config *c, int argc, char *const *argv, const char **positional, int *positional_n);
 

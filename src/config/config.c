@@ -1,0 +1,126 @@
+#include "config/config.h"
+
+#include "base/status.h"
+#include "config/options.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+static char same_sign(char c) { return c == '-' ? '_' : c; }
+
+static bool same_name(const char *a, const char *b) {
+    while (*a != 0 && same_sign(*a) == same_sign(*b)) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+const option *option_find(const char *name) {
+    for (int i = 0; i < option_n; i++)
+        if (same_name(name, option_table[i].name) ||
+            (option_table[i].alias != NULL && same_name(name, option_table[i].alias)))
+            return &option_table[i];
+    return NULL;
+}
+
+const option *option_nearest(const char *name) {
+    char wanted[64];
+    size_t n = strnlen(name, sizeof wanted - 1);
+    for (size_t i = 0; i < n; i++)
+        wanted[i] = same_sign(name[i]);
+    wanted[n] = 0;
+    const option *best = &option_table[0];
+    int least = INT_MAX;
+    for (int i = 0; i < option_n; i++) {
+        const option *o = &option_table[i];
+        const char *known[3] = {o->name, strchr(o->name, '.') + 1, o->alias};
+        for (int k = 0; k < 3 && known[k] != NULL; k++) {
+            char spelled[64] = "";
+            for (size_t j = 0; j < sizeof spelled - 1 && known[k][j] != 0; j++)
+                spelled[j] = same_sign(known[k][j]);
+            int distance = text_distance(wanted, spelled);
+            if (distance < least) {
+                least = distance;
+                best = o;
+            }
+        }
+    }
+    return best;
+}
+
+void config_defaults(config *c) {
+    memset(c, 0, sizeof *c);
+    for (int i = 0; i < option_n; i++) {
+        int rc = option_parse(c, &option_table[i], option_table[i].initial, "default");
+        assert(rc == OK);
+        (void)rc;
+    }
+}
+
+int option_set(config *c, const char *name, const char *value, const char *where, bool full_only) {
+    const option *o = option_find(name);
+    if (o != NULL && full_only && !same_name(name, o->name))
+        o = NULL;
+    if (o != NULL)
+        return option_parse(c, o, value, where);
+    return fail(E_OPTION, "%s: unknown option '%.100s'; did you mean %s%s?", where, name,
+                strncmp(where, "--", 2) == 0 ? "--" : "", option_nearest(name)->name);
+}
+
+int config_set(config *c, const char *name, const char *value, const char *where) {
+    return option_set(c, name, value, where != NULL ? where : name, false);
+}
+
+long long config_limit(double limit, long long batches) {
+    if (limit < 0)
+        return -limit < (double)batches ? (long long)-limit : batches;
+    return (long long)floor(limit * (double)batches);
+}
+
+static int check_data(const config *c) {
+    if (c->data.scale_min > c->data.scale_max)
+        return fail(E_OPTION, "data.scale_min %g is over data.scale_max %g: lower it", c->data.scale_min,
+                    c->data.scale_max);
+    if (c->data.ratio_min > c->data.ratio_max)
+        return fail(E_OPTION, "data.ratio_min %g is over data.ratio_max %g: lower it", c->data.ratio_min,
+                    c->data.ratio_max);
+    if (c->data.resize_size != 0 && c->data.resize_size < c->data.image_size)
+        return fail(E_OPTION,
+                    "data.resize_size %d is under data.image_size %d, the crop taken from it: raise it or "
+                    "set 0",
+                    c->data.resize_size, c->data.image_size);
+    return OK;
+}
+
+static int check_training(const config *c) {
+    if (c->optimizer.nesterov && (c->optimizer.momentum <= 0 || c->optimizer.dampening != 0))
+        return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum over 0 and optimizer.dampening 0");
+    if (strcmp(c->schedule.name, "plateau") == 0 && c->schedule.factor >= 1)
+        return fail(E_OPTION, "schedule.factor must be under 1 for schedule.name plateau, not %g", c->schedule.factor);
+    if (c->schedule.warmup_epochs > c->trainer.max_epochs)
+        return fail(E_OPTION, "schedule.warmup_epochs %d is over trainer.max_epochs %d: lower it",
+                    c->schedule.warmup_epochs, c->trainer.max_epochs);
+    bool cpu = strcmp(c->trainer.device, "cpu") == 0 || strcmp(c->trainer.device, "ref") == 0;
+    if (cpu && strcmp(c->trainer.precision, "16-mixed") == 0)
+        return fail(E_OPTION, "trainer.precision 16-mixed needs trainer.device cuda; on %s take bf16-mixed or 32-true",
+                    c->trainer.device);
+    if (c->model.init[0] != 0 && c->trainer.resume[0] != 0 && strcmp(c->trainer.resume, "auto") != 0)
+        return fail(E_OPTION, "model.init and trainer.resume both name weights to start from: give one of them");
+    return OK;
+}
+
+int config_check(const config *c) {
+    int rc = check_data(c);
+    return rc != OK ? rc : check_training(c);
+}
+
+void config_visit(const config *c, void (*visit)(void *context, const char *name, const char *value), void *context) {
+    for (int i = 0; i < option_n; i++) {
+        char value[OPTION_PRINT];
+        option_print(value, &option_table[i], c);
+        visit(context, option_table[i].name, value);
+    }
+}

@@ -1,0 +1,108 @@
+#include "base/status.h"
+#include "config/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_COLUMN 2
+#define ALIAS_COLUMN 36
+#define HELP_COLUMN 51
+#define WIDTH 100
+
+static const char *group_title(const char *group) {
+    static const char *const title[][2] = {
+        {"data", "the images and how they are prepared"},
+        {"model", "the network"},
+        {"optimizer", "SGD"},
+        {"schedule", "the learning rate over time"},
+        {"trainer", "how long, where and how to train"},
+        {"checkpoint", "what is kept on disk"},
+    };
+    for (size_t i = 0; i < sizeof title / sizeof *title; i++)
+        if (strcmp(title[i][0], group) == 0)
+            return title[i][1];
+    return "";
+}
+
+/* "meaning (values; default x)", wrapped at WIDTH from HELP_COLUMN on; the cursor stands there. */
+static int put_wrapped(text *out, const char *s) {
+    int rc = OK, column = HELP_COLUMN;
+    while (*s != 0) {
+        int n = (int)strcspn(s, " ");
+        if (column > HELP_COLUMN && column + 1 + n > WIDTH) {
+            TRY(text_printf(out, "\n%*s", HELP_COLUMN, ""));
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            TRY(text_append(out, " ", 1));
+            column++;
+        }
+        TRY(text_append(out, s, (size_t)n));
+        column += n;
+        s += n;
+        s += *s == ' ';
+    }
+    TRY(text_append(out, "\n", 1));
+done:
+    return rc;
+}
+
+static const char *initial_of(const option *o) { return *o->initial != 0 ? o->initial : "none"; }
+
+static int put_option(text *out, const option *o) {
+    char range[256], alias[40] = "";
+    text meaning = {0};
+    int rc = OK;
+    option_range(range, o);
+    if (o->alias != NULL)
+        snprintf(alias, sizeof alias, "--%s", o->alias);
+    TRY(text_printf(out, "%*s--%-*s%-*s", NAME_COLUMN, "", ALIAS_COLUMN - NAME_COLUMN - 2, o->name,
+                    HELP_COLUMN - ALIAS_COLUMN, alias));
+    if (o->type == OPTION_TEXT)
+        TRY(text_printf(&meaning, "%s [%s]", o->help, initial_of(o)));
+    else
+        TRY(text_printf(&meaning, "%s; %s [%s]", o->help, range, initial_of(o)));
+    TRY(put_wrapped(out, text_string(&meaning)));
+done:
+    text_deinit(&meaning);
+    return rc;
+}
+
+static int put_row(text *out, const option *o) {
+    char range[256];
+    option_range(range, o);
+    const char *dashes = o->alias != NULL ? "`--" : "", *alias = o->alias != NULL ? o->alias : "";
+    return text_printf(out, "| `--%s` | %s%s%s | `%s` | %s | %s |\n", o->name, dashes, alias, o->alias ? "`" : "",
+                       initial_of(o), range, o->help);
+}
+
+static const char introduction[] =
+    "# Options\n\n"
+    "Made from the option table in `src/config/options.c`; do not edit by hand.\n\n"
+    "An option is given as `--group.name value` or `--group.name=value`, or as `name: value` under `group:` in a YAML\n"
+    "file (`--config FILE`). Of two settings the later one counts; `--config` is read at its place. In names `-` and "
+    "`_`\n"
+    "are the same. A bool alone is true; `--no-NAME` is false. The short names are aliases on the command line only.\n";
+
+int config_help(text *out, bool markdown) {
+    int rc = OK;
+    const char *group = "";
+    if (markdown)
+        TRY(text_printf(out, "%s", introduction));
+    for (int i = 0; i < option_n; i++) {
+        const option *o = &option_table[i];
+        size_t n = strcspn(o->name, ".");
+        if (strncmp(group, o->name, n + 1) != 0) {
+            char name[32];
+            snprintf(name, sizeof name, "%.*s", (int)n, o->name);
+            if (markdown)
+                TRY(text_printf(out, "\n## %s: %s\n\n%s", name, group_title(name),
+                                "| Option | Alias | Default | Values | Meaning |\n|---|---|---|---|---|\n"));
+            else
+                TRY(text_printf(out, "%s%s: %s\n", i > 0 ? "\n" : "", name, group_title(name)));
+        }
+        group = o->name;
+        TRY(markdown ? put_row(out, o) : put_option(out, o));
+    }
+done:
+    return rc;
+}

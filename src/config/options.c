@@ -1,0 +1,111 @@
+#include "config/options.h"
+
+#include <math.h>
+#include <stddef.h>
+
+/* To add an option: a field in config.h, a line here, `docs/options.md` made anew (tests/config/tool_help.c). */
+
+#define FIELD(group, field)                                                                                            \
+    .name = #group "." #field, .offset = offsetof(config, group.field), .size = sizeof(((config *)0)->group.field)
+
+#define INT(group, field, initial_, min_, max_, ...)                                                                   \
+    { FIELD(group, field), .type = OPTION_INT, .initial = initial_, .min = min_, .max = max_, __VA_ARGS__ }
+#define LONG(group, field, initial_, min_, max_, ...)                                                                  \
+    { FIELD(group, field), .type = OPTION_LONG, .initial = initial_, .min = min_, .max = max_, __VA_ARGS__ }
+#define REAL(group, field, initial_, min_, max_, ...)                                                                  \
+    { FIELD(group, field), .type = OPTION_REAL, .initial = initial_, .min = min_, .max = max_, __VA_ARGS__ }
+#define REAL3(group, field, initial_, min_, max_, ...)                                                                 \
+    { FIELD(group, field), .type = OPTION_REAL3, .initial = initial_, .min = min_, .max = max_, __VA_ARGS__ }
+#define BOOL(group, field, initial_, ...)                                                                              \
+    { FIELD(group, field), .type = OPTION_BOOL, .initial = initial_, __VA_ARGS__ }
+#define TEXT(group, field, initial_, ...)                                                                              \
+    { FIELD(group, field), .type = OPTION_TEXT, .initial = initial_, __VA_ARGS__ }
+#define CHOICE(group, field, initial_, choices_, ...)                                                                  \
+    { FIELD(group, field), .type = OPTION_CHOICE, .initial = initial_, .choices = choices_, __VA_ARGS__ }
+#define LIMIT(group, field, ...)                                                                                       \
+    { FIELD(group, field), .type = OPTION_LIMIT, .initial = "1.0", __VA_ARGS__ }
+
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: every whole number up to here is a double */
+
+const option option_table[] = {
+    TEXT(data, path, "", .alias = "data", .help = "folder that holds train/CLASS/*.jpg and val/CLASS/*.jpg"),
+    INT(data, image_size, "224", 8, 4096, .alias = "image-size",
+        .help = "side of the square crop that the network sees, pixels"),
+    INT(data, resize_size, "0", 0, 8192,
+        .help = "validation: the shorter side is resized to this before the crop; 0: round(image_size / 0.875)"),
+    INT(data, batch_size, "32", 1, 65536, .alias = "batch-size", .help = "images per device and step"),
+    INT(data, val_batch_size, "0", 0, 65536, .help = "images per device and step in validation; 0: as batch_size"),
+    INT(data, workers, "auto", 1, 1024, .alias = "workers", .word = "auto", .word_value = -1,
+        .help = "threads that read and decode images"),
+    INT(data, ahead, "3", 2, 256, .help = "batches prepared ahead of the trainer"),
+    BOOL(data, shuffle, "true", .help = "a new order of the training images in every epoch"),
+    CHOICE(data, augment, "default", "default|none",
+           .help = "default: random crop and flip; none: training images are prepared like validation images"),
+    REAL(data, scale_min, "0.08", 0, 1, .above = true, .help = "random crop: smallest share of the image's area"),
+    REAL(data, scale_max, "1.0", 0, 1, .above = true, .help = "random crop: largest share of the image's area"),
+    REAL(data, ratio_min, "0.75", 0, 100, .above = true, .help = "random crop: smallest width / height"),
+    REAL(data, ratio_max, "1.3333333333333333", 0, 100, .above = true, .help = "random crop: largest width / height"),
+    REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
+    REAL3(data, mean, "0.485,0.456,0.406", 0, 1, .help = "mean of red, green and blue, of pixels in 0 to 1"),
+    REAL3(data, std, "0.229,0.224,0.225", 0, 1, .above = true, .help = "standard deviation of red, green and blue"),
+    REAL(data, max_bad, "0.01", 0, 1, .help = "share of unreadable images above which the run stops"),
+    LONG(data, max_pixels, "178956970", 1, WHOLE_MAX,
+         .help = "an image of more pixels is not decoded (it counts as unreadable)"),
+    INT(data, max_scans, "100", 1, 1000000, .help = "a progressive JPEG of more scans is not decoded"),
+    BOOL(data, drop_last, "false", .help = "leave out a short last training batch"),
+
+    CHOICE(model, arch, "resnet50", "resnet18|resnet34|resnet50|resnet101|resnet152", .alias = "arch",
+           .help = "network"),
+    BOOL(model, zero_gamma, "false", .help = "start the last batch norm of each block at 0"),
+    TEXT(model, init, "", .alias = "init", .help = "checkpoint whose weights the training starts from"),
+
+    REAL(optimizer, lr, "auto", 0, 1e6, .above = true, .alias = "lr", .word = "auto", .word_value = 0,
+         .help = "learning rate; auto: 0.1 * global batch / 256"),
+    REAL(optimizer, momentum, "0.9", 0, 1, .help = "SGD momentum"),
+    REAL(optimizer, dampening, "0.0", 0, 1, .help = "SGD dampening of the momentum"),
+    REAL(optimizer, weight_decay, "0.0001", 0, 1e6, .help = "L2 penalty"),
+    BOOL(optimizer, nesterov, "false", .help = "Nesterov momentum"),
+    BOOL(optimizer, decay_norm_and_bias, "true",
+         .help = "weight decay for batch norm and biases too (as torchvision does)"),
+    REAL(optimizer, label_smoothing, "0.0", 0, 1, .help = "share of the label spread over all classes"),
+
+    CHOICE(schedule, name, "step", "step|plateau|cosine|none", .help = "how the learning rate falls"),
+    INT(schedule, step_size, "30", 1, 1000000, .help = "step: epochs between two cuts"),
+    REAL(schedule, gamma, "0.1", 0, 1, .above = true, .help = "step: factor of a cut"),
+    REAL(schedule, factor, "0.1", 0, 1, .above = true, .help = "plateau: factor of a cut"),
+    REAL(schedule, min_lr, "1.0e-06", 0, 1e6, .help = "plateau: the rate does not fall below this"),
+    REAL(schedule, threshold, "0.0001", 0, 1, .help = "plateau: relative gain in val_loss that counts as better"),
+    INT(schedule, patience, "10", 0, 1000000, .help = "plateau: epochs without gain before a cut"),
+    INT(schedule, warmup_epochs, "0", 0, 1000000, .help = "epochs of linear warm-up, step by step"),
+    REAL(schedule, warmup_start, "0.01", 0, 1, .help = "share of the learning rate that the warm-up starts at"),
+
+    INT(trainer, max_epochs, "100", 1, 1000000, .alias = "max-epochs", .help = "epochs to train"),
+    LONG(trainer, max_steps, "-1", -1, WHOLE_MAX, .alias = "max-steps",
+         .help = "stop after this many steps; -1: no limit"),
+    {FIELD(trainer, max_time), .type = OPTION_TIME, .initial = "0.0", .min = 0, .max = 1e9,
+     .help = "stop after this time: seconds, HH:MM:SS or DD:HH:MM:SS; 0: no limit"},
+    LIMIT(trainer, limit_train_batches,
+          .help = "with a decimal point the share of the training batches to use per epoch, else their number"),
+    LIMIT(trainer, limit_val_batches, .help = "the same for validation batches"),
+    INT(trainer, accumulate, "1", 1, 65536, .help = "batches whose gradients are added up for one step"),
+    REAL(trainer, clip_norm, "1.0", 0, 1e30, .help = "gradients are scaled down to this global L2 norm; 0: off"),
+    CHOICE(trainer, precision, "auto", "auto|32-true|bf16-mixed|16-mixed", .alias = "precision",
+           .help = "number format of the computation"),
+    CHOICE(trainer, device, "auto", "auto|ref|cpu|cuda", .alias = "device", .help = "where to compute"),
+    INT(trainer, devices, "1", 1, 4096, .alias = "devices", .help = "number of devices"),
+    INT(trainer, threads, "0", 0, 4096, .alias = "threads", .help = "CPU threads of the computation; 0: all"),
+    {FIELD(trainer, seed), .type = OPTION_SEED, .initial = "0", .alias = "seed", .help = "start of every random draw"},
+    BOOL(trainer, dry_run, "false", .alias = "dry-run",
+         .help = "a few steps, a validation and a checkpoint written and read back"),
+    TEXT(trainer, resume, "", .alias = "resume",
+         .help = "auto: go on from the newest checkpoint under --out; or a checkpoint file"),
+    TEXT(trainer, out, ".", .alias = "out", .help = "folder for checkpoints/ and logs/"),
+    INT(trainer, log_every_n_steps, "50", 1, 1000000, .help = "steps between two logged values"),
+
+    INT(checkpoint, top_k, "3", 0, 1000, .help = "best checkpoints to keep, by val_loss"),
+    BOOL(checkpoint, save_last, "true", .help = "keep last.ckpt too"),
+    LONG(checkpoint, every_n_steps, "0", 0, WHOLE_MAX,
+         .help = "save last.ckpt every so many steps; 0: only at the end of an epoch"),
+};
+
+const int option_n = (int)(sizeof option_table / sizeof *option_table);

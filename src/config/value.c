@@ -1,0 +1,277 @@
+#include "base/status.h"
+#include "config/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* strtod and strtoll alone would take " 1", "0x10", "inf" and "nan". */
+static bool only(const char *s, const char *allowed) { return *s != 0 && s[strspn(s, allowed)] == 0; }
+
+static bool read_real(double *out, const char *s) {
+    return only(s, "0123456789+-.eE") && text_to_double(out, s) && isfinite(*out);
+}
+
+static bool read_whole(long long *out, const char *s) { return only(s, "0123456789+-") && text_to_int(out, s); }
+
+static bool read_seed(unsigned long long *out, const char *s) {
+    if (!only(s, "0123456789"))
+        return false;
+    errno = 0;
+    *out = strtoull(s, NULL, 10);
+    return errno == 0;
+}
+
+bool option_bool(bool *out, const char *value) {
+    static const char *const word[] = {"false", "true", "no", "yes", "off", "on"};
+    for (int i = 0; i < 6; i++)
+        if (strcasecmp(value, word[i]) == 0) {
+            *out = i % 2 == 1;
+            return true;
+        }
+    return false;
+}
+
+static bool in_range(const option *o, double v) { return (o->above ? v > o->min : v >= o->min) && v <= o->max; }
+
+static bool read_real3(double out[3], const option *o, const char *s) {
+    for (int i = 0; i < 3; i++) {
+        char one[64];
+        s += strspn(s, " ");
+        size_t n = strcspn(s, ", ");
+        if (n >= sizeof one)
+            return false;
+        memcpy(one, s, n);
+        one[n] = 0;
+        if (!read_real(&out[i], one) || !in_range(o, out[i]))
+            return false;
+        s += n;
+        s += strspn(s, " ");
+        if (*s != (i < 2 ? ',' : 0))
+            return false;
+        s++;
+    }
+    return true;
+}
+
+static bool read_limit(double *out, const char *s) {
+    if (strpbrk(s, ".eE") != NULL)
+        return read_real(out, s) && *out >= 0 && *out <= 1;
+    long long n;
+    if (!read_whole(&n, s) || n < 0 || n > 1000000000)
+        return false;
+    *out = n == 0 ? 0.0 : -(double)n;
+    return true;
+}
+
+static bool read_time(double *out, const option *o, const char *s) {
+    if (strchr(s, ':') == NULL)
+        return read_real(out, s) && in_range(o, *out);
+    static const double unit[] = {1, 60, 3600, 86400};
+    long long part[4];
+    int n = 0;
+    for (;;) {
+        char one[16];
+        size_t k = strcspn(s, ":");
+        if (n == 4 || k >= sizeof one)
+            return false;
+        memcpy(one, s, k);
+        one[k] = 0;
+        if (!only(one, "0123456789") || !text_to_int(&part[n++], one))
+            return false;
+        if (s[k] == 0)
+            break;
+        s += k + 1;
+    }
+    if (n < 3)
+        return false;
+    *out = 0;
+    for (int i = 0; i < n; i++) /* as Lightning: only the first part may exceed its unit */
+        *out += (double)part[i] * unit[n - 1 - i];
+    for (int i = 1; i < n; i++)
+        if (part[i] >= (n - 1 - i == 2 ? 24 : 60))
+            return false;
+    return in_range(o, *out);
+}
+
+static bool is_choice(const char *choices, const char *s) {
+    size_t n = strlen(s);
+    for (const char *p = choices; n > 0 && p != NULL; p = strchr(p, '|')) {
+        p += *p == '|';
+        if (strncmp(p, s, n) == 0 && (p[n] == '|' || p[n] == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The length of the UTF-8 sequence at s, 0 when it is none (overlong forms, surrogates and beyond U+10FFFF included).
+ */
+static int utf8_length(const unsigned char *s) {
+    if (s[0] < 0x80)
+        return 1;
+    int n = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    for (int i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
+    bool beyond = (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf4 && s[1] >= 0x90);
+    return overlong || beyond ? 0 : n;
+}
+
+static bool is_utf8(const char *s) {
+    while (*s != 0) {
+        int n = utf8_length((const unsigned char *)s);
+        if (n == 0)
+            return false;
+        s += n;
+    }
+    return true;
+}
+
+static bool parse_number(void *field, const option *o, const char *value) {
+    double v;
+    long long whole;
+    switch (o->type) {
+    case OPTION_INT:
+    case OPTION_LONG:
+        if (!read_whole(&whole, value) || !in_range(o, (double)whole))
+            return false;
+        if (o->type == OPTION_INT)
+            *(int *)field = (int)whole;
+        else
+            *(long long *)field = whole;
+        return true;
+    case OPTION_REAL:
+        if (!read_real(&v, value) || !in_range(o, v))
+            return false;
+        *(double *)field = v;
+        return true;
+    default: return false;
+    }
+}
+
+static bool parse_value(void *field, const option *o, const char *value) {
+    double v[3];
+    switch (o->type) {
+    case OPTION_SEED: return read_seed(field, value);
+    case OPTION_BOOL: return option_bool(field, value);
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        if (strlen(value) >= o->size || (o->type == OPTION_TEXT ? !is_utf8(value) : !is_choice(o->choices, value)))
+            return false;
+        memset(field, 0, o->size); /* equal configs are equal bytes */
+        memcpy(field, value, strlen(value));
+        return true;
+    case OPTION_REAL3:
+        if (!read_real3(v, o, value))
+            return false;
+        memcpy(field, v, sizeof v);
+        return true;
+    case OPTION_LIMIT:
+    case OPTION_TIME:
+        if (o->type == OPTION_LIMIT ? !read_limit(v, value) : !read_time(v, o, value))
+            return false;
+        *(double *)field = v[0];
+        return true;
+    default: return parse_number(field, o, value);
+    }
+}
+
+static void set_word(void *field, const option *o) {
+    if (o->type == OPTION_INT)
+        *(int *)field = (int)o->word_value;
+    else
+        *(double *)field = o->word_value;
+}
+
+int option_parse(config *c, const option *o, const char *value, const char *where) {
+    void *field = (char *)c + o->offset;
+    if (o->word != NULL && strcmp(value, o->word) == 0) {
+        set_word(field, o);
+        return OK;
+    }
+    if (parse_value(field, o, value))
+        return OK;
+    char range[256];
+    option_range(range, o);
+    return fail(E_OPTION, "%s: %s takes %s, not '%.100s'%s", where, o->name, range, value,
+                strlen(value) > 100 ? "..." : "");
+}
+
+void option_print_real(char out[40], double v) {
+    for (int digits = 1; digits <= 17; digits++) {
+        double back;
+        snprintf(out, 40, "%.*g", digits, v);
+        if (text_to_double(&back, out) && back == v)
+            break;
+    }
+    if (strchr(out, '.') != NULL)
+        return;
+    /* YAML 1.1 readers (PyYAML) take 1e-06 for a text: a point makes it a number everywhere. */
+    char exponent[16];
+    char *e = out + strcspn(out, "e");
+    snprintf(exponent, sizeof exponent, "%s", e);
+    snprintf(e, 40 - (size_t)(e - out), ".0%s", exponent);
+}
+
+static void print_choice_of_numbers(char out[OPTION_PRINT], const option *o, const void *field) {
+    double v = o->type == OPTION_INT ? *(const int *)field : *(const double *)field;
+    if (o->word != NULL && v == o->word_value)
+        snprintf(out, OPTION_PRINT, "%s", o->word);
+    else if (o->type == OPTION_INT)
+        snprintf(out, OPTION_PRINT, "%d", *(const int *)field);
+    else if (o->type == OPTION_LIMIT && v < 0)
+        snprintf(out, OPTION_PRINT, "%.0f", -v);
+    else
+        option_print_real(out, v);
+}
+
+void option_print(char out[OPTION_PRINT], const option *o, const config *c) {
+    const void *field = (const char *)c + o->offset;
+    char real[3][40];
+    switch (o->type) {
+    case OPTION_LONG: snprintf(out, OPTION_PRINT, "%lld", *(const long long *)field); break;
+    case OPTION_SEED: snprintf(out, OPTION_PRINT, "%llu", *(const unsigned long long *)field); break;
+    case OPTION_BOOL: snprintf(out, OPTION_PRINT, "%s", *(const bool *)field ? "true" : "false"); break;
+    case OPTION_TEXT:
+    case OPTION_CHOICE: snprintf(out, OPTION_PRINT, "%.*s", (int)o->size, (const char *)field); break;
+    case OPTION_REAL3:
+        for (int i = 0; i < 3; i++)
+            option_print_real(real[i], ((const double *)field)[i]);
+        snprintf(out, OPTION_PRINT, "%s,%s,%s", real[0], real[1], real[2]);
+        break;
+    default: print_choice_of_numbers(out, o, field);
+    }
+}
+
+static void number_range(char out[256], const option *o, const char *kind) {
+    const char *word = o->word != NULL ? o->word : "", * or = o->word != NULL ? " or " : "";
+    if (o->max >= 1e15)
+        snprintf(out, 256, "%s%s%s of at least %.15g", word, or, kind, o->min);
+    else
+        snprintf(out, 256, "%s%s%s %s %.15g %s %.15g", word, or, kind, o->above ? "over" : "from", o->min,
+                 o->above ? "up to" : "to", o->max);
+}
+
+void option_range(char out[256], const option *o) {
+    switch (o->type) {
+    case OPTION_INT:
+    case OPTION_LONG: number_range(out, o, "a whole number"); break;
+    case OPTION_REAL: number_range(out, o, "a number"); break;
+    case OPTION_REAL3: number_range(out, o, "three numbers (R,G,B), each"); break;
+    case OPTION_SEED: snprintf(out, 256, "a whole number from 0 to 18446744073709551615"); break;
+    case OPTION_BOOL: snprintf(out, 256, "true or false"); break;
+    case OPTION_TEXT: snprintf(out, 256, "a text of at most %zu bytes of UTF-8", o->size - 1); break;
+    case OPTION_LIMIT: snprintf(out, 256, "a share from 0.0 to 1.0 or a whole number of batches"); break;
+    case OPTION_TIME: snprintf(out, 256, "seconds from 0 to %.15g, HH:MM:SS or DD:HH:MM:SS", o->max); break;
+    case OPTION_CHOICE: {
+        int n = snprintf(out, 256, "one of ");
+        for (const char *p = o->choices; *p != 0 && n < 250; p++)
+            n += snprintf(out + n, 256 - (size_t)n, *p == '|' ? ", " : "%c", *p);
+        break;
+    }
+    }
+}
