@@ -1,7 +1,7 @@
 /** The index of an ImageFolder: ROOT/SPLIT/CLASS/... -> files and labels.
- *  Rules: class folders in byte order get 0..C-1; files in byte order of their path below the class folder,
- *  recursively, links followed; suffixes .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp whatever their case;
- *  a class without images is an error. Equals torchvision.datasets.ImageFolder. */
+ *  Rules: class folders in byte order get 0..C-1; below a class, folders in byte order of their path, then the names
+ *  in each; links followed, but not back to a folder above; suffixes .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp
+ *  whatever their case; a class without images is an error. Equals torchvision.datasets.ImageFolder. */
 #ifndef LINNET_DATA_DATASET_H
 #define LINNET_DATA_DATASET_H
 
@@ -19,7 +19,8 @@ typedef struct dataset {
     int32_t *label; /* (image_n) */
 } dataset;
 
-/** Reads the folder ROOT/split. @return 0, E_NOTFOUND, E_DATA (naming what is wrong and what to do), E_IO, E_NOMEM */
+/** Reads the folder ROOT/split (root itself when split is NULL or ""). @return 0, E_NOTFOUND, E_DATA (naming what is
+ * wrong and what to do), E_IO, E_NOMEM */
 int dataset_open(dataset **out, const char *root, const char *split);
 void dataset_close(dataset *d);
 

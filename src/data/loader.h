@@ -8,7 +8,8 @@
  *  A corrupt image is recorded once (loader_bad). Training: the next readable image in dataset order (cyclic) takes its
  *  place, with that image's own label and the place's own draws. Validation: the place is left out (b->n is smaller; a
  *  batch may even have n = 0, and is then skipped). When distinct bad files exceed max_bad * files, loader_next fails
- *  with E_DATA. One consumer thread. */
+ *  with E_DATA. Bad is what cannot be read or decoded for the file's own fault, a file that vanished included; too many
+ *  open files or no memory stop the loading. Each rank counts the bad files it met. One consumer thread. */
 #ifndef LINNET_DATA_LOADER_H
 #define LINNET_DATA_LOADER_H
 
@@ -30,7 +31,8 @@ typedef struct loader_options {
     bool drop_last;  /* leave out a short last batch */
     double max_bad;  /* fraction of files, 0..1 */
     int rank, ranks; /* this rank takes places [b*batch_size*ranks + rank*batch_size, ...) of global batch b;
-                        0 and 1 for one process. A short last global batch is split evenly (sizes differ by <= 1) */
+                        0 and 1 for one process. A short last global batch is split evenly (sizes differ by <= 1);
+                        in training a rank that gets none of it is handed a batch with n = 0, to stay in step */
 } loader_options;
 
 typedef struct loader loader;
@@ -41,7 +43,8 @@ void loader_close(loader *l);
 /** Batches of this rank in an epoch. */
 int64_t loader_batches(const loader *l);
 
-/** Begins an epoch at batch `first` (0-based), dropping what was prepared before. */
+/** Begins an epoch at batch `first` (0-based), dropping what was prepared before. Batches not yet released are taken
+ *  back: do not use them any more. @return 0, E_OPTION (no such batch) */
 int loader_start(loader *l, uint32_t epoch, int64_t first);
 
 /** The next batch of the epoch; *out = NULL after the last. Waits for it; the time waited adds to loader_waited.
@@ -62,7 +65,8 @@ typedef struct bad_image {
 /** Distinct bad images so far, sorted by dataset index; valid until the next call. Call from the consumer thread. */
 int64_t loader_bad(const bad_image **out, loader *l);
 
-/** Declares images bad beforehand (a resumed run's list), so that counts and replacements go on as before. */
+/** Declares images bad beforehand (a resumed run's list), so that they count. What takes their place does not depend on
+ *  the list: every visit decodes anew. @return 0, E_DATA (no such image), E_NOMEM */
 int loader_set_bad(loader *l, const int64_t *index, int64_t n);
 
 #endif

@@ -1,0 +1,94 @@
+/** What the two sides of the loader share: the consumer's (loader.c), the workers' (loader_work.c) and the list of bad
+ *  images (loader_bad.c).
+ *
+ *      batches of the epoch   0   1   2 | 3   4   5   6 | 7 ...
+ *                                       ^ deliver       ^ claim + places of it already taken
+ *      slots (batch mod ahead)          [3] [4] [5] [6]
+ *
+ *  Workers take single places, in order, so that all of them work on the batch that is needed first. One mutex: it is
+ *  held for nanoseconds per image. */
+#ifndef LINNET_DATA_LOADER_STATE_H
+#define LINNET_DATA_LOADER_STATE_H
+
+#include "data/loader.h"
+
+#include <pthread.h>
+
+#define MESSAGE_BYTES 1024
+
+/** A bad image met while a place was filled. */
+typedef struct bad_event {
+    int place; /* in the batch */
+    int turn;  /* how many were met before it at the same place */
+    int64_t index;
+    char *message;
+} bad_event;
+
+typedef enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_HELD } slot_state;
+
+typedef struct slot {
+    batch batch;
+    slot_state state;
+    int64_t number;  /* which batch of the epoch */
+    int64_t first;   /* its first place in the epoch's order */
+    int places;      /* of this rank */
+    int taken, done; /* places given to workers, places finished */
+    bad_event *bad;  /* grows only when images are bad */
+    size_t bad_n, bad_capacity;
+    int error, error_place; /* what stops the loading, of the earliest place */
+    char message[MESSAGE_BYTES];
+} slot;
+
+/** One thread's own memory. */
+typedef struct worker {
+    struct loader *loader;
+    pthread_t thread;
+    decoder *decoder;
+    unsigned char *bytes; /* the file; only grows */
+    size_t capacity;
+} worker;
+
+struct loader {
+    const dataset *dataset;
+    loader_options options;
+    uint32_t *order; /* (image_n) */
+    int64_t batches; /* of an epoch */
+    int64_t bad_limit;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work;  /* workers: there may be a place to fill, or it is time to quit */
+    pthread_cond_t ready; /* consumer: a batch is complete, or nobody is busy any more */
+    bool quit, drain;     /* drain: no new places; searches end */
+    int busy;             /* workers at a place */
+    uint32_t epoch;
+    int64_t claim;   /* batch that workers fill */
+    int64_t deliver; /* batch that the consumer gets next */
+    slot *slot;      /* (ahead) */
+
+    /* the consumer's; `bad` is also read by workers, under the lock */
+    bad_image *bad; /* sorted by index */
+    int64_t bad_n;
+    size_t bad_capacity;
+    int failed; /* what stopped the epoch */
+    char message[MESSAGE_BYTES];
+    double waited;
+
+    worker *worker; /* (workers) */
+    int started;    /* threads that run */
+};
+
+/** The thread's main function; `argument` is its worker. */
+void *loader_work(void *argument);
+
+/** Whether image `index` is on the list. Call under the lock. */
+bool bad_known(const loader *l, int64_t index);
+/** Adds a met image to its batch's events, under the lock; takes the message of status_message(). @return 0, E_NOMEM */
+int bad_note(loader *l, slot *s, int place, int turn, int64_t index);
+/** Moves a batch's events to the list, in the order of their places. @return 0, E_DATA past max_bad, E_NOMEM */
+int bad_commit(loader *l, slot *s);
+/** E_DATA when the list is longer than max_bad allows. */
+int bad_check(const loader *l);
+void bad_clear(slot *s);
+void bad_deinit(loader *l);
+
+#endif
