@@ -8,6 +8,15 @@
 #include <stdint.h>
 /* cmocka needs the four above first */
 #include <cmocka.h>
+/* base/status.h has a fail() of its own */
+#undef fail
+#undef fail_msg
+#define fail_msg(...)                                                                                                  \
+    do {                                                                                                               \
+        print_error("ERROR: " __VA_ARGS__);                                                                            \
+        print_error("\n");                                                                                             \
+        _fail(__FILE__, __LINE__);                                                                                     \
+    } while (0)
 
 #include <math.h>
 #include <stdio.h>

@@ -20,16 +20,12 @@ int fail(int code, const char *format, ...) {
 }
 
 int fail_context(int code, const char *format, ...) {
-    char context[MESSAGE_BYTES / 2], old[MESSAGE_BYTES];
+    char context[MESSAGE_BYTES / 2];
     va_list args;
     va_start(args, format);
     vsnprintf(context, sizeof context, format, args);
     va_end(args);
-    memcpy(old, message, sizeof old);
-    size_t n = strlen(context);
-    memcpy(message, context, n);
-    snprintf(message + n, sizeof message - n, ": %s", old);
-    return code;
+    return fail(code, "%s: %s", context, message);
 }
 
 static int code_of_errno(int error) {
