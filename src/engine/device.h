@@ -23,7 +23,12 @@ typedef struct device_layer {
 } device_layer;
 
 /** Addresses for one call. Gradients: the gradient of the output is dy[0] (+ dy[1] when dy_n is 2).
- *  BN: dx (without residual) or dresidual (with) may be the same memory as dy[0]; no other buffers overlap. */
+ *  BN: dx (without residual) or dresidual (with) may be the same memory as dy[0]; no other buffers overlap.
+ *  Nothing else is written into dy.
+ *  In forward dy, dx, dresidual are NULL. In backward y and residual are NULL, and x is given to conv, bn and linear
+ *  alone: what else backward needs (BN's ReLU mask, max-pool's indices) is put into `saved` by forward. In backward dx
+ *  is NULL unless dx_needed, dresidual NULL where that tensor wants no gradient. saved, scratch: NULL when 0 bytes;
+ *  scratch keeps nothing from forward to backward. */
 typedef struct device_buffers {
     const void *x, *residual;
     void *y;
@@ -90,6 +95,7 @@ typedef struct device_ops {
     int (*set_hyper)(void *device, const engine_hyper *h);
     /** Normalised pixels into x (n,h,w,3) and labels into the device's own store. */
     int (*load_batch)(void *device, void *x, const batch *b);
+    /** An image whose label has a NaN logit counts as wrong; other NaNs rank before all numbers. */
     int (*loss)(void *device, const device_loss *l);
     int (*unscale)(void *device, const device_arenas *a);
     int (*update)(void *device, const device_arenas *a);

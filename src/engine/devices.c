@@ -1,0 +1,65 @@
+/* The list of devices: the one place that knows which were built in. */
+#include "base/status.h"
+#include "base/text.h"
+#include "engine/engine_internal.h"
+
+#include <string.h>
+
+typedef struct known_device {
+    const char *name;
+    const device_ops *ops; /* NULL: not built in */
+    const char *absent;    /* why not, and what to do */
+} known_device;
+
+static const known_device known[] = {
+    {"ref", &device_ref, NULL},
+#ifdef LINNET_ONEDNN
+    {"cpu", &device_cpu, NULL},
+#else
+    {"cpu", NULL, "built without oneDNN: install its headers (libdnnl-dev) and build again"},
+#endif
+};
+enum { KNOWN_N = sizeof known / sizeof *known };
+
+#ifndef LINNET_ONEDNN
+bool engine_has_bf16(void) { return false; }
+#endif
+
+static const known_device *find(const char *name) {
+    for (int i = 0; i < KNOWN_N; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return &known[i];
+    return NULL;
+}
+
+static const char *why_not(const known_device *d) {
+    if (d->ops == NULL)
+        return d->absent;
+    return d->ops->unavailable != NULL ? d->ops->unavailable() : NULL;
+}
+
+const char *engine_unavailable(const char *device) {
+    const known_device *d = find(device);
+    return d != NULL ? why_not(d) : "no such device";
+}
+
+int device_find(const device_ops **out, const char *name) {
+    const known_device *d = find(name);
+    const char *why = d != NULL ? why_not(d) : "no such device";
+    if (why == NULL) {
+        *out = d->ops;
+        return OK;
+    }
+    text list = {0};
+    int rc = OK;
+    for (int i = 0; i < KNOWN_N; i++) {
+        const char *reason = why_not(&known[i]);
+        TRY(text_printf(&list, "%s%s", i > 0 ? ", " : "", known[i].name));
+        if (reason != NULL)
+            TRY(text_printf(&list, " (%s)", reason));
+    }
+    rc = fail(d != NULL ? E_DEVICE : E_OPTION, "device '%s': %s; known: %s", name, why, text_string(&list));
+done:
+    text_deinit(&list);
+    return rc;
+}

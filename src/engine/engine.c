@@ -1,0 +1,256 @@
+/* Making an engine and running a step. */
+#include "engine/engine.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "engine/convert.h"
+#include "engine/engine_internal.h"
+
+#include <stdlib.h>
+
+const char *precision_name(precision p) {
+    switch (p) {
+    case PRECISION_32: return "32-true";
+    case PRECISION_BF16: return "bf16-mixed";
+    case PRECISION_16: return "16-mixed";
+    }
+    return "?";
+}
+
+engine_options engine_options_default(void) {
+    return (engine_options){
+        .precision = PRECISION_32, .mean = {0.485f, 0.456f, 0.406f}, .std = {0.229f, 0.224f, 0.225f}};
+}
+
+static int allocate_arenas(engine *e) {
+    int rc = OK;
+    size_t unit = element_bytes(e->ops->master), weights = e->net->weight_n * unit;
+    void **place[] = {&e->weight, &e->gradient, &e->momentum};
+    for (int i = 0; i < 3; i++)
+        if (weights > 0)
+            TRY(e->ops->allocate(place[i], e->device, weights));
+    if (e->net->stats_elements > 0)
+        TRY(e->ops->allocate(&e->stats, e->device, e->net->stats_elements * unit));
+done:
+    return rc;
+}
+
+static void release_arenas(engine *e) {
+    size_t unit = element_bytes(e->ops->master), weights = e->net->weight_n * unit;
+    void *place[] = {e->weight, e->gradient, e->momentum};
+    for (int i = 0; i < 3; i++)
+        if (place[i] != NULL)
+            e->ops->release(e->device, place[i], weights);
+    if (e->stats != NULL)
+        e->ops->release(e->device, e->stats, e->net->stats_elements * unit);
+    if (e->activation != NULL)
+        e->ops->release(e->device, e->activation, e->activation_bytes);
+}
+
+static void *at(void *base, const engine *e, size_t elements) {
+    return (unsigned char *)base + elements * element_bytes(e->ops->master);
+}
+
+static int bind_parameters(engine *e) {
+    const net *n = e->net;
+    int rc = OK;
+    TRY(memory_zeroed(&e->params, (size_t)n->layer_n, sizeof *e->params));
+    for (int i = 0; i < n->layer_n; i++) {
+        const layer *l = &n->layer[i];
+        device_params *p = &e->params[i];
+        *p = (device_params){.weight_index = l->weight, .bias_index = l->bias};
+        if (l->weight >= 0) {
+            p->weight = at(e->weight, e, n->param[l->weight].offset);
+            p->dweight = at(e->gradient, e, n->param[l->weight].offset);
+        }
+        if (l->bias >= 0) {
+            p->bias = at(e->weight, e, n->param[l->bias].offset);
+            p->dbias = at(e->gradient, e, n->param[l->bias].offset);
+        }
+        if (l->kind == LAYER_BN) {
+            if (l->stats < 0 || l->stats >= n->stats_n) {
+                rc = fail(E_SHAPE, "layer %s has no running statistics in the net", l->name);
+                goto done;
+            }
+            const net_stats *s = &n->stats[l->stats];
+            p->running_mean = at(e->stats, e, s->offset);
+            p->running_var = at(e->stats, e, s->offset + (size_t)s->c);
+        }
+    }
+done:
+    return rc;
+}
+
+int engine_create(engine **out, const char *device, const net *n, const engine_options *o) {
+    int rc = OK;
+    engine *e = NULL;
+    *out = NULL;
+    TRY(memory_zeroed(&e, 1, sizeof *e));
+    e->net = n;
+    e->options = *o;
+    e->version = 1;
+    TRY(device_find(&e->ops, device));
+    TRY(e->ops->open(&e->device, o));
+    TRY(memory_string(&e->description, e->ops->description(e->device)));
+    TRY(engine_analyse(e));
+    TRY(allocate_arenas(e));
+    TRY(bind_parameters(e));
+    TRY(engine_set_hyper(e, &(engine_hyper){.loss_scale = 1, .images = 1}));
+    TRY(engine_reset_result(e));
+    *out = e;
+    e = NULL;
+done:
+    engine_destroy(e);
+    return rc;
+}
+
+void engine_destroy(engine *e) {
+    if (e == NULL)
+        return;
+    for (int i = 0; i < e->plan_n; i++)
+        plan_destroy(e->plan[i]);
+    if (e->device != NULL) {
+        release_arenas(e);
+        e->ops->close(e->device);
+    }
+    free(e->plan);
+    free(e->params);
+    free(e->readers);
+    free(e->slots);
+    free(e->range);
+    free(e->bucket);
+    free(e->staging);
+    free(e->slot);
+    free(e->description);
+    free(e);
+}
+
+const char *engine_device(const engine *e) { return e->ops->name; }
+const char *engine_description(const engine *e) { return e->description; }
+
+engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
+    size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
+    size_t masters = (3 * e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
+    return (engine_memory){.parameters = masters + copies, .activations = p->bytes};
+}
+
+int engine_set_hyper(engine *e, const engine_hyper *h) {
+    if (!(h->loss_scale > 0))
+        return fail(E_OPTION, "loss scale %g: must be positive", h->loss_scale);
+    if (h->images < 1)
+        return fail(E_OPTION, "a batch of %d images: must be positive", h->images);
+    if (!(h->label_smoothing >= 0 && h->label_smoothing <= 1))
+        return fail(E_OPTION, "label smoothing %g: must be in 0..1", h->label_smoothing);
+    return e->ops->set_hyper(e->device, h);
+}
+
+int plan_check_holder(const engine_plan *p) {
+    if (p->engine->holder == p)
+        return OK;
+    return fail(E_SHAPE, "the plan of %d images of %d x %d holds no batch: load one first (another plan may have run)",
+                p->batch, p->h, p->w);
+}
+
+int plan_take_arena(engine_plan *p) {
+    if (p->bytes > p->engine->activation_bytes)
+        return fail(E_NOMEM, "the activation arena was lost when memory ran out: compile the plan again");
+    p->engine->holder = p;
+    return OK;
+}
+
+int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
+    tensor_shape x = plan_tensor_at(p, NET_INPUT)->shape;
+    int rc = OK;
+    if (b->n != x.n || b->h != x.h || b->w != x.w || x.c != 3)
+        return fail(E_SHAPE, "a batch of %d images of %d x %d x 3, the plan expects %d of %d x %d x %d", b->n, b->h,
+                    b->w, x.n, x.h, x.w, x.c);
+    for (int i = 0; i < b->n; i++)
+        if (b->label[i] < 0 || b->label[i] >= e->net->classes || b->label_b[i] < 0 || b->label_b[i] >= e->net->classes)
+            return fail(E_DATA, "image %d of the batch has labels %d and %d, the net has classes 0..%d", i,
+                        (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
+    TRY(plan_take_arena(p));
+    TRY(e->ops->load_batch(e->device, plan_address(p, plan_tensor_at(p, NET_INPUT)->block), b));
+done:
+    return rc;
+}
+
+int engine_forward(engine *e, engine_plan *p) {
+    int rc = OK;
+    TRY(plan_check_holder(p));
+    for (int i = 0; i < e->net->layer_n; i++) {
+        e->params[i].version = e->version;
+        TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
+    }
+done:
+    return rc;
+}
+
+int engine_loss(engine *e, engine_plan *p) {
+    int rc = OK;
+    int last = e->net->layer_n - 1;
+    const plan_tensor *logits = plan_tensor_at(p, last);
+    TRY(plan_check_holder(p));
+    if (e->net->layer[last].kind != LAYER_LINEAR || logits->shape.c != e->net->classes)
+        return fail(E_SHAPE, "the loss needs a net that ends in a linear layer of %d outputs", e->net->classes);
+    device_loss l = {.logits = plan_address(p, logits->block),
+                     .dlogits = p->training ? plan_address(p, logits->gradient[0]) : NULL,
+                     .n = p->batch,
+                     .classes = logits->shape.c};
+    TRY(e->ops->loss(e->device, &l));
+done:
+    return rc;
+}
+
+/** Hands over the buckets that layer i's backward has made final; *next: the first bucket not yet sent. */
+static int reduce_buckets(int *next, engine *e, int i) {
+    comm *c = e->options.comm;
+    int rc = OK;
+    size_t unit = element_bytes(e->ops->master);
+    void *queue = e->ops->queue != NULL ? e->ops->queue(e->device) : NULL;
+    for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
+        const bucket *b = &e->bucket[*next];
+        TRY(c->all_reduce_mean(c, at(e->gradient, e, b->begin), b->end - b->begin, unit, queue));
+    }
+done:
+    return rc;
+}
+
+int engine_backward(engine *e, engine_plan *p, unsigned flags) {
+    int rc = OK, next_bucket = 0;
+    bool reduce = (flags & ENGINE_LAST) && e->options.comm != NULL && e->options.comm->ranks > 1;
+    TRY(plan_check_holder(p));
+    if (!p->training)
+        return fail(E_OPTION, "backward needs a plan compiled for training");
+    for (int i = e->net->layer_n - 1; i >= 0; i--) {
+        e->params[i].version = e->version;
+        e->params[i].accumulate = !(flags & ENGINE_FIRST);
+        TRY(e->ops->layer[e->net->layer[i].kind].backward(e->device, &p->layer[i], &p->run[i].backward, &e->params[i]));
+        if (reduce)
+            TRY(reduce_buckets(&next_bucket, e, i));
+    }
+done:
+    return rc;
+}
+
+static device_arenas arenas(const engine *e) {
+    return (device_arenas){.weight = e->weight,
+                           .gradient = e->gradient,
+                           .momentum = e->momentum,
+                           .n = e->net->weight_n,
+                           .range = e->range,
+                           .range_n = e->range_n};
+}
+
+int engine_unscale(engine *e) {
+    device_arenas a = arenas(e);
+    return e->ops->unscale(e->device, &a);
+}
+
+int engine_update(engine *e) {
+    device_arenas a = arenas(e);
+    e->version++; /* whether the device steps or not is not known here */
+    return e->ops->update(e->device, &a);
+}
+
+int engine_result(engine_result_data *out, engine *e) { return e->ops->result(e->device, out); }
+int engine_reset_result(engine *e) { return e->ops->reset_result(e->device); }

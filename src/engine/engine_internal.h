@@ -1,0 +1,106 @@
+/** What engine*.c share. Internal to src/engine.
+ *
+ *  The activation arena and its moments, for L layers:
+ *
+ *      -1   the batch is loaded
+ *      i    forward of layer i            (0 .. L-1)
+ *      L    loss
+ *      2L-i backward of layer i           (L+1 .. 2L)
+ *      2L+1 after the step: what stays readable
+ *
+ *  A tensor that two layers read has two gradients, one written by each reader's backward; slot 0 belongs to the first
+ *  reader in forward order. */
+#ifndef LINNET_ENGINE_INTERNAL_H
+#define LINNET_ENGINE_INTERNAL_H
+
+#include "engine/device.h"
+#include "engine/plan.h"
+
+/** Who reads a tensor, and which of the tensor's gradients a layer writes. */
+typedef struct tensor_readers {
+    int layer[2];
+    int n;
+} tensor_readers;
+
+typedef struct layer_slots {
+    int input, residual; /* 0 or 1; residual -1: none */
+} layer_slots;
+
+/** A range of the gradient arena that is all-reduced in one go. */
+typedef struct bucket {
+    size_t begin, end; /* elements */
+    int ready;         /* the layer whose backward makes its last gradient final */
+} bucket;
+
+typedef struct plan_tensor {
+    tensor_shape shape;
+    element type;
+    int block;       /* values */
+    int gradient[2]; /* blocks, by slot; -1: none */
+    int gradient_n;
+} plan_tensor;
+
+typedef struct plan_layer {
+    int saved, scratch, scratch_backward; /* blocks or -1 */
+    device_buffers forward, backward;     /* addresses, renewed when the arena moves */
+} plan_layer;
+
+struct engine_plan {
+    engine *engine; /* its owner */
+    int batch, h, w;
+    bool training;
+    device_layer *layer; /* (layer_n) */
+    int planned_n;       /* layers whose plan function has succeeded */
+    plan_layer *run;     /* (layer_n) */
+    plan_tensor *tensor; /* (layer_n + 1): NET_INPUT first; plan_tensor_at */
+    plan_block *block;
+    int block_n;
+    size_t bytes; /* of the arena */
+};
+
+struct engine {
+    const device_ops *ops;
+    void *device;
+    const net *net;
+    engine_options options;
+    char *description;
+
+    void *weight, *gradient, *momentum, *stats; /* arenas of ops->master */
+    uint64_t version;                           /* of the weights */
+    device_params *params;                      /* (layer_n) */
+    tensor_readers *readers;                    /* (layer_n + 1): NET_INPUT first */
+    layer_slots *slots;                         /* (layer_n) */
+    update_range *range;
+    int range_n;
+    bucket *bucket; /* from the table's end to its start */
+    int bucket_n;
+
+    engine_plan **plan;
+    int plan_n;
+    void *activation;
+    size_t activation_bytes;
+    engine_plan *holder; /* whose values the arena holds */
+
+    void *staging; /* raw elements on their way to or from the device */
+    size_t staging_bytes;
+    double *slot; /* one slot in the device's order */
+    size_t slot_n;
+};
+
+/** @return 0, E_OPTION (unknown), E_DEVICE (known, but not here); the message lists what there is */
+int device_find(const device_ops **out, const char *name);
+
+/** Readers, slots, update ranges and buckets: what follows from the net alone. @return 0, E_SHAPE, E_NOMEM */
+int engine_analyse(engine *e);
+void plan_destroy(engine_plan *p);
+/** Fails when another plan has run since p's batch was loaded. */
+int plan_check_holder(const engine_plan *p);
+/** A new batch goes into p's input. @return 0, E_NOMEM (an arena that could not grow is gone) */
+int plan_take_arena(engine_plan *p);
+/** Address of a block; NULL for -1. */
+void *plan_address(const engine_plan *p, int block);
+
+static inline plan_tensor *plan_tensor_at(const engine_plan *p, int t) { return &p->tensor[t + 1]; }
+static inline tensor_readers *readers_of(const engine *e, int t) { return &e->readers[t + 1]; }
+
+#endif

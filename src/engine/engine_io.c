@@ -1,0 +1,196 @@
+/* Reading and writing parameters and tensors as double, in logical order. None of it is on the way of a step. */
+#include "base/memory.h"
+#include "base/status.h"
+#include "engine/convert.h"
+#include "engine/engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int stage(engine *e, size_t raw_bytes, size_t slot_n) {
+    int rc = OK;
+    if (raw_bytes > e->staging_bytes) {
+        TRY(memory_resize(&e->staging, raw_bytes, 1));
+        e->staging_bytes = raw_bytes;
+    }
+    if (slot_n > e->slot_n) {
+        TRY(memory_resize(&e->slot, slot_n, sizeof *e->slot));
+        e->slot_n = slot_n;
+    }
+done:
+    return rc;
+}
+
+static int download(double *out, engine *e, const void *memory, element type, size_t n) {
+    int rc = OK;
+    TRY(stage(e, n * element_bytes(type), 0));
+    TRY(e->ops->download(e->device, e->staging, memory, n * element_bytes(type)));
+    elements_to_double(out, e->staging, type, n);
+done:
+    return rc;
+}
+
+static int upload(engine *e, void *memory, const double *in, element type, size_t n) {
+    int rc = OK;
+    TRY(stage(e, n * element_bytes(type), 0));
+    elements_from_double(e->staging, in, type, n);
+    TRY(e->ops->upload(e->device, memory, e->staging, n * element_bytes(type)));
+done:
+    return rc;
+}
+
+/** Place of a parameter or of a layer's statistics; *slot: the parameter where an order of its own is possible. */
+static int locate(void **memory, size_t *n, const param **slot, engine *e, engine_what what, int i) {
+    void *base = NULL;
+    size_t offset = 0;
+    int limit = what == ENGINE_STATS ? e->net->stats_n : e->net->param_n;
+    if (i < 0 || i >= limit)
+        return fail(E_OPTION, "number %d of %d %s", i, limit, what == ENGINE_STATS ? "statistics" : "parameters");
+    *slot = NULL;
+    switch (what) {
+    case ENGINE_WEIGHT: base = e->weight; break;
+    case ENGINE_GRADIENT: base = e->gradient; break;
+    case ENGINE_MOMENTUM: base = e->momentum; break;
+    case ENGINE_STATS: base = e->stats; break;
+    }
+    if (what == ENGINE_STATS) {
+        offset = e->net->stats[i].offset;
+        *n = 2 * (size_t)e->net->stats[i].c;
+    } else {
+        *slot = &e->net->param[i];
+        offset = (*slot)->offset;
+        *n = (*slot)->count;
+    }
+    *memory = (unsigned char *)base + offset * element_bytes(e->ops->master);
+    return OK;
+}
+
+int engine_read(double *out, engine *e, engine_what what, int i) {
+    int rc = OK;
+    void *memory = NULL;
+    size_t n = 0;
+    const param *slot = NULL;
+    TRY(locate(&memory, &n, &slot, e, what, i));
+    if (slot == NULL || e->ops->slot_to_logical == NULL)
+        return download(out, e, memory, e->ops->master, n);
+    TRY(stage(e, 0, n));
+    TRY(download(e->slot, e, memory, e->ops->master, n));
+    e->ops->slot_to_logical(out, e->slot, slot);
+done:
+    return rc;
+}
+
+int engine_write(engine *e, engine_what what, int i, const double *values) {
+    int rc = OK;
+    void *memory = NULL;
+    size_t n = 0;
+    const param *slot = NULL;
+    TRY(locate(&memory, &n, &slot, e, what, i));
+    if (what == ENGINE_WEIGHT)
+        e->version++;
+    if (slot == NULL || e->ops->logical_to_slot == NULL)
+        return upload(e, memory, values, e->ops->master, n);
+    TRY(stage(e, 0, n));
+    e->ops->logical_to_slot(e->slot, values, slot);
+    TRY(upload(e, memory, e->slot, e->ops->master, n));
+done:
+    return rc;
+}
+
+static int init_parameters(engine *e, uint64_t seed) {
+    const net *n = e->net;
+    size_t largest = 1;
+    float *values = NULL;
+    double *wide = NULL;
+    int rc = OK;
+    for (int i = 0; i < n->param_n; i++)
+        largest = n->param[i].count > largest ? n->param[i].count : largest;
+    TRY(memory_zeroed(&values, largest, sizeof *values));
+    TRY(memory_zeroed(&wide, largest, sizeof *wide));
+    for (int i = 0; i < n->param_n; i++) {
+        net_init_param(values, n, i, seed);
+        elements_to_double(wide, values, ELEMENT_F32, n->param[i].count);
+        TRY(engine_write(e, ENGINE_WEIGHT, i, wide));
+        memset(wide, 0, n->param[i].count * sizeof *wide);
+        TRY(engine_write(e, ENGINE_MOMENTUM, i, wide));
+    }
+done:
+    free(values);
+    free(wide);
+    return rc;
+}
+
+int engine_init_weights(engine *e, uint64_t seed) {
+    const net *n = e->net;
+    double *values = NULL;
+    int rc = OK;
+    TRY(init_parameters(e, seed));
+    for (int i = 0; i < n->stats_n; i++) {
+        size_t c = (size_t)n->stats[i].c;
+        TRY(memory_resize(&values, 2 * c, sizeof *values));
+        for (size_t k = 0; k < 2 * c; k++)
+            values[k] = k < c ? 0 : 1;
+        TRY(engine_write(e, ENGINE_STATS, i, values));
+    }
+done:
+    free(values);
+    return rc;
+}
+
+static int check_tensor(const engine *e, const engine_plan *p, int t) {
+    if (t < NET_INPUT || t >= e->net->layer_n)
+        return fail(E_OPTION, "tensor %d of %d", t, e->net->layer_n);
+    return plan_check_holder(p);
+}
+
+int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
+    int rc = OK;
+    TRY(check_tensor(e, p, t));
+    if (t != e->net->layer_n - 1 && !e->options.keep_tensors)
+        return fail(E_OPTION, "tensor %d shares its memory: set keep_tensors to read it", t);
+    const plan_tensor *from = plan_tensor_at(p, t);
+    TRY(download(out, e, plan_address(p, from->block), from->type, tensor_count(from->shape)));
+done:
+    return rc;
+}
+
+int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t) {
+    int rc = OK;
+    TRY(check_tensor(e, p, t));
+    const plan_tensor *from = plan_tensor_at(p, t);
+    size_t n = tensor_count(from->shape);
+    if (!e->options.keep_tensors || from->gradient_n == 0)
+        return fail(E_OPTION, "tensor %d keeps no gradient: it needs keep_tensors, a training plan%s", t,
+                    t == NET_INPUT ? " and input_gradient" : "");
+    TRY(download(out, e, plan_address(p, from->gradient[0]), from->type, n));
+    if (from->gradient_n == 2) {
+        TRY(stage(e, 0, n));
+        TRY(download(e->slot, e, plan_address(p, from->gradient[1]), from->type, n));
+        for (size_t i = 0; i < n; i++)
+            out[i] += e->slot[i];
+    }
+done:
+    return rc;
+}
+
+int engine_write_input(engine *e, engine_plan *p, const double *x) {
+    const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
+    int rc = OK;
+    TRY(plan_take_arena(p));
+    TRY(upload(e, plan_address(p, to->block), x, to->type, tensor_count(to->shape)));
+done:
+    return rc;
+}
+
+int engine_write_output_gradient(engine *e, engine_plan *p, const double *dy) {
+    const plan_tensor *to = plan_tensor_at(p, e->net->layer_n - 1);
+    int rc = OK;
+    TRY(plan_check_holder(p));
+    if (!p->training)
+        return fail(E_OPTION, "a gradient needs a plan compiled for training");
+    TRY(upload(e, plan_address(p, to->gradient[0]), dy, to->type, tensor_count(to->shape)));
+done:
+    return rc;
+}
+
+tensor_shape engine_tensor_shape(const engine_plan *p, int t) { return plan_tensor_at(p, t)->shape; }
