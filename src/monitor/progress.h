@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** final: the line stays (end of an epoch); else it may be overwritten by the next (terminals). */
+/** final: the line stays (end of a phase, plain lines); else it may be overwritten by the next (terminals). */
 typedef void progress_sink(void *context, const char *line, bool final);
 
 typedef struct progress_options {
@@ -20,7 +20,7 @@ typedef struct progress progress;
 int progress_open(progress **out, const progress_options *o);
 void progress_close(progress *p);
 
-/** phase "train" or "val"; a bar of `total` batches begins at `done`. */
+/** phase "train" or "val"; epoch counts from 0 and is shown from 1; a bar of `total` batches begins at `done`. */
 void progress_begin(progress *p, const char *phase, int64_t epoch, int64_t epochs, int64_t done, int64_t total);
 
 typedef struct progress_state {
