@@ -41,7 +41,7 @@ const option *option_nearest(const char *name) {
             char spelled[64] = "";
             for (size_t j = 0; j < sizeof spelled - 1 && known[k][j] != 0; j++)
                 spelled[j] = same_sign(known[k][j]);
-            int distance = text_distance(wanted, spelled);
+            int distance = n > 2 && strstr(spelled, wanted) != NULL ? 0 : text_distance(wanted, spelled);
             if (distance < least) {
                 least = distance;
                 best = o;
