@@ -1,0 +1,241 @@
+/* The loader: what stands in batches, and that threads, order and timing do not change it. */
+#include "fake_images.h"
+
+static char root[256];
+static dataset *data;
+
+/* counts what our code allocates; the sanitizers bring an allocator of their own */
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define COUNTS_ALLOCATIONS 1
+static atomic_long allocations;
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+void *malloc(size_t n) {
+    allocations++;
+    return __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size) {
+    allocations++;
+    return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n) {
+    allocations++;
+    return __libc_realloc(p, n);
+}
+#endif
+
+static int set_up(void **state) {
+    (void)state;
+    make_temporary_folder(root);
+    data = fake_dataset(root, 47);
+    decode_us = 0;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    dataset_close(data);
+    remove_folder(root);
+    return 0;
+}
+
+static void test_contents(void **state) {
+    (void)state;
+    static const int workers[] = {1, 2, 5}, ahead[] = {2, 3, 16};
+    for (int i = 0; i < 3; i++) {
+        loader *l = NULL;
+        loader_options o = fake_options(4, workers[i], ahead[i]);
+        assert_ok(loader_open(&l, data, &o));
+        assert_int_equal(loader_batches(l), 12);
+        for (uint32_t epoch = 0; epoch < 40; epoch++)
+            assert_int_equal(check_epoch(l, data, &o, epoch, 0), 12);
+        assert_int_equal(loader_bad(&(const bad_image *){NULL}, l), 0);
+        loader_close(l);
+    }
+    assert_int_equal(signals_open, 0);
+}
+
+static void test_start_anywhere(void **state) {
+    (void)state;
+    loader *l = NULL;
+    loader_options o = fake_options(5, 3, 4);
+    assert_ok(loader_open(&l, data, &o));
+    for (int64_t first = 0; first <= loader_batches(l); first++)
+        assert_int_equal(check_epoch(l, data, &o, 7, first), loader_batches(l) - first);
+    assert_fails(E_OPTION, "batch 11 of 10", loader_start(l, 0, 11));
+    assert_fails(E_OPTION, "batch -1", loader_start(l, 0, -1));
+    loader_close(l);
+}
+
+static void test_before_start(void **state) {
+    (void)state;
+    loader *l = NULL;
+    batch *b = NULL;
+    loader_options o = fake_options(5, 3, 4);
+    assert_ok(loader_open(&l, data, &o));
+    assert_ok(loader_next(&b, l));
+    assert_null(b);
+    loader_close(l);
+    loader_close(NULL);
+}
+
+static void test_drop_last_and_order(void **state) {
+    (void)state;
+    loader *l = NULL;
+    loader_options o = fake_options(10, 2, 2);
+    o.shuffle = false;
+    o.drop_last = true;
+    assert_ok(loader_open(&l, data, &o));
+    assert_int_equal(loader_batches(l), 4);
+    assert_int_equal(check_epoch(l, data, &o, 3, 0), 4);
+    loader_close(l);
+    o.batch_size = 48;
+    assert_fails(E_DATA, "47 images do not fill one batch of 48", loader_open(&l, data, &o));
+}
+
+static void test_ranks(void **state) {
+    (void)state;
+    /* 47 = 2 * 15 + 17 - 15 + ...: the short last batch of 5 x 3 holds 2 images, so rank 0 gets none */
+    for (int batch_size = 1; batch_size <= 16; batch_size += 3) {
+        int64_t images = 0;
+        for (int rank = 0; rank < 3; rank++) {
+            loader *l = NULL;
+            loader_options o = fake_options(batch_size, 2, 3);
+            o.rank = rank;
+            o.ranks = 3;
+            assert_ok(loader_open(&l, data, &o));
+            assert_int_equal(loader_batches(l), (47 + 3 * batch_size - 1) / (3 * batch_size));
+            assert_int_equal(check_epoch(l, data, &o, 1, 0), loader_batches(l));
+            assert_ok(loader_start(l, 1, 0));
+            for (batch *b = NULL; loader_next(&b, l) == 0 && b != NULL; loader_release(l, b))
+                images += b->n;
+            loader_close(l);
+        }
+        assert_int_equal(images, 47);
+    }
+}
+
+/** Ends and begins again at every point of an epoch while the workers are busy. */
+static void test_interrupted(void **state) {
+    (void)state;
+    decode_us = 300;
+    for (int stop = 0; stop < 8; stop++) {
+        loader *l = NULL;
+        batch *held = NULL;
+        loader_options o = fake_options(4, 3, 4);
+        assert_ok(loader_open(&l, data, &o));
+        assert_ok(loader_start(l, 0, 0));
+        for (int i = 0; i < stop; i++) {
+            assert_ok(loader_next(&held, l));
+            if (i != stop - 1) /* the last one is never given back */
+                loader_release(l, held);
+        }
+        if (stop % 2 == 1)
+            assert_int_equal(check_epoch(l, data, &o, 1, 3), 9);
+        loader_close(l);
+    }
+}
+
+static void test_many_held(void **state) {
+    (void)state;
+    loader *l = NULL;
+    batch *b[4];
+    loader_options o = fake_options(4, 3, 4);
+    assert_ok(loader_open(&l, data, &o));
+    assert_ok(loader_start(l, 5, 0));
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 4; i++)
+            assert_ok(loader_next(&b[i], l));
+        for (int i = 3; i >= 0; i--) { /* given back in another order */
+            int64_t place = 4 * (4 * round + i);
+            for (int k = 0; k < b[i]->n; k++)
+                check_image(b[i], k, data, expected_image(data, &o, 5, place + k), 5, place + k);
+            loader_release(l, b[i]);
+        }
+    }
+    loader_close(l);
+}
+
+static void test_slow_and_fast(void **state) {
+    (void)state;
+    loader *l = NULL;
+    batch *b = NULL;
+    loader_options o = fake_options(4, 2, 3);
+    assert_ok(loader_open(&l, data, &o));
+    decode_us = 2000; /* the consumer waits: 47 images, 2 workers, at least 47 ms */
+    assert_int_equal(check_epoch(l, data, &o, 0, 0), 12);
+    assert_true(loader_waited(l) > 0.03);
+    decode_us = 0; /* the workers wait: nothing may run over */
+    assert_ok(loader_start(l, 1, 0));
+    usleep(20000);
+    for (int i = 0; i < 12; i++) {
+        assert_ok(loader_next(&b, l));
+        usleep(3000);
+        for (int k = 0; k < b->n; k++)
+            check_image(b, k, data, expected_image(data, &o, 1, 4 * i + k), 1, 4 * i + k);
+        loader_release(l, b);
+    }
+    loader_close(l);
+}
+
+static void test_no_allocation(void **state) {
+    (void)state;
+#ifdef COUNTS_ALLOCATIONS
+    loader *l = NULL;
+    loader_options o = fake_options(4, 3, 4);
+    assert_ok(loader_open(&l, data, &o));
+    decode_us = 300; /* while one sleeps the others take places: each worker gets a file, and its memory */
+    for (uint32_t epoch = 0; epoch < 3; epoch++)
+        assert_int_equal(check_epoch(l, data, &o, epoch, 0), 12);
+    decode_us = 0;
+    long before = allocations;
+    assert_true(before > 0);
+    for (uint32_t epoch = 3; epoch < 12; epoch++) {
+        batch *b = NULL;
+        assert_ok(loader_start(l, epoch, 0));
+        while (loader_next(&b, l) == 0 && b != NULL)
+            loader_release(l, b);
+    }
+    assert_int_equal(allocations - before, 0);
+    loader_close(l);
+#else
+    skip();
+#endif
+}
+
+static void test_options(void **state) {
+    (void)state;
+    loader *l = NULL;
+    loader_options o = fake_options(4, 0, 4);
+    assert_fails(E_OPTION, "workers 0", loader_open(&l, data, &o));
+    o = fake_options(4, 1, 1);
+    assert_fails(E_OPTION, "ahead 1", loader_open(&l, data, &o));
+    o = fake_options(4, 1, 2);
+    o.max_bad = 1.5;
+    assert_fails(E_OPTION, "max_bad 1.5", loader_open(&l, data, &o));
+    o = fake_options(4, 1, 2);
+    o.rank = 1;
+    assert_fails(E_OPTION, "rank 1 of 1", loader_open(&l, data, &o));
+    assert_null(l);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_contents, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_start_anywhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_before_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_drop_last_and_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ranks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_interrupted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_held, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_and_fast, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_allocation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_options, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
