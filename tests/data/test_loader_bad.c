@@ -80,7 +80,7 @@ static void test_left_out_in_validation(void **state) {
 static void test_max_bad(void **state) {
     (void)state;
     char message[1024] = "";
-    int64_t met[4] = {0};
+    int64_t met[11] = {0};
     int delivered = -1;
     for (int i = 0; i < 47; i += 2)
         fake_mark(data, i, "bad");
@@ -88,8 +88,8 @@ static void test_max_bad(void **state) {
         loader *l = NULL;
         int rc = 0;
         batch *b = NULL;
-        loader_options o = fake_options(4, 1 + run % 5, 2 + run);
-        o.max_bad = 3.0 / 47;
+        loader_options o = fake_options(16, 1 + run % 5, 2 + run);
+        o.max_bad = 10.0 / 47;
         decode_us = run % 2 * 200;
         assert_ok(loader_open(&l, data, &o));
         int batches = run_epoch(&rc, l, 2);
@@ -97,7 +97,7 @@ static void test_max_bad(void **state) {
         if (run == 0) {
             delivered = batches;
             snprintf(message, sizeof message, "%s", status_message());
-            assert_non_null(strstr(message, "4 of the 47 images"));
+            assert_non_null(strstr(message, "11 of the 47 images"));
             assert_non_null(strstr(message, ".jpg: corrupt"));
             assert_non_null(strstr(message, "data.max_bad"));
             assert_non_null(strstr(message, "bad_images.txt"));
@@ -105,8 +105,8 @@ static void test_max_bad(void **state) {
         assert_int_equal(batches, delivered);
         assert_string_equal(status_message(), message);
         const bad_image *list = NULL;
-        assert_int_equal(loader_bad(&list, l), 4);
-        for (int i = 0; i < 4; i++) {
+        assert_int_equal(loader_bad(&list, l), 11);
+        for (int i = 0; i < 11; i++) {
             met[i] = run == 0 ? list[i].index : met[i];
             assert_int_equal(list[i].index, met[i]);
         }
