@@ -1,0 +1,140 @@
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include "base/log.h"
+#include "base/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+volatile sig_atomic_t cli_stop, cli_save;
+
+static bool line_open; /* a progress line stands on the terminal, not yet ended */
+
+int cli_failed(int rc) {
+    if (line_open)
+        fputc('\n', stderr);
+    line_open = false;
+    fprintf(stderr, "linnet: %s\n", status_message());
+    return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int cli_usage(const char *usage) {
+    fprintf(stderr, "usage: %s\n", usage);
+    return EXIT_USAGE;
+}
+
+static void remove_arguments(int *argc, char **argv, int at, int n) {
+    memmove(argv + at, argv + at + n, (size_t)(*argc - at - n) * sizeof *argv);
+    *argc -= n;
+}
+
+bool cli_take_flag(int *argc, char **argv, const char *flag) {
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], flag) == 0) {
+            remove_arguments(argc, argv, i, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+int cli_take_value(const char **value, int *argc, char **argv, const char *name) {
+    size_t n = strlen(name);
+    *value = NULL;
+    for (int i = 0; i < *argc; i++) {
+        if (strncmp(argv[i], name, n) != 0)
+            continue;
+        if (argv[i][n] == '=') {
+            *value = argv[i] + n + 1;
+            remove_arguments(argc, argv, i, 1);
+            return OK;
+        }
+        if (argv[i][n] == 0) {
+            if (i + 1 >= *argc)
+                return fail(E_OPTION, "%s needs a value", name);
+            *value = argv[i + 1];
+            remove_arguments(argc, argv, i, 2);
+            return OK;
+        }
+    }
+    return OK;
+}
+
+static int print_text(int rc, text *t) {
+    if (rc == OK)
+        fputs(text_string(t), stdout);
+    text_deinit(t);
+    return rc == OK ? EXIT_DONE : cli_failed(rc);
+}
+
+int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n) {
+    text t = {0};
+    config_defaults(c);
+    if (cli_take_flag(&argc, argv, "--help") || cli_take_flag(&argc, argv, "-h")) {
+        int rc = text_printf(&t, "usage: %s\n\n", usage);
+        return print_text(rc == OK ? config_help(&t, false) : rc, &t);
+    }
+    bool print = cli_take_flag(&argc, argv, "--print-config");
+    int rc = config_read_arguments(c, argc, argv, positional, positional_n);
+    if (rc != OK)
+        return cli_failed(rc);
+    if (print)
+        return print_text(config_to_yaml(&t, c), &t);
+    return -1;
+}
+
+static void log_to_stderr(void *context, log_level level, const char *line) {
+    (void)context;
+    if (level == LOG_DEBUG)
+        return;
+    if (line_open)
+        fputs("\r\033[K", stderr);
+    line_open = false;
+    fprintf(stderr, "%s%s\n", level == LOG_WARN ? "warning: " : "", line);
+}
+
+void cli_log_to_stderr(void) { log_set_sink(log_to_stderr, NULL); }
+
+static void draw_progress(void *context, const char *line, bool final) {
+    (void)context;
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\r%s\033[K%s", line, final ? "\n" : "");
+        line_open = !final;
+    } else {
+        fprintf(stderr, "%s\n", line);
+    }
+    fflush(stderr);
+}
+
+progress_options cli_progress(void) {
+    struct winsize size = {0};
+    bool terminal = isatty(STDERR_FILENO);
+    if (terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0)
+        size.ws_col = 0;
+    return (progress_options){.sink = draw_progress, .terminal = terminal, .width = size.ws_col};
+}
+
+static void on_stop(int signal) {
+    cli_stop = signal;
+    struct sigaction second = {.sa_handler = SIG_DFL}; /* a second one does not wait */
+    sigaction(signal, &second, NULL);
+}
+
+static void on_save(int signal) {
+    (void)signal;
+    cli_save = 1;
+}
+
+void cli_catch_signals(void) {
+    struct sigaction stop = {.sa_handler = on_stop}, save = {.sa_handler = on_save, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGUSR1, &save, NULL);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file size limit is a failed write, not a death */
+    sigaction(SIGPIPE, &ignore, NULL);
+}

@@ -1,0 +1,46 @@
+/** What the commands share. Only src/cli prints results or decides exit codes:
+ *  0 done, 1 failed, 2 usage, 130 and 143 stopped by SIGINT and SIGTERM after saving. */
+#ifndef LINNET_CLI_CLI_H
+#define LINNET_CLI_CLI_H
+
+#include "config/config.h"
+#include "monitor/progress.h"
+
+#include <signal.h>
+#include <stdbool.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/** A command gets what follows its name. */
+int cmd_train(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_preview(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_shapes(int argc, char **argv);
+
+/** Prints "linnet: MESSAGE" on stderr. @return the exit code for rc: 2 for E_OPTION, else 1 */
+int cli_failed(int rc);
+/** Prints a usage line on stderr. @return 2 */
+int cli_usage(const char *usage);
+
+/** Removes `flag` from the arguments. @return whether it was there */
+bool cli_take_flag(int *argc, char **argv, const char *flag);
+/** Removes "--name VALUE" or "--name=VALUE". *value = NULL when absent. @return 0, E_OPTION (no value) */
+int cli_take_value(const char **value, int *argc, char **argv, const char *name);
+
+/** --help, --print-config, then the options of src/config into c (defaults first). Positional arguments go to
+ *  `positional` (at least argc entries).
+ *  @return -1 to go on, else the exit code the command ends with */
+int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n);
+
+/** Sends log lines and progress to stderr. */
+void cli_log_to_stderr(void);
+progress_options cli_progress(void);
+
+/** SIGINT and SIGTERM set *cli_stop (a second one ends the process at once), SIGUSR1 sets *cli_save. */
+void cli_catch_signals(void);
+extern volatile sig_atomic_t cli_stop, cli_save;
+
+#endif

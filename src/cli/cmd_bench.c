@@ -1,0 +1,75 @@
+#include "cli/cli.h"
+#include "cli/json.h"
+
+#include "base/status.h"
+#include "base/text.h"
+#include "train/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "linnet bench train [--arch A] [--batch-size N] [--image-size N] [--precision P] [--steps N] [--warmup N] [--json]";
+
+static int take_count(int *out, int *argc, char **argv, const char *name, int lowest) {
+    const char *value = NULL;
+    long long n = 0;
+    int rc = cli_take_value(&value, argc, argv, name);
+    if (rc != OK || value == NULL)
+        return rc;
+    if (!text_to_int(&n, value) || n < lowest || n > 1000000)
+        return fail(E_OPTION, "%s '%s' is no number from %d to 1000000", name, value, lowest);
+    *out = (int)n;
+    return OK;
+}
+
+static void print_result(const bench_result *r, bool json) {
+    if (!json) {
+        char a[32], b[32];
+        printf("%s, batch %d, %s, %s\n", r->arch, r->batch, r->precision, r->engine);
+        printf("%.2f images/s: median step %.1f ms, shortest %.1f ms, of %d\n", r->images_per_second,
+               1e3 * r->step_median, 1e3 * r->step_min, r->steps);
+        printf("memory: %s parameters and state, %s activations\n", text_bytes(a, (double)r->parameters_bytes),
+               text_bytes(b, (double)r->activations_bytes));
+        return;
+    }
+    json_t *o = json_object();
+    json_object_set_new(o, "images_per_second", json_number_or_null(r->images_per_second));
+    json_object_set_new(o, "images", json_integer((json_int_t)r->batch * r->steps));
+    json_object_set_new(o, "seconds", json_number_or_null(r->step_median));
+    json_object_set_new(o, "seconds_min", json_number_or_null(r->step_min));
+    json_object_set_new(o, "loss", json_number_or_null(r->loss));
+    json_object_set_new(o, "arch", json_string(r->arch));
+    json_object_set_new(o, "batch", json_integer(r->batch));
+    json_object_set_new(o, "precision", json_string(r->precision));
+    json_object_set_new(o, "engine", json_string(r->engine));
+    json_object_set_new(o, "parameter_bytes", json_integer((json_int_t)r->parameters_bytes));
+    json_object_set_new(o, "activation_bytes", json_integer((json_int_t)r->activations_bytes));
+    json_print(o);
+}
+
+int cmd_bench(int argc, char **argv) {
+    static config c;
+    bench_result r;
+    int steps = 5, warmup = 2, n = 0, rc = OK;
+    if (argc < 1 || strcmp(argv[0], "train") != 0)
+        return cli_usage(usage);
+    argc--, argv++;
+    bool json = cli_take_flag(&argc, argv, "--json");
+    TRY(take_count(&steps, &argc, argv, "--steps", 1));
+    TRY(take_count(&warmup, &argc, argv, "--warmup", 0));
+    const char **rest = calloc((size_t)argc + 1, sizeof *rest);
+    if (rest == NULL)
+        return EXIT_FAILED;
+    int code = cli_config(&c, argc, argv, usage, rest, &n);
+    free(rest);
+    if (code >= 0)
+        return code;
+    if (n > 0)
+        return cli_usage(usage);
+    TRY(bench_train(&r, &c, steps, warmup));
+    print_result(&r, json);
+done:
+    return rc == OK ? EXIT_DONE : cli_failed(rc);
+}

@@ -1,0 +1,167 @@
+#define _GNU_SOURCE
+#include "cli/cli.h"
+#include "cli/json.h"
+
+#include "base/file.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "engine/engine.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+
+/** One line of the findings: what, how it stands, and what to do about a lack ("" nothing). */
+typedef struct finding {
+    const char *what;
+    char state[256];
+    const char *advice;
+} finding;
+
+static void cpu_features(char *out, size_t n) {
+    const struct {
+        const char *name;
+        int has;
+    } feature[] = {{"AVX2", __builtin_cpu_supports("avx2")},
+                   {"AVX-512", __builtin_cpu_supports("avx512f")},
+                   {"AVX-512 BF16", __builtin_cpu_supports("avx512bf16")}};
+    cpu_set_t set;
+    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    size_t k = (size_t)snprintf(out, n, "%d core%s usable", cores, cores == 1 ? "" : "s");
+    for (size_t i = 0; i < sizeof feature / sizeof *feature; i++)
+        if (feature[i].has && k < n)
+            k += (size_t)snprintf(out + k, n - k, ", %s", feature[i].name);
+}
+
+static finding cpu(void) {
+    finding f = {.what = "CPU", .advice = ""};
+    cpu_features(f.state, sizeof f.state);
+    if (!__builtin_cpu_supports("avx2"))
+        f.advice = "without AVX2 training is slow: use a newer machine";
+    return f;
+}
+
+static finding engine_state(const char *device, const char *what) {
+    finding f = {.what = what, .advice = ""};
+    const char *why = engine_unavailable(device);
+    snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready" : why);
+    if (why != NULL)
+        f.advice = "install libdnnl-dev and build again";
+    return f;
+}
+
+static finding precision_state(void) {
+    finding f = {.what = "precision", .advice = ""};
+    snprintf(f.state, sizeof f.state, "auto is %s", engine_has_bf16() ? "bf16-mixed" : "32-true");
+    return f;
+}
+
+static finding memory(void) {
+    finding f = {.what = "memory", .advice = ""};
+    struct sysinfo s;
+    char a[32], b[32];
+    if (sysinfo(&s) != 0)
+        return f;
+    double unit = (double)s.mem_unit;
+    snprintf(f.state, sizeof f.state, "%s, %s free", text_bytes(a, unit * (double)s.totalram),
+             text_bytes(b, unit * (double)(s.freeram + s.bufferram)));
+    return f;
+}
+
+static finding huge_pages(void) {
+    finding f = {.what = "huge pages", .advice = ""};
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    if (file_read(&bytes, &n, "/sys/kernel/mm/transparent_hugepage/enabled", 0) != OK) {
+        snprintf(f.state, sizeof f.state, "not offered by this kernel");
+        return f;
+    }
+    bool never = strstr((const char *)bytes, "[never]") != NULL;
+    snprintf(f.state, sizeof f.state, "%s", never ? "switched off" : "on request");
+    if (never)
+        f.advice = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (as root) saves some percent of time";
+    free(bytes);
+    return f;
+}
+
+static finding disk(void) {
+    finding f = {.what = "disk", .advice = ""};
+    struct statvfs s;
+    char a[32];
+    if (statvfs(".", &s) != 0)
+        return f;
+    double bytes = (double)s.f_bavail * (double)s.f_frsize;
+    snprintf(f.state, sizeof f.state, "%s free here", text_bytes(a, bytes));
+    if (bytes < 2e9)
+        f.advice = "a ResNet-50 run keeps four checkpoints of 200 MB: free some space or choose another --out";
+    return f;
+}
+
+static finding limits(void) {
+    finding f = {.what = "limits", .advice = ""};
+    struct rlimit files = {0};
+    getrlimit(RLIMIT_NOFILE, &files);
+    snprintf(f.state, sizeof f.state, "%llu open files", (unsigned long long)files.rlim_cur);
+    if (files.rlim_cur < 256)
+        f.advice = "raise it: ulimit -n 1024";
+    return f;
+}
+
+/** Whether a shared library can be loaded here, and what to say when it cannot. */
+static finding library(const char *what, const char *const *name, const char *present, const char *absent) {
+    finding f = {.what = what, .advice = ""};
+    for (; *name != NULL; name++) {
+        void *handle = dlopen(*name, RTLD_LAZY | RTLD_LOCAL);
+        if (handle == NULL)
+            continue;
+        dlclose(handle);
+        snprintf(f.state, sizeof f.state, "%s found; %s", *name, present);
+        return f;
+    }
+    snprintf(f.state, sizeof f.state, "%s", absent);
+    return f;
+}
+
+static const char *const cuda_names[] = {"libcuda.so.1", NULL};
+static const char *const mpi_names[] = {"libmpi.so.40", "libmpi.so.12", NULL};
+
+static int examine(finding *f) {
+    int n = 0;
+    f[n++] = cpu();
+    f[n++] = memory();
+    f[n++] = huge_pages();
+    f[n++] = engine_state("cpu", "cpu engine");
+    f[n++] = engine_state("ref", "ref engine");
+    f[n++] = precision_state();
+    f[n++] = library("NVIDIA GPU", cuda_names, "this build has no CUDA engine yet: training uses the CPU",
+                     "no driver: training uses the CPU");
+    f[n++] = library("MPI", mpi_names, "this build trains in one process", "none; training in one process needs none");
+    f[n++] = disk();
+    f[n++] = limits();
+    return n;
+}
+
+int cmd_doctor(int argc, char **argv) {
+    finding f[16];
+    bool json = cli_take_flag(&argc, argv, "--json");
+    if (argc != 0)
+        return cli_usage("linnet doctor [--json]");
+    int n = examine(f);
+    json_t *o = json ? json_object() : NULL;
+    for (int i = 0; i < n; i++) {
+        if (json)
+            json_object_set_new(o, f[i].what, json_pack("{s:s,s:s}", "state", f[i].state, "advice", f[i].advice));
+        else
+            printf("%-12s %s\n%s%s%s", f[i].what, f[i].state, f[i].advice[0] ? "             -> " : "", f[i].advice,
+                   f[i].advice[0] ? "\n" : "");
+    }
+    if (json)
+        json_print(o);
+    return EXIT_DONE;
+}

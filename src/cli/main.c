@@ -1,0 +1,60 @@
+/** The command table. */
+#include "cli/cli.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"train", cmd_train, "train; resumes with --resume auto|FILE"},
+    {"eval", cmd_eval, "top-1, top-5 and loss of a checkpoint on a folder"},
+    {"info", cmd_info, "what a checkpoint or dataset holds"},
+    {"preview", cmd_preview, "a contact sheet of what the network will see"},
+    {"bench", cmd_bench, "training throughput on made-up data"},
+    {"shapes", cmd_shapes, "write the made-up demo dataset"},
+    {"doctor", cmd_doctor, "what this machine has, and what to do about what it lacks"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void help(FILE *to) {
+    fprintf(to, "linnet trains ResNets on folders of photos.\n\nusage: linnet COMMAND [options]\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].help);
+    fprintf(to, "\nlinnet COMMAND --help lists a command's options.\n"
+                "First steps: linnet shapes data; linnet train --data data --config configs/demo.yaml\n");
+}
+
+static int unknown(const char *name) {
+    const char *nearest = commands[0].name;
+    for (int i = 1; i < COMMANDS; i++)
+        if (text_distance(name, commands[i].name) < text_distance(name, nearest))
+            nearest = commands[i].name;
+    fprintf(stderr, "linnet: no command '%s'; did you mean '%s'? linnet --help lists them\n", name, nearest);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("linnet " LINNET_VERSION);
+        return EXIT_DONE;
+    }
+    cli_log_to_stderr();
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    return unknown(argv[1]);
+}

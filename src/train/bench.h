@@ -1,0 +1,19 @@
+/** Training throughput without a disk: steps on made-up batches. */
+#ifndef LINNET_TRAIN_BENCH_H
+#define LINNET_TRAIN_BENCH_H
+
+#include "config/config.h"
+
+typedef struct bench_result {
+    double images_per_second;     /* batch / median step */
+    double step_min, step_median; /* seconds */
+    double loss;                  /* of the last step */
+    int steps, batch;
+    size_t parameters_bytes, activations_bytes; /* planned */
+    char engine[128], precision[16], arch[32];
+} bench_result;
+
+/** `steps` timed steps after `warmup` others, 1,000 classes, SGD as configured. @return 0 or the engine's error */
+int bench_train(bench_result *out, const config *c, int steps, int warmup);
+
+#endif

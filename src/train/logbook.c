@@ -1,0 +1,109 @@
+#include "train/logbook.h"
+
+#include "base/status.h"
+
+#include <math.h>
+
+enum column { LOSS_STEP, LR, GRAD_NORM, LOSS_EPOCH, TRAIN_ACC, VAL_LOSS, VAL_ACC, VAL_TOP5, SPEED, WAIT, COLUMNS };
+
+static const char *const column_name[COLUMNS] = {"train_loss_step",   "lr-SGD",   "grad_norm", "train_loss_epoch",
+                                                 "train_acc",         "val_loss", "val_acc",   "val_acc_top5",
+                                                 "images_per_second", "data_wait"};
+
+static int write_hparams(const char *folder, const config *c) {
+    char path[PATH_BYTES];
+    text yaml = {0};
+    int rc = OK;
+    TRY(path_join(path, folder, "hparams.yaml"));
+    TRY(config_to_yaml(&yaml, c));
+    TRY(file_write_atomic(path, yaml.data, yaml.n));
+done:
+    text_deinit(&yaml);
+    return rc;
+}
+
+int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step) {
+    char path[PATH_BYTES];
+    int rc = OK;
+    *b = (logbook){.folder = f->logs};
+    TRY(path_join(path, f->logs, "metrics.csv"));
+    /* loggers count steps from 0: the last one kept is global_step - 1 */
+    TRY(events_trim(f->logs, global_step - 1));
+    TRY(csv_trim(path, global_step - 1));
+    TRY(csv_open(&b->csv, path, column_name, COLUMNS));
+    TRY(events_open(&b->events, f->logs));
+    TRY(write_hparams(f->logs, c));
+done:
+    return rc;
+}
+
+int logbook_close(logbook *b) {
+    int first = b->events != NULL ? events_close(b->events) : OK;
+    int second = b->csv != NULL ? csv_close(b->csv) : OK;
+    *b = (logbook){0};
+    return first != OK ? first : second;
+}
+
+/** One row of metrics.csv and its scalars; NaN cells that were not set stay empty. */
+static int log_row(logbook *b, const train_state *t, const double *value, const char *present) {
+    int64_t step = t->global_step - 1;
+    int rc = OK;
+    TRY(csv_row(b->csv, t->epoch, step, value, present));
+    TRY(events_scalar(b->events, "epoch", step, (double)t->epoch));
+    for (int i = 0; i < COLUMNS; i++)
+        if (present[i])
+            TRY(events_scalar(b->events, column_name[i], step, value[i]));
+    TRY(events_flush(b->events));
+done:
+    return rc;
+}
+
+int logbook_step(logbook *b, const train_state *t, const step_result *r) {
+    double value[COLUMNS] = {[LOSS_STEP] = metrics_loss(&r->metrics), [LR] = r->lr, [GRAD_NORM] = r->grad_norm};
+    char present[COLUMNS] = {[LOSS_STEP] = 1, [LR] = 1, [GRAD_NORM] = 1};
+    return log_row(b, t, value, present);
+}
+
+int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait) {
+    double value[COLUMNS] = {[LR] = lr,
+                             [LOSS_EPOCH] = metrics_loss(&t->train),
+                             [TRAIN_ACC] = metrics_top1(&t->train),
+                             [VAL_LOSS] = metrics_loss(&t->val),
+                             [VAL_ACC] = metrics_top1(&t->val),
+                             [VAL_TOP5] = metrics_top5(&t->val),
+                             [SPEED] = images_per_second,
+                             [WAIT] = data_wait};
+    char present[COLUMNS] = {0};
+    for (int i = LR; i < COLUMNS; i++)
+        present[i] = i != GRAD_NORM && !(isnan(value[i]) && (i == SPEED || i == WAIT));
+    return log_row(b, t, value, present);
+}
+
+static int list_bad(text *out, const dataset *d, loader *l) {
+    const bad_image *bad = NULL;
+    int64_t n = loader_bad(&bad, l);
+    int rc = OK;
+    for (int64_t i = 0; i < n; i++)
+        TRY(text_printf(out, "%s/%s\t%s\n", d->root, dataset_name(d, bad[i].index),
+                        bad[i].message != NULL ? bad[i].message : ""));
+done:
+    return rc;
+}
+
+int logbook_bad_images(logbook *b, const setup *s) {
+    const bad_image *bad = NULL;
+    char path[PATH_BYTES];
+    text list = {0};
+    int rc = OK;
+    int64_t n = loader_bad(&bad, s->train_loader) + loader_bad(&bad, s->val_loader);
+    if (n == b->bad_written)
+        return OK;
+    TRY(path_join(path, b->folder, "bad_images.txt"));
+    TRY(list_bad(&list, s->train, s->train_loader));
+    TRY(list_bad(&list, s->val, s->val_loader));
+    TRY(file_write_atomic(path, list.data, list.n));
+    b->bad_written = n;
+done:
+    text_deinit(&list);
+    return rc;
+}

@@ -1,0 +1,270 @@
+#include "train/snapshot.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double half_value(uint16_t h) {
+    int exponent = h >> 10 & 31, fraction = h & 1023;
+    double sign = h >> 15 ? -1 : 1;
+    if (exponent == 31)
+        return fraction ? NAN : sign * INFINITY;
+    return sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
+}
+
+static bool is_float(ckpt_type t) { return t == CKPT_F32 || t == CKPT_F64 || t == CKPT_F16 || t == CKPT_BF16; }
+
+static void widen(double *out, const ckpt_tensor *t, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (t->type == CKPT_F32) {
+            out[i] = ((const float *)t->data)[i];
+        } else if (t->type == CKPT_F64) {
+            out[i] = ((const double *)t->data)[i];
+        } else if (t->type == CKPT_F16) {
+            out[i] = half_value(((const uint16_t *)t->data)[i]);
+        } else {
+            uint32_t bits = (uint32_t)((const uint16_t *)t->data)[i] << 16;
+            float f;
+            memcpy(&f, &bits, sizeof f);
+            out[i] = f;
+        }
+    }
+}
+
+/** The tensor of that name with or without the prefixes that Lightning and DDP put before it. */
+static const ckpt_tensor *find_prefixed(const ckpt *c, const char *name) {
+    static const char *const prefix[] = {"model.", "", "module."};
+    for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
+        char full[128];
+        snprintf(full, sizeof full, "%s%s", prefix[i], name);
+        const ckpt_tensor *t = ckpt_find_tensor(c, full);
+        if (t != NULL)
+            return t;
+    }
+    return NULL;
+}
+
+static bool same_shape(const ckpt_tensor *t, const int *shape, int rank) {
+    bool same = t->rank == rank;
+    for (int d = 0; same && d < rank; d++)
+        same = t->shape[d] == shape[d];
+    return same;
+}
+
+/** Finds, checks and widens one tensor. */
+static int read_tensor(double *out, const ckpt *c, const char *path, const char *name, const int *shape, int rank) {
+    const ckpt_tensor *t = find_prefixed(c, name);
+    if (t == NULL)
+        return fail(E_FORMAT, "%s has no tensor %s: is it a checkpoint of another architecture?", path, name);
+    if (!is_float(t->type) || !same_shape(t, shape, rank))
+        return fail(E_FORMAT, "%s: the shape or type of %s does not fit this network", path, name);
+    size_t n = 1;
+    for (int d = 0; d < rank; d++)
+        n *= (size_t)shape[d];
+    widen(out, t, n);
+    return OK;
+}
+
+static int scratch_for(double **out, const net *n) {
+    size_t most = 1;
+    for (int i = 0; i < n->param_n; i++)
+        most = n->param[i].count > most ? n->param[i].count : most;
+    for (int i = 0; i < n->stats_n; i++)
+        most = 2 * (size_t)n->stats[i].c > most ? 2 * (size_t)n->stats[i].c : most;
+    return memory_zeroed(out, most, sizeof **out);
+}
+
+static int restore_stats(setup *s, const ckpt *c, const char *path, double *one) {
+    int rc = OK;
+    for (int i = 0; i < s->net->stats_n; i++) {
+        const net_stats *n = &s->net->stats[i];
+        char name[96];
+        snprintf(name, sizeof name, "%s.running_mean", n->name);
+        TRY(read_tensor(one, c, path, name, &n->c, 1));
+        snprintf(name, sizeof name, "%s.running_var", n->name);
+        TRY(read_tensor(one + n->c, c, path, name, &n->c, 1));
+        TRY(engine_write(s->engine, ENGINE_STATS, i, one));
+    }
+done:
+    return rc;
+}
+
+/** @param new_head the last layer may have another class count: it then stays as it is */
+static int restore_weights(setup *s, const ckpt *c, const char *path, bool new_head) {
+    double *one = NULL;
+    int rc = OK;
+    TRY(scratch_for(&one, s->net));
+    for (int i = 0; i < s->net->param_n; i++) {
+        const param *p = &s->net->param[i];
+        const ckpt_tensor *t = find_prefixed(c, p->name);
+        bool head = strncmp(p->name, "fc.", 3) == 0;
+        if (new_head && head && (t == NULL || t->shape[0] != p->shape[0])) {
+            log_warn("%s: %s is for %lld classes, this dataset has %d: it starts anew", path, p->name,
+                     t != NULL ? (long long)t->shape[0] : 0LL, p->shape[0]);
+            continue;
+        }
+        TRY(read_tensor(one, c, path, p->name, p->shape, p->rank));
+        TRY(engine_write(s->engine, ENGINE_WEIGHT, i, one));
+    }
+    TRY(restore_stats(s, c, path, one));
+done:
+    free(one);
+    return rc;
+}
+
+int snapshot_restore_weights(setup *s, const ckpt *c, const char *path) { return restore_weights(s, c, path, false); }
+int snapshot_init_weights(setup *s, const ckpt *c, const char *path) { return restore_weights(s, c, path, true); }
+
+static int restore_momentum(setup *s, const ckpt *c, const char *path) {
+    double *one = NULL;
+    int rc = OK;
+    if (c->momentum_n == 0)
+        return OK;
+    if (c->momentum_n != s->net->param_n)
+        return fail(E_FORMAT, "%s holds momentum for %d parameters, the network has %d", path, c->momentum_n,
+                    s->net->param_n);
+    TRY(scratch_for(&one, s->net));
+    for (int i = 0; i < s->net->param_n; i++) {
+        const param *p = &s->net->param[i];
+        const ckpt_tensor *t = &c->momentum[i];
+        if (!is_float(t->type) || !same_shape(t, p->shape, p->rank)) {
+            rc = fail(E_FORMAT, "%s: the momentum of %s does not fit this network", path, p->name);
+            goto done;
+        }
+        widen(one, t, p->count);
+        TRY(engine_write(s->engine, ENGINE_MOMENTUM, i, one));
+    }
+done:
+    free(one);
+    return rc;
+}
+
+static int64_t own_int(const ckpt *c, const char *key, int64_t absent) {
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
+    return i != NULL && i->kind == 'i' ? i->i : absent;
+}
+
+static const char *own_string(const ckpt *c, const char *key) {
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
+    return i != NULL && i->kind == 's' && i->s != NULL ? i->s : "";
+}
+
+int snapshot_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
+
+/** The classes by name, one a line, must be those of the dataset. */
+static int check_classes(const setup *s, const ckpt *c, const char *path) {
+    const char *names = own_string(c, "class_names");
+    if (names[0] == 0)
+        return OK;
+    for (int i = 0; i < s->train->class_n; i++) {
+        size_t n = strcspn(names, "\n");
+        if (strlen(s->train->class_name[i]) != n || memcmp(s->train->class_name[i], names, n) != 0)
+            return fail(E_DATA, "%s was trained on other classes: its class %d is '%.*s', that of %s is '%s'", path, i,
+                        (int)n, names, s->train->root, s->train->class_name[i]);
+        names += n + (names[n] == '\n');
+    }
+    return names[0] == 0 ? OK
+                         : fail(E_DATA, "%s was trained on more classes than the %d of %s", path, s->train->class_n,
+                                s->train->root);
+}
+
+/** What must be the same for the order of the images to go on. */
+static int check_data(const setup *s, const ckpt *c, const char *path) {
+    const config *o = s->config;
+    const struct {
+        const char *key, *option;
+        int64_t now;
+    } same[] = {{"train_images", "data.path (training images)", s->train->image_n},
+                {"seed", "trainer.seed", (int64_t)o->trainer.seed},
+                {"shuffle", "data.shuffle", o->data.shuffle},
+                {"batch_size", "data.batch_size", o->data.batch_size},
+                {"accumulate", "trainer.accumulate", o->trainer.accumulate}};
+    int rc = check_classes(s, c, path);
+    bool middle = c->batch_in_epoch > 0 && !c->epoch_done;
+    for (size_t i = 0; rc == OK && middle && i < sizeof same / sizeof *same; i++) {
+        int64_t then = own_int(c, same[i].key, same[i].now);
+        if (then != same[i].now)
+            rc = fail(E_OPTION,
+                      "%s stands in the middle of an epoch with %s %lld, now it is %lld: resume with the old value, or "
+                      "from a checkpoint at the end of an epoch",
+                      path, same[i].option, (long long)then, (long long)same[i].now);
+    }
+    return rc;
+}
+
+/** "3,17,42", as gather_own wrote it. */
+static int restore_bad(loader *l, const char *list) {
+    int64_t *index = NULL, n = 0;
+    size_t most = 1;
+    int rc = OK;
+    for (const char *p = list; *p != 0; p++)
+        most += *p == ',';
+    TRY(memory_zeroed(&index, most, sizeof *index));
+    while (*list != 0) {
+        char *end = NULL;
+        index[n++] = strtoll(list, &end, 10);
+        list = *end == ',' ? end + 1 : "";
+    }
+    TRY(loader_set_bad(l, index, n));
+done:
+    free(index);
+    return rc;
+}
+
+static int restore_best(train_state *t, const ckpt *c) {
+    char evicted[PATH_BYTES];
+    for (int i = 0; i < c->kept_n; i++) {
+        if (!file_exists(c->kept[i].path))
+            log_warn("the checkpoint %s is gone: it no longer counts among the best", c->kept[i].path);
+        else
+            topk_insert(evicted, &t->best, c->kept[i].path, c->kept[i].value);
+    }
+    return OK;
+}
+
+/** The schedule goes on from its state; its options are those of this run. */
+static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
+    ckpt_schedule *now = &t->schedule.state;
+    const ckpt_schedule *then = &c->schedule;
+    if (then->kind != now->kind) {
+        log_warn("%s was trained with another schedule: this one starts with its own LR", path);
+        return;
+    }
+    now->last_epoch = then->last_epoch;
+    now->last_lr = then->last_lr;
+    now->best = then->best;
+    now->num_bad_epochs = then->num_bad_epochs;
+    now->cooldown_counter = then->cooldown_counter;
+}
+
+int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path) {
+    const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
+    int rc = OK;
+    TRY(check_data(s, c, path));
+    TRY(snapshot_restore_weights(s, c, path));
+    TRY(restore_momentum(s, c, path));
+    TRY(restore_best(t, c));
+    TRY(restore_bad(s->train_loader, own_string(c, "bad_train")));
+    TRY(restore_bad(s->val_loader, own_string(c, "bad_val")));
+    restore_schedule(t, c, path);
+    const ckpt_tensor *seen = find_prefixed(c, "bn1.num_batches_tracked");
+    t->batches_seen = seen != NULL && seen->type == CKPT_I64 ? *(const int64_t *)seen->data : 0;
+    t->global_step = c->global_step;
+    t->epoch = c->epoch;
+    t->batch_in_epoch = c->batch_in_epoch;
+    t->train = (metrics){.loss_sum = loss != NULL ? loss->d : 0,
+                         .images = own_int(c, "train_images_seen", 0),
+                         .top1 = own_int(c, "train_top1", 0),
+                         .top5 = own_int(c, "train_top5", 0)};
+    if (c->epoch_done) {
+        t->epoch++;
+        t->batch_in_epoch = 0;
+        t->train = (metrics){0};
+    }
+done:
+    return rc;
+}

@@ -1,0 +1,168 @@
+#define _GNU_SOURCE
+#include "train/setup.h"
+
+#include "base/log.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <sched.h>
+#include <string.h>
+
+static int cores(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+const char *setup_device(const config *c) { return strcmp(c->trainer.device, "auto") == 0 ? "cpu" : c->trainer.device; }
+
+int setup_threads(const config *c) { return c->trainer.threads > 0 ? c->trainer.threads : cores(); }
+
+int setup_resize(const config *c) {
+    if (c->data.resize_size > 0)
+        return c->data.resize_size;
+    return (int)nearbyint(c->data.image_size / 0.875); /* 256 for 224 */
+}
+
+int setup_precision(precision *out, const config *c, const char *device) {
+    const char *name = c->trainer.precision;
+    if (strcmp(name, "auto") == 0) {
+        *out = strcmp(device, "cpu") == 0 && engine_has_bf16() ? PRECISION_BF16 : PRECISION_32;
+        return OK;
+    }
+    for (precision p = PRECISION_32; p <= PRECISION_16; p++) {
+        if (strcmp(name, precision_name(p)) == 0) {
+            *out = p;
+            return OK;
+        }
+    }
+    return fail(E_OPTION, "trainer.precision '%s' is none of auto, 32-true, bf16-mixed, 16-mixed", name);
+}
+
+/** Decoding needs a core's share of what computing takes; the team keeps the rest. */
+static int workers_auto(void) { return 1 + cores() / 8; }
+
+static loader_options loader_options_of(const setup *s, bool training) {
+    const config *c = s->config;
+    int val_batch = c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
+    loader_options o = {.transform = transform_default(training, c->data.image_size, setup_resize(c)),
+                        .limits = image_limits_default(),
+                        .batch_size = training ? c->data.batch_size : val_batch,
+                        .workers = s->workers,
+                        .ahead = c->data.ahead,
+                        .seed = c->trainer.seed,
+                        .shuffle = training && c->data.shuffle,
+                        .drop_last = training && c->data.drop_last,
+                        .max_bad = c->data.max_bad,
+                        .rank = 0,
+                        .ranks = 1};
+    o.transform.augment = strcmp(c->data.augment, "none") != 0;
+    o.transform.scale[0] = c->data.scale_min;
+    o.transform.scale[1] = c->data.scale_max;
+    o.transform.ratio[0] = c->data.ratio_min;
+    o.transform.ratio[1] = c->data.ratio_max;
+    o.transform.flip = c->data.flip;
+    o.limits.max_pixels = c->data.max_pixels;
+    o.limits.max_scans = c->data.max_scans;
+    return o;
+}
+
+static int open_engine(setup *s, int classes) {
+    const config *c = s->config;
+    const char *device = setup_device(c);
+    engine_options o = engine_options_default();
+    int rc = OK;
+    TRY(setup_precision(&s->precision, c, device));
+    net_options n = {
+        .classes = classes, .zero_gamma = c->model.zero_gamma, .decay_all = c->optimizer.decay_norm_and_bias};
+    TRY(net_create(&s->net, c->model.arch, &n));
+    o.precision = s->precision;
+    o.threads = setup_threads(c);
+    for (int i = 0; i < 3; i++) {
+        o.mean[i] = (float)c->data.mean[i];
+        o.std[i] = (float)c->data.std[i];
+    }
+    TRY(engine_create(&s->engine, device, s->net, &o));
+done:
+    return rc;
+}
+
+static int open_val(setup *s) {
+    loader_options o = loader_options_of(s, false);
+    int rc = OK;
+    TRY(loader_open(&s->val_loader, s->val, &o));
+    s->val_batches = config_limit(s->config->trainer.limit_val_batches, loader_batches(s->val_loader));
+done:
+    return rc;
+}
+
+static int check_devices(const config *c) {
+    if (c->trainer.devices > 1)
+        return fail(E_UNSUPPORTED, "trainer.devices %d: this build trains on one device", c->trainer.devices);
+    return OK;
+}
+
+int setup_open(setup *s, const config *c) {
+    int rc = OK;
+    *s = (setup){.config = c, .workers = c->data.workers > 0 ? c->data.workers : workers_auto()};
+    TRY(check_devices(c));
+    TRY(dataset_open(&s->train, c->data.path, "train"));
+    TRY(dataset_open(&s->val, c->data.path, "val"));
+    TRY(dataset_same_classes(s->train, s->val));
+    TRY(open_engine(s, s->train->class_n));
+    TRY(engine_init_weights(s->engine, c->trainer.seed));
+    loader_options o = loader_options_of(s, true);
+    TRY(loader_open(&s->train_loader, s->train, &o));
+    TRY(open_val(s));
+    s->train_batches = config_limit(c->trainer.limit_train_batches, loader_batches(s->train_loader));
+    if (s->train_batches < 1) {
+        rc = fail(E_OPTION,
+                  "no training batch is left of %lld images in batches of %d: lower data.batch_size, turn "
+                  "data.drop_last off or raise trainer.limit_train_batches",
+                  (long long)s->train->image_n, c->data.batch_size);
+        goto done;
+    }
+    int k = c->trainer.accumulate;
+    s->steps_per_epoch = (s->train_batches + k - 1) / k;
+    s->base_lr = c->optimizer.lr > 0 ? c->optimizer.lr : 0.1 * c->data.batch_size * k / 256;
+done:
+    return rc;
+}
+
+int setup_open_evaluation(setup *s, const config *c, int classes) {
+    int rc = OK;
+    *s = (setup){.config = c, .workers = c->data.workers > 0 ? c->data.workers : workers_auto()};
+    TRY(check_devices(c));
+    TRY(dataset_open(&s->val, c->data.path, "val"));
+    if (s->val->class_n != classes) {
+        rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);
+        goto done;
+    }
+    TRY(open_engine(s, classes));
+    TRY(open_val(s));
+done:
+    return rc;
+}
+
+int setup_open_engine(setup *s, const config *c, int classes) {
+    int rc = OK;
+    *s = (setup){.config = c};
+    TRY(check_devices(c));
+    TRY(open_engine(s, classes));
+done:
+    return rc;
+}
+
+void setup_close(setup *s) {
+    loader_close(s->train_loader);
+    loader_close(s->val_loader);
+    engine_destroy(s->engine);
+    net_destroy(s->net);
+    dataset_close(s->train);
+    dataset_close(s->val);
+    *s = (setup){0};
+}
+
+int setup_batch_images(const setup *s, int64_t b) {
+    int64_t left = s->train->image_n - b * s->config->data.batch_size;
+    return left < s->config->data.batch_size ? (int)left : s->config->data.batch_size;
+}

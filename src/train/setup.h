@@ -1,0 +1,46 @@
+/** What a run works with, opened from its configuration: datasets, loaders, net, engine. */
+#ifndef LINNET_TRAIN_SETUP_H
+#define LINNET_TRAIN_SETUP_H
+
+#include "config/config.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "engine/engine.h"
+#include "net/net.h"
+
+#include <stdint.h>
+
+typedef struct setup {
+    const config *config; /* borrowed */
+    dataset *train, *val; /* train is NULL for evaluation alone */
+    loader *train_loader, *val_loader;
+    net *net;
+    engine *engine;
+    precision precision;
+    int workers;
+    int64_t train_batches, val_batches; /* per epoch, limits applied */
+    int64_t steps_per_epoch;            /* optimizer steps */
+    double base_lr;
+} setup;
+
+/** "auto" resolved for this machine. @return 0, E_OPTION */
+int setup_precision(precision *out, const config *c, const char *device);
+/** "auto" resolved: the device that will be used. */
+const char *setup_device(const config *c);
+int setup_threads(const config *c);
+int setup_resize(const config *c);
+
+/** Opens datasets and loaders of a training run, then the net and the engine with initial weights.
+ *  @return 0 or the error of what could not be opened; setup_close is due in either case */
+int setup_open(setup *s, const config *c);
+/** The validation side alone: dataset, loader, net and engine for `classes` classes. The folder's classes must be as
+ * many. */
+int setup_open_evaluation(setup *s, const config *c, int classes);
+/** Net and engine alone, without data (weights are zeros). */
+int setup_open_engine(setup *s, const config *c, int classes);
+void setup_close(setup *s);
+
+/** Images of training batch b of the epoch (short last ones are smaller). */
+int setup_batch_images(const setup *s, int64_t b);
+
+#endif

@@ -1,0 +1,233 @@
+#include "train/snapshot.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** Everything a ckpt borrows while it is written. */
+typedef struct gathered {
+    ckpt c;
+    unsigned char *values; /* weights, statistics, counters, then momentum */
+    size_t used;
+    ckpt_item own[32], hyper[16];
+    text config, classes, bad_train, bad_val;
+    int64_t batches_seen;
+} gathered;
+
+/** The ref engine keeps doubles; a checkpoint of it must not lose them. */
+static ckpt_type value_type(const setup *s) {
+    return strcmp(engine_device(s->engine), "ref") == 0 ? CKPT_F64 : CKPT_F32;
+}
+
+static void *take(gathered *g, size_t bytes) {
+    void *p = g->values + g->used;
+    g->used += memory_round(bytes);
+    return p;
+}
+
+/** A tensor of `count` values in the checkpoint's type, narrowed from doubles. */
+static void put_values(gathered *g, ckpt_tensor *t, const double *values, size_t count) {
+    t->bytes = count * ckpt_type_bytes(t->type);
+    t->data = take(g, t->bytes);
+    if (t->type == CKPT_F64) {
+        memcpy(t->data, values, t->bytes);
+        return;
+    }
+    float *out = t->data;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (float)values[i];
+}
+
+static void put_param(gathered *g, ckpt_tensor *t, const setup *s, int i, const double *values) {
+    const param *p = &s->net->param[i];
+    *t = (ckpt_tensor){.type = value_type(s), .rank = p->rank};
+    snprintf(t->name, sizeof t->name, "model.%s", p->name);
+    for (int d = 0; d < p->rank; d++)
+        t->shape[d] = p->shape[d];
+    put_values(g, t, values, p->count);
+}
+
+static void put_stats(gathered *g, const setup *s, int i, const double *values) {
+    const net_stats *n = &s->net->stats[i];
+    static const char *const part[] = {"running_mean", "running_var"};
+    for (int k = 0; k < 2; k++) {
+        ckpt_tensor *t = &g->c.state[g->c.state_n++];
+        *t = (ckpt_tensor){.type = value_type(s), .rank = 1, .shape = {n->c}};
+        snprintf(t->name, sizeof t->name, "model.%s.%s", n->name, part[k]);
+        put_values(g, t, values + (size_t)k * (size_t)n->c, (size_t)n->c);
+    }
+    ckpt_tensor *t = &g->c.state[g->c.state_n++];
+    *t = (ckpt_tensor){.type = CKPT_I64, .rank = 0, .data = &g->batches_seen, .bytes = sizeof g->batches_seen};
+    snprintf(t->name, sizeof t->name, "model.%s.num_batches_tracked", n->name);
+}
+
+/** Number of the statistics that follow parameter i in torchvision's order (after the bias of their batch norm), or -1.
+ */
+static int stats_after(const net *n, int i) {
+    const char *name = n->param[i].name;
+    for (int k = 0; k < n->stats_n; k++) {
+        size_t len = strlen(n->stats[k].name);
+        if (strncmp(name, n->stats[k].name, len) == 0 && strcmp(name + len, ".bias") == 0)
+            return k;
+    }
+    return -1;
+}
+
+static size_t largest(const net *n) {
+    size_t most = 0;
+    for (int i = 0; i < n->param_n; i++)
+        most = n->param[i].count > most ? n->param[i].count : most;
+    for (int i = 0; i < n->stats_n; i++)
+        most = 2 * (size_t)n->stats[i].c > most ? 2 * (size_t)n->stats[i].c : most;
+    return most;
+}
+
+static int gather_tensors(gathered *g, const setup *s, const train_state *t) {
+    const net *n = s->net;
+    size_t tensors = (size_t)n->param_n * 2 + (size_t)n->stats_n * 2;
+    size_t bytes = (n->weight_n * 2 + n->stats_elements) * ckpt_type_bytes(value_type(s)) + tensors * MEMORY_ALIGN;
+    double *one = NULL;
+    int rc = OK;
+    TRY(memory_zeroed(&one, largest(n), sizeof *one));
+    TRY(memory_zeroed(&g->values, bytes, 1));
+    TRY(memory_zeroed(&g->c.state, (size_t)(n->param_n + 3 * n->stats_n), sizeof *g->c.state));
+    TRY(memory_zeroed(&g->c.momentum, (size_t)n->param_n, sizeof *g->c.momentum));
+    g->batches_seen = t->batches_seen;
+    for (int i = 0; i < n->param_n; i++) {
+        TRY(engine_read(one, s->engine, ENGINE_WEIGHT, i));
+        put_param(g, &g->c.state[g->c.state_n++], s, i, one);
+        int stats = stats_after(n, i);
+        if (stats >= 0) {
+            TRY(engine_read(one, s->engine, ENGINE_STATS, stats));
+            put_stats(g, s, stats, one);
+        }
+    }
+    for (int i = 0; i < n->param_n && t->global_step > 0; i++) {
+        TRY(engine_read(one, s->engine, ENGINE_MOMENTUM, i));
+        put_param(g, &g->c.momentum[g->c.momentum_n++], s, i, one);
+    }
+    g->c.param_n = n->param_n;
+done:
+    free(one);
+    return rc;
+}
+
+static void add_int(ckpt_item *list, int *n, const char *key, int64_t value) {
+    ckpt_item *i = &list[(*n)++];
+    *i = (ckpt_item){.kind = 'i', .i = value};
+    snprintf(i->key, sizeof i->key, "%s", key);
+}
+
+static void add_double(ckpt_item *list, int *n, const char *key, double value) {
+    ckpt_item *i = &list[(*n)++];
+    *i = (ckpt_item){.kind = 'd', .d = value};
+    snprintf(i->key, sizeof i->key, "%s", key);
+}
+
+static void add_string(ckpt_item *list, int *n, const char *key, const char *value) {
+    ckpt_item *i = &list[(*n)++];
+    *i = (ckpt_item){.kind = 's', .s = (char *)value};
+    snprintf(i->key, sizeof i->key, "%s", key);
+}
+
+static int bad_list(text *out, loader *l) {
+    const bad_image *bad = NULL;
+    int64_t n = loader_bad(&bad, l);
+    int rc = OK;
+    for (int64_t i = 0; rc == OK && i < n; i++)
+        rc = text_printf(out, "%s%lld", i > 0 ? "," : "", (long long)bad[i].index);
+    return rc;
+}
+
+/** What only linnet reads: the data's identity, the epoch's sums so far, the batch geometry. */
+static int gather_own(gathered *g, const setup *s, const train_state *t, const run_folder *f) {
+    const config *c = s->config;
+    ckpt_item *own = g->own;
+    int *n = &g->c.own_n, rc = OK;
+    for (int i = 0; i < s->train->class_n; i++)
+        TRY(text_printf(&g->classes, "%s%s", i > 0 ? "\n" : "", s->train->class_name[i]));
+    TRY(config_to_yaml(&g->config, c));
+    TRY(bad_list(&g->bad_train, s->train_loader));
+    TRY(bad_list(&g->bad_val, s->val_loader));
+    add_int(own, n, "version", f->version);
+    add_string(own, n, "arch", s->net->arch);
+    add_int(own, n, "image_size", c->data.image_size);
+    add_int(own, n, "resize_size", setup_resize(c));
+    add_string(own, n, "class_names", text_string(&g->classes));
+    add_int(own, n, "train_images", s->train->image_n);
+    add_int(own, n, "val_images", s->val->image_n);
+    add_int(own, n, "seed", (int64_t)c->trainer.seed);
+    add_int(own, n, "batch_size", c->data.batch_size);
+    add_int(own, n, "accumulate", c->trainer.accumulate);
+    add_int(own, n, "shuffle", c->data.shuffle);
+    add_double(own, n, "train_loss_sum", t->train.loss_sum);
+    add_int(own, n, "train_images_seen", t->train.images);
+    add_int(own, n, "train_top1", t->train.top1);
+    add_int(own, n, "train_top5", t->train.top5);
+    add_string(own, n, "bad_train", text_string(&g->bad_train));
+    add_string(own, n, "bad_val", text_string(&g->bad_val));
+    add_string(own, n, "precision", precision_name(s->precision));
+    add_string(own, n, "config", text_string(&g->config));
+    g->c.own = own;
+    n = &g->c.hyper_n;
+    add_string(g->hyper, n, "arch", s->net->arch);
+    add_int(g->hyper, n, "num_classes", s->net->classes);
+    add_int(g->hyper, n, "image_size", c->data.image_size);
+    add_int(g->hyper, n, "batch_size", c->data.batch_size);
+    add_double(g->hyper, n, "lr", s->base_lr);
+    add_double(g->hyper, n, "momentum", c->optimizer.momentum);
+    add_double(g->hyper, n, "weight_decay", c->optimizer.weight_decay);
+    add_int(g->hyper, n, "max_epochs", c->trainer.max_epochs);
+    g->c.hyper = g->hyper;
+done:
+    return rc;
+}
+
+static void gather_progress(ckpt *c, const setup *s, const train_state *t, const topk *kept, const run_folder *f) {
+    const config *o = s->config;
+    c->epoch = t->epoch;
+    c->global_step = t->global_step;
+    c->batches_per_epoch = s->train_batches;
+    c->batch_in_epoch = t->batch_in_epoch;
+    c->epoch_done = t->epoch_done;
+    c->schedule = t->schedule.state;
+    c->sgd = (ckpt_sgd){.lr = t->schedule.state.last_lr,
+                        .initial_lr = t->schedule.state.base_lr,
+                        .momentum = o->optimizer.momentum,
+                        .dampening = o->optimizer.dampening,
+                        .weight_decay = o->optimizer.weight_decay,
+                        .nesterov = o->optimizer.nesterov};
+    c->kept = kept->kept;
+    c->kept_n = kept->n;
+    c->best_value = NAN;
+    for (int i = 0; i < kept->n; i++)
+        c->best_value = !(c->best_value <= kept->kept[i].value) ? kept->kept[i].value : c->best_value;
+    c->current_value = t->epoch_done ? metrics_loss(&t->val) : NAN;
+    snprintf(c->monitor_dir, sizeof c->monitor_dir, "%s", f->checkpoints);
+    snprintf(c->last_path, sizeof c->last_path, "%s", f->last);
+}
+
+int snapshot_save(const char *path, const setup *s, const train_state *t, const topk *kept, const run_folder *f) {
+    gathered *g = NULL;
+    int rc = OK;
+    TRY(memory_zeroed(&g, 1, sizeof *g));
+    gather_progress(&g->c, s, t, kept, f);
+    TRY(gather_tensors(g, s, t));
+    TRY(gather_own(g, s, t, f));
+    TRY(ckpt_save(path, &g->c));
+done:
+    if (g != NULL) {
+        free(g->values);
+        free(g->c.state);
+        free(g->c.momentum);
+        text_deinit(&g->config);
+        text_deinit(&g->classes);
+        text_deinit(&g->bad_train);
+        text_deinit(&g->bad_val);
+        free(g);
+    }
+    return rc;
+}

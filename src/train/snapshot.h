@@ -1,0 +1,28 @@
+/** Between a live run and a checkpoint: gathers weights, statistics, momentum and state; puts them back. */
+#ifndef LINNET_TRAIN_SNAPSHOT_H
+#define LINNET_TRAIN_SNAPSHOT_H
+
+#include "ckpt/checkpoint.h"
+#include "train/folder.h"
+#include "train/setup.h"
+#include "train/state.h"
+
+/** Writes a checkpoint of the run as it stands. `kept` is the list of best files as it will be once this file is there.
+ *  @return 0, E_IO, E_FULL (an older file of that name is intact), E_NOMEM */
+int snapshot_save(const char *path, const setup *s, const train_state *t, const topk *kept, const run_folder *f);
+
+/** Restores weights, statistics, momentum and state from a checkpoint of the same architecture, classes and data.
+ *  @return 0; E_DATA, E_OPTION when it was made on other data or, in mid-epoch, with other batches; E_FORMAT */
+int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path);
+
+/** Weights and statistics alone (evaluation). Every tensor of the net must be there in its shape. */
+int snapshot_restore_weights(setup *s, const ckpt *c, const char *path);
+
+/** Starts from other weights (--init): as snapshot_restore_weights, but a head of another class count is left as
+ *  initialised, with a warning. Names may have the prefix model. or module. */
+int snapshot_init_weights(setup *s, const ckpt *c, const char *path);
+
+/** version_N of the run that wrote it, or -1. */
+int snapshot_version(const ckpt *c);
+
+#endif

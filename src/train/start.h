@@ -1,0 +1,30 @@
+/** Opening and closing a run: data, engine, folder, logs; from the beginning or from a checkpoint. */
+#ifndef LINNET_TRAIN_START_H
+#define LINNET_TRAIN_START_H
+
+#include "train/folder.h"
+#include "train/logbook.h"
+#include "train/setup.h"
+#include "train/state.h"
+#include "train/trainer.h"
+
+typedef struct train_run_state {
+    setup setup;
+    train_state state;
+    run_folder folder;
+    logbook logbook;
+    progress *progress;
+    const train_hooks *hooks;
+    train_summary *summary;
+    char resumed_from[PATH_BYTES]; /* never deleted; "" none */
+    double started, train_seconds;
+    double warm_at; /* end of the first steps; 0: not yet */
+    bool told_prediction;
+} train_run_state;
+
+/** @return 0 or the first thing that failed; train_finish is due in either case */
+int train_start(train_run_state *r, train_summary *out, const config *c, const train_hooks *h);
+/** Closes everything. @return what closing the logs failed with */
+int train_finish(train_run_state *r);
+
+#endif

@@ -1,0 +1,38 @@
+/** Where a run stands: all of it goes into a checkpoint, and a resumed run starts from nothing else. */
+#ifndef LINNET_TRAIN_STATE_H
+#define LINNET_TRAIN_STATE_H
+
+#include "ckpt/topk.h"
+#include "train/schedule.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Sums over images; means are taken when shown. */
+typedef struct metrics {
+    double loss_sum;
+    long long images, top1, top5;
+} metrics;
+
+static inline double metrics_loss(const metrics *m) { return m->images > 0 ? m->loss_sum / (double)m->images : NAN; }
+static inline double metrics_top1(const metrics *m) {
+    return m->images > 0 ? (double)m->top1 / (double)m->images : NAN;
+}
+static inline double metrics_top5(const metrics *m) {
+    return m->images > 0 ? (double)m->top5 / (double)m->images : NAN;
+}
+
+typedef struct train_state {
+    int64_t epoch;          /* in progress, from 0 */
+    int64_t batch_in_epoch; /* batches of it done */
+    bool epoch_done;        /* validated, scheduled and saved too */
+    int64_t global_step;    /* optimizer steps done */
+    int64_t batches_seen;   /* training forward passes: batch norm's num_batches_tracked */
+    metrics train;          /* of the epoch so far */
+    metrics val;            /* of the last validation */
+    schedule schedule;
+    topk best;
+} train_state;
+
+#endif

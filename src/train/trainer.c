@@ -1,0 +1,255 @@
+#include "train/trainer.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "train/evaluate.h"
+#include "train/logbook.h"
+#include "train/snapshot.h"
+#include "train/start.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/** Clocks of the epoch in progress, this process alone. */
+typedef struct epoch_clock {
+    double start, waited; /* at its start */
+    long long images;     /* trained on since */
+    int64_t batches;
+    bool predicted; /* the epoch's duration was told */
+} epoch_clock;
+
+static int save_last(train_run_state *r) {
+    int rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
+    if (rc == OK)
+        snprintf(r->summary->last, sizeof r->summary->last, "%s", r->folder.last);
+    else
+        fail_context(rc, "the checkpoint %s was not written", r->folder.last);
+    return rc;
+}
+
+static double images_per_second(const epoch_clock *k) {
+    double seconds = clock_seconds() - k->start;
+    return seconds > 0 ? (double)k->images / seconds : NAN;
+}
+
+static double wait_share(const train_run_state *r, const epoch_clock *k) {
+    double seconds = clock_seconds() - k->start;
+    return seconds > 0 ? (loader_waited(r->setup.train_loader) - k->waited) / seconds : 0;
+}
+
+static progress_state shown_state(const train_run_state *r, const epoch_clock *k) {
+    int64_t left = r->setup.train_batches - r->state.batch_in_epoch;
+    double per_batch = k->batches > 0 ? (clock_seconds() - k->start) / (double)k->batches : NAN;
+    return (progress_state){.done = r->state.batch_in_epoch,
+                            .loss = metrics_loss(&r->state.train),
+                            .top1 = metrics_top1(&r->state.train),
+                            .images_per_second = images_per_second(k),
+                            .wait_share = wait_share(r, k),
+                            .remaining_seconds = per_batch * (double)left};
+}
+
+/** The first steps compile plans and warm caches; the prediction starts after them. */
+static void predict(train_run_state *r, epoch_clock *k) {
+    enum { WARM = 3, MEASURED = 8 };
+    if (k->predicted || r->told_prediction || k->batches < MEASURED)
+        return;
+    char time[32];
+    double per_batch = (clock_seconds() - r->warm_at) / (double)(k->batches - WARM);
+    log_info("an epoch takes about %s", text_duration(time, per_batch * (double)r->setup.train_batches));
+    k->predicted = r->told_prediction = true;
+}
+
+/** Signals and limits, looked at before every step. @return E_STOPPED once saved; *done when a limit is reached */
+static int check_stop(train_run_state *r, bool *done) {
+    const train_hooks *h = r->hooks;
+    const config *c = r->setup.config;
+    int rc = OK;
+    if (h->save != NULL && *h->save != 0) {
+        *h->save = 0;
+        TRY(save_last(r));
+        log_info("saved %s at step %lld, as asked", r->folder.last, (long long)r->state.global_step);
+    }
+    if (h->stop != NULL && *h->stop != 0) {
+        TRY(save_last(r));
+        rc = fail(E_STOPPED, "stopped by signal %d at step %lld; saved %s: go on with --resume auto", (int)*h->stop,
+                  (long long)r->state.global_step, r->folder.last);
+        goto done;
+    }
+    bool steps = c->trainer.max_steps >= 0 && r->state.global_step >= c->trainer.max_steps;
+    bool timed_out = c->trainer.max_time > 0 && clock_seconds() - r->started >= c->trainer.max_time;
+    if (steps || timed_out)
+        log_info("trainer.%s is reached at step %lld", steps ? "max_steps" : "max_time",
+                 (long long)r->state.global_step);
+    *done = steps || timed_out;
+done:
+    return rc;
+}
+
+static int after_step(train_run_state *r, const step_result *step) {
+    const config *c = r->setup.config;
+    int rc = OK;
+    if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
+        TRY(logbook_step(&r->logbook, &r->state, step));
+        TRY(logbook_bad_images(&r->logbook, &r->setup));
+    }
+    if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0)
+        TRY(save_last(r));
+done:
+    return rc;
+}
+
+static int one_step(train_run_state *r, epoch_clock *k) {
+    step_result step;
+    int64_t before = r->state.batch_in_epoch;
+    int rc = train_step(&step, &r->setup, &r->state);
+    if (rc == E_NONFINITE && r->summary->last[0] != 0)
+        return fail(rc, "%s; last good checkpoint: %s. Try a lower optimizer.lr or a warm-up", status_message(),
+                    r->summary->last);
+    if (rc == E_NONFINITE)
+        return fail(rc, "%s; there is no checkpoint yet. Try a lower optimizer.lr or a warm-up", status_message());
+    TRY(rc);
+    k->images += step.metrics.images;
+    k->batches += r->state.batch_in_epoch - before;
+    r->summary->images += step.metrics.images;
+    if (r->warm_at == 0 && k->batches >= 3)
+        r->warm_at = clock_seconds();
+    predict(r, k);
+    progress_state shown = shown_state(r, k);
+    progress_update(r->progress, &shown);
+    TRY(after_step(r, &step));
+done:
+    return rc;
+}
+
+/** The training part of an epoch; *done when a limit ended it early. */
+static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
+    train_state *t = &r->state;
+    int rc = OK;
+    TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
+    *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader)};
+    progress_begin(r->progress, "train", t->epoch, r->setup.config->trainer.max_epochs, t->batch_in_epoch,
+                   r->setup.train_batches);
+    while (t->batch_in_epoch < r->setup.train_batches) {
+        TRY(check_stop(r, done));
+        if (*done)
+            break;
+        TRY(one_step(r, k));
+    }
+    progress_state shown = shown_state(r, k);
+    progress_end(r->progress, &shown);
+    r->train_seconds += clock_seconds() - k->start;
+done:
+    return rc;
+}
+
+/** Saves the epoch's checkpoint when it is among the best, and last.ckpt; only then deletes what fell out. */
+static int save_epoch(train_run_state *r, double val_loss) {
+    topk *best = &r->state.best;
+    char path[PATH_BYTES] = "", evicted[PATH_BYTES] = "";
+    topk next = {0};
+    int rc = OK;
+    if (best->k > 0 && r->state.val.images > 0 && topk_admits(best, val_loss)) {
+        TRY(topk_init(&next, best->k));
+        next.n = best->n;
+        memcpy(next.kept, best->kept, (size_t)best->n * sizeof *best->kept);
+        TRY(topk_name(path, r->folder.checkpoints, r->state.epoch, val_loss));
+        topk_insert(evicted, &next, path, val_loss);
+        TRY(snapshot_save(path, &r->setup, &r->state, &next, &r->folder));
+        topk swap = *best;
+        *best = next;
+        next = swap; /* the old list is released below */
+    }
+    if (r->setup.config->checkpoint.save_last)
+        TRY(save_last(r));
+    if (evicted[0] != 0 && strcmp(evicted, r->resumed_from) != 0)
+        TRY(file_remove(evicted));
+done:
+    topk_deinit(&next);
+    return rc;
+}
+
+static int end_epoch(train_run_state *r, const epoch_clock *k) {
+    train_state *t = &r->state;
+    const config *c = r->setup.config;
+    double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
+    double speed = k->images > 0 ? images_per_second(k) : NAN, waited = k->images > 0 ? wait_share(r, k) : NAN;
+    int rc = OK;
+    if (r->setup.val_batches > 0) {
+        rc = evaluate(&t->val, &r->setup, r->progress, t->epoch, r->hooks->stop);
+        if (rc == E_STOPPED) {
+            bool done = false;
+            rc = check_stop(r, &done); /* saves: the resumed run validates first */
+            goto done;
+        }
+        TRY(rc);
+    }
+    double val_loss = metrics_loss(&t->val);
+    schedule_end_epoch(&t->schedule, t->epoch, val_loss);
+    t->epoch_done = true;
+    TRY(logbook_epoch(&r->logbook, t, lr, speed, waited));
+    TRY(logbook_bad_images(&r->logbook, &r->setup));
+    log_info("epoch %lld/%d: train loss %.4f, top-1 %.2f%%; val loss %.4f, top-1 %.2f%%, top-5 %.2f%%; LR %.3g; %.1f "
+             "images/s, data wait %.1f%%",
+             (long long)t->epoch + 1, c->trainer.max_epochs, metrics_loss(&t->train), 100 * metrics_top1(&t->train),
+             val_loss, 100 * metrics_top1(&t->val), 100 * metrics_top5(&t->val), lr, speed, 100 * waited);
+    TRY(save_epoch(r, val_loss));
+    r->summary->train = t->train;
+    r->summary->val = t->val;
+    t->epoch++;
+    t->batch_in_epoch = 0;
+    t->train = (metrics){0};
+    t->epoch_done = false;
+done:
+    return rc;
+}
+
+static int run_epochs(train_run_state *r) {
+    bool done = false;
+    int rc = OK;
+    while (r->state.epoch < r->setup.config->trainer.max_epochs) {
+        epoch_clock k = {0};
+        TRY(train_epoch(r, &k, &done));
+        if (done) {
+            TRY(save_last(r));
+            break;
+        }
+        TRY(end_epoch(r, &k));
+    }
+done:
+    return rc;
+}
+
+static void summarise(train_run_state *r) {
+    train_summary *s = r->summary;
+    const topk *best = &r->state.best;
+    s->seconds = clock_seconds() - r->started;
+    s->images_per_second = r->train_seconds > 0 ? (double)s->images / r->train_seconds : 0;
+    s->epochs_done = r->state.epoch;
+    s->global_step = r->state.global_step;
+    s->best_loss = NAN;
+    snprintf(s->logs, sizeof s->logs, "%s", r->folder.logs);
+    for (int i = 0; i < best->n; i++) {
+        if (!(s->best_loss <= best->kept[i].value)) {
+            s->best_loss = best->kept[i].value;
+            snprintf(s->best, sizeof s->best, "%s", best->kept[i].path);
+        }
+    }
+}
+
+int train_run(train_summary *out, const config *c, const train_hooks *h) {
+    train_run_state r;
+    int rc = OK;
+    TRY(train_start(&r, out, c, h));
+    TRY(run_epochs(&r));
+done:
+    if (r.logbook.folder != NULL && rc != OK) {
+        char message[1024]; /* what went wrong matters more than whether the list could still be written */
+        snprintf(message, sizeof message, "%s", status_message());
+        if (logbook_bad_images(&r.logbook, &r.setup) != OK)
+            log_warn("bad_images.txt is not complete: %s", status_message());
+        fail(rc, "%s", message);
+    }
+    summarise(&r);
+    int closed = train_finish(&r);
+    return rc != OK ? rc : closed;
+}

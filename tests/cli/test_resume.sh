@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# A run killed at any moment, or stopped by a signal, and resumed ends as an undisturbed one does: byte-equal weights,
+# statistics and momentum, the same rows in metrics.csv.
+. "$(dirname "$0")/lib.sh"
+tiny 12
+
+options=("${small[@]}" --max-epochs 3 --checkpoint.every_n_steps 2 --schedule.name plateau)
+last=checkpoints/resnet18/last.ckpt
+csv=logs/resnet18/version_0/metrics.csv
+run 0 "$LINNET" train "${options[@]}" --out whole
+
+check() { # folder
+  [ "$(digest "$1/$last")" = "$(digest whole/$last)" ] || die "$1: other weights than the undisturbed run"
+  same_metrics "whole/$csv" "$1/$csv"
+  [ ! -e "$1/logs/resnet18/version_1" ] || die "$1: a resume began a new version"
+}
+
+# SIGKILL once metrics.csv has N rows: in mid-epoch, at an epoch's border, in the first steps
+for rows in 3 9 12 18; do
+  out=killed-$rows
+  "$LINNET" train "${options[@]}" --out "$out" >/dev/null 2>&1 &
+  pid=$!
+  until [ "$(cat "$out/$csv" 2>/dev/null | wc -l)" -ge "$rows" ]; do
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.01
+  done
+  kill -KILL $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+  run 0 "$LINNET" train "${options[@]}" --out "$out" --resume auto
+  check "$out"
+done
+
+# SIGINT and SIGTERM save at the next step and end with 130 and 143; SIGUSR1 saves and goes on
+stopped() { # signal, exit code
+  local out=stopped-$1 code=0
+  "$LINNET" train "${options[@]}" --checkpoint.every_n_steps 0 --out "$out" >/dev/null 2>err &
+  pid=$!
+  until [ "$(cat "$out/$csv" 2>/dev/null | wc -l)" -ge 4 ]; do sleep 0.01; done
+  kill "-$1" $pid
+  wait $pid || code=$?
+  [ "$code" = "$2" ] || { cat err >&2; die "SIG$1 ended with $code, not $2"; }
+  says err "--resume auto"
+  run 0 "$LINNET" train "${options[@]}" --checkpoint.every_n_steps 0 --out "$out" --resume auto
+  check "$out"
+}
+stopped INT 130
+stopped TERM 143
+
+"$LINNET" train "${options[@]}" --checkpoint.every_n_steps 0 --out usr1 >/dev/null 2>err &
+pid=$!
+until [ "$(cat "usr1/$csv" 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.01; done
+kill -USR1 $pid
+wait $pid || die "SIGUSR1 ended the run"
+says err "as asked"
+check usr1
+
+# resuming a finished run changes nothing; a longer one goes on
+run 0 "$LINNET" train "${options[@]}" --out whole --resume auto
+same_metrics "whole/$csv" "usr1/$csv"
+run 0 "$LINNET" train "${options[@]}" --max-epochs 4 --out usr1 --resume "usr1/$last" --json
+says out '"epochs": 4'
+
+# what must not change in the middle of an epoch
+run 0 "$LINNET" train "${options[@]}" --trainer.max_steps 3 --out middle
+run 2 "$LINNET" train "${options[@]}" --out middle --resume auto --batch-size 8
+says err 'data.batch_size 16, now it is 8'
+
+# a second process in the same folder is refused
+"$LINNET" train "${options[@]}" --max-epochs 50 --out busy >/dev/null 2>&1 &
+pid=$!
+until [ -s busy/$csv ]; do sleep 0.01; done
+run 1 "$LINNET" train "${options[@]}" --out busy
+says err 'is held by process'
+kill -KILL $pid
+wait $pid 2>/dev/null || true
