@@ -41,7 +41,9 @@ const option *option_nearest(const char *name) {
             char spelled[64] = "";
             for (size_t j = 0; j < sizeof spelled - 1 && known[k][j] != 0; j++)
                 spelled[j] = same_sign(known[k][j]);
-            int distance = n > 2 && strstr(spelled, wanted) != NULL ? 0 : text_distance(wanted, spelled);
+            int distance = text_distance(wanted, spelled);
+            if (n > 2 && strstr(spelled, wanted) != NULL)
+                distance /= 2; /* "epochs": max_epochs is meant, not path */
             if (distance < least) {
                 least = distance;
                 best = o;

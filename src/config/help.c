@@ -24,7 +24,7 @@ static const char *group_title(const char *group) {
     return "";
 }
 
-/* "meaning (values; default x)", wrapped at WIDTH from HELP_COLUMN on; the cursor stands there. */
+/* Wraps at WIDTH from HELP_COLUMN on, where the cursor stands. */
 static int put_wrapped(text *out, const char *s) {
     int rc = OK, column = HELP_COLUMN;
     while (*s != 0) {
@@ -48,19 +48,31 @@ done:
 
 static const char *initial_of(const option *o) { return *o->initial != 0 ? o->initial : "none"; }
 
+/* "8..4096", "auto, over 0"; empty where the default tells enough. */
+static void short_range(char out[256], const option *o) {
+    const char *word = o->word != NULL ? o->word : "", *comma = o->word != NULL ? ", " : "";
+    bool number = o->type == OPTION_INT || o->type == OPTION_LONG || o->type == OPTION_REAL;
+    out[0] = 0;
+    if (o->type == OPTION_CHOICE)
+        option_range(out, o);
+    else if (number && o->max >= 1e6)
+        snprintf(out, 256, "%s%s%s %.15g", word, comma, o->above ? "over" : "at least", o->min);
+    else if (number && o->above)
+        snprintf(out, 256, "%s%sover %.15g, at most %.15g", word, comma, o->min, o->max);
+    else if (number)
+        snprintf(out, 256, "%s%s%.15g..%.15g", word, comma, o->min, o->max);
+}
+
 static int put_option(text *out, const option *o) {
     char range[256], alias[40] = "";
     text meaning = {0};
     int rc = OK;
-    option_range(range, o);
+    short_range(range, o);
     if (o->alias != NULL)
         snprintf(alias, sizeof alias, "--%s", o->alias);
     TRY(text_printf(out, "%*s--%-*s%-*s", NAME_COLUMN, "", ALIAS_COLUMN - NAME_COLUMN - 2, o->name,
                     HELP_COLUMN - ALIAS_COLUMN, alias));
-    if (o->type == OPTION_TEXT)
-        TRY(text_printf(&meaning, "%s [%s]", o->help, initial_of(o)));
-    else
-        TRY(text_printf(&meaning, "%s; %s [%s]", o->help, range, initial_of(o)));
+    TRY(text_printf(&meaning, "%s%s%s [%s]", o->help, range[0] != 0 ? "; " : "", range, initial_of(o)));
     TRY(put_wrapped(out, text_string(&meaning)));
 done:
     text_deinit(&meaning);
