@@ -24,6 +24,8 @@ static uint16_t pack16(double x, int mantissa, int exponent_min) {
         return sign | infinity | (uint16_t)(1u << (mantissa - 1));
     if (isinf(a))
         return sign | infinity;
+    if (a == 0)
+        return sign;
     int exponent = 0;
     frexp(a, &exponent); /* a = f * 2^exponent, f in [0.5, 1) */
     int binade = exponent - 1 < exponent_min ? exponent_min : exponent - 1;
