@@ -26,24 +26,36 @@ const option *option_find(const char *name) {
     return NULL;
 }
 
+/* Into `out` with - as _, at most n - 1 characters. */
+static void spell(char *out, size_t n, const char *name) {
+    size_t i = 0;
+    for (; i < n - 1 && name[i] != 0; i++)
+        out[i] = same_sign(name[i]);
+    out[i] = 0;
+}
+
+/* How far a name that is wanted is from one that is known. */
+static int name_distance(const char *wanted, const char *known) {
+    int distance = text_distance(wanted, known);
+    if (strlen(wanted) > 2 && strstr(known, wanted) != NULL)
+        return distance / 2; /* "epochs": max_epochs is meant, not path */
+    const char *field = strchr(wanted, '.');
+    if (field != NULL && distance > 1 && strcmp(field + 1, known) == 0)
+        return 1; /* the right field in the wrong group */
+    return distance;
+}
+
 const option *option_nearest(const char *name) {
-    char wanted[64];
-    size_t n = strnlen(name, sizeof wanted - 1);
-    for (size_t i = 0; i < n; i++)
-        wanted[i] = same_sign(name[i]);
-    wanted[n] = 0;
+    char wanted[64], spelled[64];
+    spell(wanted, sizeof wanted, name);
     const option *best = &option_table[0];
     int least = INT_MAX;
     for (int i = 0; i < option_n; i++) {
         const option *o = &option_table[i];
         const char *known[3] = {o->name, strchr(o->name, '.') + 1, o->alias};
         for (int k = 0; k < 3 && known[k] != NULL; k++) {
-            char spelled[64] = "";
-            for (size_t j = 0; j < sizeof spelled - 1 && known[k][j] != 0; j++)
-                spelled[j] = same_sign(known[k][j]);
-            int distance = text_distance(wanted, spelled);
-            if (n > 2 && strstr(spelled, wanted) != NULL)
-                distance /= 2; /* "epochs": max_epochs is meant, not path */
+            spell(spelled, sizeof spelled, known[k]);
+            int distance = name_distance(wanted, spelled);
             if (distance < least) {
                 least = distance;
                 best = o;

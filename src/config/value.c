@@ -21,8 +21,11 @@ static bool read_seed(unsigned long long *out, const char *s) {
     if (!only(s, "0123456789"))
         return false;
     errno = 0;
-    *out = strtoull(s, NULL, 10);
-    return errno == 0;
+    unsigned long long v = strtoull(s, NULL, 10);
+    if (errno != 0)
+        return false;
+    *out = v;
+    return true;
 }
 
 bool option_bool(bool *out, const char *value) {
@@ -98,7 +101,7 @@ static bool read_time(double *out, const option *o, const char *s) {
 }
 
 static bool is_choice(const char *choices, const char *s) {
-    size_t n = strlen(s);
+    size_t n = strcspn(s, "|") == strlen(s) ? strlen(s) : 0;
     for (const char *p = choices; n > 0 && p != NULL; p = strchr(p, '|')) {
         p += *p == '|';
         if (strncmp(p, s, n) == 0 && (p[n] == '|' || p[n] == 0))
@@ -208,6 +211,8 @@ void option_print_real(char out[40], double v) {
         if (text_to_double(&back, out) && back == v)
             break;
     }
+    if (strstr(out, "e+") != NULL && fabs(v) < 1e15)
+        snprintf(out, 40, "%.1f", v); /* a whole number: 100.0 rather than 1.0e+02 */
     if (strchr(out, '.') != NULL)
         return;
     /* YAML 1.1 readers (PyYAML) take 1e-06 for a text: a point makes it a number everywhere. */

@@ -1,0 +1,95 @@
+#include "check.h"
+
+#include "base/file.h"
+#include "config/config.h"
+
+static const char *positional[16];
+static int positional_n;
+
+static int read_arguments(config *c, int n, const char *const *argv) {
+    config_defaults(c);
+    return config_read_arguments(c, n, (char *const *)argv, positional, &positional_n);
+}
+
+#define READ(c, ...)                                                                                                   \
+    read_arguments(c, (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), (const char *[]){__VA_ARGS__})
+
+static void test_forms(void **state) {
+    (void)state;
+    config c;
+    assert_ok(READ(&c, "--batch-size", "8", "--data.image_size=64", "a", "--lr=0.5", "--trainer.max-steps", "-1", "b"));
+    assert_true(c.data.batch_size == 8 && c.data.image_size == 64 && c.optimizer.lr == 0.5);
+    assert_int_equal(positional_n, 2);
+    assert_string_equal(positional[0], "a");
+    assert_string_equal(positional[1], "b");
+    assert_ok(READ(&c, "--out=a=b", "--out", "c=d", "-", "--", "--lr", "x"));
+    assert_string_equal(c.trainer.out, "c=d"); /* the later one counts */
+    assert_int_equal(positional_n, 3);
+    assert_string_equal(positional[0], "-");
+    assert_string_equal(positional[1], "--lr");
+    assert_ok(READ(&c, "--out=")); /* an empty text is a value */
+    assert_string_equal(c.trainer.out, "");
+    config_defaults(&c);
+    assert_ok(config_read_arguments(&c, 0, NULL, positional, &positional_n));
+    assert_int_equal(positional_n, 0);
+}
+
+static void test_bools(void **state) {
+    (void)state;
+    config c;
+    assert_ok(READ(&c, "--optimizer.nesterov", "--no-data.shuffle", "--dry-run", "photos"));
+    assert_true(c.optimizer.nesterov && !c.data.shuffle && c.trainer.dry_run);
+    assert_int_equal(positional_n, 1);
+    assert_ok(READ(&c, "--data.shuffle", "false", "--optimizer.nesterov=yes", "--dry-run", "--no-dry-run"));
+    assert_true(!c.data.shuffle && c.optimizer.nesterov && !c.trainer.dry_run);
+    assert_int_equal(positional_n, 0);
+    assert_fails(E_OPTION, "--no-data.shuffle takes no value", READ(&c, "--no-data.shuffle=false"));
+    assert_fails(E_OPTION, "--no-lr: unknown option", READ(&c, "--no-lr", "3"));
+    assert_fails(E_OPTION, "true or false", READ(&c, "--data.shuffle=maybe"));
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    config c;
+    assert_fails(E_OPTION, "--batch-size needs a value", READ(&c, "--batch-size"));
+    assert_fails(E_OPTION, "--batch-size needs a value", READ(&c, "--batch-size", "--lr", "1"));
+    assert_fails(E_OPTION, "--batch-size: data.batch_size takes a whole number from 1 to 65536, not '0'",
+                 READ(&c, "--batch-size", "0"));
+    assert_fails(E_OPTION, "did you mean --data.batch_size?", READ(&c, "--batchsize=3"));
+    assert_fails(E_OPTION, "did you mean --data.batch_size?", READ(&c, "--batchsize"));
+    assert_fails(E_OPTION, "options begin with --", READ(&c, "-b", "3"));
+    assert_fails(E_OPTION, "--config needs a value: a YAML file", READ(&c, "--config"));
+    assert_fails(E_NOTFOUND, "/nowhere.yaml", READ(&c, "--config", "/nowhere.yaml"));
+    assert_fails(E_OPTION, "unknown option", READ(&c, "--=3"));
+    char endless[5000];
+    memset(endless, '-', sizeof endless);
+    endless[sizeof endless - 1] = 0;
+    assert_fails(E_OPTION, "unknown option", READ(&c, endless));
+}
+
+static void test_config_at_its_place(void **state) {
+    (void)state;
+    char folder[256], path[300];
+    make_temporary_folder(folder);
+    snprintf(path, sizeof path, "%s/r.yaml", folder);
+    static const char yaml[] = "data:\n  batch_size: 9\noptimizer: {lr: 0.25}\n";
+    assert_ok(file_write_atomic(path, yaml, sizeof yaml - 1));
+    config c;
+    assert_ok(READ(&c, "--batch-size", "8", "--config", path, "--lr", "0.5"));
+    assert_true(c.data.batch_size == 9 && c.optimizer.lr == 0.5);
+    char joined[320];
+    snprintf(joined, sizeof joined, "--config=%s", path);
+    assert_ok(READ(&c, joined, "--batch-size", "8"));
+    assert_true(c.data.batch_size == 8 && c.optimizer.lr == 0.25);
+    remove_folder(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_bools),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_config_at_its_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

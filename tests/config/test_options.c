@@ -1,0 +1,301 @@
+#include "check.h"
+
+#include "config/options.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+static config defaults(void) {
+    config c;
+    config_defaults(&c);
+    return c;
+}
+
+static void test_defaults_are_the_recipe(void **state) {
+    (void)state;
+    config c = defaults();
+    assert_string_equal(c.model.arch, "resnet50");
+    assert_int_equal(c.data.batch_size, 32);
+    assert_int_equal(c.data.image_size, 224);
+    assert_int_equal(c.data.workers, -1);
+    assert_int_equal(c.data.ahead, 3);
+    assert_true(c.data.scale_min == 0.08 && c.data.scale_max == 1 && c.data.flip == 0.5);
+    assert_true(c.data.ratio_min == 3.0 / 4 && c.data.ratio_max == 4.0 / 3);
+    assert_true(c.data.mean[0] == 0.485 && c.data.mean[1] == 0.456 && c.data.mean[2] == 0.406);
+    assert_true(c.data.std[0] == 0.229 && c.data.std[1] == 0.224 && c.data.std[2] == 0.225);
+    assert_true(c.data.max_pixels == 178956970 && c.data.max_bad == 0.01);
+    assert_true(c.optimizer.lr == 0 && c.optimizer.momentum == 0.9 && c.optimizer.weight_decay == 1e-4);
+    assert_true(c.optimizer.decay_norm_and_bias && !c.optimizer.nesterov);
+    assert_string_equal(c.schedule.name, "step");
+    assert_true(c.schedule.step_size == 30 && c.schedule.gamma == 0.1);
+    assert_true(c.schedule.factor == 0.1 && c.schedule.patience == 10 && c.schedule.min_lr == 1e-6);
+    assert_true(c.schedule.threshold == 1e-4);
+    assert_int_equal(c.trainer.max_epochs, 100);
+    assert_true(c.trainer.max_steps == -1 && c.trainer.max_time == 0 && c.trainer.clip_norm == 1);
+    assert_true(c.trainer.limit_train_batches == 1 && c.trainer.limit_val_batches == 1);
+    assert_string_equal(c.trainer.precision, "auto");
+    assert_string_equal(c.trainer.out, ".");
+    assert_int_equal(c.trainer.log_every_n_steps, 50);
+    assert_true(c.checkpoint.top_k == 3 && c.checkpoint.save_last);
+    assert_ok(config_check(&c));
+}
+
+/* Every field of config has a line in the table: each byte of it is covered, but for padding between fields. */
+static void test_table_covers_config(void **state) {
+    (void)state;
+    size_t covered = 0, n = 0;
+    for (int i = 0; i < option_n; i++) {
+        const option *o = &option_table[i];
+        assert_true(o->offset >= n); /* in the order of the struct, no two for one field */
+        assert_true(o->offset - n < 8);
+        n = o->offset + o->size;
+        covered += o->size;
+        assert_non_null(strchr(o->name, '.'));
+        assert_true(o->help != NULL && strlen(o->help) > 3);
+        assert_ptr_equal(option_find(o->name), o);
+        if (o->alias != NULL)
+            assert_ptr_equal(option_find(o->alias), o);
+    }
+    assert_true(sizeof(config) - n < 8);
+    assert_true(covered > 5 * CONFIG_TEXT / 2);
+}
+
+static void test_aliases(void **state) {
+    (void)state;
+    static const char *const alias[][3] = {
+        {"data", "data.path", "x"},
+        {"arch", "model.arch", "resnet18"},
+        {"image-size", "data.image_size", "64"},
+        {"batch-size", "data.batch_size", "7"},
+        {"lr", "optimizer.lr", "0.5"},
+        {"max-epochs", "trainer.max_epochs", "3"},
+        {"precision", "trainer.precision", "32-true"},
+        {"device", "trainer.device", "cpu"},
+        {"devices", "trainer.devices", "2"},
+        {"workers", "data.workers", "5"},
+        {"seed", "trainer.seed", "9"},
+        {"init", "model.init", "w.ckpt"},
+        {"resume", "trainer.resume", "auto"},
+        {"out", "trainer.out", "o"},
+    };
+    for (size_t i = 0; i < sizeof alias / sizeof *alias; i++) {
+        config a = defaults(), b = defaults(), before = a;
+        assert_ok(config_set(&a, alias[i][0], alias[i][2], "--x"));
+        assert_ok(config_set(&b, alias[i][1], alias[i][2], "--x"));
+        assert_memory_equal(&a, &b, sizeof b);
+        assert_true(memcmp(&a, &before, sizeof a) != 0);
+    }
+    config c = defaults();
+    assert_ok(config_set(&c, "batch_size", "8", "--x")); /* - and _ are the same */
+    assert_ok(config_set(&c, "data.max-bad", "0.5", "--x"));
+    assert_true(c.data.batch_size == 8 && c.data.max_bad == 0.5);
+}
+
+static void test_unknown_names_the_nearest(void **state) {
+    (void)state;
+    config c = defaults();
+    assert_fails(E_OPTION, "did you mean --data.batch_size?", config_set(&c, "btach-size", "3", "--btach-size"));
+    assert_fails(E_OPTION, "did you mean --trainer.max_epochs?", config_set(&c, "epochs", "3", "--epochs"));
+    assert_fails(E_OPTION, "did you mean --optimizer.momentum?", config_set(&c, "momentum", "3", "--momentum"));
+    assert_fails(E_OPTION, "r.yaml:3: unknown option 'x.lr'; did you mean optimizer.lr?",
+                 config_set(&c, "x.lr", "3", "r.yaml:3"));
+    assert_fails(E_OPTION, "did you mean", config_set(&c, "", "3", NULL));
+    char endless[5000];
+    memset(endless, 'a', sizeof endless);
+    endless[sizeof endless - 1] = 0;
+    assert_fails(E_OPTION, "did you mean", config_set(&c, endless, "3", "--x"));
+}
+
+static void refused(const char *name, const char *value, const char *part) {
+    config c = defaults(), before = c;
+    assert_fails(E_OPTION, part, config_set(&c, name, value, "here"));
+    assert_non_null(strstr(status_message(), "here: "));
+    assert_memory_equal(&c, &before, sizeof before);
+}
+
+static void test_strict_values(void **state) {
+    (void)state;
+    static const char *const no_int[] = {
+        "32x",        "",          " 32", "32 ", "3.0", "1e3", "0x10", "nan", "++3", "3-", "99999999999999999999",
+        "4294967328", "2147483648"};
+    for (size_t i = 0; i < sizeof no_int / sizeof *no_int; i++)
+        refused("data.batch_size", no_int[i], "data.batch_size takes a whole number from 1 to 65536, not '");
+    static const char *const no_real[] = {"nan", "NaN",  "inf", "-inf", "1e999", "", "0x1p3",
+                                          "1,5", "fast", "1 ",  "-1",   "e",     "."};
+    for (size_t i = 0; i < sizeof no_real / sizeof *no_real; i++)
+        refused("optimizer.weight_decay", no_real[i], "optimizer.weight_decay takes a number from 0 to 1000000");
+    refused("lr", "0", "optimizer.lr takes auto or a number over 0");
+    refused("lr", "Auto", "auto or");
+    refused("workers", "0", "auto or a whole number from 1 to 1024");
+    refused("data.flip", "1.0000001", "from 0 to 1");
+    refused("data.scale_min", "0", "over 0 up to 1");
+    refused("data.shuffle", "1", "true or false");
+    refused("data.shuffle", "", "true or false");
+    refused("arch", "resnet", "one of resnet18, resnet34, resnet50, resnet101, resnet152");
+    refused("arch", "", "one of");
+    refused("arch", "resnet18|resnet34", "one of");
+    refused("seed", "-1", "from 0 to 18446744073709551615");
+    refused("seed", "18446744073709551616", "from 0 to");
+    refused("data.mean", "0.5,0.5", "three numbers");
+    refused("data.mean", "0.5,0.5,0.5,0.5", "three numbers");
+    refused("data.mean", "0.5,0.5,", "three numbers");
+    refused("data.mean", "0.5 0.5 0.5", "three numbers");
+    refused("data.mean", "0.5,nan,0.5", "three numbers");
+    refused("data.std", "0.5,0,0.5", "three numbers");
+    refused("out", "\xff", "UTF-8");
+    refused("out", "\xc0\xaf", "UTF-8");
+    refused("out", "\xed\xa0\x80", "UTF-8");
+    char longest[CONFIG_TEXT + 1];
+    memset(longest, 'x', sizeof longest);
+    longest[CONFIG_TEXT] = 0;
+    refused("out", longest, "at most 1023 bytes");
+    config c = defaults();
+    longest[CONFIG_TEXT - 1] = 0;
+    assert_ok(config_set(&c, "out", longest, "here"));
+    assert_string_equal(c.trainer.out, longest);
+}
+
+static void test_good_values(void **state) {
+    (void)state;
+    config c = defaults();
+    assert_ok(config_set(&c, "lr", "1e-3", "x"));
+    assert_true(c.optimizer.lr == 1e-3);
+    assert_ok(config_set(&c, "lr", "auto", "x"));
+    assert_true(c.optimizer.lr == 0);
+    assert_ok(config_set(&c, "workers", "4", "x"));
+    assert_int_equal(c.data.workers, 4);
+    assert_ok(config_set(&c, "workers", "auto", "x"));
+    assert_int_equal(c.data.workers, -1);
+    assert_ok(config_set(&c, "seed", "18446744073709551615", "x"));
+    assert_true(c.trainer.seed == 18446744073709551615ull);
+    assert_ok(config_set(&c, "trainer.max_steps", "-1", "x"));
+    assert_ok(config_set(&c, "trainer.max_steps", "9007199254740992", "x"));
+    assert_true(c.trainer.max_steps == 9007199254740992);
+    assert_ok(config_set(&c, "data.mean", "0.1, 0.2 ,0.3", "x"));
+    assert_true(c.data.mean[0] == 0.1 && c.data.mean[1] == 0.2 && c.data.mean[2] == 0.3);
+    static const char *const on[] = {"true", "True", "yes", "on"}, *const off[] = {"false", "FALSE", "no", "off"};
+    for (int i = 0; i < 4; i++) {
+        assert_ok(config_set(&c, "data.shuffle", off[i], "x"));
+        assert_false(c.data.shuffle);
+        assert_ok(config_set(&c, "data.shuffle", on[i], "x"));
+        assert_true(c.data.shuffle);
+    }
+}
+
+static void test_time(void **state) {
+    (void)state;
+    static const struct {
+        const char *value;
+        double seconds;
+    } good[] = {{"90", 90},
+                {"1.5", 1.5},
+                {"00:01:30", 90},
+                {"1:02:03", 3723},
+                {"00:12:00:00", 43200},
+                {"30:00:00", 108000},
+                {"2:01:00:01", 2 * 86400 + 3601}};
+    config c = defaults();
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_ok(config_set(&c, "trainer.max_time", good[i].value, "x"));
+        assert_true(c.trainer.max_time == good[i].seconds);
+    }
+    static const char *const bad[] = {"1:30", "1:60:00",  "1:00:60",  "1:24:00:00", "1:2:3:4:5", "::",
+                                      "1::2", "-1:00:00", "1:00:00:", "",           "1:00:0x",   "99999999:00:00"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refused("trainer.max_time", bad[i], "HH:MM:SS");
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    static const struct {
+        const char *value;
+        long long of_1000;
+    } good[] = {{"1.0", 1000}, {"1", 1},   {"0.25", 250}, {"10", 10},   {"5000", 1000},
+                {"0", 0},      {"0.0", 0}, {"1e-3", 1},   {"0.0019", 1}};
+    config c = defaults();
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_ok(config_set(&c, "trainer.limit_train_batches", good[i].value, "x"));
+        assert_true(config_limit(c.trainer.limit_train_batches, 1000) == good[i].of_1000);
+    }
+    static const char *const bad[] = {"1.5", "2.0", "-1", "-0.5", "all", "", "99999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refused("trainer.limit_val_batches", bad[i], "a share from 0.0 to 1.0 or a whole number of batches");
+}
+
+static void test_check(void **state) {
+    (void)state;
+    static const char *const wrong[][5] = {
+        {"data.scale_min", "0.9", "data.scale_max", "0.5", "data.scale_min 0.9 is over data.scale_max 0.5"},
+        {"data.ratio_min", "2", "data.ratio_max", "1", "data.ratio_min 2"},
+        {"data.resize_size", "200", "image_size", "224", "data.resize_size 200 is under data.image_size 224"},
+        {"optimizer.nesterov", "true", "optimizer.momentum", "0", "optimizer.nesterov needs"},
+        {"schedule.name", "plateau", "schedule.factor", "1", "schedule.factor must be under 1"},
+        {"schedule.warmup_epochs", "9", "max_epochs", "8", "schedule.warmup_epochs 9 is over"},
+        {"precision", "16-mixed", "device", "cpu", "bf16-mixed or 32-true"},
+        {"init", "a", "resume", "b", "model.init and trainer.resume"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        config c = defaults();
+        assert_ok(config_set(&c, wrong[i][0], wrong[i][1], "x"));
+        assert_ok(config_set(&c, wrong[i][2], wrong[i][3], "x"));
+        assert_fails(E_OPTION, wrong[i][4], config_check(&c));
+    }
+}
+
+typedef struct visited {
+    int n;
+    bool lr, mean;
+} visited;
+
+static void see(void *context, const char *name, const char *value) {
+    visited *v = context;
+    assert_string_equal(name, option_table[v->n++].name);
+    v->lr = v->lr || (strcmp(name, "optimizer.lr") == 0 && strcmp(value, "auto") == 0);
+    v->mean = v->mean || (strcmp(name, "data.mean") == 0 && strcmp(value, "0.485,0.456,0.406") == 0);
+}
+
+static void test_visit(void **state) {
+    (void)state;
+    visited v = {0};
+    config c = defaults();
+    config_visit(&c, see, &v);
+    assert_int_equal(v.n, option_n);
+    assert_true(v.lr && v.mean);
+}
+
+static void test_help(void **state) {
+    (void)state;
+    text help = {0}, page = {0};
+    assert_ok(config_help(&help, false));
+    for (const char *line = help.data; *line != 0; line += strcspn(line, "\n") + 1)
+        assert_true(strcspn(line, "\n") <= 100);
+    for (int i = 0; i < option_n; i++)
+        assert_non_null(strstr(help.data, option_table[i].name));
+    assert_non_null(strstr(help.data, "--batch-size"));
+    assert_ok(config_help(&page, true));
+    unsigned char *kept = NULL;
+    size_t n = 0;
+    assert_ok(file_read(&kept, &n, SOURCE_DIR "/docs/options.md", 0));
+    if (n != page.n || memcmp(kept, page.data, n) != 0)
+        fail_msg("docs/options.md is out of date: build/tests/config_tool_help > docs/options.md");
+    free(kept);
+    text_deinit(&help);
+    text_deinit(&page);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults_are_the_recipe),
+        cmocka_unit_test(test_table_covers_config),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_unknown_names_the_nearest),
+        cmocka_unit_test(test_strict_values),
+        cmocka_unit_test(test_good_values),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_visit),
+        cmocka_unit_test(test_help),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
