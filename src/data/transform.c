@@ -1,0 +1,265 @@
+#define _GNU_SOURCE
+#include "data/transform.h"
+
+#include "base/status.h"
+#include "data/decoder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+transform transform_default(bool training, int size, int resize) {
+    return (transform){.training = training,
+                       .augment = training,
+                       .size = size,
+                       .resize = resize,
+                       .scale = {0.08, 1.0},
+                       .ratio = {3.0 / 4.0, 4.0 / 3.0},
+                       .flip = 0.5};
+}
+
+/** Python's round(): halves to even, the default rounding mode. */
+static int round_even(double x) { return (int)lrint(x); }
+
+static int at_least_1(int n) { return n > 1 ? n : 1; }
+
+/** torchvision's fallback when ten draws do not fit: the largest central crop of an allowed aspect. */
+static crop_box central_crop(const transform *t, int w, int h) {
+    double ratio = (double)w / (double)h;
+    crop_box box = {.w = w, .h = h};
+    if (ratio < t->ratio[0])
+        box.h = at_least_1(round_even(w / t->ratio[0]));
+    else if (ratio > t->ratio[1])
+        box.w = at_least_1(round_even(h * t->ratio[1]));
+    box.x = (w - box.w) / 2;
+    box.y = (h - box.h) / 2;
+    return box;
+}
+
+crop_box transform_random_crop(const transform *t, int w, int h, random_stream *r) {
+    double area = (double)w * (double)h, log_low = log(t->ratio[0]), log_high = log(t->ratio[1]);
+    for (int attempt = 0; attempt < 10; attempt++) {
+        double target = area * random_uniform(r, t->scale[0], t->scale[1]);
+        double aspect = exp(random_uniform(r, log_low, log_high));
+        crop_box box = {.w = round_even(sqrt(target * aspect)), .h = round_even(sqrt(target / aspect))};
+        if (box.w <= 0 || box.w > w || box.h <= 0 || box.h > h)
+            continue;
+        box.y = (int)random_below(r, (uint64_t)(h - box.h) + 1);
+        box.x = (int)random_below(r, (uint64_t)(w - box.w) + 1);
+        return box;
+    }
+    return central_crop(t, w, h);
+}
+
+/** What becomes of the open image: `box` of it, resized to full_w x full_h, of which the window appears at
+ *  (to_x, to_y) of the output. */
+typedef struct plan {
+    crop_box box;
+    int full_w, full_h;
+    crop_box window;
+    int to_x, to_y;
+    bool flip;
+} plan;
+
+static plan plan_crop(crop_box box, int size, bool flip) {
+    return (plan){.box = box, .full_w = size, .full_h = size, .window = {0, 0, size, size}, .flip = flip};
+}
+
+/** CenterCrop along one axis: the window of the resized length, and where it lands when the image is too short. */
+static void center(int *first, int *n, int *to, int length, int size) {
+    *first = length > size ? round_even((length - size) / 2.0) : 0;
+    *n = length > size ? size : length;
+    *to = length < size ? (size - length) / 2 : 0;
+}
+
+/** Resize to the shorter side, then CenterCrop. */
+static plan plan_val(int w, int h, int resize, int size) {
+    int shorter = w < h ? w : h, longer = w < h ? h : w;
+    /* exact product, one correctly rounded quotient, cut off: as Python's int(resize * longer / shorter) */
+    int longer_to = (int)((double)((int64_t)resize * longer) / (double)shorter);
+    plan p = {.box = {0, 0, w, h}, .full_w = w <= h ? resize : longer_to, .full_h = w <= h ? longer_to : resize};
+    center(&p.window.x, &p.window.w, &p.to_x, p.full_w, size);
+    center(&p.window.y, &p.window.h, &p.to_y, p.full_h, size);
+    return p;
+}
+
+/** What resampling works with, in the decoder's scratch memory. */
+typedef struct work {
+    resample_axis across, down;
+    int ring_n;    /* rows kept: as many as one output row reads */
+    uint8_t *ring; /* (ring_n, row_bytes) rows after the horizontal pass */
+    uint8_t *line; /* (row_bytes) one finished row, RGBX */
+    const uint8_t **taps;
+    size_t row_bytes;
+} work;
+
+static int work_init(work *k, decoder *d, const plan *p) {
+    int rc = OK;
+    size_t across_bytes = resample_axis_bytes(p->box.w, p->full_w, p->window.w);
+    size_t down_bytes = resample_axis_bytes(p->box.h, p->full_h, p->window.h);
+    k->row_bytes = memory_round((size_t)(p->window.w + RESAMPLE_STEP) * 4);
+    size_t taps_n = resample_taps_max(p->box.h, p->full_h);
+    size_t rows_bytes = (taps_n + 1) * k->row_bytes + memory_round(taps_n * sizeof *k->taps);
+    TRY(decoder_room(&d->work, memory_round(across_bytes) + memory_round(down_bytes) + rows_bytes));
+    resample_axis_build(&k->across, arena_take(&d->work, across_bytes), d->kernels, p->box.w, p->full_w, p->window.x,
+                        p->window.w);
+    resample_axis_build(&k->down, arena_take(&d->work, down_bytes), d->kernels, p->box.h, p->full_h, p->window.y,
+                        p->window.h);
+    k->ring_n = k->down.groups * RESAMPLE_TAPS;
+    k->ring = arena_take(&d->work, (size_t)k->ring_n * k->row_bytes);
+    k->line = arena_take(&d->work, k->row_bytes);
+    k->taps = arena_take(&d->work, (size_t)k->ring_n * sizeof *k->taps);
+done:
+    return rc;
+}
+
+static uint8_t *ring_row(const work *k, int row) { return k->ring + (size_t)(row % k->ring_n) * k->row_bytes; }
+
+/** Rows come in, go through the horizontal pass into the ring, and leave as soon as an output row has all its taps. */
+static int run(uint8_t *pixels, decoder *d, work *k, const plan *p, int size) {
+    int rc = OK, have = 0;
+    size_t bytes = (size_t)k->across.padded_n * 4;
+    int to_x = p->flip ? size - p->to_x - p->window.w : p->to_x;
+    for (int o = 0; o < p->window.h; o++) {
+        int first = k->down.first[o], count = k->down.count[o];
+        for (; have < first + count; have++) {
+            const uint8_t *row = NULL;
+            TRY(decoder_row(d, &row));
+            d->kernels->horizontal(ring_row(k, have), row, &k->across);
+        }
+        for (int i = 0; i < k->ring_n; i++)
+            k->taps[i] = ring_row(k, i < count ? first + i : first);
+        d->kernels->vertical(k->line, k->taps, &k->down, o, bytes);
+        uint8_t *to = pixels + ((size_t)(p->to_y + o) * (size_t)size + (size_t)to_x) * 3;
+        d->kernels->emit(to, k->line, p->window.w, p->flip);
+    }
+done:
+    return rc;
+}
+
+/** Carries out a plan on the open image, and closes it. */
+static int resample_image(uint8_t *pixels, decoder *d, const plan *p, int size) {
+    int rc = OK;
+    work k = {0};
+    if (p->window.w < size || p->window.h < size)
+        memset(pixels, 0, (size_t)size * (size_t)size * 3); /* CenterCrop pads with black */
+    TRY(work_init(&k, d, p));
+    TRY(decoder_begin(d, (crop_box){.x = p->box.x + k.across.in_first,
+                                    .y = p->box.y + k.down.in_first,
+                                    .w = k.across.in_n,
+                                    .h = k.down.in_n}));
+    TRY(run(pixels, d, &k, p, size));
+done:;
+    int end = decoder_end(d, rc == OK);
+    return rc < 0 ? rc : end;
+}
+
+int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
+                     const transform *t, random_stream *r) {
+    int rc = OK;
+    image_bytes in = {.bytes = bytes, .n = n, .name = name};
+    plan p;
+    TRY(decoder_open(d, &in));
+    if (t->training && t->augment) {
+        crop_box box = transform_random_crop(t, d->w, d->h, r);
+        p = plan_crop(box, t->size, random_unit(r) < t->flip);
+    } else {
+        p = plan_val(d->w, d->h, t->resize, t->size);
+    }
+    TRY(resample_image(pixels, d, &p, t->size));
+done:
+    return rc;
+}
+
+int transform_decode_crop(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
+                          crop_box box, int size, bool flip) {
+    int rc = OK;
+    image_bytes in = {.bytes = bytes, .n = n, .name = name};
+    TRY(decoder_open(d, &in));
+    if (box.x < 0 || box.y < 0 || box.w <= 0 || box.h <= 0 || box.w > d->w - box.x || box.h > d->h - box.y) {
+        rc = fail(E_SHAPE, "%s: crop %d,%d %dx%d is not within %dx%d", name, box.x, box.y, box.w, box.h, d->w, d->h);
+        decoder_end(d, false);
+        goto done;
+    }
+    plan p = plan_crop(box, size, flip);
+    TRY(resample_image(pixels, d, &p, size));
+done:
+    return rc;
+}
+
+int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                          const char *name) {
+    int rc = OK;
+    image_bytes in = {.bytes = bytes, .n = n, .name = name};
+    bool opened = false;
+    TRY(decoder_open(d, &in));
+    opened = true;
+    TRY(decoder_begin(d, (crop_box){0, 0, d->w, d->h}));
+    TRY(decoder_room(&d->work, (size_t)d->w * (size_t)d->h * 3));
+    for (int y = 0; y < d->h; y++) {
+        const uint8_t *row = NULL;
+        TRY(decoder_row(d, &row));
+        d->kernels->emit(d->work.base + (size_t)y * (size_t)d->w * 3, row, d->w, false);
+    }
+    *pixels = d->work.base;
+    *w = d->w;
+    *h = d->h;
+done:
+    if (opened) {
+        int end = decoder_end(d, rc == OK);
+        rc = rc < 0 ? rc : end;
+    }
+    return rc;
+}
+
+/** Reads a file into the decoder's own memory. */
+static int load(decoder *d, size_t *n, const char *path) {
+    int rc = OK;
+    struct stat st;
+    size_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fail_errno(errno, "cannot open %s", path);
+    if (fstat(fd, &st) != 0) {
+        rc = fail_errno(errno, "cannot read %s", path);
+        goto done;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        rc = fail(E_IO, "%s is not a regular file", path);
+        goto done;
+    }
+    if ((uint64_t)st.st_size > d->limits.max_file_bytes) {
+        rc = fail(E_FORMAT, "%s: %lld bytes, more than the %zu allowed", path, (long long)st.st_size,
+                  d->limits.max_file_bytes);
+        goto done;
+    }
+    TRY(decoder_room(&d->file, (size_t)st.st_size));
+    while (got < (size_t)st.st_size) {
+        ssize_t some = read(fd, d->file.base + got, (size_t)st.st_size - got);
+        if (some < 0 && errno == EINTR)
+            continue;
+        if (some < 0) {
+            rc = fail_errno(errno, "cannot read %s", path);
+            goto done;
+        }
+        if (some == 0)
+            break; /* shrank while being read: the decoder will say what is missing */
+        got += (size_t)some;
+    }
+    *n = got;
+done:
+    close(fd);
+    return rc;
+}
+
+int transform_load(uint8_t *pixels, decoder *d, const char *path, const transform *t, random_stream *r) {
+    int rc = OK;
+    size_t n = 0;
+    TRY(load(d, &n, path));
+    TRY(transform_decode(pixels, d, d->file.base, n, path, t, r));
+done:
+    return rc;
+}
