@@ -1,0 +1,184 @@
+#define _GNU_SOURCE
+#include "ckpt/checkpoint.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "ckpt/layout.h"
+#include "ckpt/unpickle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PICKLE_LIMIT ((uint64_t)16 << 20) /* bytes; a ResNet-152 checkpoint's has 0.3 MB */
+#define BUDGET_EXTRA ((uint64_t)16 << 20)
+
+size_t ckpt_type_bytes(ckpt_type t) {
+    static const size_t bytes[] = {[CKPT_F32] = 4, [CKPT_F64] = 8, [CKPT_F16] = 2, [CKPT_BF16] = 2,
+                                   [CKPT_I64] = 8, [CKPT_I32] = 4, [CKPT_U8] = 1,  [CKPT_BOOL] = 1};
+    return bytes[t];
+}
+
+int ckpt_save(const char *path, const ckpt *c) {
+    int rc = OK;
+    zip_writer z = {.file.fd = -1};
+    pickle p;
+    char name[32];
+    pickle_begin(&p);
+    layout_write(&p, c);
+    TRY(pickle_end(&p));
+    TRY(zip_write_open(&z, path));
+    TRY(zip_write_add(&z, "archive/data.pkl", p.out.data, p.out.n));
+    TRY(zip_write_add(&z, "archive/byteorder", "little", 6));
+    for (int i = 0; i < p.storage_n; i++) {
+        const pickle_storage *s = &p.storages[i];
+        snprintf(name, sizeof name, "archive/data/%d", i);
+        TRY(zip_write_add(&z, name, s->data != NULL ? s->data : &s->scalar, s->bytes));
+    }
+    TRY(zip_write_add(&z, "archive/version", "3\n", 2));
+    TRY(zip_write_commit(&z));
+done:
+    zip_write_abort(&z);
+    pickle_deinit(&p);
+    if (rc != OK)
+        fail_context(rc, "no checkpoint was saved (an older file of this name is as it was)");
+    return rc;
+}
+
+/** What was open()ed is no zip file: says which known thing it is instead. */
+static int other_format(int rc, int fd) {
+    static const unsigned char legacy[] = {0x80, 2, 0x8a, 10, 'l', 0xfc, 0x9c, 'F', 0xf9, ' ', 'j', 0xa8, 'P', 0x19};
+    unsigned char head[sizeof legacy];
+    char old[512];
+    snprintf(old, sizeof old, "%s", status_message());
+    if (zip_read_at(fd, 0, head, sizeof head) == OK && memcmp(head, legacy, sizeof legacy) == 0)
+        return fail(E_FORMAT,
+                    "torch.save's format from before PyTorch 1.6: load it in PyTorch and torch.save it again");
+    return fail(rc, "%s", old);
+}
+
+/** Reads an entry of at most `limit` bytes into malloc'd memory. */
+static int entry_read(unsigned char **out, size_t *n, const zip_reader *z, const char *name, uint64_t limit) {
+    int rc = OK;
+    unsigned char *bytes = NULL;
+    const zip_entry *e = zip_find(z, name, strlen(name));
+    if (e == NULL)
+        return fail(E_FORMAT, "entry %s is missing: a zip file, but not of torch.save", name);
+    if (e->size > limit)
+        return fail(E_FORMAT, "entry %s of %llu bytes, more than %llu", name, (unsigned long long)e->size,
+                    (unsigned long long)limit);
+    TRY(memory_resize(&bytes, (size_t)e->size, 1));
+    TRY(zip_read(z, e, bytes));
+    *out = bytes;
+    *n = (size_t)e->size;
+    bytes = NULL; /* now owned by the caller */
+done:
+    free(bytes);
+    return rc;
+}
+
+static int byteorder_check(const zip_reader *z) {
+    unsigned char *order = NULL;
+    size_t n = 0;
+    if (zip_find(z, "byteorder", 9) == NULL) /* PyTorch before 2.1 does not write it */
+        return OK;
+    int rc = entry_read(&order, &n, z, "byteorder", 16);
+    if (rc == OK && (n != 6 || memcmp(order, "little", 6) != 0))
+        rc = fail(E_FORMAT, "written on a big-endian machine; only little-endian files are read");
+    free(order);
+    return rc;
+}
+
+static int load_from(ckpt *c, int fd) {
+    int rc = OK;
+    zip_reader z = {.fd = -1};
+    pool values = {0};
+    tensor_source source = {.zip = &z};
+    unsigned char *bytes = NULL;
+    size_t n = 0, used = 0;
+    value *top = NULL;
+    rc = zip_read_open(&z, fd);
+    if (rc == E_FORMAT)
+        rc = other_format(rc, fd);
+    if (rc != OK)
+        goto done;
+    source.budget = 4 * z.bytes + BUDGET_EXTRA;
+    TRY(byteorder_check(&z));
+    TRY(entry_read(&bytes, &n, &z, "data.pkl", PICKLE_LIMIT));
+    TRY(unpickle(&top, &used, &values, bytes, n));
+    TRY(layout_read(c, top, &source));
+done:
+    tensor_source_deinit(&source);
+    pool_deinit(&values);
+    free(bytes);
+    zip_read_close(&z);
+    return rc;
+}
+
+int ckpt_load(ckpt **out, const char *path) {
+    int rc = OK;
+    ckpt *c = NULL;
+    struct stat st;
+    *out = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
+    if (fd < 0)
+        return fail_errno(errno, "cannot open checkpoint %s", path);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        rc = fail(E_IO, "checkpoint %s is not a regular file", path);
+        goto done;
+    }
+    TRY(memory_zeroed(&c, 1, sizeof *c));
+    rc = load_from(c, fd);
+    if (rc != OK) {
+        fail_context(rc, "checkpoint %s", path);
+        goto done;
+    }
+    *out = c;
+    c = NULL; /* now owned by the caller */
+done:
+    ckpt_free(c);
+    close(fd);
+    return rc;
+}
+
+static void tensors_free(ckpt_tensor *tensors, int n) {
+    for (int i = 0; i < n; i++)
+        free(tensors[i].data);
+    free(tensors);
+}
+
+static void items_free(ckpt_item *items, int n) {
+    for (int i = 0; i < n; i++)
+        free(items[i].s);
+    free(items);
+}
+
+void ckpt_free(ckpt *c) {
+    if (c == NULL)
+        return;
+    tensors_free(c->state, c->state_n);
+    tensors_free(c->momentum, c->momentum_n);
+    items_free(c->hyper, c->hyper_n);
+    items_free(c->own, c->own_n);
+    free(c->kept);
+    free(c);
+}
+
+const ckpt_tensor *ckpt_find_tensor(const ckpt *c, const char *name) {
+    for (int i = 0; i < c->state_n; i++)
+        if (strcmp(c->state[i].name, name) == 0)
+            return &c->state[i];
+    return NULL;
+}
+
+const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key) {
+    for (int i = 0; i < n; i++)
+        if (strcmp(items[i].key, key) == 0)
+            return &items[i];
+    return NULL;
+}
