@@ -64,6 +64,14 @@ int cli_take_value(const char **value, int *argc, char **argv, const char *name)
     return OK;
 }
 
+int cli_take_int(long long *out, int *argc, char **argv, const char *name, long long low, long long high) {
+    const char *value = NULL;
+    int rc = cli_take_value(&value, argc, argv, name);
+    if (rc == OK && value != NULL && (!text_to_int(out, value) || *out < low || *out > high))
+        rc = fail(E_OPTION, "%s '%s' is no number from %lld to %lld", name, value, low, high);
+    return rc;
+}
+
 static int print_text(int rc, text *t) {
     if (rc == OK)
         fputs(text_string(t), stdout);

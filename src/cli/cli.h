@@ -29,6 +29,8 @@ int cli_usage(const char *usage);
 bool cli_take_flag(int *argc, char **argv, const char *flag);
 /** Removes "--name VALUE" or "--name=VALUE". *value = NULL when absent. @return 0, E_OPTION (no value) */
 int cli_take_value(const char **value, int *argc, char **argv, const char *name);
+/** The same for a whole number from low to high; *out is left as it is when the option is absent. */
+int cli_take_int(long long *out, int *argc, char **argv, const char *name, long long low, long long high);
 
 /** --help, --print-config, then the options of src/config into c (defaults first). Positional arguments go to
  *  `positional` (at least argc entries).

@@ -12,18 +12,6 @@
 static const char usage[] =
     "linnet bench train [--arch A] [--batch-size N] [--image-size N] [--precision P] [--steps N] [--warmup N] [--json]";
 
-static int take_count(int *out, int *argc, char **argv, const char *name, int lowest) {
-    const char *value = NULL;
-    long long n = 0;
-    int rc = cli_take_value(&value, argc, argv, name);
-    if (rc != OK || value == NULL)
-        return rc;
-    if (!text_to_int(&n, value) || n < lowest || n > 1000000)
-        return fail(E_OPTION, "%s '%s' is no number from %d to 1000000", name, value, lowest);
-    *out = (int)n;
-    return OK;
-}
-
 static void print_result(const bench_result *r, bool json) {
     if (!json) {
         char a[32], b[32];
@@ -52,13 +40,14 @@ static void print_result(const bench_result *r, bool json) {
 int cmd_bench(int argc, char **argv) {
     static config c;
     bench_result r;
-    int steps = 5, warmup = 2, n = 0, rc = OK;
+    long long steps = 5, warmup = 2;
+    int n = 0, rc = OK;
     if (argc < 1 || strcmp(argv[0], "train") != 0)
         return cli_usage(usage);
     argc--, argv++;
     bool json = cli_take_flag(&argc, argv, "--json");
-    TRY(take_count(&steps, &argc, argv, "--steps", 1));
-    TRY(take_count(&warmup, &argc, argv, "--warmup", 0));
+    TRY(cli_take_int(&steps, &argc, argv, "--steps", 1, 1000000));
+    TRY(cli_take_int(&warmup, &argc, argv, "--warmup", 0, 1000000));
     const char **rest = calloc((size_t)argc + 1, sizeof *rest);
     if (rest == NULL)
         return EXIT_FAILED;
@@ -68,7 +57,7 @@ int cmd_bench(int argc, char **argv) {
         return code;
     if (n > 0)
         return cli_usage(usage);
-    TRY(bench_train(&r, &c, steps, warmup));
+    TRY(bench_train(&r, &c, (int)steps, (int)warmup));
     print_result(&r, json);
 done:
     return rc == OK ? EXIT_DONE : cli_failed(rc);

@@ -1,7 +1,6 @@
 #include "cli/cli.h"
 
 #include "base/status.h"
-#include "base/text.h"
 #include "data/shapes.h"
 
 #include <stdio.h>
@@ -9,23 +8,15 @@
 static const char usage[] =
     "linnet shapes DIR [--train N] [--val N] [--size PIXELS] [--seed N]   (N images of each class)";
 
-static int take(long long *out, int *argc, char **argv, const char *name, long long low, long long high) {
-    const char *value = NULL;
-    int rc = cli_take_value(&value, argc, argv, name);
-    if (rc == OK && value != NULL && (!text_to_int(out, value) || *out < low || *out > high))
-        rc = fail(E_OPTION, "%s '%s' is no number from %lld to %lld", name, value, low, high);
-    return rc;
-}
-
 int cmd_shapes(int argc, char **argv) {
     long long train = 300, val = 60, size = 96, seed = 0;
     int rc = OK;
     if (cli_take_flag(&argc, argv, "--help"))
         return printf("usage: %s\n", usage), EXIT_DONE;
-    TRY(take(&train, &argc, argv, "--train", 1, 1000000));
-    TRY(take(&val, &argc, argv, "--val", 1, 1000000));
-    TRY(take(&size, &argc, argv, "--size", 16, 4096));
-    TRY(take(&seed, &argc, argv, "--seed", 0, 1LL << 62));
+    TRY(cli_take_int(&train, &argc, argv, "--train", 1, 1000000));
+    TRY(cli_take_int(&val, &argc, argv, "--val", 1, 1000000));
+    TRY(cli_take_int(&size, &argc, argv, "--size", 16, 4096));
+    TRY(cli_take_int(&seed, &argc, argv, "--seed", 0, 1LL << 62));
     if (argc != 1 || argv[0][0] == '-')
         return cli_usage(usage);
     shapes_options o = {.train_n = (int)train, .val_n = (int)val, .size = (int)size, .seed = (uint64_t)seed};

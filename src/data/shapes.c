@@ -4,60 +4,17 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "data/jpeg_write.h"
 #include "data/shapes_draw.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <jpeglib.h> /* needs stdio.h first */
-
 #define QUALITY 85
 #define LONG_SIDE 1.34 /* the longer side is up to this times the shorter one */
-
-typedef struct encoder_error {
-    struct jpeg_error_mgr base;
-    jmp_buf jump;
-} encoder_error;
-
-static void on_error(j_common_ptr info) {
-    char text[JMSG_LENGTH_MAX];
-    info->err->format_message(info, text);
-    fail(E_NOMEM, "cannot encode a JPEG: %s", text); /* memory is all that can be lacking */
-    longjmp(((encoder_error *)info->err)->jump, 1);
-}
-
-/** Encodes into *bytes (malloc'd, also when it fails; the caller frees it). */
-static int encode(unsigned char **bytes, unsigned long *n, const uint8_t *pixels, int w, int h) {
-    struct jpeg_compress_struct info;
-    encoder_error error;
-    info.err = jpeg_std_error(&error.base);
-    error.base.error_exit = on_error;
-    if (setjmp(error.jump) != 0) {
-        jpeg_destroy_compress(&info);
-        return E_NOMEM;
-    }
-    jpeg_create_compress(&info);
-    jpeg_mem_dest(&info, bytes, n);
-    info.image_width = (JDIMENSION)w;
-    info.image_height = (JDIMENSION)h;
-    info.input_components = 3;
-    info.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&info);
-    jpeg_set_quality(&info, QUALITY, TRUE);
-    jpeg_start_compress(&info, TRUE);
-    while (info.next_scanline < info.image_height) {
-        JSAMPROW row = (JSAMPROW)(pixels + (size_t)info.next_scanline * (size_t)w * 3);
-        jpeg_write_scanlines(&info, &row, 1);
-    }
-    jpeg_finish_compress(&info);
-    jpeg_destroy_compress(&info);
-    return OK;
-}
 
 /** A plain write: a fsync for each of thousands of files that can be drawn again would take minutes. */
 static int write_file(const char *path, const unsigned char *bytes, size_t n) {
@@ -95,7 +52,7 @@ static int write_image(uint8_t *pixels, float *scratch, const char *folder, int 
     int w = upright ? o->size : side, h = upright ? side : o->size;
     shapes_draw(pixels, scratch, w, h, kind, &r);
     TRY(path_format(path, "%s/%04d.jpg", folder, number));
-    TRY(encode(&bytes, &n, pixels, w, h));
+    TRY(jpeg_encode(&bytes, &n, pixels, w, h, QUALITY));
     TRY(write_file(path, bytes, n));
 done:
     free(bytes);

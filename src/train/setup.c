@@ -41,13 +41,12 @@ int setup_precision(precision *out, const config *c, const char *device) {
 /** Decoding needs a core's share of what computing takes; the team keeps the rest. */
 static int workers_auto(void) { return 1 + cores() / 8; }
 
-static loader_options loader_options_of(const setup *s, bool training) {
-    const config *c = s->config;
+loader_options setup_loader_options(const config *c, bool training) {
     int val_batch = c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
     loader_options o = {.transform = transform_default(training, c->data.image_size, setup_resize(c)),
                         .limits = image_limits_default(),
                         .batch_size = training ? c->data.batch_size : val_batch,
-                        .workers = s->workers,
+                        .workers = c->data.workers > 0 ? c->data.workers : workers_auto(),
                         .ahead = c->data.ahead,
                         .seed = c->trainer.seed,
                         .shuffle = training && c->data.shuffle,
@@ -87,7 +86,7 @@ done:
 }
 
 static int open_val(setup *s) {
-    loader_options o = loader_options_of(s, false);
+    loader_options o = setup_loader_options(s->config, false);
     int rc = OK;
     TRY(loader_open(&s->val_loader, s->val, &o));
     s->val_batches = config_limit(s->config->trainer.limit_val_batches, loader_batches(s->val_loader));
@@ -103,14 +102,15 @@ static int check_devices(const config *c) {
 
 int setup_open(setup *s, const config *c) {
     int rc = OK;
-    *s = (setup){.config = c, .workers = c->data.workers > 0 ? c->data.workers : workers_auto()};
+    *s = (setup){.config = c};
     TRY(check_devices(c));
     TRY(dataset_open(&s->train, c->data.path, "train"));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     TRY(dataset_same_classes(s->train, s->val));
     TRY(open_engine(s, s->train->class_n));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
-    loader_options o = loader_options_of(s, true);
+    loader_options o = setup_loader_options(c, true);
+    s->workers = o.workers;
     TRY(loader_open(&s->train_loader, s->train, &o));
     TRY(open_val(s));
     s->train_batches = config_limit(c->trainer.limit_train_batches, loader_batches(s->train_loader));
@@ -130,7 +130,7 @@ done:
 
 int setup_open_evaluation(setup *s, const config *c, int classes) {
     int rc = OK;
-    *s = (setup){.config = c, .workers = c->data.workers > 0 ? c->data.workers : workers_auto()};
+    *s = (setup){.config = c};
     TRY(check_devices(c));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     if (s->val->class_n != classes) {

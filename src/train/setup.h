@@ -29,6 +29,7 @@ int setup_precision(precision *out, const config *c, const char *device);
 const char *setup_device(const config *c);
 int setup_threads(const config *c);
 int setup_resize(const config *c);
+loader_options setup_loader_options(const config *c, bool training);
 
 /** Opens datasets and loaders of a training run, then the net and the engine with initial weights.
  *  @return 0 or the error of what could not be opened; setup_close is due in either case */
