@@ -21,7 +21,7 @@ int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit
     unsigned char *bytes = NULL;
     size_t n = 0;
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe of that name must not block */
     if (fd < 0)
         return fail_errno(errno, "cannot open %s", path);
     if (fstat(fd, &st) != 0) {
@@ -110,6 +110,7 @@ int file_remove(const char *path) {
 int atomic_open(atomic_file *f, const char *path) {
     f->fd = -1;
     f->written = 0;
+    f->temporary[0] = 0;
     int rc = OK;
     TRY(path_format(f->path, "%s", path));
     TRY(path_format(f->temporary, "%s.tmp", path));
@@ -117,6 +118,8 @@ int atomic_open(atomic_file *f, const char *path) {
     if (f->fd < 0)
         rc = fail_errno(errno, "cannot write %s", f->temporary);
 done:
+    if (rc != OK)
+        f->temporary[0] = 0; /* nothing of ours is there: a later abort must not remove what is */
     return rc;
 }
 

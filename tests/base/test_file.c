@@ -1,0 +1,224 @@
+#include "check.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char root[256];
+
+static int set_up(void **state) {
+    (void)state;
+    make_temporary_folder(root);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    remove_folder(root);
+    return 0;
+}
+
+static int entries(void) {
+    int n = 0;
+    DIR *dir = opendir(root);
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n - 2; /* without . and .. */
+}
+
+static void check_content(const char *path, const char *expected) {
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    assert_ok(file_read(&bytes, &n, path, 0));
+    assert_int_equal(n, strlen(expected));
+    assert_string_equal((char *)bytes, expected);
+    free(bytes);
+}
+
+static void test_read(void **state) {
+    (void)state;
+    char path[PATH_BYTES];
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    assert_ok(path_join(path, root, "a"));
+    assert_fails(E_NOTFOUND, path, file_read(&bytes, &n, path, 0));
+    assert_ok(file_write_atomic(path, "", 0));
+    check_content(path, "");
+    assert_ok(file_write_atomic(path, "hello", 5));
+    check_content(path, "hello");
+    assert_ok(file_read(&bytes, &n, path, 5));
+    free(bytes);
+    bytes = NULL;
+    assert_fails(E_FORMAT, "5 bytes, more than the 4", file_read(&bytes, &n, path, 4));
+    assert_fails(E_IO, "not a regular file", file_read(&bytes, &n, root, 0));
+    assert_ok(path_join(path, root, "pipe"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_fails(E_IO, "not a regular file", file_read(&bytes, &n, path, 0)); /* and does not wait for a writer */
+    assert_null(bytes);
+}
+
+static void test_paths(void **state) {
+    (void)state;
+    char path[PATH_BYTES];
+    static char huge[PATH_BYTES + 10];
+    static const char *const cases[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a//", "b", "a/b"},
+                                           {"/", "b", "/b"},  {"", "b", "b"},     {"/a", "b/c", "/a/b/c"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_ok(path_join(path, cases[i][0], cases[i][1]));
+        assert_string_equal(path, cases[i][2]);
+    }
+    memset(huge, 'x', sizeof huge - 1);
+    assert_fails(E_IO, "path too long", path_join(path, "a", huge));
+    assert_fails(E_IO, "path too long", path_format(path, "%s", huge));
+    assert_fails(E_IO, "path too long", file_write_atomic(huge, "x", 1));
+}
+
+static void test_folders(void **state) {
+    (void)state;
+    char path[PATH_BYTES], below[PATH_BYTES];
+    assert_ok(path_join(path, root, "x/y/z"));
+    assert_false(folder_exists(path));
+    assert_ok(folder_make(path));
+    assert_ok(folder_make(path));
+    assert_true(folder_exists(path));
+    assert_ok(path_join(path, root, "file"));
+    assert_ok(file_write_atomic(path, "x", 1));
+    assert_true(file_exists(path));
+    assert_false(folder_exists(path));
+    assert_fails(E_IO, "a file of that name", folder_make(path));
+    assert_ok(path_join(below, path, "deeper"));
+    assert_fails(E_IO, "deeper", folder_make(below));
+    assert_ok(file_remove(path));
+    assert_false(file_exists(path));
+    assert_ok(file_remove(path)); /* not there: no error */
+}
+
+static void test_atomic(void **state) {
+    (void)state;
+    char path[PATH_BYTES];
+    atomic_file f;
+    assert_ok(path_join(path, root, "a"));
+    assert_ok(file_write_atomic(path, "old", 3));
+    assert_ok(atomic_open(&f, path));
+    assert_ok(atomic_write(&f, "0000 new", 8));
+    assert_ok(atomic_write(&f, " text", 5));
+    assert_int_equal(f.written, 13);
+    assert_ok(atomic_write_at(&f, 0, "1234", 4));
+    assert_int_equal(f.written, 13);
+    check_content(path, "old"); /* until the commit */
+    assert_ok(atomic_commit(&f));
+    atomic_abort(&f); /* harmless now */
+    check_content(path, "1234 new text");
+    assert_int_equal(entries(), 1);
+    assert_ok(atomic_open(&f, path));
+    assert_ok(atomic_write(&f, "other", 5));
+    atomic_abort(&f);
+    check_content(path, "1234 new text");
+    assert_int_equal(entries(), 1);
+}
+
+/** Whatever fails, the old file stays and nothing is left lying about. */
+static void test_atomic_failures(void **state) {
+    (void)state;
+    char path[PATH_BYTES], folder[PATH_BYTES];
+    struct rlimit before, small;
+    static const char big[200] = "x";
+    assert_ok(path_join(path, root, "a"));
+    assert_ok(file_write_atomic(path, "old", 3));
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 100; /* a write past it fails after a part was written */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = file_write_atomic(path, big, sizeof big);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(rc, E_IO);
+    assert_non_null(strstr(status_message(), path));
+    check_content(path, "old");
+    assert_int_equal(entries(), 1);
+
+    assert_ok(path_join(folder, root, "folder"));
+    assert_ok(folder_make(folder));
+    assert_fails(E_IO, "cannot rename", file_write_atomic(folder, "x", 1)); /* a folder is in the way */
+    assert_int_equal(entries(), 2);
+
+    assert_ok(path_join(path, root, "nowhere/a"));
+    assert_fails(E_NOTFOUND, "nowhere/a", file_write_atomic(path, "x", 1));
+    if (access("/dev/full", W_OK) == 0) { /* a full disk has its own code */
+        atomic_file f = {.fd = open("/dev/full", O_WRONLY)};
+        assert_fails(E_FULL, "No space left", atomic_write(&f, "x", 1));
+        close(f.fd);
+    }
+}
+
+/** A path that is itself the longest allowed leaves no room for the temporary's name. */
+static void test_atomic_longest_path(void **state) {
+    (void)state;
+    static char path[PATH_BYTES];
+    size_t n = strlen(root);
+    memcpy(path, root, n);
+    while (n < PATH_BYTES - 1) { /* "ROOT/////...//a" */
+        path[n] = n == PATH_BYTES - 2 ? 'a' : '/';
+        n++;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT, 0666);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_fails(E_IO, "path too long", file_write_atomic(path, "x", 1));
+    assert_true(file_exists(path)); /* giving up must not remove it */
+}
+
+static void test_lock(void **state) {
+    (void)state;
+    char path[PATH_BYTES], pid[32];
+    int a = -1, b = -1;
+    assert_ok(path_join(path, root, "lock"));
+    assert_ok(lock_take(&a, path));
+    snprintf(pid, sizeof pid, "%ld on ", (long)getpid());
+    assert_fails(E_LOCKED, pid, lock_take(&b, path));
+    assert_int_equal(b, -1);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) { /* another process is refused as well */
+        close(a);     /* the lock stays: it belongs to the parent's copy too */
+        _exit(lock_take(&b, path) == E_LOCKED ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(a);
+    assert_ok(lock_take(&b, path));
+    close(b);
+    assert_ok(path_join(path, root, "nowhere/lock"));
+    assert_fails(E_NOTFOUND, "lock", lock_take(&b, path));
+}
+
+static void test_clocks(void **state) {
+    (void)state;
+    double a = clock_seconds(), wall = clock_wall();
+    usleep(2000);
+    assert_true(clock_seconds() - a >= 0.002);
+    assert_true(wall > 1.6e9 && clock_wall() >= wall);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_read, set_up, tear_down),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_atomic, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_atomic_failures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_atomic_longest_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
+        cmocka_unit_test(test_clocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

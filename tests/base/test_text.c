@@ -1,0 +1,92 @@
+#include "check.h"
+
+#include "base/text.h"
+
+static void test_growing(void **state) {
+    (void)state;
+    text t = {0};
+    size_t n = 0;
+    assert_string_equal(text_string(&t), "");
+    assert_ok(text_append(&t, "", 0));
+    for (int i = 0; i < 3000; i++) {
+        assert_ok(text_printf(&t, "%d,", i));
+        n += i < 10 ? 2 : i < 100 ? 3 : i < 1000 ? 4 : 5;
+    }
+    assert_int_equal(t.n, n);
+    assert_int_equal(strlen(t.data), n);
+    assert_int_equal(strncmp(t.data, "0,1,2,3,", 8), 0);
+    assert_string_equal(t.data + n - 10, "2998,2999,");
+    assert_ok(text_append(&t, "a\0b", 3)); /* zeros are bytes like others */
+    assert_int_equal(t.n, n + 3);
+    assert_memory_equal(t.data + n, "a\0b", 4);
+    assert_fails(E_NOMEM, "too long", text_append(&t, "x", SIZE_MAX - 2));
+    assert_int_equal(t.n, n + 3);
+    text_deinit(&t);
+    assert_null(t.data);
+}
+
+static void test_distance(void **state) {
+    (void)state;
+    assert_int_equal(text_distance("", ""), 0);
+    assert_int_equal(text_distance("abc", ""), 3);
+    assert_int_equal(text_distance("", "abc"), 3);
+    assert_int_equal(text_distance("kitten", "sitting"), 3);
+    assert_int_equal(text_distance("batch_size", "batch_siez"), 2);
+    assert_int_equal(text_distance("flaw", "lawn"), 2);
+    char a[200], b[200];
+    memset(a, 'a', sizeof a);
+    memset(b, 'b', sizeof b);
+    a[199] = b[199] = 0;
+    assert_in_range(text_distance(a, b), 60, 199); /* long names are cut, not overrun */
+}
+
+static void test_numbers(void **state) {
+    (void)state;
+    static const char *const no_int[] = {"", " ", "x", "12x", "1.5", "9223372036854775808", "1 2"};
+    static const char *const no_double[] = {"", "x", "1.5x", "1e999", "-1e999", "1,5"};
+    long long i = 7;
+    double d = 7;
+    for (size_t k = 0; k < sizeof no_int / sizeof *no_int; k++)
+        assert_false(text_to_int(&i, no_int[k]));
+    assert_int_equal(i, 7);
+    assert_true(text_to_int(&i, "-42"));
+    assert_int_equal(i, -42);
+    assert_true(text_to_int(&i, "9223372036854775807"));
+    assert_true(i == INT64_MAX);
+    for (size_t k = 0; k < sizeof no_double / sizeof *no_double; k++)
+        assert_false(text_to_double(&d, no_double[k]));
+    assert_true(d == 7);
+    assert_true(text_to_double(&d, "1e-4") && d == 1e-4);
+    assert_true(text_to_double(&d, "-0.5") && d == -0.5);
+    assert_true(text_to_double(&d, "1e-320") && d > 0); /* small is no error */
+}
+
+static void test_for_people(void **state) {
+    (void)state;
+    char out[32];
+    assert_string_equal(text_count(out, 0), "0");
+    assert_string_equal(text_count(out, 999), "999");
+    assert_string_equal(text_count(out, 1000), "1,000");
+    assert_string_equal(text_count(out, 1281167), "1,281,167");
+    assert_string_equal(text_count(out, 18446744073709551615ull), "18,446,744,073,709,551,615");
+    assert_string_equal(text_bytes(out, 1023), "1023 B");
+    assert_string_equal(text_bytes(out, 4.2 * 1024 * 1024 * 1024), "4.2 GiB");
+    assert_string_equal(text_bytes(out, 100.4 * 1024 * 1024), "100 MiB");
+    assert_string_equal(text_duration(out, 3.25), "3.2 s");
+    assert_string_equal(text_duration(out, 42), "42 s");
+    assert_string_equal(text_duration(out, 65), "1 min 05 s");
+    assert_string_equal(text_duration(out, 3900), "1 h 05 min");
+    assert_string_equal(text_duration(out, -1), "?");
+    assert_string_equal(text_duration(out, NAN), "?");
+    assert_string_equal(text_duration(out, INFINITY), "?");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_growing),
+        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_for_people),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
