@@ -8,8 +8,8 @@
  *      engine_loss(e, p);
  *      engine_backward(e, p, ENGINE_FIRST | ENGINE_LAST);    // gradients =, or += ; all-reduce in the last
  *      engine_unscale(e);                                    // pass 1: unscale, norm, finite check
- *      engine_update(e);                                     // pass 2: clip, decay, momentum, step; nothing if not
- * finite engine_result(&r, e);                                 // waits for the device
+ *      engine_update(e);                                     // pass 2: clip, decay, momentum, step, if finite
+ *      engine_result(&r, e);                                 // waits for the device
  *
  *  No function allocates after the first step of a plan. One thread drives an engine. */
 #ifndef LINNET_ENGINE_ENGINE_H
@@ -65,7 +65,8 @@ typedef struct engine engine;
 typedef struct engine_plan engine_plan;
 
 /** `device`: "ref" or "cpu". The net must outlive the engine. Weights start as zeros: use engine_init_weights or
- *  engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM */
+ *  engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM,
+ *  E_SHAPE (a tensor with more than two readers, or none) */
 int engine_create(engine **out, const char *device, const net *n, const engine_options *o);
 void engine_destroy(engine *e);
 
@@ -93,9 +94,11 @@ engine_memory engine_plan_memory(const engine *e, const engine_plan *p);
 
 int engine_set_hyper(engine *e, const engine_hyper *h);
 
-/** Uploads and normalises; b->n, h, w are the plan's. @return 0, E_SHAPE, E_DEVICE */
+/** Uploads and normalises; b->n, h, w are the plan's. The batch serves one forward and backward: their values take its
+ *  memory. @return 0, E_SHAPE, E_DATA (a label that is no class), E_DEVICE */
 int engine_load_batch(engine *e, engine_plan *p, const batch *b);
-/** Training plans use batch statistics and update the running ones (momentum 0.1, unbiased variance). */
+/** Training plans use batch statistics and update the running ones (momentum 0.1, unbiased variance).
+ *  @return 0, E_DEVICE, E_SHAPE (p holds no batch: another plan has run since; so for all that take a plan) */
 int engine_forward(engine *e, engine_plan *p);
 /** Softmax cross-entropy of the loaded labels; adds to the result; training plans: also the gradient of the logits,
  * scaled by loss_scale / images. */

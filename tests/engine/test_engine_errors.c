@@ -124,6 +124,21 @@ static void too_large(void **state) {
     batch_deinit(&b);
 }
 
+/** A larger plan moves the arena: a batch loaded before is gone, and that is said. */
+static void arena_moves(void **state) {
+    engine *e = *state;
+    engine_plan *small = NULL, *large = NULL;
+    batch b;
+    assert_ok(engine_compile(&small, e, 2, 16, 16, false));
+    small_batch(&b, 2, 16, 16, 1);
+    assert_ok(engine_load_batch(e, small, &b));
+    assert_ok(engine_compile(&large, e, 9, 16, 16, true));
+    assert_fails(E_SHAPE, "holds no batch", engine_forward(e, small));
+    assert_ok(engine_load_batch(e, small, &b));
+    assert_ok(engine_forward(e, small));
+    batch_deinit(&b);
+}
+
 static void batches(void **state) {
     engine *e = *state;
     engine_plan *p = NULL, *q = NULL;
@@ -223,6 +238,7 @@ int main(void) {
         cmocka_unit_test(too_small),
         cmocka_unit_test_setup_teardown(shapes, open_engine, close_engine),
         cmocka_unit_test_setup_teardown(too_large, open_engine, close_engine),
+        cmocka_unit_test_setup_teardown(arena_moves, open_engine, close_engine),
         cmocka_unit_test_setup_teardown(batches, open_engine, close_engine),
         cmocka_unit_test_setup_teardown(values, open_engine, close_engine),
         cmocka_unit_test_setup_teardown(read_and_write, open_engine, close_engine),
