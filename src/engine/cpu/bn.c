@@ -1,0 +1,219 @@
+/* Batch normalisation over the m = n*h*w values of each channel, with optional residual and ReLU:
+ *
+ *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
+ *
+ * Forward reads x twice: for the sums, then to write y. Backward: for the sums of g and g * xhat (and to write g where
+ * the residual needs it), then to write dx. Sums are taken over fixed chunks of rows and joined in order, so results
+ * do not depend on the thread count. Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+#include "base/status.h"
+#include "engine/cpu/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNKS = 128, CHUNK_ROWS = 64, SHIFT_ROWS = 8, JOIN_CHANNELS = 64 };
+
+static const double epsilon = 1e-5, momentum = 0.1;
+
+/** One call; the kernels' tasks read it. */
+typedef struct bn_call {
+    const kernels *kernels;
+    size_t m; /* rows */
+    int c;
+    bool bf16, relu;
+    size_t chunk_rows, chunk_n;
+    double *part;          /* (chunk_n, 2c) sums of the chunks */
+    float *shift;          /* (c) about the mean: keeps the sum of squares small */
+    float *factor;         /* (3c) */
+    float *mean, *inverse; /* (c) of the batch, kept for backward; inverse = 1 / sqrt(var + eps) */
+    uint8_t *mask;         /* kept for backward */
+    const device_buffers *buffers;
+    const device_params *params;
+    bn_gradient in;
+} bn_call;
+
+static size_t chunk_rows_of(size_t m) {
+    size_t rows = (m + CHUNKS - 1) / CHUNKS;
+    return rows < CHUNK_ROWS ? CHUNK_ROWS : (rows + 3) / 4 * 4;
+}
+
+static size_t rows_of(const device_layer *l) { return (size_t)l->x.n * (size_t)l->x.h * (size_t)l->x.w; }
+
+/** saved: mean, inverse, mask. scratch: sums of the chunks, factor, shift. */
+int cpu_bn_plan(void *device, device_layer *l) {
+    (void)device;
+    size_t c = (size_t)l->x.c, m = rows_of(l), chunks = (m + chunk_rows_of(m) - 1) / chunk_rows_of(m);
+    l->scratch_bytes = 4 * c * sizeof(float);
+    if (!l->training)
+        return OK;
+    l->saved_bytes = memory_round(2 * c * sizeof(float)) + (l->layer->relu ? m * bn_mask_stride(l->x.c) : 0);
+    l->scratch_bytes += chunks * 2 * c * sizeof(double);
+    return OK;
+}
+
+static bn_call call_of(const cpu_device *d, const device_layer *l, const device_buffers *b, const device_params *p) {
+    size_t c = (size_t)l->x.c, m = rows_of(l);
+    bn_call t = {.kernels = d->kernels, .m = m, .c = l->x.c, .bf16 = d->bf16, .relu = l->layer->relu};
+    t.buffers = b;
+    t.params = p;
+    t.chunk_rows = chunk_rows_of(m);
+    t.chunk_n = (m + t.chunk_rows - 1) / t.chunk_rows;
+    t.factor = b->scratch;
+    t.shift = t.factor + 3 * c;
+    if (l->training) {
+        t.part = (double *)(t.shift + c);
+        t.mean = b->saved;
+        t.inverse = t.mean + c;
+        t.mask = t.relu ? (uint8_t *)b->saved + memory_round(2 * c * sizeof(float)) : NULL;
+    }
+    return t;
+}
+
+static bn_range chunk_range(const bn_call *t, size_t chunk) {
+    size_t begin = chunk * t->chunk_rows, end = begin + t->chunk_rows;
+    return (bn_range){begin, end < t->m ? end : t->m, t->c, t->bf16};
+}
+
+/** Calls for whole ranges of rows go over the cache's size in pieces, from the end: the sums' pass just went through.
+ */
+static size_t piece_rows(const bn_call *t) {
+    size_t rows = ((size_t)1 << 16) / (size_t)t->c;
+    return rows < 16 ? 16 : rows;
+}
+
+/* ---- forward ---- */
+
+static void sums_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    for (size_t i = begin; i < end; i++)
+        t->kernels->bn_sums(t->part + i * 2 * (size_t)t->c, t->buffers->x, t->shift, chunk_range(t, i));
+}
+
+static void apply_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    t->kernels->bn_apply(t->buffers->y, t->mask, t->buffers->x, t->buffers->residual, t->factor, t->relu,
+                         (bn_range){begin, end, t->c, t->bf16});
+}
+
+static void join_parts(double *sum, double *product, const bn_call *t, size_t k) {
+    *sum = *product = 0;
+    for (size_t i = 0; i < t->chunk_n; i++) {
+        *sum += t->part[i * 2 * (size_t)t->c + k];
+        *product += t->part[(i * 2 + 1) * (size_t)t->c + k];
+    }
+}
+
+static void set_factor(const bn_call *t, size_t k, double mean, double inverse) {
+    double scale = (double)((const float *)t->params->weight)[k] * inverse;
+    t->factor[k] = (float)scale;
+    t->factor[(size_t)t->c + k] = (float)((double)((const float *)t->params->bias)[k] - scale * mean);
+}
+
+/** Channels [begin, end): mean and variance from the sums, running statistics, factors of the second pass. */
+static void statistics_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    float *running_mean = t->params->running_mean, *running_var = t->params->running_var;
+    double m = (double)t->m;
+    for (size_t k = begin; k < end; k++) {
+        double sum, square;
+        join_parts(&sum, &square, t, k);
+        double offset = sum / m, mean = (double)t->shift[k] + offset, var = square / m - offset * offset;
+        var = var < 0 ? 0 : var;
+        double inverse = 1 / sqrt(var + epsilon);
+        t->mean[k] = (float)mean;
+        t->inverse[k] = (float)inverse;
+        running_mean[k] = (float)((1 - momentum) * (double)running_mean[k] + momentum * mean);
+        running_var[k] = (float)((1 - momentum) * (double)running_var[k] + momentum * var * m / (m - 1));
+        set_factor(t, k, mean, inverse);
+    }
+}
+
+/** The mean of a few rows. */
+static void find_shift(const bn_call *t) {
+    size_t n = t->m < SHIFT_ROWS ? t->m : SHIFT_ROWS, c = (size_t)t->c;
+    double *sums = t->part; /* not in use yet; one row holds 2c */
+    memset(t->shift, 0, c * sizeof *t->shift);
+    const float *zero = t->shift;
+    double *total = t->part + 2 * c * (t->chunk_n > 1 ? 1 : 0);
+    if (total == sums) { /* a single chunk: its rows are as good as any */
+        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){0, n, t->c, t->bf16});
+        for (size_t k = 0; k < c; k++)
+            t->shift[k] = (float)(sums[k] / (double)n);
+        return;
+    }
+    memset(total, 0, c * sizeof *total);
+    for (size_t i = 0; i < n; i++) {
+        size_t row = t->m * i / n;
+        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){row, row + 1, t->c, t->bf16});
+        for (size_t k = 0; k < c; k++)
+            total[k] += sums[k];
+    }
+    for (size_t k = 0; k < c; k++)
+        t->shift[k] = (float)(total[k] / (double)n);
+}
+
+int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const cpu_device *d = device;
+    bn_call t = call_of(d, l, b, p);
+    team_order order = TEAM_FORWARD;
+    if (l->training) {
+        find_shift(&t);
+        team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, sums_task, &t);
+        team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, statistics_task, &t);
+        order = TEAM_BACKWARD;
+    } else {
+        const float *mean = p->running_mean, *var = p->running_var;
+        for (int k = 0; k < t.c; k++)
+            set_factor(&t, (size_t)k, (double)mean[k], 1 / sqrt((double)var[k] + epsilon));
+    }
+    team_run(d->threads, t.m, piece_rows(&t), order, apply_task, &t);
+    return OK;
+}
+
+/* ---- backward ---- */
+
+static void gradient_sums_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    for (size_t i = begin; i < end; i++)
+        t->kernels->bn_gradient_sums(t->part + i * 2 * (size_t)t->c, t->buffers->dresidual, &t->in, t->mean,
+                                     chunk_range(t, i));
+}
+
+static void gradient_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    t->kernels->bn_gradient_apply(t->buffers->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16});
+}
+
+/** Channels [begin, end): dbeta = sum g, dgamma = sum g * xhat; dx = a * g + b * x + shift with
+ *  a = gamma * inverse, b = -a * inverse * dgamma / m, shift = -a * dbeta / m - b * mean. */
+static void gradient_factor_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    const device_params *p = t->params;
+    float *dgamma = p->dweight, *dbeta = p->dbias, *factor = t->factor;
+    size_t c = (size_t)t->c;
+    double m = (double)t->m;
+    for (size_t k = begin; k < end; k++) {
+        double sum, product, inverse = (double)t->inverse[k];
+        join_parts(&sum, &product, t, k);
+        product *= inverse;
+        dbeta[k] = (float)((p->accumulate ? (double)dbeta[k] : 0) + sum);
+        dgamma[k] = (float)((p->accumulate ? (double)dgamma[k] : 0) + product);
+        double a = (double)((const float *)p->weight)[k] * inverse, b = -a * inverse * product / m;
+        factor[k] = (float)a;
+        factor[c + k] = (float)b;
+        factor[2 * c + k] = (float)(-a * sum / m - b * (double)t->mean[k]);
+    }
+}
+
+int cpu_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const cpu_device *d = device;
+    bn_call t = call_of(d, l, b, p);
+    t.in = (bn_gradient){.x = b->x, .dy = {b->dy[0], l->dy_n > 1 ? b->dy[1] : NULL}, .mask = t.mask};
+    team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, gradient_sums_task, &t);
+    team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, gradient_factor_task, &t);
+    if (b->dresidual != NULL) /* holds g now */
+        t.in = (bn_gradient){.x = b->x, .dy = {b->dresidual, NULL}};
+    if (b->dx != NULL)
+        team_run(d->threads, t.m, piece_rows(&t), TEAM_BACKWARD, gradient_task, &t);
+    return OK;
+}

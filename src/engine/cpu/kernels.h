@@ -1,0 +1,95 @@
+/** The CPU device's own kernels: one table for each instruction set, the same source compiled for each.
+ *  Tensors are NHWC, F32 or BF16 (`bf16`); arithmetic is fp32, sums over many elements double. A call works on the
+ *  range it is given, in one thread; results do not depend on how a caller cuts ranges, except the sums of one call.
+ *  BF16 is rounded to nearest, ties to even; NaN stays NaN. Internal to src/engine/cpu. */
+#ifndef LINNET_ENGINE_CPU_KERNELS_H
+#define LINNET_ENGINE_CPU_KERNELS_H
+
+#include "net/net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Rows (pixels) [begin, end) of c channels. */
+typedef struct bn_range {
+    size_t begin, end;
+    int c;
+    bool bf16;
+} bn_range;
+
+/** What arrives at the output: g = (dy[0] + dy[1]) where the mask is set. */
+typedef struct bn_gradient {
+    const void *x;
+    const void *dy[2];   /* dy[1] or NULL */
+    const uint8_t *mask; /* NULL: everywhere */
+} bn_gradient;
+
+/** A bit for each element, rows of whole 16-bit words. */
+static inline size_t bn_mask_stride(int c) { return 2 * (((size_t)c + 15) / 16); }
+
+typedef struct pool_shape {
+    tensor_shape x, y;
+    int kernel, stride, pad; /* kernel * kernel <= 256 */
+    bool bf16;
+} pool_shape;
+
+/** SGD, see semantics in docs: g' = clip * g + decay * w; m = first ? g' : momentum * m + keep * g';
+ *  w -= lr * (nesterov ? g' + momentum * m : m), or lr * g' without momentum. */
+typedef struct sgd {
+    float clip, decay, momentum, keep, lr;
+    bool nesterov, first;
+} sgd;
+
+typedef struct kernels {
+    const char *name;
+
+    /** x[i] = table[i % 3][pixels[i]]; table: 3 x 256 elements of x's type; begin % 3 == 0. */
+    void (*load)(void *x, const uint8_t *pixels, const void *table, size_t begin, size_t end, bool bf16);
+
+    /** sums[k] = sum(x - shift), sums[c + k] = sum((x - shift)^2). fp32 over 32 rows, double over those. */
+    void (*bn_sums)(double *sums, const void *x, const float *shift, bn_range r);
+    /** y = x * factor[k] + factor[c + k] (+ residual), then ReLU; mask (or NULL): where ReLU lets pass. */
+    void (*bn_apply)(void *y, uint8_t *mask, const void *x, const void *residual, const float *factor, bool relu,
+                     bn_range r);
+    /** sums[k] = sum(g), sums[c + k] = sum(g * (x - mean)); out (or NULL) = g, may be dy[0]. */
+    void (*bn_gradient_sums)(double *sums, void *out, const bn_gradient *in, const float *mean, bn_range r);
+    /** dx = g * factor[k] + x * factor[c + k] + factor[2c + k]; may be dy[0]. */
+    void (*bn_gradient_apply)(void *dx, const bn_gradient *in, const float *factor, bn_range r);
+
+    /** Output rows [begin, end) of n * p; index (or NULL): the place in the window that won, first among equals;
+     *  a NaN wins. */
+    void (*maxpool)(void *y, uint8_t *index, const void *x, const pool_shape *s, size_t begin, size_t end);
+    /** Input rows [begin, end) of n * h: dx = sum of dy[0] (+ dy[1]) of the windows it won. */
+    void (*maxpool_gradient)(void *dx, const uint8_t *index, const void *const dy[2], const pool_shape *s, size_t begin,
+                             size_t end);
+    /** Images [begin, end): the mean over h * w. */
+    void (*avgpool)(void *y, const void *x, const pool_shape *s, size_t begin, size_t end);
+    void (*avgpool_gradient)(void *dx, const void *const dy[2], const pool_shape *s, size_t begin, size_t end);
+
+    /** out = bf16(in) */
+    void (*to_bf16)(uint16_t *out, const float *in, size_t n);
+
+    /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
+    double (*unscale)(float *g, float factor, size_t n);
+    void (*update)(float *w, const float *g, float *m, const sgd *s, size_t n);
+} kernels;
+
+typedef enum kernel_level {
+    KERNELS_PLAIN,
+    KERNELS_AVX2,
+    KERNELS_AVX512,
+    KERNELS_AVX512_BF16,
+    KERNEL_LEVELS
+} kernel_level;
+
+/** NULL when this machine or this build lacks the instruction set; KERNELS_PLAIN is always there. */
+const kernels *kernels_of(kernel_level level);
+/** The best this machine has, or the level that kernels_force set. */
+const kernels *kernels_best(void);
+/** Tests: every device opened from now on uses this level; KERNEL_LEVELS: the best again. */
+void kernels_force(kernel_level level);
+
+extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512_bf16;
+
+#endif

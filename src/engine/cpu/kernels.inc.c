@@ -1,0 +1,24 @@
+/* The kernels of kernels.h for the instruction set that the includer is compiled for. */
+#include "engine/cpu/kernels.h"
+
+#include "engine/cpu/vector.inc.c"
+
+#include "engine/cpu/bn.inc.c"
+#include "engine/cpu/flat.inc.c"
+#include "engine/cpu/pool.inc.c"
+
+const kernels KERNELS = {
+    .name = KERNELS_NAME,
+    .load = load,
+    .bn_sums = bn_sums,
+    .bn_apply = bn_apply,
+    .bn_gradient_sums = bn_gradient_sums,
+    .bn_gradient_apply = bn_gradient_apply,
+    .maxpool = maxpool,
+    .maxpool_gradient = maxpool_gradient,
+    .avgpool = avgpool,
+    .avgpool_gradient = avgpool_gradient,
+    .to_bf16 = to_bf16,
+    .unscale = unscale,
+    .update = update,
+};
