@@ -1,6 +1,5 @@
 #include "config/options.h"
 
-#include <math.h>
 #include <stddef.h>
 
 /* To add an option: a field in config.h, a line here, `docs/options.md` made anew (tests/config/tool_help.c). */

@@ -11,9 +11,7 @@
 /* strtod and strtoll alone would take " 1", "0x10", "inf" and "nan". */
 static bool only(const char *s, const char *allowed) { return *s != 0 && s[strspn(s, allowed)] == 0; }
 
-static bool read_real(double *out, const char *s) {
-    return only(s, "0123456789+-.eE") && text_to_double(out, s) && isfinite(*out);
-}
+static bool read_real(double *out, const char *s) { return only(s, "0123456789+-.eE") && text_to_double(out, s); }
 
 static bool read_whole(long long *out, const char *s) { return only(s, "0123456789+-") && text_to_int(out, s); }
 

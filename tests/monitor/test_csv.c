@@ -51,7 +51,7 @@ static void test_rows(void **state) {
 static void test_appends(void **state) {
     (void)state;
     csv *c = NULL;
-    put(HEADER "0,1,1,1,1\n0,2,1,1"); /* a crash tore the last line */
+    put(HEADER "0,1,1,1,1\n0,2,1.2345678,1.2345678"); /* a crash tore the last line */
     assert_ok(csv_open(&c, path, column, 3));
     assert_ok(csv_row(c, 0, 2, (double[]){2, 0, 0}, (char[]){1, 0, 0}));
     assert_ok(csv_close(c));

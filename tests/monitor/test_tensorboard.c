@@ -172,6 +172,13 @@ static void test_names_are_new_and_sorted(void **state) {
         assert_ok(read_all(path[i]));
         assert_true(seen.n == 1 && seen.step[0] == 100 * i);
     }
+    char future[PATH_BYTES]; /* a clock set back, another host */
+    assert_ok(path_join(future, folder, "events.out.tfevents.5000000000.zebra.1.0"));
+    assert_ok(file_write_atomic(future, "", 0));
+    write_steps(folder, 600, 600);
+    assert_int_equal(files(path, folder), 7);
+    assert_ok(read_all(path[6]));
+    assert_true(seen.n == 1 && seen.step[0] == 600);
     events *e = NULL;
     char missing[300];
     snprintf(missing, sizeof missing, "%s/missing", folder);
@@ -209,6 +216,8 @@ static void test_trim(void **state) {
     assert_ok(events_trim(folder, -1));
     assert_ok(read_all(path[0]));
     assert_int_equal(seen.n, 0);
+    assert_int_equal(stat(path[0], &after), 0);
+    assert_int_equal(after.st_size, 40);      /* the version record, though of step 0 */
     assert_int_equal(files(path, folder), 2); /* and no temporary files */
     assert_ok(events_trim("/nowhere/at/all", 3));
     remove_folder(folder);
