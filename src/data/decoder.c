@@ -13,6 +13,10 @@
 
 /* JPEG cannot say more, and int arithmetic on sizes is safe below */
 #define SIDE_MAX 65535
+/* A large image must have some bytes behind it. The most that an honest one packs into a byte is 8,256 pixels:
+ * deflate's 1032 to 1, at a bit a pixel. */
+#define FREE_PIXELS ((size_t)16 << 20)
+#define PIXELS_PER_BYTE 8256
 
 image_limits image_limits_default(void) {
     return (image_limits){.max_pixels = 178956970, .max_scans = 100, .max_file_bytes = (size_t)1 << 30};
@@ -61,9 +65,13 @@ int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h) {
     return OK;
 }
 
-int decoder_whole(decoder *d, uint8_t **rgbx) {
+int decoder_whole(decoder *d, const image_bytes *in, uint8_t **rgbx) {
     int rc = OK;
-    TRY(decoder_room(&d->whole, (size_t)d->w * (size_t)d->h * 4 + RESAMPLE_MARGIN));
+    size_t pixels = (size_t)d->w * (size_t)d->h;
+    if (pixels > FREE_PIXELS && pixels / PIXELS_PER_BYTE > in->n)
+        return fail(E_FORMAT, "%s: claims %d x %d pixels, more than its %zu bytes can hold", in->name, d->w, d->h,
+                    in->n);
+    TRY(decoder_room(&d->whole, pixels * 4 + RESAMPLE_MARGIN));
     *rgbx = d->whole.base;
 done:
     return rc;

@@ -43,8 +43,9 @@ int decoder_room(arena *a, size_t bytes);
 
 /** For codecs: sets w and h after checking them against the limits. */
 int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h);
-/** For codecs: the whole image's memory, h rows of w RGBX pixels, after decoder_size. */
-int decoder_whole(decoder *d, uint8_t **rgbx);
+/** For codecs: the whole image's memory, h rows of w RGBX pixels, after decoder_size. E_FORMAT for a large image from a
+ *  file too short to be one. */
+int decoder_whole(decoder *d, const image_bytes *in, uint8_t **rgbx);
 
 /** The codecs that decode all at once, into decoder_whole. */
 int png_decode(decoder *d, const image_bytes *in);

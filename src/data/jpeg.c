@@ -31,13 +31,12 @@ struct jpeg_reader {
     jmp_buf jump;
     int rc; /* what the jump reports */
     const char *name;
-    const unsigned char *end;  /* of the file */
-    const unsigned char *scan; /* where the compressed data of the first scan begin */
-    uint8_t *row;              /* one decoded row */
+    uint8_t *row; /* one decoded row */
     size_t row_bytes;
     int skip_pixels; /* of a decoded row, before the region */
     int max_scans;
     bool several_scans, four_components;
+    bool finishing; /* all rows are out: what follows may be malformed, but need not be there */
 };
 
 /* libjpeg's callbacks */
@@ -73,6 +72,8 @@ static void source_start(j_decompress_ptr c) { (void)c; }
 
 static boolean source_fill(j_decompress_ptr c) {
     jpeg_reader *j = reader_of((j_common_ptr)c);
+    if (j->finishing)
+        return FALSE;
     j->rc = fail(E_FORMAT, "%s: the JPEG is truncated", j->name);
     longjmp(j->jump, 1);
 }
@@ -120,7 +121,7 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
     j->name = name;
     j->source.next_input_byte = bytes;
     j->source.bytes_in_buffer = n;
-    j->end = bytes + n;
+    j->finishing = false;
     if (setjmp(j->jump))
         return j->rc;
     jpeg_create_decompress(&j->c);
@@ -128,7 +129,6 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
     j->c.mem->max_memory_to_use = COEFFICIENT_BYTES_MAX;
     while (jpeg_read_header(&j->c, FALSE) == JPEG_HEADER_TABLES_ONLY)
         ;
-    j->scan = j->source.next_input_byte;
     if (j->c.num_components != 1 && j->c.num_components != 3 && j->c.num_components != 4)
         return fail(E_UNSUPPORTED, "%s: a JPEG of %d components; 1, 3 and 4 are supported", name, j->c.num_components);
     *w = (int)j->c.image_width;
@@ -139,7 +139,7 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
 /** Several scans need every coefficient in memory. A block costs at least a bit of Huffman code in its first scan (far
  *  less in arithmetic code), so that an honest file is never too short for its size. */
 static int check_coefficients(const jpeg_reader *j) {
-    uint64_t blocks = 0, bytes = (uint64_t)(j->end - j->scan);
+    uint64_t blocks = 0, bytes = j->source.bytes_in_buffer;
     for (int i = 0; i < j->c.num_components; i++)
         blocks += (uint64_t)j->c.comp_info[i].width_in_blocks * j->c.comp_info[i].height_in_blocks;
     uint64_t blocks_per_byte = j->c.arith_code ? 512 : 8;
@@ -251,21 +251,33 @@ int jpeg_reader_row(jpeg_reader *j, const uint8_t **row) {
     return OK;
 }
 
-/** Whether an end marker stands behind the first scan's start: no decoder runs past it, so the data suffice. */
-static bool has_end_marker(const jpeg_reader *j) {
-    for (size_t i = (size_t)(j->end - j->scan); i >= 2; i--)
-        if (j->scan[i - 2] == 0xFF && j->scan[i - 1] == JPEG_EOI)
-            return true;
-    return false;
+/** The marker at which the entropy decoder stopped, or will; 0 when there is none up to the end. Restart markers and
+ *  stuffed zeros belong to the data. */
+static int next_marker(const jpeg_reader *j) {
+    if (j->c.unread_marker != 0)
+        return j->c.unread_marker;
+    const unsigned char *p = j->source.next_input_byte, *end = p + j->source.bytes_in_buffer;
+    while (p < end && (p = memchr(p, 0xFF, (size_t)(end - p))) != NULL) {
+        while (p < end && *p == 0xFF)
+            p++;
+        if (p < end && *p != 0 && (*p < JPEG_RST0 || *p > JPEG_RST0 + 7))
+            return *p;
+    }
+    return 0;
 }
 
 int jpeg_reader_check_rest(jpeg_reader *j) {
-    if (j->several_scans || j->c.output_scanline >= j->c.output_height || has_end_marker(j))
+    /* no decoder runs past an end marker: data that reach one suffice, and several scans were read up to one */
+    if (j->several_scans || next_marker(j) == JPEG_EOI)
         return OK;
     if (setjmp(j->jump))
         return j->rc;
     /* the last row needs all data; skipping to the very end would not look at them */
-    jpeg_skip_scanlines(&j->c, j->c.output_height - 1 - j->c.output_scanline);
-    jpeg_read_scanlines(&j->c, &j->row, 1);
+    if (j->c.output_scanline < j->c.output_height) {
+        jpeg_skip_scanlines(&j->c, j->c.output_height - 1 - j->c.output_scanline);
+        jpeg_read_scanlines(&j->c, &j->row, 1);
+    }
+    j->finishing = true;
+    jpeg_finish_decompress(&j->c);
     return OK;
 }

@@ -135,7 +135,7 @@ int png_decode(decoder *d, const image_bytes *in) {
     }
     TRY(read_header(&r));
     TRY(check_size(&r));
-    TRY(decoder_whole(d, &r.out));
+    TRY(decoder_whole(d, in, &r.out));
     TRY(memory_zeroed(&r.rows, (size_t)d->h, sizeof *r.rows));
     for (int y = 0; y < d->h; y++)
         r.rows[y] = r.out + (size_t)y * (size_t)d->w * 4;

@@ -138,7 +138,8 @@ VNNI static inline __m512i vnni_join(__m512i d0, __m512i d1, __m512i d2) {
     return _mm512_srai_epi32(sum, RESAMPLE_BITS);
 }
 
-VNNI static void vnni_horizontal(uint8_t *out, const uint8_t *row, const resample_axis *a) {
+VNNI static inline __attribute__((always_inline)) void vnni_horizontal_groups(uint8_t *out, const uint8_t *row,
+                                                                              const resample_axis *a, int groups) {
     const __m512i by_channel =
         _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     const __m512i half = _mm512_set1_epi32(1 << (RESAMPLE_BITS - 1));
@@ -146,7 +147,7 @@ VNNI static void vnni_horizontal(uint8_t *out, const uint8_t *row, const resampl
         const int32_t *first = a->first + o, *packed = a->packed + (size_t)o * RESAMPLE_TAPS;
         const uint8_t *pixels = row;
         __m512i d0 = half, d1 = _mm512_setzero_si512(), d2 = _mm512_setzero_si512();
-        for (int g = 0; g < a->groups; g++, pixels += 16, packed += (size_t)a->padded_n * RESAMPLE_TAPS) {
+        for (int g = 0; g < groups; g++, pixels += 16, packed += (size_t)a->padded_n * RESAMPLE_TAPS) {
             __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(pixels + (size_t)first[0] * 4)));
             v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(pixels + (size_t)first[1] * 4)), 1);
             v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(pixels + (size_t)first[2] * 4)), 2);
@@ -159,6 +160,14 @@ VNNI static void vnni_horizontal(uint8_t *out, const uint8_t *row, const resampl
         }
         _mm_storeu_si128((__m128i *)(out + o * 4), _mm512_cvtusepi32_epi8(vnni_join(d0, d1, d2)));
     }
+}
+
+/* most filters have at most four taps: that loop is unrolled away */
+VNNI static void vnni_horizontal(uint8_t *out, const uint8_t *row, const resample_axis *a) {
+    if (a->groups == 1)
+        vnni_horizontal_groups(out, row, a, 1);
+    else
+        vnni_horizontal_groups(out, row, a, a->groups);
 }
 
 /** Four rows of 64 columns to one register per quarter of each lane, holding 4 columns x 4 taps a lane. */

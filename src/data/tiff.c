@@ -1,5 +1,5 @@
-/* TIFF by libtiff, first page. Gray, RGB, CMYK and palette of 8 or 16 bits come out as Pillow's convert("RGB"); the
- * rest goes through libtiff's own conversion. */
+/* TIFF by libtiff, first page. Gray, RGB, CMYK and palette of 8 or 16 bits come out as Pillow's convert("RGB") (16-bit
+ * gray is cut off at 255, 16-bit colour keeps its high bytes); the rest goes through libtiff's own conversion. */
 
 #include "base/status.h"
 #include "data/decoder.h"
@@ -107,9 +107,10 @@ static void convert_row(uint8_t *to, const tiff_reader *r, const uint8_t *row, i
             uint16_t wide = 0;
             if (r->bits == 16)
                 memcpy(&wide, row + at * 2, 2); /* libtiff has put it into this machine's order */
-            s[c] = r->bits == 16 ? (uint8_t)(wide >> 8) : row[at];
+            uint8_t narrow = needed == 1 ? (wide > 255 ? 255 : (uint8_t)wide) : (uint8_t)(wide >> 8);
+            s[c] = r->bits == 16 ? narrow : row[at];
         }
-        if (r->photometric == PHOTOMETRIC_MINISWHITE)
+        if (r->photometric == PHOTOMETRIC_MINISWHITE && r->bits == 8)
             s[0] = (uint8_t)(255 - s[0]);
         for (int c = 0; c < 3; c++)
             to[c] = r->map[0] != NULL ? (uint8_t)(r->map[c][s[0]] >> 8)
@@ -192,7 +193,7 @@ int tiff_decode(decoder *d, const image_bytes *in) {
         goto done;
     }
     TRY(read_tags(&r, d));
-    TRY(decoder_whole(d, &out));
+    TRY(decoder_whole(d, in, &out));
     int needed = known_layout(&r);
     TRY(needed > 0 ? read_known(out, &r, d, needed) : read_other(out, &r, d));
     TRY(turn(d, r.orientation));
