@@ -401,6 +401,7 @@ int unpickle(value **out, size_t *used, pool *p, const unsigned char *bytes, siz
     int rc = OK;
     unpickler u = {.pool = p, .bytes = bytes, .n = n};
     size_t begin = 0;
+    TRY(grow(&u.stack, &u.stack_capacity, 1, STACK_LIMIT, sizeof *u.stack, "values in a row"));
     while (!u.stopped) {
         begin = u.at;
         TRY(step(&u));
