@@ -4,6 +4,7 @@ import os
 import sys
 
 NET = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net")
+sys.dont_write_bytecode = True
 sys.path.insert(0, NET)
 try:
     import make_resnet_tables

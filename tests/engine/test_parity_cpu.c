@@ -1,0 +1,149 @@
+/* The cpu engine's fp32 against PyTorch, the whole net: losses, and gradients no farther from float64 than three times
+ * PyTorch's own. The gradients in float64 are the ref engine's, which test_parity_ref holds against PyTorch. */
+#include "engine/parity.h"
+
+typedef struct run {
+    golden g;
+    net *n;
+    engine *e;
+    engine_plan *p;
+    batch b;
+} run;
+
+static run run_open(const char *arch, const char *device, bool zero_gamma) {
+    run r = {.g = golden_open(arch)};
+    net_options o = {.classes = golden_int(&r.g, "classes"), .decay_all = true, .zero_gamma = zero_gamma};
+    r.b = parity_batch_open(golden_int(&r.g, "fp32_batch"), golden_int(&r.g, "fp32_height"),
+                            golden_int(&r.g, "fp32_width"));
+    parity_batch(&r.b, golden_int(&r.g, "fp32_number"), o.classes, false);
+    assert_ok(net_create(&r.n, arch, &o));
+    r.e = parity_engine(device, r.n, true);
+    assert_ok(engine_compile(&r.p, r.e, r.b.n, r.b.h, r.b.w, true));
+    return r;
+}
+
+static void run_close(run *r) {
+    engine_destroy(r->e);
+    net_destroy(r->n);
+    batch_deinit(&r->b);
+    golden_close(&r->g);
+}
+
+static engine_hyper hyper_of(const run *r, int step) {
+    return (engine_hyper){.lr = golden_number(&r->g, "fp32_lr"),
+                          .momentum = golden_number(&r->g, "momentum"),
+                          .weight_decay = golden_number(&r->g, "weight_decay"),
+                          .clip_norm = golden_number(&r->g, "clip_norm"),
+                          .first_step = step == 0,
+                          .loss_scale = 1,
+                          .images = r->b.n};
+}
+
+static void check_loss(const char *what, double loss, double expected, double tolerance) {
+    if (!(fabs(loss - expected) <= tolerance * expected))
+        fail_msg("%s: loss %.9g, PyTorch has %.9g", what, loss, expected);
+}
+
+static void check_ten_losses(const char *arch) {
+    run r = run_open(arch, "cpu", true);
+    const golden_line *fp64 = golden_find(&r.g, "ten_losses_fp64"), *fp32 = golden_find(&r.g, "ten_losses_fp32");
+    double worst = 0;
+    for (int i = 0; i < golden_int(&r.g, "fp32_steps"); i++) {
+        engine_hyper h = hyper_of(&r, i);
+        parity_gradients(r.e, r.p, &h, &r.b);
+        double loss = parity_loss(r.e);
+        check_loss("against float64", loss, fp64->value[i], 1e-4);
+        check_loss("against float32", loss, fp32->value[i], 1e-4);
+        worst = fmax(worst, fabs(loss / fp64->value[i] - 1));
+        assert_ok(engine_update(r.e));
+    }
+    print_message("%s: ten losses at most %.2g from PyTorch's float64\n", arch, worst);
+    run_close(&r);
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* PyTorch's own distance of each gradient, (param_n), and their median, which is the least that is allowed for: a
+ * single tensor's distance can be small by luck. */
+static double own_distances(double *out, const run *r) {
+    double sorted[512];
+    char key[96];
+    int n = r->n->param_n;
+    for (int i = 0; i < n; i++) {
+        golden_key(key, "distance/%s", r->n->param[i].name);
+        sorted[i] = out[i] = golden_number(&r->g, key);
+    }
+    qsort(sorted, (size_t)n, sizeof *sorted, compare_doubles);
+    return sorted[n / 2];
+}
+
+static void check_gradients(run *cpu, run *ref) {
+    double own[512], median = own_distances(own, cpu), worst = 0;
+    double *a = malloc(cpu->n->weight_n * sizeof *a), *b = malloc(cpu->n->weight_n * sizeof *b);
+    assert_non_null(a);
+    assert_non_null(b);
+    for (int i = 0; i < cpu->n->param_n; i++) {
+        const param *p = &cpu->n->param[i];
+        assert_ok(engine_read(a, cpu->e, ENGINE_GRADIENT, i));
+        assert_ok(engine_read(b, ref->e, ENGINE_GRADIENT, i));
+        double ratio = relative_error(a, b, p->count) / fmax(own[i], median);
+        if (!(ratio <= 3))
+            fail_msg("gradient of %s: %.3g times as far from float64 as PyTorch's (%.3g)", p->name, ratio, own[i]);
+        worst = fmax(worst, ratio);
+    }
+    print_message("%s: gradients at most %.2g times as far from float64 as PyTorch's\n", cpu->n->arch, worst);
+    free(a);
+    free(b);
+}
+
+static void check_first_step(const char *arch) {
+    run cpu = run_open(arch, "cpu", false), ref = run_open(arch, "ref", false);
+    engine_hyper h = hyper_of(&cpu, 0);
+    parity_gradients(ref.e, ref.p, &h, &ref.b);
+    check_loss("ref", parity_loss(ref.e), golden_number(&ref.g, "first_loss_fp64"), 1e-10);
+    parity_gradients(cpu.e, cpu.p, &h, &cpu.b);
+    print_message("%s: first loss %.2g from PyTorch's float64\n", arch,
+                  fabs(parity_loss(cpu.e) / golden_number(&ref.g, "first_loss_fp64") - 1));
+    check_loss("first step", parity_loss(cpu.e), golden_number(&ref.g, "first_loss_fp64"), 1e-5);
+    check_gradients(&cpu, &ref);
+    run_close(&cpu);
+    run_close(&ref);
+}
+
+static void test_resnet18_losses(void **state) {
+    (void)state;
+    check_ten_losses("resnet18");
+}
+
+static void test_resnet50_losses(void **state) {
+    (void)state;
+    check_ten_losses("resnet50");
+}
+
+static void test_resnet18_gradients(void **state) {
+    (void)state;
+    check_first_step("resnet18");
+}
+
+static void test_resnet50_gradients(void **state) {
+    (void)state;
+    check_first_step("resnet50");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resnet18_losses),
+        cmocka_unit_test(test_resnet50_losses),
+        cmocka_unit_test(test_resnet18_gradients),
+        cmocka_unit_test(test_resnet50_gradients),
+    };
+    const char *reason = engine_unavailable("cpu");
+    if (reason != NULL) {
+        print_message("skipped: %s\n", reason);
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

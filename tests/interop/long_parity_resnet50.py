@@ -1,0 +1,5 @@
+#!/usr/bin/python3
+"""The committed parity figures of ResNet-50 can be made again."""
+from parity_golden import check
+
+check("resnet50")
