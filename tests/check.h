@@ -43,6 +43,14 @@
             fail_msg("%s: message '%s' lacks '%s'", #call, status_message(), part);                                    \
     } while (0)
 
+/** Two doubles within an absolute tolerance; NaN is near nothing. */
+#define assert_near(a, b, tolerance)                                                                                   \
+    do {                                                                                                               \
+        double a_ = (a), b_ = (b);                                                                                     \
+        if (!(fabs(a_ - b_) <= (tolerance)))                                                                           \
+            fail_msg("%s = %.17g, expected %.17g within %g", #a, a_, b_, (double)(tolerance));                         \
+    } while (0)
+
 /** |a-b|2 / |b|2; 0 for equal, infinity when b is 0 and a is not. */
 static inline double relative_error(const double *a, const double *b, size_t n) {
     double d = 0, s = 0;
