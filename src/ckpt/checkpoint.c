@@ -15,9 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PICKLE_LIMIT ((uint64_t)16 << 20) /* bytes; a ResNet-152 checkpoint's has 0.3 MB */
-#define BUDGET_EXTRA ((uint64_t)16 << 20)
-
 size_t ckpt_type_bytes(ckpt_type t) {
     static const size_t bytes[] = {[CKPT_F32] = 4, [CKPT_F64] = 8, [CKPT_F16] = 2, [CKPT_BF16] = 2,
                                    [CKPT_I64] = 8, [CKPT_I32] = 4, [CKPT_U8] = 1,  [CKPT_BOOL] = 1};
@@ -48,18 +45,6 @@ done:
     if (rc != OK)
         fail_context(rc, "no checkpoint was saved (an older file of this name is as it was)");
     return rc;
-}
-
-/** What was open()ed is no zip file: says which known thing it is instead. */
-static int other_format(int rc, int fd) {
-    static const unsigned char legacy[] = {0x80, 2, 0x8a, 10, 'l', 0xfc, 0x9c, 'F', 0xf9, ' ', 'j', 0xa8, 'P', 0x19};
-    unsigned char head[sizeof legacy];
-    char old[512];
-    snprintf(old, sizeof old, "%s", status_message());
-    if (zip_read_at(fd, 0, head, sizeof head) == OK && memcmp(head, legacy, sizeof legacy) == 0)
-        return fail(E_FORMAT,
-                    "torch.save's format from before PyTorch 1.6: load it in PyTorch and torch.save it again");
-    return fail(rc, "%s", old);
 }
 
 /** Reads an entry of at most `limit` bytes into malloc'd memory. */
@@ -94,7 +79,7 @@ static int byteorder_check(const zip_reader *z) {
     return rc;
 }
 
-static int load_from(ckpt *c, int fd) {
+static int zip_load(ckpt *c, int fd) {
     int rc = OK;
     zip_reader z = {.fd = -1};
     pool values = {0};
@@ -102,12 +87,8 @@ static int load_from(ckpt *c, int fd) {
     unsigned char *bytes = NULL;
     size_t n = 0, used = 0;
     value *top = NULL;
-    rc = zip_read_open(&z, fd);
-    if (rc == E_FORMAT)
-        rc = other_format(rc, fd);
-    if (rc != OK)
-        goto done;
-    source.budget = 4 * z.bytes + BUDGET_EXTRA;
+    TRY(zip_read_open(&z, fd));
+    source.budget = TENSOR_BUDGET(z.bytes);
     TRY(byteorder_check(&z));
     TRY(entry_read(&bytes, &n, &z, "data.pkl", PICKLE_LIMIT));
     TRY(unpickle(&top, &used, &values, bytes, n));
@@ -133,7 +114,10 @@ int ckpt_load(ckpt **out, const char *path) {
         goto done;
     }
     TRY(memory_zeroed(&c, 1, sizeof *c));
-    rc = load_from(c, fd);
+    bool is_legacy = false;
+    rc = legacy_read(&is_legacy, c, fd);
+    if (rc == OK && !is_legacy)
+        rc = zip_load(c, fd);
     if (rc != OK) {
         fail_context(rc, "checkpoint %s", path);
         goto done;

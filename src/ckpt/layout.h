@@ -7,7 +7,9 @@
 #include "ckpt/value.h"
 #include "ckpt/zip.h"
 
-#define LAYOUT_VERSION 1       /* of the dictionary under "linnet" */
+#define LAYOUT_VERSION 1                  /* of the dictionary under "linnet" */
+#define PICKLE_LIMIT ((uint64_t)16 << 20) /* bytes; a ResNet-152 checkpoint's has 0.3 MB */
+#define TENSOR_BUDGET(file_bytes) (4 * (uint64_t)(file_bytes) + ((uint64_t)16 << 20))
 #define LAYOUT_KEPT_LIMIT 1024 /* best checkpoints in one file */
 
 /** A field of a struct that is one entry of a dict. Kinds: 'q' int64_t, 'i' int, 'd' double, 'b' bool. */
@@ -25,14 +27,23 @@ void layout_write(pickle *p, const ckpt *c);
 
 /** Where tensors come from, and how much of them is still allowed. */
 typedef struct tensor_source {
-    const zip_reader *zip;
+    const zip_reader *zip; /* NULL: a file of before PyTorch 1.6, then: */
+    int fd;
+    zip_entry *storages; /* (storage_n), sorted by name, which is the storage's key; no CRC */
+    size_t storage_n;
     struct tensor_cached *cached; /* storages that views or several tensors needed */
     uint64_t budget;              /* bytes that tensors may still take */
 } tensor_source;
 
+/** Orders zip entries by name, for qsort and bsearch. */
+int tensor_source_order(const void *a, const void *b);
 /** Makes a contiguous copy of a tensor of the file, leaving the name alone. @return 0, E_IO, E_FORMAT, E_NOMEM */
 int tensor_load(ckpt_tensor *out, tensor_source *source, const value_tensor *t);
 void tensor_source_deinit(tensor_source *source);
+
+/** A file that torch.save wrote before PyTorch 1.6, or later on demand: pickles in a row, then the storages.
+ *  *is_legacy tells whether it is one by its first bytes; if not, all else is untouched. */
+int legacy_read(bool *is_legacy, ckpt *c, int fd);
 
 /** Fills a zeroed ckpt from the top-level value; what it allocated is in `c` on failure too. */
 int layout_read(ckpt *c, const value *top, tensor_source *source);

@@ -93,7 +93,10 @@ int rebuild_storage(value *out, pool *p, const value *id) {
     *s = (value_storage){.type = (ckpt_type)(item[1]->global - GLOBAL_STORAGE),
                          .key = item[2]->string.s,
                          .key_n = item[2]->string.n,
-                         .numel = (uint64_t)item[4]->i};
+                         .numel = (uint64_t)item[4]->i,
+                         .next = p->storages};
+    p->storages = s;
+    p->storage_n++;
     out->storage = s;
     return OK;
 }

@@ -18,6 +18,30 @@ void tensor_source_deinit(tensor_source *source) {
         free(source->cached);
         source->cached = next;
     }
+    free(source->storages);
+    source->storages = NULL;
+}
+
+int tensor_source_order(const void *a, const void *b) {
+    const zip_entry *x = a, *y = b;
+    int order = memcmp(x->name, y->name, x->name_n < y->name_n ? x->name_n : y->name_n);
+    return order != 0 ? order : x->name_n < y->name_n ? -1 : x->name_n > y->name_n;
+}
+
+static const zip_entry *storage_find(const tensor_source *source, const value_storage *s) {
+    char name[5 + 64] = "data/";
+    zip_entry key = {.name = s->key, .name_n = s->key_n};
+    if (source->zip == NULL)
+        return bsearch(&key, source->storages, source->storage_n, sizeof key, tensor_source_order);
+    if (s->key_n > 64)
+        return NULL;
+    memcpy(name + 5, s->key, s->key_n);
+    return zip_find(source->zip, name, 5 + s->key_n);
+}
+
+static int storage_read(const tensor_source *source, const zip_entry *entry, void *out) {
+    return source->zip != NULL ? zip_read(source->zip, entry, out)
+                               : zip_read_at(source->fd, entry->offset, out, (size_t)entry->size);
 }
 
 /** A whole storage in memory, owned by the source: each is read once, so memory and time stay within the file's size
@@ -32,7 +56,7 @@ static int storage_get(const unsigned char **out, tensor_source *source, const z
         cached->next = source->cached;
         cached->entry = entry;
         source->cached = cached; /* now owned by the source */
-        rc = zip_read(source->zip, entry, cached->data);
+        rc = storage_read(source, entry, cached->data);
         if (rc != OK)
             cached->entry = NULL; /* not to be found as a good one */
     }
@@ -70,26 +94,22 @@ static void gather(unsigned char *to, const unsigned char *from, const value_ten
 int tensor_load(ckpt_tensor *out, tensor_source *source, const value_tensor *t) {
     int rc = OK;
     unsigned char *data = NULL;
-    char key[5 + 64] = "data/", shown[NAME_SHOWN];
+    char shown[NAME_SHOWN];
     const value_storage *s = t->storage;
     size_t size = ckpt_type_bytes(s->type);
     uint64_t bytes = 0, storage_bytes = 0;
-    const zip_entry *entry = NULL;
-    if (s->key_n <= 64) {
-        memcpy(key + 5, s->key, s->key_n);
-        entry = zip_find(source->zip, key, 5 + s->key_n);
-    }
+    const zip_entry *entry = storage_find(source, s);
     if (entry == NULL)
-        return fail(E_FORMAT, "storage data/%s is missing", name_shown(shown, s->key, s->key_n));
+        return fail(E_FORMAT, "storage %s is missing", name_shown(shown, s->key, s->key_n));
     if (__builtin_mul_overflow(s->numel, size, &storage_bytes) || storage_bytes > entry->size)
-        return fail(E_FORMAT, "storage data/%s holds %llu bytes, fewer than the %llu elements it claims",
+        return fail(E_FORMAT, "storage %s holds %llu bytes, fewer than the %llu elements it claims",
                     name_shown(shown, s->key, s->key_n), (unsigned long long)entry->size, (unsigned long long)s->numel);
     if (__builtin_mul_overflow(t->numel, size, &bytes) || bytes > source->budget)
         return fail(E_FORMAT, "its tensors claim far more memory than the file has bytes");
     source->budget -= bytes;
     TRY(memory_resize(&data, (size_t)bytes, 1));
     if (is_contiguous(t) && t->offset == 0 && bytes == entry->size) {
-        TRY(zip_read(source->zip, entry, data));
+        TRY(storage_read(source, entry, data));
     } else if (bytes > 0) {
         const unsigned char *storage = NULL;
         TRY(storage_get(&storage, source, entry));

@@ -32,7 +32,6 @@ void *pool_take(pool *p, size_t n) {
     }
     void *out = p->blocks->data + (p->blocks->bytes - p->left);
     p->left -= n;
-    p->taken += n;
     return out;
 }
 

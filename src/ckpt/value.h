@@ -12,8 +12,9 @@
 typedef struct pool_block pool_block;
 typedef struct pool {
     pool_block *blocks;
-    size_t left; /* bytes free at the end of the newest block */
-    size_t taken;
+    size_t left;                    /* bytes free at the end of the newest block */
+    struct value_storage *storages; /* all that were named, newest first */
+    size_t storage_n;
 } pool;
 
 /** `n` zeroed bytes, aligned to 16; NULL with a message when memory is out. */
@@ -42,6 +43,7 @@ typedef struct value_storage {
     const char *key; /* names the zip entry data/KEY; key_n bytes in the pickle */
     size_t key_n;
     uint64_t numel; /* as claimed; not yet checked against the file */
+    struct value_storage *next;
 } value_storage;
 
 typedef struct value_tensor {

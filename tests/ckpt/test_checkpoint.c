@@ -211,7 +211,7 @@ static void test_not_a_checkpoint(void **state) {
         {"", 0, "no zip directory"},
         {"PK\5\6", 4, "no zip directory"},
         {"a text file", 11, "no zip directory"},
-        {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", 15, "before PyTorch 1.6"},
+        {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", 15, "pickle, byte 0"},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         assert_ok(file_write_atomic(path, files[i].bytes, files[i].n));
@@ -327,6 +327,33 @@ static void test_state_dict(void **state) {
     ckpt_free(c);
 }
 
+/* The same tensors in the format of before PyTorch 1.6; every truncation and every flipped byte of it. */
+static void test_legacy(void **state) {
+    (void)state;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    char file[600];
+    ckpt *c = golden("legacy.pth"), *same = golden("state-dict.pth"), *back = NULL;
+    assert_same(c, same);
+    ckpt_free(c);
+    ckpt_free(same);
+    snprintf(file, sizeof file, "%s/tests/ckpt/golden/legacy.pth", SOURCE_DIR);
+    assert_ok(file_read(&bytes, &n, file, 0));
+    for (size_t cut = 0; cut < n; cut++) {
+        assert_ok(file_write_atomic(path, bytes, cut));
+        assert_int_equal(ckpt_load(&back, path), E_FORMAT);
+    }
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] ^= (unsigned char)(1 << i % 8);
+        assert_ok(file_write_atomic(path, bytes, n));
+        if (ckpt_load(&back, path) != OK)
+            assert_null(strchr(status_message(), '\n'));
+        ckpt_free(back);
+        bytes[i] ^= (unsigned char)(1 << i % 8);
+    }
+    free(bytes);
+}
+
 static void test_nested_state_dict(void **state) {
     (void)state;
     ckpt *c = golden("nested.pth");
@@ -350,6 +377,7 @@ int main(void) {
         cmocka_unit_test(test_lightning_end),
         cmocka_unit_test(test_lightning_middle),
         cmocka_unit_test(test_state_dict),
+        cmocka_unit_test_setup_teardown(test_legacy, setup, teardown),
         cmocka_unit_test(test_nested_state_dict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,7 @@ class Theirs(unittest.TestCase):
         self.check(state, state)
         self.check(dict(state), state)
         self.check({"epoch": 3, "state_dict": state, "lr": 0.1, "note": None, "sizes": (1, [2, {3: b"" == 0}])}, state)
+        self.check(state, state, _use_new_zipfile_serialization=False)
         self.check({"model": {"state_dict": state}, "big": 1 << 80, "negative": -(1 << 40)}, state)
 
     @unittest.skipIf(torchvision is None, "no torchvision")

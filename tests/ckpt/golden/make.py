@@ -22,6 +22,7 @@ def plain():
         empty=torch.zeros(0, 3), scalar=torch.tensor(2.0))
     state._metadata = OrderedDict({"": {"version": 1}})
     torch.save(state, os.path.join(HERE, "state-dict.pth"))
+    torch.save(state, os.path.join(HERE, "legacy.pth"), _use_new_zipfile_serialization=False)
     torch.save({"epoch": 12, "model": {"state_dict": {"fc.weight": torch.ones(2, 2)}}}, os.path.join(HERE, "nested.pth"))
 
 
