@@ -131,6 +131,11 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
         ;
     if (j->c.num_components != 1 && j->c.num_components != 3 && j->c.num_components != 4)
         return fail(E_UNSUPPORTED, "%s: a JPEG of %d components; 1, 3 and 4 are supported", name, j->c.num_components);
+    /* libjpeg-turbo 2 says so itself; 3 would go on, and could not crop */
+    bool lossless = !j->c.progressive_mode && j->c.Ss != 0 && j->c.Se == 0;
+    if (j->c.data_precision != 8 || (lossless && LIBJPEG_TURBO_VERSION_NUMBER >= 3000000))
+        return fail(E_UNSUPPORTED, "%s: a JPEG of %d bits or lossless; convert it to an 8-bit JPEG", name,
+                    j->c.data_precision);
     *w = (int)j->c.image_width;
     *h = (int)j->c.image_height;
     return OK;
@@ -268,7 +273,7 @@ static int next_marker(const jpeg_reader *j) {
 
 int jpeg_reader_check_rest(jpeg_reader *j) {
     /* no decoder runs past an end marker: data that reach one suffice, and several scans were read up to one */
-    if (j->several_scans || next_marker(j) == JPEG_EOI)
+    if (j->several_scans || next_marker(j) >= 0)
         return OK;
     if (setjmp(j->jump))
         return j->rc;

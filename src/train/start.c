@@ -59,6 +59,23 @@ done:
     return rc;
 }
 
+/** Compiles the plans of the first and the last batch: what cannot run fails now, not at the end of an epoch. */
+static int compile_plans(train_run_state *r) {
+    setup *s = &r->setup;
+    int size = s->config->data.image_size, rc = OK;
+    engine_plan *p = NULL;
+    int last = setup_batch_images(s, s->train_batches - 1);
+    rc = engine_compile(&p, s->engine, last, size, size, true);
+    if (rc == E_SHAPE)
+        fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last leaves it out)", last,
+                     last == 1 ? "" : "s");
+    TRY(rc);
+    TRY(engine_compile(&p, s->engine, setup_batch_images(s, 0), size, size, true));
+    r->memory = engine_plan_memory(s->engine, p);
+done:
+    return rc;
+}
+
 /** What a person wants to see before hours are spent. */
 static void describe(const train_run_state *r) {
     const setup *s = &r->setup;
@@ -74,13 +91,8 @@ static void describe(const train_run_state *r) {
     log_info("training   %d epochs of %lld steps, batch %d%s, base LR %.4g, schedule %s, clip %g",
              c->trainer.max_epochs, (long long)s->steps_per_epoch, c->data.batch_size * c->trainer.accumulate,
              c->trainer.accumulate > 1 ? " (accumulated)" : "", s->base_lr, c->schedule.name, c->trainer.clip_norm);
-    engine_plan *p = NULL;
-    int n = setup_batch_images(s, 0);
-    if (engine_compile(&p, s->engine, n, c->data.image_size, c->data.image_size, true) == OK) {
-        engine_memory memory = engine_plan_memory(s->engine, p);
-        log_info("memory     %s parameters and state, %s activations", text_bytes(m, (double)memory.parameters),
-                 text_bytes(a, (double)memory.activations));
-    }
+    log_info("memory     %s parameters and state, %s activations", text_bytes(m, (double)r->memory.parameters),
+             text_bytes(a, (double)r->memory.activations));
     log_info("logs       %s", r->folder.logs);
     log_info("checkpoints %s", r->folder.checkpoints);
 }
@@ -93,6 +105,7 @@ int train_start(train_run_state *r, train_summary *out, const config *c, const t
     TRY(setup_open(&r->setup, c));
     TRY(run_folder_open(&r->folder, c->trainer.out, c->model.arch));
     TRY(topk_init(&r->state.best, c->checkpoint.top_k));
+    TRY(compile_plans(r));
     TRY(schedule_init(&r->state.schedule, c, r->setup.base_lr));
     TRY(resume(r, c));
     TRY(logbook_open(&r->logbook, &r->folder, c, r->state.global_step));

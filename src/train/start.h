@@ -20,6 +20,7 @@ typedef struct train_run_state {
     double started, train_seconds;
     double warm_at; /* end of the first steps; 0: not yet */
     bool told_prediction;
+    engine_memory memory; /* planned, for a full batch */
 } train_run_state;
 
 /** @return 0 or the first thing that failed; train_finish is due in either case */

@@ -11,13 +11,13 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define UNDER_ASAN 1 /* its shadow does not fit under a limit on addresses, and it keeps freed memory */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1 /* the shadow does not fit under a limit on addresses, and freed memory is kept */
 #else
-#define UNDER_ASAN 0
+#define SANITIZED 0
 #endif
 #define ADDRESS_LIMIT ((rlim_t)512 << 20)
-#define RESIDENT_LIMIT_KIB (UNDER_ASAN ? 1200 << 10 : 256 << 10)
+#define RESIDENT_LIMIT_KIB (SANITIZED ? 1200 << 10 : 256 << 10)
 
 static int setup(void **state) { return decoder_create((decoder **)state, NULL); }
 
@@ -250,7 +250,7 @@ int main(void) {
         cmocka_unit_test(memory_stayed_small),
     };
     struct rlimit limit = {ADDRESS_LIMIT, ADDRESS_LIMIT};
-    if (!UNDER_ASAN && setrlimit(RLIMIT_AS, &limit) != 0)
+    if (!SANITIZED && setrlimit(RLIMIT_AS, &limit) != 0)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

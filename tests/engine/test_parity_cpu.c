@@ -94,7 +94,7 @@ static void check_gradients(run *cpu, run *ref) {
             fail_msg("gradient of %s: %.3g times as far from float64 as PyTorch's (%.3g)", p->name, ratio, own[i]);
         worst = fmax(worst, ratio);
     }
-    print_message("%s: gradients at most %.2g times as far from float64 as PyTorch's\n", cpu->n->arch, worst);
+    print_message("%s: gradients at most %.3g times as far from float64 as PyTorch's\n", cpu->n->arch, worst);
     free(a);
     free(b);
 }
