@@ -273,7 +273,7 @@ static int next_marker(const jpeg_reader *j) {
 
 int jpeg_reader_check_rest(jpeg_reader *j) {
     /* no decoder runs past an end marker: data that reach one suffice, and several scans were read up to one */
-    if (j->several_scans || next_marker(j) >= 0)
+    if (j->several_scans || next_marker(j) == JPEG_EOI)
         return OK;
     if (setjmp(j->jump))
         return j->rc;
