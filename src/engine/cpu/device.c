@@ -57,21 +57,35 @@ done:
 
 static const char *description(void *device) { return ((const cpu_device *)device)->description; }
 
+/* Huge pages from half of one on; release is told the same size, so it knows. */
+static const size_t huge_page = (size_t)2 << 20;
+
 static int allocate(void **out, void *device, size_t bytes) {
     (void)device;
     arena a;
     int rc = OK;
     *out = NULL;
+    if (bytes < huge_page / 2) {
+        size_t rounded = memory_round(bytes > 0 ? bytes : 1);
+        *out = aligned_alloc(MEMORY_ALIGN, rounded);
+        if (*out == NULL)
+            return fail(E_NOMEM, "cannot allocate %zu bytes", bytes);
+        memset(*out, 0, rounded);
+        return OK;
+    }
     TRY(arena_init(&a, bytes));
-    *out = a.base; /* now owned by the caller, who tells release the same size */
+    *out = a.base; /* now owned by the caller */
 done:
     return rc;
 }
 
 static void release(void *device, void *memory, size_t bytes) {
     (void)device;
-    const size_t huge_page = (size_t)2 << 20; /* arena_init rounds up to them */
-    arena a = {.base = memory, .bytes = (bytes + huge_page - 1) & ~(huge_page - 1)};
+    if (bytes < huge_page / 2) {
+        free(memory);
+        return;
+    }
+    arena a = {.base = memory, .bytes = (bytes + huge_page - 1) & ~(huge_page - 1)}; /* as arena_init rounds */
     arena_deinit(&a);
 }
 

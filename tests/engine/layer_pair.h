@@ -1,0 +1,175 @@
+/** One small net on two engines with equal weights, x and dy; every result compared. */
+#ifndef LINNET_TESTS_LAYER_PAIR_H
+#define LINNET_TESTS_LAYER_PAIR_H
+
+#include "engine/small_nets.h"
+
+/** Largest relative errors that pass: of tensors (y, dx), and of what is fp32 in every precision (dw, statistics).
+ *
+ *  fp32: 1e-5. bf16: x, dy and weights are rounded to bf16 on both sides beforehand, products of two bf16 numbers are
+ *  exact in fp32 and so are the sums up to fp32's own error; what remains is the rounding of y and dx to bf16, at most
+ *  2^-8 of each element. dw, dgamma, dbeta and statistics are never rounded to bf16: 1e-5. In a
+ *  chain of layers each one rounds, and what the second sums up has been rounded. */
+typedef struct pair_bounds {
+    double tensor, parameter;
+} pair_bounds;
+
+static inline pair_bounds pair_bounds_of(const net *n, precision p) {
+    int rounding = 0; /* layers; a window of one copies */
+    for (int i = 0; i < n->layer_n; i++)
+        rounding += !(n->layer[i].kind == LAYER_MAXPOOL && n->layer[i].kernel == 1);
+    if (p != PRECISION_BF16)
+        return (pair_bounds){1e-5, 1e-5};
+    return (pair_bounds){rounding / 256.0 + 1e-5, rounding > 1 ? rounding / 256.0 : 1e-5};
+}
+
+static inline double to_bf16(double v) {
+    float f = (float)v;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u;
+    memcpy(&f, &bits, sizeof f);
+    return (double)f;
+}
+
+static inline void round_all(double *v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        v[i] = to_bf16(v[i]);
+}
+
+typedef struct pair {
+    const net *net;
+    engine *cpu, *ref;
+    engine_plan *cpu_plan, *ref_plan;
+    pair_bounds bounds;
+    pair_bounds worst; /* seen */
+    const char *name;
+} pair;
+
+static inline engine *pair_engine(const char *device, const net *n, precision p, int threads) {
+    engine_options o = engine_options_default();
+    engine *e = NULL;
+    o.precision = p;
+    o.threads = threads;
+    o.keep_tensors = o.input_gradient = true;
+    assert_ok(engine_create(&e, device, n, &o));
+    assert_ok(engine_init_weights(e, 5));
+    return e;
+}
+
+static inline pair pair_open(const char *name, const net *n, int images, int h, int w, precision p, bool training) {
+    pair r = {.net = n, .name = name, .bounds = pair_bounds_of(n, p)};
+    r.cpu = pair_engine("cpu", n, p, 2);
+    r.ref = pair_engine("ref", n, PRECISION_32, 1);
+    perturb_weights(r.ref, n, 0.1, 3);
+    for (int i = 0; i < n->param_n; i++) {
+        double *v = allocated(n->param[i].count, sizeof *v);
+        assert_ok(engine_read(v, r.ref, ENGINE_WEIGHT, i));
+        round_all(v, n->param[i].count);
+        assert_ok(engine_write(r.ref, ENGINE_WEIGHT, i, v));
+        assert_ok(engine_write(r.cpu, ENGINE_WEIGHT, i, v));
+        free(v);
+    }
+    assert_ok(engine_compile(&r.cpu_plan, r.cpu, images, h, w, training));
+    assert_ok(engine_compile(&r.ref_plan, r.ref, images, h, w, training));
+    return r;
+}
+
+static inline void pair_close(pair *r) {
+    engine_destroy(r->cpu);
+    engine_destroy(r->ref);
+}
+
+static inline void pair_check(double *worst, const pair *r, const char *what, const double *a, const double *b,
+                              size_t n, double bound) {
+    double error = relative_error(a, b, n);
+    if (!(error <= bound))
+        fail_msg("%s: %s is off by %.3g, allowed %.3g (%s)", r->name, what, error, bound, engine_description(r->cpu));
+    *worst = fmax(*worst, error);
+}
+
+static inline void pair_compare_tensor(pair *r, int t, bool gradient) {
+    size_t n = tensor_count(engine_tensor_shape(r->cpu_plan, t));
+    double *a = allocated(n, sizeof *a), *b = allocated(n, sizeof *b);
+    char what[64];
+    if (gradient) {
+        assert_ok(engine_read_tensor_gradient(a, r->cpu, r->cpu_plan, t));
+        assert_ok(engine_read_tensor_gradient(b, r->ref, r->ref_plan, t));
+    } else {
+        assert_ok(engine_read_tensor(a, r->cpu, r->cpu_plan, t));
+        assert_ok(engine_read_tensor(b, r->ref, r->ref_plan, t));
+    }
+    snprintf(what, sizeof what, "%s of tensor %d", gradient ? "gradient" : "value", t);
+    pair_check(&r->worst.tensor, r, what, a, b, n, r->bounds.tensor);
+    free(a);
+    free(b);
+}
+
+static inline void pair_compare_all(pair *r, engine_what what, const char *name) {
+    size_t n = 0;
+    double *a = read_all(&n, r->cpu, r->net, what), *b = read_all(&n, r->ref, r->net, what);
+    int items = what == ENGINE_STATS ? r->net->stats_n : r->net->param_n;
+    for (int i = 0; i < items; i++) {
+        size_t at = what == ENGINE_STATS ? r->net->stats[i].offset : r->net->param[i].offset;
+        size_t count = what == ENGINE_STATS ? 2 * (size_t)r->net->stats[i].c : r->net->param[i].count;
+        char text[128];
+        snprintf(text, sizeof text, "%s of %s", name,
+                 what == ENGINE_STATS ? r->net->stats[i].name : r->net->param[i].name);
+        pair_check(&r->worst.parameter, r, text, a + at, b + at, count, r->bounds.parameter);
+    }
+    free(a);
+    free(b);
+}
+
+static inline void pair_write(pair *r, bool output_gradient, double mean, uint64_t seed) {
+    size_t n = tensor_count(engine_tensor_shape(r->cpu_plan, output_gradient ? r->net->layer_n - 1 : NET_INPUT));
+    double *v = allocated(n, sizeof *v);
+    fill_normal(v, n, seed);
+    for (size_t i = 0; i < n; i++)
+        v[i] = to_bf16(v[i] + mean);
+    if (output_gradient) {
+        assert_ok(engine_write_output_gradient(r->cpu, r->cpu_plan, v));
+        assert_ok(engine_write_output_gradient(r->ref, r->ref_plan, v));
+    } else {
+        assert_ok(engine_write_input(r->cpu, r->cpu_plan, v));
+        assert_ok(engine_write_input(r->ref, r->ref_plan, v));
+    }
+    free(v);
+}
+
+static inline void pair_forward(pair *r) {
+    pair_write(r, false, 0.5, 11);
+    assert_ok(engine_forward(r->cpu, r->cpu_plan));
+    assert_ok(engine_forward(r->ref, r->ref_plan));
+    for (int t = 0; t < r->net->layer_n; t++)
+        pair_compare_tensor(r, t, false);
+    pair_compare_all(r, ENGINE_STATS, "running statistics");
+}
+
+static inline void pair_backward(pair *r, unsigned flags, uint64_t seed) {
+    pair_write(r, true, 0.25, seed);
+    assert_ok(engine_backward(r->cpu, r->cpu_plan, flags));
+    assert_ok(engine_backward(r->ref, r->ref_plan, flags));
+    for (int t = NET_INPUT; t < r->net->layer_n; t++)
+        pair_compare_tensor(r, t, true);
+    pair_compare_all(r, ENGINE_GRADIENT, "gradient");
+}
+
+/** Training: forward and two backward passes, the second adding; then evaluation if asked. Raises *worst. */
+static inline void pair_run(pair_bounds *worst, const char *name, const net *n, int images, int h, int w, precision p,
+                            bool evaluation) {
+    pair r = pair_open(name, n, images, h, w, p, true);
+    pair_forward(&r);
+    pair_backward(&r, ENGINE_FIRST, 21);
+    pair_backward(&r, ENGINE_LAST, 22);
+    worst->tensor = fmax(worst->tensor, r.worst.tensor);
+    worst->parameter = fmax(worst->parameter, r.worst.parameter);
+    pair_close(&r);
+    if (!evaluation)
+        return;
+    r = pair_open(name, n, images, h, w, p, false);
+    pair_forward(&r);
+    pair_close(&r);
+}
+
+#endif

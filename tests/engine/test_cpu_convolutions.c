@@ -1,0 +1,121 @@
+/* The cpu engine's convolutions and linear layers against the ref engine: every layer shape of ResNet-50 (the tallest
+ * maps cut in height, so that the reference takes seconds) and odd shapes. */
+#include "engine/layer_pair.h"
+
+typedef struct conv_case {
+    int n, in_c, out_c, h, w, kernel, stride, pad;
+} conv_case;
+
+static const conv_case resnet50[] = {
+    {1, 3, 64, 22, 224, 7, 2, 3},    {2, 64, 64, 9, 56, 1, 1, 0},     {2, 64, 64, 9, 56, 3, 1, 1},
+    {2, 64, 256, 6, 56, 1, 1, 0},    {2, 256, 64, 6, 56, 1, 1, 0},    {2, 256, 128, 6, 56, 1, 1, 0},
+    {1, 128, 128, 12, 56, 3, 2, 1},  {2, 128, 512, 7, 28, 1, 1, 0},   {2, 256, 512, 12, 56, 1, 2, 0},
+    {2, 512, 128, 7, 28, 1, 1, 0},   {1, 128, 128, 10, 28, 3, 1, 1},  {2, 512, 256, 7, 28, 1, 1, 0},
+    {1, 256, 256, 12, 28, 3, 2, 1},  {1, 256, 1024, 14, 14, 1, 1, 0}, {1, 512, 1024, 14, 28, 1, 2, 0},
+    {1, 1024, 256, 14, 14, 1, 1, 0}, {1, 256, 256, 14, 14, 3, 1, 1},  {1, 1024, 512, 14, 14, 1, 1, 0},
+    {1, 512, 512, 14, 14, 3, 2, 1},  {2, 512, 2048, 7, 7, 1, 1, 0},   {1, 1024, 2048, 14, 14, 1, 2, 0},
+    {2, 2048, 512, 7, 7, 1, 1, 0},   {1, 512, 512, 7, 7, 3, 1, 1},
+};
+
+static const conv_case odd[] = {
+    {1, 3, 5, 9, 7, 3, 1, 1},     {3, 5, 7, 11, 13, 3, 2, 1},   {1, 3, 17, 23, 19, 7, 2, 3},
+    {3, 3, 64, 33, 31, 7, 1, 3},  {1, 20, 12, 1, 1, 1, 1, 0},   {3, 33, 65, 5, 3, 1, 1, 0},
+    {1, 40, 24, 7, 9, 1, 2, 0},   {3, 16, 16, 1, 1, 3, 1, 1},   {1, 100, 10, 6, 5, 3, 2, 1},
+    {3, 8, 24, 14, 15, 3, 1, 1},  {1, 1, 1, 4, 4, 3, 1, 1},     {3, 64, 96, 8, 8, 3, 1, 0},
+    {2, 48, 130, 15, 9, 7, 2, 3}, {5, 32, 32, 17, 17, 1, 2, 0},
+};
+
+static const int linear[][3] = {{2, 2048, 1000}, {32, 512, 10}, {1, 7, 3}, {3, 33, 5}};
+
+static void run_cases(const conv_case *c, size_t n, precision p) {
+    pair_bounds worst = {0, 0};
+    for (size_t i = 0; i < n; i++) {
+        net *one = NULL;
+        int out = 0;
+        char name[96];
+        snprintf(name, sizeof name, "%d x %d x %d x %d -> %d, kernel %d / %d", c[i].n, c[i].h, c[i].w, c[i].in_c,
+                 c[i].out_c, c[i].kernel, c[i].stride);
+        assert_ok(net_create_empty(&one, "one", c[i].out_c));
+        assert_ok(
+            net_add_conv(&out, one, "conv", NET_INPUT, c[i].in_c, c[i].out_c, c[i].kernel, c[i].stride, c[i].pad));
+        pair_run(&worst, name, one, c[i].n, c[i].h, c[i].w, p, c == odd || i % 4 == 0);
+        net_destroy(one);
+    }
+    print_message("%zu shapes, %s: tensors within %.2g, weight gradients within %.2g\n", n, precision_name(p),
+                  worst.tensor, worst.parameter);
+}
+
+static void run_linear(precision p) {
+    pair_bounds worst = {0, 0};
+    for (size_t i = 0; i < sizeof linear / sizeof *linear; i++) {
+        net *one = NULL;
+        int out = 0;
+        char name[96];
+        snprintf(name, sizeof name, "linear %d: %d -> %d", linear[i][0], linear[i][1], linear[i][2]);
+        assert_ok(net_create_empty(&one, "one", linear[i][2]));
+        assert_ok(net_add_linear(&out, one, "fc", NET_INPUT, linear[i][1], linear[i][2]));
+        pair_run(&worst, name, one, linear[i][0], 1, 1, p, true);
+        net_destroy(one);
+    }
+    print_message("linear, %s: tensors within %.2g, weight gradients within %.2g\n", precision_name(p), worst.tensor,
+                  worst.parameter);
+}
+
+static void run_all(precision p) {
+    run_cases(resnet50, sizeof resnet50 / sizeof *resnet50, p);
+    run_cases(odd, sizeof odd / sizeof *odd, p);
+    run_linear(p);
+}
+
+static void test_fp32(void **state) {
+    (void)state;
+    run_all(PRECISION_32);
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    engine_options o = engine_options_default();
+    engine *e = NULL;
+    net *one = NULL;
+    int out = 0;
+    o.precision = PRECISION_BF16;
+    assert_ok(net_create_empty(&one, "one", 1));
+    assert_ok(net_add_linear(&out, one, "fc", NET_INPUT, 1, 1));
+    int rc = engine_create(&e, "cpu", one, &o);
+    engine_destroy(e);
+    net_destroy(one);
+    if (rc == OK) {
+        run_all(PRECISION_BF16);
+        return;
+    }
+    assert_int_equal(rc, E_OPTION);
+    print_message("no bf16 here: %s\n", status_message());
+}
+
+/** A tensor that two convolutions read, and a linear layer's gradient that is the sum of two. */
+static void test_two_readers(void **state) {
+    (void)state;
+    net *n = NULL;
+    int a = 0, b = 0, out = 0;
+    pair_bounds worst = {0, 0};
+    assert_ok(net_create_empty(&n, "two", 4));
+    assert_ok(net_add_conv(&a, n, "a", NET_INPUT, 6, 10, 3, 1, 1));
+    assert_ok(net_add_conv(&b, n, "b", a, 10, 10, 1, 1, 0));
+    assert_ok(net_add_bn(&out, n, "bn", b, 10, a, false));
+    pair_run(&worst, "two readers", n, 2, 7, 5, PRECISION_32, true);
+    net_destroy(n);
+}
+
+int main(void) {
+    const char *missing = engine_unavailable("cpu");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fp32),
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_two_readers),
+    };
+    if (missing != NULL) {
+        print_message("skipped: cpu engine: %s\n", missing);
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
