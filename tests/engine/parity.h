@@ -85,7 +85,7 @@ static inline const golden_line *golden_find(const golden *g, const char *key) {
     return NULL;
 }
 
-/** `name` may hold one %d (a step) or %s (a tensor) for what follows. */
+/** printf into a key. */
 #define golden_key(out, ...) snprintf((out), sizeof(out), __VA_ARGS__)
 
 static inline double golden_number(const golden *g, const char *key) { return golden_find(g, key)->value[0]; }
@@ -182,8 +182,9 @@ static inline batch parity_batch_open(int n, int h, int w) {
     return b;
 }
 
-static inline engine *parity_engine(const char *device, const net *n, bool plain) {
+static inline engine *parity_engine(const char *device, precision p, const net *n, bool plain) {
     engine_options o = engine_options_default();
+    o.precision = p;
     engine *e;
     assert_ok(engine_create(&e, device, n, &o));
     parity_write_weights(e, n, plain);

@@ -45,7 +45,7 @@ static run run_open(const char *arch) {
     net_options o = {.classes = golden_int(&r.g, "classes"), .decay_all = true};
     r.b = parity_batch_open(golden_int(&r.g, "batch"), golden_int(&r.g, "height"), golden_int(&r.g, "width"));
     assert_ok(net_create(&r.n, arch, &o));
-    r.e = parity_engine("ref", r.n, false);
+    r.e = parity_engine("ref", PRECISION_32, r.n, false);
     assert_ok(engine_compile(&r.training, r.e, r.b.n, r.b.h, r.b.w, true));
     assert_ok(engine_compile(&r.evaluation, r.e, r.b.n, r.b.h, r.b.w, false));
     r.values = malloc(r.n->weight_n * sizeof *r.values);
