@@ -4,6 +4,20 @@
 
 #include "engine/small_nets.h"
 
+#include <unistd.h>
+
+/** Ends the program where there is no cpu engine. Else makes waiting threads sleep: on a busy machine, spinning ones
+ *  turn a second of small layers into a minute. OpenMP reads this when it starts, so the program starts again. */
+static inline void pair_main_start(char **argv) {
+    const char *missing = engine_unavailable("cpu");
+    if (missing != NULL) {
+        print_message("skipped: cpu engine: %s\n", missing);
+        exit(77);
+    }
+    if (getenv("OMP_WAIT_POLICY") == NULL && setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
+        execv("/proc/self/exe", argv);
+}
+
 /** Largest relative errors that pass: of tensors (y, dx), and of what is fp32 in every precision (dw, statistics).
  *
  *  fp32: 1e-5. bf16: x, dy and weights are rounded to bf16 on both sides beforehand, products of two bf16 numbers are

@@ -252,17 +252,14 @@ static void test_bf16_rounding(void **state) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bf16_rounding), cmocka_unit_test(test_bn),     cmocka_unit_test(test_pools),
         cmocka_unit_test(test_load_and_loss), cmocka_unit_test(test_update), cmocka_unit_test(test_nonfinite),
     };
-    const char *missing = engine_unavailable("cpu");
     int failed = 0;
-    if (missing != NULL) {
-        print_message("skipped: cpu engine: %s\n", missing);
-        return 77;
-    }
+    (void)argc;
+    pair_main_start(argv);
     find_precisions();
     for (kernel_level level = 0; level < KERNEL_LEVELS; level++) {
         if (kernels_of(level) == NULL) {
