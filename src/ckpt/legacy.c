@@ -13,7 +13,8 @@
  * the object, the list of storage keys; then for each key an int64 count of elements and the elements. */
 static const unsigned char magic[] = {0x80, 2, 0x8a, 10, 'l', 0xfc, 0x9c, 'F', 0xf9, ' ', 'j', 0xa8, 'P', 0x19, '.'};
 
-/** The storages that the object named, sorted by key: still without places. Several tensors name the same. */
+/** The storages that the object named, sorted by key, with their elements in `header`: still without places. Several
+ *  tensors name the same. */
 static int table_make(tensor_source *source, const pool *values) {
     int rc = OK;
     TRY(memory_zeroed(&source->storages, values->storage_n, sizeof *source->storages));
@@ -23,7 +24,8 @@ static int table_make(tensor_source *source, const pool *values) {
             rc = fail(E_FORMAT, "a storage of %llu elements", (unsigned long long)s->numel);
             goto done;
         }
-        source->storages[source->storage_n++] = (zip_entry){.name = s->key, .name_n = s->key_n, .size = bytes};
+        source->storages[source->storage_n++] =
+            (zip_entry){.name = s->key, .name_n = s->key_n, .header = s->numel, .size = bytes};
     }
     zip_entry *e = source->storages;
     size_t kept = 0;
@@ -65,7 +67,7 @@ static int table_place(tensor_source *source, const value *keys, uint64_t at, ui
             goto done;
         }
         TRY(zip_read_at(source->fd, at, &count, 8));
-        if (count > e->size || (count == 0) != (e->size == 0) || (count > 0 && e->size % count != 0)) {
+        if (count != e->header) {
             rc = fail(E_FORMAT, "storage at byte %llu has not the elements that its tensors claim",
                       (unsigned long long)at);
             goto done;
