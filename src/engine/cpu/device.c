@@ -42,7 +42,7 @@ static int open_device(void **out, const engine_options *o) {
     TRY(memory_zeroed(&d, 1, sizeof *d));
     d->options = *o;
     d->bf16 = o->precision == PRECISION_BF16;
-    d->threads = o->threads > 0 ? o->threads : team_cores();
+    d->threads = team_threads(o->threads);
     d->kernels = kernels_best();
     TRY(onednn_open(&d->onednn, d->threads));
     snprintf(d->description, sizeof d->description, "%s, %d thread%s", onednn_description(), d->threads,

@@ -1,11 +1,14 @@
+#define _GNU_SOURCE
 #include "engine/cpu/onednn.h"
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "engine/cpu/onednn_version.h"
 
-#include <oneapi/dnnl/dnnl.h>
 #ifdef _OPENMP
 #include <omp.h>
+#else
+#include <dlfcn.h>
 #endif
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +21,6 @@ struct onednn {
     dnnl_stream_t stream;
     int threads;
 };
-
-/* Version 2 hands descriptors around by value, version 3 as handles. */
-#if DNNL_VERSION_MAJOR >= 3
-typedef const_dnnl_memory_desc_t descriptor; /* borrowed */
-#else
-typedef const dnnl_memory_desc_t *descriptor;
-#endif
 
 struct onednn_layout {
     dnnl_memory_desc_t md; /* owned */
@@ -51,41 +47,6 @@ struct onednn_reorder {
     call call; /* arguments: from, to, scratch */
     dnnl_memory_desc_t layout;
 };
-
-static descriptor descriptor_of(const dnnl_memory_desc_t *md) {
-#if DNNL_VERSION_MAJOR >= 3
-    return *md;
-#else
-    return md;
-#endif
-}
-
-static int describe(dnnl_memory_desc_t *md, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
-                    dnnl_format_tag_t tag) {
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_memory_desc_create_with_tag(md, rank, dims, type, tag);
-#else
-    return dnnl_memory_desc_init_by_tag(md, rank, dims, type, tag);
-#endif
-}
-
-static int copy_descriptor(dnnl_memory_desc_t *out, descriptor in) {
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_memory_desc_clone(out, in);
-#else
-    *out = *in;
-    return dnnl_success;
-#endif
-}
-
-static void drop_descriptor(dnnl_memory_desc_t *md) {
-#if DNNL_VERSION_MAJOR >= 3
-    dnnl_memory_desc_destroy(*md);
-    *md = NULL;
-#else
-    *md = (dnnl_memory_desc_t){0};
-#endif
-}
 
 static const char *status_name(int status) {
     switch (status) {
@@ -166,12 +127,17 @@ void onednn_close(onednn *o) {
     free(o);
 }
 
-/** oneDNN uses as many threads as OpenMP gives the calling thread, when a primitive is made and when it runs. */
+/** oneDNN uses as many threads as OpenMP gives the calling thread, when a primitive is made and when it runs. In a
+ *  build without OpenMP oneDNN still brings its own: it is told through the symbol, if there is one. */
 static void use_threads(const onednn *o) {
 #ifdef _OPENMP
     omp_set_num_threads(o->threads);
 #else
-    (void)o;
+    void (*set)(int) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+    memcpy(&set, &symbol, sizeof set);
+    if (set != NULL)
+        set(o->threads);
 #endif
 }
 
@@ -227,11 +193,6 @@ static dnnl_primitive_attr_t scratch_attribute(void) {
 
 static dnnl_data_type_t data_type(element e) { return e == ELEMENT_BF16 ? dnnl_bf16 : dnnl_f32; }
 
-typedef struct conv_descriptors {
-    dnnl_memory_desc_t x, w, y;
-    dnnl_dims_t strides, dilates, pads;
-} conv_descriptors;
-
 static void weight_dims(onednn_layout *l, const onednn_conv *c) {
     dnnl_dims_t grouped = {c->groups, c->y.c / c->groups, c->x.c / c->groups, c->kernel, c->kernel};
     int skip = c->groups == 1 ? 1 : 0;
@@ -262,48 +223,6 @@ static void drop_conv(conv_descriptors *d) {
     drop_descriptor(&d->w);
 }
 
-#if DNNL_VERSION_MAJOR >= 3
-static int forward_pd(dnnl_primitive_desc_t *pd, onednn *o, const conv_descriptors *d, bool training,
-                      dnnl_primitive_attr_t attr) {
-    return dnnl_convolution_forward_primitive_desc_create(
-        pd, o->engine, training ? dnnl_forward_training : dnnl_forward_inference, dnnl_convolution_direct, d->x, d->w,
-        NULL, d->y, d->strides, d->dilates, d->pads, d->pads, attr);
-}
-
-static int backward_pd(dnnl_primitive_desc_t *pd, onednn *o, const conv_descriptors *d, onednn_pass pass,
-                       dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr) {
-    if (pass == ONEDNN_BACKWARD_DATA)
-        return dnnl_convolution_backward_data_primitive_desc_create(pd, o->engine, dnnl_convolution_direct, d->x, d->w,
-                                                                    d->y, d->strides, d->dilates, d->pads, d->pads,
-                                                                    hint, attr);
-    return dnnl_convolution_backward_weights_primitive_desc_create(pd, o->engine, dnnl_convolution_direct, d->x, d->w,
-                                                                   NULL, d->y, d->strides, d->dilates, d->pads, d->pads,
-                                                                   hint, attr);
-}
-#else
-static int forward_pd(dnnl_primitive_desc_t *pd, onednn *o, const conv_descriptors *d, bool training,
-                      dnnl_primitive_attr_t attr) {
-    dnnl_convolution_desc_t op;
-    int status = dnnl_convolution_forward_desc_init(&op, training ? dnnl_forward_training : dnnl_forward_inference,
-                                                    dnnl_convolution_direct, &d->x, &d->w, NULL, &d->y, d->strides,
-                                                    d->pads, d->pads);
-    return status != dnnl_success ? status : (int)dnnl_primitive_desc_create(pd, &op, attr, o->engine, NULL);
-}
-
-static int backward_pd(dnnl_primitive_desc_t *pd, onednn *o, const conv_descriptors *d, onednn_pass pass,
-                       dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr) {
-    dnnl_convolution_desc_t op;
-    int status;
-    if (pass == ONEDNN_BACKWARD_DATA)
-        status = dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &d->x, &d->w, &d->y, d->strides,
-                                                          d->pads, d->pads);
-    else
-        status = dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &d->x, &d->w, NULL, &d->y,
-                                                             d->strides, d->pads, d->pads);
-    return status != dnnl_success ? status : (int)dnnl_primitive_desc_create(pd, &op, attr, o->engine, hint);
-}
-#endif
-
 /** The backward passes want the forward one as a hint; its weights' type may differ from theirs (dw is fp32). */
 static int backward_with_hint(dnnl_primitive_desc_t *pd, onednn *o, const onednn_conv *c, const onednn_layout *l,
                               const conv_descriptors *d, onednn_pass pass, dnnl_primitive_attr_t attr) {
@@ -311,9 +230,9 @@ static int backward_with_hint(dnnl_primitive_desc_t *pd, onednn *o, const onednn
     dnnl_primitive_desc_t hint = NULL;
     int status = describe_conv(&forward, c, l, ONEDNN_FORWARD);
     if (status == dnnl_success)
-        status = forward_pd(&hint, o, &forward, true, attr);
+        status = forward_pd(&hint, o->engine, &forward, true, attr);
     if (status == dnnl_success)
-        status = backward_pd(pd, o, d, pass, hint, attr);
+        status = backward_pd(pd, o->engine, d, pass == ONEDNN_BACKWARD_DATA, hint, attr);
     if (hint != NULL)
         dnnl_primitive_desc_destroy(hint);
     drop_conv(&forward);
@@ -364,7 +283,7 @@ int onednn_op_create(onednn_op **out, onednn *o, const onednn_conv *c, onednn_pa
     weight_dims(&op->layout, c);
     int status = attr != NULL ? describe_conv(&d, c, &op->layout, pass) : dnnl_out_of_memory;
     if (status == dnnl_success && pass == ONEDNN_FORWARD)
-        status = forward_pd(&pd, o, &d, c->training, attr);
+        status = forward_pd(&pd, o->engine, &d, c->training, attr);
     else if (status == dnnl_success)
         status = backward_with_hint(&pd, o, c, &op->layout, &d, pass, attr);
     if (status == dnnl_success)
@@ -422,11 +341,7 @@ static int reorder_attribute(dnnl_primitive_attr_t *out, bool add) {
         return status;
     status = dnnl_post_ops_create(&ops);
     if (status == dnnl_success) {
-#if DNNL_VERSION_MAJOR >= 3
-        status = dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
-#else
-        status = dnnl_post_ops_append_sum(ops, 1.0f);
-#endif
+        status = append_sum(ops);
         if (status == dnnl_success)
             status = dnnl_primitive_attr_set_post_ops(*out, ops);
         dnnl_post_ops_destroy(ops);

@@ -27,12 +27,15 @@ void team_run(int threads, size_t n, size_t piece, team_order order, team_task *
     }
 }
 
-int team_cores(void) { return omp_get_num_procs(); }
+int team_threads(int wanted) { return wanted > 0 ? wanted : omp_get_num_procs(); }
 #else
 void team_run(int threads, size_t n, size_t piece, team_order order, team_task *task, void *context) {
     (void)threads;
     walk(0, n, piece, order, task, context);
 }
 
-int team_cores(void) { return 1; }
+int team_threads(int wanted) {
+    (void)wanted;
+    return 1;
+}
 #endif

@@ -15,7 +15,7 @@ typedef enum team_order { TEAM_FORWARD, TEAM_BACKWARD } team_order;
  *  Which thread works on an item depends on the thread count, so a task's result must not. */
 void team_run(int threads, size_t n, size_t piece, team_order order, team_task *task, void *context);
 
-/** Cores this process may use. */
-int team_cores(void);
+/** Threads a team of `wanted` (0: one for each core this process may use) gets; 1 without OpenMP. */
+int team_threads(int wanted);
 
 #endif
