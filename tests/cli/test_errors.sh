@@ -52,12 +52,12 @@ for split in train val; do mv renamed/$split/"$(ls renamed/$split | head -n 1)" 
 refuse 1 'other classes' "${train[@]}" --data renamed --out run --resume auto
 
 # a learning rate that blows up: the run stops, names step and LR, and the weights before stay
-refuse 1 'not finite at step' "${train[@]}" --lr 1e30 --trainer.clip_norm 0 --max-epochs 3 --out blown
+refuse 1 'not finite at step' "${train[@]}" --lr 1e6 --trainer.clip_norm 0 --max-epochs 3 --out blown
 
 # a folder that cannot be written, a full disk (as a file size limit): the old checkpoint survives
 before=$(digest $last)
 run 1 bash -c "ulimit -f 20000; exec \"\$@\"" _ "$LINNET" "${train[@]}" --max-epochs 2 --out run --resume auto
-says err 'was not written'
+says err 'no checkpoint was saved'
 [ "$(digest $last)" = "$before" ] || die "a failed write lost the old checkpoint"
 [ -z "$(find run -name '*.tmp')" ] || die "a temporary file is left"
 run 0 "$LINNET" "${train[@]}" --max-epochs 2 --out run --resume auto

@@ -16,7 +16,7 @@ check() { # folder
 }
 
 # SIGKILL once metrics.csv has N rows: in mid-epoch, at an epoch's border, in the first steps
-for rows in 3 9 12 18; do
+for rows in 4 9 12 18; do
   out=killed-$rows
   "$LINNET" train "${options[@]}" --out "$out" >/dev/null 2>&1 &
   pid=$!
