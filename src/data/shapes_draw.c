@@ -121,7 +121,7 @@ static colour contrasting_colour(random_stream *r, colour other) {
         float d = 0;
         for (int k = 0; k < 3; k++)
             d += (a.c[k] - other.c[k]) * (a.c[k] - other.c[k]);
-        if (d > 110 * 110)
+        if (d > 130 * 130)
             return a;
     }
     float grey = other.c[1] > 127 ? 15 : 240;
@@ -162,7 +162,7 @@ static void paint_clutter(canvas *c, random_stream *r) {
     for (int i = 0; i < blobs + strokes; i++) {
         mark m = any_mark(c, i < blobs ? BLOB : STROKE, r);
         m.colour = any_colour(r);
-        m.alpha = uniform(r, 0.2f, 0.6f);
+        m.alpha = uniform(r, 0.15f, 0.45f);
         m.size = c->unit * (i < blobs ? uniform(r, 0.08f, 0.3f) : uniform(r, 0.04f, 0.2f));
         m.pitch = i < blobs ? 0 : c->unit * uniform(r, 0.005f, 0.015f);
         paint(c, &m);
@@ -172,9 +172,9 @@ static void paint_clutter(canvas *c, random_stream *r) {
 static void paint_shape(canvas *c, int kind, colour background, random_stream *r) {
     mark m = any_mark(c, kind, r);
     bool texture = kind == CHECKERBOARD || kind == DOTS || kind == STRIPES;
-    m.x = 0.5f * (float)c->w + c->unit * uniform(r, -0.12f, 0.12f);
-    m.y = 0.5f * (float)c->h + c->unit * uniform(r, -0.12f, 0.12f);
-    m.size = c->unit * uniform(r, 0.24f, 0.4f);
+    m.x = 0.5f * (float)c->w + c->unit * uniform(r, -0.1f, 0.1f);
+    m.y = 0.5f * (float)c->h + c->unit * uniform(r, -0.1f, 0.1f);
+    m.size = c->unit * uniform(r, 0.28f, 0.42f);
     m.pitch = texture ? m.size * uniform(r, 0.36f, 0.6f) : kind == SPIRAL ? m.size * uniform(r, 0.32f, 0.48f) : 0;
     m.alpha = uniform(r, 0.85f, 1);
     m.colour = contrasting_colour(r, background);
@@ -184,7 +184,7 @@ static void paint_shape(canvas *c, int kind, colour background, random_stream *r
 
 /** Adds noise (the sum of four bytes: nearly normal) and rounds. */
 static void finish(uint8_t *pixels, const canvas *c, random_stream *r) {
-    float sigma = uniform(r, 3, 16) / 147.8f; /* deviation of the sum of four bytes */
+    float sigma = uniform(r, 2, 10) / 147.8f; /* deviation of the sum of four bytes */
     uint64_t key = (uint64_t)random_u32(r) << 32 | random_u32(r);
     size_t n = (size_t)c->w * (size_t)c->h * 3;
     for (size_t i = 0; i < n; i++) {
