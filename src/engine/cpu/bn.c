@@ -20,7 +20,7 @@ typedef struct bn_call {
     const kernels *kernels;
     size_t m; /* rows */
     int c;
-    bool bf16, relu;
+    bool bf16, relu, stream;
     size_t chunk_rows, chunk_n;
     double *part;          /* (chunk_n, 2c) sums of the chunks */
     float *shift;          /* (c) about the mean: keeps the sum of squares small */
@@ -54,6 +54,7 @@ int cpu_bn_plan(void *device, device_layer *l) {
 static bn_call call_of(const cpu_device *d, const device_layer *l, const device_buffers *b, const device_params *p) {
     size_t c = (size_t)l->x.c, m = rows_of(l);
     bn_call t = {.kernels = d->kernels, .m = m, .c = l->x.c, .bf16 = d->bf16, .relu = l->layer->relu};
+    t.stream = cpu_streams(d, l->x);
     t.buffers = b;
     t.params = p;
     t.chunk_rows = chunk_rows_of(m);
@@ -71,7 +72,7 @@ static bn_call call_of(const cpu_device *d, const device_layer *l, const device_
 
 static bn_range chunk_range(const bn_call *t, size_t chunk) {
     size_t begin = chunk * t->chunk_rows, end = begin + t->chunk_rows;
-    return (bn_range){begin, end < t->m ? end : t->m, t->c, t->bf16};
+    return (bn_range){begin, end < t->m ? end : t->m, t->c, t->bf16, false};
 }
 
 /** Calls for whole ranges of rows go over the cache's size in pieces, from the end: the sums' pass just went through.
@@ -92,7 +93,7 @@ static void sums_task(void *context, size_t begin, size_t end) {
 static void apply_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
     t->kernels->bn_apply(t->buffers->y, t->mask, t->buffers->x, t->buffers->residual, t->factor, t->relu,
-                         (bn_range){begin, end, t->c, t->bf16});
+                         (bn_range){begin, end, t->c, t->bf16, t->stream});
 }
 
 static void join_parts(double *sum, double *product, const bn_call *t, size_t k) {
@@ -136,7 +137,7 @@ static void find_shift(const bn_call *t) {
     const float *zero = t->shift;
     double *total = t->part + 2 * c * (t->chunk_n > 1 ? 1 : 0);
     if (total == sums) { /* a single chunk: its rows are as good as any */
-        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){0, n, t->c, t->bf16});
+        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){0, n, t->c, t->bf16, false});
         for (size_t k = 0; k < c; k++)
             t->shift[k] = (float)(sums[k] / (double)n);
         return;
@@ -144,7 +145,7 @@ static void find_shift(const bn_call *t) {
     memset(total, 0, c * sizeof *total);
     for (size_t i = 0; i < n; i++) {
         size_t row = t->m * i / n;
-        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){row, row + 1, t->c, t->bf16});
+        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){row, row + 1, t->c, t->bf16, false});
         for (size_t k = 0; k < c; k++)
             total[k] += sums[k];
     }
@@ -181,7 +182,8 @@ static void gradient_sums_task(void *context, size_t begin, size_t end) {
 
 static void gradient_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
-    t->kernels->bn_gradient_apply(t->buffers->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16});
+    bool stream = t->stream && t->buffers->dx != t->in.dy[0]; /* in place: the line is in the cache */
+    t->kernels->bn_gradient_apply(t->buffers->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16, stream});
 }
 
 /** Channels [begin, end): dbeta = sum g, dgamma = sum g * xhat; dx = a * g + b * x + shift with

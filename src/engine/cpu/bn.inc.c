@@ -60,7 +60,7 @@ static void bn_sums(double *sums, const void *x, const float *shift, bn_range r)
 }
 
 INLINE void apply_step(void *y, uint8_t *mask, const void *x, const void *residual, size_t at, const float *factor,
-                       int c, bool relu, int lanes, bool bf16) {
+                       int c, bool relu, bool stream, int lanes, bool bf16) {
     vf v = load_x(x, at, lanes, bf16) * load_f32(factor, lanes) + load_f32(factor + c, lanes);
     if (residual != NULL)
         v += load_x(residual, at, lanes, bf16);
@@ -70,7 +70,7 @@ INLINE void apply_step(void *y, uint8_t *mask, const void *x, const void *residu
         if (mask != NULL)
             store_mask(mask, bits);
     }
-    store_x(y, at, v, lanes, bf16);
+    store_out(y, at, v, lanes, bf16, stream);
 }
 
 INLINE void apply_rows(void *y, uint8_t *mask, const void *x, const void *residual, const float *factor, bool relu,
@@ -81,12 +81,13 @@ INLINE void apply_rows(void *y, uint8_t *mask, const void *x, const void *residu
         uint8_t *bits = mask != NULL ? mask + row * stride : NULL;
         int k = 0;
         for (; k + LANES <= r.c; k += LANES)
-            apply_step(y, bits != NULL ? bits + k / 8 : NULL, x, residual, at + (size_t)k, factor + k, r.c, relu, LANES,
-                       bf16);
+            apply_step(y, bits != NULL ? bits + k / 8 : NULL, x, residual, at + (size_t)k, factor + k, r.c, relu,
+                       r.stream, LANES, bf16);
         if (k < r.c)
             apply_step(y, bits != NULL ? bits + k / 8 : NULL, x, residual, at + (size_t)k, factor + k, r.c, relu,
-                       r.c - k, bf16);
+                       r.stream, r.c - k, bf16);
     }
+    finish_streams(r.stream);
 }
 
 INLINE void apply_typed(void *y, uint8_t *mask, const void *x, const void *residual, const float *factor, bool relu,
@@ -186,10 +187,10 @@ static void bn_gradient_sums(double *sums, void *out, const bn_gradient *in, con
 }
 
 INLINE void gradient_step(void *dx, const bn_gradient *in, size_t at, const uint8_t *mask, const float *factor, int c,
-                          int lanes, bool bf16) {
+                          bool stream, int lanes, bool bf16) {
     vf g = masked_gradient(in, at, mask, lanes, bf16), x = load_x(in->x, at, lanes, bf16);
     vf v = x * load_f32(factor + c, lanes) + load_f32(factor + 2 * c, lanes);
-    store_x(dx, at, g * load_f32(factor, lanes) + v, lanes, bf16);
+    store_out(dx, at, g * load_f32(factor, lanes) + v, lanes, bf16, stream);
 }
 
 INLINE void gradient_rows(void *dx, const bn_gradient *in, const float *factor, bn_range r, bool bf16) {
@@ -199,10 +200,13 @@ INLINE void gradient_rows(void *dx, const bn_gradient *in, const float *factor, 
         const uint8_t *mask = in->mask != NULL ? in->mask + row * stride : NULL;
         int k = 0;
         for (; k + LANES <= r.c; k += LANES)
-            gradient_step(dx, in, at + (size_t)k, mask != NULL ? mask + k / 8 : NULL, factor + k, r.c, LANES, bf16);
+            gradient_step(dx, in, at + (size_t)k, mask != NULL ? mask + k / 8 : NULL, factor + k, r.c, r.stream, LANES,
+                          bf16);
         if (k < r.c)
-            gradient_step(dx, in, at + (size_t)k, mask != NULL ? mask + k / 8 : NULL, factor + k, r.c, r.c - k, bf16);
+            gradient_step(dx, in, at + (size_t)k, mask != NULL ? mask + k / 8 : NULL, factor + k, r.c, r.stream,
+                          r.c - k, bf16);
     }
+    finish_streams(r.stream);
 }
 
 INLINE void gradient_cases(void *dx, const bn_gradient *in, const float *factor, bn_range r, bool bf16) {

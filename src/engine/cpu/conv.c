@@ -158,7 +158,7 @@ static void add_gradients(void *context, size_t begin, size_t end) {
     const float factor[2] = {1, 0};
     const device_buffers *b = t->buffers;
     t->device->kernels->bn_apply(b->scratch, NULL, b->dy[0], b->dy[1], factor, false,
-                                 (bn_range){begin, end, 1, t->device->bf16});
+                                 (bn_range){begin, end, 1, t->device->bf16, false});
 }
 
 int cpu_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {

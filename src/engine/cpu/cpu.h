@@ -32,6 +32,9 @@ typedef struct cpu_device {
     int *image_rank;    /* (label_capacity) classes before the label */
 } cpu_device;
 
+/** Whether a tensor of x's shape is better written past the caches. */
+bool cpu_streams(const cpu_device *d, tensor_shape x);
+
 int cpu_conv_plan(void *device, device_layer *l);
 int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
 int cpu_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);

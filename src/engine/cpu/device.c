@@ -89,6 +89,11 @@ static void release(void *device, void *memory, size_t bytes) {
     arena_deinit(&a);
 }
 
+bool cpu_streams(const cpu_device *d, tensor_shape x) {
+    const size_t large = (size_t)16 << 20; /* beyond a core's own caches: measured, bench/results */
+    return x.c % 16 == 0 && tensor_count(x) * (d->bf16 ? 2 : 4) >= large;
+}
+
 static size_t copy_bytes(void *device) { return copies_bytes(&((const cpu_device *)device)->copies); }
 
 static element element_of(void *device, layer_kind producer) {

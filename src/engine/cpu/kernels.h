@@ -16,6 +16,7 @@ typedef struct bn_range {
     size_t begin, end;
     int c;
     bool bf16;
+    bool stream; /* write past the caches: for outputs far larger than they are; c % 16 == 0, tensors 64-byte aligned */
 } bn_range;
 
 /** What arrives at the output: g = (dy[0] + dy[1]) where the mask is set. */
@@ -32,6 +33,7 @@ typedef struct pool_shape {
     tensor_shape x, y;
     int kernel, stride, pad; /* kernel * kernel <= 256 */
     bool bf16;
+    bool stream; /* as in bn_range; of dx */
 } pool_shape;
 
 /** SGD, see semantics in docs: g' = clip * g + decay * w; m = first ? g' : momentum * m + keep * g';

@@ -10,7 +10,7 @@ typedef struct pool_call {
 
 static pool_call call_of(const cpu_device *d, const device_layer *l, const device_buffers *b) {
     const layer *t = l->layer;
-    return (pool_call){d->kernels, b, {l->x, l->y, t->kernel, t->stride, t->pad, d->bf16}};
+    return (pool_call){d->kernels, b, {l->x, l->y, t->kernel, t->stride, t->pad, d->bf16, cpu_streams(d, l->x)}};
 }
 
 int cpu_maxpool_plan(void *device, device_layer *l) {

@@ -19,7 +19,7 @@ INLINE void maxpool_step(void *y, uint8_t *index, const void *x, const pool_shap
         }
     store_x(y, to, best, lanes, bf16);
     if (index != NULL) {
-        vb small = __builtin_convertvector(place, vb);
+        vb small = narrow_u8(place);
         memcpy(index + to, &small, (size_t)lanes);
     }
 }
@@ -75,14 +75,14 @@ INLINE void maxpool_gradient_step(void *dx, const uint8_t *index, const void *co
             int place = (h + s->pad - i * s->stride) * s->kernel + w + s->pad - j * s->stride;
             vb small = {0};
             memcpy(&small, index + from, (size_t)lanes);
-            vi won = __builtin_convertvector(small, vi) == place;
+            vi won = widen_u8(small) == place;
             vf g = load_x(dy[0], from, lanes, bf16);
             if (dy[1] != NULL)
                 g += load_x(dy[1], from, lanes, bf16);
             sum += (vf)((vi)g & won);
         }
     size_t to = ((image * (size_t)s->x.h + (size_t)h) * (size_t)s->x.w + (size_t)w) * c + (size_t)k;
-    store_x(dx, to, sum, lanes, bf16);
+    store_out(dx, to, sum, lanes, bf16, s->stream);
 }
 
 INLINE void maxpool_gradient_typed(void *dx, const uint8_t *index, const void *const dy[2], const pool_shape *s,
@@ -100,6 +100,7 @@ INLINE void maxpool_gradient_typed(void *dx, const uint8_t *index, const void *c
                 maxpool_gradient_step(dx, index, dy, s, image, h, w, k, p, q, s->x.c - k, bf16);
         }
     }
+    finish_streams(s->stream);
 }
 
 static void maxpool_gradient(void *dx, const uint8_t *index, const void *const dy[2], const pool_shape *s, size_t begin,

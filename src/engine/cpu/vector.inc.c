@@ -1,5 +1,5 @@
-/* Vectors of LANES floats in the compiler's own vector types; intrinsics only where it has no word for the thing:
- * bit masks and rounding to bf16. */
+/* Vectors of LANES floats in the compiler's own vector types; intrinsics where it has no word for the thing (bit
+ * masks, rounding to bf16) or finds no good one (widening: GCC 12 goes element by element). */
 #include <string.h>
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -42,7 +42,33 @@ INLINE vh round_bf16(vf v) {
 #endif
 }
 
-INLINE vf widen_bf16(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
+INLINE vf widen_bf16(vh h) {
+#if LANES == 16
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
+#elif defined(__AVX2__)
+    return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)h), 16);
+#else
+    return (vf)(__builtin_convertvector(h, vu) << 16);
+#endif
+}
+
+INLINE vi widen_u8(vb b) {
+#if LANES == 16
+    return (vi)_mm512_cvtepu8_epi32((__m128i)b);
+#elif defined(__AVX2__)
+    return (vi)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)b));
+#else
+    return __builtin_convertvector(b, vi);
+#endif
+}
+
+INLINE vb narrow_u8(vi v) {
+#if LANES == 16
+    return (vb)_mm512_cvtepi32_epi8((__m512i)v);
+#else
+    return __builtin_convertvector(v, vb);
+#endif
+}
 
 /** Element i of a tensor and its neighbours. */
 INLINE vf load_x(const void *p, size_t i, int lanes, bool bf16) {
@@ -60,6 +86,40 @@ INLINE void store_x(void *p, size_t i, vf v, int lanes, bool bf16) {
     }
     vh h = round_bf16(v);
     memcpy((uint16_t *)p + i, &h, (size_t)lanes * 2);
+}
+
+/** The same past the caches; the address is a multiple of the vector's size. finish_streams() comes before others read.
+ */
+INLINE void stream_x(void *p, size_t i, vf v, bool bf16) {
+#if LANES == 16
+    if (bf16)
+        _mm256_stream_si256((__m256i *)((uint16_t *)p + i), (__m256i)round_bf16(v));
+    else
+        _mm512_stream_ps((float *)p + i, (__m512)v);
+#elif defined(__AVX2__)
+    if (bf16)
+        _mm_stream_si128((__m128i *)((uint16_t *)p + i), (__m128i)round_bf16(v));
+    else
+        _mm256_stream_ps((float *)p + i, (__m256)v);
+#else
+    store_x(p, i, v, LANES, bf16);
+#endif
+}
+
+INLINE void store_out(void *p, size_t i, vf v, int lanes, bool bf16, bool stream) {
+    if (stream && lanes == LANES)
+        stream_x(p, i, v, bf16);
+    else
+        store_x(p, i, v, lanes, bf16);
+}
+
+INLINE void finish_streams(bool streamed) {
+#ifdef __AVX2__
+    if (streamed)
+        _mm_sfence();
+#else
+    (void)streamed;
+#endif
 }
 
 INLINE vf choose(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
