@@ -50,7 +50,7 @@ int arena_init(arena *a, size_t bytes) {
     unsigned char *p = mmap(NULL, rounded + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return fail(E_NOMEM, "cannot map %zu MiB of memory", rounded >> 20);
-    unsigned char *aligned = (unsigned char *)(((uintptr_t)p + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    unsigned char *aligned = p + (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
     if (aligned > p)
         munmap(p, (size_t)(aligned - p));
     size_t tail = (size_t)(p + rounded + HUGE_PAGE - (aligned + rounded));

@@ -9,23 +9,22 @@
 
 static _Thread_local char message[MESSAGE_BYTES] = "no error";
 
-int fail(int code, const char *format, ...) {
+void status_set(const char *format, ...) {
     char text[MESSAGE_BYTES]; /* the arguments may point into `message` */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     memcpy(message, text, sizeof text);
-    return code;
 }
 
-int fail_context(int code, const char *format, ...) {
+void status_prefix(const char *format, ...) {
     char context[MESSAGE_BYTES / 2];
     va_list args;
     va_start(args, format);
     vsnprintf(context, sizeof context, format, args);
     va_end(args);
-    return fail(code, "%s: %s", context, message);
+    status_set("%s: %s", context, message);
 }
 
 static int code_of_errno(int error) {

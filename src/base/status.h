@@ -30,11 +30,16 @@ enum status_code {
 #undef STATUS_ENUM
 };
 
-/** Sets this thread's message and returns `code`, so that `return fail(...)` reads well. */
-int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Sets this thread's message; the value is `code`, so that `return fail(...)` reads well. A macro, so that compilers
+ * and analysers see which code comes back. */
+#define fail(code, ...) (status_set(__VA_ARGS__), status_pass(code))
 
-/** Puts "context: " before this thread's message; returns `code` unchanged. */
-int fail_context(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Puts "context: " before this thread's message; the value is `code`. */
+#define fail_context(code, ...) (status_prefix(__VA_ARGS__), status_pass(code))
+
+static inline int status_pass(int code) { return code; } /* a call, so that its value may be left unused */
+void status_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void status_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** fail() for a failed system call: E_FULL for ENOSPC and EDQUOT, E_NOTFOUND for ENOENT, E_NOMEM for
  *  ENOMEM, else E_IO; ": strerror" is appended. `error` is the errno value. */
@@ -49,7 +54,7 @@ const char *status_text(int code);
 #define TRY(expression)                                                                                                \
     do {                                                                                                               \
         rc = (expression);                                                                                             \
-        if (rc < 0)                                                                                                    \
+        if (rc != OK)                                                                                                  \
             goto done;                                                                                                 \
     } while (0)
 

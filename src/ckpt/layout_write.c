@@ -261,7 +261,7 @@ static void write_callbacks(pickle *p, const ckpt *c) {
     write_score(p, "current_score", c->current_value);
     pickle_item_string(p, "dirpath", c->monitor_dir);
     pickle_item_dict(p, "best_k_models");
-    for (int i = 0; i < c->kept_n; i++) {
+    for (int i = 0; c->kept != NULL && i < c->kept_n; i++) {
         pickle_string(p, c->kept[i].path);
         pickle_scalar(p, c->kept[i].value);
     }

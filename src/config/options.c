@@ -4,8 +4,10 @@
 
 /* To add an option: a field in config.h, a line here, `docs/options.md` made anew (tests/config/tool_help.c). */
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): group.field is a member's path */
 #define FIELD(group, field)                                                                                            \
     .name = #group "." #field, .offset = offsetof(config, group.field), .size = sizeof(((config *)0)->group.field)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define INT(group, field, initial_, min_, max_, ...)                                                                   \
     { FIELD(group, field), .type = OPTION_INT, .initial = initial_, .min = min_, .max = max_, __VA_ARGS__ }

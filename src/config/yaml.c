@@ -2,6 +2,7 @@
 #include "base/status.h"
 #include "config/options.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,13 +140,13 @@ static const option *group_find(const char *group) {
 }
 
 static int unknown_group(const reader *r, const char *group, unsigned line) {
-    const char *best = NULL;
-    int least = 0;
+    const char *best = option_table[0].name;
+    int least = INT_MAX;
     for (int i = 0; i < option_n; i++) {
         char known[32];
         snprintf(known, sizeof known, "%.*s", (int)strcspn(option_table[i].name, "."), option_table[i].name);
         int distance = text_distance(group, known);
-        if (best == NULL || distance < least) {
+        if (distance < least) {
             least = distance;
             best = option_table[i].name;
         }

@@ -33,10 +33,10 @@ bool bad_known(const loader *l, int64_t index) {
 static int bad_add(loader *l, int64_t index, char *message) {
     int64_t at = bad_position(l, index);
     if (at < l->bad_n && l->bad[at].index == index) {
-        if (l->bad[at].message != declared)
-            free(message);
-        else
+        if (l->bad[at].message == declared)
             l->bad[at].message = message;
+        else if (message != declared)
+            free(message);
         return OK;
     }
     if ((size_t)l->bad_n == l->bad_capacity) {

@@ -162,8 +162,8 @@ const resample_kernels *resample_set(int i) {
 }
 
 const resample_kernels *resample_best(void) {
-    size_t i = sizeof sets / sizeof sets[0] - 1;
-    while (!sets[i]->usable())
-        i--;
-    return sets[i];
+    for (size_t i = sizeof sets / sizeof sets[0] - 1; i > 0; i--)
+        if (sets[i]->usable())
+            return sets[i];
+    return &plain;
 }

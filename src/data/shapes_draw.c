@@ -197,6 +197,7 @@ static void finish(uint8_t *pixels, const canvas *c, random_stream *r) {
     }
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the canvas draws into scratch */
 void shapes_draw(uint8_t *pixels, float *scratch, int w, int h, int kind, random_stream *r) {
     canvas c = {.rgb = scratch, .w = w, .h = h, .unit = (float)(w < h ? w : h)};
     colour background = paint_background(&c, r);

@@ -84,6 +84,7 @@ static void merge_ranges(engine *e) {
         if (last != NULL && last->decays == q->decays && last->end == q->offset)
             last->end += q->count;
         else
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is room for a range a parameter */
             e->range[e->range_n++] = (update_range){q->offset, q->offset + q->count, q->decays};
     }
 }

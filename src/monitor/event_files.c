@@ -33,7 +33,7 @@ static void close_records(record_reader *r) {
 }
 
 int events_read(const char *path, event_visit *visit, void *context) {
-    record_reader r;
+    record_reader r = {0};
     event_view event;
     bool found;
     int rc = open_records(&r, path);
@@ -62,7 +62,7 @@ static int filter(record_reader *r, int64_t last_step, atomic_file *out, bool *c
     int rc = OK;
     text record = {0};
     event_view event;
-    bool found;
+    bool found = false;
     uint64_t size = r->left, kept = 0;
     for (;;) {
         TRY(record_next(r, &found));
@@ -88,7 +88,7 @@ done:
 
 static int trim_file(const char *path, int64_t last_step) {
     atomic_file out = {.fd = -1};
-    record_reader r;
+    record_reader r = {0};
     bool changed, foreign;
     int rc = open_records(&r, path);
     if (rc != OK)

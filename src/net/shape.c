@@ -57,8 +57,9 @@ double net_macs(const net *n, int h, int w) {
     if (shape != NULL && net_shapes(shape, n, 1, h, w) == 0)
         for (int i = 0; i < n->layer_n; i++) {
             const layer *l = &n->layer[i];
+            int group_c = l->groups > 0 ? l->in_c / l->groups : 0;
             if (l->kind == LAYER_CONV)
-                sum += (double)tensor_count(shape[i]) * (l->in_c / l->groups) * l->kernel * l->kernel;
+                sum += (double)tensor_count(shape[i]) * group_c * l->kernel * l->kernel;
             else if (l->kind == LAYER_LINEAR)
                 sum += (double)tensor_count(shape[i]) * l->in_c;
         }

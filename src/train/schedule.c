@@ -39,7 +39,10 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
 /** LR of the epoch schedule `epoch` epochs after the warm-up. */
 static double epoch_lr(const ckpt_schedule *s, int64_t epoch) {
     switch (s->kind) {
-    case CKPT_SCHEDULE_STEP: return s->base_lr * pow(s->gamma, (double)(epoch / s->step_size));
+    case CKPT_SCHEDULE_STEP: {
+        int64_t cuts = epoch / s->step_size;
+        return s->base_lr * pow(s->gamma, (double)cuts);
+    }
     case CKPT_SCHEDULE_COSINE:
         return epoch >= s->t_max ? 0 : s->base_lr * 0.5 * (1 + cos(M_PI * (double)epoch / s->t_max));
     case CKPT_SCHEDULE_PLATEAU: return s->last_lr;

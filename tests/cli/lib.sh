@@ -12,6 +12,7 @@ die() { echo "FAILED: $*" >&2; exit 1; }
 tiny() { "$LINNET" shapes data --train "${1:-8}" --val 4 --size 40 --seed 1 >/dev/null; }
 
 # Options of a run that takes seconds; deterministic by a fixed thread count.
+# shellcheck disable=SC2034
 small=(--data data --arch resnet18 --image-size 32 --batch-size 16 --workers 1 --trainer.threads 2
   --precision 32-true --lr 0.02 --trainer.log_every_n_steps 1)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Wrong input: one clear line, the right exit code, nothing lost.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 4
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A run killed at any moment, or stopped by a signal, and resumed ends as an undisturbed one does: byte-equal weights,
 # statistics and momentum, the same rows in metrics.csv.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 12
 

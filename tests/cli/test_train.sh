@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The whole job on a tiny dataset: files, figures, and that they agree with each other.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny
 
