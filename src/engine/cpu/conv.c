@@ -2,18 +2,22 @@
  *
  *     y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,c,r,s]     (linear: + bias[k])
  *
- * Backward weights come from oneDNN in its own layout and go through scratch into the gradient's slot (OIHW). */
+ * dw comes from oneDNN in its own layout and goes through scratch into the gradient's slot (OIHW). In bf16, that of a
+ * 1x1 convolution is a plain product dy^T x instead, straight into the slot: twice as fast with AMX, and without the
+ * convolution's spinning barrier, which waits long when a thread must share its core. A stride is taken out first. */
 #include "base/status.h"
 #include "engine/cpu/cpu.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct conv_node {
     onednn_op *forward, *data, *weights;   /* the last two in training only */
     weight_copy *forward_copy, *data_copy; /* borrowed from the device */
     onednn_reorder *unpack, *unpack_add;
-    size_t dy_bytes; /* scratch before all else: dy as bf16, or the sum of two dy */
-    size_t dw_bytes; /* then dw as oneDNN lays it, then oneDNN's own scratch */
+    onednn_op *product, *product_add; /* instead of weights and unpack */
+    size_t dy_bytes;                  /* scratch before all else: dy as bf16, or the sum of two dy */
+    size_t dw_bytes;                  /* then dw as oneDNN lays it, then oneDNN's own scratch */
 } conv_node;
 
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
@@ -26,7 +30,33 @@ static void node_destroy(conv_node *n) {
     onednn_op_destroy(n->weights);
     onednn_reorder_destroy(n->unpack);
     onednn_reorder_destroy(n->unpack_add);
+    onednn_op_destroy(n->product);
+    onednn_op_destroy(n->product_add);
     free(n);
+}
+
+static bool is_product(const onednn_conv *c) {
+    return c->kernel == 1 && c->pad == 0 && c->groups == 1 && c->x_type == ELEMENT_BF16 && onednn_has_bf16();
+}
+
+/** x as the product reads it: a strided convolution's is thinned out to y's places, in scratch. */
+static tensor_shape thin_shape(const device_layer *l) { return (tensor_shape){l->y.n, l->y.h, l->y.w, l->x.c}; }
+
+static int plan_weights(cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
+    int rc = OK;
+    if (is_product(c)) {
+        tensor_shape x = thin_shape(l);
+        n->dw_bytes = c->stride > 1 ? memory_round(tensor_count(x) * element_bytes(c->x_type)) : 0;
+        TRY(onednn_product_create(&n->product, d->onednn, c->name, x, l->y, c->x_type, false));
+        return onednn_product_create(&n->product_add, d->onednn, c->name, x, l->y, c->x_type, true);
+    }
+    TRY(onednn_op_create(&n->weights, d->onednn, c, ONEDNN_BACKWARD_WEIGHTS));
+    const onednn_layout *dw = onednn_op_layout(n->weights);
+    TRY(onednn_reorder_create(&n->unpack, d->onednn, dw, true, false));
+    TRY(onednn_reorder_create(&n->unpack_add, d->onednn, dw, true, true));
+    n->dw_bytes = memory_round(onednn_layout_bytes(dw));
+done:
+    return rc;
 }
 
 static int plan_backward(cpu_device *d, conv_node *n, const device_layer *l, onednn_conv c) {
@@ -36,20 +66,19 @@ static int plan_backward(cpu_device *d, conv_node *n, const device_layer *l, one
         TRY(onednn_op_create(&n->data, d->onednn, &c, ONEDNN_BACKWARD_DATA));
         TRY(copies_find(&n->data_copy, &d->copies, d->onednn, l->layer->weight, onednn_op_layout(n->data)));
     }
-    TRY(onednn_op_create(&n->weights, d->onednn, &c, ONEDNN_BACKWARD_WEIGHTS));
-    const onednn_layout *dw = onednn_op_layout(n->weights);
-    TRY(onednn_reorder_create(&n->unpack, d->onednn, dw, true, false));
-    TRY(onednn_reorder_create(&n->unpack_add, d->onednn, dw, true, true));
-    n->dw_bytes = memory_round(onednn_layout_bytes(dw));
+    TRY(plan_weights(d, n, l, &c));
 done:
     return rc;
 }
 
+static size_t op_scratch(const onednn_op *op) { return op != NULL ? onednn_op_scratch(op) : 0; }
+static size_t reorder_scratch(const onednn_reorder *r) { return r != NULL ? onednn_reorder_scratch(r) : 0; }
+
 static size_t backward_scratch(const conv_node *n) {
-    size_t bytes = onednn_op_scratch(n->weights);
-    bytes = largest(bytes, onednn_reorder_scratch(n->unpack));
-    bytes = largest(bytes, onednn_reorder_scratch(n->unpack_add));
-    return n->dy_bytes + n->dw_bytes + largest(bytes, n->data != NULL ? onednn_op_scratch(n->data) : 0);
+    size_t bytes = largest(op_scratch(n->data), op_scratch(n->weights));
+    bytes = largest(bytes, largest(reorder_scratch(n->unpack), reorder_scratch(n->unpack_add)));
+    bytes = largest(bytes, largest(op_scratch(n->product), op_scratch(n->product_add)));
+    return n->dy_bytes + n->dw_bytes + bytes;
 }
 
 static int plan(cpu_device *d, device_layer *l, onednn_conv c) {
@@ -133,15 +162,55 @@ done:
     return rc;
 }
 
-/** dy is one tensor of x's type. */
-static int backward(const conv_node *n, const device_buffers *b, void *dy, const device_params *p) {
+typedef struct thin_task {
+    const device_layer *layer;
+    const unsigned char *x;
+    unsigned char *out;
+    size_t pixel_bytes;
+} thin_task;
+
+/** Lines [begin, end) of n * p: every stride-th pixel of every stride-th line. */
+static void thin(void *context, size_t begin, size_t end) {
+    const thin_task *t = context;
+    const device_layer *l = t->layer;
+    size_t p = (size_t)l->y.h, q = (size_t)l->y.w, stride = (size_t)l->layer->stride, bytes = t->pixel_bytes;
+    for (size_t i = begin; i < end; i++) {
+        size_t line = i / p * (size_t)l->x.h + i % p * stride;
+        for (size_t j = 0; j < q; j++)
+            memcpy(t->out + (i * q + j) * bytes, t->x + (line * (size_t)l->x.w + j * stride) * bytes, bytes);
+    }
+}
+
+/** dw into its slot. `work`: dw_bytes, then oneDNN's scratch. */
+static int weights_backward(const cpu_device *d, const device_layer *l, const device_buffers *b, void *dy,
+                            const device_params *p, unsigned char *work) {
+    const conv_node *n = l->node;
+    unsigned char *scratch = work + n->dw_bytes;
     int rc = OK;
-    unsigned char *dw = (unsigned char *)b->scratch + n->dy_bytes, *scratch = dw + n->dw_bytes;
-    TRY(onednn_op_run(n->weights, (void *)b->x, dw, dy, scratch));
-    TRY(onednn_reorder_run(p->accumulate ? n->unpack_add : n->unpack, dw, p->dweight, scratch));
+    if (n->product == NULL) {
+        TRY(onednn_op_run(n->weights, (void *)b->x, work, dy, scratch));
+        return onednn_reorder_run(p->accumulate ? n->unpack_add : n->unpack, work, p->dweight, scratch);
+    }
+    thin_task t = {l, b->x, work, (size_t)l->x.c * sizeof(uint16_t)};
+    bool strided = l->layer->kind == LAYER_CONV && l->layer->stride > 1;
+    if (strided)
+        team_run(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, TEAM_FORWARD, thin, &t);
+    rc = onednn_op_run(p->accumulate ? n->product_add : n->product, strided ? work : (void *)b->x, p->dweight, dy,
+                       scratch);
+done:
+    return rc;
+}
+
+/** dy is one tensor of x's type. */
+static int backward(const cpu_device *d, const device_layer *l, const device_buffers *b, void *dy,
+                    const device_params *p) {
+    const conv_node *n = l->node;
+    int rc = OK;
+    unsigned char *work = (unsigned char *)b->scratch + n->dy_bytes;
+    TRY(weights_backward(d, l, b, dy, p, work));
     if (n->data != NULL) {
         TRY(copy_renew(n->data_copy, p->weight, p->version));
-        TRY(onednn_op_run(n->data, b->dx, n->data_copy->memory, dy, scratch));
+        TRY(onednn_op_run(n->data, b->dx, n->data_copy->memory, dy, work + n->dw_bytes));
     }
 done:
     return rc;
@@ -165,14 +234,13 @@ int cpu_conv_backward(void *device, device_layer *l, const device_buffers *b, co
     const cpu_device *d = device;
     sum_task t = {d, b};
     if (l->dy_n < 2)
-        return backward(l->node, b, b->dy[0], p);
+        return backward(d, l, b, b->dy[0], p);
     team_run(d->threads, tensor_count(l->y), SIZE_MAX, TEAM_FORWARD, add_gradients, &t);
-    return backward(l->node, b, b->scratch, p);
+    return backward(d, l, b, b->scratch, p);
 }
 
 int cpu_linear_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     const cpu_device *d = device;
-    const conv_node *n = l->node;
     float *dy = b->dy[0], *dbias = p->dbias;
     size_t c = (size_t)l->y.c, rows = (size_t)l->y.n;
     if (l->dy_n > 1)
@@ -185,7 +253,7 @@ int cpu_linear_backward(void *device, device_layer *l, const device_buffers *b, 
         dbias[k] = (float)sum;
     }
     if (!d->bf16)
-        return backward(n, b, dy, p);
+        return backward(d, l, b, dy, p);
     d->kernels->to_bf16(b->scratch, dy, rows * c);
-    return backward(n, b, b->scratch, p);
+    return backward(d, l, b, b->scratch, p);
 }

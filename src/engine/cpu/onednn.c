@@ -189,6 +189,25 @@ static dnnl_primitive_attr_t scratch_attribute(void) {
     return a;
 }
 
+/** Scratch of ours, and += when asked for. */
+static int make_attribute(dnnl_primitive_attr_t *out, bool add) {
+    dnnl_post_ops_t ops = NULL;
+    int status = dnnl_success;
+    *out = scratch_attribute();
+    if (*out == NULL)
+        return dnnl_out_of_memory;
+    if (!add)
+        return status;
+    status = dnnl_post_ops_create(&ops);
+    if (status == dnnl_success) {
+        status = append_sum(ops);
+        if (status == dnnl_success)
+            status = dnnl_primitive_attr_set_post_ops(*out, ops);
+        dnnl_post_ops_destroy(ops);
+    }
+    return status;
+}
+
 /* ---- convolution ---- */
 
 static dnnl_data_type_t data_type(element e) { return e == ELEMENT_BF16 ? dnnl_bf16 : dnnl_f32; }
@@ -322,6 +341,67 @@ int onednn_op_run(onednn_op *op, void *x, void *w, void *y, void *scratch) {
     return status == dnnl_success ? OK : fail_status(status, op->name, op->implementation);
 }
 
+/* ---- product ---- */
+
+/** The transpose of y is y itself read by columns. */
+static int describe_product(conv_descriptors *d, tensor_shape x, tensor_shape y, element type) {
+    int64_t m = (int64_t)x.n * x.h * x.w;
+    dnnl_dims_t a = {y.c, m}, b = {m, x.c}, c = {y.c, x.c};
+    int status = describe(&d->y, 2, a, data_type(type), dnnl_ba);
+    if (status == dnnl_success)
+        status = describe(&d->x, 2, b, data_type(type), dnnl_ab);
+    if (status == dnnl_success)
+        status = describe(&d->w, 2, c, dnnl_f32, dnnl_ab);
+    return status;
+}
+
+static int product_init(onednn_op *op, onednn *o, const conv_descriptors *d, bool add) {
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    int status = make_attribute(&attr, add);
+    if (status == dnnl_success)
+        status = matmul_pd(&pd, o->engine, &d->y, &d->x, &d->w, attr);
+    if (status == dnnl_success)
+        status = call_init(&op->call, o, pd);
+    if (status == dnnl_success)
+        status = add_argument(&op->call, DNNL_ARG_WEIGHTS, descriptor_of(&d->x));
+    if (status == dnnl_success)
+        status = add_argument(&op->call, DNNL_ARG_DST, descriptor_of(&d->w));
+    if (status == dnnl_success)
+        status = add_argument(&op->call, DNNL_ARG_SRC, descriptor_of(&d->y));
+    if (status == dnnl_success)
+        status = add_scratch(&op->call, pd);
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_shape x, tensor_shape y, element type,
+                          bool add) {
+    int rc = OK;
+    onednn_op *op = NULL;
+    conv_descriptors d = {0};
+    TRY(memory_zeroed(&op, 1, sizeof *op));
+    snprintf(op->name, sizeof op->name, "%s", name);
+    snprintf(op->implementation, sizeof op->implementation, "matmul");
+    use_threads(o);
+    int status = describe_product(&d, x, y, type);
+    if (status == dnnl_success)
+        status = product_init(op, o, &d, add);
+    if (status != dnnl_success)
+        rc = fail_status(status, name, pass_table[ONEDNN_BACKWARD_WEIGHTS].what);
+done:
+    drop_conv(&d);
+    if (rc < 0) {
+        onednn_op_destroy(op);
+        op = NULL;
+    }
+    *out = op;
+    return rc;
+}
+
 /* ---- layouts ---- */
 
 static int plain_descriptor(dnnl_memory_desc_t *md, const onednn_layout *l) {
@@ -330,29 +410,10 @@ static int plain_descriptor(dnnl_memory_desc_t *md, const onednn_layout *l) {
 
 size_t onednn_layout_bytes(const onednn_layout *l) { return dnnl_memory_desc_get_size(descriptor_of(&l->md)); }
 
-/** Attributes of a reorder: scratch of ours, and += when asked for. */
-static int reorder_attribute(dnnl_primitive_attr_t *out, bool add) {
-    dnnl_post_ops_t ops = NULL;
-    int status = dnnl_success;
-    *out = scratch_attribute();
-    if (*out == NULL)
-        return dnnl_out_of_memory;
-    if (!add)
-        return status;
-    status = dnnl_post_ops_create(&ops);
-    if (status == dnnl_success) {
-        status = append_sum(ops);
-        if (status == dnnl_success)
-            status = dnnl_primitive_attr_set_post_ops(*out, ops);
-        dnnl_post_ops_destroy(ops);
-    }
-    return status;
-}
-
 static int reorder_init(onednn_reorder *r, onednn *o, descriptor from, descriptor to, bool add) {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    int status = reorder_attribute(&attr, add);
+    int status = make_attribute(&attr, add);
     if (status == dnnl_success)
         status = dnnl_reorder_primitive_desc_create(&pd, from, o->engine, to, o->engine, attr);
     if (status == dnnl_success)

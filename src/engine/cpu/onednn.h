@@ -48,6 +48,11 @@ const char *onednn_op_implementation(const onednn_op *op);
 /** Forward: y = conv(x, w); backward data: x = gradient of x from y = dy; backward weights: w = gradient of w. */
 int onednn_op_run(onednn_op *op, void *x, void *w, void *y, void *scratch);
 
+/** w (k, c), fp32 in plain order, = y^T x or += it, over m rows of c and k channels: the weight gradient of a 1x1
+ *  convolution of stride 1, without a layout of its own. Runs as an op; its layout must not be asked for. */
+int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_shape x, tensor_shape y, element type,
+                          bool add);
+
 size_t onednn_layout_bytes(const onednn_layout *l);
 
 /** Between fp32 OIHW and a layout: `to_plain` chooses the direction, `add` adds to what is there.

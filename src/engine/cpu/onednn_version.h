@@ -93,6 +93,17 @@ static inline int backward_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t cpu, cons
 }
 #endif
 
+static inline int matmul_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t cpu, const dnnl_memory_desc_t *a,
+                            const dnnl_memory_desc_t *b, const dnnl_memory_desc_t *c, dnnl_primitive_attr_t attr) {
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_matmul_primitive_desc_create(pd, cpu, *a, *b, NULL, *c, attr);
+#else
+    dnnl_matmul_desc_t op;
+    int status = dnnl_matmul_desc_init(&op, a, b, NULL, c);
+    return status != dnnl_success ? status : (int)dnnl_primitive_desc_create(pd, &op, attr, cpu, NULL);
+#endif
+}
+
 static inline int append_sum(dnnl_post_ops_t ops) {
 #if DNNL_VERSION_MAJOR >= 3
     return dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
