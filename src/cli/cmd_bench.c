@@ -25,8 +25,9 @@ static void print_result(const bench_result *r, bool json) {
     json_t *o = json_object();
     json_object_set_new(o, "images_per_second", json_number_or_null(r->images_per_second));
     json_object_set_new(o, "images", json_integer((json_int_t)r->batch * r->steps));
-    json_object_set_new(o, "seconds", json_number_or_null(r->step_median));
-    json_object_set_new(o, "seconds_min", json_number_or_null(r->step_min));
+    json_object_set_new(o, "seconds", json_number_or_null(r->seconds));
+    json_object_set_new(o, "step_seconds", json_number_or_null(r->step_median));
+    json_object_set_new(o, "step_seconds_min", json_number_or_null(r->step_min));
     json_object_set_new(o, "loss", json_number_or_null(r->loss));
     json_object_set_new(o, "arch", json_string(r->arch));
     json_object_set_new(o, "batch", json_integer(r->batch));
@@ -42,6 +43,8 @@ int cmd_bench(int argc, char **argv) {
     bench_result r;
     long long steps = 5, warmup = 2;
     int n = 0, rc = OK;
+    if (argc == 1 && strcmp(argv[0], "--help") == 0)
+        return printf("usage: %s\n", usage), EXIT_DONE;
     if (argc < 1 || strcmp(argv[0], "train") != 0)
         return cli_usage(usage);
     argc--, argv++;

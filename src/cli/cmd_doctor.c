@@ -150,6 +150,8 @@ static int examine(finding *f) {
 int cmd_doctor(int argc, char **argv) {
     finding f[16];
     bool json = cli_take_flag(&argc, argv, "--json");
+    if (cli_take_flag(&argc, argv, "--help"))
+        return printf("usage: linnet doctor [--json]\n"), EXIT_DONE;
     if (argc != 0)
         return cli_usage("linnet doctor [--json]");
     int n = examine(f);

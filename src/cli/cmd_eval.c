@@ -67,6 +67,11 @@ static int run(config *c, const ckpt *k, const char *path, bool json) {
     int classes = 0, rc = OK;
     TRY(classes_of(&classes, k, path));
     TRY(setup_open_evaluation(&s, c, classes));
+    if (s.val_batches == 0) {
+        rc = fail(E_OPTION, "trainer.limit_val_batches leaves nothing to evaluate");
+        goto done;
+    }
+    TRY(snapshot_check_classes(s.val, k, path));
     TRY(snapshot_restore_weights(&s, k, path));
     progress_options o = cli_progress();
     TRY(progress_open(&p, &o));
@@ -104,6 +109,7 @@ int cmd_eval(int argc, char **argv) {
     config_defaults(&c);
     TRY(defaults_of_checkpoint(&c, k));
     TRY(config_read_arguments(&c, argc, argv, file, &n));
+    TRY(config_check(&c));
     TRY(run(&c, k, path, json));
 done:
     free(file);

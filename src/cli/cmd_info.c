@@ -119,9 +119,12 @@ static int info_dataset(const char *path, bool json) {
     for (int i = 0; !json && i < d[0]->class_n; i++)
         printf("  %4d %-32s %8lld train %8lld val\n", i, d[0]->class_name[i], (long long)d[0]->class_image_n[i],
                (long long)d[1]->class_image_n[i]);
-done:
-    if (json)
+    if (json) {
         json_print(o);
+        o = NULL; /* now owned by json_print */
+    }
+done:
+    json_decref(o);
     dataset_close(d[0]);
     dataset_close(d[1]);
     return rc;

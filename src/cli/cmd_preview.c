@@ -23,6 +23,8 @@ typedef struct sheet {
 static int sheet_init(sheet *s, int images, int size) {
     int rows = (images + COLUMNS - 1) / COLUMNS;
     *s = (sheet){.size = size, .w = COLUMNS * (size + GAP) + GAP, .h = rows * (size + GAP) + GAP};
+    if (s->h > 65500 || s->w > 65500)
+        return fail(E_OPTION, "%d images of %d pixels do not fit into one JPEG: lower --images", images, size);
     return memory_zeroed(&s->pixels, (size_t)s->w * (size_t)s->h, 3);
 }
 
@@ -76,6 +78,7 @@ static int preview(const config *c, const char *split, int images, uint32_t epoc
     loader_options o = setup_loader_options(c, strcmp(split, "train") == 0);
     TRY(loader_open(&l, d, &o));
     TRY(loader_start(l, epoch, 0));
+    images = images < d->image_n ? images : (int)d->image_n;
     TRY(sheet_init(&s, images, c->data.image_size));
     TRY(fill(&shown, &s, l, d, images));
     TRY(sheet_write(&s, path));

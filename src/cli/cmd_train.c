@@ -60,8 +60,10 @@ int cmd_train(int argc, char **argv) {
     free(positional);
     if (code >= 0)
         return code;
-    if (positional_n > 0 || c.data.path[0] == 0)
+    if (positional_n > 0 || c.data.path[0] == 0) {
+        fprintf(stderr, "linnet: train needs --data DIR, a folder with train/CLASS/ and val/CLASS/ in it\n");
         return cli_usage(usage);
+    }
     cli_catch_signals();
     train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
     int rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);

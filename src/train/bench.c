@@ -49,7 +49,7 @@ static int time_steps(bench_result *out, setup *s, const config *c, batch *b, in
         double start = clock_seconds();
         TRY(one_step(s->engine, p, &b[i % BATCHES]));
         if (i >= warmup)
-            seconds[i - warmup] = clock_seconds() - start;
+            out->seconds += seconds[i - warmup] = clock_seconds() - start;
         h.first_step = false;
     }
     TRY(engine_result(&r, s->engine));

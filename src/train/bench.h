@@ -7,6 +7,7 @@
 typedef struct bench_result {
     double images_per_second;     /* batch / median step */
     double step_min, step_median; /* seconds */
+    double seconds;               /* of all timed steps */
     double loss;                  /* of the last step */
     int steps, batch;
     size_t parameters_bytes, activations_bytes; /* planned */

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "train/snapshot.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,37 +18,53 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
-/** Reads the checkpoint back, restores it into a second setup, writes it again: both files must hold the same tensors.
- */
+static bool same_tensor(const ckpt_tensor *a, const ckpt_tensor *b) {
+    return strcmp(a->name, b->name) == 0 && a->bytes == b->bytes && memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+static int compare(const ckpt *a, const ckpt *b, const char *path) {
+    bool same = a->state_n == b->state_n && a->momentum_n == b->momentum_n;
+    for (int i = 0; same && i < a->state_n; i++)
+        same = same_tensor(&a->state[i], &b->state[i]);
+    for (int i = 0; same && i < a->momentum_n; i++)
+        same = same_tensor(&a->momentum[i], &b->momentum[i]);
+    return same ? OK : fail(E_FORMAT, "%s: the state changed on its way to disk and back", path);
+}
+
+/** Restores the checkpoint into a second setup and writes that: both files must hold the same tensors. */
 static int read_back(const config *c, const char *path) {
     setup s = {0};
     train_state t = {0};
-    ckpt *first = NULL;
-    double *one = NULL;
+    run_folder f = {.lock_fd = -1};
+    ckpt *first = NULL, *second = NULL;
+    char again[PATH_BYTES];
     int rc = OK;
     TRY(ckpt_load(&first, path));
     TRY(setup_open(&s, c));
     TRY(topk_init(&t.best, c->checkpoint.top_k));
     TRY(schedule_init(&t.schedule, c, s.base_lr));
-    TRY(snapshot_restore(&s, &t, first, path));
-    TRY(memory_zeroed(&one, s.net->weight_n, sizeof *one));
-    for (int i = 0; i < s.net->param_n; i++) {
-        char name[96];
-        snprintf(name, sizeof name, "model.%s", s.net->param[i].name);
-        const ckpt_tensor *saved = ckpt_find_tensor(first, name);
-        TRY(engine_read(one, s.engine, ENGINE_WEIGHT, i));
-        for (size_t k = 0; saved->type == CKPT_F32 && k < s.net->param[i].count; k++) {
-            if ((float)one[k] != ((const float *)saved->data)[k]) {
-                rc = fail(E_FORMAT, "%s: %s changed on its way to disk and back", path, name);
-                goto done;
-            }
-        }
-    }
+    TRY(snapshot_restore(&s, &t, first, path, &f));
+    TRY(path_format(again, "%s.again", path));
+    TRY(snapshot_save(again, &s, &t, &t.best, &f));
+    TRY(ckpt_load(&second, again));
+    TRY(compare(first, second, path));
 done:
-    free(one);
     topk_deinit(&t.best);
     setup_close(&s);
     ckpt_free(first);
+    ckpt_free(second);
+    return rc;
+}
+
+/** The plans of the real run: the dry run itself sees neither the last batch nor all of the validation. */
+static int compile_all(const config *c) {
+    setup s = {0};
+    engine_memory memory;
+    int rc = OK;
+    TRY(setup_open(&s, c));
+    TRY(setup_compile(&memory, &s));
+done:
+    setup_close(&s);
     return rc;
 }
 
@@ -55,18 +72,24 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     config *small = NULL;
     char folder[PATH_BYTES] = "";
     int rc = OK;
+    bool made = !folder_exists(c->trainer.out);
     TRY(memory_zeroed(&small, 1, sizeof *small));
     *small = *c;
+    TRY(config_check(c));
+    TRY(compile_all(c));
     TRY(folder_make(c->trainer.out));
     TRY(path_format(folder, "%s/.dry_run.XXXXXX", c->trainer.out));
     if (mkdtemp(folder) == NULL) {
-        rc = fail(E_IO, "cannot make a folder in %s", c->trainer.out);
+        rc = fail_errno(errno, "cannot make a folder in %s", c->trainer.out);
         folder[0] = 0;
         goto done;
     }
     snprintf(small->trainer.out, sizeof small->trainer.out, "%s", folder);
     small->trainer.resume[0] = 0;
     small->trainer.max_epochs = 1;
+    small->trainer.max_steps = -1;
+    small->trainer.max_time = 0;
+    small->checkpoint.save_last = true;
     small->trainer.limit_train_batches = -3.0 * c->trainer.accumulate;
     small->trainer.limit_val_batches = -2;
     TRY(train_run(out, small, h));
@@ -74,8 +97,12 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     log_info("dry run: %lld steps, a validation, a checkpoint written and read back: all well",
              (long long)out->global_step);
 done:
+    if (rc == E_STOPPED)
+        fail(rc, "the dry run was stopped; nothing of it is kept");
     if (folder[0] != 0)
         nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (made)
+        rmdir(c->trainer.out); /* empty again */
     free(small);
     out->last[0] = out->best[0] = out->logs[0] = 0;
     return rc;

@@ -39,10 +39,33 @@ void run_folder_close(run_folder *f) {
     f->lock_fd = -1;
 }
 
-static int is_last_name(const struct dirent *e) {
-    size_t n = strlen(e->d_name);
-    return strncmp(e->d_name, "last", 4) == 0 && n > 9 - 1 && strcmp(e->d_name + n - 5, ".ckpt") == 0 &&
-           (e->d_name[4] == '.' || strncmp(e->d_name + 4, "-v", 2) == 0);
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool has_suffix(const char *name, const char *suffix) {
+    size_t n = strlen(name), k = strlen(suffix);
+    return n >= k && strcmp(name + n - k, suffix) == 0;
+}
+
+bool run_folder_is_last(const char *path) {
+    const char *name = base_name(path);
+    return strcmp(name, "last.ckpt") == 0 || (strncmp(name, "last-v", 6) == 0 && has_suffix(name, ".ckpt"));
+}
+
+bool run_folder_is_best(const char *path) {
+    const char *name = base_name(path);
+    return strncmp(name, "epoch=", 6) == 0 && has_suffix(name, ".ckpt");
+}
+
+bool run_folder_holds(const run_folder *f, const char *path) {
+    size_t n = strlen(f->checkpoints);
+    return strncmp(path, f->checkpoints, n) == 0 && path[n] == '/' && strchr(path + n + 1, '/') == NULL;
+}
+
+int run_folder_path(char out[PATH_BYTES], const run_folder *f, const char *path) {
+    return path_join(out, f->checkpoints, base_name(path));
 }
 
 int run_folder_newest(char path[PATH_BYTES], const run_folder *f) {
@@ -56,7 +79,7 @@ int run_folder_newest(char path[PATH_BYTES], const run_folder *f) {
     while ((e = readdir(d)) != NULL) {
         char candidate[PATH_BYTES];
         struct stat st;
-        if (!is_last_name(e))
+        if (!run_folder_is_last(e->d_name) && !run_folder_is_best(e->d_name))
             continue;
         TRY(path_join(candidate, f->checkpoints, e->d_name));
         if (stat(candidate, &st) != 0)
@@ -98,22 +121,15 @@ static int free_last_name(run_folder *f) {
     return rc;
 }
 
-/** Whether `path` lies directly in `folder`. */
-static bool lies_in(const char *path, const char *folder) {
-    size_t n = strlen(folder);
-    return strncmp(path, folder, n) == 0 && path[n] == '/' && strchr(path + n + 1, '/') == NULL;
-}
-
 int run_folder_logs(run_folder *f, const char *out, const char *arch, int version, const char *last) {
     char logs[PATH_BYTES];
     int rc = OK;
     TRY(path_format(logs, "%s/logs/%s", out, arch));
     TRY(folder_make(logs));
     TRY(absolute(logs));
-    bool same_place = version >= 0 && lies_in(last, f->checkpoints);
-    f->version = same_place ? version : next_version(logs);
-    if (same_place)
-        TRY(path_format(f->last, "%s", last));
+    f->version = version >= 0 ? version : next_version(logs);
+    if (version >= 0 && run_folder_is_last(last))
+        TRY(run_folder_path(f->last, f, last));
     else
         TRY(free_last_name(f));
     TRY(path_format(f->logs, "%s/version_%d", logs, f->version));

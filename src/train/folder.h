@@ -19,12 +19,19 @@ typedef struct run_folder {
 int run_folder_open(run_folder *f, const char *out, const char *arch);
 void run_folder_close(run_folder *f);
 
-/** The newest last*.ckpt of a run folder into path, "" when there is none. @return 0 or E_IO */
+/** Whether a file's base name is one that a run gives its checkpoints: last*.ckpt, or epoch=*.ckpt for the best. */
+bool run_folder_is_last(const char *path);
+bool run_folder_is_best(const char *path);
+/** Whether a file lies directly in the run's checkpoint folder. */
+bool run_folder_holds(const run_folder *f, const char *path);
+/** The path that a file of that base name has in the run's checkpoint folder. @return 0 or E_IO (too long) */
+int run_folder_path(char out[PATH_BYTES], const run_folder *f, const char *path);
+
+/** The newest checkpoint of a run folder into path, "" when there is none. @return 0 or E_IO */
 int run_folder_newest(char path[PATH_BYTES], const run_folder *f);
 
-/** Chooses version_N and the name of last.ckpt: those of a resumed run (version >= 0, its own last path), else new
- * ones.
- *  @return 0 or E_IO */
+/** Chooses version_N and the name of last.ckpt: those of the resumed run (version >= 0; `last` as its checkpoint has
+ *  it), else new ones. @return 0 or E_IO */
 int run_folder_logs(run_folder *f, const char *out, const char *arch, int version, const char *last);
 
 #endif

@@ -75,7 +75,8 @@ int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per
                              [WAIT] = data_wait};
     char present[COLUMNS] = {0};
     for (int i = LR; i < COLUMNS; i++)
-        present[i] = i != GRAD_NORM && !(isnan(value[i]) && (i == SPEED || i == WAIT));
+        present[i] = i != GRAD_NORM && !(isnan(value[i]) && (i == SPEED || i == WAIT)) &&
+                     (t->val.images > 0 || (i != VAL_LOSS && i != VAL_ACC && i != VAL_TOP5));
     return log_row(b, t, value, present);
 }
 
@@ -95,14 +96,14 @@ int logbook_bad_images(logbook *b, const setup *s) {
     char path[PATH_BYTES];
     text list = {0};
     int rc = OK;
-    int64_t n = loader_bad(&bad, s->train_loader) + loader_bad(&bad, s->val_loader);
-    if (n == b->bad_written)
+    if (loader_bad(&bad, s->train_loader) + loader_bad(&bad, s->val_loader) == 0)
         return OK;
     TRY(path_join(path, b->folder, "bad_images.txt"));
     TRY(list_bad(&list, s->train, s->train_loader));
     TRY(list_bad(&list, s->val, s->val_loader));
-    TRY(file_write_atomic(path, list.data, list.n));
-    b->bad_written = n;
+    if (list.n != b->bad_bytes) /* it only grows: more images, or a cause where there was none */
+        TRY(file_write_atomic(path, list.data, list.n));
+    b->bad_bytes = list.n;
 done:
     text_deinit(&list);
     return rc;

@@ -13,8 +13,8 @@
 typedef struct logbook {
     events *events;
     csv *csv;
-    const char *folder;  /* borrowed from the run_folder */
-    int64_t bad_written; /* entries in bad_images.txt */
+    const char *folder; /* borrowed from the run_folder */
+    size_t bad_bytes;   /* of bad_images.txt as written */
 } logbook;
 
 /** Opens the logs, drops what a resumed run will log again (steps from `global_step` on), writes hparams.yaml.
@@ -26,7 +26,7 @@ int logbook_close(logbook *b);
 int logbook_step(logbook *b, const train_state *t, const step_result *r);
 /** End of an epoch: train_loss_epoch, train_acc, val_loss, val_acc, val_acc_top5, images_per_second, data_wait. */
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait);
-/** Writes bad_images.txt anew when there are more than it names. */
+/** Writes bad_images.txt anew when there is more to say than it does. */
 int logbook_bad_images(logbook *b, const setup *s);
 
 #endif

@@ -155,21 +155,19 @@ static const char *own_string(const ckpt *c, const char *key) {
 
 int snapshot_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
 
-/** The classes by name, one a line, must be those of the dataset. */
-static int check_classes(const setup *s, const ckpt *c, const char *path) {
+int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
     const char *names = own_string(c, "class_names");
     if (names[0] == 0)
         return OK;
-    for (int i = 0; i < s->train->class_n; i++) {
+    for (int i = 0; i < d->class_n; i++) {
         size_t n = strcspn(names, "\n");
-        if (strlen(s->train->class_name[i]) != n || memcmp(s->train->class_name[i], names, n) != 0)
+        if (strlen(d->class_name[i]) != n || memcmp(d->class_name[i], names, n) != 0)
             return fail(E_DATA, "%s was trained on other classes: its class %d is '%.*s', that of %s is '%s'", path, i,
-                        (int)n, names, s->train->root, s->train->class_name[i]);
+                        (int)n, names, d->root, d->class_name[i]);
         names += n + (names[n] == '\n');
     }
     return names[0] == 0 ? OK
-                         : fail(E_DATA, "%s was trained on more classes than the %d of %s", path, s->train->class_n,
-                                s->train->root);
+                         : fail(E_DATA, "%s was trained on more classes than the %d of %s", path, d->class_n, d->root);
 }
 
 /** What must be the same for the order of the images to go on. */
@@ -182,8 +180,9 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                 {"seed", "trainer.seed", (int64_t)o->trainer.seed},
                 {"shuffle", "data.shuffle", o->data.shuffle},
                 {"batch_size", "data.batch_size", o->data.batch_size},
-                {"accumulate", "trainer.accumulate", o->trainer.accumulate}};
-    int rc = check_classes(s, c, path);
+                {"accumulate", "trainer.accumulate", o->trainer.accumulate},
+                {"train_batches", "a number of batches in the epoch of", s->train_batches}};
+    int rc = snapshot_check_classes(s->train, c, path);
     bool middle = c->batch_in_epoch > 0 && !c->epoch_done;
     for (size_t i = 0; rc == OK && middle && i < sizeof same / sizeof *same; i++) {
         int64_t then = own_int(c, same[i].key, same[i].now);
@@ -196,18 +195,22 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
     return rc;
 }
 
-/** "3,17,42", as gather_own wrote it. */
-static int restore_bad(loader *l, const char *list) {
+/** "INDEX NAME" a line, as bad_list wrote it. Images that are no longer there under that name are forgotten. */
+static int restore_bad(loader *l, const dataset *d, const char *list) {
     int64_t *index = NULL, n = 0;
     size_t most = 1;
     int rc = OK;
     for (const char *p = list; *p != 0; p++)
-        most += *p == ',';
+        most += *p == '\n';
     TRY(memory_zeroed(&index, most, sizeof *index));
     while (*list != 0) {
-        char *end = NULL;
-        index[n++] = strtoll(list, &end, 10);
-        list = *end == ',' ? end + 1 : "";
+        char *name = NULL;
+        int64_t i = strtoll(list, &name, 10);
+        name += *name == ' ';
+        size_t len = strcspn(name, "\n");
+        if (i >= 0 && i < d->image_n && strlen(dataset_name(d, i)) == len && memcmp(dataset_name(d, i), name, len) == 0)
+            index[n++] = i;
+        list = name + len + (name[len] == '\n');
     }
     TRY(loader_set_bad(l, index, n));
 done:
@@ -215,18 +218,24 @@ done:
     return rc;
 }
 
-static int restore_best(train_state *t, const ckpt *c) {
-    char evicted[PATH_BYTES];
+/** The best files of the resumed run, where they lie now. Those of another folder are not this run's to delete. */
+static int restore_best(train_state *t, const ckpt *c, const run_folder *f, const char *path) {
+    char evicted[PATH_BYTES], here[PATH_BYTES];
+    int rc = OK;
+    if (!run_folder_holds(f, path))
+        return OK;
     for (int i = 0; i < c->kept_n; i++) {
-        if (!file_exists(c->kept[i].path))
-            log_warn("the checkpoint %s is gone: it no longer counts among the best", c->kept[i].path);
+        TRY(run_folder_path(here, f, c->kept[i].path));
+        if (run_folder_is_best(here) && file_exists(here))
+            topk_insert(evicted, &t->best, here, c->kept[i].value);
         else
-            topk_insert(evicted, &t->best, c->kept[i].path, c->kept[i].value);
+            log_warn("%s is gone: it no longer counts among the best", here);
     }
-    return OK;
+done:
+    return rc;
 }
 
-/** The schedule goes on from its state; its options are those of this run. */
+/** The schedule goes on from its state; its options are those of this run, a new base LR included. */
 static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     ckpt_schedule *now = &t->schedule.state;
     const ckpt_schedule *then = &c->schedule;
@@ -235,25 +244,30 @@ static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
         return;
     }
     now->last_epoch = then->last_epoch;
-    now->last_lr = then->last_lr;
+    now->last_lr = then->base_lr > 0 ? then->last_lr * (now->base_lr / then->base_lr) : then->last_lr;
     now->best = then->best;
     now->num_bad_epochs = then->num_bad_epochs;
     now->cooldown_counter = then->cooldown_counter;
 }
 
-int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path) {
+int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
     const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
     int rc = OK;
+    if (c->own_n == 0 && c->global_step == 0) {
+        rc = fail(E_FORMAT, "%s holds weights alone, no training to go on with: start from them with --init", path);
+        goto done;
+    }
     TRY(check_data(s, c, path));
     TRY(snapshot_restore_weights(s, c, path));
     TRY(restore_momentum(s, c, path));
-    TRY(restore_best(t, c));
-    TRY(restore_bad(s->train_loader, own_string(c, "bad_train")));
-    TRY(restore_bad(s->val_loader, own_string(c, "bad_val")));
+    TRY(restore_best(t, c, f, path));
+    TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
+    TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     restore_schedule(t, c, path);
     const ckpt_tensor *seen = find_prefixed(c, "bn1.num_batches_tracked");
     t->batches_seen = seen != NULL && seen->type == CKPT_I64 ? *(const int64_t *)seen->data : 0;
     t->global_step = c->global_step;
+    t->momentum = c->momentum_n > 0;
     t->epoch = c->epoch;
     t->batch_in_epoch = c->batch_in_epoch;
     t->train = (metrics){.loss_sum = loss != NULL ? loss->d : 0,

@@ -82,10 +82,13 @@ static void plateau_observe(ckpt_schedule *s, double value) {
 
 bool schedule_end_epoch(schedule *s, int64_t epoch, double val_loss) {
     double before = s->state.last_lr;
-    s->state.last_epoch = epoch + 1;
-    if (s->state.kind == CKPT_SCHEDULE_PLATEAU)
+    int64_t after = epoch + 1 - s->warmup_epochs;
+    if (after < 0)
+        return false;
+    s->state.last_epoch = after;
+    if (s->state.kind != CKPT_SCHEDULE_PLATEAU)
+        s->state.last_lr = epoch_lr(&s->state, after);
+    else if (after > 0)
         plateau_observe(&s->state, val_loss);
-    else if (epoch + 1 >= s->warmup_epochs)
-        s->state.last_lr = epoch_lr(&s->state, epoch + 1 - s->warmup_epochs);
     return s->state.last_lr != before;
 }

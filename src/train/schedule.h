@@ -22,7 +22,8 @@ int schedule_init(schedule *s, const config *c, double base_lr);
 /** LR of the step that begins at `step` (0-based) of `steps_per_epoch`-step epoch `epoch`. */
 double schedule_lr(const schedule *s, int64_t epoch, int64_t step, int64_t steps_per_epoch);
 
-/** Ends an epoch: the plateau sees its val_loss (NaN is bad), the others move to epoch + 1.
+/** Ends an epoch: the plateau sees its val_loss (NaN is bad), the others move to epoch + 1. Epochs of the warm-up do
+ * not count.
  *  @return true when the epoch schedule's LR changed */
 bool schedule_end_epoch(schedule *s, int64_t epoch, double val_loss);
 

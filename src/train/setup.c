@@ -85,11 +85,21 @@ done:
     return rc;
 }
 
+/** Batches that a limit leaves. A limit that leaves none although it is not 0 is a mistake. */
+static int limited(int64_t *out, const char *option, double limit, int64_t batches) {
+    *out = config_limit(limit, batches);
+    if (*out == 0 && limit != 0 && batches > 0)
+        return fail(E_OPTION, "%s %g leaves none of %lld batches: raise it (0 switches that part off)", option, limit,
+                    (long long)batches);
+    return OK;
+}
+
 static int open_val(setup *s) {
     loader_options o = setup_loader_options(s->config, false);
     int rc = OK;
     TRY(loader_open(&s->val_loader, s->val, &o));
-    s->val_batches = config_limit(s->config->trainer.limit_val_batches, loader_batches(s->val_loader));
+    TRY(limited(&s->val_batches, "trainer.limit_val_batches", s->config->trainer.limit_val_batches,
+                loader_batches(s->val_loader)));
 done:
     return rc;
 }
@@ -113,7 +123,12 @@ int setup_open(setup *s, const config *c) {
     s->workers = o.workers;
     TRY(loader_open(&s->train_loader, s->train, &o));
     TRY(open_val(s));
-    s->train_batches = config_limit(c->trainer.limit_train_batches, loader_batches(s->train_loader));
+    TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,
+                loader_batches(s->train_loader)));
+    if (s->val_batches == 0 && strcmp(c->schedule.name, "plateau") == 0) {
+        rc = fail(E_OPTION, "schedule.name plateau needs a validation: trainer.limit_val_batches is 0");
+        goto done;
+    }
     if (s->train_batches < 1) {
         rc = fail(E_OPTION,
                   "no training batch is left of %lld images in batches of %d: lower data.batch_size, turn "
@@ -148,6 +163,32 @@ int setup_open_engine(setup *s, const config *c, int classes) {
     *s = (setup){.config = c};
     TRY(check_devices(c));
     TRY(open_engine(s, classes));
+done:
+    return rc;
+}
+
+/** The last batch's size makes a batch norm see single values where images are tiny. */
+static int compile_last(setup *s, int size) {
+    engine_plan *p = NULL;
+    int last = setup_batch_images(s, s->train_batches - 1);
+    int rc = engine_compile(&p, s->engine, last, size, size, true);
+    if (rc == E_SHAPE)
+        fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last leaves it out)", last,
+                     last == 1 ? "" : "s");
+    return rc;
+}
+
+int setup_compile(engine_memory *out, setup *s) {
+    const config *c = s->config;
+    int size = c->data.image_size, rc = OK;
+    engine_plan *p = NULL;
+    TRY(compile_last(s, size));
+    if (s->val_batches > 0) {
+        int64_t val = c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
+        TRY(engine_compile(&p, s->engine, (int)(val < s->val->image_n ? val : s->val->image_n), size, size, false));
+    }
+    TRY(engine_compile(&p, s->engine, setup_batch_images(s, 0), size, size, true));
+    *out = engine_plan_memory(s->engine, p);
 done:
     return rc;
 }

@@ -41,6 +41,10 @@ int setup_open_evaluation(setup *s, const config *c, int classes);
 int setup_open_engine(setup *s, const config *c, int classes);
 void setup_close(setup *s);
 
+/** Compiles the plans of full and last batches, of training and validation: what cannot run fails here, not at the end
+ * of an epoch. @param[out] out memory of the largest, the full training batch. @return 0, E_SHAPE, E_NOMEM */
+int setup_compile(engine_memory *out, setup *s);
+
 /** Images of training batch b of the epoch (short last ones are smaller). */
 int setup_batch_images(const setup *s, int64_t b);
 

@@ -105,7 +105,7 @@ static int gather_tensors(gathered *g, const setup *s, const train_state *t) {
             put_stats(g, s, stats, one);
         }
     }
-    for (int i = 0; i < n->param_n && t->global_step > 0; i++) {
+    for (int i = 0; i < n->param_n && t->momentum; i++) {
         TRY(engine_read(one, s->engine, ENGINE_MOMENTUM, i));
         put_param(g, &g->c.momentum[g->c.momentum_n++], s, i, one);
     }
@@ -133,12 +133,12 @@ static void add_string(ckpt_item *list, int *n, const char *key, const char *val
     snprintf(i->key, sizeof i->key, "%s", key);
 }
 
-static int bad_list(text *out, loader *l) {
+static int bad_list(text *out, loader *l, const dataset *d) {
     const bad_image *bad = NULL;
     int64_t n = loader_bad(&bad, l);
     int rc = OK;
     for (int64_t i = 0; rc == OK && i < n; i++)
-        rc = text_printf(out, "%s%lld", i > 0 ? "," : "", (long long)bad[i].index);
+        rc = text_printf(out, "%lld %s\n", (long long)bad[i].index, dataset_name(d, bad[i].index));
     return rc;
 }
 
@@ -150,8 +150,8 @@ static int gather_own(gathered *g, const setup *s, const train_state *t, const r
     for (int i = 0; i < s->train->class_n; i++)
         TRY(text_printf(&g->classes, "%s%s", i > 0 ? "\n" : "", s->train->class_name[i]));
     TRY(config_to_yaml(&g->config, c));
-    TRY(bad_list(&g->bad_train, s->train_loader));
-    TRY(bad_list(&g->bad_val, s->val_loader));
+    TRY(bad_list(&g->bad_train, s->train_loader, s->train));
+    TRY(bad_list(&g->bad_val, s->val_loader, s->val));
     add_int(own, n, "version", f->version);
     add_string(own, n, "arch", s->net->arch);
     add_int(own, n, "image_size", c->data.image_size);
@@ -163,6 +163,7 @@ static int gather_own(gathered *g, const setup *s, const train_state *t, const r
     add_int(own, n, "batch_size", c->data.batch_size);
     add_int(own, n, "accumulate", c->trainer.accumulate);
     add_int(own, n, "shuffle", c->data.shuffle);
+    add_int(own, n, "train_batches", s->train_batches);
     add_double(own, n, "train_loss_sum", t->train.loss_sum);
     add_int(own, n, "train_images_seen", t->train.images);
     add_int(own, n, "train_top1", t->train.top1);

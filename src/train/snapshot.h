@@ -11,9 +11,13 @@
  *  @return 0, E_IO, E_FULL (an older file of that name is intact), E_NOMEM */
 int snapshot_save(const char *path, const setup *s, const train_state *t, const topk *kept, const run_folder *f);
 
-/** Restores weights, statistics, momentum and state from a checkpoint of the same architecture, classes and data.
+/** Restores weights, statistics, momentum and state from a checkpoint of the same architecture, classes and data. The
+ * best files are taken over when the checkpoint lies in the run's own folder.
  *  @return 0; E_DATA, E_OPTION when it was made on other data or, in mid-epoch, with other batches; E_FORMAT */
-int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path);
+int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, const run_folder *f);
+
+/** The class names that a checkpoint knows must be the dataset's. @return 0; E_DATA naming the first that differs */
+int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path);
 
 /** Weights and statistics alone (evaluation). Every tensor of the net must be there in its shape. */
 int snapshot_restore_weights(setup *s, const ckpt *c, const char *path);

@@ -49,30 +49,16 @@ static int resume(train_run_state *r, const config *c) {
         goto done;
     }
     TRY(ckpt_load(&from, r->resumed_from));
-    TRY(snapshot_restore(&r->setup, &r->state, from, r->resumed_from));
-    TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, snapshot_version(from), from->last_path));
+    TRY(snapshot_restore(&r->setup, &r->state, from, r->resumed_from, &r->folder));
+    int version = run_folder_holds(&r->folder, r->resumed_from) ? snapshot_version(from) : -1;
+    TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, version, from->last_path));
     snprintf(r->summary->last, sizeof r->summary->last, "%s", r->resumed_from);
-    log_info("resumed from %s: epoch %lld, batch %lld, step %lld", r->resumed_from, (long long)r->state.epoch + 1,
-             (long long)r->state.batch_in_epoch, (long long)r->state.global_step);
+    log_info("resumed from %s: epoch %lld, batch %lld, step %lld, LR %.4g", r->resumed_from,
+             (long long)r->state.epoch + 1, (long long)r->state.batch_in_epoch, (long long)r->state.global_step,
+             schedule_lr(&r->state.schedule, r->state.epoch, r->state.batch_in_epoch / c->trainer.accumulate,
+                         r->setup.steps_per_epoch));
 done:
     ckpt_free(from);
-    return rc;
-}
-
-/** Compiles the plans of the first and the last batch: what cannot run fails now, not at the end of an epoch. */
-static int compile_plans(train_run_state *r) {
-    setup *s = &r->setup;
-    int size = s->config->data.image_size, rc = OK;
-    engine_plan *p = NULL;
-    int last = setup_batch_images(s, s->train_batches - 1);
-    rc = engine_compile(&p, s->engine, last, size, size, true);
-    if (rc == E_SHAPE)
-        fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last leaves it out)", last,
-                     last == 1 ? "" : "s");
-    TRY(rc);
-    TRY(engine_compile(&p, s->engine, setup_batch_images(s, 0), size, size, true));
-    r->memory = engine_plan_memory(s->engine, p);
-done:
     return rc;
 }
 
@@ -105,9 +91,13 @@ int train_start(train_run_state *r, train_summary *out, const config *c, const t
     TRY(setup_open(&r->setup, c));
     TRY(run_folder_open(&r->folder, c->trainer.out, c->model.arch));
     TRY(topk_init(&r->state.best, c->checkpoint.top_k));
-    TRY(compile_plans(r));
+    TRY(setup_compile(&r->memory, &r->setup));
     TRY(schedule_init(&r->state.schedule, c, r->setup.base_lr));
     TRY(resume(r, c));
+    if (r->state.epoch >= c->trainer.max_epochs) {
+        log_info("all %lld epochs are done already: raise trainer.max_epochs to go on", (long long)r->state.epoch);
+        goto done;
+    }
     TRY(logbook_open(&r->logbook, &r->folder, c, r->state.global_step));
     TRY(progress_open(&r->progress, &h->progress));
     describe(r);

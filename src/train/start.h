@@ -18,7 +18,8 @@ typedef struct train_run_state {
     train_summary *summary;
     char resumed_from[PATH_BYTES]; /* never deleted; "" none */
     double started, train_seconds;
-    double warm_at; /* end of the first steps; 0: not yet */
+    int64_t started_step; /* global_step when this process began */
+    bool saving;          /* the last try to save failed: no second one */
     bool told_prediction;
     engine_memory memory; /* planned, for a full batch */
 } train_run_state;

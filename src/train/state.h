@@ -28,6 +28,8 @@ typedef struct train_state {
     int64_t batch_in_epoch; /* batches of it done */
     bool epoch_done;        /* validated, scheduled and saved too */
     int64_t global_step;    /* optimizer steps done */
+    bool momentum;          /* the optimizer has momentum: false before the first step */
+    bool in_step;           /* a step has begun and is not done: not a state to save */
     int64_t batches_seen;   /* training forward passes: batch norm's num_batches_tracked */
     metrics train;          /* of the epoch so far */
     metrics val;            /* of the last validation */

@@ -20,7 +20,7 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
                           .dampening = c->optimizer.dampening,
                           .weight_decay = c->optimizer.weight_decay,
                           .nesterov = c->optimizer.nesterov,
-                          .first_step = t->global_step == 0,
+                          .first_step = !t->momentum,
                           .clip_norm = c->trainer.clip_norm,
                           .loss_scale = 1,
                           .label_smoothing = c->optimizer.label_smoothing,
@@ -28,7 +28,7 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
 }
 
 /** Load, forward, loss, backward of one micro-batch. */
-static int micro_batch(setup *s, unsigned flags) {
+static int micro_batch(setup *s, train_state *t, unsigned flags) {
     batch *b = NULL;
     engine_plan *p = NULL;
     int rc = OK;
@@ -40,7 +40,8 @@ static int micro_batch(setup *s, unsigned flags) {
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));
     loader_release(s->train_loader, b);
-    b = NULL; /* now owned by the loader */
+    b = NULL;          /* now owned by the loader */
+    t->in_step = true; /* from here on the running statistics change */
     TRY(engine_forward(s->engine, p));
     TRY(engine_loss(s->engine, p));
     TRY(engine_backward(s->engine, p, flags));
@@ -58,7 +59,7 @@ int train_step(step_result *out, setup *s, train_state *t) {
     TRY(engine_reset_result(s->engine));
     TRY(engine_set_hyper(s->engine, &h));
     for (int i = 0; i < n; i++)
-        TRY(micro_batch(s, (i == 0 ? ENGINE_FIRST : 0u) | (i == n - 1 ? ENGINE_LAST : 0u)));
+        TRY(micro_batch(s, t, (i == 0 ? ENGINE_FIRST : 0u) | (i == n - 1 ? ENGINE_LAST : 0u)));
     TRY(engine_unscale(s->engine));
     TRY(engine_update(s->engine));
     TRY(engine_result(&r, s->engine));
@@ -70,6 +71,8 @@ int train_step(step_result *out, setup *s, train_state *t) {
                   (long long)t->global_step, metrics_loss(&out->metrics), h.lr);
         goto done;
     }
+    t->in_step = false;
+    t->momentum = true;
     t->global_step++;
     t->batches_seen += n;
     t->batch_in_epoch += n;

@@ -15,13 +15,16 @@ typedef struct epoch_clock {
     double start, waited; /* at its start */
     long long images;     /* trained on since */
     int64_t batches;
-    bool predicted; /* the epoch's duration was told */
+    double warm_at;       /* when the first steps were done; 0: not yet */
+    int64_t warm_batches; /* batches done then */
 } epoch_clock;
 
 static int save_last(train_run_state *r) {
+    r->saving = true;
     int rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
     if (rc == OK)
         snprintf(r->summary->last, sizeof r->summary->last, "%s", r->folder.last);
+    r->saving = rc != OK;
     return rc;
 }
 
@@ -46,15 +49,22 @@ static progress_state shown_state(const train_run_state *r, const epoch_clock *k
                             .remaining_seconds = per_batch * (double)left};
 }
 
-/** The first steps compile plans and warm caches; the prediction starts after them. */
+/** The first steps warm caches; the prediction starts after them. */
 static void predict(train_run_state *r, epoch_clock *k) {
-    enum { WARM = 3, MEASURED = 8 };
-    if (k->predicted || r->told_prediction || k->batches < MEASURED)
-        return;
+    enum { WARM = 3, MEASURED = 5 };
     char time[32];
-    double per_batch = (clock_seconds() - r->warm_at) / (double)(k->batches - WARM);
+    if (r->told_prediction)
+        return;
+    if (k->warm_at == 0 && k->batches >= WARM) {
+        k->warm_at = clock_seconds();
+        k->warm_batches = k->batches;
+    }
+    int64_t measured = k->batches - k->warm_batches;
+    if (k->warm_at == 0 || measured < MEASURED)
+        return;
+    double per_batch = (clock_seconds() - k->warm_at) / (double)measured;
     log_info("an epoch takes about %s", text_duration(time, per_batch * (double)r->setup.train_batches));
-    k->predicted = r->told_prediction = true;
+    r->told_prediction = true;
 }
 
 /** Signals and limits, looked at before every step. @return E_STOPPED once saved; *done when a limit is reached */
@@ -90,7 +100,9 @@ static int after_step(train_run_state *r, const step_result *step) {
         TRY(logbook_step(&r->logbook, &r->state, step));
         TRY(logbook_bad_images(&r->logbook, &r->setup));
     }
-    if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0)
+    /* not after the last step: the epoch's own checkpoint follows its validation */
+    if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0 &&
+        r->state.batch_in_epoch < r->setup.train_batches)
         TRY(save_last(r));
 done:
     return rc;
@@ -109,8 +121,6 @@ static int one_step(train_run_state *r, epoch_clock *k) {
     k->images += step.metrics.images;
     k->batches += r->state.batch_in_epoch - before;
     r->summary->images += step.metrics.images;
-    if (r->warm_at == 0 && k->batches >= 3)
-        r->warm_at = clock_seconds();
     predict(r, k);
     progress_state shown = shown_state(r, k);
     progress_update(r->progress, &shown);
@@ -123,8 +133,8 @@ done:
 static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     train_state *t = &r->state;
     int rc = OK;
-    TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
     *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader)};
+    TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
     progress_begin(r->progress, "train", t->epoch, r->setup.config->trainer.max_epochs, t->batch_in_epoch,
                    r->setup.train_batches);
     while (t->batch_in_epoch < r->setup.train_batches) {
@@ -135,8 +145,8 @@ static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     }
     progress_state shown = shown_state(r, k);
     progress_end(r->progress, &shown);
-    r->train_seconds += clock_seconds() - k->start;
 done:
+    r->train_seconds += clock_seconds() - k->start;
     return rc;
 }
 
@@ -156,6 +166,7 @@ static int save_epoch(train_run_state *r, double val_loss) {
         topk swap = *best;
         *best = next;
         next = swap; /* the old list is released below */
+        snprintf(r->summary->last, sizeof r->summary->last, "%s", path);
     }
     if (r->setup.config->checkpoint.save_last)
         TRY(save_last(r));
@@ -166,9 +177,19 @@ done:
     return rc;
 }
 
+static void tell_epoch(const train_run_state *r, double lr, double images_per_second, double wait) {
+    const train_state *t = &r->state;
+    char val[128] = "no validation";
+    if (t->val.images > 0)
+        snprintf(val, sizeof val, "val loss %.4f, top-1 %.2f%%, top-5 %.2f%%", metrics_loss(&t->val),
+                 100 * metrics_top1(&t->val), 100 * metrics_top5(&t->val));
+    log_info("epoch %lld/%d: train loss %.4f, top-1 %.2f%%; %s; LR %.3g; %.1f images/s, data wait %.1f%%",
+             (long long)t->epoch + 1, r->setup.config->trainer.max_epochs, metrics_loss(&t->train),
+             100 * metrics_top1(&t->train), val, lr, images_per_second, 100 * wait);
+}
+
 static int end_epoch(train_run_state *r, const epoch_clock *k) {
     train_state *t = &r->state;
-    const config *c = r->setup.config;
     double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
     double speed = k->images > 0 ? images_per_second(k) : NAN, waited = k->images > 0 ? wait_share(r, k) : NAN;
     int rc = OK;
@@ -184,13 +205,10 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     double val_loss = metrics_loss(&t->val);
     schedule_end_epoch(&t->schedule, t->epoch, val_loss);
     t->epoch_done = true;
+    TRY(save_epoch(r, val_loss)); /* first: an epoch's work is worth more than its line in a log */
     TRY(logbook_epoch(&r->logbook, t, lr, speed, waited));
     TRY(logbook_bad_images(&r->logbook, &r->setup));
-    log_info("epoch %lld/%d: train loss %.4f, top-1 %.2f%%; val loss %.4f, top-1 %.2f%%, top-5 %.2f%%; LR %.3g; %.1f "
-             "images/s, data wait %.1f%%",
-             (long long)t->epoch + 1, c->trainer.max_epochs, metrics_loss(&t->train), 100 * metrics_top1(&t->train),
-             val_loss, 100 * metrics_top1(&t->val), 100 * metrics_top5(&t->val), lr, speed, 100 * waited);
-    TRY(save_epoch(r, val_loss));
+    tell_epoch(r, lr, speed, waited);
     r->summary->train = t->train;
     r->summary->val = t->val;
     t->epoch++;
@@ -234,20 +252,34 @@ static void summarise(train_run_state *r) {
     }
 }
 
+/** After an error: what can still be kept is. The first message stays, with where to go on from. */
+static void rescue(train_run_state *r, int error) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status_message());
+    if (logbook_bad_images(&r->logbook, &r->setup) != OK)
+        log_warn("bad_images.txt is not complete: %s", status_message());
+    bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
+    if (!worth)
+        fail(error, "%s", message);
+    else if (save_last(r) == OK)
+        fail(error, "%s (saved %s at step %lld: go on with --resume auto)", message, r->folder.last,
+             (long long)r->state.global_step);
+    else
+        fail(error, "%s (and the run could not be saved)", message);
+}
+
 int train_run(train_summary *out, const config *c, const train_hooks *h) {
     train_run_state r;
     int rc = OK;
     TRY(train_start(&r, out, c, h));
+    r.started_step = r.state.global_step;
     TRY(run_epochs(&r));
 done:
-    if (r.logbook.folder != NULL && rc != OK) {
-        char message[1024]; /* what went wrong matters more than whether the list could still be written */
-        snprintf(message, sizeof message, "%s", status_message());
-        if (logbook_bad_images(&r.logbook, &r.setup) != OK)
-            log_warn("bad_images.txt is not complete: %s", status_message());
-        fail(rc, "%s", message);
-    }
+    if (rc != OK && r.logbook.folder != NULL)
+        rescue(&r, rc);
     summarise(&r);
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status_message());
     int closed = train_finish(&r);
-    return rc != OK ? rc : closed;
+    return rc != OK ? fail(rc, "%s", message) : closed;
 }

@@ -1,0 +1,62 @@
+"""A real run's checkpoint in PyTorch: torch.load, torchvision's ResNet, torchvision's own transforms over the same folder
+give the loss and the accuracy that linnet reported."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import torch
+    import torchvision
+    from torchvision import transforms as T
+except ImportError as error:
+    print("skipped: %s" % error)
+    sys.exit(77)
+
+SIZE, MEAN, STD = 48, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+def linnet(*arguments):
+    done = subprocess.run([os.environ["LINNET"], *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def evaluate(model, folder):
+    transform = T.Compose([T.Resize(round(SIZE / 0.875)), T.CenterCrop(SIZE), T.ToTensor(), T.Normalize(MEAN, STD)])
+    images = torchvision.datasets.ImageFolder(folder, transform)
+    loss, right = 0.0, 0
+    with torch.no_grad():
+        for x, y in torch.utils.data.DataLoader(images, 32):
+            logits = model(x)
+            loss += torch.nn.functional.cross_entropy(logits, y, reduction="sum").item()
+            right += (logits.argmax(1) == y).sum().item()
+    return loss / len(images), right / len(images), images.classes
+
+
+def main():
+    with tempfile.TemporaryDirectory() as work:
+        data, out = work + "/data", work + "/run"
+        linnet("shapes", data, "--train", "24", "--val", "8", "--size", "60")
+        run = json.loads(linnet("train", "--data", data, "--arch", "resnet18", "--image-size", str(SIZE), "--batch-size", "24",
+                                "--max-epochs", "2", "--lr", "0.02", "--precision", "32-true", "--out", out, "--json"))
+        checkpoint = torch.load(run["last"], map_location="cpu")
+        assert checkpoint["epoch"] == 1 and checkpoint["global_step"] == run["steps"] == 20
+        state = {k[len("model."):]: v for k, v in checkpoint["state_dict"].items()}
+        model = torchvision.models.resnet18(num_classes=10)
+        model.load_state_dict(state, strict=True)
+        assert state["bn1.num_batches_tracked"].item() == 20
+        model.eval()
+        loss, top1, classes = evaluate(model, data + "/val")
+        assert abs(loss - run["loss"]) < 1e-4 * loss, (loss, run["loss"])
+        assert top1 == run["top1"], (top1, run["top1"])
+        assert checkpoint["linnet"]["items"]["class_names"].split("\n") == classes
+        # an optimizer takes the momentum
+        sgd = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
+        sgd.load_state_dict(checkpoint["optimizer_states"][0])
+        assert sgd.state[model.conv1.weight]["momentum_buffer"].abs().sum() > 0
+        print("loss %.6f in both, top-1 %.4f" % (loss, top1))
+
+
+main()
