@@ -7,7 +7,8 @@ if(LINNET_ONEDNN AND ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   target_link_libraries(linnet_engine PRIVATE ${ONEDNN_LIBRARY})
   target_compile_definitions(linnet_engine PRIVATE LINNET_ONEDNN=1)
 else()
-  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/engine/cpu/onednn.c PROPERTIES HEADER_FILE_ONLY ON)
+  file(GLOB cpu_sources ${CMAKE_SOURCE_DIR}/src/engine/cpu/*.c)
+  set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)
 endif()
 
 # -Wno-psabi: vector arguments are wider than the ABI's, but every such function is inlined.
