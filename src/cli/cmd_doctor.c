@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <sys/sysinfo.h>
 
 /** One line of the findings: what, how it stands, and what to do about a lack ("" nothing). */
 typedef struct finding {
@@ -51,8 +50,6 @@ static finding engine_state(const char *device, const char *what) {
     finding f = {.what = what, .advice = ""};
     const char *why = engine_unavailable(device);
     snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready" : why);
-    if (why != NULL)
-        f.advice = "install libdnnl-dev and build again";
     return f;
 }
 
@@ -63,14 +60,21 @@ static finding precision_state(void) {
 }
 
 static finding memory(void) {
-    finding f = {.what = "memory", .advice = ""};
-    struct sysinfo s;
-    char a[32], b[32];
-    if (sysinfo(&s) != 0)
+    finding f = {.what = "memory", .state = "unknown: no /proc/meminfo", .advice = ""};
+    char line[128], a[32], b[32];
+    unsigned long long kib = 0, total = 0, available = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+    if (file == NULL)
         return f;
-    double unit = (double)s.mem_unit;
-    snprintf(f.state, sizeof f.state, "%s, %s free", text_bytes(a, unit * (double)s.totalram),
-             text_bytes(b, unit * (double)(s.freeram + s.bufferram)));
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "MemTotal: %llu", &kib) == 1) /* NOLINT(cert-err34-c): the kernel's own numbers */
+            total = kib;
+        if (sscanf(line, "MemAvailable: %llu", &kib) == 1) /* NOLINT(cert-err34-c) */
+            available = kib;
+    }
+    fclose(file);
+    snprintf(f.state, sizeof f.state, "%s, %s available", text_bytes(a, 1024.0 * (double)total),
+             text_bytes(b, 1024.0 * (double)available));
     return f;
 }
 
