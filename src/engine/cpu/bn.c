@@ -129,28 +129,13 @@ static void statistics_task(void *context, size_t begin, size_t end) {
     }
 }
 
-/** The mean of a few rows. */
+/** The mean of a few rows from the middle. */
 static void find_shift(const bn_call *t) {
-    size_t n = t->m < SHIFT_ROWS ? t->m : SHIFT_ROWS, c = (size_t)t->c;
-    double *sums = t->part; /* not in use yet; one row holds 2c */
+    size_t n = t->m < SHIFT_ROWS ? t->m : SHIFT_ROWS, first = (t->m - n) / 2, c = (size_t)t->c;
     memset(t->shift, 0, c * sizeof *t->shift);
-    const float *zero = t->shift;
-    double *total = t->part + 2 * c * (t->chunk_n > 1 ? 1 : 0);
-    if (total == sums) { /* a single chunk: its rows are as good as any */
-        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){0, n, t->c, t->bf16, false});
-        for (size_t k = 0; k < c; k++)
-            t->shift[k] = (float)(sums[k] / (double)n);
-        return;
-    }
-    memset(total, 0, c * sizeof *total);
-    for (size_t i = 0; i < n; i++) {
-        size_t row = t->m * i / n;
-        t->kernels->bn_sums(sums, t->buffers->x, zero, (bn_range){row, row + 1, t->c, t->bf16, false});
-        for (size_t k = 0; k < c; k++)
-            total[k] += sums[k];
-    }
+    t->kernels->bn_sums(t->part, t->buffers->x, t->shift, (bn_range){first, first + n, t->c, t->bf16, false});
     for (size_t k = 0; k < c; k++)
-        t->shift[k] = (float)(total[k] / (double)n);
+        t->shift[k] = (float)(t->part[k] / (double)n); /* part is written anew afterwards */
 }
 
 int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {

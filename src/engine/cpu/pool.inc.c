@@ -13,7 +13,7 @@ INLINE void maxpool_step(void *y, uint8_t *index, const void *x, const pool_shap
         for (int t = s0; t < s1; t++) {
             size_t at = corner + ((size_t)r * (size_t)s->x.w + (size_t)t) * (size_t)s->x.c;
             vf v = load_x(x, at, lanes, bf16);
-            vi wins = (v > best) | (v != v);
+            vi wins = (v > best) | is_nan(v);
             best = choose(wins, v, best);
             place = (wins & (r * s->kernel + t)) | (~wins & place);
         }

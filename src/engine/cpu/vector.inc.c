@@ -30,6 +30,8 @@ INLINE vf load_f32(const float *p, int lanes) {
 
 INLINE void store_f32(float *p, vf v, int lanes) { memcpy(p, &v, (size_t)lanes * sizeof *p); }
 
+INLINE vi is_nan(vf v) { return ~(vi)(v <= splat(__builtin_inff())); }
+
 INLINE vh round_bf16(vf v) {
 #ifdef __AVX512BF16__
     return (vh)_mm512_cvtneps_pbh((__m512)v);
@@ -37,7 +39,7 @@ INLINE vh round_bf16(vf v) {
     vu bits = (vu)v;
     vu rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     vu quiet = (bits >> 16) | 0x40; /* adding to a NaN could make it infinite */
-    vu nan = (vu)(v != v);
+    vu nan = (vu)is_nan(v);
     return __builtin_convertvector((rounded & ~nan) | (quiet & nan), vh);
 #endif
 }
