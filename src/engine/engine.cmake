@@ -6,8 +6,9 @@ if(LINNET_ONEDNN AND ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   target_include_directories(linnet_engine SYSTEM PRIVATE ${ONEDNN_INCLUDE})
   target_link_libraries(linnet_engine PRIVATE ${ONEDNN_LIBRARY})
   target_compile_definitions(linnet_engine PRIVATE LINNET_ONEDNN=1)
-else()
+else() # the kernels alone stay: their test links them
   file(GLOB cpu_sources ${CMAKE_SOURCE_DIR}/src/engine/cpu/*.c)
+  list(FILTER cpu_sources EXCLUDE REGEX "/kernels[^/]*\\.c$")
   set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)
 endif()
 
