@@ -20,8 +20,8 @@ except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
 
-EPOCHS, BATCH, LR, DECAY, SIZE, CLIP, SCALE = 5, 64, 0.05, 5e-4, 32, 1.0, 0.4
-TRAIN_PER_CLASS, VAL_PER_CLASS, SEEDS = 1000, 200, (1, 2, 3)
+EPOCHS, BATCH, LR, DECAY, SIZE, CLIP, SCALE = 4, 64, 0.05, 5e-4, 32, 1.0, 0.4
+TRAIN_PER_CLASS, VAL_PER_CLASS, SEEDS = 800, 200, (1, 2, 3)
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]
 
 
