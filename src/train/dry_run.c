@@ -84,7 +84,7 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
         folder[0] = 0;
         goto done;
     }
-    snprintf(small->trainer.out, sizeof small->trainer.out, "%s", folder);
+    TRY(config_set(small, "trainer.out", folder, "the dry run"));
     small->trainer.resume[0] = 0;
     small->trainer.max_epochs = 1;
     small->trainer.max_steps = -1;
