@@ -3,8 +3,8 @@
  *     y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,c,r,s]     (linear: + bias[k])
  *
  * dw comes from oneDNN in its own layout and goes through scratch into the gradient's slot (OIHW). In bf16, that of a
- * 1x1 convolution is a plain product dy^T x instead, straight into the slot: twice as fast with AMX, and without the
- * convolution's spinning barrier, which waits long when a thread must share its core. A stride is taken out first. */
+ * 1x1 convolution is a plain product dy^T x instead, straight into the slot: much faster with AMX, no slower without
+ * (bench/results). A stride is taken out first. */
 #include "base/status.h"
 #include "engine/cpu/cpu.h"
 
