@@ -144,10 +144,6 @@ int atomic_write(atomic_file *f, const void *bytes, size_t n) {
     return rc;
 }
 
-int atomic_write_at(atomic_file *f, uint64_t offset, const void *bytes, size_t n) {
-    return write_at(f, offset, bytes, n);
-}
-
 static void folder_sync(const char *path) {
     char folder[PATH_BYTES];
     if (path_format(folder, "%s", path) != OK)

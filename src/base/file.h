@@ -35,8 +35,6 @@ typedef struct atomic_file {
 
 int atomic_open(atomic_file *f, const char *path);
 int atomic_write(atomic_file *f, const void *bytes, size_t n);
-/** Overwrites bytes at an offset that was already written (headers known late). */
-int atomic_write_at(atomic_file *f, uint64_t offset, const void *bytes, size_t n);
 /** fsync and rename: from here on the file is there. On failure the old file stays and the temporary is gone. */
 int atomic_commit(atomic_file *f);
 /** Gives up: removes the temporary. Harmless after commit. */

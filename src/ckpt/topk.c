@@ -51,6 +51,14 @@ void topk_insert(char *evicted, topk *t, const char *path, double value) {
     kept->value = counted(value);
 }
 
+const ckpt_kept *topk_best(const topk *t) {
+    const ckpt_kept *best = NULL;
+    for (int i = 0; i < t->n; i++)
+        if (best == NULL || t->kept[i].value < best->value)
+            best = &t->kept[i];
+    return best;
+}
+
 int topk_name(char *out, const char *folder, int64_t epoch, double val_loss) {
     int rc = OK;
     char value[352], version[32] = "", name[448]; /* the largest double has 309 digits */

@@ -21,6 +21,9 @@ bool topk_admits(const topk *t, double value);
  *  the caller deletes it (never the file the run was resumed from). */
 void topk_insert(char *evicted, topk *t, const char *path, double value);
 
+/** The best file, NULL when none is kept. */
+const ckpt_kept *topk_best(const topk *t);
+
 /** "FOLDER/epoch=7-val_loss=1.23.ckpt", with -v1, -v2, ... when that name is taken on disk. @return 0, E_IO */
 int topk_name(char *out /* 4096 */, const char *folder, int64_t epoch, double val_loss);
 

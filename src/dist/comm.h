@@ -1,4 +1,4 @@
-/** The ranks of a run and what they exchange. One process is a communicator of one rank. */
+/** The ranks of a run and what they exchange. One process has none. */
 #ifndef LINNET_DIST_COMM_H
 #define LINNET_DIST_COMM_H
 
@@ -13,8 +13,5 @@ struct comm {
     void *state;
     int (*all_reduce_mean)(comm *c, void *data, size_t n, size_t element_bytes, void *queue);
 };
-
-/** The communicator of one process; nothing to release. */
-comm comm_single(void);
 
 #endif

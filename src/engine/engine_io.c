@@ -99,12 +99,10 @@ done:
 
 static int init_parameters(engine *e, uint64_t seed) {
     const net *n = e->net;
-    size_t largest = 1;
+    size_t largest = net_largest(n);
     float *values = NULL;
     double *wide = NULL;
     int rc = OK;
-    for (int i = 0; i < n->param_n; i++)
-        largest = n->param[i].count > largest ? n->param[i].count : largest;
     TRY(memory_zeroed(&values, largest, sizeof *values));
     TRY(memory_zeroed(&wide, largest, sizeof *wide));
     for (int i = 0; i < n->param_n; i++) {

@@ -49,6 +49,15 @@ static int find_stats(const net *n, const char *name) {
     return -1;
 }
 
+size_t net_largest(const net *n) {
+    size_t most = 1;
+    for (int i = 0; i < n->param_n; i++)
+        most = n->param[i].count > most ? n->param[i].count : most;
+    for (int i = 0; i < n->stats_n; i++)
+        most = 2 * (size_t)n->stats[i].c > most ? 2 * (size_t)n->stats[i].c : most;
+    return most;
+}
+
 int net_find_param(const net *n, const char *name) {
     for (int i = 0; i < n->param_n; i++)
         if (strcmp(n->param[i].name, name) == 0)

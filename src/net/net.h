@@ -97,6 +97,9 @@ void net_init_param(float *out, const net *n, int i, uint64_t seed);
 /** Multiply-accumulates of one image's forward pass (convolutions and linear). */
 double net_macs(const net *n, int h, int w);
 
+/** Elements of the largest parameter or pair of statistics: room to read any of them. */
+size_t net_largest(const net *n);
+
 /** Number of the parameter or statistics entry of that name, or -1. */
 int net_find_param(const net *n, const char *name);
 

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "train/step.h"
 
 static int evaluate_batch(metrics *m, setup *s, const batch *b) {
     engine_plan *p = NULL;
@@ -13,10 +14,8 @@ static int evaluate_batch(metrics *m, setup *s, const batch *b) {
     TRY(engine_forward(s->engine, p));
     TRY(engine_loss(s->engine, p));
     TRY(engine_result(&r, s->engine));
-    m->loss_sum += r.loss_sum;
-    m->images += r.images;
-    m->top1 += r.top1;
-    m->top5 += r.top5;
+    metrics some = step_metrics(&r);
+    metrics_add(m, &some);
 done:
     return rc;
 }

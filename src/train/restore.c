@@ -69,15 +69,6 @@ static int read_tensor(double *out, const ckpt *c, const char *path, const char 
     return OK;
 }
 
-static int scratch_for(double **out, const net *n) {
-    size_t most = 1;
-    for (int i = 0; i < n->param_n; i++)
-        most = n->param[i].count > most ? n->param[i].count : most;
-    for (int i = 0; i < n->stats_n; i++)
-        most = 2 * (size_t)n->stats[i].c > most ? 2 * (size_t)n->stats[i].c : most;
-    return memory_zeroed(out, most, sizeof **out);
-}
-
 static int restore_stats(setup *s, const ckpt *c, const char *path, double *one) {
     int rc = OK;
     for (int i = 0; i < s->net->stats_n; i++) {
@@ -97,7 +88,7 @@ done:
 static int restore_weights(setup *s, const ckpt *c, const char *path, bool new_head) {
     double *one = NULL;
     int rc = OK;
-    TRY(scratch_for(&one, s->net));
+    TRY(memory_zeroed(&one, net_largest(s->net), sizeof *one));
     for (int i = 0; i < s->net->param_n; i++) {
         const param *p = &s->net->param[i];
         const ckpt_tensor *t = find_prefixed(c, p->name);
@@ -127,7 +118,7 @@ static int restore_momentum(setup *s, const ckpt *c, const char *path) {
     if (c->momentum_n != s->net->param_n)
         return fail(E_FORMAT, "%s holds momentum for %d parameters, the network has %d", path, c->momentum_n,
                     s->net->param_n);
-    TRY(scratch_for(&one, s->net));
+    TRY(memory_zeroed(&one, net_largest(s->net), sizeof *one));
     for (int i = 0; i < s->net->param_n; i++) {
         const param *p = &s->net->param[i];
         const ckpt_tensor *t = &c->momentum[i];

@@ -13,9 +13,10 @@ static int cores(void) {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-const char *setup_device(const config *c) { return strcmp(c->trainer.device, "auto") == 0 ? "cpu" : c->trainer.device; }
-
-int setup_threads(const config *c) { return c->trainer.threads > 0 ? c->trainer.threads : cores(); }
+/** "auto" resolved: the device that will be used. */
+static const char *device_name(const config *c) {
+    return strcmp(c->trainer.device, "auto") == 0 ? "cpu" : c->trainer.device;
+}
 
 int setup_resize(const config *c) {
     if (c->data.resize_size > 0)
@@ -23,7 +24,8 @@ int setup_resize(const config *c) {
     return (int)nearbyint(c->data.image_size / 0.875); /* 256 for 224 */
 }
 
-int setup_precision(precision *out, const config *c, const char *device) {
+/** "auto" resolved for this machine. @return 0, E_OPTION */
+static int choose_precision(precision *out, const config *c, const char *device) {
     const char *name = c->trainer.precision;
     if (strcmp(name, "auto") == 0) {
         *out = strcmp(device, "cpu") == 0 && engine_has_bf16() ? PRECISION_BF16 : PRECISION_32;
@@ -41,11 +43,14 @@ int setup_precision(precision *out, const config *c, const char *device) {
 /** Decoding needs a core's share of what computing takes; the team keeps the rest. */
 static int workers_auto(void) { return 1 + cores() / 8; }
 
+static int val_batch_size(const config *c) {
+    return c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
+}
+
 loader_options setup_loader_options(const config *c, bool training) {
-    int val_batch = c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
     loader_options o = {.transform = transform_default(training, c->data.image_size, setup_resize(c)),
                         .limits = image_limits_default(),
-                        .batch_size = training ? c->data.batch_size : val_batch,
+                        .batch_size = training ? c->data.batch_size : val_batch_size(c),
                         .workers = c->data.workers > 0 ? c->data.workers : workers_auto(),
                         .ahead = c->data.ahead,
                         .seed = c->trainer.seed,
@@ -67,15 +72,15 @@ loader_options setup_loader_options(const config *c, bool training) {
 
 static int open_engine(setup *s, int classes) {
     const config *c = s->config;
-    const char *device = setup_device(c);
+    const char *device = device_name(c);
     engine_options o = engine_options_default();
     int rc = OK;
-    TRY(setup_precision(&s->precision, c, device));
+    TRY(choose_precision(&s->precision, c, device));
     net_options n = {
         .classes = classes, .zero_gamma = c->model.zero_gamma, .decay_all = c->optimizer.decay_norm_and_bias};
     TRY(net_create(&s->net, c->model.arch, &n));
     o.precision = s->precision;
-    o.threads = setup_threads(c);
+    o.threads = c->trainer.threads > 0 ? c->trainer.threads : cores();
     for (int i = 0; i < 3; i++) {
         o.mean[i] = (float)c->data.mean[i];
         o.std[i] = (float)c->data.std[i];
@@ -184,8 +189,8 @@ int setup_compile(engine_memory *out, setup *s) {
     engine_plan *p = NULL;
     TRY(compile_last(s, size));
     if (s->val_batches > 0) {
-        int64_t val = c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
-        TRY(engine_compile(&p, s->engine, (int)(val < s->val->image_n ? val : s->val->image_n), size, size, false));
+        int val = val_batch_size(c);
+        TRY(engine_compile(&p, s->engine, val < s->val->image_n ? val : (int)s->val->image_n, size, size, false));
     }
     TRY(engine_compile(&p, s->engine, setup_batch_images(s, 0), size, size, true));
     *out = engine_plan_memory(s->engine, p);

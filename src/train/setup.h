@@ -23,11 +23,6 @@ typedef struct setup {
     double base_lr;
 } setup;
 
-/** "auto" resolved for this machine. @return 0, E_OPTION */
-int setup_precision(precision *out, const config *c, const char *device);
-/** "auto" resolved: the device that will be used. */
-const char *setup_device(const config *c);
-int setup_threads(const config *c);
 int setup_resize(const config *c);
 loader_options setup_loader_options(const config *c, bool training);
 

@@ -76,22 +76,13 @@ static int stats_after(const net *n, int i) {
     return -1;
 }
 
-static size_t largest(const net *n) {
-    size_t most = 0;
-    for (int i = 0; i < n->param_n; i++)
-        most = n->param[i].count > most ? n->param[i].count : most;
-    for (int i = 0; i < n->stats_n; i++)
-        most = 2 * (size_t)n->stats[i].c > most ? 2 * (size_t)n->stats[i].c : most;
-    return most;
-}
-
 static int gather_tensors(gathered *g, const setup *s, const train_state *t) {
     const net *n = s->net;
     size_t tensors = (size_t)n->param_n * 2 + (size_t)n->stats_n * 2;
     size_t bytes = (n->weight_n * 2 + n->stats_elements) * ckpt_type_bytes(value_type(s)) + tensors * MEMORY_ALIGN;
     double *one = NULL;
     int rc = OK;
-    TRY(memory_zeroed(&one, largest(n), sizeof *one));
+    TRY(memory_zeroed(&one, net_largest(n), sizeof *one));
     TRY(memory_zeroed(&g->values, bytes, 1));
     TRY(memory_zeroed(&g->c.state, (size_t)(n->param_n + 3 * n->stats_n), sizeof *g->c.state));
     TRY(memory_zeroed(&g->c.momentum, (size_t)n->param_n, sizeof *g->c.momentum));
@@ -203,9 +194,8 @@ static void gather_progress(ckpt *c, const setup *s, const train_state *t, const
                         .nesterov = o->optimizer.nesterov};
     c->kept = kept->kept;
     c->kept_n = kept->n;
-    c->best_value = NAN;
-    for (int i = 0; i < kept->n; i++)
-        c->best_value = !(c->best_value <= kept->kept[i].value) ? kept->kept[i].value : c->best_value;
+    const ckpt_kept *best = topk_best(kept);
+    c->best_value = best != NULL ? best->value : NAN;
     c->current_value = t->epoch_done ? metrics_loss(&t->val) : NAN;
     snprintf(c->monitor_dir, sizeof c->monitor_dir, "%s", f->checkpoints);
     snprintf(c->last_path, sizeof c->last_path, "%s", f->last);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** The file to go on from: --resume FILE, or for auto the newest last*.ckpt; "" begins anew. */
+/** The file to go on from: --resume FILE, or for auto the newest checkpoint of the run's folder; "" begins anew. */
 static int find_resume(train_run_state *r, const config *c) {
     char real[PATH_MAX];
     const char *resume = c->trainer.resume;

@@ -15,6 +15,13 @@ typedef struct metrics {
     long long images, top1, top5;
 } metrics;
 
+static inline void metrics_add(metrics *m, const metrics *more) {
+    m->loss_sum += more->loss_sum;
+    m->images += more->images;
+    m->top1 += more->top1;
+    m->top5 += more->top5;
+}
+
 static inline double metrics_loss(const metrics *m) { return m->images > 0 ? m->loss_sum / (double)m->images : NAN; }
 static inline double metrics_top1(const metrics *m) {
     return m->images > 0 ? (double)m->top1 / (double)m->images : NAN;

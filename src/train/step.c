@@ -9,6 +9,10 @@ static int micro_batches(const setup *s, int64_t first) {
     return left < k ? (int)left : k;
 }
 
+metrics step_metrics(const engine_result_data *r) {
+    return (metrics){.loss_sum = r->loss_sum, .images = r->images, .top1 = r->top1, .top5 = r->top5};
+}
+
 engine_hyper step_hyper(const setup *s, const train_state *t) {
     const config *c = s->config;
     int images = 0;
@@ -63,9 +67,7 @@ int train_step(step_result *out, setup *s, train_state *t) {
     TRY(engine_unscale(s->engine));
     TRY(engine_update(s->engine));
     TRY(engine_result(&r, s->engine));
-    *out = (step_result){.metrics = {.loss_sum = r.loss_sum, .images = r.images, .top1 = r.top1, .top5 = r.top5},
-                         .lr = h.lr,
-                         .grad_norm = r.grad_norm};
+    *out = (step_result){.metrics = step_metrics(&r), .lr = h.lr, .grad_norm = r.grad_norm};
     if (!r.finite) {
         rc = fail(E_NONFINITE, "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made",
                   (long long)t->global_step, metrics_loss(&out->metrics), h.lr);
@@ -76,10 +78,7 @@ int train_step(step_result *out, setup *s, train_state *t) {
     t->global_step++;
     t->batches_seen += n;
     t->batch_in_epoch += n;
-    t->train.loss_sum += r.loss_sum;
-    t->train.images += r.images;
-    t->train.top1 += r.top1;
-    t->train.top5 += r.top5;
+    metrics_add(&t->train, &out->metrics);
 done:
     return rc;
 }

@@ -11,6 +11,9 @@ typedef struct step_result {
     double grad_norm; /* before clipping */
 } step_result;
 
+/** The sums that an engine has counted. */
+metrics step_metrics(const engine_result_data *r);
+
 /** What the device reads in the step that begins at `t`. */
 engine_hyper step_hyper(const setup *s, const train_state *t);
 

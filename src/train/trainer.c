@@ -237,19 +237,14 @@ done:
 
 static void summarise(train_run_state *r) {
     train_summary *s = r->summary;
-    const topk *best = &r->state.best;
+    const ckpt_kept *best = topk_best(&r->state.best);
     s->seconds = clock_seconds() - r->started;
     s->images_per_second = r->train_seconds > 0 ? (double)s->images / r->train_seconds : 0;
     s->epochs_done = r->state.epoch;
     s->global_step = r->state.global_step;
-    s->best_loss = NAN;
+    s->best_loss = best != NULL ? best->value : NAN;
+    snprintf(s->best, sizeof s->best, "%s", best != NULL ? best->path : "");
     snprintf(s->logs, sizeof s->logs, "%s", r->folder.logs);
-    for (int i = 0; i < best->n; i++) {
-        if (!(s->best_loss <= best->kept[i].value)) {
-            s->best_loss = best->kept[i].value;
-            snprintf(s->best, sizeof s->best, "%s", best->kept[i].path);
-        }
-    }
 }
 
 /** After an error: what can still be kept is. The first message stays, with where to go on from. */

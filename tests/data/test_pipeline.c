@@ -1,5 +1,5 @@
 /* The loader with the real decoder: what it delivers is what transform_load gives for the image at each place. */
-#include "check.h"
+#include "root.h"
 
 #include "base/file.h"
 #include "base/random.h"
@@ -12,20 +12,6 @@
 
 #define SIZE 40
 #define SEED 9
-
-static char root[256];
-
-static int set_up(void **state) {
-    (void)state;
-    make_temporary_folder(root);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    remove_folder(root);
-    return 0;
-}
 
 static loader_options options(bool training, int workers) {
     return (loader_options){.transform = transform_default(training, SIZE, 46),
@@ -151,8 +137,8 @@ static void test_broken_jpegs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_shapes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_broken_jpegs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shapes, root_set_up, root_tear_down),
+        cmocka_unit_test_setup_teardown(test_broken_jpegs, root_set_up, root_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* The made-up dataset: complete, the same for the same seed, readable, and not to be told by its colours. */
-#include "check.h"
+#include "root.h"
 
 #include "base/file.h"
 #include "data/dataset.h"
@@ -8,20 +8,6 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-
-static char root[256];
-
-static int set_up(void **state) {
-    (void)state;
-    make_temporary_folder(root);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    remove_folder(root);
-    return 0;
-}
 
 static void write_shapes(char folder[PATH_BYTES], const char *name, int train_n, int val_n, int size, uint64_t seed) {
     shapes_options o = {.train_n = train_n, .val_n = val_n, .size = size, .seed = seed};
@@ -149,10 +135,10 @@ static void test_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_files, root_set_up, root_tear_down),
         cmocka_unit_test(test_colours_do_not_tell),
         cmocka_unit_test(test_classes_differ),
-        cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failures, root_set_up, root_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
