@@ -43,6 +43,13 @@ typedef struct ckpt_schedule {
     int t_max; /* cosine */
 } ckpt_schedule;
 
+/** torch.amp.GradScaler's state. */
+typedef struct ckpt_scaler {
+    bool on; /* the run scales its loss (16-mixed) */
+    double scale, growth_factor, backoff_factor;
+    int growth_interval, growth_tracker;
+} ckpt_scaler;
+
 /** One of the best k files. */
 typedef struct ckpt_kept {
     char path[4096];
@@ -74,6 +81,7 @@ typedef struct ckpt {
     int param_n; /* parameters in the optimizer's group */
     ckpt_sgd sgd;
     ckpt_schedule schedule;
+    ckpt_scaler scaler;
 
     ckpt_kept *kept; /* the best k by val_loss, this file included */
     int kept_n;

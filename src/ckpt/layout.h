@@ -19,8 +19,8 @@ typedef struct layout_field {
     size_t offset;
 } layout_field;
 
-extern const layout_field layout_progress[], layout_sgd[], layout_schedule[]; /* end with a NULL key */
-extern const char *const layout_kinds[4];                                     /* of ckpt_schedule_kind */
+extern const layout_field layout_progress[], layout_sgd[], layout_schedule[], layout_scaler[]; /* end with a NULL key */
+extern const char *const layout_kinds[4]; /* of ckpt_schedule_kind */
 
 /** Writes the whole pickle; errors stay in p->rc. */
 void layout_write(pickle *p, const ckpt *c);

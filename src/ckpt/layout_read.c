@@ -235,6 +235,20 @@ static int ranges_check(const ckpt *c) {
     return OK;
 }
 
+static int read_scaler(ckpt *c, const value *dict) {
+    int rc = OK;
+    ckpt_scaler *s = &c->scaler;
+    if (dict == NULL || dict->kind != VALUE_DICT || dict_n(dict) == 0) /* a disabled GradScaler's state is empty */
+        return OK;
+    TRY(layout_read_fields(s, layout_scaler, dict));
+    if (!(s->scale > 0 && s->scale < INFINITY && s->growth_factor >= 1 && s->backoff_factor > 0 &&
+          s->backoff_factor < 1 && s->growth_interval > 0 && s->growth_tracker >= 0))
+        return fail(E_FORMAT, "impossible state of the loss scaler: scale %g", s->scale);
+    s->on = true;
+done:
+    return rc;
+}
+
 int layout_read(ckpt *c, const value *top, tensor_source *source) {
     int rc = OK;
     const value *own = dict_get(top, "linnet"), *version = dict_get(top, "pytorch-lightning_version");
@@ -249,6 +263,7 @@ int layout_read(ckpt *c, const value *top, tensor_source *source) {
     else
         goto done;
     TRY(layout_read_optimizer(c, top, source));
+    TRY(read_scaler(c, dict_get(top, "MixedPrecision")));
     TRY(layout_read_items(&c->hyper, &c->hyper_n, dict_get(top, "hyper_parameters"), source));
     TRY(ranges_check(c));
 done:

@@ -47,6 +47,15 @@ const layout_field layout_schedule[] = {
     {0},
 };
 
+const layout_field layout_scaler[] = {
+    {"scale", 'd', offsetof(ckpt_scaler, scale)},
+    {"growth_factor", 'd', offsetof(ckpt_scaler, growth_factor)},
+    {"backoff_factor", 'd', offsetof(ckpt_scaler, backoff_factor)},
+    {"growth_interval", 'i', offsetof(ckpt_scaler, growth_interval)},
+    {"_growth_tracker", 'i', offsetof(ckpt_scaler, growth_tracker)},
+    {0},
+};
+
 static void write_fields(pickle *p, const layout_field *fields, const void *object) {
     for (const layout_field *f = fields; f->key != NULL; f++) {
         const void *at = (const char *)object + f->offset;
@@ -322,6 +331,11 @@ void layout_write(pickle *p, const ckpt *c) {
     write_callbacks(p, c);
     write_optimizer(p, c);
     write_schedule(p, &c->schedule);
+    if (c->scaler.on) { /* Lightning's precision plugin of that name keeps torch's GradScaler here */
+        pickle_item_dict(p, "MixedPrecision");
+        write_fields(p, layout_scaler, &c->scaler);
+        pickle_dict_end(p);
+    }
     pickle_item_string(p, "hparams_name", "kwargs");
     pickle_item_dict(p, "hyper_parameters");
     write_items(p, c->hyper, c->hyper_n);

@@ -117,10 +117,9 @@ static int check_training(const config *c) {
     if (c->schedule.warmup_epochs > c->trainer.max_epochs)
         return fail(E_OPTION, "schedule.warmup_epochs %d is over trainer.max_epochs %d: lower it",
                     c->schedule.warmup_epochs, c->trainer.max_epochs);
-    bool cpu = strcmp(c->trainer.device, "cpu") == 0 || strcmp(c->trainer.device, "ref") == 0;
-    if (cpu && strcmp(c->trainer.precision, "16-mixed") == 0)
-        return fail(E_OPTION, "trainer.precision 16-mixed needs trainer.device cuda; on %s take bf16-mixed or 32-true",
-                    c->trainer.device);
+    if (strcmp(c->trainer.device, "cpu") == 0 && strcmp(c->trainer.precision, "16-mixed") == 0)
+        return fail(E_OPTION,
+                    "trainer.precision 16-mixed needs trainer.device cuda; on cpu take bf16-mixed or 32-true");
     if (c->model.init[0] != 0 && c->trainer.resume[0] != 0 && strcmp(c->trainer.resume, "auto") != 0)
         return fail(E_OPTION, "model.init and trainer.resume both name weights to start from: give one of them");
     return OK;

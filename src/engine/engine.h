@@ -28,7 +28,8 @@ typedef enum precision { PRECISION_32, PRECISION_BF16, PRECISION_16 } precision;
 const char *precision_name(precision p);
 
 typedef struct engine_options {
-    precision precision;   /* the ref engine computes in double whatever this says */
+    precision precision;   /* the ref engine computes in double whatever this says; with 16-mixed its scaled gradients
+                              overflow where those of fp16 do */
     int threads;           /* CPU threads; 0: all cores this process may use */
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
@@ -119,6 +120,13 @@ int engine_reset_result(engine *e);
 typedef enum engine_what { ENGINE_WEIGHT, ENGINE_GRADIENT, ENGINE_MOMENTUM, ENGINE_STATS } engine_what;
 int engine_read(double *out, engine *e, engine_what what, int i);
 int engine_write(engine *e, engine_what what, int i, const double *values);
+
+/** All weights, momentum and running statistics as they are now, bit for bit, in host memory; put back as often as
+ *  wanted. The caller frees it. @return 0, E_NOMEM, E_DEVICE */
+typedef struct engine_snapshot engine_snapshot;
+int engine_snapshot_take(engine_snapshot **out, engine *e);
+int engine_snapshot_put(engine *e, const engine_snapshot *s);
+void engine_snapshot_free(engine_snapshot *s);
 
 /** Tensor `t` (NET_INPUT or a layer's number) of the plan's last run, NHWC. Logits (the last tensor) are always
  *  readable after forward; others need options.keep_tensors. */

@@ -135,6 +135,61 @@ done:
     return rc;
 }
 
+struct engine_snapshot {
+    unsigned char *bytes; /* the three arenas, one after the other */
+};
+
+typedef struct arena_span {
+    void *memory;
+    size_t bytes;
+} arena_span;
+
+enum { STATE_ARENAS = 3 };
+
+static void state_arenas(arena_span out[STATE_ARENAS], const engine *e) {
+    size_t one = element_bytes(e->ops->master);
+    out[0] = (arena_span){e->weight, e->net->weight_n * one};
+    out[1] = (arena_span){e->momentum, e->net->weight_n * one};
+    out[2] = (arena_span){e->stats, e->net->stats_elements * one};
+}
+
+int engine_snapshot_take(engine_snapshot **out, engine *e) {
+    arena_span part[STATE_ARENAS];
+    engine_snapshot *s = NULL;
+    size_t at = 0, total = 0;
+    int rc = OK;
+    state_arenas(part, e);
+    for (int i = 0; i < STATE_ARENAS; i++)
+        total += part[i].bytes;
+    TRY(memory_zeroed(&s, 1, sizeof *s));
+    TRY(memory_zeroed(&s->bytes, total, 1));
+    for (int i = 0; i < STATE_ARENAS; at += part[i++].bytes)
+        TRY(e->ops->download(e->device, s->bytes + at, part[i].memory, part[i].bytes));
+    *out = s;
+    s = NULL; /* now owned by the caller */
+done:
+    engine_snapshot_free(s);
+    return rc;
+}
+
+int engine_snapshot_put(engine *e, const engine_snapshot *s) {
+    arena_span part[STATE_ARENAS];
+    size_t at = 0;
+    int rc = OK;
+    state_arenas(part, e);
+    e->version++;
+    for (int i = 0; i < STATE_ARENAS; at += part[i++].bytes)
+        TRY(e->ops->upload(e->device, part[i].memory, s->bytes + at, part[i].bytes));
+done:
+    return rc;
+}
+
+void engine_snapshot_free(engine_snapshot *s) {
+    if (s != NULL)
+        free(s->bytes);
+    free(s);
+}
+
 static int check_tensor(const engine *e, const engine_plan *p, int t) {
     if (t < NET_INPUT || t >= e->net->layer_n)
         return fail(E_OPTION, "tensor %d of %d", t, e->net->layer_n);

@@ -41,15 +41,14 @@ static int read_back(const config *c, const char *path) {
     int rc = OK;
     TRY(ckpt_load(&first, path));
     TRY(setup_open(&s, c));
-    TRY(topk_init(&t.best, c->checkpoint.top_k));
-    TRY(schedule_init(&t.schedule, c, s.base_lr));
+    TRY(train_state_init(&t, c, s.base_lr, s.precision == PRECISION_16));
     TRY(snapshot_restore(&s, &t, first, path, &f));
     TRY(path_format(again, "%s.again", path));
     TRY(snapshot_save(again, &s, &t, &t.best, &f));
     TRY(ckpt_load(&second, again));
     TRY(compare(first, second, path));
 done:
-    topk_deinit(&t.best);
+    train_state_deinit(&t);
     setup_close(&s);
     ckpt_free(first);
     ckpt_free(second);

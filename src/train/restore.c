@@ -226,6 +226,14 @@ done:
     return rc;
 }
 
+/** Without a saved state (a run of another precision before) scaling starts anew. */
+static void restore_scaler(train_state *t, const ckpt *c) {
+    if (!t->scaler.on || !c->scaler.on)
+        return;
+    t->scaler.state = c->scaler;
+    t->scaler.skipped = own_int(c, "skipped_steps", 0);
+}
+
 /** The schedule goes on from its state; its options are those of this run, a new base LR included. */
 static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     ckpt_schedule *now = &t->schedule.state;
@@ -255,6 +263,7 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
     TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     restore_schedule(t, c, path);
+    restore_scaler(t, c);
     const ckpt_tensor *seen = find_prefixed(c, "bn1.num_batches_tracked");
     t->batches_seen = seen != NULL && seen->type == CKPT_I64 ? *(const int64_t *)seen->data : 0;
     t->global_step = c->global_step;

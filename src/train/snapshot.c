@@ -159,6 +159,7 @@ static int gather_own(gathered *g, const setup *s, const train_state *t, const r
     add_int(own, n, "train_images_seen", t->train.images);
     add_int(own, n, "train_top1", t->train.top1);
     add_int(own, n, "train_top5", t->train.top5);
+    add_int(own, n, "skipped_steps", t->scaler.skipped);
     add_string(own, n, "bad_train", text_string(&g->bad_train));
     add_string(own, n, "bad_val", text_string(&g->bad_val));
     add_string(own, n, "precision", precision_name(s->precision));
@@ -186,6 +187,7 @@ static void gather_progress(ckpt *c, const setup *s, const train_state *t, const
     c->batch_in_epoch = t->batch_in_epoch;
     c->epoch_done = t->epoch_done;
     c->schedule = t->schedule.state;
+    c->scaler = t->scaler.state;
     c->sgd = (ckpt_sgd){.lr = t->schedule.state.last_lr,
                         .initial_lr = t->schedule.state.base_lr,
                         .momentum = o->optimizer.momentum,

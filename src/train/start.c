@@ -90,9 +90,8 @@ int train_start(train_run_state *r, train_summary *out, const config *c, const t
     TRY(config_check(c));
     TRY(setup_open(&r->setup, c));
     TRY(run_folder_open(&r->folder, c->trainer.out, c->model.arch));
-    TRY(topk_init(&r->state.best, c->checkpoint.top_k));
+    TRY(train_state_init(&r->state, c, r->setup.base_lr, r->setup.precision == PRECISION_16));
     TRY(setup_compile(&r->memory, &r->setup));
-    TRY(schedule_init(&r->state.schedule, c, r->setup.base_lr));
     TRY(resume(r, c));
     if (r->state.epoch >= c->trainer.max_epochs) {
         log_info("all %lld epochs are done already: raise trainer.max_epochs to go on", (long long)r->state.epoch);
@@ -108,7 +107,7 @@ done:
 int train_finish(train_run_state *r) {
     int rc = logbook_close(&r->logbook);
     progress_close(r->progress);
-    topk_deinit(&r->state.best);
+    train_state_deinit(&r->state);
     run_folder_close(&r->folder);
     setup_close(&r->setup);
     return rc;

@@ -3,6 +3,7 @@
 #define LINNET_TRAIN_STATE_H
 
 #include "ckpt/topk.h"
+#include "train/scaler.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -36,12 +37,18 @@ typedef struct train_state {
     bool epoch_done;        /* validated, scheduled and saved too */
     int64_t global_step;    /* optimizer steps done */
     bool momentum;          /* the optimizer has momentum: false before the first step */
-    bool in_step;           /* a step has begun and is not done: not a state to save */
+    bool in_step;           /* a step has begun and is not done, or failed: not a state to save */
     int64_t batches_seen;   /* training forward passes: batch norm's num_batches_tracked */
     metrics train;          /* of the epoch so far */
     metrics val;            /* of the last validation */
     schedule schedule;
+    scaler scaler;
     topk best;
 } train_state;
+
+/** The beginning of a run. @param scaling 16-mixed. @return 0, E_OPTION, E_NOMEM; train_state_deinit is due either way
+ */
+int train_state_init(train_state *t, const config *c, double base_lr, bool scaling);
+void train_state_deinit(train_state *t);
 
 #endif

@@ -26,7 +26,7 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
                           .nesterov = c->optimizer.nesterov,
                           .first_step = !t->momentum,
                           .clip_norm = c->trainer.clip_norm,
-                          .loss_scale = 1,
+                          .loss_scale = scaler_scale(&t->scaler),
                           .label_smoothing = c->optimizer.label_smoothing,
                           .images = images};
 }
@@ -67,14 +67,11 @@ int train_step(step_result *out, setup *s, train_state *t) {
     TRY(engine_unscale(s->engine));
     TRY(engine_update(s->engine));
     TRY(engine_result(&r, s->engine));
-    *out = (step_result){.metrics = step_metrics(&r), .lr = h.lr, .grad_norm = r.grad_norm};
-    if (!r.finite) {
-        rc = fail(E_NONFINITE, "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made",
-                  (long long)t->global_step, metrics_loss(&out->metrics), h.lr);
-        goto done;
-    }
-    t->in_step = false;
-    t->momentum = true;
+    *out = (step_result){
+        .metrics = step_metrics(&r), .lr = h.lr, .grad_norm = r.grad_norm, .scale = h.loss_scale, .finite = r.finite};
+    scaler_update(&t->scaler, r.finite);
+    t->in_step = !r.finite && !t->scaler.on;
+    t->momentum = t->momentum || r.finite;
     t->global_step++;
     t->batches_seen += n;
     t->batch_in_epoch += n;

@@ -9,6 +9,8 @@ typedef struct step_result {
     metrics metrics; /* of this step's images */
     double lr;
     double grad_norm; /* before clipping */
+    double scale;     /* of the loss */
+    bool finite;      /* false: the gradient was not, and weights and momentum are untouched */
 } step_result;
 
 /** The sums that an engine has counted. */
@@ -17,9 +19,9 @@ metrics step_metrics(const engine_result_data *r);
 /** What the device reads in the step that begins at `t`. */
 engine_hyper step_hyper(const setup *s, const train_state *t);
 
-/** Moves `t` on by one step. At the end of an epoch the last step has fewer micro-batches.
- *  @return 0; E_NONFINITE (weights and momentum untouched; names step, loss and LR); what loading or computing failed
- * with */
+/** Moves `t` on by one step, a skipped one included (as Lightning counts). At the end of an epoch the last step has
+ *  fewer micro-batches. A gradient that is not finite is the loss scaler's to handle; without one `t->in_step` stays.
+ *  @return 0, what loading or computing failed with */
 int train_step(step_result *out, setup *s, train_state *t);
 
 #endif

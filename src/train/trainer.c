@@ -108,16 +108,26 @@ done:
     return rc;
 }
 
+/** With a loss scaler the step was skipped; else the run ends. */
+static int not_finite(const train_run_state *r, const step_result *step) {
+    const char *last = r->summary->last;
+    if (r->state.scaler.on)
+        return OK;
+    return fail(E_NONFINITE,
+                "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made; %s%s. Try a lower "
+                "optimizer.lr or a warm-up",
+                (long long)r->state.global_step - 1, metrics_loss(&step->metrics), step->lr,
+                last[0] != 0 ? "last good checkpoint: " : "there is no checkpoint yet", last);
+}
+
 static int one_step(train_run_state *r, epoch_clock *k) {
     step_result step;
     int64_t before = r->state.batch_in_epoch;
-    int rc = train_step(&step, &r->setup, &r->state);
-    if (rc == E_NONFINITE && r->summary->last[0] != 0)
-        return fail(rc, "%s; last good checkpoint: %s. Try a lower optimizer.lr or a warm-up", status_message(),
-                    r->summary->last);
-    if (rc == E_NONFINITE)
-        return fail(rc, "%s; there is no checkpoint yet. Try a lower optimizer.lr or a warm-up", status_message());
-    TRY(rc);
+    int rc = OK;
+    TRY(train_step(&step, &r->setup, &r->state));
+    if (!step.finite) {
+        TRY(not_finite(r, &step));
+    }
     k->images += step.metrics.images;
     k->batches += r->state.batch_in_epoch - before;
     r->summary->images += step.metrics.images;

@@ -83,6 +83,12 @@ static inline ckpt *sample_make(void) {
     c->sgd = (ckpt_sgd){
         .lr = 0.1 / 7, .initial_lr = 0.1, .momentum = 0.9, .dampening = 0.25, .weight_decay = 1e-4, .nesterov = true};
     sample_schedule(c, CKPT_SCHEDULE_PLATEAU);
+    c->scaler = (ckpt_scaler){.on = true,
+                              .scale = 32768,
+                              .growth_factor = 2,
+                              .backoff_factor = 0.5,
+                              .growth_interval = 2000,
+                              .growth_tracker = 17};
     c->kept = calloc(3, sizeof *c->kept);
     for (; c->kept_n < 3; c->kept_n++) {
         snprintf(c->kept[c->kept_n].path, sizeof c->kept[0].path, "/runs/caf\xc3\xa9 \xff\xed\xb2\x80/e=%d.ckpt",
@@ -157,6 +163,15 @@ static inline void assert_same_schedule(const ckpt_schedule *a, const ckpt_sched
     assert_int_equal(a->t_max, b->t_max);
 }
 
+static inline void assert_same_scaler(const ckpt_scaler *a, const ckpt_scaler *b) {
+    assert_int_equal(a->on, b->on);
+    assert_same_double(a->scale, b->scale);
+    assert_same_double(a->growth_factor, b->growth_factor);
+    assert_same_double(a->backoff_factor, b->backoff_factor);
+    assert_int_equal(a->growth_interval, b->growth_interval);
+    assert_int_equal(a->growth_tracker, b->growth_tracker);
+}
+
 static inline void assert_same(const ckpt *a, const ckpt *b) {
     assert_int_equal(a->epoch, b->epoch);
     assert_int_equal(a->global_step, b->global_step);
@@ -173,6 +188,7 @@ static inline void assert_same(const ckpt *a, const ckpt *b) {
     assert_same_double(a->sgd.weight_decay, b->sgd.weight_decay);
     assert_int_equal(a->sgd.nesterov, b->sgd.nesterov);
     assert_same_schedule(&a->schedule, &b->schedule);
+    assert_same_scaler(&a->scaler, &b->scaler);
     assert_int_equal(a->kept_n, b->kept_n);
     for (int i = 0; i < a->kept_n; i++) {
         assert_string_equal(a->kept[i].path, b->kept[i].path);

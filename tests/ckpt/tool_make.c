@@ -45,6 +45,12 @@ static void fill(ckpt *c, const char *schedule, bool end) {
     c->best_value = c->current_value = 0.5;
     c->param_n = c->momentum_n;
     c->sgd = (ckpt_sgd){.lr = 0.1, .initial_lr = 0.1, .momentum = 0.9, .weight_decay = 1e-4};
+    c->scaler = (ckpt_scaler){.on = true,
+                              .scale = 32768,
+                              .growth_factor = 2,
+                              .backoff_factor = 0.5,
+                              .growth_interval = 2000,
+                              .growth_tracker = 17};
     c->schedule = (ckpt_schedule){.last_epoch = end ? 2 : 1,
                                   .base_lr = 0.1,
                                   .last_lr = 0.1,

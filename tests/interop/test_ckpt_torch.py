@@ -115,6 +115,8 @@ class Ours(unittest.TestCase):
         for p in net.parameters():
             self.assertEqual(content(sgd.state[p]["momentum_buffer"]), content(pattern(p.dtype, tuple(p.shape))))
         torch.optim.lr_scheduler.StepLR(sgd, 1).load_state_dict(file["lr_schedulers"][0])
+        self.assertEqual(file["MixedPrecision"], {"scale": 32768.0, "growth_factor": 2.0, "backoff_factor": 0.5,
+                                                  "growth_interval": 2000, "_growth_tracker": 17})
 
     def test_layout(self):
         for schedule, moment in ("plateau", "end"), ("cosine", "middle"), ("none", "end"):

@@ -1,6 +1,7 @@
 /* The two passes over the parameter arenas.
  *
- *  1. g /= loss_scale;  norm = |g|_2 over all parameters;  finite = no infinity or NaN among them.
+ *  1. g /= loss_scale;  norm = |g|_2 over all parameters;  finite = no infinity or NaN among them. With 16-mixed a
+ *     scaled gradient that fp16 cannot hold is infinite.
  *  2. Unless finite fails: g *= min(1, clip / (norm + 1e-6));  g += wd * p where it decays;
  *     buf = g in the first step, else mu * buf + (1 - dampening) * g;  p -= lr * (nesterov ? g + mu * buf : buf).
  *
@@ -9,11 +10,15 @@
 
 #include <math.h>
 
+#define FP16_MAX 65504.0
+
 int ref_unscale(void *device, const device_arenas *a) {
     ref_device *d = device;
-    double *g = a->gradient, sum = 0;
+    double *g = a->gradient, sum = 0, most = d->options.precision == PRECISION_16 ? FP16_MAX : INFINITY;
     bool finite = true;
     for (size_t i = 0; i < a->n; i++) {
+        if (fabs(g[i]) > most)
+            g[i] = copysign(INFINITY, g[i]);
         g[i] /= d->hyper.loss_scale;
         sum += g[i] * g[i];
         finite = finite && isfinite(g[i]);
