@@ -4,10 +4,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "monitor/proto.h"
 #include "monitor/record.h"
+#include "monitor/summary.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,55 +26,16 @@ struct events {
     char path[PATH_BYTES];
 };
 
-static int put_key(text *t, unsigned number, unsigned wire) {
-    unsigned char key = (unsigned char)(number << 3 | wire);
-    return text_append(t, &key, 1);
-}
-
-static int put_varint(text *t, uint64_t v) {
-    unsigned char bytes[10];
-    size_t n = 0;
-    for (; v >= 128; v >>= 7)
-        bytes[n++] = (unsigned char)(v | 128);
-    bytes[n++] = (unsigned char)v;
-    return text_append(t, bytes, n);
-}
-
-static int put_bytes(text *t, unsigned number, const void *bytes, size_t n) {
-    int rc = OK;
-    TRY(put_key(t, number, 2));
-    TRY(put_varint(t, n));
-    TRY(text_append(t, bytes, n));
-done:
-    return rc;
-}
-
-static int put_double(text *t, unsigned number, double v) {
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    bits = htole64(bits);
-    int rc = put_key(t, number, 1);
-    return rc != OK ? rc : text_append(t, &bits, sizeof bits);
-}
-
-static int put_float(text *t, unsigned number, float v) {
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    bits = htole32(bits);
-    int rc = put_key(t, number, 5);
-    return rc != OK ? rc : text_append(t, &bits, sizeof bits);
-}
-
-/* Puts the event in scratch, Event{wall_time 1, step 2, field `number`: payload}, into the buffer. */
-static int put_event(events *e, int64_t step, unsigned number, const void *payload, size_t n) {
-    int rc = OK;
+/* Begins the event in scratch: wall_time 1 and step 2. */
+static int begin_event(events *e, int64_t step) {
     e->event.n = 0;
-    TRY(put_double(&e->event, 1, clock_wall()));
-    if (step != 0) {
-        TRY(put_key(&e->event, 2, 0));
-        TRY(put_varint(&e->event, (uint64_t)step));
-    }
-    TRY(put_bytes(&e->event, number, payload, n));
+    int rc = proto_double(&e->event, 1, clock_wall());
+    return rc != OK || step == 0 ? rc : proto_varint(&e->event, 2, (uint64_t)step);
+}
+
+/* Puts it into the buffer. */
+static int end_event(events *e) {
+    int rc = OK;
     TRY(record_put(&e->buffer, e->event.data, e->event.n));
     if (e->buffer.n >= FLUSH_BYTES)
         TRY(events_flush(e));
@@ -81,46 +43,15 @@ done:
     return rc;
 }
 
-/* Event{summary 5: Summary{value 1: value}} */
-static int put_summary(events *e, int64_t step, const text *value) {
-    text summary = {0};
+int events_put(events *e, int64_t step, const text *value) {
+    size_t summary;
     int rc = OK;
-    TRY(put_bytes(&summary, 1, value->data, value->n));
-    TRY(put_event(e, step, 5, summary.data, summary.n));
+    TRY(begin_event(e, step));
+    TRY(proto_open(&e->event, 5, &summary));
+    TRY(proto_bytes(&e->event, 1, value->data, value->n));
+    TRY(proto_close(&e->event, summary));
+    TRY(end_event(e));
 done:
-    text_deinit(&summary);
-    return rc;
-}
-
-int events_scalar(events *e, const char *tag, int64_t step, double value) {
-    text v = {0}; /* Value{tag 1, simple_value 2} */
-    int rc = OK;
-    TRY(put_bytes(&v, 1, tag, strlen(tag)));
-    TRY(put_float(&v, 2, (float)value));
-    TRY(put_summary(e, step, &v));
-done:
-    text_deinit(&v);
-    return rc;
-}
-
-int events_text(events *e, const char *tag, int64_t step, const char *markdown) {
-    /* Value{tag 1: TAG/text_summary, tensor 8: {dtype 1: string, shape 2: {dim 2: {size 1: 1}}, string_val 8},
-     *       metadata 9: {plugin_data 1: {plugin_name 1: "text"}}} */
-    static const unsigned char head[] = {0x08, 7, 0x12, 4, 0x12, 2, 0x08, 1};
-    static const unsigned char metadata[] = {0x0a, 6, 0x0a, 4, 't', 'e', 'x', 't'};
-    text v = {0}, name = {0}, tensor = {0};
-    int rc = OK;
-    TRY(text_printf(&name, "%s/text_summary", tag));
-    TRY(put_bytes(&v, 1, name.data, name.n));
-    TRY(text_append(&tensor, head, sizeof head));
-    TRY(put_bytes(&tensor, 8, markdown, strlen(markdown)));
-    TRY(put_bytes(&v, 8, tensor.data, tensor.n));
-    TRY(put_bytes(&v, 9, metadata, sizeof metadata));
-    TRY(put_summary(e, step, &v));
-done:
-    text_deinit(&v);
-    text_deinit(&name);
-    text_deinit(&tensor);
     return rc;
 }
 
@@ -162,13 +93,14 @@ static int create(events *e, const char *folder) {
 }
 
 int events_open(events **out, const char *folder) {
-    static const char version[] = "brain.Event:2";
     events *e = NULL;
     int rc = OK;
     TRY(memory_zeroed(&e, 1, sizeof *e));
     e->fd = -1;
     TRY(create(e, folder));
-    TRY(put_event(e, 0, 3, version, sizeof version - 1));
+    TRY(begin_event(e, 0));
+    TRY(proto_string(&e->event, 3, "brain.Event:2"));
+    TRY(end_event(e));
     TRY(events_flush(e));
     *out = e;
     e = NULL; /* now owned by the caller */

@@ -1,0 +1,22 @@
+/** Writes protocol buffers, field by field, behind what a text holds. All numbers of fields are below 16. Private to
+ *  monitor. @return 0 or E_NOMEM, like all here; what a failure leaves in the text is to be thrown away */
+#ifndef LINNET_MONITOR_PROTO_H
+#define LINNET_MONITOR_PROTO_H
+
+#include "base/text.h"
+
+#include <stdint.h>
+
+int proto_varint(text *t, unsigned number, uint64_t v);
+int proto_double(text *t, unsigned number, double v);
+int proto_float(text *t, unsigned number, float v);
+int proto_bytes(text *t, unsigned number, const void *bytes, size_t n);
+int proto_string(text *t, unsigned number, const char *s);
+/** A packed repeated field. */
+int proto_doubles(text *t, unsigned number, const double *v, size_t n);
+
+/** A message as a field: what is appended between the two calls. *mark is where it begins. */
+int proto_open(text *t, unsigned number, size_t *mark);
+int proto_close(text *t, size_t mark);
+
+#endif
