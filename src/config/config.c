@@ -114,6 +114,8 @@ static int check_training(const config *c) {
         return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum over 0 and optimizer.dampening 0");
     if (strcmp(c->schedule.name, "plateau") == 0 && c->schedule.factor >= 1)
         return fail(E_OPTION, "schedule.factor must be under 1 for schedule.name plateau, not %g", c->schedule.factor);
+    if (c->lr_finder.min >= c->lr_finder.max)
+        return fail(E_OPTION, "lr_finder.min %g is not under lr_finder.max %g", c->lr_finder.min, c->lr_finder.max);
     if (c->schedule.warmup_epochs > c->trainer.max_epochs)
         return fail(E_OPTION, "schedule.warmup_epochs %d is over trainer.max_epochs %d: lower it",
                     c->schedule.warmup_epochs, c->trainer.max_epochs);

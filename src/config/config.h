@@ -33,12 +33,18 @@ typedef struct config {
         char init[CONFIG_TEXT]; /* --init FILE: weights to start from; "" none */
     } model;
     struct {
-        double lr; /* --lr; 0: auto = 0.1 * global batch / 256 until the finder exists */
+        double lr; /* --lr; 0: auto, the LR finder's suggestion */
         double momentum, dampening, weight_decay;
         bool nesterov;
         bool decay_norm_and_bias; /* weight decay on 1-D parameters too (torchvision) */
         double label_smoothing;
     } optimizer;
+    struct {
+        double min, max; /* of the range test, exponential */
+        int steps;
+        int repeats;       /* --repeats; sweeps, whose median counts */
+        double early_stop; /* a sweep ends when its smoothed loss is this many times its best; 0: never */
+    } lr_finder;
     struct {
         char name[32]; /* "step", "plateau", "cosine", "none" */
         int step_size;
@@ -70,6 +76,12 @@ typedef struct config {
         bool save_last;
         long long every_n_steps; /* 0: only at the end of an epoch */
     } checkpoint;
+    struct {
+        bool report;                  /* viewlogs.md and images/ while the run goes on */
+        double device_seconds;        /* between two rows of device.csv; 0: off */
+        int histogram_every_n_epochs; /* 0: off */
+        int worst_images;             /* of the validation, in the report; 0: off */
+    } monitor;
 } config;
 
 /** How many of `batches` a limit lets through. As in Lightning "1.0" is a fraction (all of them, rounded down) and "1"

@@ -14,9 +14,11 @@ static const char *group_title(const char *group) {
         {"data", "the images and how they are prepared"},
         {"model", "the network"},
         {"optimizer", "SGD"},
+        {"lr_finder", "the range test behind optimizer.lr auto"},
         {"schedule", "the learning rate over time"},
         {"trainer", "how long, where and how to train"},
         {"checkpoint", "what is kept on disk"},
+        {"monitor", "what is watched and shown"},
     };
     for (size_t i = 0; i < sizeof title / sizeof *title; i++)
         if (strcmp(title[i][0], group) == 0)

@@ -61,7 +61,7 @@ const option option_table[] = {
     TEXT(model, init, "", .alias = "init", .help = "checkpoint whose weights the training starts from"),
 
     REAL(optimizer, lr, "auto", 0, 1e6, .above = true, .alias = "lr", .word = "auto", .word_value = 0,
-         .help = "learning rate; auto: 0.1 * global batch / 256"),
+         .help = "learning rate; auto: the suggestion of the LR finder, run before the training"),
     REAL(optimizer, momentum, "0.9", 0, 1, .help = "SGD momentum"),
     REAL(optimizer, dampening, "0.0", 0, 1, .help = "SGD dampening of the momentum"),
     REAL(optimizer, weight_decay, "0.0001", 0, 1e6, .help = "L2 penalty"),
@@ -69,6 +69,14 @@ const option option_table[] = {
     BOOL(optimizer, decay_norm_and_bias, "true",
          .help = "weight decay for batch norm and biases too (as torchvision does)"),
     REAL(optimizer, label_smoothing, "0.0", 0, 1, .help = "share of the label spread over all classes"),
+
+    REAL(lr_finder, min, "1.0e-08", 0, 1e6, .above = true, .help = "learning rate that a sweep begins with"),
+    REAL(lr_finder, max, "1.0", 0, 1e6, .above = true, .help = "learning rate that a sweep ends with"),
+    INT(lr_finder, steps, "100", 3, 1000000, .help = "training steps of a sweep, their rates spaced evenly in log(LR)"),
+    INT(lr_finder, repeats, "1", 1, 1000, .alias = "repeats",
+        .help = "sweeps over other batches; the suggestion is taken from their median"),
+    REAL(lr_finder, early_stop, "4.0", 0, 1e30,
+         .help = "a sweep ends when its smoothed loss exceeds this multiple of its best; 0: never"),
 
     CHOICE(schedule, name, "step", "step|plateau|cosine|none", .help = "how the learning rate falls"),
     INT(schedule, step_size, "30", 1, 1000000, .help = "step: epochs between two cuts"),
@@ -107,6 +115,13 @@ const option option_table[] = {
     BOOL(checkpoint, save_last, "true", .help = "keep last.ckpt too"),
     LONG(checkpoint, every_n_steps, "0", 0, WHOLE_MAX,
          .help = "save last.ckpt every so many steps; 0: only at the end of an epoch"),
+
+    BOOL(monitor, report, "true", .help = "viewlogs.md and images/ under --out, rewritten while the run goes on"),
+    REAL(monitor, device_seconds, "10.0", 0, 1e6,
+         .help = "seconds between two rows of device.csv (CPU, memory, GPUs); 0: none"),
+    INT(monitor, histogram_every_n_epochs, "0", 0, 1000000,
+        .help = "weights and gradients as TensorBoard histograms every so many epochs; 0: never"),
+    INT(monitor, worst_images, "24", 0, 1000, .help = "validation images in the report that the model gets most wrong"),
 };
 
 const int option_n = (int)(sizeof option_table / sizeof *option_table);

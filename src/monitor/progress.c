@@ -17,7 +17,7 @@
 
 struct progress {
     progress_options o;
-    char phase[16];
+    char phase[32];
     int64_t epoch, epochs, total;
     double began, drawn; /* clock_seconds */
 };
@@ -89,10 +89,13 @@ static void format_bar(char out[BAR_MAX + 4], int width, int64_t done, int64_t t
 }
 
 static void format(char *out, int bytes, const progress *p, const progress_state *s, bool final) {
-    char head[96], count[80], bar[BAR_MAX + 4] = "", part[PARTS][48], done[32], total[32], epoch[32], epochs[32];
+    char head[128], count[80], bar[BAR_MAX + 4] = "", part[PARTS][48], done[32], total[32], epoch[32], epochs[32];
     int64_t at = s->done < 0 ? 0 : s->done > p->total ? p->total : s->done;
-    snprintf(head, sizeof head, "epoch %s/%s %s ", text_count(epoch, (unsigned long long)p->epoch + 1),
-             text_count(epochs, (unsigned long long)p->epochs), p->phase);
+    if (p->epochs > 0)
+        snprintf(head, sizeof head, "epoch %s/%s %s ", text_count(epoch, (unsigned long long)p->epoch + 1),
+                 text_count(epochs, (unsigned long long)p->epochs), p->phase);
+    else
+        snprintf(head, sizeof head, "%s ", p->phase);
     int n = snprintf(count, sizeof count, "%s/%s", text_count(done, (unsigned long long)at),
                      text_count(total, (unsigned long long)p->total));
     bool with_bar = p->o.terminal && !final;

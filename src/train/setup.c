@@ -143,7 +143,7 @@ int setup_open(setup *s, const config *c) {
     }
     int k = c->trainer.accumulate;
     s->steps_per_epoch = (s->train_batches + k - 1) / k;
-    s->base_lr = c->optimizer.lr > 0 ? c->optimizer.lr : 0.1 * c->data.batch_size * k / 256;
+    s->base_lr = c->optimizer.lr;
 done:
     return rc;
 }

@@ -20,7 +20,7 @@ typedef struct setup {
     int workers;
     int64_t train_batches, val_batches; /* per epoch, limits applied */
     int64_t steps_per_epoch;            /* optimizer steps */
-    double base_lr;
+    double base_lr;                     /* 0: not found yet */
 } setup;
 
 int setup_resize(const config *c);

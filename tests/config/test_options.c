@@ -232,6 +232,7 @@ static void test_check(void **state) {
         {"schedule.name", "plateau", "schedule.factor", "1", "schedule.factor must be under 1"},
         {"schedule.warmup_epochs", "9", "max_epochs", "8", "schedule.warmup_epochs 9 is over"},
         {"precision", "16-mixed", "device", "cpu", "bf16-mixed or 32-true"},
+        {"lr_finder.min", "0.1", "lr_finder.max", "0.1", "not under lr_finder.max"},
         {"init", "a", "resume", "b", "model.init and trainer.resume"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
