@@ -6,9 +6,11 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "engine/engine.h"
+#include "monitor/device_stats.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +134,29 @@ static finding library(const char *what, const char *const *name, const char *pr
     return f;
 }
 
+/** What device statistics would watch: "2 x NVIDIA H100, 80 GiB, NVIDIA T4, 15 GiB". */
+static finding watched_gpus(void) {
+    finding f = {.what = "GPUs watched", .advice = ""};
+    gpu_info gpu[DEVICE_GPUS];
+    const char *why = NULL;
+    int n = device_stats_gpus(gpu, &why), same = 1;
+    if (n == 0)
+        snprintf(f.state, sizeof f.state, "none: %s", why);
+    for (int i = 0; i < n; i += same) {
+        char times[16] = "", size[32] = "memory unknown";
+        for (same = 1; i + same < n && strcmp(gpu[i].name, gpu[i + same].name) == 0; same++) {
+        }
+        if (same > 1)
+            snprintf(times, sizeof times, "%d x ", same);
+        if (!isnan(gpu[i].memory_total))
+            text_bytes(size, gpu[i].memory_total);
+        size_t k = strlen(f.state);
+        snprintf(f.state + k, sizeof f.state - k, "%s%s%s, %s", k > 0 ? ", " : "", times,
+                 gpu[i].name[0] != 0 ? gpu[i].name : "a GPU", size);
+    }
+    return f;
+}
+
 static const char *const cuda_names[] = {"libcuda.so.1", NULL};
 static const char *const mpi_names[] = {"libmpi.so.40", "libmpi.so.12", NULL};
 
@@ -145,6 +170,7 @@ static int examine(finding *f) {
     f[n++] = precision_state();
     f[n++] = library("NVIDIA GPU", cuda_names, "this build has no CUDA engine yet: training uses the CPU",
                      "no driver: training uses the CPU");
+    f[n++] = watched_gpus();
     f[n++] = library("MPI", mpi_names, "this build trains in one process", "none; training in one process needs none");
     f[n++] = disk();
     f[n++] = limits();
