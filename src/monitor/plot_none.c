@@ -1,0 +1,16 @@
+/* The pictures of a build without cairo: none, said clearly. */
+
+#include "base/status.h"
+#include "monitor/plot.h"
+
+const char *plot_unavailable(void) { return "this build has no cairo: install libcairo2-dev and build again"; }
+
+int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
+    (void)png, (void)chart, (void)n, (void)columns;
+    return fail(E_UNSUPPORTED, "cannot draw charts: %s", plot_unavailable());
+}
+
+int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns) {
+    (void)png, (void)title, (void)image, (void)n, (void)columns;
+    return fail(E_UNSUPPORTED, "cannot draw a grid of pictures: %s", plot_unavailable());
+}
