@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/jpeg_write.h"
+#include "data/sheet.h"
 #include "train/setup.h"
 
 #include <stdio.h>
@@ -13,33 +13,13 @@
 static const char usage[] =
     "linnet preview DIR [--split train|val] [--images N] [--epoch N] [--out FILE.jpg] [--image-size N] [options]";
 
-enum { COLUMNS = 8, GAP = 4, QUALITY = 92 };
-
-typedef struct sheet {
-    uint8_t *pixels;
-    int size, w, h;
-} sheet;
-
-static int sheet_init(sheet *s, int images, int size) {
-    int rows = (images + COLUMNS - 1) / COLUMNS;
-    *s = (sheet){.size = size, .w = COLUMNS * (size + GAP) + GAP, .h = rows * (size + GAP) + GAP};
-    if (s->h > 65500 || s->w > 65500)
-        return fail(E_OPTION, "%d images of %d pixels do not fit into one JPEG: lower --images", images, size);
-    return memory_zeroed(&s->pixels, (size_t)s->w * (size_t)s->h, 3);
-}
-
-static void sheet_put(sheet *s, int at, const uint8_t *image) {
-    int x = GAP + at % COLUMNS * (s->size + GAP), y = GAP + at / COLUMNS * (s->size + GAP);
-    for (int row = 0; row < s->size; row++)
-        memcpy(s->pixels + 3 * ((size_t)(y + row) * (size_t)s->w + (size_t)x),
-               image + (size_t)row * (size_t)s->size * 3, (size_t)s->size * 3);
-}
+enum { COLUMNS = 8, GAP = 4 };
 
 static int sheet_write(const sheet *s, const char *path) {
     unsigned char *bytes = NULL;
     unsigned long n = 0;
     int rc = OK;
-    TRY(jpeg_encode(&bytes, &n, s->pixels, s->w, s->h, QUALITY));
+    TRY(sheet_encode(&bytes, &n, s));
     TRY(file_write_atomic(path, bytes, n));
 done:
     free(bytes);
@@ -79,12 +59,12 @@ static int preview(const config *c, const char *split, int images, uint32_t epoc
     TRY(loader_open(&l, d, &o));
     TRY(loader_start(l, epoch, 0));
     images = images < d->image_n ? images : (int)d->image_n;
-    TRY(sheet_init(&s, images, c->data.image_size));
+    TRY(sheet_init(&s, images, COLUMNS, c->data.image_size, GAP));
     TRY(fill(&shown, &s, l, d, images));
     TRY(sheet_write(&s, path));
     printf("%s: %d images of %s as the network sees them in epoch %u, row by row\n", path, shown, d->root, epoch);
 done:
-    free(s.pixels);
+    sheet_deinit(&s);
     loader_close(l);
     dataset_close(d);
     return rc;

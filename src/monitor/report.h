@@ -27,4 +27,8 @@ typedef struct report_result {
  * E_NOMEM */
 int report_write(report_result *out, const char *folder, const report_run *run, size_t n);
 
+/** The picture of a run's LR finder alone, from its log folder; PLOT_WIDTH x PLOT_HEIGHT.
+ *  @param[out] png  appended. @return 0, E_NOTFOUND, E_UNSUPPORTED (built without cairo), E_IO, E_NOMEM */
+int report_finder(text *png, const char *logs);
+
 #endif

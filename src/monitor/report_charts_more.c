@@ -24,18 +24,32 @@ done:
     return rc;
 }
 
-/* Where the curve is cut off: a diverging loss would flatten all that is worth seeing. NaN: nowhere. */
-static double finder_ceiling(const double *y, size_t n) {
-    double first = NAN, low = NAN, high = NAN;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(y[i]))
-            continue;
-        first = isnan(first) ? y[i] : first;
-        low = fmin(low, y[i]);
-        high = fmax(high, y[i]);
+enum { FINDER_SETTLED = 10 }; /* first points that suggestions leave out */
+
+/* Lightning divides the running mean by 1 - 0.98^(i + 2): its first points are too low. This is the mean without bias.
+ */
+static double unbiased(const double *smoothed, size_t i) {
+    double k = (double)i + 1;
+    return smoothed[i] * (1 - pow(0.98, k + 1)) / (1 - pow(0.98, k));
+}
+
+/* What of the loss is worth seeing: from the settled points to the lowest one, noise included. A diverging end would
+ * flatten it. */
+static void finder_range(plot_axis *y, const double *loss, const double *smoothed, size_t n) {
+    size_t from = n > FINDER_SETTLED ? FINDER_SETTLED : 0, lowest = from;
+    double low = NAN, high = NAN;
+    for (size_t i = from; i < n; i++)
+        if (unbiased(smoothed, i) < unbiased(smoothed, lowest) || !isfinite(smoothed[lowest]))
+            lowest = i;
+    for (size_t i = from; i < n && i <= lowest; i++) {
+        low = fmin(low, fmin(loss[i], smoothed[i])); /* fmin, fmax: NaN gives way */
+        high = fmax(high, fmax(loss[i], smoothed[i]));
     }
-    double ceiling = low + 1.5 * fmax(first - low, 0.1 * fabs(first));
-    return high > ceiling ? ceiling : NAN;
+    double margin = 0.15 * fmax(high - low, 0.1 * fabs(high));
+    if (!isfinite(margin))
+        return;
+    y->low = fmin(y->low, low - margin);
+    y->high = fmax(y->high, high + 2 * margin);
 }
 
 /* Marks the suggestion on the curve, at the step that was nearest to it. */
@@ -73,25 +87,45 @@ static int finder_curves(picture *p, const run_data *d, size_t n, int color, cha
         TRY(picture_curve(p, "median of the sweeps", lr, median, rows, PLOT_LINE, color + 1));
     }
     TRY(picture_curve(p, n > 1 ? d->run->name : "smoothed", lr, smoothed, rows, PLOT_LINE, color));
-    plot_axis *y = &p->chart[0].y;
-    double ceiling = finder_ceiling(smoothed, rows);
-    if (!isnan(ceiling))
-        y->high = fmax(y->high, ceiling); /* fmax: NaN gives way */
+    finder_range(&p->chart[0].y, loss, smoothed, rows);
     if (n == 1)
         mark_suggestion(p, d, lr, smoothed, label);
 done:
     return rc;
 }
 
-int chart_finder(page *to, const run_data *d, size_t n) {
-    picture p = {0};
+/* label: 48 bytes that live as long as the picture */
+static int finder_picture(picture *p, const run_data *d, size_t n, char *label) {
     plot_axis x = axis("learning rate");
-    char label[48];
     int rc = OK;
     x.log = true;
-    picture_panel(&p, "Learning rate finder", x, axis("loss"));
+    picture_panel(p, "Learning rate finder", x, axis("loss"));
     for (size_t i = 0; i < n; i++)
-        TRY(finder_curves(&p, &d[i], n, (int)i, label));
+        TRY(finder_curves(p, &d[i], n, (int)i, label));
+done:
+    return rc;
+}
+
+int report_finder(text *png, const char *logs) {
+    const report_run run = {.logs = logs};
+    run_data d = {0};
+    picture p = {0};
+    char label[48];
+    int rc = OK;
+    TRY(run_load(&d, &run));
+    TRY(finder_picture(&p, &d, 1, label));
+    TRY(plot_charts(png, p.chart, p.chart_n, 1));
+done:
+    picture_deinit(&p);
+    run_unload(&d);
+    return rc;
+}
+
+int chart_finder(page *to, const run_data *d, size_t n) {
+    picture p = {0};
+    char label[48];
+    int rc = OK;
+    TRY(finder_picture(&p, d, n, label));
     TRY(picture_put(to, &p, "lr_finder", "Learning rate finder", 1));
 done:
     picture_deinit(&p);

@@ -85,6 +85,8 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     }
     TRY(config_set(small, "trainer.out", folder, "the dry run"));
     small->trainer.resume[0] = 0;
+    if (small->optimizer.lr == 0)
+        small->optimizer.lr = 1e-3; /* instead of the LR finder's hundred steps */
     small->trainer.max_epochs = 1;
     small->trainer.max_steps = -1;
     small->trainer.max_time = 0;

@@ -4,7 +4,7 @@
 #include "base/status.h"
 #include "train/step.h"
 
-static int evaluate_batch(metrics *m, setup *s, const batch *b) {
+static int evaluate_batch(metrics *m, mistakes *wrong, setup *s, const batch *b) {
     engine_plan *p = NULL;
     engine_result_data r;
     int rc = OK;
@@ -16,11 +16,13 @@ static int evaluate_batch(metrics *m, setup *s, const batch *b) {
     TRY(engine_result(&r, s->engine));
     metrics some = step_metrics(&r);
     metrics_add(m, &some);
+    if (wrong != NULL)
+        TRY(mistakes_add(wrong, s, p, b));
 done:
     return rc;
 }
 
-int evaluate(metrics *out, setup *s, progress *p, int64_t epoch, const volatile sig_atomic_t *stop) {
+int evaluate(metrics *out, mistakes *wrong, setup *s, progress *p, int64_t epoch, const volatile sig_atomic_t *stop) {
     metrics m = {0};
     batch *b = NULL;
     engine_hyper plain = {.loss_scale = 1, .images = 1}; /* no label smoothing: the loss is the cross-entropy */
@@ -28,6 +30,8 @@ int evaluate(metrics *out, setup *s, progress *p, int64_t epoch, const volatile 
     int64_t done_n = 0;
     progress_state shown = {0};
     int rc = OK;
+    if (wrong != NULL)
+        wrong->n = 0;
     TRY(engine_set_hyper(s->engine, &plain));
     TRY(loader_start(s->val_loader, 0, 0));
     if (p != NULL)
@@ -40,7 +44,7 @@ int evaluate(metrics *out, setup *s, progress *p, int64_t epoch, const volatile 
         TRY(loader_next(&b, s->val_loader));
         if (b == NULL)
             break;
-        TRY(evaluate_batch(&m, s, b));
+        TRY(evaluate_batch(&m, wrong, s, b));
         loader_release(s->val_loader, b);
         b = NULL; /* now owned by the loader */
         done_n++;

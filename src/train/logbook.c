@@ -1,14 +1,29 @@
 #include "train/logbook.h"
 
 #include "base/status.h"
+#include "train/logbook_parts.h"
 
 #include <math.h>
 
-enum column { LOSS_STEP, LR, GRAD_NORM, LOSS_EPOCH, TRAIN_ACC, VAL_LOSS, VAL_ACC, VAL_TOP5, SPEED, WAIT, COLUMNS };
+enum column {
+    LOSS_STEP,
+    LR,
+    GRAD_NORM,
+    LOSS_EPOCH,
+    TRAIN_ACC,
+    VAL_LOSS,
+    VAL_ACC,
+    VAL_TOP5,
+    SCALE,
+    SKIPPED,
+    SPEED,
+    WAIT,
+    COLUMNS
+};
 
-static const char *const column_name[COLUMNS] = {"train_loss_step",   "lr-SGD",   "grad_norm", "train_loss_epoch",
-                                                 "train_acc",         "val_loss", "val_acc",   "val_acc_top5",
-                                                 "images_per_second", "data_wait"};
+static const char *const column_name[COLUMNS] = {
+    "train_loss_step", "lr-SGD",       "grad_norm", "train_loss_epoch", "train_acc",         "val_loss",
+    "val_acc",         "val_acc_top5", "scale",     "skipped_steps",    "images_per_second", "data_wait"};
 
 static int write_hparams(const char *folder, const config *c) {
     char path[PATH_BYTES];
@@ -25,23 +40,30 @@ done:
 int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step) {
     char path[PATH_BYTES];
     int rc = OK;
-    *b = (logbook){.folder = f->logs};
+    *b = (logbook){.folder = f->logs, .opened = clock_seconds()};
     TRY(path_join(path, f->logs, "metrics.csv"));
     /* loggers count steps from 0: the last one kept is global_step - 1 */
     TRY(events_trim(f->logs, global_step - 1));
     TRY(csv_trim(path, global_step - 1));
     TRY(csv_open(&b->csv, path, column_name, COLUMNS));
     TRY(events_open(&b->events, f->logs));
+    TRY(path_join(path, f->logs, "events.log"));
+    TRY(journal_open(&b->journal, path));
     TRY(write_hparams(f->logs, c));
+    if (c->monitor.device_seconds > 0)
+        TRY(logbook_watch_device(b, c->monitor.device_seconds, global_step));
 done:
     return rc;
 }
 
 int logbook_close(logbook *b) {
-    int first = b->events != NULL ? events_close(b->events) : OK;
-    int second = b->csv != NULL ? csv_close(b->csv) : OK;
+    const int closed[] = {events_close(b->events), csv_close(b->csv), csv_close(b->device), journal_close(b->journal)};
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < sizeof closed / sizeof *closed; i++)
+        rc = closed[i];
+    device_stats_close(b->stats);
     *b = (logbook){0};
-    return first != OK ? first : second;
+    return rc;
 }
 
 /** One row of metrics.csv and its scalars; NaN cells that were not set stay empty. */
@@ -59,8 +81,13 @@ done:
 }
 
 int logbook_step(logbook *b, const train_state *t, const step_result *r) {
-    double value[COLUMNS] = {[LOSS_STEP] = metrics_loss(&r->metrics), [LR] = r->lr, [GRAD_NORM] = r->grad_norm};
-    char present[COLUMNS] = {[LOSS_STEP] = 1, [LR] = 1, [GRAD_NORM] = 1};
+    double value[COLUMNS] = {[LOSS_STEP] = metrics_loss(&r->metrics),
+                             [LR] = r->lr,
+                             [GRAD_NORM] = r->grad_norm,
+                             [SCALE] = r->scale,
+                             [SKIPPED] = (double)t->scaler.skipped};
+    char scaling = t->scaler.on ? 1 : 0;
+    char present[COLUMNS] = {[LOSS_STEP] = 1, [LR] = 1, [GRAD_NORM] = 1, [SCALE] = scaling, [SKIPPED] = scaling};
     return log_row(b, t, value, present);
 }
 
@@ -73,10 +100,15 @@ int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per
                              [VAL_TOP5] = metrics_top5(&t->val),
                              [SPEED] = images_per_second,
                              [WAIT] = data_wait};
-    char present[COLUMNS] = {0};
-    for (int i = LR; i < COLUMNS; i++)
-        present[i] = i != GRAD_NORM && !(isnan(value[i]) && (i == SPEED || i == WAIT)) &&
-                     (t->val.images > 0 || (i != VAL_LOSS && i != VAL_ACC && i != VAL_TOP5));
+    char val = t->val.images > 0 ? 1 : 0;
+    char present[COLUMNS] = {[LR] = 1,
+                             [LOSS_EPOCH] = 1,
+                             [TRAIN_ACC] = 1,
+                             [VAL_LOSS] = val,
+                             [VAL_ACC] = val,
+                             [VAL_TOP5] = val,
+                             [SPEED] = isnan(images_per_second) ? 0 : 1,
+                             [WAIT] = isnan(data_wait) ? 0 : 1};
     return log_row(b, t, value, present);
 }
 
@@ -91,18 +123,21 @@ done:
     return rc;
 }
 
-int logbook_bad_images(logbook *b, const setup *s) {
+int logbook_bad_images(logbook *b, const setup *s, const train_state *t) {
     const bad_image *bad = NULL;
     char path[PATH_BYTES];
     text list = {0};
     int rc = OK;
-    if (loader_bad(&bad, s->train_loader) + loader_bad(&bad, s->val_loader) == 0)
+    int64_t bad_n = loader_bad(&bad, s->train_loader) + loader_bad(&bad, s->val_loader);
+    if (bad_n == 0)
         return OK;
     TRY(path_join(path, b->folder, "bad_images.txt"));
     TRY(list_bad(&list, s->train, s->train_loader));
     TRY(list_bad(&list, s->val, s->val_loader));
-    if (list.n != b->bad_bytes) /* it only grows: more images, or a cause where there was none */
+    if (list.n != b->bad_bytes) { /* it only grows: more images, or a cause where there was none */
         TRY(file_write_atomic(path, list.data, list.n));
+        TRY(logbook_event(b, t, "bad_image", "%lld unreadable so far: bad_images.txt", (long long)bad_n));
+    }
     b->bad_bytes = list.n;
 done:
     text_deinit(&list);

@@ -1,20 +1,30 @@
-/** A run's logs in logs/ARCH/version_N: TensorBoard events and metrics.csv with Lightning's tags, hparams.yaml,
- *  bad_images.txt. */
+/** A run's logs in logs/ARCH/version_N: TensorBoard events and metrics.csv with Lightning's tags, device.csv, the
+ *  journal events.log, hparams.yaml, bad_images.txt, lr_finder.csv, worst.csv and worst.jpg. docs/formats.md. */
 #ifndef LINNET_TRAIN_LOGBOOK_H
 #define LINNET_TRAIN_LOGBOOK_H
 
 #include "monitor/csv.h"
+#include "monitor/device_stats.h"
+#include "monitor/journal.h"
 #include "monitor/tensorboard.h"
 #include "train/folder.h"
+#include "train/lr_finder.h"
+#include "train/mistakes.h"
 #include "train/setup.h"
 #include "train/state.h"
 #include "train/step.h"
 
 typedef struct logbook {
     events *events;
-    csv *csv;
-    const char *folder; /* borrowed from the run_folder */
-    size_t bad_bytes;   /* of bad_images.txt as written */
+    csv *csv, *device;
+    journal *journal;
+    device_stats *stats;   /* NULL: not watched */
+    const char *folder;    /* borrowed from the run_folder */
+    size_t bad_bytes;      /* of bad_images.txt as written */
+    double opened;         /* clock_seconds */
+    double device_every;   /* seconds between rows of device.csv */
+    double device_next;    /* clock_seconds of the next one */
+    double seconds_before; /* of the run, before this process */
 } logbook;
 
 /** Opens the logs, drops what a resumed run will log again (steps from `global_step` on), writes hparams.yaml.
@@ -22,11 +32,28 @@ typedef struct logbook {
 int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step);
 int logbook_close(logbook *b);
 
-/** train_loss_step, lr-SGD, grad_norm of the step just made; t->global_step already counts it. */
+/** A line of the journal. */
+#define logbook_event(b, t, kind, ...) journal_line((b)->journal, (t)->epoch, (t)->global_step, kind, __VA_ARGS__)
+
+/** train_loss_step, lr-SGD, grad_norm of the step just made, scale and skipped_steps where the loss is scaled;
+ *  t->global_step already counts it. */
 int logbook_step(logbook *b, const train_state *t, const step_result *r);
 /** End of an epoch: train_loss_epoch, train_acc, val_loss, val_acc, val_acc_top5, images_per_second, data_wait. */
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait);
-/** Writes bad_images.txt anew when there is more to say than it does. */
-int logbook_bad_images(logbook *b, const setup *s);
+/** A row of device.csv when one is due, or `now`. */
+int logbook_device(logbook *b, const train_state *t, bool now);
+/** Writes bad_images.txt anew when there is more to say than it does; new ones go into the journal. */
+int logbook_bad_images(logbook *b, const setup *s, const train_state *t);
+
+/** The beginning of a run, once: the hparams page, the configuration as text. */
+int logbook_start(logbook *b, const setup *s);
+/** A batch as the network sees it, as a picture (its first images). */
+int logbook_batch(logbook *b, const batch *images);
+/** lr_finder.csv, and its points as scalars of a run of their own, version_N/lr_finder, whose steps are the sweep's. */
+int logbook_lr_finder(logbook *b, const lr_finding *f);
+/** Weights and the last step's gradients of every parameter. */
+int logbook_histograms(logbook *b, const setup *s, const train_state *t);
+/** worst.csv and worst.jpg. */
+int logbook_worst(logbook *b, const mistakes *m, const dataset *val);
 
 #endif

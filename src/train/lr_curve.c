@@ -8,7 +8,7 @@
 
 #define BETA 0.98
 
-enum { SKIP_BEGIN = 10, SKIP_END = 1 };
+enum { SKIP_END = 1 };
 
 int lr_curve_init(lr_curve *c, int steps) {
     int rc = OK;
@@ -44,10 +44,14 @@ bool lr_curve_add(lr_curve *c, double lr, double loss, double stop) {
     return diverged || c->n == c->capacity;
 }
 
+double lr_curve_unbiased(const double *smoothed, int i) {
+    return smoothed[i] * (1 - pow(BETA, i + 2)) / (1 - pow(BETA, i + 1));
+}
+
 int lr_curve_suggest(double *slope, const double *smoothed, int n) {
     int at = -1, before[2] = {-1, -1}; /* the two finite points before this one, the nearer first */
     float steepest = INFINITY;
-    for (int i = SKIP_BEGIN; i < n - SKIP_END; i++) {
+    for (int i = LR_CURVE_SKIP; i < n - SKIP_END; i++) {
         float y = (float)smoothed[i];
         if (!isfinite(y))
             continue;

@@ -11,6 +11,8 @@ typedef struct lr_curve {
     double average, best;
 } lr_curve;
 
+enum { LR_CURVE_SKIP = 10 }; /* first points that a suggestion leaves out */
+
 /** @return 0, E_NOMEM */
 int lr_curve_init(lr_curve *c, int steps);
 void lr_curve_deinit(lr_curve *c);
@@ -23,6 +25,9 @@ double lr_curve_rate(double low, double high, int steps, int k);
  *  @param stop factor of the best smoothed loss beyond which the sweep ends; 0: never
  *  @return true when the sweep should end */
 bool lr_curve_add(lr_curve *c, double lr, double loss, double stop);
+
+/** Point i of a smoothed curve without the bias of the formula above, which makes its first points too low. */
+double lr_curve_unbiased(const double *smoothed, int i);
 
 /** The steepest fall: of `smoothed` without its first 10, its last and its non-finite points (in float, as Lightning
  *  takes it) the index with the most negative gradient per index. *slope: that gradient.

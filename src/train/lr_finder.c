@@ -64,7 +64,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static const lr_curve *longest(const lr_finding *f) {
+const lr_curve *lr_finding_longest(const lr_finding *f) {
     const lr_curve *c = &f->sweep[0];
     for (int i = 1; i < f->sweeps; i++)
         c = f->sweep[i].n > c->n ? &f->sweep[i] : c;
@@ -75,7 +75,7 @@ static const lr_curve *longest(const lr_finding *f) {
 static int summarise(lr_finding *f) {
     double *at = NULL;
     int rc = OK;
-    f->n = longest(f)->n;
+    f->n = lr_finding_longest(f)->n;
     TRY(memory_zeroed(&at, (size_t)f->sweeps, sizeof *at));
     TRY(memory_zeroed(&f->low, (size_t)f->n, sizeof *f->low));
     TRY(memory_zeroed(&f->median, (size_t)f->n, sizeof *f->median));
@@ -94,7 +94,11 @@ done:
 }
 
 static void suggest(lr_finding *f, const config *c) {
-    int finite = 0, at = lr_curve_suggest(&f->slope, f->median, f->n);
+    int finite = 0, lowest = 0, at = lr_curve_suggest(&f->slope, f->median, f->n);
+    for (int i = LR_CURVE_SKIP; i < f->n; i++)
+        if (lowest == 0 || lr_curve_unbiased(f->median, i) < lr_curve_unbiased(f->median, lowest))
+            lowest = i;
+    f->lowest = lr_curve_rate(c->lr_finder.min, c->lr_finder.max, c->lr_finder.steps, lowest);
     if (at >= 0) {
         f->suggestion = lr_curve_rate(c->lr_finder.min, c->lr_finder.max, c->lr_finder.steps, at);
         f->loss = f->median[at];
@@ -160,7 +164,7 @@ int lr_finding_csv(text *out, const lr_finding *f) {
         if (i < c->n)
             TRY(text_printf(out, "%d,%.17g,%.9g,%.9g", i, c->lr[i], c->loss[i], c->smoothed[i]));
         else
-            TRY(text_printf(out, "%d,%.17g,,", i, longest(f)->lr[i]));
+            TRY(text_printf(out, "%d,%.17g,,", i, lr_finding_longest(f)->lr[i]));
         if (band)
             TRY(text_printf(out, ",%.9g,%.9g,%.9g", f->low[i], f->median[i], f->high[i]));
         TRY(text_printf(out, "\n"));

@@ -16,6 +16,7 @@ typedef struct lr_finding {
     double *low, *median, *high; /* (n) of the smoothed losses over the sweeps; one that has ended counts as infinite */
     int n;                       /* points of the longest sweep */
     double suggestion, loss;     /* NaN: none; the median there */
+    double lowest;               /* the rate where the median is lowest, the first 10 points left out */
     double slope;                /* of the median there, per step; not under 0: the loss fell nowhere */
     char why[256];               /* no suggestion: the reason, and what to try */
 } lr_finding;
@@ -27,6 +28,9 @@ typedef struct lr_finding {
  *  @return 0, E_STOPPED, E_NOMEM, what loading or computing failed with; lr_finding_deinit is due in any case */
 int lr_finder_run(lr_finding *out, setup *s, progress *p, const volatile sig_atomic_t *stop);
 void lr_finding_deinit(lr_finding *f);
+
+/** The sweep with the most points. */
+const lr_curve *lr_finding_longest(const lr_finding *f);
 
 /** The points as CSV: step, lr, loss, smoothed of the first sweep; low, median, high when there are several. */
 int lr_finding_csv(text *out, const lr_finding *f);

@@ -238,6 +238,8 @@ static void restore_scaler(train_state *t, const ckpt *c) {
 static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     ckpt_schedule *now = &t->schedule.state;
     const ckpt_schedule *then = &c->schedule;
+    if (now->base_lr == 0) /* auto: found when the run began */
+        now->base_lr = now->last_lr = then->base_lr;
     if (then->kind != now->kind) {
         log_warn("%s was trained with another schedule: this one starts with its own LR", path);
         return;
@@ -263,6 +265,11 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
     TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     restore_schedule(t, c, path);
+    if (t->schedule.state.base_lr <= 0) {
+        rc = fail(E_OPTION, "%s has no learning rate: give one with --lr", path);
+        goto done;
+    }
+    s->base_lr = t->schedule.state.base_lr;
     restore_scaler(t, c);
     const ckpt_tensor *seen = find_prefixed(c, "bn1.num_batches_tracked");
     t->batches_seen = seen != NULL && seen->type == CKPT_I64 ? *(const int64_t *)seen->data : 0;

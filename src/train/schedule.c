@@ -3,6 +3,7 @@
 #include "base/status.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 int schedule_init(schedule *s, const config *c, double base_lr) {
@@ -91,4 +92,20 @@ bool schedule_end_epoch(schedule *s, int64_t epoch, double val_loss) {
     else if (after > 0)
         plateau_observe(&s->state, val_loss);
     return s->state.last_lr != before;
+}
+
+const char *schedule_reason(char out[128], const schedule *s) {
+    const ckpt_schedule *t = &s->state;
+    switch (t->kind) {
+    case CKPT_SCHEDULE_STEP: snprintf(out, 128, "StepLR, every %d epochs", t->step_size); break;
+    case CKPT_SCHEDULE_PLATEAU:
+        snprintf(out, 128, "ReduceLROnPlateau, val_loss was not better than %.4g for %d epochs", t->best,
+                 t->patience + 1);
+        break;
+    case CKPT_SCHEDULE_COSINE:
+        snprintf(out, 128, "cosine annealing, epoch %lld of %d", (long long)t->last_epoch, t->t_max);
+        break;
+    case CKPT_SCHEDULE_NONE: snprintf(out, 128, "end of the warm-up"); break;
+    }
+    return out;
 }

@@ -27,4 +27,7 @@ double schedule_lr(const schedule *s, int64_t epoch, int64_t step, int64_t steps
  *  @return true when the epoch schedule's LR changed */
 bool schedule_end_epoch(schedule *s, int64_t epoch, double val_loss);
 
+/** Why the epoch schedule has just changed the LR, for people. */
+const char *schedule_reason(char out[128], const schedule *s);
+
 #endif

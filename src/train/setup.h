@@ -18,9 +18,11 @@ typedef struct setup {
     engine *engine;
     precision precision;
     int workers;
-    int64_t train_batches, val_batches; /* per epoch, limits applied */
-    int64_t steps_per_epoch;            /* optimizer steps */
-    double base_lr;                     /* 0: not found yet */
+    int64_t train_batches, val_batches;              /* per epoch, limits applied */
+    int64_t steps_per_epoch;                         /* optimizer steps */
+    double base_lr;                                  /* 0: not found yet */
+    void (*on_batch)(void *context, const batch *b); /* sees each training batch before it is used; NULL: nobody */
+    void *on_batch_context;
 } setup;
 
 int setup_resize(const config *c);

@@ -2,10 +2,12 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "monitor/report.h"
 #include "train/snapshot.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,25 +64,86 @@ done:
     return rc;
 }
 
-/** What a person wants to see before hours are spent. */
+#define FAR_BELOW 300 /* a suggestion this many times below the rate of the lowest loss is doubtful */
+
 static void describe(const train_run_state *r) {
-    const setup *s = &r->setup;
-    const config *c = s->config;
-    char a[32], b[32], m[32];
-    log_info("model      %s, %s parameters, %.2f GMAC an image at %d px, %d classes", s->net->arch,
-             text_count(a, s->net->weight_n), net_macs(s->net, c->data.image_size, c->data.image_size) / 1e9,
-             c->data.image_size, s->net->classes);
-    log_info("data       %s: %s training, %s validation images", c->data.path,
-             text_count(a, (unsigned long long)s->train->image_n), text_count(b, (unsigned long long)s->val->image_n));
-    log_info("engine     %s; %s; %d loader thread%s", engine_description(s->engine), precision_name(s->precision),
-             s->workers, s->workers == 1 ? "" : "s");
-    log_info("training   %d epochs of %lld steps, batch %d%s, base LR %.4g, schedule %s, clip %g",
-             c->trainer.max_epochs, (long long)s->steps_per_epoch, c->data.batch_size * c->trainer.accumulate,
-             c->trainer.accumulate > 1 ? " (accumulated)" : "", s->base_lr, c->schedule.name, c->trainer.clip_norm);
-    log_info("memory     %s parameters and state, %s activations", text_bytes(m, (double)r->memory.parameters),
-             text_bytes(a, (double)r->memory.activations));
+    const facts *f = &r->record.run;
+    for (int i = 0; i < f->n; i++)
+        log_info("%-10s %s", f->list[i].name, f->list[i].value);
     log_info("logs       %s", r->folder.logs);
     log_info("checkpoints %s", r->folder.checkpoints);
+}
+
+/** Keeps what the finder saw, whether it found a rate or not. */
+static int log_finding(train_run_state *r) {
+    const lr_finding *f = &r->finding;
+    text png = {0};
+    char path[PATH_BYTES];
+    int rc = OK;
+    r->record.found_lr = true;
+    r->record.suggestion = f->suggestion;
+    snprintf(r->record.why, sizeof r->record.why, "%s", f->why);
+    TRY(logbook_lr_finder(&r->logbook, f));
+    TRY(run_record_write(&r->record, r->folder.logs, clock_seconds() - r->started, &r->state.best, ""));
+    rc = report_finder(&png, r->folder.logs);
+    if (rc == E_UNSUPPORTED) {
+        log_warn("lr_finder_plot.png is not drawn: %s", status_message());
+        rc = OK;
+        goto done;
+    }
+    TRY(rc);
+    TRY(path_join(path, r->setup.config->trainer.out, "lr_finder_plot.png"));
+    TRY(file_write_atomic(path, png.data, png.n));
+    TRY(events_image(r->logbook.events, "lr_finder", 0, png.data, png.n, PLOT_WIDTH, PLOT_HEIGHT));
+done:
+    text_deinit(&png);
+    return rc;
+}
+
+static int find_lr(train_run_state *r) {
+    const lr_finding *f = &r->finding;
+    const config *c = r->setup.config;
+    int rc = OK;
+    log_info("LR finder  %d sweep%s of %d steps from %g to %g", c->lr_finder.repeats,
+             c->lr_finder.repeats > 1 ? "s" : "", c->lr_finder.steps, c->lr_finder.min, c->lr_finder.max);
+    TRY(lr_finder_run(&r->finding, &r->setup, r->progress, r->hooks->stop));
+    TRY(log_finding(r));
+    if (isnan(f->suggestion)) {
+        logbook_event(&r->logbook, &r->state, "lr_finder", "no suggestion: %s", f->why);
+        rc = fail(E_DATA, "the LR finder has no suggestion: %s; or give a rate with --lr", f->why);
+        goto done;
+    }
+    if (f->slope >= 0)
+        log_warn(
+            "the loss fell nowhere in the LR finder's range: its suggestion is worth little; give a rate with --lr, "
+            "or move lr_finder.min and lr_finder.max");
+    else if (f->lowest / f->suggestion > FAR_BELOW)
+        log_warn("the LR finder's suggestion %.3g lies far below %.3g, where the loss was lowest: likely noise; "
+                 "--repeats 5 steadies it, --lr sets a rate by hand",
+                 f->suggestion, f->lowest);
+    TRY(logbook_event(&r->logbook, &r->state, "lr_finder", "suggests %.17g, where the smoothed loss %.4f falls fastest",
+                      f->suggestion, f->loss));
+    log_info("LR finder  suggests %.4g, where the loss falls fastest", f->suggestion);
+    r->setup.base_lr = f->suggestion;
+    TRY(schedule_init(&r->state.schedule, c, f->suggestion));
+done:
+    return rc;
+}
+
+/** The first entries of the journal, and what a new run logs once. */
+static int log_beginning(train_run_state *r) {
+    int rc = OK;
+    if (r->resumed_from[0] != 0) {
+        TRY(logbook_event(&r->logbook, &r->state, "resume", "from %s", r->resumed_from));
+        goto done;
+    }
+    TRY(logbook_event(&r->logbook, &r->state, "start", "%s", r->record.title));
+    if (r->setup.base_lr == 0)
+        TRY(find_lr(r));
+    TRY(logbook_start(&r->logbook, &r->setup));
+    facts_of_run(&r->record.run, &r->setup, &r->memory); /* the LR is known now */
+done:
+    return rc;
 }
 
 int train_start(train_run_state *r, train_summary *out, const config *c, const train_hooks *h) {
@@ -98,7 +161,11 @@ int train_start(train_run_state *r, train_summary *out, const config *c, const t
         goto done;
     }
     TRY(logbook_open(&r->logbook, &r->folder, c, r->state.global_step));
+    run_record_open(&r->record, r->folder.logs, &r->setup, &r->memory);
+    r->logbook.seconds_before = r->record.seconds_before;
+    TRY(mistakes_init(&r->wrong, c->monitor.report ? c->monitor.worst_images : 0));
     TRY(progress_open(&r->progress, &h->progress));
+    TRY(log_beginning(r));
     describe(r);
 done:
     return rc;
@@ -107,6 +174,8 @@ done:
 int train_finish(train_run_state *r) {
     int rc = logbook_close(&r->logbook);
     progress_close(r->progress);
+    mistakes_deinit(&r->wrong);
+    lr_finding_deinit(&r->finding);
     train_state_deinit(&r->state);
     run_folder_close(&r->folder);
     setup_close(&r->setup);

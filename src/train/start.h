@@ -4,6 +4,9 @@
 
 #include "train/folder.h"
 #include "train/logbook.h"
+#include "train/lr_finder.h"
+#include "train/mistakes.h"
+#include "train/run_record.h"
 #include "train/setup.h"
 #include "train/state.h"
 #include "train/trainer.h"
@@ -12,19 +15,24 @@ typedef struct train_run_state {
     setup setup;
     train_state state;
     run_folder folder;
-    logbook logbook;
+    logbook logbook; /* folder NULL: not open */
+    run_record record;
+    mistakes wrong; /* of the last validation */
+    lr_finding finding;
     progress *progress;
     const train_hooks *hooks;
     train_summary *summary;
     char resumed_from[PATH_BYTES]; /* never deleted; "" none */
     double started, train_seconds;
-    int64_t started_step; /* global_step when this process began */
-    bool saving;          /* the last try to save failed: no second one */
+    double publish_seconds; /* spent on reports so far */
+    int64_t started_step;   /* global_step when this process began */
+    bool saving;            /* the last try to save failed: no second one */
     bool told_prediction;
     engine_memory memory; /* planned, for a full batch */
 } train_run_state;
 
-/** @return 0 or the first thing that failed; train_finish is due in either case */
+/** With optimizer.lr auto a new run's LR is found here. @return 0 or the first thing that failed, E_DATA when no LR was
+ *  found; train_finish is due in either case */
 int train_start(train_run_state *r, train_summary *out, const config *c, const train_hooks *h);
 /** Closes everything. @return what closing the logs failed with */
 int train_finish(train_run_state *r);

@@ -41,6 +41,8 @@ static int micro_batch(setup *s, train_state *t, unsigned flags) {
         rc = fail(E_DATA, "the training data ended before the epoch did");
         goto done;
     }
+    if (s->on_batch != NULL)
+        s->on_batch(s->on_batch_context, b);
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));
     loader_release(s->train_loader, b);

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "train/evaluate.h"
-#include "train/logbook.h"
+#include "train/publish.h"
 #include "train/snapshot.h"
 #include "train/start.h"
 
@@ -76,18 +76,22 @@ static int check_stop(train_run_state *r, bool *done) {
         *h->save = 0;
         TRY(save_last(r));
         log_info("saved %s at step %lld, as asked", r->folder.last, (long long)r->state.global_step);
+        TRY(logbook_event(&r->logbook, &r->state, "saved", "%s, as asked", r->folder.last));
     }
     if (h->stop != NULL && *h->stop != 0) {
         TRY(save_last(r));
+        TRY(logbook_event(&r->logbook, &r->state, "stop", "by signal %d, saved %s", (int)*h->stop, r->folder.last));
         rc = fail(E_STOPPED, "stopped by signal %d at step %lld; saved %s: go on with --resume auto", (int)*h->stop,
                   (long long)r->state.global_step, r->folder.last);
         goto done;
     }
     bool steps = c->trainer.max_steps >= 0 && r->state.global_step >= c->trainer.max_steps;
     bool timed_out = c->trainer.max_time > 0 && clock_seconds() - r->started >= c->trainer.max_time;
-    if (steps || timed_out)
-        log_info("trainer.%s is reached at step %lld", steps ? "max_steps" : "max_time",
-                 (long long)r->state.global_step);
+    if (steps || timed_out) {
+        const char *limit = steps ? "max_steps" : "max_time";
+        log_info("trainer.%s is reached at step %lld", limit, (long long)r->state.global_step);
+        TRY(logbook_event(&r->logbook, &r->state, "stop", "trainer.%s is reached", limit));
+    }
     *done = steps || timed_out;
 done:
     return rc;
@@ -98,8 +102,9 @@ static int after_step(train_run_state *r, const step_result *step) {
     int rc = OK;
     if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
         TRY(logbook_step(&r->logbook, &r->state, step));
-        TRY(logbook_bad_images(&r->logbook, &r->setup));
+        TRY(logbook_bad_images(&r->logbook, &r->setup, &r->state));
     }
+    TRY(logbook_device(&r->logbook, &r->state, false));
     /* not after the last step: the epoch's own checkpoint follows its validation */
     if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0 &&
         r->state.batch_in_epoch < r->setup.train_batches)
@@ -109,10 +114,11 @@ done:
 }
 
 /** With a loss scaler the step was skipped; else the run ends. */
-static int not_finite(const train_run_state *r, const step_result *step) {
+static int not_finite(train_run_state *r, const step_result *step) {
     const char *last = r->summary->last;
     if (r->state.scaler.on)
-        return OK;
+        return logbook_event(&r->logbook, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
+                             step->scale, scaler_scale(&r->state.scaler));
     return fail(E_NONFINITE,
                 "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made; %s%s. Try a lower "
                 "optimizer.lr or a warm-up",
@@ -160,6 +166,18 @@ done:
     return rc;
 }
 
+/** The file the run was resumed from stays. */
+static int evict(train_run_state *r, const char *path) {
+    bool stays = strcmp(path, r->resumed_from) == 0;
+    int rc = OK;
+    if (!stays)
+        TRY(file_remove(path));
+    TRY(logbook_event(&r->logbook, &r->state, "evicted", "%s is no longer among the best %d%s", path, r->state.best.k,
+                      stays ? " (kept: the run was resumed from it)" : ""));
+done:
+    return rc;
+}
+
 /** Saves the epoch's checkpoint when it is among the best, and last.ckpt; only then deletes what fell out. */
 static int save_epoch(train_run_state *r, double val_loss) {
     topk *best = &r->state.best;
@@ -177,14 +195,35 @@ static int save_epoch(train_run_state *r, double val_loss) {
         *best = next;
         next = swap; /* the old list is released below */
         snprintf(r->summary->last, sizeof r->summary->last, "%s", path);
+        TRY(logbook_event(&r->logbook, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
+                          path));
     }
     if (r->setup.config->checkpoint.save_last)
         TRY(save_last(r));
-    if (evicted[0] != 0 && strcmp(evicted, r->resumed_from) != 0)
-        TRY(file_remove(evicted));
+    if (evicted[0] != 0)
+        TRY(evict(r, evicted));
 done:
     topk_deinit(&next);
     return rc;
+}
+
+/** Moves the schedule on; a change of the LR goes into the journal. */
+static int end_schedule(train_run_state *r, double val_loss) {
+    train_state *t = &r->state;
+    double before = t->schedule.state.last_lr;
+    char reason[128];
+    if (!schedule_end_epoch(&t->schedule, t->epoch, val_loss))
+        return OK;
+    return logbook_event(&r->logbook, t, "lr", "%.6g -> %.6g: %s", before, t->schedule.state.last_lr,
+                         schedule_reason(reason, &t->schedule));
+}
+
+/** Distributions of weights and gradients, while those of the epoch's last step are still there. */
+static int log_distributions(train_run_state *r) {
+    int every = r->setup.config->monitor.histogram_every_n_epochs;
+    if (every == 0 || (r->state.epoch + 1) % every != 0)
+        return OK;
+    return logbook_histograms(&r->logbook, &r->setup, &r->state);
 }
 
 static void tell_epoch(const train_run_state *r, double lr, double images_per_second, double wait) {
@@ -203,8 +242,9 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
     double speed = k->images > 0 ? images_per_second(k) : NAN, waited = k->images > 0 ? wait_share(r, k) : NAN;
     int rc = OK;
+    TRY(log_distributions(r));
     if (r->setup.val_batches > 0) {
-        rc = evaluate(&t->val, &r->setup, r->progress, t->epoch, r->hooks->stop);
+        rc = evaluate(&t->val, &r->wrong, &r->setup, r->progress, t->epoch, r->hooks->stop);
         if (rc == E_STOPPED) {
             bool done = false;
             rc = check_stop(r, &done); /* saves: the resumed run validates first */
@@ -213,11 +253,12 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
         TRY(rc);
     }
     double val_loss = metrics_loss(&t->val);
-    schedule_end_epoch(&t->schedule, t->epoch, val_loss);
+    TRY(end_schedule(r, val_loss));
     t->epoch_done = true;
     TRY(save_epoch(r, val_loss)); /* first: an epoch's work is worth more than its line in a log */
     TRY(logbook_epoch(&r->logbook, t, lr, speed, waited));
-    TRY(logbook_bad_images(&r->logbook, &r->setup));
+    TRY(logbook_device(&r->logbook, t, true));
+    TRY(logbook_bad_images(&r->logbook, &r->setup, t));
     tell_epoch(r, lr, speed, waited);
     r->summary->train = t->train;
     r->summary->val = t->val;
@@ -225,6 +266,7 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     t->batch_in_epoch = 0;
     t->train = (metrics){0};
     t->epoch_done = false;
+    publish(r, "running", false);
 done:
     return rc;
 }
@@ -261,8 +303,10 @@ static void summarise(train_run_state *r) {
 static void rescue(train_run_state *r, int error) {
     char message[1024];
     snprintf(message, sizeof message, "%s", status_message());
-    if (logbook_bad_images(&r->logbook, &r->setup) != OK)
+    if (logbook_bad_images(&r->logbook, &r->setup, &r->state) != OK)
         log_warn("bad_images.txt is not complete: %s", status_message());
+    if (error != E_STOPPED)
+        logbook_event(&r->logbook, &r->state, "error", "%s", message);
     bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
     if (!worth)
         fail(error, "%s", message);
@@ -273,16 +317,30 @@ static void rescue(train_run_state *r, int error) {
         fail(error, "%s (and the run could not be saved)", message);
 }
 
+/** The first batch of a new run goes to TensorBoard, as a picture. */
+static void show_batch(void *context, const batch *b) {
+    train_run_state *r = context;
+    r->setup.on_batch = NULL;
+    if (logbook_batch(&r->logbook, b) != OK)
+        log_warn("the first batch is not shown: %s", status_message());
+}
+
 int train_run(train_summary *out, const config *c, const train_hooks *h) {
     train_run_state r;
     int rc = OK;
     TRY(train_start(&r, out, c, h));
     r.started_step = r.state.global_step;
+    if (r.state.global_step == 0) {
+        r.setup.on_batch = show_batch;
+        r.setup.on_batch_context = &r;
+    }
     TRY(run_epochs(&r));
 done:
     if (rc != OK && r.logbook.folder != NULL)
         rescue(&r, rc);
     summarise(&r);
+    if (r.logbook.folder != NULL)
+        publish_end(&r, rc);
     char message[1024];
     snprintf(message, sizeof message, "%s", status_message());
     int closed = train_finish(&r);

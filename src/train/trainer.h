@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "monitor/progress.h"
 #include "train/folder.h"
+#include "train/lr_finder.h"
 #include "train/state.h"
 
 #include <signal.h>
@@ -32,6 +33,11 @@ typedef struct train_summary {
  *  @return 0; E_STOPPED (asked to stop; saved in `last`); E_NONFINITE (names step, LR and last checkpoint); any error
  * of data, device or files. The summary is filled as far as the run came */
 int train_run(train_summary *out, const config *c, const train_hooks *h);
+
+/** The LR finder alone, on a new run's log folder. @param[out] out freed with lr_finding_deinit, in any case
+ *  @param[out] plot path of the picture, "" when it could not be drawn
+ *  @return 0; E_DATA when there is no suggestion (out->why); what train_run fails with before its first step */
+int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const train_hooks *h);
 
 /** trainer.dry_run: some steps, a validation, a checkpoint written, read back and compared; leaves nothing behind.
  *  @return 0 or what would have failed later */

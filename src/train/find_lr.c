@@ -1,0 +1,35 @@
+#include "base/memory.h"
+#include "base/status.h"
+#include "monitor/plot.h"
+#include "train/publish.h"
+#include "train/start.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const train_hooks *h) {
+    train_run_state r;
+    train_summary summary;
+    config *own = NULL;
+    int rc = OK;
+    *out = (lr_finding){0};
+    plot[0] = 0;
+    TRY(memory_zeroed(&own, 1, sizeof *own));
+    *own = *c;
+    own->optimizer.lr = 0;
+    own->trainer.resume[0] = 0;
+    rc = train_start(&r, &summary, own, h);
+    if (r.logbook.folder != NULL)
+        publish_end(&r, rc);
+    *out = r.finding;
+    r.finding = (lr_finding){0}; /* now owned by the caller */
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status_message());
+    int closed = train_finish(&r);
+    rc = rc != OK ? fail(rc, "%s", message) : closed;
+    if (plot_unavailable() == NULL)
+        TRY(path_join(plot, c->trainer.out, "lr_finder_plot.png"));
+done:
+    free(own);
+    return rc;
+}

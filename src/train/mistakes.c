@@ -1,0 +1,112 @@
+#include "train/mistakes.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int mistakes_init(mistakes *m, int capacity) {
+    *m = (mistakes){.capacity = capacity};
+    return memory_zeroed(&m->list, (size_t)capacity, sizeof *m->list);
+}
+
+void mistakes_deinit(mistakes *m) {
+    free(m->list);
+    free(m->logits);
+    *m = (mistakes){0};
+}
+
+/** Softmax of one image's logits. NaN logits make the loss infinite: nothing is more wrong. */
+static mistake judge(const double *z, int classes, int label) {
+    mistake m = {.predicted = 0};
+    double sum = 0;
+    for (int k = 1; k < classes; k++)
+        if (z[k] > z[m.predicted])
+            m.predicted = k;
+    for (int k = 0; k < classes; k++)
+        sum += exp(z[k] - z[m.predicted]);
+    m.probability = 1 / sum;
+    m.loss = log(sum) - (z[label] - z[m.predicted]);
+    if (isnan(m.loss))
+        m.loss = INFINITY;
+    return m;
+}
+
+static bool before(const mistake *a, const mistake *b) {
+    return a->loss != b->loss ? a->loss > b->loss : a->index < b->index;
+}
+
+static void insert(mistakes *m, const mistake *one) {
+    int at = m->n;
+    while (at > 0 && before(one, &m->list[at - 1]))
+        at--;
+    if (at == m->capacity)
+        return;
+    int end = m->n < m->capacity ? m->n++ : m->capacity - 1;
+    memmove(&m->list[at + 1], &m->list[at], (size_t)(end - at) * sizeof *m->list);
+    m->list[at] = *one;
+}
+
+int mistakes_add(mistakes *m, const setup *s, engine_plan *p, const batch *b) {
+    int last = s->net->layer_n - 1, rc = OK;
+    tensor_shape shape = engine_tensor_shape(p, last);
+    size_t n = tensor_count(shape);
+    if (m->capacity == 0)
+        return OK;
+    if (n > m->logits_n) {
+        TRY(memory_resize(&m->logits, n, sizeof *m->logits));
+        m->logits_n = n;
+    }
+    TRY(engine_read_tensor(m->logits, s->engine, p, last));
+    for (int i = 0; i < b->n; i++) {
+        mistake one = judge(m->logits + (size_t)i * (size_t)shape.c, shape.c, b->label[i]);
+        one.index = b->index[i];
+        if (one.predicted != b->label[i])
+            insert(m, &one);
+    }
+done:
+    return rc;
+}
+
+static int put_cell(text *out, const char *s) {
+    int rc = text_append(out, "\"", 1);
+    for (; rc == OK && *s != 0; s++)
+        rc = *s == '"' ? text_append(out, "\"\"", 2) : text_append(out, s, 1);
+    return rc != OK ? rc : text_append(out, "\",", 2);
+}
+
+int mistakes_csv(text *out, const mistakes *m, const dataset *val) {
+    int rc = OK;
+    TRY(text_printf(out, "file,true,predicted,probability,loss\n"));
+    for (int i = 0; i < m->n; i++) {
+        const mistake *one = &m->list[i];
+        TRY(put_cell(out, dataset_name(val, one->index)));
+        TRY(put_cell(out, val->class_name[val->label[one->index]]));
+        TRY(put_cell(out, val->class_name[one->predicted]));
+        TRY(text_printf(out, "%.6g,%.6g\n", one->probability, one->loss));
+    }
+done:
+    return rc;
+}
+
+int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val) {
+    uint8_t pixels[MISTAKES_SIZE * MISTAKES_SIZE * 3];
+    transform t = transform_default(false, MISTAKES_SIZE, MISTAKES_SIZE);
+    decoder *d = NULL;
+    char path[PATH_BYTES];
+    int rc = OK;
+    *out = (sheet){0};
+    TRY(decoder_create(&d, NULL));
+    TRY(sheet_init(out, m->n, MISTAKES_COLUMNS, MISTAKES_SIZE, 0));
+    for (int i = 0; i < m->n; i++) {
+        TRY(dataset_path(path, val, m->list[i].index));
+        if (transform_load(pixels, d, path, &t, NULL) == OK) /* one that has gone meanwhile spoils nothing */
+            sheet_put(out, i, pixels);
+    }
+done:
+    decoder_destroy(d);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/** The validation images that the model gets most wrong: wrongly classified, by their loss. */
+#ifndef LINNET_TRAIN_MISTAKES_H
+#define LINNET_TRAIN_MISTAKES_H
+
+#include "base/text.h"
+#include "data/sheet.h"
+#include "train/setup.h"
+
+typedef struct mistake {
+    int64_t index; /* in the validation set */
+    int predicted;
+    double probability; /* of the predicted class */
+    double loss;        /* cross-entropy of the true one */
+} mistake;
+
+typedef struct mistakes {
+    int n, capacity;
+    mistake *list;  /* (capacity) largest loss first; equal ones in the order of the set */
+    double *logits; /* (logits_n) scratch of one batch */
+    size_t logits_n;
+} mistakes;
+
+/** @return 0, E_NOMEM */
+int mistakes_init(mistakes *m, int capacity);
+void mistakes_deinit(mistakes *m);
+
+/** Looks at a batch that the engine of `s` has just evaluated. @return 0, E_NOMEM, E_DEVICE */
+int mistakes_add(mistakes *m, const setup *s, engine_plan *p, const batch *b);
+
+enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
+/** Table for worst.csv: file, true, predicted, probability, loss; RFC 4180. */
+int mistakes_csv(text *out, const mistakes *m, const dataset *val);
+/** Their thumbnails, MISTAKES_SIZE pixels wide, MISTAKES_COLUMNS in a row; one that cannot be read stays black. */
+int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val);
+
+#endif

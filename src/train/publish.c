@@ -1,0 +1,52 @@
+#include "train/publish.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "train/run_report.h"
+
+#include <stdio.h>
+
+#define SHARE 0.005 /* of the run's time that reports may take */
+
+static int report(train_run_state *r) {
+    report_result result;
+    const char *logs = r->folder.logs;
+    int rc = OK;
+    if (r->state.val.images > 0) {
+        TRY(logbook_worst(&r->logbook, &r->wrong, r->setup.val));
+        r->record.worst_n = r->wrong.n;
+    }
+    TRY(run_report(&result, r->setup.config->trainer.out, &logs, 1));
+done:
+    return rc;
+}
+
+void publish(train_run_state *r, const char *state, bool must) {
+    double start = clock_seconds(), run = start - r->started;
+    int rc = OK;
+    r->record.state = state;
+    TRY(run_record_write(&r->record, r->folder.logs, run, &r->state.best, r->summary->last));
+    if (r->setup.config->monitor.report && (must || r->publish_seconds <= SHARE * run)) {
+        TRY(report(r));
+        r->publish_seconds += clock_seconds() - start;
+    }
+done:
+    if (rc != OK)
+        log_warn("the report is not up to date: %s", status_message());
+}
+
+void publish_end(train_run_state *r, int error) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status_message());
+    const char *state = error == E_STOPPED ? "stopped" : error != OK ? "failed" : "done";
+    if (r->state.epoch < r->setup.config->trainer.max_epochs && error == OK)
+        state = "stopped";
+    int rc = logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
+                           text_duration((char[32]){0}, clock_seconds() - r->started));
+    if (rc == OK)
+        rc = events_hparams_end(r->logbook.events, error == OK || error == E_STOPPED);
+    if (rc != OK)
+        log_warn("the logs have no end: %s", status_message());
+    publish(r, state, true);
+    fail(error, "%s", message);
+}
