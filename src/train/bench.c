@@ -29,7 +29,7 @@ done:
     return rc;
 }
 
-static int time_steps(bench_result *out, setup *s, const config *c, batch *b, int steps, int warmup) {
+static int time_steps(bench_result *out, profile *detail, setup *s, const config *c, batch *b, int steps, int warmup) {
     double *seconds = NULL;
     engine_plan *p = NULL;
     engine_result_data r;
@@ -46,12 +46,15 @@ static int time_steps(bench_result *out, setup *s, const config *c, batch *b, in
     for (int i = 0; i < warmup + steps; i++) {
         TRY(engine_set_hyper(s->engine, &h));
         TRY(engine_reset_result(s->engine));
+        if (i == warmup && detail != NULL)
+            engine_profile_start(s->engine);
         double start = clock_seconds();
         TRY(one_step(s->engine, p, &b[i % BATCHES]));
         if (i >= warmup)
             out->seconds += seconds[i - warmup] = clock_seconds() - start;
         h.first_step = false;
     }
+    engine_profile_stop(s->engine);
     TRY(engine_result(&r, s->engine));
     qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
     engine_memory memory = engine_plan_memory(s->engine, p);
@@ -61,15 +64,19 @@ static int time_steps(bench_result *out, setup *s, const config *c, batch *b, in
     out->loss = r.loss_sum / (double)r.images;
     out->parameters_bytes = memory.parameters;
     out->activations_bytes = memory.activations;
+    if (detail != NULL)
+        TRY(profile_collect(detail, s->engine, p, s->net, steps, out->seconds));
 done:
     free(seconds);
     return rc;
 }
 
-int bench_train(bench_result *out, const config *c, int steps, int warmup) {
+int bench_train(bench_result *out, profile *detail, const config *c, int steps, int warmup) {
     setup s = {0};
     batch b[BATCHES] = {0};
     int rc = OK;
+    if (detail != NULL)
+        *detail = (profile){0};
     *out = (bench_result){.steps = steps, .batch = c->data.batch_size};
     TRY(setup_open_engine(&s, c, CLASSES));
     TRY(engine_init_weights(s.engine, c->trainer.seed));
@@ -77,7 +84,7 @@ int bench_train(bench_result *out, const config *c, int steps, int warmup) {
         TRY(batch_init(&b[i], c->data.batch_size, c->data.image_size, c->data.image_size));
         batch_synthetic(&b[i], c->data.batch_size, CLASSES, c->trainer.seed, (uint64_t)i);
     }
-    TRY(time_steps(out, &s, c, b, steps, warmup));
+    TRY(time_steps(out, detail, &s, c, b, steps, warmup));
     snprintf(out->engine, sizeof out->engine, "%s", engine_description(s.engine));
     snprintf(out->precision, sizeof out->precision, "%s", precision_name(s.precision));
     snprintf(out->arch, sizeof out->arch, "%s", s.net->arch);

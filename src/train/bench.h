@@ -3,6 +3,7 @@
 #define LINNET_TRAIN_BENCH_H
 
 #include "config/config.h"
+#include "train/profile.h"
 
 typedef struct bench_result {
     double images_per_second;     /* batch / median step */
@@ -14,7 +15,9 @@ typedef struct bench_result {
     char engine[128], precision[16], arch[32];
 } bench_result;
 
-/** `steps` timed steps after `warmup` others, 1,000 classes, SGD as configured. @return 0 or the engine's error */
-int bench_train(bench_result *out, const config *c, int steps, int warmup);
+/** `steps` timed steps after `warmup` others, 1,000 classes, SGD as configured.
+ *  @param[out] detail of the timed steps, profile_deinit is due in either case; NULL: no profile
+ *  @return 0 or the engine's error */
+int bench_train(bench_result *out, profile *detail, const config *c, int steps, int warmup);
 
 #endif

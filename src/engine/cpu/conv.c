@@ -8,6 +8,7 @@
  *
  * The forward's copy of the weights stays, since evaluation runs it batch after batch. Backward data wants them in
  * another layout, once for each new version: that copy is made in scratch, where dw was. */
+#include "base/file.h"
 #include "base/status.h"
 #include "engine/cpu/cpu.h"
 
@@ -239,7 +240,10 @@ static int backward(const cpu_device *d, const device_layer *l, const device_buf
     const conv_node *n = l->node;
     int rc = OK;
     unsigned char *work = (unsigned char *)b->scratch + n->dy_bytes;
+    double start = p->weights_seconds != NULL ? clock_seconds() : 0;
     TRY(weights_backward(d, l, b, dy, p, work));
+    if (p->weights_seconds != NULL)
+        *p->weights_seconds += clock_seconds() - start;
     if (n->data != NULL)
         TRY(data_backward(l, b, dy, p, work));
 done:
