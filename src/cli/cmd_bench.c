@@ -17,12 +17,15 @@ static const char usage[] =
 /** `detail`: NULL without --profile. */
 static void print_result(const bench_result *r, const profile *detail, bool json) {
     if (!json) {
-        char a[32], b[32];
+        char size[6][32];
+        const engine_memory *m = &r->memory;
         printf("%s, batch %d, %s, %s\n", r->arch, r->batch, r->precision, r->engine);
         printf("%.2f images/s: median step %.1f ms, shortest %.1f ms, of %d\n", r->images_per_second,
                1e3 * r->step_median, 1e3 * r->step_min, r->steps);
-        printf("memory: %s parameters and state, %s activations\n", text_bytes(a, (double)r->parameters_bytes),
-               text_bytes(b, (double)r->activations_bytes));
+        printf("memory: %s parameters and state, %s activations, %s library, %s process: planned %s, peak %s\n",
+               text_bytes(size[0], (double)m->parameters), text_bytes(size[1], (double)m->activations),
+               text_bytes(size[2], (double)m->library), text_bytes(size[3], (double)m->process),
+               text_bytes(size[4], (double)engine_memory_total(m)), text_bytes(size[5], (double)r->peak_bytes));
         if (detail != NULL)
             bench_profile_print(detail);
         return;
@@ -38,8 +41,10 @@ static void print_result(const bench_result *r, const profile *detail, bool json
     json_object_set_new(o, "batch", json_integer(r->batch));
     json_object_set_new(o, "precision", json_string(r->precision));
     json_object_set_new(o, "engine", json_string(r->engine));
-    json_object_set_new(o, "parameter_bytes", json_integer((json_int_t)r->parameters_bytes));
-    json_object_set_new(o, "activation_bytes", json_integer((json_int_t)r->activations_bytes));
+    json_object_set_new(o, "parameter_bytes", json_integer((json_int_t)r->memory.parameters));
+    json_object_set_new(o, "activation_bytes", json_integer((json_int_t)r->memory.activations));
+    json_object_set_new(o, "planned_bytes", json_integer((json_int_t)engine_memory_total(&r->memory)));
+    json_object_set_new(o, "peak_bytes", r->peak_bytes > 0 ? json_integer((json_int_t)r->peak_bytes) : json_null());
     if (detail != NULL)
         json_object_set_new(o, "profile", bench_profile_json(detail));
     json_print(o);

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "engine/convert.h"
 #include "engine/engine_internal.h"
+#include "engine/host_memory.h"
 
 #include <stdlib.h>
 
@@ -90,6 +91,7 @@ int engine_create(engine **out, const char *device, const net *n, const engine_o
     e->net = n;
     e->options = *o;
     e->version = 1;
+    e->process_bytes = host_memory_resident();
     TRY(device_find(&e->ops, device));
     TRY(e->ops->open(&e->device, o));
     TRY(memory_string(&e->description, e->ops->description(e->device)));
@@ -134,7 +136,19 @@ const char *engine_description(const engine *e) { return e->description; }
 engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
     size_t masters = (3 * e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
-    return (engine_memory){.parameters = masters + copies, .activations = p->bytes};
+    size_t staging = e->staging_bytes + e->slot_n * sizeof *e->slot;
+    return (engine_memory){.parameters = masters + copies,
+                           .activations = p != NULL ? p->bytes : 0,
+                           .library = e->library_bytes + staging,
+                           .process = e->process_bytes};
+}
+
+size_t engine_memory_total(const engine_memory *m) { return m->parameters + m->activations + m->library + m->process; }
+
+size_t engine_memory_limit(const engine *e) {
+    (void)e; /* all devices so far live in the host's memory */
+    size_t more = host_memory_available(), now = host_memory_resident();
+    return more < SIZE_MAX - now ? now + more : SIZE_MAX;
 }
 
 int engine_set_hyper(engine *e, const engine_hyper *h) {

@@ -87,7 +87,8 @@ struct engine {
     double *slot; /* one slot in the device's order */
     size_t slot_n;
 
-    engine_times times; /* profile.h */
+    engine_times times;                  /* profile.h */
+    size_t process_bytes, library_bytes; /* engine_memory */
 };
 
 /** @return 0, E_OPTION (unknown), E_DEVICE (known, but not here); the message lists what there is */

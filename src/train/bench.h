@@ -10,8 +10,9 @@ typedef struct bench_result {
     double step_min, step_median; /* seconds */
     double seconds;               /* of all timed steps */
     double loss;                  /* of the last step */
-    int steps, batch;
-    size_t parameters_bytes, activations_bytes; /* planned */
+    int steps, warmup, batch;
+    engine_memory memory; /* planned; process with the bench's own batches */
+    size_t peak_bytes;    /* VmHWM after the steps: what the process has really had; 0: not known */
     char engine[128], precision[16], arch[32];
 } bench_result;
 

@@ -1,4 +1,5 @@
 /* The profile's clocks, the work computed from shapes, and the measured peaks. */
+#include "engine/host_memory.h"
 #include "engine/work.h"
 #include "small_nets.h"
 
@@ -159,6 +160,26 @@ static void peaks(void **state) {
     close_bench(&b);
 }
 
+/* What is not compiled gets no memory, and its size is that of the plan. */
+static void size_before_compiling(void **state) {
+    (void)state;
+    bench b = open_bench("ref");
+    engine_plan *p = NULL;
+    size_t before = 0, small = 0;
+    assert_ok(engine_plan_bytes(&small, b.engine, 1, SIZE, SIZE, true));
+    assert_ok(engine_plan_bytes(&before, b.engine, 3 * IMAGES, SIZE, SIZE, true));
+    engine_memory none = engine_plan_memory(b.engine, NULL);
+    assert_int_equal(none.activations, 0);
+    assert_ok(engine_compile(&p, b.engine, 3 * IMAGES, SIZE, SIZE, true));
+    engine_memory m = engine_plan_memory(b.engine, p);
+    assert_int_equal(m.activations, before);
+    assert_true(small < before / 4);
+    assert_int_equal(engine_memory_total(&m), m.parameters + m.activations + m.library + m.process);
+    assert_int_equal(engine_plan_bytes(&before, b.engine, 0, SIZE, SIZE, true), E_SHAPE);
+    assert_true(engine_memory_limit(b.engine) > host_memory_resident());
+    close_bench(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_of_ref),
@@ -167,6 +188,7 @@ int main(void) {
         cmocka_unit_test(bytes),
         cmocka_unit_test(evaluation_has_no_backward),
         cmocka_unit_test(peaks),
+        cmocka_unit_test(size_before_compiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
