@@ -5,6 +5,7 @@
 #define LINNET_ENGINE_DEVICE_H
 
 #include "engine/engine.h"
+#include "engine/profile.h"
 
 typedef enum element { ELEMENT_F64, ELEMENT_F32, ELEMENT_BF16, ELEMENT_F16 } element;
 size_t element_bytes(element e);
@@ -43,8 +44,9 @@ typedef struct device_params {
     const void *weight, *bias;
     void *dweight, *dbias;
     void *running_mean, *running_var;
-    bool accumulate;  /* gradients: += instead of = */
-    uint64_t version; /* changes whenever any weight changes: stale copies are renewed */
+    bool accumulate;         /* gradients: += instead of = */
+    uint64_t version;        /* changes whenever any weight changes: stale copies are renewed */
+    double *weights_seconds; /* NULL, or backward adds the time that dweight alone took, if it can tell */
 } device_params;
 
 typedef struct device_layer_ops {
@@ -100,6 +102,8 @@ typedef struct device_ops {
     int (*unscale)(void *device, const device_arenas *a);
     int (*update)(void *device, const device_arenas *a);
     int (*result)(void *device, engine_result_data *out); /* waits for the device */
+    int (*synchronize)(void *device);                     /* waits; NULL: a call ends when its work is done */
+    int (*peaks)(void *device, engine_peaks *out);        /* NULL: not known */
     int (*reset_result)(void *device);
 
     int (*download)(void *device, void *out, const void *memory, size_t bytes);

@@ -1,10 +1,12 @@
 /* Making an engine and running a step. */
 #include "engine/engine.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/convert.h"
 #include "engine/engine_internal.h"
+#include "engine/host_memory.h"
 
 #include <stdlib.h>
 
@@ -89,12 +91,14 @@ int engine_create(engine **out, const char *device, const net *n, const engine_o
     e->net = n;
     e->options = *o;
     e->version = 1;
+    e->process_bytes = host_memory_resident();
     TRY(device_find(&e->ops, device));
     TRY(e->ops->open(&e->device, o));
     TRY(memory_string(&e->description, e->ops->description(e->device)));
     TRY(engine_analyse(e));
     TRY(allocate_arenas(e));
     TRY(bind_parameters(e));
+    TRY(memory_zeroed(&e->times.layer, (size_t)n->layer_n, sizeof *e->times.layer));
     TRY(engine_set_hyper(e, &(engine_hyper){.loss_scale = 1, .images = 1}));
     TRY(engine_reset_result(e));
     *out = e;
@@ -119,6 +123,7 @@ void engine_destroy(engine *e) {
     free(e->slots);
     free(e->range);
     free(e->bucket);
+    free(e->times.layer);
     free(e->staging);
     free(e->slot);
     free(e->description);
@@ -131,7 +136,19 @@ const char *engine_description(const engine *e) { return e->description; }
 engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
     size_t masters = (3 * e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
-    return (engine_memory){.parameters = masters + copies, .activations = p->bytes};
+    size_t staging = e->staging_bytes + e->slot_n * sizeof *e->slot;
+    return (engine_memory){.parameters = masters + copies,
+                           .activations = p != NULL ? p->bytes : 0,
+                           .library = e->library_bytes + staging,
+                           .process = e->process_bytes};
+}
+
+size_t engine_memory_total(const engine_memory *m) { return m->parameters + m->activations + m->library + m->process; }
+
+size_t engine_memory_limit(const engine *e) {
+    (void)e; /* all devices so far live in the host's memory */
+    size_t more = host_memory_available(), now = host_memory_resident();
+    return more < SIZE_MAX - now ? now + more : SIZE_MAX;
 }
 
 int engine_set_hyper(engine *e, const engine_hyper *h) {
@@ -158,6 +175,18 @@ int plan_take_arena(engine_plan *p) {
     return OK;
 }
 
+/** The clock while a profile runs; else 0, without a look at it. */
+static double profile_clock(const engine *e) { return e->times.on ? clock_seconds() : 0; }
+
+/** While a profile runs: waits for the device and adds what has passed since `start`. */
+static int profile_add(double *seconds, const engine *e, double start) {
+    if (!e->times.on)
+        return OK;
+    int rc = e->ops->synchronize != NULL ? e->ops->synchronize(e->device) : OK;
+    *seconds += clock_seconds() - start;
+    return rc;
+}
+
 int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
     tensor_shape x = plan_tensor_at(p, NET_INPUT)->shape;
     int rc = OK;
@@ -168,8 +197,10 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
         if (b->label[i] < 0 || b->label[i] >= e->net->classes || b->label_b[i] < 0 || b->label_b[i] >= e->net->classes)
             return fail(E_DATA, "image %d of the batch has labels %d and %d, the net has classes 0..%d", i,
                         (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
+    double start = profile_clock(e);
     TRY(plan_take_arena(p));
     TRY(e->ops->load_batch(e->device, plan_address(p, plan_tensor_at(p, NET_INPUT)->block), b));
+    TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
 done:
     return rc;
 }
@@ -178,8 +209,10 @@ int engine_forward(engine *e, engine_plan *p) {
     int rc = OK;
     TRY(plan_check_holder(p));
     for (int i = 0; i < e->net->layer_n; i++) {
+        double start = profile_clock(e);
         e->params[i].version = e->version;
         TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
+        TRY(profile_add(&e->times.layer[i][PASS_FORWARD], e, start));
     }
 done:
     return rc;
@@ -196,7 +229,9 @@ int engine_loss(engine *e, engine_plan *p) {
                      .dlogits = p->training ? plan_address(p, logits->gradient[0]) : NULL,
                      .n = p->batch,
                      .classes = logits->shape.c};
+    double start = profile_clock(e);
     TRY(e->ops->loss(e->device, &l));
+    TRY(profile_add(&e->times.phase[PHASE_LOSS], e, start));
 done:
     return rc;
 }
@@ -207,10 +242,12 @@ static int reduce_buckets(int *next, engine *e, int i) {
     int rc = OK;
     size_t unit = element_bytes(e->ops->master);
     void *queue = e->ops->queue != NULL ? e->ops->queue(e->device) : NULL;
+    double start = profile_clock(e);
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
         const bucket *b = &e->bucket[*next];
         TRY(c->all_reduce_mean(c, at(e->gradient, e, b->begin), b->end - b->begin, unit, queue));
     }
+    TRY(profile_add(&e->times.phase[PHASE_ALL_REDUCE], e, start));
 done:
     return rc;
 }
@@ -224,7 +261,10 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     for (int i = e->net->layer_n - 1; i >= 0; i--) {
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
+        e->params[i].weights_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
+        double start = profile_clock(e);
         TRY(e->ops->layer[e->net->layer[i].kind].backward(e->device, &p->layer[i], &p->run[i].backward, &e->params[i]));
+        TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
         if (reduce)
             TRY(reduce_buckets(&next_bucket, e, i));
     }
@@ -243,13 +283,23 @@ static device_arenas arenas(const engine *e) {
 
 int engine_unscale(engine *e) {
     device_arenas a = arenas(e);
-    return e->ops->unscale(e->device, &a);
+    double start = profile_clock(e);
+    int rc = OK;
+    TRY(e->ops->unscale(e->device, &a));
+    TRY(profile_add(&e->times.phase[PHASE_UNSCALE], e, start));
+done:
+    return rc;
 }
 
 int engine_update(engine *e) {
     device_arenas a = arenas(e);
+    double start = profile_clock(e);
+    int rc = OK;
     e->version++; /* whether the device steps or not is not known here */
-    return e->ops->update(e->device, &a);
+    TRY(e->ops->update(e->device, &a));
+    TRY(profile_add(&e->times.phase[PHASE_UPDATE], e, start));
+done:
+    return rc;
 }
 
 int engine_result(engine_result_data *out, engine *e) { return e->ops->result(e->device, out); }

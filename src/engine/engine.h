@@ -90,8 +90,19 @@ int engine_compile(engine_plan **out, engine *e, int batch, int h, int w, bool t
 typedef struct engine_memory {
     size_t parameters;  /* weights, gradients, momentum, statistics, compute copies */
     size_t activations; /* the arena as this plan lays it out, saved values and scratch included */
+    size_t library;     /* measured: what compiling took, above all the device's library: code it made, descriptions;
+                           and the staging of what is read and written */
+    size_t process;     /* measured: resident when the engine was made: the program and what it held then */
 } engine_memory;
+/** p NULL: without activations. */
 engine_memory engine_plan_memory(const engine *e, const engine_plan *p);
+size_t engine_memory_total(const engine_memory *m);
+/** The largest total that this machine, or what limits the process on it, has room for now; SIZE_MAX: not known. */
+size_t engine_memory_limit(const engine *e);
+
+/** The activations that a plan would need, computed without giving it memory. Takes a moment: the device prepares every
+ *  layer. @return 0, E_SHAPE, E_NOMEM (exceeds the address space), E_DEVICE */
+int engine_plan_bytes(size_t *out, engine *e, int batch, int h, int w, bool training);
 
 int engine_set_hyper(engine *e, const engine_hyper *h);
 
@@ -126,6 +137,8 @@ int engine_write(engine *e, engine_what what, int i, const double *values);
 typedef struct engine_snapshot engine_snapshot;
 int engine_snapshot_take(engine_snapshot **out, engine *e);
 int engine_snapshot_put(engine *e, const engine_snapshot *s);
+/** Bytes that a snapshot takes. */
+size_t engine_snapshot_bytes(const engine *e);
 void engine_snapshot_free(engine_snapshot *s);
 
 /** Tensor `t` (NET_INPUT or a layer's number) of the plan's last run, NHWC. Logits (the last tensor) are always

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
+#include "engine/host_memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -230,6 +231,12 @@ void plan_destroy(engine_plan *p) {
     free(p);
 }
 
+static int check_batch(int images, int h, int w) {
+    if (images < 1 || h < 1 || w < 1)
+        return fail(E_SHAPE, "a batch of %d images of %d x %d: all must be positive", images, h, w);
+    return OK;
+}
+
 /** *out is valid and to be destroyed also after a failure. */
 static int plan_create(engine_plan **out, engine *e, int images, int h, int w, bool training) {
     int rc = OK;
@@ -243,11 +250,28 @@ static int plan_create(engine_plan **out, engine *e, int images, int h, int w, b
     /* a tensor: values and two gradients; a layer: saved and two scratch blocks */
     TRY(memory_zeroed(&p->block, 6 * (layers + 1), sizeof *p->block));
     TRY(set_shapes(p));
+    size_t before = host_memory_resident();
     TRY(prepare_layers(p));
+    size_t after = host_memory_resident();
+    e->library_bytes += after > before ? after - before : 0;
     add_blocks(p);
     TRY(plan_layout(&p->bytes, p->block, p->block_n));
 done:
     *out = p;
+    return rc;
+}
+
+int engine_plan_bytes(size_t *out, engine *e, int images, int h, int w, bool training) {
+    int rc = OK;
+    engine_plan *p = NULL;
+    size_t library = e->library_bytes;
+    *out = 0;
+    TRY(check_batch(images, h, w));
+    TRY(plan_create(&p, e, images, h, w, training));
+    *out = p->bytes;
+done:
+    plan_destroy(p);
+    e->library_bytes = library;
     return rc;
 }
 
@@ -262,8 +286,7 @@ int engine_compile(engine_plan **out, engine *e, int images, int h, int w, bool 
             return grow_arena(q); /* it shrinks only where memory ran out */
         }
     }
-    if (images < 1 || h < 1 || w < 1)
-        return fail(E_SHAPE, "a batch of %d images of %d x %d: all must be positive", images, h, w);
+    TRY(check_batch(images, h, w));
     TRY(memory_resize(&e->plan, (size_t)e->plan_n + 1, sizeof *e->plan));
     TRY(plan_create(&p, e, images, h, w, training));
     TRY(grow_arena(p));

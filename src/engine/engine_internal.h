@@ -15,6 +15,7 @@
 
 #include "engine/device.h"
 #include "engine/plan.h"
+#include "engine/profile.h"
 
 /** Who reads a tensor, and which of the tensor's gradients a layer writes. */
 typedef struct tensor_readers {
@@ -85,6 +86,9 @@ struct engine {
     size_t staging_bytes;
     double *slot; /* one slot in the device's order */
     size_t slot_n;
+
+    engine_times times;                  /* profile.h */
+    size_t process_bytes, library_bytes; /* engine_memory */
 };
 
 /** @return 0, E_OPTION (unknown), E_DEVICE (known, but not here); the message lists what there is */

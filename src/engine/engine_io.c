@@ -153,16 +153,23 @@ static void state_arenas(arena_span out[STATE_ARENAS], const engine *e) {
     out[2] = (arena_span){e->stats, e->net->stats_elements * one};
 }
 
-int engine_snapshot_take(engine_snapshot **out, engine *e) {
+size_t engine_snapshot_bytes(const engine *e) {
     arena_span part[STATE_ARENAS];
-    engine_snapshot *s = NULL;
-    size_t at = 0, total = 0;
-    int rc = OK;
+    size_t total = 0;
     state_arenas(part, e);
     for (int i = 0; i < STATE_ARENAS; i++)
         total += part[i].bytes;
+    return total;
+}
+
+int engine_snapshot_take(engine_snapshot **out, engine *e) {
+    arena_span part[STATE_ARENAS];
+    engine_snapshot *s = NULL;
+    size_t at = 0;
+    int rc = OK;
+    state_arenas(part, e);
     TRY(memory_zeroed(&s, 1, sizeof *s));
-    TRY(memory_zeroed(&s->bytes, total, 1));
+    TRY(memory_zeroed(&s->bytes, engine_snapshot_bytes(e), 1));
     for (int i = 0; i < STATE_ARENAS; at += part[i++].bytes)
         TRY(e->ops->download(e->device, s->bytes + at, part[i].memory, part[i].bytes));
     *out = s;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "engine/host_memory.h"
 #include "train/setup.h"
 
 #include <stdio.h>
@@ -29,9 +30,9 @@ done:
     return rc;
 }
 
-static int time_steps(bench_result *out, setup *s, const config *c, batch *b, int steps, int warmup) {
-    double *seconds = NULL;
-    engine_plan *p = NULL;
+/** Fills `seconds` (steps) and what the steps gave. */
+static int time_steps(bench_result *out, double *seconds, engine *e, engine_plan *p, const config *c, const batch *b,
+                      bool profiled) {
     engine_result_data r;
     engine_hyper h = {.lr = 1e-3,
                       .momentum = c->optimizer.momentum,
@@ -41,49 +42,65 @@ static int time_steps(bench_result *out, setup *s, const config *c, batch *b, in
                       .loss_scale = 1,
                       .images = c->data.batch_size};
     int rc = OK;
-    TRY(memory_zeroed(&seconds, (size_t)steps, sizeof *seconds));
-    TRY(engine_compile(&p, s->engine, c->data.batch_size, c->data.image_size, c->data.image_size, true));
-    for (int i = 0; i < warmup + steps; i++) {
-        TRY(engine_set_hyper(s->engine, &h));
-        TRY(engine_reset_result(s->engine));
+    for (int i = -out->warmup; i < out->steps; i++) {
+        TRY(engine_set_hyper(e, &h));
+        TRY(engine_reset_result(e));
+        if (i == 0 && profiled)
+            engine_profile_start(e);
         double start = clock_seconds();
-        TRY(one_step(s->engine, p, &b[i % BATCHES]));
-        if (i >= warmup)
-            out->seconds += seconds[i - warmup] = clock_seconds() - start;
+        TRY(one_step(e, p, &b[(i + out->warmup) % BATCHES]));
+        if (i >= 0)
+            out->seconds += seconds[i] = clock_seconds() - start;
         h.first_step = false;
     }
-    TRY(engine_result(&r, s->engine));
-    qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
-    engine_memory memory = engine_plan_memory(s->engine, p);
-    out->step_min = seconds[0];
-    out->step_median = seconds[steps / 2];
-    out->images_per_second = c->data.batch_size / out->step_median;
+    engine_profile_stop(e);
+    TRY(engine_result(&r, e));
     out->loss = r.loss_sum / (double)r.images;
-    out->parameters_bytes = memory.parameters;
-    out->activations_bytes = memory.activations;
+    qsort(seconds, (size_t)out->steps, sizeof *seconds, by_value);
+    out->step_min = seconds[0];
+    out->step_median = seconds[out->steps / 2];
+    out->images_per_second = out->batch / out->step_median;
 done:
-    free(seconds);
     return rc;
 }
 
-int bench_train(bench_result *out, const config *c, int steps, int warmup) {
-    setup s = {0};
-    batch b[BATCHES] = {0};
+static int make_batches(batch *b, const config *c) {
     int rc = OK;
-    *out = (bench_result){.steps = steps, .batch = c->data.batch_size};
-    TRY(setup_open_engine(&s, c, CLASSES));
-    TRY(engine_init_weights(s.engine, c->trainer.seed));
     for (int i = 0; i < BATCHES; i++) {
         TRY(batch_init(&b[i], c->data.batch_size, c->data.image_size, c->data.image_size));
         batch_synthetic(&b[i], c->data.batch_size, CLASSES, c->trainer.seed, (uint64_t)i);
     }
-    TRY(time_steps(out, &s, c, b, steps, warmup));
+done:
+    return rc;
+}
+
+int bench_train(bench_result *out, profile *detail, const config *c, int steps, int warmup) {
+    setup s = {0};
+    batch b[BATCHES] = {0};
+    engine_plan *p = NULL;
+    double *seconds = NULL;
+    int rc = OK;
+    if (detail != NULL)
+        *detail = (profile){0};
+    *out = (bench_result){.steps = steps, .warmup = warmup, .batch = c->data.batch_size};
+    TRY(memory_zeroed(&seconds, (size_t)steps, sizeof *seconds));
+    TRY(setup_open_engine(&s, c, CLASSES));
+    TRY(setup_compile_batch(&p, &s, c->data.batch_size, true));
+    TRY(engine_init_weights(s.engine, c->trainer.seed));
+    TRY(make_batches(b, c));
+    TRY(time_steps(out, seconds, s.engine, p, c, b, detail != NULL));
+    out->memory = engine_plan_memory(s.engine, p);
+    out->memory.process += (size_t)BATCHES * 3 * (size_t)b->n * (size_t)b->h * (size_t)b->w;
+    out->peak_bytes = host_memory_peak();
     snprintf(out->engine, sizeof out->engine, "%s", engine_description(s.engine));
     snprintf(out->precision, sizeof out->precision, "%s", precision_name(s.precision));
     snprintf(out->arch, sizeof out->arch, "%s", s.net->arch);
+    if (detail != NULL)
+        TRY(profile_collect(detail, s.engine, p, s.net, steps, out->seconds));
 done:
     for (int i = 0; i < BATCHES; i++)
         batch_deinit(&b[i]);
+    free(seconds);
     setup_close(&s);
     return rc;
 }

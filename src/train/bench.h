@@ -3,18 +3,22 @@
 #define LINNET_TRAIN_BENCH_H
 
 #include "config/config.h"
+#include "train/profile.h"
 
 typedef struct bench_result {
     double images_per_second;     /* batch / median step */
     double step_min, step_median; /* seconds */
     double seconds;               /* of all timed steps */
     double loss;                  /* of the last step */
-    int steps, batch;
-    size_t parameters_bytes, activations_bytes; /* planned */
+    int steps, warmup, batch;
+    engine_memory memory; /* planned; process with the bench's own batches */
+    size_t peak_bytes;    /* VmHWM after the steps: what the process has really had; 0: not known */
     char engine[128], precision[16], arch[32];
 } bench_result;
 
-/** `steps` timed steps after `warmup` others, 1,000 classes, SGD as configured. @return 0 or the engine's error */
-int bench_train(bench_result *out, const config *c, int steps, int warmup);
+/** `steps` timed steps after `warmup` others, 1,000 classes, SGD as configured.
+ *  @param[out] detail of the timed steps, profile_deinit is due in either case; NULL: no profile
+ *  @return 0 or the engine's error */
+int bench_train(bench_result *out, profile *detail, const config *c, int steps, int warmup);
 
 #endif

@@ -23,7 +23,7 @@ __attribute__((format(printf, 3, 4))) static void add(facts *f, const char *name
 
 void facts_of_run(facts *out, const setup *s, const engine_memory *memory) {
     const config *c = s->config;
-    char a[32], b[32], lr[32] = "from the LR finder";
+    char a[32], b[32], f[32], t[32], lr[32] = "from the LR finder";
     *out = (facts){0};
     if (s->base_lr > 0)
         snprintf(lr, sizeof lr, "%.4g", s->base_lr);
@@ -37,8 +37,11 @@ void facts_of_run(facts *out, const setup *s, const engine_memory *memory) {
     add(out, "training", "%d epochs of %lld steps, batch %d%s, base LR %s, schedule %s, clip %g", c->trainer.max_epochs,
         (long long)s->steps_per_epoch, c->data.batch_size * c->trainer.accumulate,
         c->trainer.accumulate > 1 ? " (accumulated)" : "", lr, c->schedule.name, c->trainer.clip_norm);
-    add(out, "memory", "%s parameters and state, %s activations", text_bytes(a, (double)memory->parameters),
-        text_bytes(b, (double)memory->activations));
+    size_t finder = s->base_lr > 0 ? 0 : engine_snapshot_bytes(s->engine);
+    size_t total = engine_memory_total(memory) + finder;
+    add(out, "memory", "%s: %s parameters and state, %s activations%s%s%s", text_bytes(t, (double)total),
+        text_bytes(a, (double)memory->parameters), text_bytes(b, (double)memory->activations), finder > 0 ? ", " : "",
+        finder > 0 ? text_bytes(f, (double)finder) : "", finder > 0 ? " for the LR finder" : "");
 }
 
 /** "model name" of the first core. */

@@ -42,6 +42,11 @@ void setup_close(setup *s);
  * of an epoch. @param[out] out memory of the largest, the full training batch. @return 0, E_SHAPE, E_NOMEM */
 int setup_compile(engine_memory *out, setup *s);
 
+/** engine_compile for images of data.image_size. A plan whose memory is not there is refused, though the system might
+ *  hand it out and fail later. @return 0, E_SHAPE, E_DEVICE, E_NOMEM: names what is needed, what there is, and the
+ *  largest batch that fits */
+int setup_compile_batch(engine_plan **out, setup *s, int images, bool training);
+
 /** Images of training batch b of the epoch (short last ones are smaller). */
 int setup_batch_images(const setup *s, int64_t b);
 

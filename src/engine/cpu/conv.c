@@ -4,7 +4,11 @@
  *
  * dw comes from oneDNN in its own layout and goes through scratch into the gradient's slot (OIHW). In bf16, that of a
  * 1x1 convolution is a plain product dy^T x instead, straight into the slot: much faster with AMX, no slower without
- * (bench/results). A stride is taken out first. */
+ * (bench/results). A stride is taken out first.
+ *
+ * The forward's copy of the weights stays, since evaluation runs it batch after batch. Backward data wants them in
+ * another layout, once for each new version: that copy is made in scratch, where dw was. */
+#include "base/file.h"
 #include "base/status.h"
 #include "engine/cpu/cpu.h"
 
@@ -12,12 +16,14 @@
 #include <string.h>
 
 typedef struct conv_node {
-    onednn_op *forward, *data, *weights;   /* the last two in training only */
-    weight_copy *forward_copy, *data_copy; /* borrowed from the device */
+    onednn_op *forward, *data, *weights; /* the last two in training only */
+    weight_copy *copy;                   /* borrowed from the device: as forward wants the weights */
+    onednn_reorder *pack;                /* weights as data wants them; NULL: as forward does */
     onednn_reorder *unpack, *unpack_add;
     onednn_op *product, *product_add; /* instead of weights and unpack */
     size_t dy_bytes;                  /* scratch before all else: dy as bf16, or the sum of two dy */
     size_t dw_bytes;                  /* then dw as oneDNN lays it, then oneDNN's own scratch */
+    size_t pack_bytes;                /* in their place, later: the packed weights, then oneDNN's own scratch */
 } conv_node;
 
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
@@ -28,6 +34,7 @@ static void node_destroy(conv_node *n) {
     onednn_op_destroy(n->forward);
     onednn_op_destroy(n->data);
     onednn_op_destroy(n->weights);
+    onednn_reorder_destroy(n->pack);
     onednn_reorder_destroy(n->unpack);
     onednn_reorder_destroy(n->unpack_add);
     onednn_op_destroy(n->product);
@@ -59,12 +66,22 @@ done:
     return rc;
 }
 
+static int plan_pack(cpu_device *d, conv_node *n, const onednn_layout *w) {
+    int rc = OK;
+    if (onednn_reorder_is_for(n->copy->reorder, w))
+        return OK;
+    TRY(onednn_reorder_create(&n->pack, d->onednn, w, false, false));
+    n->pack_bytes = memory_round(onednn_layout_bytes(w));
+done:
+    return rc;
+}
+
 static int plan_backward(cpu_device *d, conv_node *n, const device_layer *l, onednn_conv c) {
     int rc = OK;
     c.y_type = c.x_type; /* dy is converted where y is wider than x */
     if (l->dx_needed) {
         TRY(onednn_op_create(&n->data, d->onednn, &c, ONEDNN_BACKWARD_DATA));
-        TRY(copies_find(&n->data_copy, &d->copies, d->onednn, l->layer->weight, onednn_op_layout(n->data)));
+        TRY(plan_pack(d, n, onednn_op_layout(n->data)));
     }
     TRY(plan_weights(d, n, l, &c));
 done:
@@ -75,10 +92,11 @@ static size_t op_scratch(const onednn_op *op) { return op != NULL ? onednn_op_sc
 static size_t reorder_scratch(const onednn_reorder *r) { return r != NULL ? onednn_reorder_scratch(r) : 0; }
 
 static size_t backward_scratch(const conv_node *n) {
-    size_t bytes = largest(op_scratch(n->data), op_scratch(n->weights));
-    bytes = largest(bytes, largest(reorder_scratch(n->unpack), reorder_scratch(n->unpack_add)));
-    bytes = largest(bytes, largest(op_scratch(n->product), op_scratch(n->product_add)));
-    return n->dy_bytes + n->dw_bytes + bytes;
+    size_t weights = largest(reorder_scratch(n->unpack), reorder_scratch(n->unpack_add));
+    weights = largest(weights, largest(op_scratch(n->product), op_scratch(n->product_add)));
+    weights = n->dw_bytes + largest(weights, op_scratch(n->weights));
+    size_t data = n->pack_bytes + largest(reorder_scratch(n->pack), op_scratch(n->data));
+    return n->dy_bytes + largest(weights, data);
 }
 
 static int plan(cpu_device *d, device_layer *l, onednn_conv c) {
@@ -86,7 +104,7 @@ static int plan(cpu_device *d, device_layer *l, onednn_conv c) {
     conv_node *n = NULL;
     TRY(memory_zeroed(&n, 1, sizeof *n));
     TRY(onednn_op_create(&n->forward, d->onednn, &c, ONEDNN_FORWARD));
-    TRY(copies_find(&n->forward_copy, &d->copies, d->onednn, l->layer->weight, onednn_op_layout(n->forward)));
+    TRY(copies_find(&n->copy, &d->copies, d->onednn, l->layer->weight, onednn_op_layout(n->forward)));
     l->scratch_bytes = onednn_op_scratch(n->forward);
     if (l->training) {
         TRY(plan_backward(d, n, l, c));
@@ -142,8 +160,8 @@ int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, con
     (void)device;
     conv_node *n = l->node;
     int rc = OK;
-    TRY(copy_renew(n->forward_copy, p->weight, p->version));
-    TRY(onednn_op_run(n->forward, (void *)b->x, n->forward_copy->memory, b->y, b->scratch));
+    TRY(copy_renew(n->copy, p->weight, p->version));
+    TRY(onednn_op_run(n->forward, (void *)b->x, n->copy->memory, b->y, b->scratch));
 done:
     return rc;
 }
@@ -201,17 +219,33 @@ done:
     return rc;
 }
 
+/** dx. `work`: pack_bytes, then oneDNN's scratch. */
+static int data_backward(const device_layer *l, const device_buffers *b, void *dy, const device_params *p,
+                         unsigned char *work) {
+    const conv_node *n = l->node;
+    unsigned char *scratch = work + n->pack_bytes;
+    int rc = OK;
+    if (n->pack != NULL)
+        TRY(onednn_reorder_run(n->pack, p->weight, work, scratch));
+    else
+        TRY(copy_renew(n->copy, p->weight, p->version));
+    TRY(onednn_op_run(n->data, b->dx, n->pack != NULL ? work : n->copy->memory, dy, scratch));
+done:
+    return rc;
+}
+
 /** dy is one tensor of x's type. */
 static int backward(const cpu_device *d, const device_layer *l, const device_buffers *b, void *dy,
                     const device_params *p) {
     const conv_node *n = l->node;
     int rc = OK;
     unsigned char *work = (unsigned char *)b->scratch + n->dy_bytes;
+    double start = p->weights_seconds != NULL ? clock_seconds() : 0;
     TRY(weights_backward(d, l, b, dy, p, work));
-    if (n->data != NULL) {
-        TRY(copy_renew(n->data_copy, p->weight, p->version));
-        TRY(onednn_op_run(n->data, b->dx, n->data_copy->memory, dy, work + n->dw_bytes));
-    }
+    if (p->weights_seconds != NULL)
+        *p->weights_seconds += clock_seconds() - start;
+    if (n->data != NULL)
+        TRY(data_backward(l, b, dy, p, work));
 done:
     return rc;
 }

@@ -62,4 +62,6 @@ int cpu_loss(void *device, const device_loss *l);
 int cpu_unscale(void *device, const device_arenas *a);
 int cpu_update(void *device, const device_arenas *a);
 
+int cpu_peaks(void *device, engine_peaks *out);
+
 #endif

@@ -199,6 +199,7 @@ const device_ops device_cpu = {
     .update = cpu_update,
     .result = result,
     .reset_result = reset_result,
+    .peaks = cpu_peaks,
     .download = copy,
     .upload = copy,
 };

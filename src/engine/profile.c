@@ -1,0 +1,28 @@
+#include "engine/profile.h"
+
+#include "engine/engine_internal.h"
+
+#include <string.h>
+
+void engine_profile_start(engine *e) {
+    engine_times *t = &e->times;
+    memset(t->phase, 0, sizeof t->phase);
+    memset(t->layer, 0, (size_t)e->net->layer_n * sizeof *t->layer);
+    t->on = true;
+}
+
+void engine_profile_stop(engine *e) {
+    engine_times *t = &e->times;
+    if (!t->on)
+        return;
+    t->on = false;
+    for (int i = 0; i < e->net->layer_n; i++) /* the clock ran around both */
+        t->layer[i][PASS_BACKWARD] -= t->layer[i][PASS_WEIGHTS];
+}
+
+const engine_times *engine_profile_times(const engine *e) { return &e->times; }
+
+int engine_measure_peaks(engine_peaks *out, engine *e) {
+    *out = (engine_peaks){0};
+    return e->ops->peaks != NULL ? e->ops->peaks(e->device, out) : 0;
+}

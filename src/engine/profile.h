@@ -1,0 +1,51 @@
+/** Where the time of a step goes: the wall clock around every call of the device, and the machine's peaks to compare
+ *  it with. Off, it costs a test of a flag a call.
+ *
+ *      engine_profile_start(e);
+ *      ... steps ...
+ *      engine_profile_stop(e);
+ *      engine_profile_times(e)->layer[i][PASS_FORWARD]
+ *
+ *  A device with a queue is waited for after each call, so a profiled step may take longer than others. */
+#ifndef LINNET_ENGINE_PROFILE_H
+#define LINNET_ENGINE_PROFILE_H
+
+#include "engine/engine.h"
+
+/** What is not a layer's work. */
+typedef enum engine_phase {
+    PHASE_LOAD,
+    PHASE_LOSS,
+    PHASE_ALL_REDUCE,
+    PHASE_UNSCALE,
+    PHASE_UPDATE,
+    ENGINE_PHASES
+} engine_phase;
+
+/** PASS_WEIGHTS: the part of a convolution's or linear layer's backward that makes the gradient of its weights, where
+ *  the device tells it apart; else it is in PASS_BACKWARD, as it is for all other layers. */
+typedef enum engine_pass { PASS_FORWARD, PASS_BACKWARD, PASS_WEIGHTS, ENGINE_PASSES } engine_pass;
+
+typedef struct engine_times {
+    bool on;
+    double phase[ENGINE_PHASES];    /* seconds since engine_profile_start */
+    double (*layer)[ENGINE_PASSES]; /* (layer_n) the same */
+} engine_times;
+
+/** Sets all times to 0 and starts to measure. */
+void engine_profile_start(engine *e);
+void engine_profile_stop(engine *e);
+/** Valid as long as the engine; complete after engine_profile_stop. */
+const engine_times *engine_profile_times(const engine *e);
+
+/** What the machine can do with the engine's precision and threads; 0: not known. */
+typedef struct engine_peaks {
+    double flops;              /* a second: the fastest of some friendly convolutions and products */
+    double read, write, mixed; /* bytes a second, of memory far larger than the caches; mixed: 2 read, 1 written */
+} engine_peaks;
+
+/** Measures for about a second and takes 0.5 GiB for that time. Devices that cannot tell give zeros.
+ *  @return 0, E_NOMEM, E_DEVICE */
+int engine_measure_peaks(engine_peaks *out, engine *e);
+
+#endif

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# `bench train --profile`: tables for people, one object for programs.
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "$0")/lib.sh"
+bench=("$LINNET" bench train --arch resnet18 --image-size 32 --batch-size 4 --steps 1 --warmup 1 --profile)
+
+run 0 "${bench[@]}"
+for text in 'peaks:' 'conv 3x3' 'bn+add+relu' 'update' 'other' 'layer1.0.conv1' \
+  'everything but convolution and linear:'; do
+  says out "$text"
+done
+run 0 "${bench[@]}" --json
+[ "$(wc -l <out)" = 1 ] || die "not one line"
+/usr/bin/python3 - out <<'PY' || die "the JSON object"
+import json, sys
+r = json.load(open(sys.argv[1]))
+p = r["profile"]
+assert 0.5 < r["planned_bytes"] / r["peak_bytes"] < 2, r
+assert len(p["layers"]) == 20 + 20 + 3, len(p["layers"])
+named = sum(k["seconds"] for k in p["kinds"])
+assert abs(named + p["other_seconds"] - p["step_seconds"]) < 1e-6
+conv = [l for l in p["layers"] if l["name"] == "layer1.0.conv1"][0]
+assert conv["input"] == [4, 8, 8, 64] and conv["forward"]["flop"] == 2 * 4 * 8 * 8 * 64 * 64 * 9
+assert set(p["peaks"]) == {"flops", "read_bytes_per_second", "write_bytes_per_second", "mixed_bytes_per_second"}
+PY
+run 1 "$LINNET" bench train --arch resnet18 --image-size 512 --batch-size 65536
+says err 'the largest that fits is data.batch_size'
