@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "monitor/device_stats.h"
+#include "monitor/plot.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -157,6 +158,13 @@ static finding watched_gpus(void) {
     return f;
 }
 
+static finding pictures(void) {
+    finding f = {.what = "pictures", .advice = ""};
+    const char *why = plot_unavailable();
+    snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready" : why);
+    return f;
+}
+
 static const char *const cuda_names[] = {"libcuda.so.1", NULL};
 static const char *const mpi_names[] = {"libmpi.so.40", "libmpi.so.12", NULL};
 
@@ -172,6 +180,7 @@ static int examine(finding *f) {
                      "no driver: training uses the CPU");
     f[n++] = watched_gpus();
     f[n++] = library("MPI", mpi_names, "this build trains in one process", "none; training in one process needs none");
+    f[n++] = pictures();
     f[n++] = disk();
     f[n++] = limits();
     return n;

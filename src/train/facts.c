@@ -5,6 +5,7 @@
 #include "monitor/device_stats.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,5 +79,6 @@ void facts_of_machine(facts *out) {
     if (gpus == 0)
         add(out, "GPU", "none: %s", why != NULL ? why : "no device");
     for (int i = 0; i < gpus && i < 8; i++)
-        add(out, "GPU", "%s, %s", gpu[i].name, text_bytes(bytes, gpu[i].memory_total));
+        add(out, "GPU", "%s, %s", gpu[i].name[0] != 0 ? gpu[i].name : "unnamed",
+            isnan(gpu[i].memory_total) ? "unknown memory" : text_bytes(bytes, gpu[i].memory_total));
 }

@@ -23,12 +23,12 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
         publish_end(&r, rc);
     *out = r.finding;
     r.finding = (lr_finding){0}; /* now owned by the caller */
+    if (plot_unavailable() == NULL && out->n > 0 && path_join(plot, c->trainer.out, "lr_finder_plot.png") != OK)
+        plot[0] = 0;
     char message[1024];
     snprintf(message, sizeof message, "%s", status_message());
     int closed = train_finish(&r);
     rc = rc != OK ? fail(rc, "%s", message) : closed;
-    if (plot_unavailable() == NULL)
-        TRY(path_join(plot, c->trainer.out, "lr_finder_plot.png"));
 done:
     free(own);
     return rc;

@@ -4,6 +4,7 @@
 #include "train/logbook_parts.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum column {
     LOSS_STEP,
@@ -53,6 +54,12 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t globa
     if (c->monitor.device_seconds > 0)
         TRY(logbook_watch_device(b, c->monitor.device_seconds, global_step));
 done:
+    if (rc != OK) {
+        char message[1024];
+        snprintf(message, sizeof message, "%s", status_message());
+        logbook_close(b);
+        fail(rc, "%s", message);
+    }
     return rc;
 }
 

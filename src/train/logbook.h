@@ -28,7 +28,7 @@ typedef struct logbook {
 } logbook;
 
 /** Opens the logs, drops what a resumed run will log again (steps from `global_step` on), writes hparams.yaml.
- *  @return 0, E_IO, E_FULL */
+ *  @return 0, E_IO, E_FULL: then it is closed again, folder NULL */
 int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step);
 int logbook_close(logbook *b);
 
