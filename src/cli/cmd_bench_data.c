@@ -18,8 +18,9 @@ static double rate(int64_t images, double seconds) { return seconds > 0 ? (doubl
 static void print_result(const bench_data_result *r, const char *split, bool json) {
     if (!json) {
         char size[32];
-        printf("%s, %d px, batch %d, %d worker%s, files of %s on average\n", split, r->image_size, r->batch, r->workers,
-               r->workers == 1 ? "" : "s", text_bytes(size, r->file_bytes));
+        printf("%s, %d px%s, batch %d, %d worker%s, files of %s on average\n", split, r->image_size,
+               r->fast_decode ? ", fast_decode" : "", r->batch, r->workers, r->workers == 1 ? "" : "s",
+               text_bytes(size, r->file_bytes));
         printf("%.1f images/s: %lld images in %.2f s\n", rate(r->images, r->seconds), (long long)r->images, r->seconds);
         printf("%.1f images per CPU second: %.2f CPU seconds\n", rate(r->images, r->cpu_seconds), r->cpu_seconds);
         if (r->bad > 0)
@@ -37,6 +38,7 @@ static void print_result(const bench_data_result *r, const char *split, bool jso
     json_object_set_new(o, "image_size", json_integer(r->image_size));
     json_object_set_new(o, "batch", json_integer(r->batch));
     json_object_set_new(o, "mean_file_bytes", json_number_or_null(r->file_bytes));
+    json_object_set_new(o, "fast_decode", json_boolean(r->fast_decode));
     json_object_set_new(o, "dataset_images", json_integer(r->dataset_n));
     json_object_set_new(o, "bad_images", json_integer(r->bad));
     json_print(o);

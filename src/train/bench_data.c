@@ -74,7 +74,10 @@ int bench_data(bench_data_result *out, const config *c, const char *split, bench
     loader *l = NULL;
     const bad_image *bad = NULL;
     loader_options o = setup_loader_options(c, strcmp(split, "train") == 0);
-    *out = (bench_data_result){.workers = o.workers, .batch = o.batch_size, .image_size = o.transform.size};
+    *out = (bench_data_result){.workers = o.workers,
+                               .batch = o.batch_size,
+                               .image_size = o.transform.size,
+                               .fast_decode = o.transform.fast_decode};
     TRY(dataset_open(&d, c->data.path, split));
     TRY(loader_open(&l, d, &o));
     out->dataset_n = d->image_n;

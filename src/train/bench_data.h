@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** When the measured part ends: at the end of the first batch that reaches one of them; one epoch when all are 0. */
@@ -22,6 +23,7 @@ typedef struct bench_data_result {
     int64_t dataset_n;  /* images in the split */
     int64_t bad;        /* distinct unreadable images met */
     int workers, batch, image_size;
+    bool fast_decode;
 } bench_data_result;
 
 /** Opens `split` ("train": random crops; else the validation's transform) of c's dataset and runs its loader: some
