@@ -19,7 +19,7 @@ static const struct command {
     {"info", cmd_info, "what a checkpoint or dataset holds"},
     {"report", cmd_report, "viewlogs.md and images/ from a run's logs, or of several runs"},
     {"preview", cmd_preview, "a contact sheet of what the network will see"},
-    {"bench", cmd_bench, "training throughput on made-up data"},
+    {"bench", cmd_bench, "throughput: of training steps on made-up data, of the image pipeline"},
     {"shapes", cmd_shapes, "write the made-up demo dataset"},
     {"doctor", cmd_doctor, "what this machine has, and what to do about what it lacks"},
 };

@@ -47,6 +47,8 @@ const option option_table[] = {
     REAL(data, ratio_min, "0.75", 0, 100, .above = true, .help = "random crop: smallest width / height"),
     REAL(data, ratio_max, "1.3333333333333333", 0, 100, .above = true, .help = "random crop: largest width / height"),
     REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
+    BOOL(data, fast_decode, "false",
+         .help = "training: a JPEG whose crop shrinks by 2 or more is decoded smaller; faster, other pixels"),
     REAL3(data, mean, "0.485,0.456,0.406", 0, 1, .help = "mean of red, green and blue, of pixels in 0 to 1"),
     REAL3(data, std, "0.229,0.224,0.225", 0, 1, .above = true, .help = "standard deviation of red, green and blue"),
     REAL(data, max_bad, "0.01", 0, 1, .help = "share of unreadable images above which the run stops"),

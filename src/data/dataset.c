@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "data/dataset_cache.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,7 +42,9 @@ typedef struct walk {
     folder *folder;
     size_t folder_n, folder_capacity;
     int loops;
-    text names; /* what becomes d->names */
+    folder_stamps stamps; /* of all folders read */
+    bool keep;            /* they tell all that the index depends on: dataset_cache.h */
+    text names;           /* what becomes d->names */
     size_t image_capacity;
 } walk;
 
@@ -108,19 +111,32 @@ static bool is_image_name(const char *name) {
 }
 
 /** Whether the entry is a folder or a link to one. Plain files cost no stat. */
-static bool entry_is_folder(DIR *dir, const struct dirent *entry) {
+static bool entry_is_folder(walk *w, DIR *dir, const struct dirent *entry) {
     struct stat st;
     if (entry->d_type == DT_DIR)
         return true;
     if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
         return false;
-    return fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+    if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
+        return S_ISDIR(st.st_mode);
+    w->keep = false;
+    return false;
 }
 
-/** Splits a folder's entries into folders and images; both lists grow. @param[out] id  the folder's identity */
-static int read_folder(name_list *folders, name_list *images, ancestor *id, const char *path) {
+/** The stamp is from before the entries were read: what changes meanwhile shows later. */
+static int stamp_folder(walk *w, const struct stat *st) {
+    folder_stamp stamp = folder_stamp_of(st);
+    if (!dataset_cache_is_settled(&stamp))
+        w->keep = false;
+    return folder_stamps_add(&w->stamps, w->path + w->root_bytes, stamp);
+}
+
+/** Splits the entries of the folder w->path into folders and images; both lists grow.
+ *  @param[out] id  the folder's identity */
+static int read_folder(name_list *folders, name_list *images, ancestor *id, walk *w) {
     int rc = OK;
     struct stat st;
+    const char *path = w->path;
     DIR *dir = opendir(path);
     if (dir == NULL)
         return fail_errno(errno, "cannot read the folder %s", path);
@@ -130,6 +146,7 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, cons
     }
     id->device = st.st_dev;
     id->inode = st.st_ino;
+    TRY(stamp_folder(w, &st));
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
@@ -138,7 +155,7 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, cons
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
             continue;
-        if (entry_is_folder(dir, entry))
+        if (entry_is_folder(w, dir, entry))
             TRY(name_list_add(folders, name));
         else if (is_image_name(name))
             TRY(name_list_add(images, name));
@@ -159,6 +176,7 @@ static bool is_loop(const ancestor *id) {
 
 static int note_loop(walk *w) {
     log_warn("%s leads back to a folder above it: not followed", w->path);
+    w->keep = false;
     if (++w->loops <= LOOPS_MAX)
         return OK;
     return fail(E_DATA, "%s: more than %d links lead back to a folder above them; remove them", w->path, LOOPS_MAX);
@@ -170,7 +188,7 @@ static int walk_folder(walk *w, const ancestor *above) {
     name_list below = {0};
     ancestor id = {.above = above};
     size_t path_n = strlen(w->path), first = w->file.n;
-    TRY(read_folder(&below, &w->file, &id, w->path));
+    TRY(read_folder(&below, &w->file, &id, w));
     if (is_loop(&id)) {
         w->file.n = first;
         TRY(note_loop(w));
@@ -242,11 +260,14 @@ done:
     return rc;
 }
 
-static int find_classes(dataset *d) {
+static int find_classes(walk *w) {
     int rc = OK;
+    dataset *d = w->d;
     name_list classes = {0}, images = {0};
     ancestor id;
-    TRY(read_folder(&classes, &images, &id, d->root));
+    TRY(path_format(w->path, "%s", d->root));
+    w->root_bytes = strlen(w->path);
+    TRY(read_folder(&classes, &images, &id, w));
     if (classes.n == 0) {
         rc = fail(E_DATA, "%s has no class folders%s: expected one folder of images per class, %s/CLASS/*.jpg", d->root,
                   images.n > 0 ? ", only images" : "", d->root);
@@ -302,16 +323,17 @@ done:
     return rc;
 }
 
-int dataset_open(dataset **out, const char *root, const char *split) {
+/** Reads the folder `root` and all below it. */
+static int read_tree(dataset **out, const char *root) {
     int rc = OK;
     dataset *d = NULL;
     walk *w = NULL;
     TRY(memory_zeroed(&w, 1, sizeof *w));
     TRY(memory_zeroed(&d, 1, sizeof *d));
     w->d = d;
-    TRY(find_root(w->path, root, split));
-    TRY(memory_string(&d->root, w->path));
-    TRY(find_classes(d));
+    w->keep = true;
+    TRY(memory_string(&d->root, root));
+    TRY(find_classes(w));
     for (int32_t c = 0; c < d->class_n; c++)
         TRY(read_class(w, c));
     TRY(check_classes(d));
@@ -320,6 +342,8 @@ int dataset_open(dataset **out, const char *root, const char *split) {
     TRY(memory_resize(&d->label, (size_t)d->image_n, sizeof *d->label));
     d->names = w->names.data;
     w->names = (text){0}; /* now owned by d */
+    if (w->keep)
+        dataset_cache_store(d, &w->stamps);
     *out = d;
     d = NULL; /* now owned by the caller */
 done:
@@ -327,10 +351,21 @@ done:
         name_list_deinit(&w->file);
         text_deinit(&w->folder_names);
         text_deinit(&w->names);
+        folder_stamps_deinit(&w->stamps);
         free(w->folder);
         free(w);
     }
     dataset_close(d);
+    return rc;
+}
+
+int dataset_open(dataset **out, const char *root, const char *split) {
+    int rc = OK;
+    char path[PATH_BYTES];
+    TRY(find_root(path, root, split));
+    if (!dataset_cache_load(out, path))
+        TRY(read_tree(out, path));
+done:
     return rc;
 }
 

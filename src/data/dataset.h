@@ -19,8 +19,9 @@ typedef struct dataset {
     int32_t *label; /* (image_n) */
 } dataset;
 
-/** Reads the folder ROOT/split (root itself when split is NULL or ""). @return 0, E_NOTFOUND, E_DATA (naming what is
- * wrong and what to do), E_IO, E_NOMEM */
+/** Reads the folder ROOT/split (root itself when split is NULL or ""), or takes its index from the user's cache while
+ *  the folders are as they were (dataset_cache.h); the result is the same. @return 0, E_NOTFOUND, E_DATA (naming what
+ * is wrong and what to do), E_IO, E_NOMEM */
 int dataset_open(dataset **out, const char *root, const char *split);
 void dataset_close(dataset *d);
 

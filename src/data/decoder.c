@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -131,6 +132,13 @@ int decoder_open(decoder *d, const image_bytes *in) {
         return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);
     }
     return fail(E_FORMAT, "%s: no image: its first bytes are of no known format", in->name);
+}
+
+void decoder_reduce(decoder *d, int by) {
+    assert(d->by_rows && (by == 2 || by == 4 || by == 8));
+    jpeg_reader_reduce(d->jpeg, by);
+    d->w = (d->w + by - 1) / by;
+    d->h = (d->h + by - 1) / by;
 }
 
 int decoder_begin(decoder *d, crop_box region) {

@@ -30,6 +30,9 @@ struct decoder {
 
 /** Opens an image: w and h are then known, and within the limits. @return 0 or what transform_decode returns */
 int decoder_open(decoder *d, const image_bytes *in);
+/** JPEG alone (d->by_rows), between open and begin: decodes the image reduced by 2, 4 or 8. w and h become those of the
+ *  reduced image, a pixel of which stands for by x by (its last ones, in part, for what lies behind the edge). */
+void decoder_reduce(decoder *d, int by);
 /** Which rows and columns will be asked for; once, after open. The region lies within the image. */
 int decoder_begin(decoder *d, crop_box region);
 /** The next row of the region: region.w RGBX pixels, RESAMPLE_MARGIN readable bytes behind. Valid until the next. */

@@ -141,6 +141,11 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
     return OK;
 }
 
+void jpeg_reader_reduce(jpeg_reader *j, int by) {
+    j->c.scale_num = 1;
+    j->c.scale_denom = (unsigned)by;
+}
+
 /** Several scans need every coefficient in memory. A block costs at least a bit of Huffman code in its first scan (far
  *  less in arithmetic code), so that an honest file is never too short for its size. */
 static int check_coefficients(const jpeg_reader *j) {
@@ -170,6 +175,19 @@ static bool is_subsampled(const jpeg_reader *j) {
         if (j->c.comp_info[i].h_samp_factor != j->c.max_h_samp_factor)
             return true;
     return false;
+}
+
+/** In a reduced image libjpeg reduces subsampled components less, while their widths allow. Where one is still narrower
+ *  than the image then (4:1:0), jpeg_crop_scanline takes its width for less than it is and leaves columns empty. */
+static bool columns_can_be_cropped(const jpeg_reader *j) {
+    const struct jpeg_decompress_struct *c = &j->c;
+    for (int i = 0; i < c->num_components; i++) {
+        JDIMENSION h = (JDIMENSION)c->comp_info[i].h_samp_factor, max = (JDIMENSION)c->max_h_samp_factor;
+        JDIMENSION share = (c->output_width * h + max - 1) / max, width = c->comp_info[i].downsampled_width;
+        if (width != share && width != c->output_width)
+            return false;
+    }
+    return true;
 }
 
 /** The columns to ask libjpeg for, so that those of the region come out as in a full decode. */
@@ -209,7 +227,7 @@ static int start(jpeg_reader *j, crop_box region) {
     j->skip_pixels = region.x;
     if (!is_smoothed(j)) {
         pick_columns(j, region, &x, &w);
-        if (w < j->c.output_width) {
+        if (w < j->c.output_width && columns_can_be_cropped(j)) {
             jpeg_crop_scanline(&j->c, &x, &w);
             j->skip_pixels = region.x - (int)x;
         }

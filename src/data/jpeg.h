@@ -15,6 +15,9 @@ void jpeg_reader_destroy(jpeg_reader *j);
  * jpeg_reader_close.
  *  @return 0, E_FORMAT, E_UNSUPPORTED (12 bits, lossless, 2 components), E_NOMEM */
 int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes, size_t n, const char *name);
+/** Between open and begin: decodes the image at 1/by of its size (by: 2, 4 or 8; rounded up), from the low frequencies
+ * of each block alone. The region and the rows are then those of the reduced image. */
+void jpeg_reader_reduce(jpeg_reader *j, int by);
 /** Starts decoding rows region.y ... of columns region.x ...; all scans of a progressive file are read here.
  *  @return also E_FORMAT for more scans than max_scans, or a size that the file is too short for */
 int jpeg_reader_begin(jpeg_reader *j, crop_box region, const image_limits *limits);

@@ -8,8 +8,8 @@
 #include <string.h>
 
 /** Half-width of the triangle, in input pixels: widened when the image shrinks. */
-static double filter_support(int in_size, int out_size) {
-    double scale = (double)in_size / out_size;
+static double filter_support(double length, int out_size) {
+    double scale = length / out_size;
     return scale < 1.0 ? 1.0 : scale;
 }
 
@@ -55,8 +55,14 @@ static int axis_shift(const resample_axis *a, int o) {
 
 void resample_axis_build(resample_axis *a, void *memory, const resample_kernels *kernels, int in_size, int out_size,
                          int window_first, int window_n) {
+    resample_axis_build_part(a, memory, kernels, in_size, 0, in_size, out_size, window_first, window_n);
+}
+
+void resample_axis_build_part(resample_axis *a, void *memory, const resample_kernels *kernels, int in_size, double from,
+                              double length, int out_size, int window_first, int window_n) {
     assert(in_size > 0 && out_size > 0 && window_n > 0 && window_first >= 0 && window_n <= out_size - window_first);
-    double scale = (double)in_size / out_size, support = filter_support(in_size, out_size), inverse = 1.0 / support;
+    assert(from >= 0 && length > 0 && from + length < in_size + 1.0);
+    double scale = length / out_size, support = filter_support(length, out_size), inverse = 1.0 / support;
     int padded_n = (window_n + RESAMPLE_STEP - 1) / RESAMPLE_STEP * RESAMPLE_STEP;
     unsigned char *p = memory;
     a->first = (int32_t *)p;
@@ -68,7 +74,7 @@ void resample_axis_build(resample_axis *a, void *memory, const resample_kernels 
 
     int taps = 0, end = 0;
     for (int o = 0; o < window_n; o++) {
-        filter_bounds(&a->first[o], &a->count[o], (window_first + o + 0.5) * scale, support, in_size);
+        filter_bounds(&a->first[o], &a->count[o], from + (window_first + o + 0.5) * scale, support, in_size);
         taps = a->count[o] > taps ? a->count[o] : taps;
         end = a->first[o] + a->count[o] > end ? a->first[o] + a->count[o] : end;
     }
@@ -86,7 +92,7 @@ void resample_axis_build(resample_axis *a, void *memory, const resample_kernels 
         memset(k, 0, (size_t)a->groups * RESAMPLE_TAPS * sizeof *k);
         if (o < window_n) {
             at = axis_shift(a, o);
-            filter_weights(k + at, weights, (window_first + o + 0.5) * scale, inverse, a->first[o], a->count[o]);
+            filter_weights(k + at, weights, from + (window_first + o + 0.5) * scale, inverse, a->first[o], a->count[o]);
         }
         a->first[o] = o < window_n ? a->first[o] - a->in_first - at : 0;
         a->count[o] = o < window_n ? a->count[o] + at : 0;

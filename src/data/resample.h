@@ -52,5 +52,10 @@ size_t resample_axis_bytes(int in_size, int out_size, int window_n);
  *  (resample_axis_bytes, aligned to 64, which the axis borrows). Sizes are positive, the window lies within. */
 void resample_axis_build(resample_axis *a, void *memory, const resample_kernels *kernels, int in_size, int out_size,
                          int window_first, int window_n);
+/** The same for a part of the input alone, from .. from + length in pixels and fractions of them, which is resized to
+ *  out_size; as Pillow's resize(box=...): filters reach beyond the part where there is input. from >= 0, length > 0,
+ *  from + length <= in_size; < in_size + 1 will do where length >= out_size. Room: as for an in_size one larger. */
+void resample_axis_build_part(resample_axis *a, void *memory, const resample_kernels *kernels, int in_size, double from,
+                              double length, int out_size, int window_first, int window_n);
 
 #endif

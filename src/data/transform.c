@@ -54,10 +54,17 @@ crop_box transform_random_crop(const transform *t, int w, int h, random_stream *
     return central_crop(t, w, h);
 }
 
-/** What becomes of the open image: `box` of it, resized to full_w x full_h, of which the window appears at
- *  (to_x, to_y) of the output. */
+/** From .. from + length along one axis, in pixels. */
+typedef struct span {
+    double from, length;
+} span;
+
+/** What becomes of the open image: of `box` the part across x down, resized to full_w x full_h, of which the window
+ *  appears at (to_x, to_y) of the output. */
 typedef struct plan {
-    crop_box box;
+    int reduce;        /* 2, 4, 8: a JPEG decoded so much smaller, and `box` is in its pixels; 1: as it is */
+    crop_box box;      /* */
+    span across, down; /* within the box: all of it, unless the image is reduced */
     int full_w, full_h;
     crop_box window;
     int to_x, to_y;
@@ -65,7 +72,35 @@ typedef struct plan {
 } plan;
 
 static plan plan_crop(crop_box box, int size, bool flip) {
-    return (plan){.box = box, .full_w = size, .full_h = size, .window = {0, 0, size, size}, .flip = flip};
+    return (plan){.reduce = 1,
+                  .box = box,
+                  .across = {0, box.w},
+                  .down = {0, box.h},
+                  .full_w = size,
+                  .full_h = size,
+                  .window = {0, 0, size, size},
+                  .flip = flip};
+}
+
+/** Moves n pixels from *first on, of `all`, to an image reduced by `by`: the pixels that hold them, and where in those
+ *  they begin. A last pixel that the image's edge cuts is left out: part of it is what the encoder made up. */
+static span reduce_axis(int *first, int *n, int all, int by) {
+    int low = *first / by, high = (*first + *n + by - 1) / by;
+    span s = {.from = (double)(*first % by) / by, .length = (double)*n / by};
+    *first = low;
+    *n = (high < all / by ? high : all / by) - low;
+    return s;
+}
+
+/** fast_decode: the same plan for a w x h image that is decoded smaller, as far as the output allows. libjpeg-turbo has
+ *  SIMD for 1/2 and 1/4, and 1/8 needs no transform; what lies between (5/8, say) takes longer than the whole. */
+static void plan_reduce(plan *p, int w, int h) {
+    while (p->reduce < 8 && p->box.w >= 2 * p->reduce * p->full_w && p->box.h >= 2 * p->reduce * p->full_h)
+        p->reduce *= 2;
+    if (p->reduce == 1)
+        return;
+    p->across = reduce_axis(&p->box.x, &p->box.w, w, p->reduce);
+    p->down = reduce_axis(&p->box.y, &p->box.h, h, p->reduce);
 }
 
 /** CenterCrop along one axis: the window of the resized length, and where it lands when the image is too short. */
@@ -80,7 +115,12 @@ static plan plan_val(int w, int h, int resize, int size) {
     int shorter = w < h ? w : h, longer = w < h ? h : w;
     /* exact product, one correctly rounded quotient, cut off: as Python's int(resize * longer / shorter) */
     int longer_to = (int)((double)((int64_t)resize * longer) / (double)shorter);
-    plan p = {.box = {0, 0, w, h}, .full_w = w <= h ? resize : longer_to, .full_h = w <= h ? longer_to : resize};
+    plan p = {.reduce = 1,
+              .box = {0, 0, w, h},
+              .across = {0, w},
+              .down = {0, h},
+              .full_w = w <= h ? resize : longer_to,
+              .full_h = w <= h ? longer_to : resize};
     center(&p.window.x, &p.window.w, &p.to_x, p.full_w, size);
     center(&p.window.y, &p.window.h, &p.to_y, p.full_h, size);
     return p;
@@ -98,16 +138,17 @@ typedef struct work {
 
 static int work_init(work *k, decoder *d, const plan *p) {
     int rc = OK;
-    size_t across_bytes = resample_axis_bytes(p->box.w, p->full_w, p->window.w);
-    size_t down_bytes = resample_axis_bytes(p->box.h, p->full_h, p->window.h);
+    int w = p->box.w + 1, h = p->box.h + 1; /* what resample_axis_build_part wants */
+    size_t across_bytes = resample_axis_bytes(w, p->full_w, p->window.w);
+    size_t down_bytes = resample_axis_bytes(h, p->full_h, p->window.h);
     k->row_bytes = memory_round((size_t)(p->window.w + RESAMPLE_STEP) * 4);
-    size_t taps_n = resample_taps_max(p->box.h, p->full_h);
+    size_t taps_n = resample_taps_max(h, p->full_h);
     size_t rows_bytes = (taps_n + 1) * k->row_bytes + memory_round(taps_n * sizeof *k->taps);
     TRY(decoder_room(&d->work, memory_round(across_bytes) + memory_round(down_bytes) + rows_bytes));
-    resample_axis_build(&k->across, arena_take(&d->work, across_bytes), d->kernels, p->box.w, p->full_w, p->window.x,
-                        p->window.w);
-    resample_axis_build(&k->down, arena_take(&d->work, down_bytes), d->kernels, p->box.h, p->full_h, p->window.y,
-                        p->window.h);
+    resample_axis_build_part(&k->across, arena_take(&d->work, across_bytes), d->kernels, p->box.w, p->across.from,
+                             p->across.length, p->full_w, p->window.x, p->window.w);
+    resample_axis_build_part(&k->down, arena_take(&d->work, down_bytes), d->kernels, p->box.h, p->down.from,
+                             p->down.length, p->full_h, p->window.y, p->window.h);
     k->ring_n = k->down.groups * RESAMPLE_TAPS;
     k->ring = arena_take(&d->work, (size_t)k->ring_n * k->row_bytes);
     k->line = arena_take(&d->work, k->row_bytes);
@@ -147,6 +188,8 @@ static int resample_image(uint8_t *pixels, decoder *d, const plan *p, int size) 
     if (p->window.w < size || p->window.h < size)
         memset(pixels, 0, (size_t)size * (size_t)size * 3); /* CenterCrop pads with black */
     TRY(work_init(&k, d, p));
+    if (p->reduce > 1)
+        decoder_reduce(d, p->reduce);
     TRY(decoder_begin(d, (crop_box){.x = p->box.x + k.across.in_first,
                                     .y = p->box.y + k.down.in_first,
                                     .w = k.across.in_n,
@@ -166,6 +209,8 @@ int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, si
     if (t->training && t->augment) {
         crop_box box = transform_random_crop(t, d->w, d->h, r);
         p = plan_crop(box, t->size, random_unit(r) < t->flip);
+        if (t->fast_decode && d->by_rows)
+            plan_reduce(&p, d->w, d->h);
     } else {
         p = plan_val(d->w, d->h, t->resize, t->size);
     }

@@ -1,7 +1,11 @@
 /** From the bytes of an image file to pixels of a fixed size, as torchvision's recipe does it, to the byte:
  *    train: RandomResizedCrop (crop, then Pillow's bilinear resize), random horizontal flip
  *    val:   shorter side to `resize` (the other int(resize * long / short)), Pillow's bilinear, CenterCrop `size`
- *  The decoder is chosen by magic bytes. Only the rows and columns that the crop needs are decoded and resampled. */
+ *  The decoder is chosen by magic bytes. Only the rows and columns that the crop needs are decoded and resampled.
+ *  The exception is fast_decode, which is for training's crops alone: a JPEG whose crop shrinks by 2 or more in both
+ *  directions is decoded at 1/2, 1/4 or 1/8, the least that is still as large as the output. The crop's edges stay
+ *  where they were, in fractions of a reduced pixel; the pixels are near to the recipe's, not equal (docs/numerics.md).
+ */
 #ifndef LINNET_DATA_TRANSFORM_H
 #define LINNET_DATA_TRANSFORM_H
 
@@ -12,13 +16,14 @@
 #include <stdint.h>
 
 typedef struct transform {
-    bool training;   /* crop and flip at random; else Resize + CenterCrop */
-    bool augment;    /* training only: false takes the val path (Resize + CenterCrop) for training images */
-    int size;        /* output is size x size */
-    int resize;      /* val: shorter side before the crop */
-    double scale[2]; /* train: area fraction, 0.08..1 */
-    double ratio[2]; /* train: aspect, 3/4..4/3, log-uniform */
-    double flip;     /* train: probability */
+    bool training;    /* crop and flip at random; else Resize + CenterCrop */
+    bool augment;     /* training only: false takes the val path (Resize + CenterCrop) for training images */
+    int size;         /* output is size x size */
+    int resize;       /* val: shorter side before the crop */
+    double scale[2];  /* train: area fraction, 0.08..1 */
+    double ratio[2];  /* train: aspect, 3/4..4/3, log-uniform */
+    double flip;      /* train: probability */
+    bool fast_decode; /* train: see above; the val path, also with augment = false, never looks at it */
 } transform;
 
 /** The recipe's transform: scale 0.08..1, ratio 3/4..4/3, flip 0.5. */

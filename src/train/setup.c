@@ -66,6 +66,7 @@ loader_options setup_loader_options(const config *c, bool training) {
     o.transform.ratio[0] = c->data.ratio_min;
     o.transform.ratio[1] = c->data.ratio_max;
     o.transform.flip = c->data.flip;
+    o.transform.fast_decode = training && c->data.fast_decode;
     o.limits.max_pixels = c->data.max_pixels;
     o.limits.max_scans = c->data.max_scans;
     return o;

@@ -45,9 +45,9 @@ awk -F, 'NR > 1 && !($5 <= $6 && $6 <= $7) { bad = 1 } NR > 1 && $5 < $7 { wide 
 run 1 "$LINNET" train "${options[@]}" --lr auto --lr_finder.steps 5 --out few
 says err 'ended after 5 steps'
 says err '--lr'
-run 1 "$LINNET" find-lr "${options[@]}" --lr_finder.steps 14 --lr_finder.min 1e3 --lr_finder.max 1e6 --out blown --json \
-  --trainer.clip_norm 0
+run 1 "$LINNET" find-lr "${options[@]}" --lr_finder.steps 14 --lr_finder.min 1e3 --lr_finder.max 1e6 --lr_finder.early_stop 0 --out blown \
+  --json --trainer.clip_norm 0
 says out '"suggestion": null'
-says err 'lr_finder.max'
+says err "lr_finder.max"
 run 2 "$LINNET" find-lr "${options[@]}" --lr_finder.min 2
 says err 'not under lr_finder.max'

@@ -1,0 +1,43 @@
+/* The kept index of a dataset: the input as a file, and again with the right length and checksum put in.
+ *     clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_index.c \
+ *         src/data/dataset*.c src/base/[a-z]*.c -lm -lpthread -o fuzz_index && ./fuzz_index CORPUS
+ * Seeds: the files of ~/.cache/linnet, with the paths in them made "/d". */
+#include "base/status.h"
+#include "data/dataset_index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER 88
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void decode(const unsigned char *bytes, size_t n) {
+    dataset *d = NULL;
+    folder_stamps f = {0};
+    text again = {0};
+    if (dataset_index_decode(&d, &f, bytes, n, "/d", "/d") == OK) {
+        for (int64_t i = 0; i < d->image_n; i++)
+            if (dataset_name(d, i)[strlen(d->class_name[d->label[i]])] != '/')
+                abort();
+        if (dataset_index_encode(&again, d, &f, "/d") != OK || again.n != n || memcmp(again.data, bytes, n) != 0)
+            abort(); /* there is one way to write an index */
+    }
+    text_deinit(&again);
+    dataset_close(d);
+    folder_stamps_deinit(&f);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+    decode(bytes, n);
+    if (n < HEADER)
+        return 0;
+    unsigned char *sealed = malloc(n);
+    if (sealed == NULL)
+        abort();
+    memcpy(sealed, bytes, n);
+    dataset_index_seal(sealed, n);
+    decode(sealed, n);
+    free(sealed);
+    return 0;
+}
