@@ -14,6 +14,7 @@ static void print_result(const lr_finding *f, const char *plot, bool json) {
     if (json) {
         json_t *o = json_object();
         json_object_set_new(o, "suggestion", json_number_or_null(f->suggestion));
+        json_object_set_new(o, "plain_suggestion", json_number_or_null(f->plain));
         json_object_set_new(o, "loss", json_number_or_null(f->loss));
         json_object_set_new(o, "steps", json_integer(f->n));
         json_object_set_new(o, "why", json_string(f->why));
@@ -28,7 +29,7 @@ static void print_result(const lr_finding *f, const char *plot, bool json) {
 
 int cmd_find_lr(int argc, char **argv) {
     static config c;
-    lr_finding f = {.suggestion = NAN, .loss = NAN};
+    lr_finding f = {.suggestion = NAN, .loss = NAN, .plain = NAN};
     char plot[PATH_BYTES] = "";
     bool json = cli_take_flag(&argc, argv, "--json");
     int positional_n = 0;

@@ -43,8 +43,8 @@ static int unknown(const char *name) {
     return EXIT_USAGE;
 }
 
-/** GNU OpenMP's threads spin for milliseconds at a barrier; with a loader thread, or another program, on the same cores
- *  a step then takes up to ten times as long (bench/results). Its spin count is read once, when the library is loaded:
+/** GNU OpenMP's threads spin for long at a barrier; with another program on the same cores a step then takes several
+ *  times as long (bench/results). Its spin count is read once, when the library is loaded:
  *  hence the new start. A user's own setting stands. */
 static void shorten_spinning(char **argv) {
     if (getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL)

@@ -48,10 +48,10 @@ double lr_curve_unbiased(const double *smoothed, int i) {
     return smoothed[i] * (1 - pow(BETA, i + 2)) / (1 - pow(BETA, i + 1));
 }
 
-int lr_curve_suggest(double *slope, const double *smoothed, int n) {
+int lr_curve_suggest(double *slope, const double *smoothed, int from, int n) {
     int at = -1, before[2] = {-1, -1}; /* the two finite points before this one, the nearer first */
     float steepest = INFINITY;
-    for (int i = LR_CURVE_SKIP; i < n - SKIP_END; i++) {
+    for (int i = from; i < n - SKIP_END; i++) {
         float y = (float)smoothed[i];
         if (!isfinite(y))
             continue;

@@ -29,9 +29,10 @@ bool lr_curve_add(lr_curve *c, double lr, double loss, double stop);
 /** Point i of a smoothed curve without the bias of the formula above, which makes its first points too low. */
 double lr_curve_unbiased(const double *smoothed, int i);
 
-/** The steepest fall: of `smoothed` without its first 10, its last and its non-finite points (in float, as Lightning
- *  takes it) the index with the most negative gradient per index. *slope: that gradient.
+/** The steepest fall: of `smoothed` from point `from` on (Lightning: LR_CURVE_SKIP), without the last and the
+ * non-finite ones (in float, as Lightning takes it), the index with the most negative gradient per index. *slope: that
+ * gradient.
  *  @return -1 with fewer than 2 points left */
-int lr_curve_suggest(double *slope, const double *smoothed, int n);
+int lr_curve_suggest(double *slope, const double *smoothed, int from, int n);
 
 #endif

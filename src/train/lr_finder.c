@@ -93,17 +93,12 @@ done:
     return rc;
 }
 
-static void suggest(lr_finding *f, const config *c) {
-    int finite = 0, lowest = 0, at = lr_curve_suggest(&f->slope, f->median, f->n);
-    for (int i = LR_CURVE_SKIP; i < f->n; i++)
-        if (lowest == 0 || lr_curve_unbiased(f->median, i) < lr_curve_unbiased(f->median, lowest))
-            lowest = i;
-    f->lowest = lr_curve_rate(c->lr_finder.min, c->lr_finder.max, c->lr_finder.steps, lowest);
-    if (at >= 0) {
-        f->suggestion = lr_curve_rate(c->lr_finder.min, c->lr_finder.max, c->lr_finder.steps, at);
-        f->loss = f->median[at];
-        return;
-    }
+static double rate(const config *c, int k) {
+    return lr_curve_rate(c->lr_finder.min, c->lr_finder.max, c->lr_finder.steps, k);
+}
+
+static void tell_why(lr_finding *f) {
+    int finite = 0;
     for (int i = 0; i < f->n; i++)
         finite += isfinite(f->median[i]) ? 1 : 0;
     if (finite < f->n)
@@ -118,12 +113,37 @@ static void suggest(lr_finding *f, const config *c) {
                  f->n);
 }
 
+static void suggest(lr_finding *f, const config *c) {
+    int lowest = 0, from = LR_CURVE_SKIP, at = lr_curve_suggest(&f->slope, f->median, from, f->n);
+    if (at < 0) {
+        tell_why(f);
+        return;
+    }
+    for (int i = LR_CURVE_SKIP; i < f->n; i++)
+        if (lowest == 0 || lr_curve_unbiased(f->median, i) < lr_curve_unbiased(f->median, lowest))
+            lowest = i;
+    f->plain = rate(c, at);
+    f->lowest = rate(c, lowest);
+    if (f->lowest / f->plain > LR_FINDER_FAR_BELOW) {
+        double slope = 0;
+        while (from < f->n && f->lowest / rate(c, from) > LR_FINDER_FAR_BELOW)
+            from++;
+        int above = lr_curve_suggest(&slope, f->median, from, f->n);
+        if (above >= 0) {
+            at = above;
+            f->slope = slope;
+        }
+    }
+    f->suggestion = rate(c, at);
+    f->loss = f->median[at];
+}
+
 int lr_finder_run(lr_finding *out, setup *s, progress *p, const volatile sig_atomic_t *stop) {
     const config *c = s->config;
     engine_snapshot *before = NULL;
     int64_t epoch = 0;
     int rc = OK;
-    *out = (lr_finding){.suggestion = NAN, .loss = NAN};
+    *out = (lr_finding){.suggestion = NAN, .loss = NAN, .plain = NAN};
     TRY(memory_zeroed(&out->sweep, (size_t)c->lr_finder.repeats, sizeof *out->sweep));
     TRY(engine_snapshot_take(&before, s->engine));
     for (int i = 0; i < c->lr_finder.repeats; i++) {

@@ -16,10 +16,15 @@ typedef struct lr_finding {
     double *low, *median, *high; /* (n) of the smoothed losses over the sweeps; one that has ended counts as infinite */
     int n;                       /* points of the longest sweep */
     double suggestion, loss;     /* NaN: none; the median there */
-    double lowest;               /* the rate where the median is lowest, the first 10 points left out */
-    double slope;                /* of the median there, per step; not under 0: the loss fell nowhere */
-    char why[256];               /* no suggestion: the reason, and what to try */
+    double plain;  /* what Lightning's rule alone suggests; another rate when that one is noise, see below */
+    double lowest; /* the rate where the median is lowest, the first 10 points left out */
+    double slope;  /* of the median at the suggestion, per step; not under 0: the loss fell nowhere */
+    char why[256]; /* no suggestion: the reason, and what to try */
 } lr_finding;
+
+/* A small batch's loss falls fastest wherever its noise does. A suggestion more than this many times below the rate of
+ * the lowest loss is such noise: the rule is then applied to the points above that bound alone. */
+#define LR_FINDER_FAR_BELOW 300.0
 
 /** Sweeps over batches of the training set, each over orders of its own, with the run's options but for the schedule.
  *  Weights, statistics and momentum of the engine are put back; no other state is touched. The training loader must be

@@ -64,8 +64,6 @@ done:
     return rc;
 }
 
-#define FAR_BELOW 300 /* a suggestion this many times below the rate of the lowest loss is doubtful */
-
 static void describe(const train_run_state *r) {
     const facts *f = &r->record.run;
     for (int i = 0; i < f->n; i++)
@@ -117,12 +115,14 @@ static int find_lr(train_run_state *r) {
         log_warn(
             "the loss fell nowhere in the LR finder's range: its suggestion is worth little; give a rate with --lr, "
             "or move lr_finder.min and lr_finder.max");
-    else if (f->lowest / f->suggestion > FAR_BELOW)
-        log_warn("the LR finder's suggestion %.3g lies far below %.3g, where the loss was lowest: likely noise; "
-                 "--repeats 5 steadies it, --lr sets a rate by hand",
-                 f->suggestion, f->lowest);
-    TRY(logbook_event(&r->logbook, &r->state, "lr_finder", "suggests %.17g, where the smoothed loss %.4f falls fastest",
-                      f->suggestion, f->loss));
+    if (f->plain != f->suggestion)
+        log_warn(
+            "the loss falls fastest at %.3g, far below %.3g, where it is lowest: noise, and passed over; --repeats 5 "
+            "steadies the curve",
+            f->plain, f->lowest);
+    TRY(logbook_event(&r->logbook, &r->state, "lr_finder",
+                      "suggests %.17g, where the smoothed loss %.4f falls fastest%s", f->suggestion, f->loss,
+                      f->plain != f->suggestion ? " (lower rates passed over as noise)" : ""));
     log_info("LR finder  suggests %.4g, where the loss falls fastest", f->suggestion);
     r->setup.base_lr = f->suggestion;
     TRY(schedule_init(&r->state.schedule, c, f->suggestion));

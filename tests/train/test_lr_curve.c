@@ -35,7 +35,7 @@ static void one_case(FILE *f, const char *name, double low, double high, int ste
             fail_msg("%s: the sweep of %d steps ends at %d", name, used, i);
         if (!end)
             continue;
-        int at = lr_curve_suggest(&slope, c.smoothed, c.n);
+        int at = lr_curve_suggest(&slope, c.smoothed, LR_CURVE_SKIP, c.n);
         if (at != suggested)
             fail_msg("%s: suggests %d, Lightning %d", name, at, suggested);
     }
@@ -64,10 +64,13 @@ static void hole(void **state) {
     double y[30], slope = 0;
     for (int i = 0; i < 30; i++)
         y[i] = i < 20 ? 2 : i < 25 ? 2 - 0.1 * (i - 19) * (i - 19) : -0.5;
-    int at = lr_curve_suggest(&slope, y, 30);
+    int at = lr_curve_suggest(&slope, y, LR_CURVE_SKIP, 30);
     assert_int_equal(at, 23);
     y[12] = NAN;
-    assert_int_equal(lr_curve_suggest(&slope, y, 30), 23);
+    assert_int_equal(lr_curve_suggest(&slope, y, LR_CURVE_SKIP, 30), 23);
+    y[14] = -5; /* what lies before the window does not count */
+    assert_int_equal(lr_curve_suggest(&slope, y, LR_CURVE_SKIP, 30), 13);
+    assert_int_equal(lr_curve_suggest(&slope, y, 16, 30), 23);
 }
 
 int main(void) {
