@@ -20,7 +20,7 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
     own->trainer.resume[0] = 0;
     rc = train_start(&r, &summary, own, h);
     if (r.logbook.folder != NULL)
-        publish_end(&r, rc);
+        publish_end(&r, rc, true);
     *out = r.finding;
     r.finding = (lr_finding){0}; /* now owned by the caller */
     if (plot_unavailable() == NULL && out->n > 0 && path_join(plot, c->trainer.out, "lr_finder_plot.png") != OK)

@@ -8,39 +8,31 @@
 
 #define SHARE 0.005 /* of the run's time that reports may take */
 
-static int report(train_run_state *r) {
-    report_result result;
+void publish(train_run_state *r, const char *state, bool must) {
     const char *logs = r->folder.logs;
+    report_result result;
+    double start = clock_seconds(), run = start - r->started;
+    bool report = r->setup.config->monitor.report && (must || r->record.report_seconds <= SHARE * run);
     int rc = OK;
-    if (r->state.val.images > 0) {
+    r->record.state = state;
+    if (report && r->state.val.images > 0) {
         TRY(logbook_worst(&r->logbook, &r->wrong, r->setup.val));
         r->record.worst_n = r->wrong.n;
     }
-    TRY(run_report(&result, r->setup.config->trainer.out, &logs, 1));
-done:
-    return rc;
-}
-
-void publish(train_run_state *r, const char *state, bool must) {
-    double start = clock_seconds(), run = start - r->started;
-    int rc = OK;
-    r->record.state = state;
-    TRY(run_record_write(&r->record, r->folder.logs, run, &r->state.best, r->summary->last));
-    if (r->setup.config->monitor.report && (must || r->publish_seconds <= SHARE * run)) {
-        TRY(report(r));
-        r->publish_seconds += clock_seconds() - start;
+    TRY(run_record_write(&r->record, logs, run, &r->state.best, r->summary->last));
+    if (report) {
+        TRY(run_report(&result, r->setup.config->trainer.out, &logs, 1));
+        r->record.report_seconds += clock_seconds() - start;
     }
 done:
     if (rc != OK)
         log_warn("the report is not up to date: %s", status_message());
 }
 
-void publish_end(train_run_state *r, int error) {
+void publish_end(train_run_state *r, int error, bool whole) {
     char message[1024];
     snprintf(message, sizeof message, "%s", status_message());
-    const char *state = error == E_STOPPED ? "stopped" : error != OK ? "failed" : "done";
-    if (r->state.epoch < r->setup.config->trainer.max_epochs && error == OK)
-        state = "stopped";
+    const char *state = error != OK && error != E_STOPPED ? "failed" : error == OK && whole ? "done" : "stopped";
     int rc = logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
                            text_duration((char[32]){0}, clock_seconds() - r->started));
     if (rc == OK)

@@ -111,6 +111,7 @@ static json_t *record_object(const run_record *r, double seconds, const topk *ke
     json_object_set_new(o, "started", json_string(r->started));
     json_object_set_new(o, "updated", json_string(journal_time(now, clock_wall())));
     json_object_set_new(o, "seconds", json_real(r->seconds_before + seconds));
+    json_object_set_new(o, "report_seconds", json_real(r->report_seconds));
     json_object_set_new(o, "run", facts_object(&r->run));
     json_object_set_new(o, "hardware", facts_object(&r->machine));
     if (r->found_lr) {

@@ -24,7 +24,6 @@ typedef struct train_run_state {
     train_summary *summary;
     char resumed_from[PATH_BYTES]; /* never deleted; "" none */
     double started, train_seconds;
-    double publish_seconds; /* spent on reports so far */
     int64_t started_step;   /* global_step when this process began */
     bool saving;            /* the last try to save failed: no second one */
     bool told_prediction;

@@ -340,7 +340,7 @@ done:
         rescue(&r, rc);
     summarise(&r);
     if (r.logbook.folder != NULL)
-        publish_end(&r, rc);
+        publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs);
     char message[1024];
     snprintf(message, sizeof message, "%s", status_message());
     int closed = train_finish(&r);
