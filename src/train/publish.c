@@ -25,6 +25,7 @@ void publish(train_run_state *r, const char *state, bool must) {
     double start = clock_seconds(), run = start - r->started;
     int rc = OK;
     r->record.state = state;
+    facts_of_run(&r->record.run, &r->setup, &r->memory); /* the number of loader threads changes */
     TRY(run_record_write(&r->record, r->folder.logs, run, &r->state.best, r->summary->last));
     if (r->setup.config->monitor.report && (must || r->publish_seconds <= SHARE * run)) {
         TRY(report(r));
