@@ -32,25 +32,51 @@ static int check_options(const dataset *d, const loader_options *o) {
     return OK;
 }
 
-/** Starts the threads with all signals blocked: they are the main thread's. */
-static int start_workers(loader *l) {
+static void worker_destroy(worker *w) {
+    if (w == NULL)
+        return;
+    decoder_destroy(w->decoder);
+    free(w->bytes);
+    free(w);
+}
+
+/** One more thread, with all signals blocked: they are the main thread's. */
+static int start_worker(loader *l) {
     int rc = OK;
+    worker *w = NULL;
     sigset_t all, before;
+    TRY(memory_resize(&l->worker, (size_t)l->started + 1, sizeof *l->worker));
+    TRY(memory_zeroed(&w, 1, sizeof *w));
+    w->loader = l;
+    w->number = l->started;
+    TRY(decoder_create(&w->decoder, &l->options.limits));
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (int i = 0; i < l->options.workers; i++) {
-        worker *w = &l->worker[i];
-        w->loader = l;
-        TRY(decoder_create(&w->decoder, &l->options.limits));
-        int error = pthread_create(&w->thread, NULL, loader_work, w);
-        if (error != 0) {
-            rc = fail_errno(error, "cannot start loader thread %d of %d (data.workers)", i + 1, l->options.workers);
-            goto done;
-        }
-        l->started++;
-    }
-done:
+    int error = pthread_create(&w->thread, NULL, loader_work, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        rc = fail_errno(error, "cannot start loader thread %d (data.workers)", l->started + 1);
+        goto done;
+    }
+    l->worker[l->started++] = w;
+    w = NULL; /* now owned by the loader */
+done:
+    worker_destroy(w);
+    return rc;
+}
+
+int loader_set_workers(loader *l, int n) {
+    int rc = OK;
+    if (n < 1)
+        return fail(E_OPTION, "loader: %d workers, must be at least 1", n);
+    while (l->started < n)
+        TRY(start_worker(l));
+    pthread_mutex_lock(&l->lock);
+    l->active = n;
+    pthread_cond_broadcast(&l->work);
+    pthread_cond_broadcast(&l->rest);
+    pthread_mutex_unlock(&l->lock);
+done:
     return rc;
 }
 
@@ -62,6 +88,7 @@ int loader_open(loader **out, const dataset *d, const loader_options *o) {
     TRY(memory_zeroed(&l, 1, sizeof *l));
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->rest, NULL);
     pthread_cond_init(&l->ready, NULL);
     l->dataset = d;
     l->options = *o;
@@ -73,8 +100,7 @@ int loader_open(loader **out, const dataset *d, const loader_options *o) {
     TRY(memory_zeroed(&l->slot, (size_t)o->ahead, sizeof *l->slot));
     for (int i = 0; i < o->ahead; i++)
         TRY(batch_init(&l->slot[i].batch, o->batch_size, o->transform.size, o->transform.size));
-    TRY(memory_zeroed(&l->worker, (size_t)o->workers, sizeof *l->worker));
-    TRY(start_workers(l));
+    TRY(loader_set_workers(l, o->workers));
     *out = l;
     l = NULL; /* now owned by the caller */
 done:
@@ -88,12 +114,11 @@ void loader_close(loader *l) {
     pthread_mutex_lock(&l->lock);
     l->quit = l->drain = true;
     pthread_cond_broadcast(&l->work);
+    pthread_cond_broadcast(&l->rest);
     pthread_mutex_unlock(&l->lock);
-    for (int i = 0; i < l->started; i++)
-        pthread_join(l->worker[i].thread, NULL);
-    for (int i = 0; l->worker != NULL && i < l->options.workers; i++) {
-        decoder_destroy(l->worker[i].decoder);
-        free(l->worker[i].bytes);
+    for (int i = 0; i < l->started; i++) {
+        pthread_join(l->worker[i]->thread, NULL);
+        worker_destroy(l->worker[i]);
     }
     for (int i = 0; l->slot != NULL && i < l->options.ahead; i++) {
         bad_clear(&l->slot[i]);
@@ -102,6 +127,7 @@ void loader_close(loader *l) {
     }
     bad_deinit(l);
     pthread_cond_destroy(&l->ready);
+    pthread_cond_destroy(&l->rest);
     pthread_cond_destroy(&l->work);
     pthread_mutex_destroy(&l->lock);
     free(l->worker);
@@ -236,3 +262,10 @@ void loader_release(loader *l, batch *b) {
 }
 
 double loader_waited(const loader *l) { return l->waited; }
+
+double loader_cost(loader *l) {
+    pthread_mutex_lock(&l->lock);
+    double cost = l->cost_images > 0 ? l->cost_seconds / (double)l->cost_images : NAN;
+    pthread_mutex_unlock(&l->lock);
+    return cost;
+}

@@ -24,7 +24,7 @@ typedef struct loader_options {
     transform transform;
     image_limits limits;
     int batch_size; /* images per batch of this rank */
-    int workers;    /* threads, at least 1 */
+    int workers;    /* threads to begin with, at least 1; see loader_set_workers */
     int ahead;      /* batches in the ring, at least 2 */
     uint64_t seed;
     bool shuffle;
@@ -55,6 +55,15 @@ void loader_release(loader *l, batch *b);
 
 /** Seconds the consumer has waited since loader_open. */
 double loader_waited(const loader *l);
+
+/** CPU seconds that an image has taken a worker to read and prepare, on average since loader_open; NaN before the
+ * first. Waiting for the disk is not in it. */
+double loader_cost(loader *l);
+
+/** How many threads take part from now on. More are started on demand; surplus ones rest until they are wanted again or
+ *  the loader is closed. May be called at any time. @return 0; E_OPTION (n < 1) or why a thread could not be started:
+ *  the number stays as it was */
+int loader_set_workers(loader *l, int n);
 
 /** A bad image as found: dataset index and message. */
 typedef struct bad_image {

@@ -42,6 +42,7 @@ typedef struct slot {
 /** One thread's own memory. */
 typedef struct worker {
     struct loader *loader;
+    int number; /* from 0; it takes part while that is below `active` */
     pthread_t thread;
     decoder *decoder;
     unsigned char *bytes; /* the file; only grows */
@@ -57,13 +58,17 @@ struct loader {
 
     pthread_mutex_t lock;
     pthread_cond_t work;  /* workers: there may be a place to fill, or it is time to quit */
+    pthread_cond_t rest;  /* surplus workers: `active` has changed, or it is time to quit */
     pthread_cond_t ready; /* consumer: a batch is complete, or nobody is busy any more */
     bool quit, drain;     /* drain: no new places; searches end */
+    int active;           /* workers that take part */
     int busy;             /* workers at a place */
     uint32_t epoch;
     int64_t claim;   /* batch that workers fill */
     int64_t deliver; /* batch that the consumer gets next */
     slot *slot;      /* (ahead) */
+    double cost_seconds;
+    int64_t cost_images; /* places that those went into */
 
     /* the consumer's; `bad` is also read by workers, under the lock */
     bad_image *bad; /* sorted by index */
@@ -72,9 +77,8 @@ struct loader {
     int failed; /* what stopped the epoch */
     char message[MESSAGE_BYTES];
     double waited;
-
-    worker *worker; /* (workers) */
-    int started;    /* threads that run */
+    worker **worker; /* (started) */
+    int started;     /* threads that run or rest */
 };
 
 /** The thread's main function; `argument` is its worker. */

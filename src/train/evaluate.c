@@ -33,6 +33,7 @@ int evaluate(metrics *out, mistakes *wrong, setup *s, progress *p, int64_t epoch
     if (wrong != NULL)
         wrong->n = 0;
     TRY(engine_set_hyper(s->engine, &plain));
+    workers_begin(&s->val_workers, s->val_loader);
     TRY(loader_start(s->val_loader, 0, 0));
     if (p != NULL)
         progress_begin(p, "val", epoch, s->config->trainer.max_epochs, 0, s->val_batches);
@@ -45,6 +46,7 @@ int evaluate(metrics *out, mistakes *wrong, setup *s, progress *p, int64_t epoch
         if (b == NULL)
             break;
         TRY(evaluate_batch(&m, wrong, s, b));
+        workers_count(&s->val_workers, s->val_loader, b->n);
         loader_release(s->val_loader, b);
         b = NULL; /* now owned by the loader */
         done_n++;

@@ -19,6 +19,7 @@ void publish(train_run_state *r, const char *state, bool must) {
         TRY(logbook_worst(&r->logbook, &r->wrong, r->setup.val));
         r->record.worst_n = r->wrong.n;
     }
+    facts_of_run(&r->record.run, &r->setup, &r->memory); /* the number of loader threads changes */
     TRY(run_record_write(&r->record, logs, run, &r->state.best, r->summary->last));
     if (report) {
         TRY(run_report(&result, r->setup.config->trainer.out, &logs, 1));

@@ -41,9 +41,6 @@ static int choose_precision(precision *out, const config *c, const char *device)
     return fail(E_OPTION, "trainer.precision '%s' is none of auto, 32-true, bf16-mixed, 16-mixed", name);
 }
 
-/** Decoding needs a core's share of what computing takes; the team keeps the rest. */
-static int workers_auto(void) { return 1 + cores() / 8; }
-
 static int val_batch_size(const config *c) {
     return c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
 }
@@ -52,7 +49,7 @@ loader_options setup_loader_options(const config *c, bool training) {
     loader_options o = {.transform = transform_default(training, c->data.image_size, setup_resize(c)),
                         .limits = image_limits_default(),
                         .batch_size = training ? c->data.batch_size : val_batch_size(c),
-                        .workers = c->data.workers > 0 ? c->data.workers : workers_auto(),
+                        .workers = workers_init("", c->data.workers, cores()).n,
                         .ahead = c->data.ahead,
                         .seed = c->trainer.seed,
                         .shuffle = training && c->data.shuffle,
@@ -104,6 +101,7 @@ static int limited(int64_t *out, const char *option, double limit, int64_t batch
 static int open_val(setup *s) {
     loader_options o = setup_loader_options(s->config, false);
     int rc = OK;
+    s->val_workers = workers_init("val loader", s->config->data.workers, cores());
     TRY(loader_open(&s->val_loader, s->val, &o));
     TRY(limited(&s->val_batches, "trainer.limit_val_batches", s->config->trainer.limit_val_batches,
                 loader_batches(s->val_loader)));
@@ -127,7 +125,7 @@ int setup_open(setup *s, const config *c) {
     TRY(open_engine(s, s->train->class_n));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
     loader_options o = setup_loader_options(c, true);
-    s->workers = o.workers;
+    s->workers = workers_init("loader", c->data.workers, cores());
     TRY(loader_open(&s->train_loader, s->train, &o));
     TRY(open_val(s));
     TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,

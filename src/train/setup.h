@@ -7,6 +7,7 @@
 #include "data/loader.h"
 #include "engine/engine.h"
 #include "net/net.h"
+#include "train/workers.h"
 
 #include <stdint.h>
 
@@ -17,7 +18,7 @@ typedef struct setup {
     net *net;
     engine *engine;
     precision precision;
-    int workers;
+    workers workers, val_workers;                    /* of the loaders, as they are now */
     int64_t train_batches, val_batches;              /* per epoch, limits applied */
     int64_t steps_per_epoch;                         /* optimizer steps */
     double base_lr;                                  /* 0: not found yet */
@@ -26,6 +27,7 @@ typedef struct setup {
 } setup;
 
 int setup_resize(const config *c);
+/** With data.workers auto: the threads to begin with. */
 loader_options setup_loader_options(const config *c, bool training);
 
 /** Opens datasets and loaders of a training run, then the net and the engine with initial weights.

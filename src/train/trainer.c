@@ -138,6 +138,7 @@ static int one_step(train_run_state *r, epoch_clock *k) {
     k->batches += r->state.batch_in_epoch - before;
     r->summary->images += step.metrics.images;
     predict(r, k);
+    workers_count(&r->setup.workers, r->setup.train_loader, step.metrics.images);
     progress_state shown = shown_state(r, k);
     progress_update(r->progress, &shown);
     TRY(after_step(r, &step));
@@ -150,6 +151,7 @@ static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     train_state *t = &r->state;
     int rc = OK;
     *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader)};
+    workers_begin(&r->setup.workers, r->setup.train_loader);
     TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
     progress_begin(r->progress, "train", t->epoch, r->setup.config->trainer.max_epochs, t->batch_in_epoch,
                    r->setup.train_batches);

@@ -18,6 +18,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SIDE 3 /* pixels of the fake images */
@@ -28,6 +29,9 @@ struct decoder {
 };
 
 static atomic_int decode_us;    /* how long a decode takes */
+static atomic_int decode_burn;  /* CPU time a decode takes, microseconds */
+static atomic_int decode_now;   /* decodes in progress */
+static atomic_int decode_most;  /* the most of them at a time; the test resets it */
 static atomic_int decode_count; /* decodes so far */
 static atomic_int signals_open; /* decodes on a thread that would take SIGINT or SIGTERM */
 
@@ -48,6 +52,27 @@ static bool fake_is_bad(const char *word, uint32_t draw) {
     return strcmp(word, "bad") == 0 || (strcmp(word, "half") == 0 && draw % 2 == 1);
 }
 
+/** Spends `us` microseconds of the thread's CPU time. */
+static void fake_burn(int us) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    int64_t end = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec + (int64_t)us * 1000;
+    while ((int64_t)t.tv_sec * 1000000000 + t.tv_nsec < end)
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+}
+
+/** The time a decode takes, and how many there are at once. */
+static void fake_work(int number) {
+    int now = ++decode_now, most = decode_most;
+    while (now > most && !atomic_compare_exchange_weak(&decode_most, &most, now))
+        continue;
+    if (decode_us > 0)
+        usleep((unsigned)(decode_us / 2 + decode_us * (number % 3) / 2)); /* so that later places end first */
+    if (decode_burn > 0)
+        fake_burn(decode_burn);
+    decode_now--;
+}
+
 int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
                      const transform *t, random_stream *r) {
     (void)t;
@@ -66,8 +91,7 @@ int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, si
     uint32_t draw = random_u32(r);
     if (sscanf(text, "%d %15s", &number, word) != 2)
         return fail(E_SHAPE, "%s: no fake image", name);
-    if (decode_us > 0)
-        usleep((unsigned)(decode_us / 2 + decode_us * (number % 3) / 2)); /* so that later places end first */
+    fake_work(number);
     if (fake_is_bad(word, draw))
         return fail(E_FORMAT, "%s: corrupt", name);
     if (strcmp(word, "memory") == 0)

@@ -1,6 +1,8 @@
 /* The loader: what stands in batches, and that threads, order and timing do not change it. */
 #include "fake_images.h"
 
+#include <math.h>
+
 static char root[256];
 static dataset *data;
 
@@ -33,7 +35,7 @@ static int set_up(void **state) {
     (void)state;
     make_temporary_folder(root);
     data = fake_dataset(root, 47);
-    decode_us = 0;
+    decode_us = decode_burn = 0;
     return 0;
 }
 
@@ -208,6 +210,82 @@ static void test_no_allocation(void **state) {
 #endif
 }
 
+/** Other threads after every batch, while all of them are busy: the batches stay the same. */
+static void test_set_workers(void **state) {
+    (void)state;
+    static const int workers[] = {5, 1, 2, 7, 1, 3};
+    loader *l = NULL;
+    batch *b = NULL;
+    loader_options o = fake_options(4, 2, 4);
+    assert_ok(loader_open(&l, data, &o));
+    for (uint32_t epoch = 0; epoch < 20; epoch++) {
+        decode_us = epoch % 2 == 0 ? 200 : 0;
+        assert_ok(loader_set_workers(l, workers[epoch % 6])); /* also between epochs */
+        assert_ok(loader_start(l, epoch, 0));
+        for (int i = 0; i < 12; i++) {
+            assert_ok(loader_set_workers(l, workers[(epoch + (uint32_t)i) % 6]));
+            assert_ok(loader_next(&b, l));
+            assert_int_equal(b->n, i < 11 ? 4 : 3);
+            for (int k = 0; k < b->n; k++)
+                check_image(b, k, data, expected_image(data, &o, epoch, 4 * i + k), epoch, 4 * i + k);
+            loader_release(l, b);
+        }
+    }
+    assert_int_equal(signals_open, 0);
+    assert_fails(E_OPTION, "0 workers", loader_set_workers(l, 0));
+    loader_close(l);
+}
+
+static double process_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/** As many work as were asked for, and those that do not take no time. */
+static void test_surplus_rests(void **state) {
+    (void)state;
+    loader *l = NULL;
+    loader_options o = fake_options(4, 1, 4);
+    assert_ok(loader_open(&l, data, &o));
+    decode_us = 500;
+    decode_most = 0;
+    assert_int_equal(check_epoch(l, data, &o, 0, 0), 12);
+    assert_int_equal(decode_most, 1);
+    assert_ok(loader_set_workers(l, 6));
+    for (uint32_t epoch = 1; epoch < 20 && decode_most < 6; epoch++) /* a busy machine may start them late */
+        assert_int_equal(check_epoch(l, data, &o, epoch, 0), 12);
+    assert_int_equal(decode_most, 6);
+    assert_ok(loader_set_workers(l, 2));
+    assert_ok(loader_start(l, 0, 12)); /* ends what the others had in hand */
+    decode_most = 0;
+    assert_int_equal(check_epoch(l, data, &o, 0, 0), 12);
+    assert_true(decode_most <= 2);
+    double before = process_seconds();
+    usleep(100000);
+    assert_true(process_seconds() - before < 0.05);
+    loader_close(l);
+}
+
+/** What a thread computes counts, what it waits does not. */
+static void test_cost(void **state) {
+    (void)state;
+    loader *l = NULL;
+    loader_options o = fake_options(4, 3, 4);
+    assert_ok(loader_open(&l, data, &o));
+    assert_true(isnan(loader_cost(l)));
+    decode_us = 4000;
+    assert_int_equal(check_epoch(l, data, &o, 0, 0), 12);
+    assert_true(loader_cost(l) > 0 && loader_cost(l) < 0.001);
+    loader_close(l);
+    assert_ok(loader_open(&l, data, &o));
+    decode_us = 0;
+    decode_burn = 2000;
+    assert_int_equal(check_epoch(l, data, &o, 0, 0), 12);
+    assert_true(loader_cost(l) >= 0.002 && loader_cost(l) < 0.003);
+    loader_close(l);
+}
+
 static void test_options(void **state) {
     (void)state;
     loader *l = NULL;
@@ -235,6 +313,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_many_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_and_fast, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_allocation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_set_workers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_surplus_rests, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_options, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
