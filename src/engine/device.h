@@ -1,4 +1,4 @@
-/** What a device supplies to the engine: memory, and {plan, forward, backward} for each kind of layer.
+/** What a device supplies to the engine: memory, and {plan, forward, backward, recompute} for each kind of layer.
  *  engine.c owns what all devices share: walking the layers, the activation plan, the arenas, the buckets.
  *  Internal to src/engine. */
 #ifndef LINNET_ENGINE_DEVICE_H
@@ -29,7 +29,8 @@ typedef struct device_layer {
  *  In forward dy, dx, dresidual are NULL. In backward y and residual are NULL, and x is given to conv, bn and linear
  *  alone: what else backward needs (BN's ReLU mask, max-pool's indices) is put into `saved` by forward. In backward dx
  *  is NULL unless dx_needed, dresidual NULL where that tensor wants no gradient. saved, scratch: NULL when 0 bytes;
- *  scratch keeps nothing from forward to backward. */
+ *  scratch keeps nothing from forward to backward.
+ *  In recompute x, residual and saved are what forward had and left, y is new memory; all else is NULL. */
 typedef struct device_buffers {
     const void *x, *residual;
     void *y;
@@ -53,6 +54,9 @@ typedef struct device_layer_ops {
     int (*plan)(void *device, device_layer *l);
     int (*forward)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
     int (*backward)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+    /** y again, bit for bit, after a training forward and before this layer's backward; changes nothing else. NULL:
+     *  cannot, y is kept. */
+    int (*recompute)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
     void (*destroy)(void *device, device_layer *l); /* NULL when plan keeps nothing */
 } device_layer_ops;
 

@@ -252,6 +252,16 @@ done:
     return rc;
 }
 
+/** The time counts as that layer's backward. */
+static int recompute(engine *e, engine_plan *p, int i) {
+    double start = profile_clock(e);
+    int rc = OK;
+    TRY(e->ops->layer[e->net->layer[i].kind].recompute(e->device, &p->layer[i], &p->run[i].recompute, &e->params[i]));
+    TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
+done:
+    return rc;
+}
+
 int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     int rc = OK, next_bucket = 0;
     bool reduce = (flags & ENGINE_LAST) && e->options.comm != NULL && e->options.comm->ranks > 1;
@@ -259,6 +269,8 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     if (!p->training)
         return fail(E_OPTION, "backward needs a plan compiled for training");
     for (int i = e->net->layer_n - 1; i >= 0; i--) {
+        if (p->run[i].recomputes_input)
+            TRY(recompute(e, p, e->net->layer[i].input));
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
         e->params[i].weights_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;

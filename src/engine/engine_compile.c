@@ -31,19 +31,67 @@ static size_t tensor_bytes(const plan_tensor *t) { return tensor_count(t->shape)
 /** Which layers read their input again in backward: dw = f(x, dy) and BN's xhat = f(x). Pools keep indices. */
 static bool backward_needs_x(layer_kind kind) { return kind == LAYER_CONV || kind == LAYER_LINEAR || kind == LAYER_BN; }
 
+/** Moments, both -1 when there is none. */
+typedef struct plan_span {
+    int first, last;
+} plan_span;
+
+/** From the first to the last backward that reads tensor t. */
+static plan_span backward_reads(const engine_plan *p, int t) {
+    const engine *e = p->engine;
+    const tensor_readers *r = readers_of(e, t);
+    plan_span s = {-1, -1};
+    for (int k = r->n - 1; k >= 0 && p->training; k--) { /* readers stand in forward order */
+        const layer *l = &e->net->layer[r->layer[k]];
+        if (l->input != t || !backward_needs_x(l->kind))
+            continue;
+        s.last = backward_moment(p, r->layer[k]);
+        s.first = s.first < 0 ? s.last : s.first;
+    }
+    return s;
+}
+
+/** Whether tensor t is kept from forward until `moment` of backward, for others. */
+static bool is_kept_until(const engine_plan *p, int t, int moment) {
+    return !plan_tensor_at(p, t)->recomputed && backward_reads(p, t).last >= moment;
+}
+
+/** A tensor is recomputed from what is kept anyway, so that no recomputation asks for another one: of a chain of
+ *  residual additions every second output is kept. */
+static bool can_recompute(const engine_plan *p, int t) {
+    const engine *e = p->engine;
+    const layer *l = &e->net->layer[t];
+    int moment = backward_reads(p, t).first;
+    return e->options.recompute && e->ops->layer[l->kind].recompute != NULL && moment >= 0 &&
+           is_kept_until(p, l->input, moment) && (e->slots[t].residual < 0 || is_kept_until(p, l->residual, moment));
+}
+
+static void choose_recomputed(engine_plan *p) {
+    const net *n = p->engine->net;
+    for (int t = 0; t < n->layer_n; t++)
+        plan_tensor_at(p, t)->recomputed = can_recompute(p, t);
+    for (int i = 0; i < n->layer_n; i++) {
+        int t = n->layer[i].input;
+        p->run[i].recomputes_input =
+            plan_tensor_at(p, t)->recomputed && backward_reads(p, t).first == backward_moment(p, i);
+    }
+}
+
 static void add_value_block(engine_plan *p, int t) {
     const engine *e = p->engine;
     const tensor_readers *r = readers_of(e, t);
+    plan_tensor *to = plan_tensor_at(p, t);
+    plan_span again = backward_reads(p, t);
     int first = t == NET_INPUT ? -1 : forward_moment(t), last = first;
-    for (int k = 0; k < r->n; k++) {
-        const layer *l = &e->net->layer[r->layer[k]];
-        bool again = p->training && l->input == t && backward_needs_x(l->kind);
-        int use = again ? backward_moment(p, r->layer[k]) : forward_moment(r->layer[k]);
-        last = use > last ? use : last;
-    }
-    if (r->n == 0) /* the logits stay readable */
+    if (r->n > 0)
+        last = forward_moment(r->layer[r->n - 1]);
+    else /* the logits stay readable */
         last = end_moment(p);
-    plan_tensor_at(p, t)->block = add_block(p, tensor_bytes(plan_tensor_at(p, t)), first, last);
+    if (!to->recomputed && again.last > last)
+        last = again.last;
+    to->block = to->again = add_block(p, tensor_bytes(to), first, last);
+    if (to->recomputed)
+        to->again = add_block(p, tensor_bytes(to), again.first, again.last);
 }
 
 static int last_gradient_use(const engine_plan *p, int t) {
@@ -110,11 +158,11 @@ static void bind(engine_plan *p) {
     const engine *e = p->engine;
     for (int i = 0; i < e->net->layer_n; i++) {
         const layer *l = &e->net->layer[i];
+        const plan_tensor *x = plan_tensor_at(p, l->input);
         plan_layer *r = &p->run[i];
         bool has_residual = e->slots[i].residual >= 0;
-        void *x = plan_address(p, plan_tensor_at(p, l->input)->block);
         r->forward = (device_buffers){
-            .x = x,
+            .x = plan_address(p, x->block),
             .residual = has_residual ? plan_address(p, plan_tensor_at(p, l->residual)->block) : NULL,
             .y = plan_address(p, plan_tensor_at(p, i)->block),
             .saved = plan_address(p, r->saved),
@@ -122,8 +170,12 @@ static void bind(engine_plan *p) {
         };
         if (!p->training)
             continue;
+        r->recompute = (device_buffers){.x = r->forward.x,
+                                        .residual = r->forward.residual,
+                                        .y = plan_address(p, plan_tensor_at(p, i)->again),
+                                        .saved = r->forward.saved};
         r->backward = (device_buffers){
-            .x = backward_needs_x(l->kind) ? x : NULL,
+            .x = backward_needs_x(l->kind) ? plan_address(p, x->again) : NULL,
             .dy = {gradient_address(p, i, 0), gradient_address(p, i, 1)},
             .dx = gradient_address(p, l->input, e->slots[i].input),
             .dresidual = has_residual ? gradient_address(p, l->residual, e->slots[i].residual) : NULL,
@@ -247,13 +299,14 @@ static int plan_create(engine_plan **out, engine *e, int images, int h, int w, b
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
     TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
     TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
-    /* a tensor: values and two gradients; a layer: saved and two scratch blocks */
-    TRY(memory_zeroed(&p->block, 6 * (layers + 1), sizeof *p->block));
+    /* a tensor: values, values anew and two gradients; a layer: saved and two scratch blocks */
+    TRY(memory_zeroed(&p->block, 7 * (layers + 1), sizeof *p->block));
     TRY(set_shapes(p));
     size_t before = host_memory_resident();
     TRY(prepare_layers(p));
     size_t after = host_memory_resident();
     e->library_bytes += after > before ? after - before : 0;
+    choose_recomputed(p);
     add_blocks(p);
     TRY(plan_layout(&p->bytes, p->block, p->block_n));
 done:

@@ -8,6 +8,9 @@
  *      2L-i backward of layer i           (L+1 .. 2L)
  *      2L+1 after the step: what stays readable
  *
+ *  A recomputed tensor lives twice: from its layer's forward to the last forward that reads it, and from the first
+ *  backward that reads it, which it is computed for, to the last.
+ *
  *  A tensor that two layers read has two gradients, one written by each reader's backward; slot 0 belongs to the first
  *  reader in forward order. */
 #ifndef LINNET_ENGINE_INTERNAL_H
@@ -36,14 +39,17 @@ typedef struct bucket {
 typedef struct plan_tensor {
     tensor_shape shape;
     element type;
-    int block;       /* values */
+    int block; /* values */
+    int again; /* values that backward reads; another block than `block` when they are recomputed */
+    bool recomputed;
     int gradient[2]; /* blocks, by slot; -1: none */
     int gradient_n;
 } plan_tensor;
 
 typedef struct plan_layer {
-    int saved, scratch, scratch_backward; /* blocks or -1 */
-    device_buffers forward, backward;     /* addresses, renewed when the arena moves */
+    int saved, scratch, scratch_backward;        /* blocks or -1 */
+    bool recomputes_input;                       /* its backward is the first to read its recomputed input */
+    device_buffers forward, backward, recompute; /* addresses, renewed when the arena moves */
 } plan_layer;
 
 struct engine_plan {

@@ -23,7 +23,8 @@ typedef enum engine_phase {
 } engine_phase;
 
 /** PASS_WEIGHTS: the part of a convolution's or linear layer's backward that makes the gradient of its weights, where
- *  the device tells it apart; else it is in PASS_BACKWARD, as it is for all other layers. */
+ *  the device tells it apart; else it is in PASS_BACKWARD, as it is for all other layers. A layer whose output is
+ * recomputed spends that time in its PASS_BACKWARD too. */
 typedef enum engine_pass { PASS_FORWARD, PASS_BACKWARD, PASS_WEIGHTS, ENGINE_PASSES } engine_pass;
 
 typedef struct engine_times {

@@ -23,7 +23,8 @@ static engine_work product_work(const engine_plan *p, int i, engine_pass pass) {
     }
 }
 
-/** Sums over x, then y; sums over g and g * x, where a residual waits its gradient g is written, then dx. */
+/** Sums over x, then y; sums over g and g * x, where a residual waits its gradient g is written, then dx. Before it
+ *  all, where y is recomputed: x, residual and y. */
 static double bn_bytes(const engine_plan *p, int i, engine_pass pass) {
     const layer *l = &p->engine->net->layer[i];
     const device_layer *d = &p->layer[i];
@@ -32,7 +33,8 @@ static double bn_bytes(const engine_plan *p, int i, engine_pass pass) {
     if (pass == PASS_FORWARD)
         return x * (p->training ? 2 : 1) + x + (residual ? x : 0) + saved;
     bool keeps_g = residual && p->run[i].backward.dresidual != NULL;
-    double sums = x + d->dy_n * x + saved + (keeps_g ? x : 0);
+    double again = plan_tensor_at(p, i)->recomputed ? x + (residual ? x : 0) + x : 0;
+    double sums = again + x + d->dy_n * x + saved + (keeps_g ? x : 0);
     return sums + (d->dx_needed ? x + (keeps_g ? x : d->dy_n * x + saved) + x : 0);
 }
 

@@ -80,6 +80,7 @@ static int open_engine(setup *s, int classes) {
     TRY(net_create(&s->net, c->model.arch, &n));
     o.precision = s->precision;
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : cores();
+    o.recompute = c->trainer.recompute;
     for (int i = 0; i < 3; i++) {
         o.mean[i] = (float)c->data.mean[i];
         o.std[i] = (float)c->data.std[i];

@@ -24,7 +24,7 @@ typedef struct bn_call {
     size_t chunk_rows, chunk_n;
     double *part;          /* (chunk_n, 2c) sums of the chunks */
     float *shift;          /* (c) about the mean: keeps the sum of squares small */
-    float *factor;         /* (3c) */
+    float *factor;         /* forward: (2c), in training among what is saved; backward: (3c) */
     float *mean, *inverse; /* (c) of the batch, kept for backward; inverse = 1 / sqrt(var + eps) */
     uint8_t *mask;         /* kept for backward */
     const device_buffers *buffers;
@@ -39,35 +39,45 @@ static size_t chunk_rows_of(size_t m) {
 
 static size_t rows_of(const device_layer *l) { return (size_t)l->x.n * (size_t)l->x.h * (size_t)l->x.w; }
 
-/** saved: mean, inverse, mask. scratch: sums of the chunks, factor, shift. */
+/** Before the mask: mean, inverse, forward's factor. */
+static size_t saved_channels_bytes(const device_layer *l) { return memory_round(4 * (size_t)l->x.c * sizeof(float)); }
+
+/** saved: mean, inverse, forward's factor, mask. scratch: factor, shift, sums of the chunks. */
 int cpu_bn_plan(void *device, device_layer *l) {
     (void)device;
     size_t c = (size_t)l->x.c, m = rows_of(l), chunks = (m + chunk_rows_of(m) - 1) / chunk_rows_of(m);
     l->scratch_bytes = 4 * c * sizeof(float);
     if (!l->training)
         return OK;
-    l->saved_bytes = memory_round(2 * c * sizeof(float)) + (l->layer->relu ? m * bn_mask_stride(l->x.c) : 0);
+    l->saved_bytes = saved_channels_bytes(l) + (l->layer->relu ? m * bn_mask_stride(l->x.c) : 0);
     l->scratch_bytes += chunks * 2 * c * sizeof(double);
     return OK;
 }
 
 static bn_call call_of(const cpu_device *d, const device_layer *l, const device_buffers *b, const device_params *p) {
-    size_t c = (size_t)l->x.c, m = rows_of(l);
+    size_t m = rows_of(l);
     bn_call t = {.kernels = d->kernels, .m = m, .c = l->x.c, .bf16 = d->bf16, .relu = l->layer->relu};
     t.stream = cpu_streams(d, l->x);
     t.buffers = b;
     t.params = p;
     t.chunk_rows = chunk_rows_of(m);
     t.chunk_n = (m + t.chunk_rows - 1) / t.chunk_rows;
-    t.factor = b->scratch;
-    t.shift = t.factor + 3 * c;
-    if (l->training) {
-        t.part = (double *)(t.shift + c);
-        t.mean = b->saved;
-        t.inverse = t.mean + c;
-        t.mask = t.relu ? (uint8_t *)b->saved + memory_round(2 * c * sizeof(float)) : NULL;
-    }
     return t;
+}
+
+static void use_saved(bn_call *t, const device_layer *l, void *saved) {
+    t->mean = saved;
+    t->inverse = t->mean + t->c;
+    t->mask = t->relu ? (uint8_t *)saved + saved_channels_bytes(l) : NULL;
+}
+
+static float *saved_factor(const bn_call *t) { return t->inverse + t->c; }
+
+static void use_scratch(bn_call *t, const device_layer *l, void *scratch) {
+    t->factor = scratch;
+    t->shift = t->factor + (size_t)3 * (size_t)t->c;
+    if (l->training)
+        t->part = (double *)(t->shift + t->c);
 }
 
 static bn_range chunk_range(const bn_call *t, size_t chunk) {
@@ -142,7 +152,10 @@ int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const
     const cpu_device *d = device;
     bn_call t = call_of(d, l, b, p);
     team_order order = TEAM_FORWARD;
+    use_scratch(&t, l, b->scratch);
     if (l->training) {
+        use_saved(&t, l, b->saved);
+        t.factor = saved_factor(&t);
         find_shift(&t);
         team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, sums_task, &t);
         team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, statistics_task, &t);
@@ -153,6 +166,16 @@ int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const
             set_factor(&t, (size_t)k, (double)mean[k], 1 / sqrt((double)var[k] + epsilon));
     }
     team_run(d->threads, t.m, piece_rows(&t), order, apply_task, &t);
+    return OK;
+}
+
+int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const cpu_device *d = device;
+    bn_call t = call_of(d, l, b, p);
+    use_saved(&t, l, b->saved);
+    t.factor = saved_factor(&t);
+    t.mask = NULL; /* stays as forward left it */
+    team_run(d->threads, t.m, piece_rows(&t), TEAM_FORWARD, apply_task, &t);
     return OK;
 }
 
@@ -195,6 +218,8 @@ static void gradient_factor_task(void *context, size_t begin, size_t end) {
 int cpu_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     const cpu_device *d = device;
     bn_call t = call_of(d, l, b, p);
+    use_saved(&t, l, b->saved);
+    use_scratch(&t, l, b->scratch);
     t.in = (bn_gradient){.x = b->x, .dy = {b->dy[0], l->dy_n > 1 ? b->dy[1] : NULL}, .mask = t.mask};
     team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, gradient_sums_task, &t);
     team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, gradient_factor_task, &t);

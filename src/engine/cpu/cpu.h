@@ -47,6 +47,7 @@ int cpu_linear_backward(void *device, device_layer *l, const device_buffers *b, 
 int cpu_bn_plan(void *device, device_layer *l);
 int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
 int cpu_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
 
 int cpu_maxpool_plan(void *device, device_layer *l);
 int cpu_maxpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);

@@ -58,22 +58,12 @@ static void run_statistics(const device_params *p, const double *mean, const dou
     }
 }
 
-int ref_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)device;
+/** Writes y, and where the ReLU let through. */
+static void apply(const device_layer *l, const device_buffers *b, const device_params *p, const double *mean) {
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
     const double *x = b->x, *residual = b->residual, *gamma = p->weight, *beta = p->bias;
-    const double *mean = p->running_mean, *var = p->running_var;
     double *y = b->y;
     kept s = kept_of(l, b->saved);
-    if (l->training) {
-        double *batch_var = b->scratch;
-        batch_statistics(s.mean, batch_var, x, m, c);
-        run_statistics(p, s.mean, batch_var, m, c);
-        mean = s.mean;
-        var = batch_var;
-    }
-    for (size_t k = 0; k < c; k++)
-        s.inverse[k] = 1 / sqrt(var[k] + epsilon);
     for (size_t i = 0; i < m * c; i += c)
         for (size_t k = 0; k < c; k++) {
             double v = gamma[k] * ((x[i + k] - mean[k]) * s.inverse[k]) + beta[k];
@@ -85,6 +75,29 @@ int ref_bn_forward(void *device, device_layer *l, const device_buffers *b, const
             }
             y[i + k] = v;
         }
+}
+
+int ref_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    (void)device;
+    size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
+    const double *mean = p->running_mean, *var = p->running_var;
+    kept s = kept_of(l, b->saved);
+    if (l->training) {
+        double *batch_var = b->scratch;
+        batch_statistics(s.mean, batch_var, b->x, m, c);
+        run_statistics(p, s.mean, batch_var, m, c);
+        mean = s.mean;
+        var = batch_var;
+    }
+    for (size_t k = 0; k < c; k++)
+        s.inverse[k] = 1 / sqrt(var[k] + epsilon);
+    apply(l, b, p, mean);
+    return 0;
+}
+
+int ref_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    (void)device;
+    apply(l, b, p, kept_of(l, b->saved).mean);
     return 0;
 }
 

@@ -26,6 +26,7 @@ REF_LAYER(maxpool)
 REF_LAYER(avgpool)
 REF_LAYER(linear)
 #undef REF_LAYER
+int ref_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
 
 int ref_loss(void *device, const device_loss *l);
 int ref_unscale(void *device, const device_arenas *a);
