@@ -71,9 +71,10 @@ static inline engine *pair_engine(const char *device, const net *n, precision p,
     return e;
 }
 
-static inline pair pair_open(const char *name, const net *n, int images, int h, int w, precision p, bool training) {
+static inline pair pair_open_team(const char *name, const net *n, int images, int h, int w, precision p, bool training,
+                                  int threads) {
     pair r = {.net = n, .name = name, .bounds = pair_bounds_of(n, p)};
-    r.cpu = pair_engine("cpu", n, p, 2);
+    r.cpu = pair_engine("cpu", n, p, threads);
     r.ref = pair_engine("ref", n, PRECISION_32, 1);
     perturb_weights(r.ref, n, 0.1, 3);
     for (int i = 0; i < n->param_n; i++) {
@@ -87,6 +88,10 @@ static inline pair pair_open(const char *name, const net *n, int images, int h, 
     assert_ok(engine_compile(&r.cpu_plan, r.cpu, images, h, w, training));
     assert_ok(engine_compile(&r.ref_plan, r.ref, images, h, w, training));
     return r;
+}
+
+static inline pair pair_open(const char *name, const net *n, int images, int h, int w, precision p, bool training) {
+    return pair_open_team(name, n, images, h, w, p, training, 2);
 }
 
 static inline void pair_close(pair *r) {

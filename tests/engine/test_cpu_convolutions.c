@@ -75,8 +75,8 @@ static void test_fp32(void **state) {
     run_all(PRECISION_32);
 }
 
-static void test_bf16(void **state) {
-    (void)state;
+/** @return 0 or E_OPTION */
+static int try_bf16(void) {
     engine_options o = engine_options_default();
     engine *e = NULL;
     net *one = NULL;
@@ -87,12 +87,56 @@ static void test_bf16(void **state) {
     int rc = engine_create(&e, "cpu", one, &o);
     engine_destroy(e);
     net_destroy(one);
-    if (rc == OK) {
-        run_all(PRECISION_BF16);
-        return;
+    if (rc != OK) {
+        assert_int_equal(rc, E_OPTION);
+        print_message("no bf16 here: %s\n", status_message());
     }
-    assert_int_equal(rc, E_OPTION);
-    print_message("no bf16 here: %s\n", status_message());
+    return rc;
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    if (try_bf16() == OK)
+        run_all(PRECISION_BF16);
+}
+
+/** Gradients against the reference, and the same bytes when computed again. */
+static void run_team(const net *n, int images, int threads) {
+    char name[64];
+    snprintf(name, sizeof name, "%d images, %d threads", images, threads);
+    pair r = pair_open_team(name, n, images, 15, 13, PRECISION_BF16, true, threads);
+    size_t count = 0;
+    pair_forward(&r);
+    pair_backward(&r, ENGINE_FIRST, 21);
+    double *once = read_all(&count, r.cpu, n, ENGINE_GRADIENT);
+    pair_backward(&r, ENGINE_LAST, 22);
+    pair_backward(&r, ENGINE_FIRST, 21);
+    double *again = read_all(&count, r.cpu, n, ENGINE_GRADIENT);
+    assert_memory_equal(once, again, count * sizeof *once);
+    free(once);
+    free(again);
+    pair_close(&r);
+}
+
+/** The weight gradient's batch is split among the threads: evenly, unevenly, not at all. */
+static void test_teams(void **state) {
+    (void)state;
+    static const int teams[][2] = {{5, 1}, {5, 2}, {5, 3}, {6, 3}, {1, 1}, {1, 2}, {5, 5}, {5, 6}, {9, 8}, {10, 9}};
+    static const conv_case shapes[] = {{.in_c = 3, .out_c = 20, .kernel = 7, .stride = 2, .pad = 3},
+                                       {.in_c = 40, .out_c = 24, .kernel = 3, .stride = 1, .pad = 1},
+                                       {.in_c = 16, .out_c = 48, .kernel = 3, .stride = 2, .pad = 1}};
+    if (try_bf16() != OK)
+        return;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const conv_case *c = &shapes[i];
+        net *one = NULL;
+        int out = 0;
+        assert_ok(net_create_empty(&one, "one", c->out_c));
+        assert_ok(net_add_conv(&out, one, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad));
+        for (size_t t = 0; t < sizeof teams / sizeof *teams; t++)
+            run_team(one, teams[t][0], teams[t][1]);
+        net_destroy(one);
+    }
 }
 
 /** A tensor that two convolutions read, and a linear layer's gradient that is the sum of two. */
@@ -113,6 +157,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fp32),
         cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_teams),
         cmocka_unit_test(test_two_readers),
     };
     odd_alone = argc > 1 && strcmp(argv[1], "odd") == 0;

@@ -2,15 +2,16 @@
  *
  *     y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,c,r,s]     (linear: + bias[k])
  *
- * dw comes from oneDNN in its own layout and goes through scratch into the gradient's slot (OIHW). In bf16, that of a
- * 1x1 convolution is a plain product dy^T x instead, straight into the slot: much faster with AMX, no slower without
- * (bench/results). A stride is taken out first.
+ * dw comes from oneDNN in its own layout and goes through scratch into the gradient's slot (OIHW). In bf16 the batch is
+ * split among the threads by hand for it (weight_parts.h), except for a 1x1 convolution: there dw is a plain product
+ * dy^T x, straight into the slot: much faster with AMX, no slower without (bench/results). A stride is taken out first.
  *
  * The forward's copy of the weights stays, since evaluation runs it batch after batch. Backward data wants them in
  * another layout, once for each new version: that copy is made in scratch, where dw was. */
 #include "base/file.h"
 #include "base/status.h"
 #include "engine/cpu/cpu.h"
+#include "engine/cpu/weight_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ typedef struct conv_node {
     weight_copy *copy;                   /* borrowed from the device: as forward wants the weights */
     onednn_reorder *pack;                /* weights as data wants them; NULL: as forward does */
     onednn_reorder *unpack, *unpack_add;
+    weight_parts *parts;              /* instead of weights */
     onednn_op *product, *product_add; /* instead of weights and unpack */
     size_t dy_bytes;                  /* scratch before all else: dy as bf16, or the sum of two dy */
     size_t dw_bytes;                  /* then dw as oneDNN lays it, then oneDNN's own scratch */
@@ -34,6 +36,7 @@ static void node_destroy(conv_node *n) {
     onednn_op_destroy(n->forward);
     onednn_op_destroy(n->data);
     onednn_op_destroy(n->weights);
+    weight_parts_destroy(n->parts);
     onednn_reorder_destroy(n->pack);
     onednn_reorder_destroy(n->unpack);
     onednn_reorder_destroy(n->unpack_add);
@@ -57,8 +60,10 @@ static int plan_weights(cpu_device *d, conv_node *n, const device_layer *l, cons
         TRY(onednn_product_create(&n->product, d->onednn, c->name, x, l->y, c->x_type, false));
         return onednn_product_create(&n->product_add, d->onednn, c->name, x, l->y, c->x_type, true);
     }
-    TRY(onednn_op_create(&n->weights, d->onednn, c, ONEDNN_BACKWARD_WEIGHTS));
-    const onednn_layout *dw = onednn_op_layout(n->weights);
+    TRY(weight_parts_create(&n->parts, d->threads, c));
+    if (n->parts == NULL)
+        TRY(onednn_op_create(&n->weights, d->onednn, c, ONEDNN_BACKWARD_WEIGHTS));
+    const onednn_layout *dw = n->parts != NULL ? weight_parts_layout(n->parts) : onednn_op_layout(n->weights);
     TRY(onednn_reorder_create(&n->unpack, d->onednn, dw, true, false));
     TRY(onednn_reorder_create(&n->unpack_add, d->onednn, dw, true, true));
     n->dw_bytes = memory_round(onednn_layout_bytes(dw));
@@ -94,7 +99,8 @@ static size_t reorder_scratch(const onednn_reorder *r) { return r != NULL ? oned
 static size_t backward_scratch(const conv_node *n) {
     size_t weights = largest(reorder_scratch(n->unpack), reorder_scratch(n->unpack_add));
     weights = largest(weights, largest(op_scratch(n->product), op_scratch(n->product_add)));
-    weights = n->dw_bytes + largest(weights, op_scratch(n->weights));
+    weights = largest(weights, n->parts != NULL ? weight_parts_scratch(n->parts) : op_scratch(n->weights));
+    weights += n->dw_bytes;
     size_t data = n->pack_bytes + largest(reorder_scratch(n->pack), op_scratch(n->data));
     return n->dy_bytes + largest(weights, data);
 }
@@ -206,7 +212,10 @@ static int weights_backward(const cpu_device *d, const device_layer *l, const de
     unsigned char *scratch = work + n->dw_bytes;
     int rc = OK;
     if (n->product == NULL) {
-        TRY(onednn_op_run(n->weights, (void *)b->x, work, dy, scratch));
+        if (n->parts != NULL)
+            TRY(weight_parts_run(n->parts, b->x, work, dy, scratch));
+        else
+            TRY(onednn_op_run(n->weights, (void *)b->x, work, dy, scratch));
         return onednn_reorder_run(p->accumulate ? n->unpack_add : n->unpack, work, p->dweight, scratch);
     }
     thin_task t = {l, b->x, work, (size_t)l->x.c * sizeof(uint16_t)};

@@ -128,16 +128,20 @@ void onednn_close(onednn *o) {
 }
 
 /** oneDNN uses as many threads as OpenMP gives the calling thread, when a primitive is made and when it runs. In a
- *  build without OpenMP oneDNN still brings its own: it is told through the symbol, if there is one. */
-static void use_threads(const onednn *o) {
+ *  build without OpenMP oneDNN still brings its own: it is told through the symbol, if there is one.
+ *  @return what it was before, as far as OpenMP can tell */
+static int use_threads(int threads) {
 #ifdef _OPENMP
-    omp_set_num_threads(o->threads);
+    int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    return before;
 #else
     void (*set)(int) = NULL;
     void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
     memcpy(&set, &symbol, sizeof set);
     if (set != NULL)
-        set(o->threads);
+        set(threads);
+    return threads;
 #endif
 }
 
@@ -171,7 +175,7 @@ static void call_deinit(call *c) {
 }
 
 static int call_run(const call *c, void *const *address) {
-    use_threads(c->owner);
+    use_threads(c->owner->threads);
     int status = dnnl_success;
     for (int i = 0; i < c->argument_n && status == dnnl_success; i++)
         status = dnnl_memory_set_data_handle(c->argument[i].memory, address[i]);
@@ -290,14 +294,13 @@ static int op_init(onednn_op *op, onednn *o, const_dnnl_primitive_desc_t pd, con
 }
 
 int onednn_op_create(onednn_op **out, onednn *o, const onednn_conv *c, onednn_pass pass) {
-    int rc = OK;
+    int rc = OK, before = use_threads(o->threads);
     onednn_op *op = NULL;
     conv_descriptors d = {0};
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr = NULL;
     TRY(memory_zeroed(&op, 1, sizeof *op));
     snprintf(op->name, sizeof op->name, "%s", c->name);
-    use_threads(o);
     attr = scratch_attribute();
     weight_dims(&op->layout, c);
     int status = attr != NULL ? describe_conv(&d, c, &op->layout, pass) : dnnl_out_of_memory;
@@ -315,6 +318,7 @@ done:
     if (attr != NULL)
         dnnl_primitive_attr_destroy(attr);
     drop_conv(&d);
+    use_threads(before);
     if (rc < 0) {
         onednn_op_destroy(op);
         op = NULL;
@@ -386,7 +390,7 @@ int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_s
     TRY(memory_zeroed(&op, 1, sizeof *op));
     snprintf(op->name, sizeof op->name, "%s", name);
     snprintf(op->implementation, sizeof op->implementation, "matmul");
-    use_threads(o);
+    use_threads(o->threads);
     int status = describe_product(&d, x, y, type);
     if (status == dnnl_success)
         status = product_init(op, o, &d, add);
@@ -409,6 +413,10 @@ static int plain_descriptor(dnnl_memory_desc_t *md, const onednn_layout *l) {
 }
 
 size_t onednn_layout_bytes(const onednn_layout *l) { return dnnl_memory_desc_get_size(descriptor_of(&l->md)); }
+
+bool onednn_layout_equal(const onednn_layout *a, const onednn_layout *b) {
+    return dnnl_memory_desc_equal(descriptor_of(&a->md), descriptor_of(&b->md)) != 0;
+}
 
 static int reorder_init(onednn_reorder *r, onednn *o, descriptor from, descriptor to, bool add) {
     dnnl_primitive_attr_t attr = NULL;
@@ -436,7 +444,7 @@ int onednn_reorder_create(onednn_reorder **out, onednn *o, const onednn_layout *
     onednn_reorder *r = NULL;
     dnnl_memory_desc_t plain = {0};
     TRY(memory_zeroed(&r, 1, sizeof *r));
-    use_threads(o);
+    use_threads(o->threads);
     int status = plain_descriptor(&plain, l);
     if (status == dnnl_success)
         status = to_plain ? reorder_init(r, o, descriptor_of(&l->md), descriptor_of(&plain), add)

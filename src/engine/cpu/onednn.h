@@ -3,7 +3,8 @@
  *
  *  x (n,h,w,c), y (n,p,q,k) and their gradients are plain NHWC; a linear layer is a 1x1 convolution of 1x1 maps.
  *  Ops are made once and run often; a run takes its memory, scratch included, from the caller. oneDNN itself
- *  allocates some small blocks in each run. One thread drives an `onednn` and its ops. */
+ *  allocates some small blocks in each run. One thread at a time drives an `onednn` and its ops; several
+ *  of them may run at once. Within a parallel region, ops whose `onednn` has one thread alone. */
 #ifndef LINNET_ENGINE_CPU_ONEDNN_H
 #define LINNET_ENGINE_CPU_ONEDNN_H
 
@@ -54,6 +55,7 @@ int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_s
                           bool add);
 
 size_t onednn_layout_bytes(const onednn_layout *l);
+bool onednn_layout_equal(const onednn_layout *a, const onednn_layout *b);
 
 /** Between fp32 OIHW and a layout: `to_plain` chooses the direction, `add` adds to what is there.
  *  Keeps nothing of `l`. */
