@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char usage[] = "linnet find-lr --data DIR [--config FILE] [--repeats N] [options] [--json]";
+static const char usage[] =
+    "linnet find-lr --data DIR [--config FILE] [--repeats N] [options] [--json]\n(--lr is what it looks for: ignored)";
 
 static void print_result(const lr_finding *f, const char *plot, bool json) {
     if (json) {
@@ -40,6 +41,12 @@ int cmd_find_lr(int argc, char **argv) {
         return code;
     if (positional_n > 0 || c.data.path[0] == 0) {
         fprintf(stderr, "linnet: find-lr needs --data DIR, a folder with train/CLASS/ and val/CLASS/ in it\n");
+        return cli_usage(usage);
+    }
+    if (c.trainer.resume[0] != 0 || c.trainer.dry_run) {
+        fprintf(stderr,
+                "linnet: find-lr begins anew: start from a checkpoint's weights with --init, and leave out %s\n",
+                c.trainer.dry_run ? "--dry-run" : "--resume");
         return cli_usage(usage);
     }
     cli_catch_signals();

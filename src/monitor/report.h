@@ -27,6 +27,10 @@ typedef struct report_result {
  * E_NOMEM */
 int report_write(report_result *out, const char *folder, const report_run *run, size_t n);
 
+/** Whether a folder holds any log of a run; *newest: when the last of them was written, seconds since 1970. NULL: not
+ *  wanted. */
+bool report_is_logs(const char *folder, double *newest);
+
 /** The picture of a run's LR finder alone, from its log folder; PLOT_WIDTH x PLOT_HEIGHT.
  *  @param[out] png  appended. @return 0, E_NOTFOUND, E_UNSUPPORTED (built without cairo), E_IO, E_NOMEM */
 int report_finder(text *png, const char *logs);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { HPARAMS_BYTES = 4 << 20, JOURNAL_BYTES = 256 << 20, NAME_BYTES = 40 };
 
@@ -141,17 +142,31 @@ done:
     return rc;
 }
 
-/* A folder that has none of a run's files is somebody else's. */
-static int check_folder(const char *folder) {
+bool report_is_logs(const char *folder, double *newest) {
     static const char *const name[] = {"metrics.csv", "run.json", "hparams.yaml", "events.log", "lr_finder.csv"};
     char path[PATH_BYTES];
+    struct stat st;
+    bool found = false;
+    double last = 0;
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        if (path_join(path, folder, name[i]) != OK || stat(path, &st) != 0)
+            continue;
+        found = true;
+        last = fmax(last, (double)st.st_mtim.tv_sec + 1e-9 * (double)st.st_mtim.tv_nsec);
+    }
+    if (newest != NULL)
+        *newest = last;
+    return found;
+}
+
+/* A folder that has none of a run's files is somebody else's. */
+static int check_folder(const char *folder) {
     if (!folder_exists(folder))
         return fail(E_NOTFOUND, "there is no folder %s: give a run's log folder (logs/ARCH/version_N)", folder);
-    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
-        if (path_join(path, folder, name[i]) == OK && file_exists(path))
-            return OK;
-    return fail(E_NOTFOUND, "%s holds no logs of a run (metrics.csv, run.json): give a folder logs/ARCH/version_N",
-                folder);
+    if (!report_is_logs(folder, NULL))
+        return fail(E_NOTFOUND, "%s holds no logs of a run (metrics.csv, run.json): give a folder logs/ARCH/version_N",
+                    folder);
+    return OK;
 }
 
 int run_load(run_data *out, const report_run *run) {

@@ -17,7 +17,7 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
     TRY(memory_zeroed(&own, 1, sizeof *own));
     *own = *c;
     own->optimizer.lr = 0;
-    own->trainer.resume[0] = 0;
+    own->monitor.report = false; /* the page of a run that lives here is not this one's to replace */
     rc = train_start(&r, &summary, own, h);
     if (r.logbook.folder != NULL)
         publish_end(&r, rc, true);

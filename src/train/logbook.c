@@ -1,10 +1,13 @@
 #include "train/logbook.h"
 
+#include "base/log.h"
 #include "base/status.h"
 #include "train/logbook_parts.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum column {
     LOSS_STEP,
@@ -44,7 +47,7 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t globa
     *b = (logbook){.folder = f->logs, .opened = clock_seconds()};
     TRY(path_join(path, f->logs, "metrics.csv"));
     /* loggers count steps from 0: the last one kept is global_step - 1 */
-    TRY(events_trim(f->logs, global_step - 1));
+    TRY(events_trim(f->logs, global_step > 0 ? global_step - 1 : 0)); /* what a run logs once stands at step 0 */
     TRY(csv_trim(path, global_step - 1));
     TRY(csv_open(&b->csv, path, column_name, COLUMNS));
     TRY(events_open(&b->events, f->logs));
@@ -71,6 +74,22 @@ int logbook_close(logbook *b) {
     device_stats_close(b->stats);
     *b = (logbook){0};
     return rc;
+}
+
+void logbook_event(logbook *b, const train_state *t, const char *kind, const char *format, ...) {
+    char message[1024], before[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    snprintf(before, sizeof before, "%s", status_message());                         /* a caller may still want it */
+    bool whole = t->epoch > 0 && t->batch_in_epoch == 0 && strcmp(kind, "end") == 0; /* ends with the epoch before */
+    if (journal_line(b->journal, whole ? t->epoch - 1 : t->epoch, t->global_step, kind, "%s", message) == OK)
+        return;
+    if (!b->journal_failed)
+        log_warn("the journal is not complete: %s", status_message());
+    b->journal_failed = true;
+    status_set("%s", before);
 }
 
 /** One row of metrics.csv and its scalars; NaN cells that were not set stay empty. */
@@ -143,7 +162,7 @@ int logbook_bad_images(logbook *b, const setup *s, const train_state *t) {
     TRY(list_bad(&list, s->val, s->val_loader));
     if (list.n != b->bad_bytes) { /* it only grows: more images, or a cause where there was none */
         TRY(file_write_atomic(path, list.data, list.n));
-        TRY(logbook_event(b, t, "bad_image", "%lld unreadable so far: bad_images.txt", (long long)bad_n));
+        logbook_event(b, t, "bad_image", "%lld unreadable so far: bad_images.txt", (long long)bad_n);
     }
     b->bad_bytes = list.n;
 done:

@@ -18,6 +18,7 @@ typedef struct logbook {
     events *events;
     csv *csv, *device;
     journal *journal;
+    bool journal_failed;   /* told */
     device_stats *stats;   /* NULL: not watched */
     const char *folder;    /* borrowed from the run_folder */
     size_t bad_bytes;      /* of bad_images.txt as written */
@@ -32,16 +33,17 @@ typedef struct logbook {
 int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step);
 int logbook_close(logbook *b);
 
-/** A line of the journal. */
-#define logbook_event(b, t, kind, ...) journal_line((b)->journal, (t)->epoch, (t)->global_step, kind, __VA_ARGS__)
+/** A line of the journal. One that cannot be written is a warning, the first time: no training ends for it. */
+void logbook_event(logbook *b, const train_state *t, const char *kind, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /** train_loss_step, lr-SGD, grad_norm of the step just made, scale and skipped_steps where the loss is scaled;
  *  t->global_step already counts it. */
 int logbook_step(logbook *b, const train_state *t, const step_result *r);
 /** End of an epoch: train_loss_epoch, train_acc, val_loss, val_acc, val_acc_top5, images_per_second, data_wait. */
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait);
-/** A row of device.csv when one is due, or `now`. */
-int logbook_device(logbook *b, const train_state *t, bool now);
+/** A row of device.csv when one is due, or `now`; after a failure, a warning, there are no more. */
+void logbook_device(logbook *b, const train_state *t, bool now);
 /** Writes bad_images.txt anew when there is more to say than it does; new ones go into the journal. */
 int logbook_bad_images(logbook *b, const setup *s, const train_state *t);
 

@@ -76,15 +76,12 @@ done:
     return rc;
 }
 
-int logbook_device(logbook *b, const train_state *t, bool now) {
+static int put_row(logbook *b, const train_state *t) {
     device_sample s;
     double value[COLUMNS];
     char present[COLUMNS], tag[NAME_BYTES + 8], name[NAME_BYTES];
     double clock = clock_seconds();
     int rc = OK;
-    if (b->stats == NULL || (!now && clock < b->device_next))
-        return OK;
-    b->device_next = clock + b->device_every;
     device_stats_take(&s, b->stats);
     values(value, &s, b->seconds_before + clock - b->opened);
     for (int i = 0; i < COLUMNS; i++)
@@ -99,4 +96,16 @@ int logbook_device(logbook *b, const train_state *t, bool now) {
     }
 done:
     return rc;
+}
+
+void logbook_device(logbook *b, const train_state *t, bool now) {
+    double clock = clock_seconds();
+    if (b->stats == NULL || (!now && clock < b->device_next))
+        return;
+    b->device_next = clock + b->device_every;
+    if (put_row(b, t) == OK)
+        return;
+    log_warn("the device is watched no longer: %s", status_message());
+    device_stats_close(b->stats);
+    b->stats = NULL;
 }

@@ -15,7 +15,7 @@ void publish(train_run_state *r, const char *state, bool must) {
     bool report = r->setup.config->monitor.report && (must || r->record.report_seconds <= SHARE * run);
     int rc = OK;
     r->record.state = state;
-    if (report && r->state.val.images > 0) {
+    if (report && r->judged) {
         TRY(logbook_worst(&r->logbook, &r->wrong, r->setup.val));
         r->record.worst_n = r->wrong.n;
     }
@@ -34,11 +34,9 @@ void publish_end(train_run_state *r, int error, bool whole) {
     char message[1024];
     snprintf(message, sizeof message, "%s", status_message());
     const char *state = error != OK && error != E_STOPPED ? "failed" : error == OK && whole ? "done" : "stopped";
-    int rc = logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
-                           text_duration((char[32]){0}, clock_seconds() - r->started));
-    if (rc == OK)
-        rc = events_hparams_end(r->logbook.events, error == OK || error == E_STOPPED);
-    if (rc != OK)
+    logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
+                  text_duration((char[32]){0}, clock_seconds() - r->started));
+    if (events_hparams_end(r->logbook.events, error == OK || error == E_STOPPED) != OK)
         log_warn("the logs have no end: %s", status_message());
     publish(r, state, true);
     fail(error, "%s", message);

@@ -8,7 +8,8 @@
  *  `must`. A failure is a warning: it stops no training. */
 void publish(train_run_state *r, const char *state, bool must);
 
-/** The last words in the logs of a run that ends with the code `error`, whose message stays. `whole`: nothing is left to do. */
+/** The last words in the logs of a run that ends with the code `error`, whose message stays. `whole`: nothing is left
+ * to do. */
 void publish_end(train_run_state *r, int error, bool whole);
 
 #endif

@@ -27,6 +27,9 @@ static void read_earlier(run_record *r, const char *folder) {
         snprintf(r->started, sizeof r->started, "%s", started);
     r->seconds_before = json_number_value(json_object_get(o, "seconds"));
     r->found_lr = finder != NULL;
+    const char *why = json_string_value(json_object_get(finder, "why"));
+    snprintf(r->why, sizeof r->why, "%s", why != NULL ? why : "");
+    r->worst_n = (int)json_integer_value(json_object_get(json_object_get(o, "worst"), "n"));
     r->suggestion = json_is_number(suggestion) ? json_number_value(suggestion) : NAN;
     json_decref(o);
 }

@@ -11,7 +11,7 @@ typedef struct run_record {
     const char *state;           /* "running", "done", "stopped", "failed"; static */
     char started[24];            /* of the first process, UTC */
     double seconds_before;       /* spent by earlier processes of the run */
-    double report_seconds; /* that this process has spent on reports */
+    double report_seconds;       /* that this process has spent on reports */
     facts run, machine;
     bool found_lr;     /* the LR finder ran, in this or an earlier process */
     double suggestion; /* NaN: none */

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /** Decodes FOLDER/worst.jpg into memory of its own; without one the sheet stays empty. */
 static int load_sheet(report_sheet *out, uint8_t **owned, const char *folder) {
@@ -85,49 +84,58 @@ done:
     return rc;
 }
 
-static bool is_logs(const char *path) {
-    static const char *const file[] = {"run.json", "metrics.csv"};
-    char name[PATH_BYTES];
-    for (size_t i = 0; i < sizeof file / sizeof *file; i++)
-        if (path_join(name, path, file[i]) == OK && file_exists(name))
-            return true;
-    return false;
+/** Whether any step or epoch was logged: the LR finder alone leaves a folder too. */
+static bool has_rows(const char *folder) {
+    char path[PATH_BYTES];
+    int lines = 0;
+    if (path_join(path, folder, "metrics.csv") != OK)
+        return false;
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    for (int c; lines < 2 && (c = fgetc(f)) != EOF;)
+        lines += c == '\n';
+    fclose(f);
+    return lines == 2;
 }
 
-/** The folder below `root`, `depth` levels deep, whose logs were written last. */
-static void find_newest(char best[PATH_BYTES], struct timespec *when, const char *root, int depth) {
+typedef struct newest {
+    char logs[PATH_BYTES];
+    bool rows;
+    double when;
+} newest;
+
+/** The folder below `root`, `depth` levels deep, whose logs were written last; one with rows before one without. */
+static void find_newest(newest *best, const char *root, int depth) {
     DIR *d = opendir(root);
     if (d == NULL)
         return;
     for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-        char path[PATH_BYTES], run[PATH_BYTES];
-        struct stat st;
-        if (e->d_name[0] == '.' || path_join(path, root, e->d_name) != OK || !folder_exists(path))
+        newest one = {0};
+        if (e->d_name[0] == '.' || path_join(one.logs, root, e->d_name) != OK || !folder_exists(one.logs))
             continue;
         if (depth > 1) {
-            find_newest(best, when, path, depth - 1);
+            find_newest(best, one.logs, depth - 1);
             continue;
         }
-        if (!is_logs(path) || path_join(run, path, "metrics.csv") != OK || stat(run, &st) != 0)
+        if (!report_is_logs(one.logs, &one.when))
             continue;
-        if (best[0] == 0 || st.st_mtim.tv_sec > when->tv_sec ||
-            (st.st_mtim.tv_sec == when->tv_sec && st.st_mtim.tv_nsec > when->tv_nsec)) {
-            snprintf(best, PATH_BYTES, "%s", path);
-            *when = st.st_mtim;
-        }
+        one.rows = has_rows(one.logs);
+        if (best->logs[0] == 0 || one.rows > best->rows || (one.rows == best->rows && one.when > best->when))
+            *best = one;
     }
     closedir(d);
 }
 
 int run_report_find(char logs[PATH_BYTES], const char *path) {
     char below[PATH_BYTES];
-    struct timespec when = {0};
+    newest best = {0};
     int rc = OK;
-    logs[0] = 0;
-    if (is_logs(path))
+    if (report_is_logs(path, NULL))
         return path_format(logs, "%s", path);
     TRY(path_join(below, path, "logs"));
-    find_newest(logs, &when, below, 2);
+    find_newest(&best, below, 2);
+    TRY(path_format(logs, "%s", best.logs));
     if (logs[0] == 0)
         rc = fail(E_NOTFOUND, "%s holds no run: give a run's --out folder or its logs/ARCH/version_N", path);
 done:

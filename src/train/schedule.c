@@ -105,7 +105,7 @@ const char *schedule_reason(char out[128], const schedule *s) {
     case CKPT_SCHEDULE_COSINE:
         snprintf(out, 128, "cosine annealing, epoch %lld of %d", (long long)t->last_epoch, t->t_max);
         break;
-    case CKPT_SCHEDULE_NONE: snprintf(out, 128, "end of the warm-up"); break;
+    case CKPT_SCHEDULE_NONE: out[0] = 0; break; /* changes nothing */
     }
     return out;
 }

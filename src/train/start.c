@@ -48,6 +48,7 @@ static int resume(train_run_state *r, const config *c) {
         if (c->model.init[0] != 0)
             TRY(load_init(r, c->model.init));
         TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, ""));
+        r->new_logs = true;
         goto done;
     }
     TRY(ckpt_load(&from, r->resumed_from));
@@ -55,6 +56,8 @@ static int resume(train_run_state *r, const config *c) {
     int version = run_folder_holds(&r->folder, r->resumed_from) ? snapshot_version(from) : -1;
     TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, version, from->last_path));
     snprintf(r->summary->last, sizeof r->summary->last, "%s", r->resumed_from);
+    r->new_logs = version < 0;
+    r->resumed_lr = from->schedule.base_lr;
     log_info("resumed from %s: epoch %lld, batch %lld, step %lld, LR %.4g", r->resumed_from,
              (long long)r->state.epoch + 1, (long long)r->state.batch_in_epoch, (long long)r->state.global_step,
              schedule_lr(&r->state.schedule, r->state.epoch, r->state.batch_in_epoch / c->trainer.accumulate,
@@ -72,6 +75,10 @@ static void describe(const train_run_state *r) {
     log_info("checkpoints %s", r->folder.checkpoints);
 }
 
+static int write_record(train_run_state *r) {
+    return run_record_write(&r->record, r->folder.logs, clock_seconds() - r->started, &r->state.best, r->summary->last);
+}
+
 /** Keeps what the finder saw, whether it found a rate or not. */
 static int log_finding(train_run_state *r) {
     const lr_finding *f = &r->finding;
@@ -82,7 +89,7 @@ static int log_finding(train_run_state *r) {
     r->record.suggestion = f->suggestion;
     snprintf(r->record.why, sizeof r->record.why, "%s", f->why);
     TRY(logbook_lr_finder(&r->logbook, f));
-    TRY(run_record_write(&r->record, r->folder.logs, clock_seconds() - r->started, &r->state.best, ""));
+    TRY(write_record(r));
     rc = report_finder(&png, r->folder.logs);
     if (rc == E_UNSUPPORTED) {
         log_warn("lr_finder_plot.png is not drawn: %s", status_message());
@@ -104,7 +111,10 @@ static int find_lr(train_run_state *r) {
     int rc = OK;
     log_info("LR finder  %d sweep%s of %d steps from %g to %g", c->lr_finder.repeats,
              c->lr_finder.repeats > 1 ? "s" : "", c->lr_finder.steps, c->lr_finder.min, c->lr_finder.max);
-    TRY(lr_finder_run(&r->finding, &r->setup, r->progress, r->hooks->stop));
+    rc = lr_finder_run(&r->finding, &r->setup, r->progress, r->hooks->stop);
+    if (rc == E_STOPPED)
+        logbook_event(&r->logbook, &r->state, "stop", "in the LR finder: nothing to save yet");
+    TRY(rc);
     TRY(log_finding(r));
     if (isnan(f->suggestion)) {
         logbook_event(&r->logbook, &r->state, "lr_finder", "no suggestion: %s", f->why);
@@ -120,9 +130,8 @@ static int find_lr(train_run_state *r) {
             "the loss falls fastest at %.3g, far below %.3g, where it is lowest: noise, and passed over; --repeats 5 "
             "steadies the curve",
             f->plain, f->lowest);
-    TRY(logbook_event(&r->logbook, &r->state, "lr_finder",
-                      "suggests %.17g, where the smoothed loss %.4f falls fastest%s", f->suggestion, f->loss,
-                      f->plain != f->suggestion ? " (lower rates passed over as noise)" : ""));
+    logbook_event(&r->logbook, &r->state, "lr_finder", "suggests %.17g, where the smoothed loss %.4f falls fastest%s",
+                  f->suggestion, f->loss, f->plain != f->suggestion ? " (lower rates passed over as noise)" : "");
     log_info("LR finder  suggests %.4g, where the loss falls fastest", f->suggestion);
     r->setup.base_lr = f->suggestion;
     TRY(schedule_init(&r->state.schedule, c, f->suggestion));
@@ -130,18 +139,27 @@ done:
     return rc;
 }
 
-/** The first entries of the journal, and what a new run logs once. */
+/** The first entries of the journal, and what a log folder gets once. */
 static int log_beginning(train_run_state *r) {
+    const setup *s = &r->setup;
     int rc = OK;
-    if (r->resumed_from[0] != 0) {
-        TRY(logbook_event(&r->logbook, &r->state, "resume", "from %s", r->resumed_from));
-        goto done;
-    }
-    TRY(logbook_event(&r->logbook, &r->state, "start", "%s", r->record.title));
-    if (r->setup.base_lr == 0)
+    if (r->resumed_from[0] != 0)
+        logbook_event(&r->logbook, &r->state, "resume", "from %s", r->resumed_from);
+    else
+        logbook_event(&r->logbook, &r->state, "start", "%s", r->record.title);
+    if (r->resumed_lr > 0 && r->resumed_lr != s->base_lr)
+        logbook_event(&r->logbook, &r->state, "lr", "base LR %.6g -> %.6g: set by hand for the resumed run",
+                      r->resumed_lr, s->base_lr);
+    TRY(write_record(r)); /* a report is possible from here on */
+    if (s->base_lr == 0)
         TRY(find_lr(r));
-    TRY(logbook_start(&r->logbook, &r->setup));
-    facts_of_run(&r->record.run, &r->setup, &r->memory); /* the LR is known now */
+    if (r->new_logs)
+        TRY(logbook_start(&r->logbook, s));
+    if (s->config->schedule.warmup_epochs > r->state.epoch)
+        logbook_event(&r->logbook, &r->state, "lr", "warm-up from %.6g to %.6g in %d epochs",
+                      s->base_lr * s->config->schedule.warmup_start, s->base_lr, s->config->schedule.warmup_epochs);
+    facts_of_run(&r->record.run, s, &r->memory); /* the LR is known now */
+    TRY(write_record(r));
 done:
     return rc;
 }

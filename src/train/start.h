@@ -17,15 +17,18 @@ typedef struct train_run_state {
     run_folder folder;
     logbook logbook; /* folder NULL: not open */
     run_record record;
-    mistakes wrong; /* of the last validation */
+    mistakes wrong; /* of the last validation ... */
+    bool judged;    /* ... when it came to its end */
     lr_finding finding;
     progress *progress;
     const train_hooks *hooks;
     train_summary *summary;
     char resumed_from[PATH_BYTES]; /* never deleted; "" none */
+    bool new_logs;                 /* version_N was made by this process */
+    double resumed_lr;             /* base LR of the checkpoint; 0: not resumed */
     double started, train_seconds;
-    int64_t started_step;   /* global_step when this process began */
-    bool saving;            /* the last try to save failed: no second one */
+    int64_t started_step; /* global_step when this process began */
+    bool saving;          /* the last try to save failed: no second one */
     bool told_prediction;
     engine_memory memory; /* planned, for a full batch */
 } train_run_state;

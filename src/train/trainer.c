@@ -76,11 +76,11 @@ static int check_stop(train_run_state *r, bool *done) {
         *h->save = 0;
         TRY(save_last(r));
         log_info("saved %s at step %lld, as asked", r->folder.last, (long long)r->state.global_step);
-        TRY(logbook_event(&r->logbook, &r->state, "saved", "%s, as asked", r->folder.last));
+        logbook_event(&r->logbook, &r->state, "saved", "%s, as asked", r->folder.last);
     }
     if (h->stop != NULL && *h->stop != 0) {
         TRY(save_last(r));
-        TRY(logbook_event(&r->logbook, &r->state, "stop", "by signal %d, saved %s", (int)*h->stop, r->folder.last));
+        logbook_event(&r->logbook, &r->state, "stop", "by signal %d, saved %s", (int)*h->stop, r->folder.last);
         rc = fail(E_STOPPED, "stopped by signal %d at step %lld; saved %s: go on with --resume auto", (int)*h->stop,
                   (long long)r->state.global_step, r->folder.last);
         goto done;
@@ -90,7 +90,7 @@ static int check_stop(train_run_state *r, bool *done) {
     if (steps || timed_out) {
         const char *limit = steps ? "max_steps" : "max_time";
         log_info("trainer.%s is reached at step %lld", limit, (long long)r->state.global_step);
-        TRY(logbook_event(&r->logbook, &r->state, "stop", "trainer.%s is reached", limit));
+        logbook_event(&r->logbook, &r->state, "stop", "trainer.%s is reached", limit);
     }
     *done = steps || timed_out;
 done:
@@ -104,7 +104,7 @@ static int after_step(train_run_state *r, const step_result *step) {
         TRY(logbook_step(&r->logbook, &r->state, step));
         TRY(logbook_bad_images(&r->logbook, &r->setup, &r->state));
     }
-    TRY(logbook_device(&r->logbook, &r->state, false));
+    logbook_device(&r->logbook, &r->state, false);
     /* not after the last step: the epoch's own checkpoint follows its validation */
     if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0 &&
         r->state.batch_in_epoch < r->setup.train_batches)
@@ -116,9 +116,11 @@ done:
 /** With a loss scaler the step was skipped; else the run ends. */
 static int not_finite(train_run_state *r, const step_result *step) {
     const char *last = r->summary->last;
-    if (r->state.scaler.on)
-        return logbook_event(&r->logbook, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
-                             step->scale, scaler_scale(&r->state.scaler));
+    if (r->state.scaler.on) {
+        logbook_event(&r->logbook, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
+                      step->scale, scaler_scale(&r->state.scaler));
+        return OK;
+    }
     return fail(E_NONFINITE,
                 "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made; %s%s. Try a lower "
                 "optimizer.lr or a warm-up",
@@ -174,8 +176,8 @@ static int evict(train_run_state *r, const char *path) {
     int rc = OK;
     if (!stays)
         TRY(file_remove(path));
-    TRY(logbook_event(&r->logbook, &r->state, "evicted", "%s is no longer among the best %d%s", path, r->state.best.k,
-                      stays ? " (kept: the run was resumed from it)" : ""));
+    logbook_event(&r->logbook, &r->state, "evicted", "%s is no longer among the best %d%s", path, r->state.best.k,
+                  stays ? " (kept: the run was resumed from it)" : "");
 done:
     return rc;
 }
@@ -197,8 +199,8 @@ static int save_epoch(train_run_state *r, double val_loss) {
         *best = next;
         next = swap; /* the old list is released below */
         snprintf(r->summary->last, sizeof r->summary->last, "%s", path);
-        TRY(logbook_event(&r->logbook, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
-                          path));
+        logbook_event(&r->logbook, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
+                      path);
     }
     if (r->setup.config->checkpoint.save_last)
         TRY(save_last(r));
@@ -210,20 +212,21 @@ done:
 }
 
 /** Moves the schedule on; a change of the LR goes into the journal. */
-static int end_schedule(train_run_state *r, double val_loss) {
+static void end_schedule(train_run_state *r, double val_loss) {
     train_state *t = &r->state;
     double before = t->schedule.state.last_lr;
     char reason[128];
-    if (!schedule_end_epoch(&t->schedule, t->epoch, val_loss))
-        return OK;
-    return logbook_event(&r->logbook, t, "lr", "%.6g -> %.6g: %s", before, t->schedule.state.last_lr,
-                         schedule_reason(reason, &t->schedule));
+    if (schedule_end_epoch(&t->schedule, t->epoch, val_loss))
+        logbook_event(&r->logbook, t, "lr", "%.6g -> %.6g: %s", before, t->schedule.state.last_lr,
+                      schedule_reason(reason, &t->schedule));
+    else if (t->epoch + 1 == t->schedule.warmup_epochs)
+        logbook_event(&r->logbook, t, "lr", "%.6g: end of the warm-up", t->schedule.state.last_lr);
 }
 
 /** Distributions of weights and gradients, while those of the epoch's last step are still there. */
-static int log_distributions(train_run_state *r) {
+static int log_distributions(train_run_state *r, const epoch_clock *k) {
     int every = r->setup.config->monitor.histogram_every_n_epochs;
-    if (every == 0 || (r->state.epoch + 1) % every != 0)
+    if (every == 0 || (r->state.epoch + 1) % every != 0 || k->batches == 0) /* none by this process: logged before */
         return OK;
     return logbook_histograms(&r->logbook, &r->setup, &r->state);
 }
@@ -244,7 +247,8 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
     double speed = k->images > 0 ? images_per_second(k) : NAN, waited = k->images > 0 ? wait_share(r, k) : NAN;
     int rc = OK;
-    TRY(log_distributions(r));
+    TRY(log_distributions(r, k));
+    r->judged = false;
     if (r->setup.val_batches > 0) {
         rc = evaluate(&t->val, &r->wrong, &r->setup, r->progress, t->epoch, r->hooks->stop);
         if (rc == E_STOPPED) {
@@ -253,13 +257,14 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
             goto done;
         }
         TRY(rc);
+        r->judged = true;
     }
     double val_loss = metrics_loss(&t->val);
-    TRY(end_schedule(r, val_loss));
+    end_schedule(r, val_loss);
     t->epoch_done = true;
     TRY(save_epoch(r, val_loss)); /* first: an epoch's work is worth more than its line in a log */
     TRY(logbook_epoch(&r->logbook, t, lr, speed, waited));
-    TRY(logbook_device(&r->logbook, t, true));
+    logbook_device(&r->logbook, t, true);
     TRY(logbook_bad_images(&r->logbook, &r->setup, t));
     tell_epoch(r, lr, speed, waited);
     r->summary->train = t->train;
