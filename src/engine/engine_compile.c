@@ -82,11 +82,8 @@ static void add_value_block(engine_plan *p, int t) {
     const tensor_readers *r = readers_of(e, t);
     plan_tensor *to = plan_tensor_at(p, t);
     plan_span again = backward_reads(p, t);
-    int first = t == NET_INPUT ? -1 : forward_moment(t), last = first;
-    if (r->n > 0)
-        last = forward_moment(r->layer[r->n - 1]);
-    else /* the logits stay readable */
-        last = end_moment(p);
+    int first = t == NET_INPUT ? -1 : forward_moment(t);
+    int last = r->n > 0 ? forward_moment(r->layer[r->n - 1]) : end_moment(p); /* the logits stay readable */
     if (!to->recomputed && again.last > last)
         last = again.last;
     to->block = to->again = add_block(p, tensor_bytes(to), first, last);

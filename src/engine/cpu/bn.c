@@ -169,12 +169,12 @@ int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const
     return OK;
 }
 
+/** Writes the mask again, as it is: the kernel without one is compiled apart and may round otherwise. */
 int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     const cpu_device *d = device;
     bn_call t = call_of(d, l, b, p);
     use_saved(&t, l, b->saved);
     t.factor = saved_factor(&t);
-    t.mask = NULL; /* stays as forward left it */
     team_run(d->threads, t.m, piece_rows(&t), TEAM_FORWARD, apply_task, &t);
     return OK;
 }
