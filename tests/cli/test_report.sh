@@ -9,10 +9,7 @@ run 0 "$LINNET" "${plateau[@]}" --max-epochs 4 --out whole
 logs=whole/logs/resnet18/version_0
 [ "$(grep -c '	lr	.*ReduceLROnPlateau' $logs/events.log)" -ge 2 ] || die "the journal lacks the plateau's cuts"
 grep -q '	best	' $logs/events.log || die "the journal lacks the best checkpoints"
-if [ "$(grep -c '	best	' $logs/events.log)" -gt 1 ]; then
-  grep -q '	evicted	' $logs/events.log || die "the journal lacks the evicted checkpoints"
-fi
-[ "$(tail -n 1 $logs/events.log | cut -f 4)" = end ] || die "the journal has no end"
+[ "$(tail -n 1 $logs/events.log | cut -f 2,4)" = "4	end" ] || die "the journal has no end, or not in epoch 4"
 [ -s $logs/device.csv ] || die "no device.csv"
 
 # a plateau resumed behind each epoch has seen what the whole run saw
@@ -45,7 +42,30 @@ whole both/viewlogs.md
 run 1 "$LINNET" report data
 says err 'data holds no run'
 
+# a loss that falls: the best of one evicts the one before
+run 0 "$LINNET" train "${small[@]}" --max-epochs 5 --lr 1 --trainer.clip_norm 0 --schedule.step_size 1 \
+  --schedule.gamma 0.01 --checkpoint.top_k 1 --out falls
+evicted=$(grep -c '	evicted	' falls/logs/resnet18/version_0/events.log || true)
+[ "$evicted" -ge 1 ] || die "nothing was evicted"
+[ "$(grep -c '	best	' falls/logs/resnet18/version_0/events.log)" = $((evicted + 1)) ] || die "best and evicted do not fit"
+
+# an LR finder beside a run does not hide it; a resumed run keeps its worst images and what was logged once
+cp falls/viewlogs.md before.md
+run 0 "$LINNET" find-lr "${small[@]}" --lr_finder.steps 16 --lr_finder.min 1e-3 --out falls
+cmp falls/viewlogs.md before.md || die "find-lr replaced the report of a run"
+run 0 "$LINNET" report falls --json
+says falls/viewlogs.md '5 of 5 epochs'
+run 0 "$LINNET" train "${small[@]}" --max-epochs 6 --lr 0.001 --checkpoint.top_k 1 \
+  --trainer.max_steps 26 --out falls --resume falls/checkpoints/resnet18/last.ckpt
+grep -q '	lr	base LR 1 -> 0.001' falls/logs/resnet18/version_0/events.log || die "the journal lacks the new base LR"
+says falls/logs/resnet18/version_0/run.json '"worst"'
+run 2 "$LINNET" find-lr "${small[@]}" --resume auto --out falls
+says err 'leave out --resume'
+
 # with reports off nothing is written beside the logs
-run 0 "$LINNET" train "${small[@]}" --max-epochs 1 --monitor.report false --monitor.device_seconds 0 --out quiet
+run 0 "$LINNET" train "${small[@]}" --max-epochs 1 --schedule.warmup_epochs 1 --monitor.report false \
+  --monitor.device_seconds 0 --out quiet
 [ ! -e quiet/viewlogs.md ] || die "a report although it is off"
 [ ! -e quiet/logs/resnet18/version_0/device.csv ] || die "device.csv although it is off"
+grep -q '	lr	warm-up from' quiet/logs/resnet18/version_0/events.log || die "the journal lacks the warm-up"
+grep -q '	lr	.*end of the warm-up' quiet/logs/resnet18/version_0/events.log || die "the journal lacks its end"
