@@ -20,7 +20,8 @@ typedef struct progress progress;
 int progress_open(progress **out, const progress_options *o);
 void progress_close(progress *p);
 
-/** phase "train" or "val" of an epoch, which counts from 0 and is shown from 1; epochs 0: `phase` says all. A bar of `total` batches begins at `done`. */
+/** phase "train" or "val" of an epoch, which counts from 0 and is shown from 1; epochs 0: `phase` says all. A bar of
+ * `total` batches begins at `done`. */
 void progress_begin(progress *p, const char *phase, int64_t epoch, int64_t epochs, int64_t done, int64_t total);
 
 typedef struct progress_state {
