@@ -75,6 +75,11 @@ int path_join(char out[PATH_BYTES], const char *folder, const char *name) {
     return path_format(out, "%.*s%s%s", (int)n, folder, n > 0 && folder[n - 1] != '/' ? "/" : "", name);
 }
 
+const char *path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
 int folder_make(const char *path) {
     char partial[PATH_BYTES];
     int rc = path_format(partial, "%s", path);

@@ -17,6 +17,9 @@ int path_join(char out[PATH_BYTES], const char *folder, const char *name);
 /** printf into a path buffer. @return 0 or E_IO (too long) */
 int path_format(char out[PATH_BYTES], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** What stands behind the last '/'; points into `path`. */
+const char *path_name(const char *path);
+
 /** mkdir -p. */
 int folder_make(const char *path);
 bool file_exists(const char *path);

@@ -39,23 +39,18 @@ void run_folder_close(run_folder *f) {
     f->lock_fd = -1;
 }
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 static bool has_suffix(const char *name, const char *suffix) {
     size_t n = strlen(name), k = strlen(suffix);
     return n >= k && strcmp(name + n - k, suffix) == 0;
 }
 
 bool run_folder_is_last(const char *path) {
-    const char *name = base_name(path);
+    const char *name = path_name(path);
     return strcmp(name, "last.ckpt") == 0 || (strncmp(name, "last-v", 6) == 0 && has_suffix(name, ".ckpt"));
 }
 
 bool run_folder_is_best(const char *path) {
-    const char *name = base_name(path);
+    const char *name = path_name(path);
     return strncmp(name, "epoch=", 6) == 0 && has_suffix(name, ".ckpt");
 }
 
@@ -65,7 +60,7 @@ bool run_folder_holds(const run_folder *f, const char *path) {
 }
 
 int run_folder_path(char out[PATH_BYTES], const run_folder *f, const char *path) {
-    return path_join(out, f->checkpoints, base_name(path));
+    return path_join(out, f->checkpoints, path_name(path));
 }
 
 int run_folder_newest(char path[PATH_BYTES], const run_folder *f) {

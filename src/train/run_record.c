@@ -11,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 static void read_earlier(run_record *r, const char *folder) {
     char path[PATH_BYTES];
     if (path_join(path, folder, "run.json") != OK)
@@ -94,7 +89,7 @@ static json_t *checkpoints(const topk *kept) {
     memcpy(sorted, kept->kept, (size_t)kept->n * sizeof *sorted);
     qsort(sorted, (size_t)kept->n, sizeof *sorted, by_value);
     for (int i = 0; i < kept->n; i++) {
-        const char *name = base_name(sorted[i].path);
+        const char *name = path_name(sorted[i].path);
         json_t *o = json_object();
         json_object_set_new(o, "file", any_text(name));
         json_object_set_new(o, "epoch",
@@ -131,7 +126,7 @@ static json_t *record_object(const run_record *r, double seconds, const topk *ke
         json_object_set_new(o, "worst", worst);
     }
     json_object_set_new(o, "checkpoints", checkpoints(kept));
-    json_object_set_new(o, "last", any_text(base_name(last)));
+    json_object_set_new(o, "last", any_text(path_name(last)));
     return o;
 }
 
