@@ -43,6 +43,18 @@ typedef struct sgd {
     bool nesterov, first;
 } sgd;
 
+/** dw = dy^T x over rows (pixels) [begin, end), += if add: a part of the weight gradient of a 1x1 convolution. */
+typedef struct product_part {
+    float *dw;          /* (k, c) */
+    const uint16_t *dy; /* k of dy_stride channels a row, bf16 */
+    const uint16_t *x;  /* c channels a row, bf16 */
+    int k, dy_stride, c;
+    size_t begin, end;
+    bool add;
+} product_part;
+
+enum { PRODUCT_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
+
 typedef struct kernels {
     const char *name;
 
@@ -71,6 +83,10 @@ typedef struct kernels {
 
     /** out = bf16(in) */
     void (*to_bf16)(uint16_t *out, const float *in, size_t n);
+
+    /** NULL: this instruction set has no products of bf16. scratch: product_scratch(k, c) bytes, 64-byte aligned. */
+    void (*product)(const product_part *t, void *scratch);
+    size_t (*product_scratch)(int k, int c);
 
     /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);

@@ -6,6 +6,7 @@
 #include "engine/cpu/bn.inc.c"
 #include "engine/cpu/flat.inc.c"
 #include "engine/cpu/pool.inc.c"
+#include "engine/cpu/product.inc.c"
 
 const kernels KERNELS = {
     .name = KERNELS_NAME,
@@ -19,6 +20,10 @@ const kernels KERNELS = {
     .avgpool = avgpool,
     .avgpool_gradient = avgpool_gradient,
     .to_bf16 = to_bf16,
+#ifdef __AVX512BF16__
+    .product = product,
+    .product_scratch = product_scratch,
+#endif
     .unscale = unscale,
     .update = update,
 };
