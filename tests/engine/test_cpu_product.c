@@ -1,13 +1,7 @@
 /* dw = dy^T x by the device's own kernel: against sums in double precision, for shapes at and over the edges of its
  * tiles and blocks, split among threads by rows and by channels, added to what is there. */
-#include "base/memory.h"
+#include "engine/bf16_values.h"
 #include "engine/cpu/product.h"
-
-#include "check.h"
-
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 typedef struct product_case {
     size_t m;
@@ -21,45 +15,22 @@ static const product_case cases[] = {{1, 1, 1, 1, false},     {2, 8, 32, 1, fals
                                      {515, 100, 33, 2, true}, {49, 72, 64, 9, false},  {2500, 20, 8, 9, false},
                                      {98, 5, 48, 4, false},   {640, 130, 70, 2, true}, {1000, 256, 64, 8, false}};
 
-/** bf16 values of either sign around 1. */
-static uint16_t *values(size_t n, uint64_t stream) {
-    uint16_t *v = aligned_alloc(64, memory_round(n * sizeof *v));
-    assert_non_null(v);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = (uint32_t)((i + 1) * 2654435761u + stream * 40503u);
-        bits ^= bits >> 15;
-        bits *= 2246822519u;
-        v[i] = (uint16_t)(0x3f00 + ((bits >> 9) & 0x80ff));
-    }
-    return v;
-}
-
-static double value(uint16_t bits) {
-    uint32_t wide = (uint32_t)bits << 16;
-    float f;
-    memcpy(&f, &wide, sizeof f);
-    return (double)f;
-}
-
 static void check_case(const kernels *set, const product_case *t) {
     size_t k = (size_t)t->k, c = (size_t)t->c;
-    uint16_t *dy = values(t->m * k, 1), *x = values(t->m * c, 2);
+    uint16_t *dy = bf16_values(t->m * k, 1), *x = bf16_values(t->m * c, 2);
     product_plan p = product_planned(set, t->threads, t->m, t->k, t->c);
     assert_int_equal(p.by_rows, t->by_rows);
-    size_t bytes = product_plan_scratch(&p);
-    unsigned char *scratch = aligned_alloc(64, memory_round(bytes) + 64);
+    guarded scratch = guarded_make(product_plan_scratch(&p));
     float *dw = malloc(k * c * sizeof *dw), *again = malloc(k * c * sizeof *again);
-    assert_true(scratch != NULL && dw != NULL && again != NULL);
-    memset(scratch, 0xa5, memory_round(bytes) + 64);
-    product_run(&p, dw, dy, x, false, scratch);
+    assert_true(dw != NULL && again != NULL);
+    product_run(&p, dw, dy, x, false, scratch.memory);
     memcpy(again, dw, k * c * sizeof *dw);
-    product_run(&p, again, dy, x, true, scratch);
-    for (size_t i = 0; i < 64; i++)
-        assert_int_equal(scratch[memory_round(bytes) + i], 0xa5);
+    product_run(&p, again, dy, x, true, scratch.memory);
+    guarded_free(&scratch);
     for (size_t i = 0; i < k * c; i++) {
         double sum = 0, size = 0;
         for (size_t r = 0; r < t->m; r++) {
-            double product = value(dy[r * k + i / c]) * value(x[r * c + i % c]);
+            double product = bf16_value(dy[r * k + i / c]) * bf16_value(x[r * c + i % c]);
             sum += product;
             size += fabs(product);
         }
@@ -71,7 +42,6 @@ static void check_case(const kernels *set, const product_case *t) {
     free(x);
     free(dw);
     free(again);
-    free(scratch);
 }
 
 static void test_product(void **state) {

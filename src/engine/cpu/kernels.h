@@ -53,6 +53,21 @@ typedef struct product_part {
     bool add;
 } product_part;
 
+typedef struct conv_shape {
+    tensor_shape x, y;
+    int kernel, stride, pad;
+} conv_shape;
+
+/** dw (k, c, kernel, kernel) = or += (add) the weight gradient of a convolution, for k of its y.c channels. */
+typedef struct taps_part {
+    const conv_shape *shape;
+    float *dw;          /* of the first of these channels */
+    const uint16_t *dy; /* (n, p, q, y.c) bf16, from the first of these channels on */
+    const uint16_t *x;  /* (n, h, w, c) bf16 */
+    int k;
+    bool add;
+} taps_part;
+
 enum { PRODUCT_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
 
 typedef struct kernels {
@@ -87,6 +102,9 @@ typedef struct kernels {
     /** NULL: this instruction set has no products of bf16. scratch: product_scratch(k, c) bytes, 64-byte aligned. */
     void (*product)(const product_part *t, void *scratch);
     size_t (*product_scratch)(int k, int c);
+    /** NULL with product. scratch: taps_scratch(shape, k) bytes, 64-byte aligned. */
+    void (*taps)(const taps_part *t, void *scratch);
+    size_t (*taps_scratch)(const conv_shape *s, int k);
 
     /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);

@@ -6,7 +6,11 @@
 #include "engine/cpu/bn.inc.c"
 #include "engine/cpu/flat.inc.c"
 #include "engine/cpu/pool.inc.c"
+
+#include "engine/cpu/tile.inc.c"
+
 #include "engine/cpu/product.inc.c"
+#include "engine/cpu/taps.inc.c"
 
 const kernels KERNELS = {
     .name = KERNELS_NAME,
@@ -23,6 +27,8 @@ const kernels KERNELS = {
 #ifdef __AVX512BF16__
     .product = product,
     .product_scratch = product_scratch,
+    .taps = taps,
+    .taps_scratch = taps_scratch,
 #endif
     .unscale = unscale,
     .update = update,
