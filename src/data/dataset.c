@@ -7,6 +7,8 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "data/dataset_cache.h"
+#include "data/dataset_read.h"
+#include "data/shards.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -99,7 +101,7 @@ static void name_list_sort(name_list *list, size_t first) {
         qsort_r(list->at + first, list->n - first, sizeof *list->at, by_name, list->block.data);
 }
 
-static bool is_image_name(const char *name) {
+bool dataset_is_image_name(const char *name) {
     static const char *const suffixes[] = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
@@ -157,7 +159,7 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, walk
             continue;
         if (entry_is_folder(w, dir, entry))
             TRY(name_list_add(folders, name));
-        else if (is_image_name(name))
+        else if (dataset_is_image_name(name))
             TRY(name_list_add(images, name));
     }
     if (errno != 0)
@@ -362,10 +364,17 @@ done:
 int dataset_open(dataset **out, const char *root, const char *split) {
     int rc = OK;
     char path[PATH_BYTES];
+    shard_list shards = {0};
+    TRY(shard_list_find(&shards, root, split));
+    if (shards.n > 0) {
+        rc = shards_open(out, &shards);
+        goto done;
+    }
     TRY(find_root(path, root, split));
     if (!dataset_cache_load(out, path))
         TRY(read_tree(out, path));
 done:
+    shard_list_deinit(&shards);
     return rc;
 }
 
@@ -379,13 +388,22 @@ void dataset_close(dataset *d) {
     free(d->names);
     free(d->name);
     free(d->label);
+    shard_files_close(d->files);
+    for (int i = 0; i < d->shard_n; i++)
+        free(d->shard_name[i]);
+    free(d->shard_name);
+    free(d->place);
     free(d->root);
     free(d);
 }
 
 const char *dataset_name(const dataset *d, int64_t i) { return d->names + d->name[i]; }
 
-int dataset_path(char *out, const dataset *d, int64_t i) { return path_join(out, d->root, dataset_name(d, i)); }
+int dataset_path(char *out, const dataset *d, int64_t i) {
+    if (d->place == NULL)
+        return path_join(out, d->root, dataset_name(d, i));
+    return path_format(out, "%s/%s:%s", d->root, d->shard_name[d->place[i].shard], dataset_name(d, i));
+}
 
 /** Appends a class that one side lacks; the first few are enough. */
 static int note_class(text *t, int *count, const char *name) {
