@@ -23,6 +23,7 @@ static const struct command {
     {"shapes", cmd_shapes, "write the made-up demo dataset"},
     {"prepare", cmd_prepare, "ImageNet's official archives as folders"},
     {"pack", cmd_pack, "a dataset as WebDataset shards"},
+    {"audit", cmd_audit, "what is wrong with a dataset"},
     {"doctor", cmd_doctor, "what this machine has, and what to do about what it lacks"},
 };
 

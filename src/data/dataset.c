@@ -325,20 +325,21 @@ done:
     return rc;
 }
 
-/** Reads the folder `root` and all below it. */
-static int read_tree(dataset **out, const char *root) {
+/** Reads the folder `root` and all below it. whole: as dataset_open_whole. */
+static int read_tree(dataset **out, const char *root, bool whole) {
     int rc = OK;
     dataset *d = NULL;
     walk *w = NULL;
     TRY(memory_zeroed(&w, 1, sizeof *w));
     TRY(memory_zeroed(&d, 1, sizeof *d));
     w->d = d;
-    w->keep = true;
+    w->keep = !whole;
     TRY(memory_string(&d->root, root));
     TRY(find_classes(w));
     for (int32_t c = 0; c < d->class_n; c++)
         TRY(read_class(w, c));
-    TRY(check_classes(d));
+    if (!whole)
+        TRY(check_classes(d));
     TRY(memory_resize(&w->names.data, w->names.n, 1)); /* gives back the spare half */
     TRY(memory_resize(&d->name, (size_t)d->image_n, sizeof *d->name));
     TRY(memory_resize(&d->label, (size_t)d->image_n, sizeof *d->label));
@@ -361,7 +362,7 @@ done:
     return rc;
 }
 
-int dataset_open(dataset **out, const char *root, const char *split) {
+static int open_either(dataset **out, const char *root, const char *split, bool whole) {
     int rc = OK;
     char path[PATH_BYTES];
     shard_list shards = {0};
@@ -371,11 +372,17 @@ int dataset_open(dataset **out, const char *root, const char *split) {
         goto done;
     }
     TRY(find_root(path, root, split));
-    if (!dataset_cache_load(out, path))
-        TRY(read_tree(out, path));
+    if (whole || !dataset_cache_load(out, path))
+        TRY(read_tree(out, path, whole));
 done:
     shard_list_deinit(&shards);
     return rc;
+}
+
+int dataset_open(dataset **out, const char *root, const char *split) { return open_either(out, root, split, false); }
+
+int dataset_open_whole(dataset **out, const char *root, const char *split) {
+    return open_either(out, root, split, true);
 }
 
 void dataset_close(dataset *d) {

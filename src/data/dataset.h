@@ -39,6 +39,8 @@ typedef struct dataset {
  *  or takes the index that is kept of them while they are as they were (shards.h, dataset_cache.h); the result is the
  *  same. @return 0, E_NOTFOUND, E_DATA (naming what is wrong and what to do), E_IO, E_NOMEM */
 int dataset_open(dataset **out, const char *root, const char *split);
+/** The same, but class folders may be without images, and nothing is taken from a cache or kept in one. */
+int dataset_open_whole(dataset **out, const char *root, const char *split);
 void dataset_close(dataset *d);
 
 /** Full path of image i into `out` (PATH_BYTES of base/file.h); in shards "ROOT/SHARD:NAME", for messages alone.
