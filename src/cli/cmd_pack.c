@@ -13,21 +13,26 @@ static void show(void *context, const char *split, int64_t done, int64_t total) 
 }
 
 int cmd_pack(int argc, char **argv) {
-    long long megabytes = 128, resize = 0, quality = 90;
-    const char *out = NULL;
+    long long resize = 0, quality = 90;
+    double megabytes = 128;
+    const char *out = NULL, *size = NULL;
     cli_counter counter = {0};
     pack_result r = {0};
     int rc = OK;
     if (cli_take_flag(&argc, argv, "--help"))
         return printf("usage: %s\n", usage), EXIT_DONE;
     TRY(cli_take_value(&out, &argc, argv, "--out"));
-    TRY(cli_take_int(&megabytes, &argc, argv, "--shard-size", 1, 1 << 20));
+    TRY(cli_take_value(&size, &argc, argv, "--shard-size"));
+    if (size != NULL && (!text_to_double(&megabytes, size) || !(megabytes > 0 && megabytes <= 1e6))) {
+        rc = fail(E_OPTION, "--shard-size '%s' is no number of MB above 0, up to 1,000,000", size);
+        goto done;
+    }
     TRY(cli_take_int(&resize, &argc, argv, "--resize", 8, 8192));
     TRY(cli_take_int(&quality, &argc, argv, "--quality", 1, 100));
     if (argc != 1 || argv[0][0] == '-' || out == NULL)
         return cli_usage(usage);
     cli_catch_signals();
-    pack_options o = {.shard_bytes = (uint64_t)megabytes << 20,
+    pack_options o = {.shard_bytes = (uint64_t)(megabytes * (1 << 20)),
                       .resize = (int)resize,
                       .quality = (int)quality,
                       .max_bad = 0.01,

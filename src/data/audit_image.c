@@ -81,12 +81,11 @@ static uint64_t digest_of(const unsigned char *bytes, size_t n) {
     return h;
 }
 
-static void hash_grid(audit_image *out, const uint64_t sum[AUDIT_GRID][AUDIT_GRID],
-                      const uint64_t n[AUDIT_GRID][AUDIT_GRID]) {
+static void hash_grid(audit_image *out, double sum[AUDIT_GRID][AUDIT_GRID], double cell_area) {
     uint8_t(*g)[AUDIT_GRID] = (uint8_t(*)[AUDIT_GRID])out->grid;
     for (int y = 0; y < AUDIT_GRID; y++)
         for (int x = 0; x < AUDIT_GRID; x++)
-            g[y][x] = (uint8_t)(n[y][x] > 0 ? sum[y][x] / n[y][x] : 0);
+            g[y][x] = (uint8_t)(sum[y][x] / cell_area + 0.5);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++) {
             out->hash[0] = out->hash[0] << 1 | (g[y][x + 1] > g[y][x] + 1);
@@ -95,25 +94,56 @@ static void hash_grid(audit_image *out, const uint64_t sum[AUDIT_GRID][AUDIT_GRI
     out->seen = true;
 }
 
+/** How a pixel's value is shared by the cells that it lies over, `side` pixels being divided among AUDIT_GRID cells. */
+typedef struct share {
+    int cell;
+    double first, second; /* of this cell and of the next */
+} share;
+
+static share share_of(int at, int side) {
+    double cell = (double)side / AUDIT_GRID;
+    share s = {.cell = (int)((double)at / cell), .first = 1};
+    double border = (s.cell + 1) * cell;
+    if (border < at + 1 && s.cell + 1 < AUDIT_GRID) { /* over two cells, or more of a tiny image */
+        s.first = border > at ? border - at : 0;
+        s.second = 1 - s.first;
+    }
+    return s;
+}
+
+static int see_rows(double sum[AUDIT_GRID][AUDIT_GRID], decoder *d, int w, int h) {
+    int rc = OK;
+    for (int y = 0; y < h; y++) {
+        const uint8_t *row = NULL;
+        double line[AUDIT_GRID + 1] = {0};
+        TRY(decoder_row(d, &row));
+        for (int x = 0; x < w; x++) {
+            share s = share_of(x, w);
+            double grey = (77 * row[4 * x] + 150 * row[4 * x + 1] + 29 * row[4 * x + 2]) / 256.0;
+            line[s.cell] += grey * s.first;
+            line[s.cell + 1] += grey * s.second;
+        }
+        share s = share_of(y, h);
+        for (int x = 0; x < AUDIT_GRID; x++) {
+            sum[s.cell][x] += line[x] * s.first;
+            if (s.second > 0)
+                sum[s.cell + 1][x] += line[x] * s.second;
+        }
+    }
+done:
+    return rc;
+}
+
 /** Decodes the open image to its end, for its grid. */
 static int see(audit_image *out, decoder *d) {
     int rc = OK;
-    uint64_t sum[AUDIT_GRID][AUDIT_GRID] = {0}, n[AUDIT_GRID][AUDIT_GRID] = {0};
+    double sum[AUDIT_GRID][AUDIT_GRID] = {{0}};
     if (d->by_rows && d->w >= REDUCE * AUDIT_GRID * 2 && d->h >= REDUCE * AUDIT_GRID * 2)
         decoder_reduce(d, REDUCE);
     int w = d->w, h = d->h;
     TRY(decoder_begin(d, (crop_box){0, 0, w, h}));
-    for (int y = 0; y < h; y++) {
-        const uint8_t *row = NULL;
-        TRY(decoder_row(d, &row));
-        int cy = (int)((int64_t)y * AUDIT_GRID / h);
-        for (int x = 0; x < w; x++) {
-            int cx = (int)((int64_t)x * AUDIT_GRID / w);
-            sum[cy][cx] += (uint64_t)(77 * row[4 * x] + 150 * row[4 * x + 1] + 29 * row[4 * x + 2]) >> 8;
-            n[cy][cx]++;
-        }
-    }
-    hash_grid(out, sum, n);
+    TRY(see_rows(sum, d, w, h));
+    hash_grid(out, sum, (double)w * h / (AUDIT_GRID * AUDIT_GRID));
 done:;
     int end = decoder_end(d, rc == OK);
     return rc < 0 ? rc : end;

@@ -184,14 +184,14 @@ done:
     return rc;
 }
 
-/** What the shard has lost, and one line about it. */
+/** What the shard has lost, and one line about it. Where _info.json tells the shard's length, that decides: damage may
+ *  cost a sample twice, its image and its label. */
 static void end_shard(build *b) {
     int64_t found = (int64_t)(b->n - b->shard_first), expected = shard_info_length(b->info, b->shard);
-    if (expected > found && b->shard_lost != expected - found) {
-        if (b->shard_notes == 0)
-            note(b, 0, "%lld of its %lld images are there", (long long)found, (long long)expected);
-        b->shard_lost = b->shard_lost > expected - found ? b->shard_lost : expected - found;
-    }
+    if (expected > found && b->shard_notes == 0)
+        note(b, 0, "%lld of its %lld images are there", (long long)found, (long long)expected);
+    if (expected >= 0)
+        b->shard_lost = expected > found ? expected - found : 0;
     if (b->shard_notes > 1)
         log_warn("%s/%s: %s (and %lld more of such)", b->list->root, b->shard, b->note, (long long)b->shard_notes - 1);
     else if (b->shard_notes == 1)
