@@ -226,8 +226,9 @@ static int read_shard(build *b, const char *name, uint64_t bytes) {
     int rc = OK;
     char path[PATH_BYTES];
     tar_reader r = {0};
+    tar_source s = {.fd = -1, .size = bytes, .name = name};
     TRY(path_join(path, b->list->root, name));
-    tar_source s = {.fd = open(path, O_RDONLY | O_CLOEXEC), .size = bytes, .name = name};
+    s.fd = open(path, O_RDONLY | O_CLOEXEC);
     if (s.fd < 0)
         return fail_errno(errno, "cannot read %s", path);
     b->shard = name;

@@ -120,7 +120,6 @@ def file_system():
     run(1, "pack", "data", "--out", "full", fault="full:full.tmp:60000", says="No space left")
     assert not os.path.exists("full") and not os.path.exists("full.tmp")
     run(2, "pack", "data", "--out", "shards", says="is there already")
-    # a folder that cannot be written to: the index is kept elsewhere (root writes anywhere: then it is beside)
     # resized
     run(0, "pack", "data", "--out", "small", "--resize", "20", "--quality", "80")
     with tarfile.open("small/train-000000.tar") as t:
