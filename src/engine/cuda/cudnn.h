@@ -4,6 +4,7 @@
 #define LINNET_ENGINE_CUDA_CUDNN_H
 
 #include <cudnn_graph.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /** X(member, symbol, parameters): the functions that return a cudnnStatus_t. */

@@ -31,7 +31,7 @@
     X(loss_images, loss_args)                                                                                          \
     X(loss_join, loss_args)                                                                                            \
     X(unscale, update_args)                                                                                            \
-    X(norm, update_args)                                                                                               \
+    X(gradient_norm, update_args)                                                                                      \
     T(update, update_args)                                                                                             \
     X(scaler, update_args)                                                                                             \
     T(cast, update_args)                                                                                               \
@@ -56,7 +56,6 @@ typedef struct cuda_scaler {
 /** engine_result_data, on the GPU. */
 typedef struct cuda_result {
     double loss_sum, grad_norm;
-    double scale; /* of the loss, that the last unscale undid */
     int64_t images, top1, top5;
     int finite;
 } cuda_result;
