@@ -109,11 +109,11 @@ typedef struct device_ops {
 
     int (*set_hyper)(void *device, const engine_hyper *h);
     int (*set_scaler)(void *device, const engine_scaler *s); /* NULL: has none */
-    /** Before a forward pass, recorded ones included; `written` changes when the host has written weights. NULL: not
-     *  needed. */
+    /** Before a forward pass or an update, recorded ones included; `written` changes when the host has written weights.
+     * NULL: not needed. */
     int (*before_step)(void *device, const device_arenas *a, uint64_t written);
-    /** Normalised pixels into x (n,h,w,3 or padded_channels) and labels into the device's own store. */
-    int (*load_batch)(void *device, void *x, const batch *b);
+    /** Normalised pixels into x (n,h,w,channels: 3, or padded_channels) and labels into the device's own store. */
+    int (*load_batch)(void *device, void *x, int channels, const batch *b);
     /** An image whose label has a NaN logit counts as wrong; other NaNs rank before all numbers. */
     int (*loss)(void *device, const device_loss *l);
     int (*unscale)(void *device, const device_arenas *a);

@@ -206,7 +206,8 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
                         (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
     double start = profile_clock(e);
     TRY(plan_take_arena(p));
-    TRY(e->ops->load_batch(e->device, plan_address(p, plan_tensor_at(p, NET_INPUT)->block), b));
+    const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
+    TRY(e->ops->load_batch(e->device, plan_address(p, to->block), to->channels, b));
     TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
 done:
     return rc;
@@ -310,6 +311,7 @@ int engine_unscale(engine *e) {
     device_arenas a = engine_arenas(e);
     double start = profile_clock(e);
     int rc = OK;
+    TRY(engine_before_step(e));
     TRY(e->ops->unscale(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UNSCALE], e, start));
 done:

@@ -123,7 +123,7 @@ void plan_destroy(engine_plan *p);
 void plan_forget_steps(engine_plan *p);
 /** The arenas as the device's functions take them. */
 device_arenas engine_arenas(const engine *e);
-/** Before a forward pass: the device renews what follows from the weights. */
+/** Before a forward pass or an update: the device renews what follows from the weights. */
 int engine_before_step(engine *e);
 /** Fails when another plan has run since p's batch was loaded. */
 int plan_check_holder(const engine_plan *p);

@@ -86,7 +86,7 @@ CUDA_LAYER(linear)
 int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
 void cuda_conv_destroy(void *device, device_layer *l);
 
-int cuda_load_batch(void *device, void *x, const batch *b);
+int cuda_load_batch(void *device, void *x, int channels, const batch *b);
 void cuda_upload_deinit(cuda_device *d);
 
 int cuda_loss(void *device, const device_loss *l);

@@ -99,6 +99,11 @@ done:
 
 /* ---- weights ---- */
 
+static unsigned blocks_for(size_t n) {
+    launch_shape s = launch_threads((n + UPDATE_PIECES - 1) / UPDATE_PIECES);
+    return s.grid_x < UPDATE_BLOCKS ? s.grid_x : UPDATE_BLOCKS;
+}
+
 static int upload_ranges(cuda_device *d, const device_arenas *a) {
     cuda_range *range = NULL;
     size_t bytes = (size_t)a->range_n * sizeof *range;
@@ -140,7 +145,7 @@ static update_args args_of(const cuda_device *d, const device_arenas *a) {
                          .overflow = d->overflow,
                          .n = a->n,
                          .range_n = d->range_n,
-                         .blocks = UPDATE_BLOCKS,
+                         .blocks = (int)blocks_for(a->n),
                          .fp16 = d->options.precision == PRECISION_16};
 }
 
@@ -152,7 +157,7 @@ int cuda_before_step(void *device, const device_arenas *a, uint64_t written) {
     if (d->copy == NULL || d->copied_version == written)
         return OK;
     update_args u = args_of(d, a);
-    TRY(gpu_launch(d, kernel_for(KERNEL_cast, d->type), (launch_shape){UPDATE_BLOCKS, 1, 256, 1}, &u));
+    TRY(gpu_launch(d, kernel_for(KERNEL_cast, d->type), (launch_shape){(unsigned)u.blocks, 1, 256, 1}, &u));
     d->copied_version = written;
 done:
     return rc;
@@ -162,7 +167,7 @@ int cuda_unscale(void *device, const device_arenas *a) {
     const cuda_device *d = device;
     update_args u = args_of(d, a);
     int rc = OK;
-    TRY(gpu_launch(d, KERNEL_unscale, (launch_shape){UPDATE_BLOCKS, 1, 256, 1}, &u));
+    TRY(gpu_launch(d, KERNEL_unscale, (launch_shape){(unsigned)u.blocks, 1, 256, 1}, &u));
     TRY(gpu_launch(d, KERNEL_gradient_norm, one_block, &u));
 done:
     return rc;

@@ -98,7 +98,7 @@ done:
     return rc;
 }
 
-int cuda_load_batch(void *device, void *x, const batch *b) {
+int cuda_load_batch(void *device, void *x, int channels, const batch *b) {
     cuda_device *d = device;
     upload_slot *s = &d->upload[d->uploads++ % UPLOAD_SLOTS];
     size_t at[5];
@@ -119,7 +119,7 @@ int cuda_load_batch(void *device, void *x, const batch *b) {
                    .mix = d->mix,
                    .m = (size_t)b->n * (size_t)b->h * (size_t)b->w,
                    .n = b->n,
-                   .c = PADDED_CHANNELS};
+                   .c = channels};
     memcpy(a.mean, d->options.mean, sizeof a.mean);
     memcpy(a.std, d->options.std, sizeof a.std);
     TRY(gpu_launch(d, kernel_for(KERNEL_load_batch, d->type), launch_threads(a.m), &a));
