@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,20 @@ done:
     return rc;
 }
 
-static int read_line(choices *c, const char *line) {
+static int read_line(choices *c, char *line) {
+    enum { FIELDS = 4 };
+    char *field[FIELDS + 1] = {NULL}, *next = NULL;
+    long long candidate = 0;
     choice one = {0};
-    char rest[2];
-    if (sscanf(line, "%127s %d %lld %lf %1s", one.key, &one.candidate, &one.engine, &one.microseconds, rest) != 4 ||
-        one.candidate < 0 || !(one.microseconds >= 0))
-        return fail(E_FORMAT, "%s: '%.60s' is no choice", c->path, line);
+    int n = 0;
+    for (char *f = strtok_r(line, " ", &next); f != NULL && n <= FIELDS; f = strtok_r(NULL, " ", &next))
+        field[n++] = f;
+    if (n != FIELDS || strlen(field[0]) >= sizeof one.key || !text_to_int(&candidate, field[1]) || candidate < 0 ||
+        candidate > INT_MAX || !text_to_int(&one.engine, field[2]) || !text_to_double(&one.microseconds, field[3]) ||
+        !(one.microseconds >= 0))
+        return fail(E_FORMAT, "%s: the line of '%.60s' is no choice", c->path, line);
+    snprintf(one.key, sizeof one.key, "%s", field[0]);
+    one.candidate = (int)candidate;
     return choices_add(c, &one);
 }
 
@@ -43,7 +52,7 @@ static int read_file(choices *c) {
     char *next = NULL;
     int rc = OK;
     TRY(file_read(&bytes, &n, c->path, largest_file));
-    const char *line = strtok_r((char *)bytes, "\n", &next);
+    char *line = strtok_r((char *)bytes, "\n", &next);
     if (line == NULL || strcmp(line, HEADER) != 0) {
         rc = fail(E_FORMAT, "%s does not begin with '%s'", c->path, HEADER);
         goto done;

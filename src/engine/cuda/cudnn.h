@@ -26,6 +26,7 @@
       (cudnnHandle_t handle, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack))
 
 typedef struct cudnn_library {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): declares */
 #define CUDNN_MEMBER(member, symbol, parameters) cudnnStatus_t(*member) parameters;
     CUDNN_LIST(CUDNN_MEMBER)
 #undef CUDNN_MEMBER

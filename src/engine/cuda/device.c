@@ -39,7 +39,7 @@ int gpu_allocate(void **out, void *device, size_t bytes) {
         d->driver->memory_free(memory);
         return rc;
     }
-    *out = (void *)(uintptr_t)memory;
+    *out = gpu_pointer(memory);
     return OK;
 }
 

@@ -51,6 +51,7 @@
     X(graph_destroy, "cuGraphDestroy", (CUgraph graph))
 
 typedef struct cuda_driver {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): declares */
 #define DRIVER_MEMBER(member, symbol, parameters) CUresult(*member) parameters;
     DRIVER_LIST(DRIVER_MEMBER)
 #undef DRIVER_MEMBER

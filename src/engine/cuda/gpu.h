@@ -63,6 +63,11 @@ typedef struct cuda_device {
     unsigned generation; /* changes when memory that recorded steps use has moved */
 } cuda_device;
 
+/** The driver's addresses are numbers. */
+static inline void *gpu_pointer(CUdeviceptr address) {
+    return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr): so they are given */
+}
+
 /** Queues a kernel on the device's stream. */
 static inline int gpu_launch(const cuda_device *d, kernel which, launch_shape s, const void *args) {
     return kernel_launch(&d->kernels, d->stream, which, s, args);

@@ -108,7 +108,7 @@ int cuda_load_batch(void *device, void *x, int channels, const batch *b) {
     TRY(reserve_labels(d, (size_t)b->n));
     TRY(reserve_slot(s, d, at[4]));
     TRY(send(s, d, b, at));
-    unsigned char *memory = (unsigned char *)(uintptr_t)s->memory;
+    unsigned char *memory = gpu_pointer(s->memory);
     load_args a = {.x = x,
                    .pixels = memory,
                    .label_in = (const int32_t *)(memory + at[1]),
