@@ -16,18 +16,8 @@ bool dataset_cache_is_settled(const folder_stamp *stamp) {
     return (int64_t)((uint64_t)(clock_wall() * 1e9) - stamp->modified) >= SETTLED_NS;
 }
 
-/** $XDG_CACHE_HOME/linnet; as the XDG rules have it, a relative one does not count. */
-static int cache_folder(char out[PATH_BYTES]) {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache != NULL && cache[0] == '/')
-        return path_join(out, cache, "linnet");
-    if (home != NULL && home[0] == '/')
-        return path_join(out, home, ".cache/linnet");
-    return fail(E_NOTFOUND, "neither XDG_CACHE_HOME nor HOME is an absolute path");
-}
-
 int dataset_cache_file(char *out, char *folder, const char *path) {
-    int rc = cache_folder(folder);
+    int rc = folder_cache(folder);
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a; the file holds the path itself, too */
     for (const char *p = path; *p != 0; p++)
         h = (h ^ (unsigned char)*p) * 0x100000001b3u;
