@@ -1,5 +1,5 @@
 /* A tar archive: the input as it is, and again with right checksums in what may be its headers, so that the rest of
- * them is reached. And an image's place among shards: what the loader checks before it believes a header.
+ * them is reached.
  *     clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_tar.c \
  *         src/data/tar*.c src/base/[a-z]*.c -lm -lpthread -o fuzz_tar && ./fuzz_tar CORPUS
  * Seeds: small archives of GNU tar (--format gnu, pax, ustar, v7; long names), and shards of linnet pack. */
