@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER 88
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static void decode(const unsigned char *bytes, size_t n) {
@@ -30,7 +28,7 @@ static void decode(const unsigned char *bytes, size_t n) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     decode(bytes, n);
-    if (n < HEADER)
+    if (n < DATASET_INDEX_HEADER)
         return 0;
     unsigned char *sealed = malloc(n);
     if (sealed == NULL)

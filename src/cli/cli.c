@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -20,6 +21,11 @@ int cli_failed(int rc) {
     line_open = false;
     fprintf(stderr, "linnet: %s\n", status_message());
     return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int cli_stopped(int rc) {
+    int code = cli_failed(rc);
+    return rc == E_STOPPED ? 128 + (int)cli_stop : code;
 }
 
 int cli_usage(const char *usage) {
@@ -124,6 +130,31 @@ progress_options cli_progress(void) {
     if (terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0)
         size.ws_col = 0;
     return (progress_options){.sink = draw_progress, .terminal = terminal, .width = size.ws_col};
+}
+
+static void count_text(char out[32], const char *unit, double n) {
+    if (strcmp(unit, "bytes") == 0)
+        text_bytes(out, n);
+    else
+        text_count(out, (unsigned long long)n);
+}
+
+void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64_t done, int64_t total) {
+    double now = clock_seconds();
+    bool final = done >= total;
+    if (c->phase == NULL || strcmp(c->phase, phase) != 0)
+        *c = (cli_counter){.phase = phase, .start = now, .first = done, .last = now};
+    if (!final && now - c->last < (isatty(STDERR_FILENO) ? 0.2 : 10))
+        return;
+    c->last = now;
+    char line[160], a[32], b[32], rate[32];
+    double seconds = now - c->start;
+    count_text(a, unit, (double)done);
+    count_text(b, unit, (double)total);
+    count_text(rate, unit, seconds > 0 ? (double)(done - c->first) / seconds : 0);
+    snprintf(line, sizeof line, "%s  %s of %s%s%s, %s/s", phase, a, b, strcmp(unit, "bytes") == 0 ? "" : " ",
+             strcmp(unit, "bytes") == 0 ? "" : unit, rate);
+    draw_progress(NULL, line, final);
 }
 
 static void on_stop(int signal) {

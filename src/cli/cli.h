@@ -21,9 +21,14 @@ int cmd_preview(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_shapes(int argc, char **argv);
+int cmd_prepare(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 
 /** Prints "linnet: MESSAGE" on stderr. @return the exit code for rc: 2 for E_OPTION, else 1 */
 int cli_failed(int rc);
+/** The same, but 128 + signal for E_STOPPED. */
+int cli_stopped(int rc);
 /** Prints a usage line on stderr. @return 2 */
 int cli_usage(const char *usage);
 
@@ -42,6 +47,17 @@ int cli_config(config *c, int argc, char **argv, const char *usage, const char *
 /** Sends log lines and progress to stderr. */
 void cli_log_to_stderr(void);
 progress_options cli_progress(void);
+
+/** How far a long job has come, about five times a second on a terminal, else about every ten seconds. {0} to begin. */
+typedef struct cli_counter {
+    double last; /* when it was shown */
+    const char *phase;
+    double start; /* of the phase */
+    int64_t first;
+} cli_counter;
+
+/** "train  1,200 of 50,000 images, 812/s"; the last one of a phase stays. unit "bytes" is shown as MiB and GiB. */
+void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64_t done, int64_t total);
 
 /** SIGINT and SIGTERM set *cli_stop (a second one ends the process at once), SIGUSR1 sets *cli_save. */
 void cli_catch_signals(void);

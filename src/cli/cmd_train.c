@@ -43,13 +43,6 @@ static void print_summary(const train_summary *s) {
         printf("logs       %s\n", s->logs);
 }
 
-static int exit_code(int rc) {
-    if (rc == OK)
-        return EXIT_DONE;
-    int code = cli_failed(rc);
-    return rc == E_STOPPED ? 128 + (int)cli_stop : code;
-}
-
 int cmd_train(int argc, char **argv) {
     static config c;
     static train_summary s;
@@ -71,5 +64,5 @@ int cmd_train(int argc, char **argv) {
         print_json(&s);
     else if (rc == OK && !c.trainer.dry_run)
         print_summary(&s);
-    return exit_code(rc);
+    return rc == OK ? EXIT_DONE : cli_stopped(rc);
 }

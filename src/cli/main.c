@@ -21,6 +21,9 @@ static const struct command {
     {"preview", cmd_preview, "a contact sheet of what the network will see"},
     {"bench", cmd_bench, "throughput: of training steps on made-up data, of the image pipeline"},
     {"shapes", cmd_shapes, "write the made-up demo dataset"},
+    {"prepare", cmd_prepare, "ImageNet's official archives as folders"},
+    {"pack", cmd_pack, "a dataset as WebDataset shards"},
+    {"audit", cmd_audit, "what is wrong with a dataset"},
     {"doctor", cmd_doctor, "what this machine has, and what to do about what it lacks"},
 };
 

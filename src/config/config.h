@@ -18,6 +18,9 @@ typedef struct config {
         int val_batch_size;     /* 0: batch_size */
         int workers;            /* --workers; -1: auto */
         int ahead;              /* batches prepared ahead */
+        int read_ahead;         /* shards: batches that the system reads ahead */
+        bool sequential;        /* shards are read one after the other */
+        long long shuffle_buffer;
         bool shuffle;
         char augment[32]; /* "default", "none" */
         double scale_min, scale_max, ratio_min, ratio_max, flip;
@@ -26,6 +29,7 @@ typedef struct config {
         double max_bad; /* fraction of files */
         long long max_pixels;
         int max_scans;
+        bool changed; /* a resume goes on with other data */
         bool drop_last;
     } data;
     struct {

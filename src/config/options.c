@@ -29,7 +29,8 @@
 #define WHOLE_MAX 9007199254740992.0 /* 2^53: every whole number up to here is a double */
 
 const option option_table[] = {
-    TEXT(data, path, "", .alias = "data", .help = "folder that holds train/CLASS/*.jpg and val/CLASS/*.jpg"),
+    TEXT(data, path, "", .alias = "data",
+         .help = "folder that holds train/CLASS/*.jpg and val/CLASS/*.jpg, or shards: *train*.tar and *val*.tar"),
     INT(data, image_size, "224", 8, 4096, .alias = "image-size",
         .help = "side of the square crop that the network sees, pixels"),
     INT(data, resize_size, "0", 0, 8192,
@@ -39,6 +40,12 @@ const option option_table[] = {
     INT(data, workers, "auto", 1, 1024, .alias = "workers", .word = "auto", .word_value = -1,
         .help = "threads that read and decode images"),
     INT(data, ahead, "3", 2, 256, .help = "batches prepared ahead of the trainer"),
+    INT(data, read_ahead, "2", 0, 1024,
+        .help = "shards: batches that the system is asked to read before they are needed; 0: none"),
+    BOOL(data, sequential, "false",
+         .help = "training from shards on a slow network: read one after the other, shuffled by shuffle_buffer alone"),
+    LONG(data, shuffle_buffer, "10000", 1, 4294967295.0,
+         .help = "sequential: an image is drawn from so many that come next; the fewer, the weaker the shuffle"),
     BOOL(data, shuffle, "true", .help = "a new order of the training images in every epoch"),
     CHOICE(data, augment, "default", "default|none",
            .help = "default: random crop and flip; none: training images are prepared like validation images"),
@@ -55,6 +62,7 @@ const option option_table[] = {
     LONG(data, max_pixels, "178956970", 1, WHOLE_MAX,
          .help = "an image of more pixels is not decoded (it counts as unreadable)"),
     INT(data, max_scans, "100", 1, 1000000, .help = "a progressive JPEG of more scans is not decoded"),
+    BOOL(data, changed, "false", .help = "resume although names, sizes or classes of the images have changed"),
     BOOL(data, drop_last, "false", .help = "leave out a short last training batch"),
 
     CHOICE(model, arch, "resnet50", "resnet18|resnet34|resnet50|resnet101|resnet152", .alias = "arch",

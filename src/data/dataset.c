@@ -7,6 +7,8 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "data/dataset_cache.h"
+#include "data/dataset_read.h"
+#include "data/shards.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -99,7 +101,7 @@ static void name_list_sort(name_list *list, size_t first) {
         qsort_r(list->at + first, list->n - first, sizeof *list->at, by_name, list->block.data);
 }
 
-static bool is_image_name(const char *name) {
+bool dataset_is_image_name(const char *name) {
     static const char *const suffixes[] = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
@@ -157,7 +159,7 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, walk
             continue;
         if (entry_is_folder(w, dir, entry))
             TRY(name_list_add(folders, name));
-        else if (is_image_name(name))
+        else if (dataset_is_image_name(name))
             TRY(name_list_add(images, name));
     }
     if (errno != 0)
@@ -323,20 +325,21 @@ done:
     return rc;
 }
 
-/** Reads the folder `root` and all below it. */
-static int read_tree(dataset **out, const char *root) {
+/** Reads the folder `root` and all below it. whole: as dataset_open_whole. */
+static int read_tree(dataset **out, const char *root, bool whole) {
     int rc = OK;
     dataset *d = NULL;
     walk *w = NULL;
     TRY(memory_zeroed(&w, 1, sizeof *w));
     TRY(memory_zeroed(&d, 1, sizeof *d));
     w->d = d;
-    w->keep = true;
+    w->keep = !whole;
     TRY(memory_string(&d->root, root));
     TRY(find_classes(w));
     for (int32_t c = 0; c < d->class_n; c++)
         TRY(read_class(w, c));
-    TRY(check_classes(d));
+    if (!whole)
+        TRY(check_classes(d));
     TRY(memory_resize(&w->names.data, w->names.n, 1)); /* gives back the spare half */
     TRY(memory_resize(&d->name, (size_t)d->image_n, sizeof *d->name));
     TRY(memory_resize(&d->label, (size_t)d->image_n, sizeof *d->label));
@@ -359,14 +362,27 @@ done:
     return rc;
 }
 
-int dataset_open(dataset **out, const char *root, const char *split) {
+static int open_either(dataset **out, const char *root, const char *split, bool whole) {
     int rc = OK;
     char path[PATH_BYTES];
+    shard_list shards = {0};
+    TRY(shard_list_find(&shards, root, split));
+    if (shards.n > 0) {
+        rc = shards_open(out, &shards);
+        goto done;
+    }
     TRY(find_root(path, root, split));
-    if (!dataset_cache_load(out, path))
-        TRY(read_tree(out, path));
+    if (whole || !dataset_cache_load(out, path))
+        TRY(read_tree(out, path, whole));
 done:
+    shard_list_deinit(&shards);
     return rc;
+}
+
+int dataset_open(dataset **out, const char *root, const char *split) { return open_either(out, root, split, false); }
+
+int dataset_open_whole(dataset **out, const char *root, const char *split) {
+    return open_either(out, root, split, true);
 }
 
 void dataset_close(dataset *d) {
@@ -379,13 +395,22 @@ void dataset_close(dataset *d) {
     free(d->names);
     free(d->name);
     free(d->label);
+    shard_files_close(d->files);
+    for (int i = 0; i < d->shard_n; i++)
+        free(d->shard_name[i]);
+    free(d->shard_name);
+    free(d->place);
     free(d->root);
     free(d);
 }
 
 const char *dataset_name(const dataset *d, int64_t i) { return d->names + d->name[i]; }
 
-int dataset_path(char *out, const dataset *d, int64_t i) { return path_join(out, d->root, dataset_name(d, i)); }
+int dataset_path(char *out, const dataset *d, int64_t i) {
+    if (d->place == NULL)
+        return path_join(out, d->root, dataset_name(d, i));
+    return path_format(out, "%s/%s:%s", d->root, d->shard_name[d->place[i].shard], dataset_name(d, i));
+}
 
 /** Appends a class that one side lacks; the first few are enough. */
 static int note_class(text *t, int *count, const char *name) {

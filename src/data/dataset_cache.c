@@ -16,11 +16,12 @@ bool dataset_cache_is_settled(const folder_stamp *stamp) {
     return (int64_t)((uint64_t)(clock_wall() * 1e9) - stamp->modified) >= SETTLED_NS;
 }
 
-static int cache_file(char out[PATH_BYTES], const char *folder, const char *path) {
+int dataset_cache_file(char *out, char *folder, const char *path) {
+    int rc = folder_cache(folder);
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a; the file holds the path itself, too */
     for (const char *p = path; *p != 0; p++)
         h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-    return path_format(out, "%s/index-%016llx", folder, (unsigned long long)h);
+    return rc != OK ? rc : path_format(out, "%s/index-%016llx", folder, (unsigned long long)h);
 }
 
 /** The absolute path without links. Free it. */
@@ -55,8 +56,7 @@ bool dataset_cache_load(dataset **out, const char *root) {
     folder_stamps f = {0};
     dataset *d = NULL;
     TRY(absolute(&path, root));
-    TRY(folder_cache(folder));
-    TRY(cache_file(file, folder, path));
+    TRY(dataset_cache_file(file, folder, path));
     TRY(file_read(&bytes, &n, file, BYTES_MAX));
     TRY(dataset_index_decode(&d, &f, bytes, n, path, root));
     TRY(check_folders(&f, root));
@@ -80,8 +80,7 @@ void dataset_cache_store(const dataset *d, const folder_stamps *f) {
     char folder[PATH_BYTES], file[PATH_BYTES], *path = NULL;
     text t = {0};
     TRY(absolute(&path, d->root));
-    TRY(folder_cache(folder));
-    TRY(cache_file(file, folder, path));
+    TRY(dataset_cache_file(file, folder, path));
     TRY(dataset_index_encode(&t, d, f, path));
     if (t.n > BYTES_MAX)
         goto done;

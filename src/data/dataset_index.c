@@ -2,12 +2,13 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/tar.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1 /* whatever changes the bytes, or what the walk makes of folders, changes this */
+#define VERSION 2 /* whatever changes the bytes, or what the walk makes of folders, changes this */
 #define BYTE_ORDER_MARK 0x01020304u
 
 typedef struct header {
@@ -15,7 +16,10 @@ typedef struct header {
     uint32_t version, byte_order;
     uint64_t bytes, checksum;
     uint64_t path_bytes, folder_n, folder_names_bytes, class_n, class_names_bytes, image_n, names_bytes;
+    uint64_t place_n, lost_n;
 } header;
+
+_Static_assert(sizeof(header) == DATASET_INDEX_HEADER, "as dataset_index.h says");
 
 static const char magic[8] = {'l', 'i', 'n', 'n', 'e', 't', 'i', 'x'};
 
@@ -24,6 +28,10 @@ static uint64_t nanoseconds(struct timespec t) { return (uint64_t)t.tv_sec * 100
 folder_stamp folder_stamp_of(const struct stat *st) {
     return (folder_stamp){
         .inode = (uint64_t)st->st_ino, .modified = nanoseconds(st->st_mtim), .changed = nanoseconds(st->st_ctim)};
+}
+
+folder_stamp shard_stamp_of(const struct stat *st) {
+    return (folder_stamp){.modified = nanoseconds(st->st_mtim), .changed = (uint64_t)st->st_size};
 }
 
 int folder_stamps_add(folder_stamps *f, const char *name, folder_stamp stamp) {
@@ -82,7 +90,9 @@ int dataset_index_encode(text *out, const dataset *d, const folder_stamps *f, co
                 .class_n = (uint64_t)d->class_n,
                 .class_names_bytes = class_names_bytes,
                 .image_n = (uint64_t)d->image_n,
-                .names_bytes = names_bytes};
+                .names_bytes = names_bytes,
+                .place_n = d->place != NULL ? (uint64_t)d->image_n : 0,
+                .lost_n = (uint64_t)d->lost_n};
     memcpy(h.magic, magic, sizeof magic);
     out->n = 0;
     TRY(text_append(out, &h, sizeof h));
@@ -93,6 +103,7 @@ int dataset_index_encode(text *out, const dataset *d, const folder_stamps *f, co
         TRY(text_append(out, d->class_name[c], strlen(d->class_name[c]) + 1));
     TRY(text_append(out, d->class_image_n, (size_t)d->class_n * sizeof *d->class_image_n));
     TRY(text_append(out, d->names, names_bytes));
+    TRY(text_append(out, d->place, (size_t)h.place_n * sizeof *d->place));
     dataset_index_seal((unsigned char *)out->data, out->n);
 done:
     return rc;
@@ -127,7 +138,7 @@ static bool is_strings(const unsigned char *block, uint64_t bytes, uint64_t coun
 /** The parts of an index, in the caller's bytes. */
 typedef struct parts {
     header h;
-    const unsigned char *path, *stamps, *folder_names, *class_names, *class_images, *names;
+    const unsigned char *path, *stamps, *folder_names, *class_names, *class_images, *names, *places;
 } parts;
 
 static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
@@ -144,10 +155,12 @@ static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
            (p->folder_names = take(&c, h->folder_names_bytes, 1)) != NULL &&
            (p->class_names = take(&c, h->class_names_bytes, 1)) != NULL &&
            (p->class_images = take(&c, h->class_n, sizeof(int64_t))) != NULL &&
-           (p->names = take(&c, h->names_bytes, 1)) != NULL && c.n == 0 && is_strings(p->path, h->path_bytes, 1) &&
-           is_strings(p->folder_names, h->folder_names_bytes, h->folder_n) &&
+           (p->names = take(&c, h->names_bytes, 1)) != NULL &&
+           (p->places = take(&c, h->place_n, sizeof(image_place))) != NULL && c.n == 0 &&
+           is_strings(p->path, h->path_bytes, 1) && is_strings(p->folder_names, h->folder_names_bytes, h->folder_n) &&
            is_strings(p->class_names, h->class_names_bytes, h->class_n) && h->class_n <= INT32_MAX &&
-           is_strings(p->names, h->names_bytes, h->image_n) && p->folder_names[0] == 0;
+           is_strings(p->names, h->names_bytes, h->image_n) && (h->place_n == h->image_n || h->place_n == 0) &&
+           (h->place_n > 0 ? h->lost_n <= INT64_MAX / 2 : h->lost_n == 0 && p->folder_names[0] == 0);
 }
 
 /** Names in byte order, without '/'; each with images, together as many as there are. */
@@ -211,6 +224,31 @@ done:
     return rc;
 }
 
+/** Shards: plain names of files; every image lies behind a header and within its shard. */
+static int read_places(dataset *d, const parts *p, const folder_stamps *f) {
+    int rc = OK;
+    const char *name = (const char *)p->folder_names;
+    TRY(memory_zeroed(&d->shard_name, f->n, sizeof *d->shard_name));
+    for (size_t i = 0; i < f->n; i++) {
+        if (name[0] == 0 || strchr(name, '/') != NULL || f->stamp[i].inode != 0 || f->n > INT32_MAX)
+            return fail(E_FORMAT, "a shard of the index");
+        TRY(memory_string(&d->shard_name[i], name));
+        d->shard_n++;
+        name += strlen(name) + 1;
+    }
+    TRY(memory_resize(&d->place, (size_t)d->image_n, sizeof *d->place));
+    memcpy(d->place, p->places, (size_t)d->image_n * sizeof *d->place);
+    for (int64_t i = 0; i < d->image_n; i++) {
+        image_place at = d->place[i];
+        if (at.shard >= f->n || at.offset < TAR_BLOCK || at.offset > f->stamp[at.shard].changed ||
+            at.bytes > f->stamp[at.shard].changed - at.offset)
+            return fail(E_FORMAT, "the place of an image in the index");
+    }
+    d->lost_n = (int64_t)p->h.lost_n;
+done:
+    return rc;
+}
+
 int dataset_index_decode(dataset **out, folder_stamps *f, const unsigned char *bytes, size_t n, const char *path,
                          const char *root) {
     int rc = OK;
@@ -225,6 +263,8 @@ int dataset_index_decode(dataset **out, folder_stamps *f, const unsigned char *b
     TRY(read_classes(d, &p));
     TRY(read_images(d, &p));
     TRY(read_folders(f, &p));
+    if (p.h.place_n > 0)
+        TRY(read_places(d, &p, f));
     *out = d;
     d = NULL; /* now owned by the caller */
 done:

@@ -1,13 +1,14 @@
 /** A dataset's index as bytes, for dataset_cache.c; with the folders it was read from and what shows that one changed.
  *  In the machine's own byte order, one after the other:
  *
- *      header         88 bytes: magic, version, byte order, length, checksum of the rest, sizes of what follows
- *      path           the absolute path of the dataset's folder, 0
+ *      header         104 bytes: magic, version, byte order, length, checksum of the rest, sizes of what follows
+ *      path           the absolute path of the dataset's folder, 0; of shards their split
  *      stamps         (folder_n) folder_stamp
- *      folder names   (folder_n) "CLASS/sub", 0; the first is "", the dataset's folder itself
+ *      folder names   (folder_n) "CLASS/sub", 0; the first is "", the dataset's folder itself. Of shards: their files
  *      class names    (class_n) "CLASS", 0; in byte order
  *      class images   (class_n) int64, each at least 1
- *      image names    (image_n) "CLASS/sub/file.jpg", 0; class by class */
+ *      image names    (image_n) "CLASS/sub/file.jpg", 0; class by class
+ *      places         (place_n) image_place; shards: place_n = image_n, else 0 */
 #ifndef LINNET_DATA_DATASET_INDEX_H
 #define LINNET_DATA_DATASET_INDEX_H
 
@@ -19,9 +20,12 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#define DATASET_INDEX_HEADER 104 /* bytes */
+
 typedef struct folder_stamp {
-    uint64_t inode;
-    uint64_t modified, changed; /* st_mtim, st_ctim: nanoseconds since 1970, modulo 2^64 */
+    uint64_t inode;             /* of a shard, which may be copied: 0 */
+    uint64_t modified, changed; /* st_mtim, st_ctim: nanoseconds since 1970, modulo 2^64; of a shard the second is its
+                                   size */
 } folder_stamp;
 
 /** The folders of a dataset, links followed. {0} is empty. */
@@ -32,6 +36,7 @@ typedef struct folder_stamps {
 } folder_stamps;
 
 folder_stamp folder_stamp_of(const struct stat *st);
+folder_stamp shard_stamp_of(const struct stat *st);
 /** @return 0, E_NOMEM */
 int folder_stamps_add(folder_stamps *f, const char *name, folder_stamp stamp);
 void folder_stamps_deinit(folder_stamps *f);

@@ -41,7 +41,6 @@ void decoder_destroy(decoder *d) {
     if (d == NULL)
         return;
     jpeg_reader_destroy(d->jpeg);
-    arena_deinit(&d->file);
     arena_deinit(&d->whole);
     arena_deinit(&d->work);
     free(d);

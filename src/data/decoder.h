@@ -19,7 +19,6 @@ struct decoder {
     image_limits limits;
     const resample_kernels *kernels;
     jpeg_reader *jpeg;
-    arena file;   /* transform_load: the file */
     arena whole;  /* codecs that decode all at once, and transform_decode_full: the image */
     arena work;   /* filters and rows in flight */
     int w, h;     /* of the open image */

@@ -20,6 +20,7 @@
 #define COLUMN_MARGIN 2
 /* libjpeg picks other upsamplers for very narrow images, so that a crop must not become one. */
 #define NARROWEST_CROP 32
+#define ROW_OFFSET 8
 
 /* Errors leave libjpeg by longjmp. Every function below that calls it sets `jump` first, keeps its state in this
  * struct (never in locals that change after setjmp), and calls nothing else in between. */
@@ -31,7 +32,7 @@ struct jpeg_reader {
     jmp_buf jump;
     int rc; /* what the jump reports */
     const char *name;
-    uint8_t *row; /* one decoded row */
+    uint8_t *row_memory, *row; /* one decoded row */
     size_t row_bytes;
     int skip_pixels; /* of a decoded row, before the region */
     int max_scans;
@@ -113,7 +114,7 @@ void jpeg_reader_destroy(jpeg_reader *j) {
     if (j == NULL)
         return;
     jpeg_reader_close(j);
-    free(j->row);
+    free(j->row_memory);
     free(j);
 }
 
@@ -204,15 +205,18 @@ static void pick_columns(const jpeg_reader *j, crop_box region, JDIMENSION *x, J
     *w = (JDIMENSION)(right - left);
 }
 
+/** libjpeg-turbo's colour conversion writes past the caches where a row is aligned to a vector, and the resampler,
+ * which reads it at once, would wait for memory: so the row is not. */
 static int make_row(jpeg_reader *j) {
-    size_t bytes = (size_t)j->c.image_width * 4 + RESAMPLE_MARGIN;
+    size_t bytes = ROW_OFFSET + (size_t)j->c.image_width * 4 + RESAMPLE_MARGIN;
     if (bytes <= j->row_bytes)
         return OK;
-    uint8_t *row = calloc(bytes, 1);
-    if (row == NULL)
+    uint8_t *memory = calloc(bytes, 1); /* aligned to 16 bytes */
+    if (memory == NULL)
         return fail(E_NOMEM, "%s: no memory for a row of %zu bytes", j->name, bytes);
-    free(j->row);
-    j->row = row; /* now owned by j */
+    free(j->row_memory);
+    j->row_memory = memory; /* now owned by j */
+    j->row = memory + ROW_OFFSET;
     j->row_bytes = bytes;
     return OK;
 }

@@ -6,7 +6,6 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "data/loader_state.h"
-#include "data/sampler.h"
 
 #include <assert.h>
 #include <math.h>
@@ -36,7 +35,7 @@ static void worker_destroy(worker *w) {
     if (w == NULL)
         return;
     decoder_destroy(w->decoder);
-    free(w->bytes);
+    image_buffer_deinit(&w->file);
     free(w);
 }
 
@@ -97,6 +96,7 @@ int loader_open(loader **out, const dataset *d, const loader_options *o) {
     l->claim = l->deliver = l->batches;                                    /* nothing to do until loader_start */
     l->bad_limit = (int64_t)floor(o->max_bad * (double)d->image_n + 1e-6); /* 0.29 * 100 is a little below 29 */
     TRY(memory_zeroed(&l->order, (size_t)d->image_n, sizeof *l->order));
+    TRY(loader_sequence_init(l));
     TRY(memory_zeroed(&l->slot, (size_t)o->ahead, sizeof *l->slot));
     for (int i = 0; i < o->ahead; i++)
         TRY(batch_init(&l->slot[i].batch, o->batch_size, o->transform.size, o->transform.size));
@@ -133,6 +133,10 @@ void loader_close(loader *l) {
     free(l->worker);
     free(l->slot);
     free(l->order);
+    free(l->stream);
+    free(l->by_place);
+    free(l->shards);
+    free(l->shard_first);
     free(l);
 }
 
@@ -149,9 +153,10 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
         bad_clear(&l->slot[i]);
         l->slot[i].state = SLOT_FREE;
     }
-    sampler_epoch(l->order, l->dataset->image_n, l->options.seed, epoch, l->options.shuffle);
     l->epoch = epoch;
+    loader_sequence_start(l);
     l->claim = l->deliver = first;
+    l->advised = first * l->options.batch_size * l->options.ranks;
     l->failed = OK;
     l->drain = false;
     pthread_cond_broadcast(&l->work);

@@ -30,6 +30,9 @@ typedef struct loader_options {
     bool shuffle;
     bool drop_last;  /* leave out a short last batch */
     double max_bad;  /* fraction of files, 0..1 */
+    int read_ahead;  /* shards: batches that the system is asked to read before workers come to them; 0: none */
+    int64_t buffer;  /* shards, with shuffle: they are read one after the other, through a shuffle buffer of so many
+                        images; 0: at random */
     int rank, ranks; /* this rank takes places [b*batch_size*ranks + rank*batch_size, ...) of global batch b;
                         0 and 1 for one process. A short last global batch is split evenly (sizes differ by <= 1);
                         in training a rank that gets none of it is handed a batch with n = 0, to stay in step */

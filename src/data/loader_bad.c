@@ -92,16 +92,18 @@ int bad_commit(loader *l, slot *s) {
 }
 
 int bad_check(const loader *l) {
-    if (l->bad_n <= l->bad_limit)
+    int64_t lost = l->dataset->lost_n; /* by shards; their index has told of it */
+    if (l->bad_n + lost <= l->bad_limit)
         return OK;
-    const char *example = l->bad[0].message;
+    const char *example = lost > 0 ? "see the warnings about its shards" : l->bad[0].message;
     for (int64_t i = 0; i < l->bad_n && example == declared; i++)
         example = l->bad[i].message;
     return fail(
         E_DATA,
         "%lld of the %lld images in %s cannot be read, more than data.max_bad (%g) allows. For example: %.400s. "
         "Mend or remove the files that bad_images.txt lists, or raise data.max_bad",
-        (long long)l->bad_n, (long long)l->dataset->image_n, l->dataset->root, l->options.max_bad, example);
+        (long long)(l->bad_n + lost), (long long)(l->dataset->image_n + lost), l->dataset->root, l->options.max_bad,
+        example);
 }
 
 void bad_clear(slot *s) {

@@ -10,6 +10,7 @@
 #ifndef LINNET_DATA_LOADER_STATE_H
 #define LINNET_DATA_LOADER_STATE_H
 
+#include "data/dataset_read.h"
 #include "data/loader.h"
 
 #include <pthread.h>
@@ -45,15 +46,16 @@ typedef struct worker {
     int number; /* from 0; it takes part while that is below `active` */
     pthread_t thread;
     decoder *decoder;
-    unsigned char *bytes; /* the file; only grows */
-    size_t capacity;
+    image_buffer file;
 } worker;
 
 struct loader {
     const dataset *dataset;
     loader_options options;
-    uint32_t *order; /* (image_n) */
-    int64_t batches; /* of an epoch */
+    uint32_t *order;                      /* (image_n) */
+    uint32_t *stream, *by_place, *shards; /* with a shuffle buffer: (image_n), (image_n), (shard_n); else NULL */
+    int64_t *shard_first;                 /* (shard_n + 1) in by_place */
+    int64_t batches;                      /* of an epoch */
     int64_t bad_limit;
 
     pthread_mutex_t lock;
@@ -67,6 +69,7 @@ struct loader {
     int64_t claim;   /* batch that workers fill */
     int64_t deliver; /* batch that the consumer gets next */
     slot *slot;      /* (ahead) */
+    int64_t advised; /* places of the order, or of the stream, that the system was asked to read */
     double cost_seconds;
     int64_t cost_images; /* places that those went into */
 
@@ -80,6 +83,11 @@ struct loader {
     worker **worker; /* (started) */
     int started;     /* threads that run or rest */
 };
+
+/** What is read one after the other; for loader_open. @return 0, E_OPTION, E_NOMEM */
+int loader_sequence_init(loader *l);
+/** Sets the order of l->epoch. Call while no worker is busy. */
+void loader_sequence_start(loader *l);
 
 /** The thread's main function; `argument` is its worker. */
 void *loader_work(void *argument);

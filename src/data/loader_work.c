@@ -3,21 +3,17 @@
 #include "data/loader_state.h"
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /** One place to fill. */
 typedef struct job {
     slot *slot;
     int place;
+    int64_t advise_from, advise_to; /* places or stream that are to be read ahead, first */
 } job;
 
 /** How the filling of a place ended. */
@@ -40,83 +36,53 @@ static void begin(loader *l, slot *s, int64_t number) {
         pthread_cond_signal(&l->ready);
 }
 
+/** What the system should read ahead once batch `number` is begun: the order up to read_ahead batches further, of a
+ *  stream also what the shuffle buffer holds. */
+static void plan_reading(job *j, loader *l, int64_t number) {
+    const loader_options *o = &l->options;
+    int64_t group = (int64_t)o->batch_size * o->ranks, n = l->dataset->image_n;
+    if (o->read_ahead < 1 || l->dataset->place == NULL)
+        return;
+    int64_t to = (number + 1 + o->read_ahead) * group + (l->stream != NULL ? o->buffer : 0);
+    if (j->advise_to == 0)
+        j->advise_from = l->advised;
+    j->advise_to = l->advised = to < n ? to : n;
+}
+
+/** Of the order only this rank's places: a full batch holds them in one piece. */
+static void read_ahead(const loader *l, const job *j) {
+    const loader_options *o = &l->options;
+    int64_t group = (int64_t)o->batch_size * o->ranks;
+    if (l->stream != NULL) {
+        dataset_advise(l->dataset, l->stream + j->advise_from, j->advise_to - j->advise_from);
+        return;
+    }
+    for (int64_t p = j->advise_from; p < j->advise_to; p += group) {
+        int64_t n = j->advise_to - p < group ? j->advise_to - p : group;
+        int64_t low = n * o->rank / o->ranks, high = n * (o->rank + 1) / o->ranks;
+        dataset_advise(l->dataset, l->order + p + low, high - low);
+    }
+}
+
 /** The next place, in the epoch's order. Call under the lock. */
 static bool take(loader *l, job *out) {
+    *out = (job){0};
     while (!l->drain && l->claim < l->batches) {
         slot *s = &l->slot[l->claim % l->options.ahead];
-        if (s->state == SLOT_FREE)
+        if (s->state == SLOT_FREE) {
             begin(l, s, l->claim);
-        else if (s->state == SLOT_HELD || s->number != l->claim)
+            plan_reading(out, l, l->claim);
+        } else if (s->state == SLOT_HELD || s->number != l->claim) {
             return false; /* the ring is full */
+        }
         if (s->taken < s->places) {
-            *out = (job){.slot = s, .place = s->taken++};
+            out->slot = s;
+            out->place = s->taken++;
             return true;
         }
         l->claim++;
     }
     return false;
-}
-
-/** Whether an error of open or read is about this file (true) or about the process: too many files, no memory. */
-static bool is_about_file(int error) {
-    return error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS && error != EAGAIN;
-}
-
-static int fail_file(int error, const char *path) {
-    if (is_about_file(error))
-        return fail(E_FORMAT, "cannot read %s: %s", path, strerror(error));
-    return fail_errno(error, "cannot read %s", path);
-}
-
-/** Room for `n` bytes; grows by halves, so that it soon grows no more. */
-static int reserve(worker *w, size_t n) {
-    if (n <= w->capacity)
-        return OK;
-    size_t capacity = w->capacity + w->capacity / 2 > n ? w->capacity + w->capacity / 2 : n;
-    int rc = memory_resize(&w->bytes, capacity, 1);
-    if (rc == OK)
-        w->capacity = capacity;
-    return rc;
-}
-
-/** Reads a file into w->bytes. @return 0, E_FORMAT for what is the file's fault, else what stops the loading */
-static int read_image(size_t *out_n, worker *w, const char *path) {
-    int rc = OK;
-    size_t n = 0;
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe named .jpg must not block */
-    if (fd < 0)
-        return fail_file(errno, path);
-    if (fstat(fd, &st) != 0) {
-        rc = fail_file(errno, path);
-        goto done;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        rc = fail(E_FORMAT, "%s is not a regular file", path);
-        goto done;
-    }
-    size_t limit = w->loader->options.limits.max_file_bytes, size = (size_t)st.st_size;
-    if (limit > 0 && size > limit) {
-        rc = fail(E_FORMAT, "%s: %zu bytes, more than the %zu allowed", path, size, limit);
-        goto done;
-    }
-    TRY(reserve(w, size));
-    while (n < size) {
-        ssize_t got = read(fd, w->bytes + n, size - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            rc = fail_file(errno, path);
-            goto done;
-        }
-        if (got == 0)
-            break; /* shrank meanwhile: the decoder will tell */
-        n += (size_t)got;
-    }
-    *out_n = n;
-done:
-    close(fd);
-    return rc;
 }
 
 /** Decodes image `index` into the job's place, with the place's own draws. */
@@ -126,15 +92,12 @@ static int load_image(worker *w, const job *j, int64_t index, uint32_t epoch) {
     batch *b = &j->slot->batch;
     char path[PATH_BYTES];
     size_t n = 0;
-    rc = dataset_path(path, l->dataset, index);
-    if (rc != OK) {
-        rc = fail_context(E_FORMAT, "%s", dataset_name(l->dataset, index));
-        goto done;
-    }
-    TRY(read_image(&n, w, path));
+    const unsigned char *bytes = NULL;
+    TRY(dataset_read(&bytes, &n, &w->file, l->dataset, index, l->options.limits.max_file_bytes));
+    TRY(dataset_path(path, l->dataset, index));
     random_stream r = random_open(l->options.seed, epoch, (uint64_t)(j->slot->first + j->place), RANDOM_CROP);
     uint8_t *pixels = b->pixels + (size_t)j->place * (size_t)b->h * (size_t)b->w * 3;
-    TRY(transform_decode(pixels, w->decoder, w->bytes, n, path, &l->options.transform, &r));
+    TRY(transform_decode(pixels, w->decoder, bytes, n, path, &l->options.transform, &r));
     b->label[j->place] = b->label_b[j->place] = l->dataset->label[index];
     b->mix[j->place] = 1;
     b->index[j->place] = index;
@@ -205,6 +168,8 @@ static void work(worker *w, const job *j) {
     l->busy++;
     pthread_mutex_unlock(&l->lock);
     double begin = cpu_seconds();
+    if (j->advise_to > j->advise_from)
+        read_ahead(l, j);
     int rc = lost ? LEFT_OUT : fill(w, j, epoch);
     double seconds = cpu_seconds() - begin;
     pthread_mutex_lock(&l->lock);

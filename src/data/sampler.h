@@ -9,4 +9,15 @@
  */
 void sampler_epoch(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, bool shuffle);
 
+/** The weaker shuffle of a shuffle buffer, for images that are read one after the other: order[0..n) holds a stream,
+ * and place p takes one of the entries p .. p + buffer - 1 that are not used yet. An image of the stream's end cannot
+ * come early. @param order in: the stream; out: the order. A pure function of the stream and (seed, epoch). */
+void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, int64_t buffer);
+
+/** The stream for it: by_place (n) holds all images as they lie in the shards, shard_first (shard_n + 1) where each
+ *  shard begins there; out come the shards in an order of (seed, epoch), each as it lies.
+ *  @param shards (shard_n) work space */
+void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_place, const int64_t *shard_first,
+                    int shard_n, uint64_t seed, uint32_t epoch);
+
 #endif

@@ -1,15 +1,12 @@
 #define _GNU_SOURCE
 #include "data/transform.h"
 
+#include "base/memory.h"
 #include "base/status.h"
 #include "data/decoder.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 transform transform_default(bool training, int size, int resize) {
     return (transform){.training = training,
@@ -185,8 +182,6 @@ done:
 static int resample_image(uint8_t *pixels, decoder *d, const plan *p, int size) {
     int rc = OK;
     work k = {0};
-    if (p->window.w < size || p->window.h < size)
-        memset(pixels, 0, (size_t)size * (size_t)size * 3); /* CenterCrop pads with black */
     TRY(work_init(&k, d, p));
     if (p->reduce > 1)
         decoder_reduce(d, p->reduce);
@@ -213,6 +208,8 @@ int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, si
             plan_reduce(&p, d->w, d->h);
     } else {
         p = plan_val(d->w, d->h, t->resize, t->size);
+        if (p.window.w < t->size || p.window.h < t->size)
+            memset(pixels, 0, (size_t)t->size * (size_t)t->size * 3); /* CenterCrop pads with black */
     }
     TRY(resample_image(pixels, d, &p, t->size));
 done:
@@ -231,6 +228,26 @@ int transform_decode_crop(uint8_t *pixels, decoder *d, const unsigned char *byte
     }
     plan p = plan_crop(box, size, flip);
     TRY(resample_image(pixels, d, &p, size));
+done:
+    return rc;
+}
+
+int transform_resize(uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                     const char *name, int shorter) {
+    int rc = OK;
+    image_bytes in = {.bytes = bytes, .n = n, .name = name};
+    TRY(decoder_open(d, &in));
+    plan p = plan_val(d->w, d->h, shorter, shorter);
+    p.window = (crop_box){0, 0, p.full_w, p.full_h};
+    p.to_x = p.to_y = 0;
+    rc = memory_resize(pixels, (size_t)p.full_w * (size_t)p.full_h, 3);
+    if (rc != OK) {
+        decoder_end(d, false);
+        goto done;
+    }
+    TRY(resample_image(*pixels, d, &p, p.full_w));
+    *w = p.full_w;
+    *h = p.full_h;
 done:
     return rc;
 }
@@ -257,54 +274,5 @@ done:
         int end = decoder_end(d, rc == OK);
         rc = rc < 0 ? rc : end;
     }
-    return rc;
-}
-
-/** Reads a file into the decoder's own memory. */
-static int load(decoder *d, size_t *n, const char *path) {
-    int rc = OK;
-    struct stat st;
-    size_t got = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return fail_errno(errno, "cannot open %s", path);
-    if (fstat(fd, &st) != 0) {
-        rc = fail_errno(errno, "cannot read %s", path);
-        goto done;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        rc = fail(E_IO, "%s is not a regular file", path);
-        goto done;
-    }
-    if ((uint64_t)st.st_size > d->limits.max_file_bytes) {
-        rc = fail(E_FORMAT, "%s: %lld bytes, more than the %zu allowed", path, (long long)st.st_size,
-                  d->limits.max_file_bytes);
-        goto done;
-    }
-    TRY(decoder_room(&d->file, (size_t)st.st_size));
-    while (got < (size_t)st.st_size) {
-        ssize_t some = read(fd, d->file.base + got, (size_t)st.st_size - got);
-        if (some < 0 && errno == EINTR)
-            continue;
-        if (some < 0) {
-            rc = fail_errno(errno, "cannot read %s", path);
-            goto done;
-        }
-        if (some == 0)
-            break; /* shrank while being read: the decoder will say what is missing */
-        got += (size_t)some;
-    }
-    *n = got;
-done:
-    close(fd);
-    return rc;
-}
-
-int transform_load(uint8_t *pixels, decoder *d, const char *path, const transform *t, random_stream *r) {
-    int rc = OK;
-    size_t n = 0;
-    TRY(load(d, &n, path));
-    TRY(transform_decode(pixels, d, d->file.base, n, path, t, r));
-done:
     return rc;
 }

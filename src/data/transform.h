@@ -50,9 +50,6 @@ void decoder_destroy(decoder *d);
 int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
                      const transform *t, random_stream *r);
 
-/** The same from a file (read into the decoder's own buffer). Also E_IO, E_NOTFOUND. */
-int transform_load(uint8_t *pixels, decoder *d, const char *path, const transform *t, random_stream *r);
-
 /** A crop in whole pixels of the original. */
 typedef struct crop_box {
     int x, y, w, h;
@@ -65,6 +62,11 @@ crop_box transform_random_crop(const transform *t, int w, int h, random_stream *
  *  against torchvision. */
 int transform_decode_crop(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
                           crop_box box, int size, bool flip);
+
+/** The whole image, resized as Pillow does to `shorter` pixels on its shorter side: w x h x 3 RGB in *pixels, which is
+ *  malloc'd memory or NULL before, resized here, and the caller's to free. */
+int transform_resize(uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                     const char *name, int shorter);
 
 /** The whole image as RGB, w x h x 3, into the decoder's scratch (valid until its next use): preview, tests. */
 int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,

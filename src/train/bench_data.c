@@ -2,12 +2,12 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "data/dataset_read.h"
 #include "train/setup.h"
 
 #include <math.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 enum { WARM_IMAGES = 384, SIZES = 1000 };
 
@@ -22,11 +22,10 @@ static double mean_file_bytes(const dataset *d) {
     double sum = 0;
     int64_t n = d->image_n < SIZES ? d->image_n : SIZES, found = 0;
     for (int64_t i = 0; i < n; i++) {
-        char path[PATH_BYTES];
-        struct stat st;
-        if (dataset_path(path, d, i * d->image_n / n) != OK || stat(path, &st) != 0)
+        int64_t bytes = dataset_image_bytes(d, i * d->image_n / n);
+        if (bytes < 0)
             continue;
-        sum += (double)st.st_size;
+        sum += (double)bytes;
         found++;
     }
     return found > 0 ? sum / (double)found : 0;

@@ -1,8 +1,8 @@
 #include "train/mistakes.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/dataset_read.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -96,17 +96,21 @@ int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val) {
     uint8_t pixels[MISTAKES_SIZE * MISTAKES_SIZE * 3];
     transform t = transform_default(false, MISTAKES_SIZE, MISTAKES_SIZE);
     decoder *d = NULL;
-    char path[PATH_BYTES];
+    image_buffer file = {0};
     int rc = OK;
     *out = (sheet){0};
     TRY(decoder_create(&d, NULL));
     TRY(sheet_init(out, m->n, MISTAKES_COLUMNS, MISTAKES_SIZE, 0));
     for (int i = 0; i < m->n; i++) {
-        TRY(dataset_path(path, val, m->list[i].index));
-        if (transform_load(pixels, d, path, &t, NULL) == OK) /* one that has gone meanwhile spoils nothing */
+        const unsigned char *bytes = NULL;
+        size_t n = 0;
+        int64_t index = m->list[i].index; /* one that has gone meanwhile spoils nothing */
+        if (dataset_read(&bytes, &n, &file, val, index, 0) == OK &&
+            transform_decode(pixels, d, bytes, n, dataset_name(val, index), &t, NULL) == OK)
             sheet_put(out, i, pixels);
     }
 done:
+    image_buffer_deinit(&file);
     decoder_destroy(d);
     return rc;
 }

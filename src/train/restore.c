@@ -161,6 +161,24 @@ int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
                          : fail(E_DATA, "%s was trained on more classes than the %d of %s", path, d->class_n, d->root);
 }
 
+/** Other data than those the run has seen are refused, unless the user says that they are meant. */
+static int check_fingerprints(setup *s, const ckpt *c, const char *path) {
+    static const char *const key[] = {"train_fingerprint", "val_fingerprint"}, *const what[] = {"training",
+                                                                                                "validation"};
+    for (int i = 0; i < 2; i++) {
+        const char *then = own_string(c, key[i]), *now = fingerprint_value(&s->fingerprint[i]);
+        if (then[0] == 0 || strcmp(then, now) == 0)
+            continue;
+        if (!s->config->data.changed)
+            return fail(E_DATA,
+                        "%s was trained on other data: names, sizes or classes of the %s images differ (%s then, %s "
+                        "now). If that is meant, resume with --data.changed true",
+                        path, what[i], then, now);
+        log_warn("the %s images are not those that %s was trained on", what[i], path);
+    }
+    return OK;
+}
+
 /** What must be the same for the order of the images to go on. */
 static int check_data(const setup *s, const ckpt *c, const char *path) {
     const config *o = s->config;
@@ -259,6 +277,7 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
         goto done;
     }
     TRY(check_data(s, c, path));
+    TRY(check_fingerprints(s, c, path));
     TRY(snapshot_restore_weights(s, c, path));
     TRY(restore_momentum(s, c, path));
     TRY(restore_best(t, c, f, path));

@@ -58,6 +58,8 @@ loader_options setup_loader_options(const config *c, bool training) {
                         .shuffle = training && c->data.shuffle,
                         .drop_last = training && c->data.drop_last,
                         .max_bad = c->data.max_bad,
+                        .read_ahead = c->data.read_ahead,
+                        .buffer = training && c->data.sequential ? c->data.shuffle_buffer : 0,
                         .rank = 0,
                         .ranks = 1};
     o.transform.augment = strcmp(c->data.augment, "none") != 0;
@@ -127,6 +129,8 @@ int setup_open(setup *s, const config *c) {
     TRY(dataset_open(&s->train, c->data.path, "train"));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     TRY(dataset_same_classes(s->train, s->val));
+    fingerprint_begin(&s->fingerprint[0], s->train);
+    fingerprint_begin(&s->fingerprint[1], s->val);
     TRY(open_engine(s, s->train->class_n));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
     loader_options o = setup_loader_options(c, true);
@@ -269,6 +273,8 @@ done:
 }
 
 void setup_close(setup *s) {
+    for (int i = 0; i < 2; i++)
+        fingerprint_end(&s->fingerprint[i]);
     loader_close(s->train_loader);
     loader_close(s->val_loader);
     engine_destroy(s->engine);

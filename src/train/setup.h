@@ -7,13 +7,15 @@
 #include "data/loader.h"
 #include "engine/engine.h"
 #include "net/net.h"
+#include "train/fingerprint.h"
 #include "train/workers.h"
 
 #include <stdint.h>
 
 typedef struct setup {
-    const config *config; /* borrowed */
-    dataset *train, *val; /* train is NULL for evaluation alone */
+    const config *config;       /* borrowed */
+    dataset *train, *val;       /* train is NULL for evaluation alone */
+    fingerprint fingerprint[2]; /* of train and val; a training run's */
     loader *train_loader, *val_loader;
     net *net;
     engine *engine;

@@ -134,7 +134,7 @@ static int bad_list(text *out, loader *l, const dataset *d) {
 }
 
 /** What only linnet reads: the data's identity, the epoch's sums so far, the batch geometry. */
-static int gather_own(gathered *g, const setup *s, const train_state *t, const run_folder *f) {
+static int gather_own(gathered *g, setup *s, const train_state *t, const run_folder *f) {
     const config *c = s->config;
     ckpt_item *own = g->own;
     int *n = &g->c.own_n, rc = OK;
@@ -148,6 +148,8 @@ static int gather_own(gathered *g, const setup *s, const train_state *t, const r
     add_int(own, n, "image_size", c->data.image_size);
     add_int(own, n, "resize_size", setup_resize(c));
     add_string(own, n, "class_names", text_string(&g->classes));
+    add_string(own, n, "train_fingerprint", fingerprint_value(&s->fingerprint[0]));
+    add_string(own, n, "val_fingerprint", fingerprint_value(&s->fingerprint[1]));
     add_int(own, n, "train_images", s->train->image_n);
     add_int(own, n, "val_images", s->val->image_n);
     add_int(own, n, "seed", (int64_t)c->trainer.seed);
@@ -203,7 +205,7 @@ static void gather_progress(ckpt *c, const setup *s, const train_state *t, const
     snprintf(c->last_path, sizeof c->last_path, "%s", f->last);
 }
 
-int snapshot_save(const char *path, const setup *s, const train_state *t, const topk *kept, const run_folder *f) {
+int snapshot_save(const char *path, setup *s, const train_state *t, const topk *kept, const run_folder *f) {
     gathered *g = NULL;
     int rc = OK;
     TRY(memory_zeroed(&g, 1, sizeof *g));

@@ -9,7 +9,7 @@
 
 /** Writes a checkpoint of the run as it stands. `kept` is the list of best files as it will be once this file is there.
  *  @return 0, E_IO, E_FULL (an older file of that name is intact), E_NOMEM */
-int snapshot_save(const char *path, const setup *s, const train_state *t, const topk *kept, const run_folder *f);
+int snapshot_save(const char *path, setup *s, const train_state *t, const topk *kept, const run_folder *f);
 
 /** Restores weights, statistics, momentum and state from a checkpoint of the same architecture, classes and data. The
  * best files are taken over when the checkpoint lies in the run's own folder.

@@ -87,4 +87,6 @@ printf 'x' >spoilt/train/circle/91.jpg
 run 0 "$LINNET" "${train[@]}" --data spoilt --max-epochs 1 --out mend --data.max_bad 0.2
 grep -q 'circle/91.jpg' mend/logs/resnet18/version_0/bad_images.txt || die "the bad image is not named"
 rm spoilt/train/circle/91.jpg
-run 0 "$LINNET" "${train[@]}" --data spoilt --max-epochs 2 --out mend --data.max_bad 0.2 --resume auto
+run 1 "$LINNET" "${train[@]}" --data spoilt --max-epochs 2 --out mend --data.max_bad 0.2 --resume auto
+says err '--data.changed'
+run 0 "$LINNET" "${train[@]}" --data spoilt --max-epochs 2 --out mend --data.max_bad 0.2 --resume auto --data.changed true

@@ -245,7 +245,7 @@ static void test_damage(void **state) {
     dataset_index_seal(spoilt, n);
     check_ignored(path, spoilt, n, "version");
     memcpy(spoilt, bytes, n);
-    spoilt[88]++; /* the path */
+    spoilt[DATASET_INDEX_HEADER]++; /* the path */
     dataset_index_seal(spoilt, n);
     check_ignored(path, spoilt, n, "path");
     check_ignored(path, (const unsigned char *)"text\n", 5, "text");
@@ -267,11 +267,12 @@ static void test_hostile(void **state) {
     char *real = realpath(train, NULL);
     for (uint64_t i = 0; i < 20000; i++) {
         random_stream r = random_open(3, 0, i, RANDOM_TEST);
-        size_t spoilt_n = random_below(&r, 4) == 0 ? 88 + random_below(&r, n - 88) : n;
+        size_t spoilt_n =
+            random_below(&r, 4) == 0 ? DATASET_INDEX_HEADER + random_below(&r, n - DATASET_INDEX_HEADER) : n;
         spoilt = malloc(spoilt_n); /* of that size, so that a sanitizer sees what is read behind it */
         memcpy(spoilt, bytes, spoilt_n);
         for (uint64_t k = random_below(&r, 3); k < 3; k++) {
-            size_t at = 32 + random_below(&r, random_below(&r, 2) == 0 ? 56 : spoilt_n - 32);
+            size_t at = 32 + random_below(&r, random_below(&r, 2) == 0 ? DATASET_INDEX_HEADER - 32 : spoilt_n - 32);
             spoilt[at] = random_below(&r, 2) == 0 ? (unsigned char)random_u32(&r) : (unsigned char)(spoilt[at] + 1);
         }
         dataset_index_seal(spoilt, spoilt_n);

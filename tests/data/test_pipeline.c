@@ -1,4 +1,4 @@
-/* The loader with the real decoder: what it delivers is what transform_load gives for the image at each place. */
+/* The loader with the real decoder: what it delivers is what transform_decode gives for the image at each place. */
 #include "root.h"
 
 #include "base/file.h"
@@ -42,7 +42,11 @@ static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_
             assert_int_equal(b->index[i], order[place]);
             assert_int_equal(b->label[i], d->label[order[place]]);
             assert_ok(dataset_path(path, d, order[place]));
-            assert_ok(transform_load(pixels, one, path, &o->transform, &r));
+            unsigned char *bytes = NULL;
+            size_t n = 0;
+            assert_ok(file_read(&bytes, &n, path, 0));
+            assert_ok(transform_decode(pixels, one, bytes, n, path, &o->transform, &r));
+            free(bytes);
             assert_memory_equal(b->pixels + (size_t)i * sizeof pixels, pixels, sizeof pixels);
         }
         loader_release(l, b);

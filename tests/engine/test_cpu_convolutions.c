@@ -1,5 +1,6 @@
 /* The cpu engine's convolutions and linear layers against the ref engine: every layer shape of ResNet-50 (the tallest
  * maps cut in height, so that the reference takes seconds) and odd shapes. */
+#include "engine/cpu/kernels.h"
 #include "engine/layer_pair.h"
 
 typedef struct conv_case {
@@ -124,6 +125,7 @@ static void test_teams(void **state) {
     static const int teams[][2] = {{5, 1}, {5, 2}, {5, 3}, {6, 3}, {1, 1}, {1, 2}, {5, 5}, {5, 6}, {9, 8}, {10, 9}};
     static const conv_case shapes[] = {{.in_c = 3, .out_c = 20, .kernel = 7, .stride = 2, .pad = 3},
                                        {.in_c = 40, .out_c = 24, .kernel = 3, .stride = 1, .pad = 1},
+                                       {.in_c = 40, .out_c = 24, .kernel = 1, .stride = 1, .pad = 0},
                                        {.in_c = 16, .out_c = 48, .kernel = 3, .stride = 2, .pad = 1}};
     if (try_bf16() != OK)
         return;
@@ -137,6 +139,17 @@ static void test_teams(void **state) {
             run_team(one, teams[t][0], teams[t][1]);
         net_destroy(one);
     }
+}
+
+/** Where the own kernel computes 1x1 weight gradients, oneDNN's product is still right: other machines have only it. */
+static void test_product_of_onednn(void **state) {
+    (void)state;
+    if (try_bf16() != OK)
+        return;
+    kernels_force(KERNELS_AVX512);
+    run_cases(odd, sizeof odd / sizeof *odd, PRECISION_BF16);
+    run_linear(PRECISION_BF16);
+    kernels_force(KERNEL_LEVELS);
 }
 
 /** A tensor that two convolutions read, and a linear layer's gradient that is the sum of two. */
@@ -155,9 +168,8 @@ static void test_two_readers(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fp32),
-        cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_teams),
+        cmocka_unit_test(test_fp32),        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_teams),       cmocka_unit_test(test_product_of_onednn),
         cmocka_unit_test(test_two_readers),
     };
     odd_alone = argc > 1 && strcmp(argv[1], "odd") == 0;

@@ -18,6 +18,7 @@ INLINE void sums_step(float *s, float *q, const void *x, size_t at, size_t strid
                       int lanes, bool bf16) {
     vf m = load_f32(shift, lanes), a = load_f32(s, lanes), b = load_f32(q, lanes);
     for (int r = 0; r < rows; r++) {
+        fetch_ahead(x, at + (size_t)r * stride, bf16);
         vf v = load_x(x, at + (size_t)r * stride, lanes, bf16) - m;
         a += v;
         b += v * v;
@@ -61,9 +62,12 @@ static void bn_sums(double *sums, const void *x, const float *shift, bn_range r)
 
 INLINE void apply_step(void *y, uint8_t *mask, const void *x, const void *residual, size_t at, const float *factor,
                        int c, bool relu, bool stream, int lanes, bool bf16) {
+    fetch_ahead(x, at, bf16);
     vf v = load_x(x, at, lanes, bf16) * load_f32(factor, lanes) + load_f32(factor + c, lanes);
-    if (residual != NULL)
+    if (residual != NULL) {
+        fetch_ahead(residual, at, bf16);
         v += load_x(residual, at, lanes, bf16);
+    }
     if (relu) {
         uint32_t bits = mask_above_zero(v);
         v = keep_where(v, bits);
@@ -113,9 +117,13 @@ static void bn_apply(void *y, uint8_t *mask, const void *x, const void *residual
 /* ---- backward ---- */
 
 INLINE vf masked_gradient(const bn_gradient *in, size_t at, const uint8_t *mask, int lanes, bool bf16) {
+    fetch_ahead(in->dy[0], at, bf16);
+    fetch_ahead(in->x, at, bf16);
     vf g = load_x(in->dy[0], at, lanes, bf16);
-    if (in->dy[1] != NULL)
+    if (in->dy[1] != NULL) {
+        fetch_ahead(in->dy[1], at, bf16);
         g += load_x(in->dy[1], at, lanes, bf16);
+    }
     return mask != NULL ? keep_where(g, load_mask(mask)) : g;
 }
 

@@ -4,13 +4,16 @@
  *
  * dw comes from oneDNN in its own layout and goes through scratch into the gradient's slot (OIHW). In bf16 the batch is
  * split among the threads by hand for it (weight_parts.h), except for a 1x1 convolution: there dw is a plain product
- * dy^T x, straight into the slot: much faster with AMX, no slower without (bench/results). A stride is taken out first.
+ * dy^T x, straight into the slot; a stride is taken out first. Where there are bf16 products but no tiles of them
+ * (AMX), own kernels compute dw (product.h, taps.h).
  *
  * The forward's copy of the weights stays, since evaluation runs it batch after batch. Backward data wants them in
  * another layout, once for each new version: that copy is made in scratch, where dw was. */
 #include "base/file.h"
 #include "base/status.h"
 #include "engine/cpu/cpu.h"
+#include "engine/cpu/product.h"
+#include "engine/cpu/taps.h"
 #include "engine/cpu/weight_parts.h"
 
 #include <stdlib.h>
@@ -22,7 +25,9 @@ typedef struct conv_node {
     onednn_reorder *pack;                /* weights as data wants them; NULL: as forward does */
     onednn_reorder *unpack, *unpack_add;
     weight_parts *parts;              /* instead of weights */
-    onednn_op *product, *product_add; /* instead of weights and unpack */
+    product_plan own_product;         /* instead of weights and unpack */
+    taps_plan own_taps;               /* or this */
+    onednn_op *product, *product_add; /* or these */
     size_t dy_bytes;                  /* scratch before all else: dy as bf16, or the sum of two dy */
     size_t dw_bytes;                  /* then dw as oneDNN lays it, then oneDNN's own scratch */
     size_t pack_bytes;                /* in their place, later: the packed weights, then oneDNN's own scratch */
@@ -52,13 +57,31 @@ static bool is_product(const onednn_conv *c) {
 /** x as the product reads it: a strided convolution's is thinned out to y's places, in scratch. */
 static tensor_shape thin_shape(const device_layer *l) { return (tensor_shape){l->y.n, l->y.h, l->y.w, l->x.c}; }
 
+static size_t rows_of(tensor_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w; }
+
+/** Whether the device's own kernels compute the layer's weight gradient; if so, plans them. */
+static bool plan_own_weights(const cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
+    conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
+    if (d->kernels->product == NULL || c->x_type != ELEMENT_BF16 || c->groups > 1 || onednn_has_amx())
+        return false;
+    if (is_product(c))
+        n->own_product = product_planned(d->kernels, d->threads, rows_of(l->y), l->y.c, l->x.c);
+    else if (taps_suit(&s))
+        n->own_taps = taps_planned(d->kernels, d->threads, &s);
+    else
+        return false;
+    return true;
+}
+
 static int plan_weights(cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
     int rc = OK;
+    if (is_product(c) && c->stride > 1)
+        n->dw_bytes = memory_round(tensor_count(thin_shape(l)) * element_bytes(c->x_type));
+    if (plan_own_weights(d, n, l, c))
+        return OK;
     if (is_product(c)) {
-        tensor_shape x = thin_shape(l);
-        n->dw_bytes = c->stride > 1 ? memory_round(tensor_count(x) * element_bytes(c->x_type)) : 0;
-        TRY(onednn_product_create(&n->product, d->onednn, c->name, x, l->y, c->x_type, false));
-        return onednn_product_create(&n->product_add, d->onednn, c->name, x, l->y, c->x_type, true);
+        TRY(onednn_product_create(&n->product, d->onednn, c->name, thin_shape(l), l->y, c->x_type, false));
+        return onednn_product_create(&n->product_add, d->onednn, c->name, thin_shape(l), l->y, c->x_type, true);
     }
     TRY(weight_parts_create(&n->parts, d->threads, c));
     if (n->parts == NULL)
@@ -99,6 +122,8 @@ static size_t reorder_scratch(const onednn_reorder *r) { return r != NULL ? oned
 static size_t backward_scratch(const conv_node *n) {
     size_t weights = largest(reorder_scratch(n->unpack), reorder_scratch(n->unpack_add));
     weights = largest(weights, largest(op_scratch(n->product), op_scratch(n->product_add)));
+    weights = largest(weights, n->own_product.kernels != NULL ? product_plan_scratch(&n->own_product) : 0);
+    weights = largest(weights, n->own_taps.kernels != NULL ? taps_plan_scratch(&n->own_taps) : 0);
     weights = largest(weights, n->parts != NULL ? weight_parts_scratch(n->parts) : op_scratch(n->weights));
     weights += n->dw_bytes;
     size_t data = n->pack_bytes + largest(reorder_scratch(n->pack), op_scratch(n->data));
@@ -205,25 +230,38 @@ static void thin(void *context, size_t begin, size_t end) {
     }
 }
 
-/** dw into its slot. `work`: dw_bytes, then oneDNN's scratch. */
+/** dw of a 1x1 convolution into its slot. `work`: dw_bytes, then scratch. */
+static int product_backward(const cpu_device *d, const device_layer *l, const device_buffers *b, void *dy,
+                            const device_params *p, unsigned char *work) {
+    const conv_node *n = l->node;
+    thin_task t = {l, b->x, work, (size_t)l->x.c * sizeof(uint16_t)};
+    bool strided = l->layer->kind == LAYER_CONV && l->layer->stride > 1;
+    void *x = strided ? work : (void *)b->x, *scratch = work + n->dw_bytes;
+    if (strided)
+        team_run(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, TEAM_FORWARD, thin, &t);
+    if (n->own_product.kernels == NULL)
+        return onednn_op_run(p->accumulate ? n->product_add : n->product, x, p->dweight, dy, scratch);
+    product_run(&n->own_product, p->dweight, dy, x, p->accumulate, scratch);
+    return OK;
+}
+
+/** dw into its slot. `work`: dw_bytes, then scratch. */
 static int weights_backward(const cpu_device *d, const device_layer *l, const device_buffers *b, void *dy,
                             const device_params *p, unsigned char *work) {
     const conv_node *n = l->node;
     unsigned char *scratch = work + n->dw_bytes;
     int rc = OK;
-    if (n->product == NULL) {
-        if (n->parts != NULL)
-            TRY(weight_parts_run(n->parts, b->x, work, dy, scratch));
-        else
-            TRY(onednn_op_run(n->weights, (void *)b->x, work, dy, scratch));
-        return onednn_reorder_run(p->accumulate ? n->unpack_add : n->unpack, work, p->dweight, scratch);
+    if (n->product != NULL || n->own_product.kernels != NULL)
+        return product_backward(d, l, b, dy, p, work);
+    if (n->own_taps.kernels != NULL) {
+        taps_run(&n->own_taps, p->dweight, dy, b->x, p->accumulate, scratch);
+        return OK;
     }
-    thin_task t = {l, b->x, work, (size_t)l->x.c * sizeof(uint16_t)};
-    bool strided = l->layer->kind == LAYER_CONV && l->layer->stride > 1;
-    if (strided)
-        team_run(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, TEAM_FORWARD, thin, &t);
-    rc = onednn_op_run(p->accumulate ? n->product_add : n->product, strided ? work : (void *)b->x, p->dweight, dy,
-                       scratch);
+    if (n->parts != NULL)
+        TRY(weight_parts_run(n->parts, b->x, work, dy, scratch));
+    else
+        TRY(onednn_op_run(n->weights, (void *)b->x, work, dy, scratch));
+    TRY(onednn_reorder_run(p->accumulate ? n->unpack_add : n->unpack, work, p->dweight, scratch));
 done:
     return rc;
 }

@@ -43,6 +43,33 @@ typedef struct sgd {
     bool nesterov, first;
 } sgd;
 
+/** dw = dy^T x over rows (pixels) [begin, end), += if add: a part of the weight gradient of a 1x1 convolution. */
+typedef struct product_part {
+    float *dw;          /* (k, c) */
+    const uint16_t *dy; /* k of dy_stride channels a row, bf16 */
+    const uint16_t *x;  /* c channels a row, bf16 */
+    int k, dy_stride, c;
+    size_t begin, end;
+    bool add;
+} product_part;
+
+typedef struct conv_shape {
+    tensor_shape x, y;
+    int kernel, stride, pad;
+} conv_shape;
+
+/** dw (k, c, kernel, kernel) = or += (add) the weight gradient of a convolution, for k of its y.c channels. */
+typedef struct taps_part {
+    const conv_shape *shape;
+    float *dw;          /* of the first of these channels */
+    const uint16_t *dy; /* (n, p, q, y.c) bf16, from the first of these channels on */
+    const uint16_t *x;  /* (n, h, w, c) bf16 */
+    int k;
+    bool add;
+} taps_part;
+
+enum { PRODUCT_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
+
 typedef struct kernels {
     const char *name;
 
@@ -71,6 +98,13 @@ typedef struct kernels {
 
     /** out = bf16(in) */
     void (*to_bf16)(uint16_t *out, const float *in, size_t n);
+
+    /** NULL: this instruction set has no products of bf16. scratch: product_scratch(k, c) bytes, 64-byte aligned. */
+    void (*product)(const product_part *t, void *scratch);
+    size_t (*product_scratch)(int k, int c);
+    /** NULL with product. scratch: taps_scratch(shape, k) bytes, 64-byte aligned. */
+    void (*taps)(const taps_part *t, void *scratch);
+    size_t (*taps_scratch)(const conv_shape *s, int k);
 
     /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);

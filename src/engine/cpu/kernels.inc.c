@@ -7,6 +7,11 @@
 #include "engine/cpu/flat.inc.c"
 #include "engine/cpu/pool.inc.c"
 
+#include "engine/cpu/tile.inc.c"
+
+#include "engine/cpu/product.inc.c"
+#include "engine/cpu/taps.inc.c"
+
 const kernels KERNELS = {
     .name = KERNELS_NAME,
     .load = load,
@@ -19,6 +24,12 @@ const kernels KERNELS = {
     .avgpool = avgpool,
     .avgpool_gradient = avgpool_gradient,
     .to_bf16 = to_bf16,
+#ifdef __AVX512BF16__
+    .product = product,
+    .product_scratch = product_scratch,
+    .taps = taps,
+    .taps_scratch = taps_scratch,
+#endif
     .unscale = unscale,
     .update = update,
 };

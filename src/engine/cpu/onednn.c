@@ -68,14 +68,14 @@ static int fail_status(int status, const char *name, const char *what) {
 static const struct {
     int isa; /* every bit of it is there */
     const char *name;
-    bool bf16;
+    bool bf16, amx;
 } isa_names[] = {
-    {dnnl_cpu_isa_avx512_core_amx, "AVX-512 AMX bf16", true},
-    {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 bf16", true},
-    {dnnl_cpu_isa_avx512_core, "AVX-512", false},
-    {dnnl_cpu_isa_avx2, "AVX2", false},
-    {dnnl_cpu_isa_avx, "AVX", false},
-    {0, "SSE4.1", false},
+    {dnnl_cpu_isa_avx512_core_amx, "AVX-512 AMX bf16", true, true},
+    {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 bf16", true, false},
+    {dnnl_cpu_isa_avx512_core, "AVX-512", false, false},
+    {dnnl_cpu_isa_avx2, "AVX2", false, false},
+    {dnnl_cpu_isa_avx, "AVX", false, false},
+    {0, "SSE4.1", false, false},
 };
 
 static int isa_index(void) {
@@ -86,6 +86,7 @@ static int isa_index(void) {
 }
 
 bool onednn_has_bf16(void) { return isa_names[isa_index()].bf16; }
+bool onednn_has_amx(void) { return isa_names[isa_index()].amx; }
 
 bool onednn_can_bf16(void) {
     return ((int)dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;

@@ -25,6 +25,8 @@ void onednn_close(onednn *o);
 const char *onednn_description(void);
 /** bf16 arithmetic in hardware. */
 bool onednn_has_bf16(void);
+/** bf16 in matrix tiles. */
+bool onednn_has_amx(void);
 /** bf16 at all: AVX-512 can imitate it, slowly. */
 bool onednn_can_bf16(void);
 

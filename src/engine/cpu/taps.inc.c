@@ -1,0 +1,144 @@
+/* The weight gradient of a convolution larger than 1x1: for each place of the kernel (a tap) a product of dy with x,
+ * moved by so much. Pairs are of two images, so that moving does not part them. A block is some rows of y of one pair
+ * of images, or all rows of several pairs; x's rows are packed once for all taps, its margins as zeros, and with a
+ * stride the columns that one tap reads lie side by side. */
+
+#ifdef __AVX512BF16__
+
+enum { TAPS_PAIRS = 392 }; /* in a block, about: many, since each tile of dw is read and written once a block */
+
+/** How the work is cut, and what is packed. */
+typedef struct taps_block {
+    int groups, rows;         /* pairs of images; rows of y */
+    int x_rows, slots, half;  /* packed rows of x a group; columns of each, in `stride` parts of `half` */
+    size_t x_panel, dy_panel; /* words */
+} taps_block;
+
+INLINE int smaller(int a, int b) { return a < b ? a : b; }
+
+static taps_block taps_block_of(const conv_shape *s) {
+    int rows = TAPS_PAIRS / s->y.w, groups = TAPS_PAIRS / (s->y.h * s->y.w);
+    taps_block b = {.groups = groups > 1 ? smaller(groups, (s->x.n + 1) / 2) : 1,
+                    .rows = rows > 1 ? smaller(rows, s->y.h) : 1};
+    b.x_rows = (b.rows - 1) * s->stride + s->kernel;
+    b.half = s->y.w + (s->kernel - 1) / s->stride;
+    b.slots = b.half * s->stride;
+    b.x_panel = panel_words((size_t)b.groups * (size_t)b.x_rows * (size_t)b.slots, TILE_C);
+    b.dy_panel = panel_words((size_t)b.groups * (size_t)b.rows * (size_t)s->y.w, TILE_K);
+    return b;
+}
+
+static size_t taps_dw_words(const conv_shape *s, int k) {
+    return (size_t)s->kernel * (size_t)s->kernel * panels_of(k, TILE_K) * TILE_K * panels_of(s->x.c, TILE_C) * TILE_C;
+}
+
+static size_t taps_dy_words(const taps_block *b, int k) {
+    return panels_of(k, TILE_C) * (TILE_C / TILE_K) * b->dy_panel;
+}
+
+static size_t taps_scratch(const conv_shape *s, int k) {
+    taps_block b = taps_block_of(s);
+    size_t words = taps_dw_words(s, k) + taps_dy_words(&b, k) + panels_of(s->x.c, TILE_C) * b.x_panel;
+    return words * sizeof(uint32_t);
+}
+
+/** Row `h` of x of images n and n + 1, or n alone where it is the last; zeros where there is no such row. */
+INLINE void pack_x_row(uint32_t *out, const taps_part *t, const taps_block *b, int n, int h) {
+    const conv_shape *s = t->shape;
+    size_t c = (size_t)s->x.c, image = (size_t)s->x.h * (size_t)s->x.w * c;
+    bool inside = h >= 0 && h < s->x.h;
+    const uint16_t *row = inside ? t->x + (size_t)n * image + (size_t)h * (size_t)s->x.w * c : NULL;
+    for (int i = 0; i < b->slots; i++) {
+        int w = i - s->pad;
+        uint32_t *to = out + (size_t)(i % s->stride * b->half + i / s->stride) * TILE_C;
+        if (inside && w >= 0 && w < s->x.w) {
+            const uint16_t *pixel = row + (size_t)w * c;
+            pack_pair(to, b->x_panel, pixel, n + 1 < s->x.n ? pixel + image : NULL, s->x.c, true);
+        } else {
+            for (size_t p = 0; p < panels_of(s->x.c, TILE_C); p++)
+                memset(to + p * b->x_panel, 0, TILE_C * sizeof *to);
+        }
+    }
+}
+
+/** Row `h` of dy of images n and n + 1, or n alone where it is the last. */
+INLINE void pack_dy_row(uint32_t *out, const taps_part *t, const taps_block *b, int n, int h) {
+    const conv_shape *s = t->shape;
+    size_t c = (size_t)s->y.c, image = (size_t)s->y.h * (size_t)s->y.w * c;
+    const uint16_t *row = t->dy + (size_t)n * image + (size_t)h * (size_t)s->y.w * c;
+    for (int w = 0; w < s->y.w; w++, row += c)
+        pack_pair(out + (size_t)w * TILE_K, b->dy_panel, row, n + 1 < s->y.n ? row + image : NULL, t->k, false);
+}
+
+/** Images from `n`, rows of y from `row` on. */
+static void pack_block(uint32_t *x, uint32_t *dy, const taps_part *t, const taps_block *b, int n, int row) {
+    const conv_shape *s = t->shape;
+    size_t slots = (size_t)b->slots, width = (size_t)s->y.w;
+    int x_rows = (b->rows - 1) * s->stride + s->kernel;
+    for (int g = 0; g < b->groups; g++) {
+        for (int r = 0; r < x_rows; r++)
+            pack_x_row(x + ((size_t)g * (size_t)b->x_rows + (size_t)r) * slots * TILE_C, t, b, n + 2 * g,
+                       row * s->stride + r - s->pad);
+        for (int r = 0; r < b->rows; r++)
+            pack_dy_row(dy + ((size_t)g * (size_t)b->rows + (size_t)r) * width * TILE_K, t, b, n + 2 * g, row + r);
+    }
+}
+
+static __attribute__((noinline)) void taps_tile(float *out, size_t stride, const uint32_t *a, const uint32_t *b,
+                                                const tile_rows *rows, bool add) {
+    tile(out, stride, a, b, rows, add, NULL);
+}
+
+/** All taps of one block; dw (tap, k, c) in whole tiles. */
+static void taps_of_block(float *dw, const uint32_t *x, const uint32_t *dy, const taps_part *t, const taps_block *b,
+                          bool add) {
+    const conv_shape *s = t->shape;
+    size_t c = panels_of(s->x.c, TILE_C) * TILE_C, k = panels_of(t->k, TILE_K) * TILE_K, slots = (size_t)b->slots;
+    const tile_rows rows = {.outer = b->groups,
+                            .inner = b->rows,
+                            .length = s->y.w,
+                            .outer_step = (size_t)b->x_rows * slots * TILE_C,
+                            .inner_step = (size_t)s->stride * slots * TILE_C};
+    for (size_t j = 0; j < c; j += TILE_C)
+        for (size_t i = 0; i < k; i += TILE_K)
+            for (int r = 0; r < s->kernel; r++)
+                for (int q = 0; q < s->kernel; q++) {
+                    size_t slot = (size_t)r * slots + (size_t)(q % s->stride * b->half + q / s->stride);
+                    float *out = dw + ((size_t)(r * s->kernel + q) * k + i) * c + j;
+                    taps_tile(out, c, dy + i / TILE_K * b->dy_panel, x + j / TILE_C * b->x_panel + slot * TILE_C, &rows,
+                              add);
+                }
+}
+
+/** (tap, k, c) to (k, c, tap). */
+static void taps_unpack(const taps_part *t, const float *dw) {
+    size_t c = panels_of(t->shape->x.c, TILE_C) * TILE_C, tap = panels_of(t->k, TILE_K) * TILE_K * c;
+    size_t taps = (size_t)t->shape->kernel * (size_t)t->shape->kernel, channels = (size_t)t->shape->x.c;
+    for (size_t k = 0; k < (size_t)t->k; k++)
+        for (size_t i = 0; i < channels; i++) {
+            float *out = t->dw + (k * channels + i) * taps;
+            const float *in = dw + k * c + i;
+            for (size_t p = 0; p < taps; p++)
+                out[p] = (t->add ? out[p] : 0) + in[p * tap];
+        }
+}
+
+static void taps(const taps_part *t, void *scratch) {
+    const conv_shape *s = t->shape;
+    taps_block b = taps_block_of(s);
+    float *dw = scratch;
+    uint32_t *dy = (uint32_t *)scratch + taps_dw_words(s, t->k), *x = dy + taps_dy_words(&b, t->k);
+    bool add = false;
+    for (int n = 0; n < s->x.n; n += 2 * b.groups)
+        for (int row = 0; row < s->y.h; row += b.rows) {
+            taps_block some = b;
+            some.groups = smaller(b.groups, (s->x.n - n + 1) / 2);
+            some.rows = smaller(b.rows, s->y.h - row);
+            pack_block(x, dy, t, &some, n, row);
+            taps_of_block(dw, x, dy, t, &some, add);
+            add = true;
+        }
+    taps_unpack(t, dw);
+}
+
+#endif

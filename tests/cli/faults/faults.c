@@ -1,0 +1,94 @@
+/* A preloaded library that makes system calls fail, for tests of what a program does then. LINNET_FAULT is one of
+ *    short             a read gives 700 bytes at most, every third is interrupted (EINTR)
+ *    eio:PART          reads of files whose path contains PART fail with EIO
+ *    full:PART:BYTES   writes to files whose path contains PART fail with ENOSPC once BYTES were written to such files
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_long calls, written;
+
+/** Whether a fault of that kind is asked for, for the file; *rest is what follows its PART. */
+static bool meets(const char *kind, int fd, const char **rest) {
+    const char *fault = getenv("LINNET_FAULT");
+    char link[64], path[PATH_MAX + 1], part[256];
+    size_t n = strlen(kind);
+    if (fault == NULL || strncmp(fault, kind, n) != 0 || fault[n] != ':')
+        return false;
+    size_t part_n = strcspn(fault + n + 1, ":");
+    snprintf(part, sizeof part, "%.*s", (int)part_n, fault + n + 1);
+    *rest = fault + n + 1 + part_n;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t got = readlink(link, path, PATH_MAX);
+    path[got > 0 ? got : 0] = 0;
+    return strstr(path, part) != NULL;
+}
+
+static bool is_short(void) {
+    const char *fault = getenv("LINNET_FAULT");
+    return fault != NULL && strcmp(fault, "short") == 0;
+}
+
+ssize_t pread(int fd, void *to, size_t n, off_t at) {
+    static ssize_t (*real)(int, void *, size_t, off_t);
+    const char *rest;
+    if (real == NULL)
+        real = (ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread");
+    if (meets("eio", fd, &rest)) {
+        errno = EIO;
+        return -1;
+    }
+    if (is_short() && atomic_fetch_add(&calls, 1) % 3 == 2) {
+        errno = EINTR;
+        return -1;
+    }
+    return real(fd, to, is_short() && n > 700 ? 700 : n, at);
+}
+
+ssize_t read(int fd, void *to, size_t n) {
+    static ssize_t (*real)(int, void *, size_t);
+    const char *rest;
+    if (real == NULL)
+        real = (ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
+    if (meets("eio", fd, &rest)) {
+        errno = EIO;
+        return -1;
+    }
+    if (is_short() && atomic_fetch_add(&calls, 1) % 3 == 2) {
+        errno = EINTR;
+        return -1;
+    }
+    return real(fd, to, is_short() && n > 700 ? 700 : n);
+}
+
+static bool is_full(int fd, size_t n) {
+    const char *rest;
+    if (!meets("full", fd, &rest))
+        return false;
+    if (atomic_fetch_add(&written, (long)n) + (long)n <= atol(rest + 1))
+        return false;
+    errno = ENOSPC;
+    return true;
+}
+
+ssize_t pwrite(int fd, const void *from, size_t n, off_t at) {
+    static ssize_t (*real)(int, const void *, size_t, off_t);
+    if (real == NULL)
+        real = (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
+    return is_full(fd, n) ? -1 : real(fd, from, n, at);
+}
+
+ssize_t write(int fd, const void *from, size_t n) {
+    static ssize_t (*real)(int, const void *, size_t);
+    if (real == NULL)
+        real = (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    return is_full(fd, n) ? -1 : real(fd, from, n);
+}

@@ -1,0 +1,52 @@
+/** For tests of bf16 kernels: values, and scratch memory that shows when too much of it is written. */
+#ifndef LINNET_TESTS_BF16_VALUES_H
+#define LINNET_TESTS_BF16_VALUES_H
+
+#include "check.h"
+
+#include "base/memory.h"
+
+/** n values of either sign around 1; others for another `stream`. The caller frees them. */
+static inline uint16_t *bf16_values(size_t n, uint32_t stream) {
+    uint16_t *v = aligned_alloc(64, memory_round(n * sizeof *v));
+    assert_non_null(v);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)(i + 1) * 2654435761u + stream * 40503u;
+        bits ^= bits >> 15;
+        bits *= 2246822519u;
+        v[i] = (uint16_t)(0x3f00 + ((bits >> 9) & 0x80ff));
+    }
+    return v;
+}
+
+static inline double bf16_value(uint16_t bits) {
+    uint32_t wide = (uint32_t)bits << 16;
+    float f;
+    memcpy(&f, &wide, sizeof f);
+    return (double)f;
+}
+
+typedef struct guarded {
+    unsigned char *memory;
+    size_t bytes;
+} guarded;
+
+enum { GUARD_BYTES = 64, GUARD = 0xa5 };
+
+/** At least `bytes`, 64-byte aligned, with a guard behind. */
+static inline guarded guarded_make(size_t bytes) {
+    guarded g = {.bytes = memory_round(bytes)};
+    g.memory = aligned_alloc(64, g.bytes + GUARD_BYTES);
+    assert_non_null(g.memory);
+    memset(g.memory, GUARD, g.bytes + GUARD_BYTES);
+    return g;
+}
+
+/** Fails the test when the guard was written over. */
+static inline void guarded_free(guarded *g) {
+    for (size_t i = 0; i < GUARD_BYTES; i++)
+        assert_int_equal(g->memory[g->bytes + i], GUARD);
+    free(g->memory);
+}
+
+#endif
