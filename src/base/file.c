@@ -243,3 +243,12 @@ double clock_wall(void) {
     clock_gettime(CLOCK_REALTIME, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+int folder_cache(char out[PATH_BYTES]) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache != NULL && cache[0] == '/')
+        return path_join(out, cache, "linnet");
+    if (home != NULL && home[0] == '/')
+        return path_join(out, home, ".cache/linnet");
+    return fail(E_NOTFOUND, "neither XDG_CACHE_HOME nor HOME is an absolute path");
+}

@@ -22,6 +22,9 @@ const char *path_name(const char *path);
 
 /** mkdir -p. */
 int folder_make(const char *path);
+/** $XDG_CACHE_HOME/linnet, or ~/.cache/linnet; as the XDG rules have it, a relative one does not count.
+ *  @return 0, E_NOTFOUND (neither), E_IO (too long) */
+int folder_cache(char out[PATH_BYTES]);
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
 /** Removes a file; one that is not there is no error. */

@@ -165,7 +165,6 @@ static finding pictures(void) {
     return f;
 }
 
-static const char *const cuda_names[] = {"libcuda.so.1", NULL};
 static const char *const mpi_names[] = {"libmpi.so.40", "libmpi.so.12", NULL};
 
 static int examine(finding *f) {
@@ -176,8 +175,7 @@ static int examine(finding *f) {
     f[n++] = engine_state("cpu", "cpu engine");
     f[n++] = engine_state("ref", "ref engine");
     f[n++] = precision_state();
-    f[n++] = library("NVIDIA GPU", cuda_names, "this build has no CUDA engine yet: training uses the CPU",
-                     "no driver: training uses the CPU");
+    f[n++] = engine_state("cuda", "cuda engine");
     f[n++] = watched_gpus();
     f[n++] = library("MPI", mpi_names, "this build trains in one process", "none; training in one process needs none");
     f[n++] = pictures();

@@ -66,6 +66,7 @@ typedef struct config {
         char device[16];                               /* --device: auto, ref, cpu, cuda */
         int devices;                                   /* --devices */
         int threads;                                   /* CPU threads; 0: all */
+        bool tf32;                                     /* 32-true on a GPU, faster and coarser */
         bool recompute;                                /* less memory, a slower step */
         unsigned long long seed;                       /* --seed */
         bool dry_run;

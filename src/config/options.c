@@ -105,6 +105,8 @@ const option option_table[] = {
     CHOICE(trainer, device, "auto", "auto|ref|cpu|cuda", .alias = "device", .help = "where to compute"),
     INT(trainer, devices, "1", 1, 4096, .alias = "devices", .help = "number of devices"),
     INT(trainer, threads, "0", 0, 4096, .alias = "threads", .help = "CPU threads of the computation; 0: all"),
+    BOOL(trainer, tf32, "false",
+         .help = "32-true on a GPU: convolutions round their inputs to TF32: faster, 10 bits of mantissa"),
     BOOL(trainer, recompute, "false",
          .help = "batch norm's outputs are computed again in backward, not kept: less memory, same results, slower"),
     {FIELD(trainer, seed), .type = OPTION_SEED, .initial = "0", .alias = "seed", .help = "start of every random draw"},

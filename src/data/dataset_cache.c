@@ -16,16 +16,6 @@ bool dataset_cache_is_settled(const folder_stamp *stamp) {
     return (int64_t)((uint64_t)(clock_wall() * 1e9) - stamp->modified) >= SETTLED_NS;
 }
 
-/** $XDG_CACHE_HOME/linnet; as the XDG rules have it, a relative one does not count. */
-static int cache_folder(char out[PATH_BYTES]) {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache != NULL && cache[0] == '/')
-        return path_join(out, cache, "linnet");
-    if (home != NULL && home[0] == '/')
-        return path_join(out, home, ".cache/linnet");
-    return fail(E_NOTFOUND, "neither XDG_CACHE_HOME nor HOME is an absolute path");
-}
-
 static int cache_file(char out[PATH_BYTES], const char *folder, const char *path) {
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a; the file holds the path itself, too */
     for (const char *p = path; *p != 0; p++)
@@ -65,7 +55,7 @@ bool dataset_cache_load(dataset **out, const char *root) {
     folder_stamps f = {0};
     dataset *d = NULL;
     TRY(absolute(&path, root));
-    TRY(cache_folder(folder));
+    TRY(folder_cache(folder));
     TRY(cache_file(file, folder, path));
     TRY(file_read(&bytes, &n, file, BYTES_MAX));
     TRY(dataset_index_decode(&d, &f, bytes, n, path, root));
@@ -90,7 +80,7 @@ void dataset_cache_store(const dataset *d, const folder_stamps *f) {
     char folder[PATH_BYTES], file[PATH_BYTES], *path = NULL;
     text t = {0};
     TRY(absolute(&path, d->root));
-    TRY(cache_folder(folder));
+    TRY(folder_cache(folder));
     TRY(cache_file(file, folder, path));
     TRY(dataset_index_encode(&t, d, f, path));
     if (t.n > BYTES_MAX)

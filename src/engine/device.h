@@ -15,8 +15,11 @@ typedef struct device_layer {
     const layer *layer;
     tensor_shape x, y; /* input and output */
     bool training;
-    bool dx_needed; /* false: backward computes the parameter gradients alone */
-    int dy_n;       /* gradients that arrive at the output: 1, or 2 for a tensor with two readers; 0 if !training */
+    bool dx_needed;       /* false: backward computes the parameter gradients alone */
+    bool estimate;        /* only memory is asked for: nothing is measured that takes long */
+    int x_channels;       /* of x in memory: x.c, or more, the rest zeros */
+    size_t weight_offset; /* of the layer's weight in the arenas, elements */
+    int dy_n; /* gradients that arrive at the output: 1, or 2 for a tensor with two readers; 0 if !training */
     /* set by the device's plan function */
     size_t saved_bytes;   /* kept from forward to backward (masks, indices, batch statistics) */
     size_t scratch_bytes; /* used within one call */
@@ -80,6 +83,8 @@ typedef struct device_arenas {
     int range_n;
 } device_arenas;
 
+enum { DEVICE_RESULTS = 2 }; /* posted and not taken, at most */
+
 typedef struct device_ops {
     const char *name;
     element master; /* of the parameter arenas, statistics included */
@@ -90,17 +95,25 @@ typedef struct device_ops {
     const char *(*description)(void *device);
     int (*allocate)(void **out, void *device, size_t bytes); /* zero-filled, 64-byte aligned */
     void (*release)(void *device, void *memory, size_t bytes);
-    size_t (*copy_bytes)(void *device); /* compute copies the device keeps beside the arenas, so far */
-    void *(*queue)(void *device);       /* for comm; NULL function: no queue */
+    size_t (*copy_bytes)(void *device);            /* compute copies the device keeps beside the arenas, so far */
+    int (*memory_free)(size_t *out, void *device); /* bytes of its own memory; NULL: it lives in the host's */
+    void *(*queue)(void *device);                  /* for comm; NULL function: no queue */
 
     element (*element_of)(void *device, layer_kind producer); /* of a tensor and its gradient */
     element (*element_of_input)(void *device);
 
+    /** Channels in memory of an image of c that convolutions alone read, the rest zeros; NULL: c. */
+    int (*padded_channels)(void *device, int c);
+
     device_layer_ops layer[LAYER_KINDS];
 
     int (*set_hyper)(void *device, const engine_hyper *h);
-    /** Normalised pixels into x (n,h,w,3) and labels into the device's own store. */
-    int (*load_batch)(void *device, void *x, const batch *b);
+    int (*set_scaler)(void *device, const engine_scaler *s); /* NULL: has none */
+    /** Before a forward pass or an update, recorded ones included; `written` changes when the host has written weights.
+     * NULL: not needed. */
+    int (*before_step)(void *device, const device_arenas *a, uint64_t written);
+    /** Normalised pixels into x (n,h,w,channels: 3, or padded_channels) and labels into the device's own store. */
+    int (*load_batch)(void *device, void *x, int channels, const batch *b);
     /** An image whose label has a NaN logit counts as wrong; other NaNs rank before all numbers. */
     int (*loss)(void *device, const device_loss *l);
     int (*unscale)(void *device, const device_arenas *a);
@@ -109,6 +122,17 @@ typedef struct device_ops {
     int (*synchronize)(void *device);                     /* waits; NULL: a call ends when its work is done */
     int (*peaks)(void *device, engine_peaks *out);        /* NULL: not known */
     int (*reset_result)(void *device);
+    /** The result as it is here in the queue, into one of DEVICE_RESULTS slots; taking it waits. NULL: calls end when
+     *  their work is done, `result` does. */
+    int (*post_result)(void *device, int slot);
+    int (*take_result)(void *device, int slot, engine_result_data *out);
+
+    /** Between begin and end calls are kept, not run; replay runs them again. *stale: their memory has moved, nothing
+     * was run. NULL: cannot. */
+    int (*record_begin)(void *device);
+    int (*record_end)(void **recording, void *device);
+    int (*replay)(bool *stale, void *device, void *recording);
+    void (*recording_free)(void *device, void *recording);
 
     int (*download)(void *device, void *out, const void *memory, size_t bytes);
     int (*upload)(void *device, void *memory, const void *in, size_t bytes);
@@ -117,6 +141,6 @@ typedef struct device_ops {
     void (*logical_to_slot)(double *slot, const double *in, const param *p);
 } device_ops;
 
-extern const device_ops device_ref, device_cpu; /* the list of engines is in devices.c */
+extern const device_ops device_ref, device_cpu, device_cuda; /* the list of engines is in devices.c */
 
 #endif

@@ -18,6 +18,11 @@ static const known_device known[] = {
 #else
     {"cpu", NULL, "built without oneDNN: install its headers (libdnnl-dev) and build again"},
 #endif
+#ifdef LINNET_CUDA
+    {"cuda", &device_cuda, NULL},
+#else
+    {"cuda", NULL, "built without the CUDA toolkit: install nvcc and cuDNN's headers and build again"},
+#endif
 };
 enum { KNOWN_N = sizeof known / sizeof *known };
 

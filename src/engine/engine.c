@@ -90,7 +90,7 @@ int engine_create(engine **out, const char *device, const net *n, const engine_o
     TRY(memory_zeroed(&e, 1, sizeof *e));
     e->net = n;
     e->options = *o;
-    e->version = 1;
+    e->version = e->written = 1;
     e->process_bytes = host_memory_resident();
     TRY(device_find(&e->ops, device));
     TRY(e->ops->open(&e->device, o));
@@ -137,6 +137,8 @@ engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
     size_t masters = (3 * e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
     size_t staging = e->staging_bytes + e->slot_n * sizeof *e->slot;
+    if (e->ops->memory_free != NULL) /* of a device's memory the host's part is none */
+        return (engine_memory){.parameters = masters + copies, .activations = p != NULL ? p->bytes : 0};
     return (engine_memory){.parameters = masters + copies,
                            .activations = p != NULL ? p->bytes : 0,
                            .library = e->library_bytes + staging,
@@ -146,13 +148,18 @@ engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
 size_t engine_memory_total(const engine_memory *m) { return m->parameters + m->activations + m->library + m->process; }
 
 size_t engine_memory_limit(const engine *e) {
-    (void)e; /* all devices so far live in the host's memory */
+    if (e->ops->memory_free != NULL) {
+        engine_memory m = engine_plan_memory(e, NULL);
+        size_t left = 0;
+        return e->ops->memory_free(&left, e->device) == OK ? left + engine_memory_total(&m) + e->activation_bytes
+                                                           : SIZE_MAX;
+    }
     size_t more = host_memory_available(), now = host_memory_resident();
     return more < SIZE_MAX - now ? now + more : SIZE_MAX;
 }
 
 int engine_set_hyper(engine *e, const engine_hyper *h) {
-    if (!(h->loss_scale > 0))
+    if (!(h->loss_scale > 0) && !(h->loss_scale == 0 && e->ops->set_scaler != NULL))
         return fail(E_OPTION, "loss scale %g: must be positive", h->loss_scale);
     if (h->images < 1)
         return fail(E_OPTION, "a batch of %d images: must be positive", h->images);
@@ -199,15 +206,22 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
                         (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
     double start = profile_clock(e);
     TRY(plan_take_arena(p));
-    TRY(e->ops->load_batch(e->device, plan_address(p, plan_tensor_at(p, NET_INPUT)->block), b));
+    const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
+    TRY(e->ops->load_batch(e->device, plan_address(p, to->block), to->channels, b));
     TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
 done:
     return rc;
 }
 
+int engine_before_step(engine *e) {
+    device_arenas a = engine_arenas(e);
+    return e->ops->before_step != NULL && !e->recording ? e->ops->before_step(e->device, &a, e->written) : OK;
+}
+
 int engine_forward(engine *e, engine_plan *p) {
     int rc = OK;
     TRY(plan_check_holder(p));
+    TRY(engine_before_step(e));
     for (int i = 0; i < e->net->layer_n; i++) {
         double start = profile_clock(e);
         e->params[i].version = e->version;
@@ -284,7 +298,7 @@ done:
     return rc;
 }
 
-static device_arenas arenas(const engine *e) {
+device_arenas engine_arenas(const engine *e) {
     return (device_arenas){.weight = e->weight,
                            .gradient = e->gradient,
                            .momentum = e->momentum,
@@ -294,9 +308,10 @@ static device_arenas arenas(const engine *e) {
 }
 
 int engine_unscale(engine *e) {
-    device_arenas a = arenas(e);
+    device_arenas a = engine_arenas(e);
     double start = profile_clock(e);
     int rc = OK;
+    TRY(engine_before_step(e));
     TRY(e->ops->unscale(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UNSCALE], e, start));
 done:
@@ -304,7 +319,7 @@ done:
 }
 
 int engine_update(engine *e) {
-    device_arenas a = arenas(e);
+    device_arenas a = engine_arenas(e);
     double start = profile_clock(e);
     int rc = OK;
     e->version++; /* whether the device steps or not is not known here */
@@ -313,6 +328,3 @@ int engine_update(engine *e) {
 done:
     return rc;
 }
-
-int engine_result(engine_result_data *out, engine *e) { return e->ops->result(e->device, out); }
-int engine_reset_result(engine *e) { return e->ops->reset_result(e->device); }

@@ -31,6 +31,8 @@ typedef struct engine_options {
     precision precision;   /* the ref engine computes in double whatever this says; with 16-mixed its scaled gradients
                               overflow where those of fp16 do */
     int threads;           /* CPU threads; 0: all cores this process may use */
+    int device_index;      /* which GPU, from 0 */
+    bool tf32;             /* 32-true on a GPU may round the inputs of convolutions to TF32 */
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
@@ -49,10 +51,16 @@ typedef struct engine_hyper {
     bool nesterov;
     bool first_step;        /* momentum buffers are empty: buf = g (undamped) */
     double clip_norm;       /* largest global L2 norm of the unscaled gradient; 0: no clipping */
-    double loss_scale;      /* 1 without scaling */
+    double loss_scale;      /* 1 without scaling; 0: the device's own scaler decides (engine_set_scaler) */
     double label_smoothing; /* 0..1 */
     int images;             /* of the whole (accumulated) batch of this rank: the loss is their mean */
 } engine_hyper;
+
+/** GradScaler's state machine, for a device that runs ahead: it decides on the scale itself. */
+typedef struct engine_scaler {
+    double scale, growth_factor, backoff_factor;
+    long long growth_interval, growth_tracker;
+} engine_scaler;
 
 typedef struct engine_result_data {
     double loss_sum; /* over the images since engine_reset_result, unscaled */
@@ -66,9 +74,9 @@ typedef struct engine_result_data {
 typedef struct engine engine;
 typedef struct engine_plan engine_plan;
 
-/** `device`: "ref" or "cpu". The net must outlive the engine. Weights start as zeros: use engine_init_weights or
- *  engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM,
- *  E_SHAPE (a tensor with more than two readers, or none) */
+/** `device`: "ref", "cpu" or "cuda". The net must outlive the engine. Weights start as zeros: use engine_init_weights
+ * or engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM, E_SHAPE (a tensor with
+ * more than two readers, or none) */
 int engine_create(engine **out, const char *device, const net *n, const engine_options *o);
 void engine_destroy(engine *e);
 
@@ -124,7 +132,20 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags);
 int engine_unscale(engine *e);
 int engine_update(engine *e);
 
+/** Forward, loss and backward of the loaded batch and, after the last micro-batch, unscale and update. A device that
+ *  can records what this queues and replays it from the third call for the same plan and flags on. */
+int engine_step(engine *e, engine_plan *p, unsigned flags);
+
 int engine_result(engine_result_data *out, engine *e);
+/** The result as it is at this place of the queue, to be taken later, in order: at most 2 are on their way. */
+int engine_post_result(engine *e);
+/** The oldest posted result; waits for it. */
+int engine_take_result(engine_result_data *out, engine *e);
+/** Whether calls return before the device is done, so that a result is better taken a step later. */
+bool engine_runs_ahead(const engine *e);
+/** The state of the device's own loss scaler; engine_update moves it on. @return 0, E_UNSUPPORTED (not
+ *  engine_runs_ahead), E_DEVICE */
+int engine_set_scaler(engine *e, const engine_scaler *s);
 int engine_reset_result(engine *e);
 
 /** Parameters (i < net->param_n; logical order OIHW, OI, C) and running statistics (i < net->stats_n; c means, then c

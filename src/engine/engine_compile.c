@@ -26,7 +26,18 @@ static int add_block(engine_plan *p, size_t bytes, int first, int last) {
     return p->block_n++;
 }
 
-static size_t tensor_bytes(const plan_tensor *t) { return tensor_count(t->shape) * element_bytes(t->type); }
+static size_t tensor_bytes(const plan_tensor *t) {
+    return tensor_count(t->shape) / (size_t)t->shape.c * (size_t)t->channels * element_bytes(t->type);
+}
+
+/** Channels of the image batch in memory: padded where convolutions alone read it. */
+static int input_channels(const engine *e, int c) {
+    const tensor_readers *r = readers_of(e, NET_INPUT);
+    for (int i = 0; i < r->n; i++)
+        if (e->net->layer[r->layer[i]].kind != LAYER_CONV || e->net->layer[r->layer[i]].groups > 1)
+            return c;
+    return e->ops->padded_channels != NULL && r->n > 0 ? e->ops->padded_channels(e->device, c) : c;
+}
 
 /** Which layers read their input again in backward: dw = f(x, dy) and BN's xhat = f(x). Pools keep indices. */
 static bool backward_needs_x(layer_kind kind) { return kind == LAYER_CONV || kind == LAYER_LINEAR || kind == LAYER_BN; }
@@ -203,8 +214,10 @@ static int grow_arena(engine_plan *p) {
             e->activation_bytes = p->bytes;
         else if (old > 0 && e->ops->allocate(&e->activation, e->device, old) == OK)
             e->activation_bytes = old;
-        for (int i = 0; i < e->plan_n; i++)
+        for (int i = 0; i < e->plan_n; i++) {
+            plan_forget_steps(e->plan[i]);
             bind(e->plan[i]);
+        }
     }
     if (rc == OK)
         bind(p);
@@ -229,6 +242,7 @@ static int set_shapes(engine_plan *p) {
         bool input = t == NET_INPUT;
         to->shape = input ? (tensor_shape){p->batch, p->h, p->w, n->layer[0].in_c} : shape[t];
         to->type = input ? e->ops->element_of_input(e->device) : e->ops->element_of(e->device, n->layer[t].kind);
+        to->channels = input ? input_channels(e, to->shape.c) : to->shape.c;
         to->gradient[0] = to->gradient[1] = -1;
         if (p->training && (!input || e->options.input_gradient))
             to->gradient_n = readers_of(e, t)->n > 0 ? readers_of(e, t)->n : 1;
@@ -257,6 +271,9 @@ static int prepare_layers(engine_plan *p) {
                                      .x = x->shape,
                                      .y = y->shape,
                                      .training = p->training,
+                                     .estimate = p->estimate,
+                                     .x_channels = x->channels,
+                                     .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
                                      .dx_needed = x->gradient_n > 0,
                                      .dy_n = y->gradient_n};
         TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));
@@ -270,6 +287,7 @@ void plan_destroy(engine_plan *p) {
     if (p == NULL)
         return;
     const device_ops *ops = p->engine->ops;
+    plan_forget_steps(p);
     for (int i = 0; i < p->planned_n; i++)
         if (ops->layer[p->layer[i].layer->kind].destroy != NULL)
             ops->layer[p->layer[i].layer->kind].destroy(p->engine->device, &p->layer[i]);
@@ -287,12 +305,12 @@ static int check_batch(int images, int h, int w) {
 }
 
 /** *out is valid and to be destroyed also after a failure. */
-static int plan_create(engine_plan **out, engine *e, int images, int h, int w, bool training) {
+static int plan_create(engine_plan **out, engine *e, int images, int h, int w, bool training, bool estimate) {
     int rc = OK;
     engine_plan *p = NULL;
     size_t layers = (size_t)e->net->layer_n;
     TRY(memory_zeroed(&p, 1, sizeof *p));
-    *p = (engine_plan){.engine = e, .batch = images, .h = h, .w = w, .training = training};
+    *p = (engine_plan){.engine = e, .batch = images, .h = h, .w = w, .training = training, .estimate = estimate};
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
     TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
     TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
@@ -317,7 +335,7 @@ int engine_plan_bytes(size_t *out, engine *e, int images, int h, int w, bool tra
     size_t library = e->library_bytes;
     *out = 0;
     TRY(check_batch(images, h, w));
-    TRY(plan_create(&p, e, images, h, w, training));
+    TRY(plan_create(&p, e, images, h, w, training, true));
     *out = p->bytes;
 done:
     plan_destroy(p);
@@ -338,7 +356,7 @@ int engine_compile(engine_plan **out, engine *e, int images, int h, int w, bool 
     }
     TRY(check_batch(images, h, w));
     TRY(memory_resize(&e->plan, (size_t)e->plan_n + 1, sizeof *e->plan));
-    TRY(plan_create(&p, e, images, h, w, training));
+    TRY(plan_create(&p, e, images, h, w, training, false));
     TRY(grow_arena(p));
     e->plan[e->plan_n++] = p; /* now owned by e */
     *out = p;

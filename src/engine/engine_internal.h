@@ -39,8 +39,9 @@ typedef struct bucket {
 typedef struct plan_tensor {
     tensor_shape shape;
     element type;
-    int block; /* values */
-    int again; /* values that backward reads; another block than `block` when they are recomputed */
+    int channels; /* in memory: shape.c, or more for a padded image */
+    int block;    /* values */
+    int again;    /* values that backward reads; another block than `block` when they are recomputed */
     bool recomputed;
     int gradient[2]; /* blocks, by slot; -1: none */
     int gradient_n;
@@ -52,10 +53,20 @@ typedef struct plan_layer {
     device_buffers forward, backward, recompute; /* addresses, renewed when the arena moves */
 } plan_layer;
 
+/** A step of one plan and one set of flags. */
+typedef struct plan_recording {
+    void *recording; /* the device's; NULL: none */
+    int runs;        /* without one */
+    bool failed;     /* the device cannot record it */
+} plan_recording;
+
+enum { STEP_KINDS = 4 }; /* values of engine_backward's flags */
+
 struct engine_plan {
     engine *engine; /* its owner */
     int batch, h, w;
     bool training;
+    bool estimate;       /* made for its size alone */
     device_layer *layer; /* (layer_n) */
     int planned_n;       /* layers whose plan function has succeeded */
     plan_layer *run;     /* (layer_n) */
@@ -63,6 +74,7 @@ struct engine_plan {
     plan_block *block;
     int block_n;
     size_t bytes; /* of the arena */
+    plan_recording step[STEP_KINDS];
 };
 
 struct engine {
@@ -74,9 +86,13 @@ struct engine {
 
     void *weight, *gradient, *momentum, *stats; /* arenas of ops->master */
     uint64_t version;                           /* of the weights */
-    device_params *params;                      /* (layer_n) */
-    tensor_readers *readers;                    /* (layer_n + 1): NET_INPUT first */
-    layer_slots *slots;                         /* (layer_n) */
+    uint64_t written;                           /* how often the host has written weights, from 1 */
+    bool recording;                             /* calls are kept, not run */
+    engine_result_data posted[DEVICE_RESULTS];  /* of devices that do not run ahead */
+    unsigned posted_n, taken_n;
+    device_params *params;   /* (layer_n) */
+    tensor_readers *readers; /* (layer_n + 1): NET_INPUT first */
+    layer_slots *slots;      /* (layer_n) */
     update_range *range;
     int range_n;
     bucket *bucket; /* from the table's end to its start */
@@ -103,6 +119,12 @@ int device_find(const device_ops **out, const char *name);
 /** Readers, slots, update ranges and buckets: what follows from the net alone. @return 0, E_SHAPE, E_NOMEM */
 int engine_analyse(engine *e);
 void plan_destroy(engine_plan *p);
+/** Frees what was recorded: its addresses are no longer right. */
+void plan_forget_steps(engine_plan *p);
+/** The arenas as the device's functions take them. */
+device_arenas engine_arenas(const engine *e);
+/** Before a forward pass or an update: the device renews what follows from the weights. */
+int engine_before_step(engine *e);
 /** Fails when another plan has run since p's batch was loaded. */
 int plan_check_holder(const engine_plan *p);
 /** A new batch goes into p's input. @return 0, E_NOMEM (an arena that could not grow is gone) */

@@ -39,6 +39,33 @@ done:
     return rc;
 }
 
+/** A tensor whose channels may be padded in memory: `wide` of them for every `narrow`. */
+static int download_tensor(double *out, engine *e, const void *memory, const plan_tensor *t) {
+    size_t narrow = (size_t)t->shape.c, wide = (size_t)t->channels, rows = tensor_count(t->shape) / narrow;
+    int rc = OK;
+    if (wide == narrow)
+        return download(out, e, memory, t->type, rows * narrow);
+    TRY(stage(e, 0, rows * wide));
+    TRY(download(e->slot, e, memory, t->type, rows * wide));
+    for (size_t i = 0; i < rows * narrow; i++)
+        out[i] = e->slot[i / narrow * wide + i % narrow];
+done:
+    return rc;
+}
+
+static int upload_tensor(engine *e, void *memory, const double *in, const plan_tensor *t) {
+    size_t narrow = (size_t)t->shape.c, wide = (size_t)t->channels, rows = tensor_count(t->shape) / narrow;
+    int rc = OK;
+    if (wide == narrow)
+        return upload(e, memory, in, t->type, rows * narrow);
+    TRY(stage(e, 0, rows * wide));
+    for (size_t i = 0; i < rows * wide; i++)
+        e->slot[i] = i % wide < narrow ? in[i / wide * narrow + i % wide] : 0;
+    TRY(upload(e, memory, e->slot, t->type, rows * wide));
+done:
+    return rc;
+}
+
 /** Place of a parameter or of a layer's statistics; *slot: the parameter where an order of its own is possible. */
 static int locate(void **memory, size_t *n, const param **slot, engine *e, engine_what what, int i) {
     void *base = NULL;
@@ -86,8 +113,10 @@ int engine_write(engine *e, engine_what what, int i, const double *values) {
     size_t n = 0;
     const param *slot = NULL;
     TRY(locate(&memory, &n, &slot, e, what, i));
-    if (what == ENGINE_WEIGHT)
+    if (what == ENGINE_WEIGHT) {
         e->version++;
+        e->written++;
+    }
     if (slot == NULL || e->ops->logical_to_slot == NULL)
         return upload(e, memory, values, e->ops->master, n);
     TRY(stage(e, 0, n));
@@ -185,6 +214,7 @@ int engine_snapshot_put(engine *e, const engine_snapshot *s) {
     int rc = OK;
     state_arenas(part, e);
     e->version++;
+    e->written++;
     for (int i = 0; i < STATE_ARENAS; at += part[i++].bytes)
         TRY(e->ops->upload(e->device, part[i].memory, s->bytes + at, part[i].bytes));
 done:
@@ -209,27 +239,29 @@ int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
     if (t != e->net->layer_n - 1 && !e->options.keep_tensors)
         return fail(E_OPTION, "tensor %d shares its memory: set keep_tensors to read it", t);
     const plan_tensor *from = plan_tensor_at(p, t);
-    TRY(download(out, e, plan_address(p, from->block), from->type, tensor_count(from->shape)));
+    TRY(download_tensor(out, e, plan_address(p, from->block), from));
 done:
     return rc;
 }
 
 int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t) {
     int rc = OK;
+    double *second = NULL;
     TRY(check_tensor(e, p, t));
     const plan_tensor *from = plan_tensor_at(p, t);
     size_t n = tensor_count(from->shape);
     if (!e->options.keep_tensors || from->gradient_n == 0)
         return fail(E_OPTION, "tensor %d keeps no gradient: it needs keep_tensors, a training plan%s", t,
                     t == NET_INPUT ? " and input_gradient" : "");
-    TRY(download(out, e, plan_address(p, from->gradient[0]), from->type, n));
+    TRY(download_tensor(out, e, plan_address(p, from->gradient[0]), from));
     if (from->gradient_n == 2) {
-        TRY(stage(e, 0, n));
-        TRY(download(e->slot, e, plan_address(p, from->gradient[1]), from->type, n));
+        TRY(memory_zeroed(&second, n, sizeof *second));
+        TRY(download_tensor(second, e, plan_address(p, from->gradient[1]), from));
         for (size_t i = 0; i < n; i++)
-            out[i] += e->slot[i];
+            out[i] += second[i];
     }
 done:
+    free(second);
     return rc;
 }
 
@@ -237,7 +269,7 @@ int engine_write_input(engine *e, engine_plan *p, const double *x) {
     const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
     int rc = OK;
     TRY(plan_take_arena(p));
-    TRY(upload(e, plan_address(p, to->block), x, to->type, tensor_count(to->shape)));
+    TRY(upload_tensor(e, plan_address(p, to->block), x, to));
 done:
     return rc;
 }

@@ -20,11 +20,7 @@ static int one_step(engine *e, engine_plan *p, const batch *b) {
     engine_result_data r;
     int rc = OK;
     TRY(engine_load_batch(e, p, b));
-    TRY(engine_forward(e, p));
-    TRY(engine_loss(e, p));
-    TRY(engine_backward(e, p, ENGINE_FIRST | ENGINE_LAST));
-    TRY(engine_unscale(e));
-    TRY(engine_update(e));
+    TRY(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
     TRY(engine_result(&r, e));
 done:
     return rc;

@@ -20,7 +20,7 @@ static int one_step(double *loss, setup *s, train_state *t, double lr) {
         TRY(loader_start(s->train_loader, (uint32_t)t->epoch, 0));
     }
     t->schedule = (schedule){.state = {.kind = CKPT_SCHEDULE_NONE, .base_lr = lr, .last_lr = lr}};
-    TRY(train_step(&r, s, t));
+    TRY(train_step(&r, s, t, true));
     *loss = metrics_loss(&r.metrics);
 done:
     return rc;

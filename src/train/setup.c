@@ -16,7 +16,9 @@ static int cores(void) {
 
 /** "auto" resolved: the device that will be used. */
 static const char *device_name(const config *c) {
-    return strcmp(c->trainer.device, "auto") == 0 ? "cpu" : c->trainer.device;
+    if (strcmp(c->trainer.device, "auto") != 0)
+        return c->trainer.device;
+    return engine_unavailable("cuda") == NULL ? "cuda" : "cpu";
 }
 
 int setup_resize(const config *c) {
@@ -29,7 +31,8 @@ int setup_resize(const config *c) {
 static int choose_precision(precision *out, const config *c, const char *device) {
     const char *name = c->trainer.precision;
     if (strcmp(name, "auto") == 0) {
-        *out = strcmp(device, "cpu") == 0 && engine_has_bf16() ? PRECISION_BF16 : PRECISION_32;
+        bool cpu_bf16 = strcmp(device, "cpu") == 0 && engine_has_bf16();
+        *out = strcmp(device, "cuda") == 0 ? PRECISION_16 : cpu_bf16 ? PRECISION_BF16 : PRECISION_32;
         return OK;
     }
     for (precision p = PRECISION_32; p <= PRECISION_16; p++) {
@@ -81,6 +84,7 @@ static int open_engine(setup *s, int classes) {
     o.precision = s->precision;
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : cores();
     o.recompute = c->trainer.recompute;
+    o.tf32 = c->trainer.tf32;
     for (int i = 0; i < 3; i++) {
         o.mean[i] = (float)c->data.mean[i];
         o.std[i] = (float)c->data.std[i];

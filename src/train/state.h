@@ -31,6 +31,13 @@ static inline double metrics_top5(const metrics *m) {
     return m->images > 0 ? (double)m->top5 / (double)m->images : NAN;
 }
 
+/** A step whose result has not been taken yet. */
+typedef struct pending_step {
+    bool on;
+    int64_t step; /* global_step before it */
+    double lr;
+} pending_step;
+
 typedef struct train_state {
     int64_t epoch;          /* in progress, from 0 */
     int64_t batch_in_epoch; /* batches of it done */
@@ -38,6 +45,7 @@ typedef struct train_state {
     int64_t global_step;    /* optimizer steps done */
     bool momentum;          /* the optimizer has momentum: false before the first step */
     bool in_step;           /* a step has begun and is not done, or failed: not a state to save */
+    pending_step pending;   /* not saved: train_settle comes first */
     int64_t batches_seen;   /* training forward passes: batch norm's num_batches_tracked */
     metrics train;          /* of the epoch so far */
     metrics val;            /* of the last validation */

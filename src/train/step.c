@@ -31,7 +31,7 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
                           .images = images};
 }
 
-/** Load, forward, loss, backward of one micro-batch. */
+/** Load, forward, loss, backward of one micro-batch; after the last one the update. */
 static int micro_batch(setup *s, train_state *t, unsigned flags) {
     batch *b = NULL;
     engine_plan *p = NULL;
@@ -46,38 +46,69 @@ static int micro_batch(setup *s, train_state *t, unsigned flags) {
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));
     loader_release(s->train_loader, b);
-    b = NULL;          /* now owned by the loader */
-    t->in_step = true; /* from here on the running statistics change */
-    TRY(engine_forward(s->engine, p));
-    TRY(engine_loss(s->engine, p));
-    TRY(engine_backward(s->engine, p, flags));
+    b = NULL;                              /* now owned by the loader */
+    t->in_step = true;                     /* from here on the running statistics change */
+    TRY(engine_step(s->engine, p, flags)); /* after the last: all-reduce, unscale, check, clip, update */
 done:
     if (b != NULL)
         loader_release(s->train_loader, b);
     return rc;
 }
 
-int train_step(step_result *out, setup *s, train_state *t) {
-    engine_hyper h = step_hyper(s, t);
+/** The step's outcome goes into the state. */
+static int settle(step_result *out, setup *s, train_state *t) {
     engine_result_data r;
+    int rc = OK;
+    TRY(engine_take_result(&r, s->engine));
+    *out = (step_result){.metrics = step_metrics(&r),
+                         .step = t->pending.step,
+                         .lr = t->pending.lr,
+                         .grad_norm = r.grad_norm,
+                         .scale = scaler_scale(&t->scaler),
+                         .finite = r.finite};
+    t->pending.on = false;
+    scaler_update(&t->scaler, r.finite);
+    t->in_step = !r.finite && !t->scaler.on;
+    t->momentum = t->momentum || r.finite;
+    metrics_add(&t->train, &out->metrics);
+done:
+    return rc;
+}
+
+int train_settle(step_result *out, setup *s, train_state *t) {
+    *out = (step_result){.finite = true};
+    return t->pending.on ? settle(out, s, t) : OK;
+}
+
+/** A device that runs ahead moves its scaler on by itself; the state here follows, and is the same where no result is
+ *  still to come. */
+static int hand_over_scaler(engine_hyper *h, const setup *s, const train_state *t) {
+    const ckpt_scaler *c = &t->scaler.state;
+    engine_scaler now = {c->scale, c->growth_factor, c->backoff_factor, c->growth_interval, c->growth_tracker};
+    if (!t->scaler.on || !engine_runs_ahead(s->engine))
+        return OK;
+    h->loss_scale = 0;
+    return t->pending.on ? OK : engine_set_scaler(s->engine, &now);
+}
+
+int train_step(step_result *out, setup *s, train_state *t, bool wait) {
+    engine_hyper h = step_hyper(s, t);
     int n = micro_batches(s, t->batch_in_epoch);
     int rc = OK;
+    TRY(hand_over_scaler(&h, s, t));
     TRY(engine_reset_result(s->engine));
     TRY(engine_set_hyper(s->engine, &h));
     for (int i = 0; i < n; i++)
         TRY(micro_batch(s, t, (i == 0 ? ENGINE_FIRST : 0u) | (i == n - 1 ? ENGINE_LAST : 0u)));
-    TRY(engine_unscale(s->engine));
-    TRY(engine_update(s->engine));
-    TRY(engine_result(&r, s->engine));
-    *out = (step_result){
-        .metrics = step_metrics(&r), .lr = h.lr, .grad_norm = r.grad_norm, .scale = h.loss_scale, .finite = r.finite};
-    scaler_update(&t->scaler, r.finite);
-    t->in_step = !r.finite && !t->scaler.on;
-    t->momentum = t->momentum || r.finite;
+    TRY(engine_post_result(s->engine));
+    t->in_step = false;
+    TRY(train_settle(out, s, t)); /* the step before */
+    t->pending = (pending_step){.on = true, .step = t->global_step, .lr = h.lr};
     t->global_step++;
     t->batches_seen += n;
     t->batch_in_epoch += n;
-    metrics_add(&t->train, &out->metrics);
+    if (wait || !t->momentum || !engine_runs_ahead(s->engine))
+        TRY(settle(out, s, t));
 done:
     return rc;
 }

@@ -19,9 +19,46 @@ typedef struct epoch_clock {
     int64_t warm_batches; /* batches done then */
 } epoch_clock;
 
+/** With a loss scaler the step was skipped; else the run ends. */
+static int not_finite(train_run_state *r, const step_result *step) {
+    const char *last = r->summary->last;
+    if (r->state.scaler.on) {
+        logbook_event(&r->logbook, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
+                      step->scale, scaler_scale(&r->state.scaler));
+        return OK;
+    }
+    return fail(E_NONFINITE,
+                "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made; %s%s. Try a lower "
+                "optimizer.lr or a warm-up",
+                (long long)step->step, metrics_loss(&step->metrics), step->lr,
+                last[0] != 0 ? "last good checkpoint: " : "there is no checkpoint yet", last);
+}
+
+/** A step's result, as soon as it is there. */
+static int count_step(train_run_state *r, const step_result *step) {
+    int rc = OK;
+    if (!step->finite)
+        TRY(not_finite(r, step));
+    r->summary->images += step->metrics.images;
+done:
+    return rc;
+}
+
+static int settle(train_run_state *r) {
+    step_result step;
+    int rc = OK;
+    TRY(train_settle(&step, &r->setup, &r->state));
+    TRY(count_step(r, &step));
+done:
+    return rc;
+}
+
 static int save_last(train_run_state *r) {
+    int rc = settle(r);
+    if (rc != OK)
+        return rc;
     r->saving = true;
-    int rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
+    rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
     if (rc == OK)
         snprintf(r->summary->last, sizeof r->summary->last, "%s", r->folder.last);
     r->saving = rc != OK;
@@ -113,34 +150,30 @@ done:
     return rc;
 }
 
-/** With a loss scaler the step was skipped; else the run ends. */
-static int not_finite(train_run_state *r, const step_result *step) {
-    const char *last = r->summary->last;
-    if (r->state.scaler.on) {
-        logbook_event(&r->logbook, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
-                      step->scale, scaler_scale(&r->state.scaler));
-        return OK;
-    }
-    return fail(E_NONFINITE,
-                "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made; %s%s. Try a lower "
-                "optimizer.lr or a warm-up",
-                (long long)r->state.global_step - 1, metrics_loss(&step->metrics), step->lr,
-                last[0] != 0 ? "last good checkpoint: " : "there is no checkpoint yet", last);
+/** Whether what follows this step asks for its result: a log, a checkpoint, the epoch's end. */
+static bool needs_result(const train_run_state *r) {
+    const config *c = r->setup.config;
+    int64_t next = r->state.global_step + 1;
+    return next % c->trainer.log_every_n_steps == 0 ||
+           (c->checkpoint.every_n_steps > 0 && next % c->checkpoint.every_n_steps == 0) ||
+           r->state.batch_in_epoch + c->trainer.accumulate >= r->setup.train_batches;
 }
 
 static int one_step(train_run_state *r, epoch_clock *k) {
     step_result step;
     int64_t before = r->state.batch_in_epoch;
+    long long images = r->summary->images;
+    bool wait = needs_result(r);
     int rc = OK;
-    TRY(train_step(&step, &r->setup, &r->state));
-    if (!step.finite) {
-        TRY(not_finite(r, &step));
-    }
-    k->images += step.metrics.images;
+    if (wait)
+        TRY(settle(r));
+    TRY(train_step(&step, &r->setup, &r->state, wait));
+    TRY(count_step(r, &step));
+    images = r->summary->images - images;
+    k->images += images;
     k->batches += r->state.batch_in_epoch - before;
-    r->summary->images += step.metrics.images;
     predict(r, k);
-    workers_count(&r->setup.workers, r->setup.train_loader, step.metrics.images);
+    workers_count(&r->setup.workers, r->setup.train_loader, images);
     progress_state shown = shown_state(r, k);
     progress_update(r->progress, &shown);
     TRY(after_step(r, &step));

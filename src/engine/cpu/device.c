@@ -135,7 +135,8 @@ static void load_task(void *context, size_t begin, size_t end) {
     d->kernels->load(t->x, t->pixels, table, 3 * begin, 3 * end, d->bf16);
 }
 
-static int load_batch(void *device, void *x, const batch *b) {
+static int load_batch(void *device, void *x, int channels, const batch *b) {
+    (void)channels;
     cpu_device *d = device;
     int rc = OK;
     size_t n = (size_t)b->n;

@@ -75,7 +75,8 @@ done:
     return rc;
 }
 
-static int load_batch(void *device, void *x, const batch *b) {
+static int load_batch(void *device, void *x, int channels, const batch *b) {
+    (void)channels;
     ref_device *d = device;
     double *out = x;
     int rc = OK;

@@ -1,0 +1,240 @@
+/* Finding, measuring and running a convolution. */
+#include "engine/cuda/convolution.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "engine/cuda/backend.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct convolution {
+    char key[CHOICE_KEY];
+    bool estimate; /* its candidate is not measured */
+    operation_graph graph;
+    cudnnBackendDescriptor_t candidate, plan;
+    size_t workspace;
+};
+
+static const size_t largest_workspace = (size_t)1 << 30;
+
+static void make_key(char key[CHOICE_KEY], const cuda_device *d, const convolution_shape *s, convolution_pass pass) {
+    static const char *const passes[] = {"forward", "data", "weights"};
+    static const char *const types[] = {"f64", "f32", "bf16", "f16"};
+    snprintf(key, CHOICE_KEY, "%s-%s%s-%s-n%d-%dx%dx%d-%dx%dx%d-k%d-s%d-p%d-g%d", passes[pass], types[s->type],
+             s->type == ELEMENT_F32 && d->options.tf32 ? "tf32" : "",
+             types[pass == CONVOLUTION_WEIGHTS ? s->dw : s->type], s->x.n, s->x.h, s->x.w, s->x.c, s->y.h, s->y.w,
+             s->y.c, s->kernel, s->stride, s->pad, s->groups);
+}
+
+void convolution_destroy(const cuda_device *d, convolution *c) {
+    if (c == NULL)
+        return;
+    backend_destroy(d, &c->plan);
+    backend_destroy(d, &c->candidate);
+    graph_close(&c->graph, d);
+    free(c);
+}
+
+size_t convolution_workspace(const convolution *c) { return c->workspace; }
+
+static int execute(const cuda_device *d, cudnnBackendDescriptor_t plan, const void *const pointer[3], void *workspace) {
+    static const int64_t uid[3] = {UID_X, UID_W, UID_Y};
+    cudnnBackendDescriptor_t pack = NULL;
+    int rc = OK;
+    TRY(backend_create(&pack, d, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR));
+    TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, uid));
+    TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, pointer));
+    TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace));
+    TRY(backend_finalize(d, pack));
+    TRY(CUDNN(d->cudnn, "a convolution", execute, d->handle, plan, pack));
+done:
+    backend_destroy(d, &pack);
+    return rc;
+}
+
+int convolution_run(const cuda_device *d, const convolution *c, const void *x, const void *w, const void *y,
+                    void *workspace) {
+    const void *pointer[3] = {x, w, y};
+    return execute(d, c->plan, pointer, workspace);
+}
+
+/* ---- measuring ---- */
+
+/** Memory to measure on. */
+typedef struct trial {
+    void *memory[4]; /* x, w, y, workspace */
+    size_t bytes[4];
+    CUevent start, end;
+} trial;
+
+static void trial_close(trial *t, cuda_device *d) {
+    for (int i = 0; i < 4; i++)
+        if (t->memory[i] != NULL)
+            gpu_release(d, t->memory[i], t->bytes[i]);
+    if (t->start != NULL)
+        d->driver->event_destroy(t->start);
+    if (t->end != NULL)
+        d->driver->event_destroy(t->end);
+}
+
+static int trial_open(trial *t, cuda_device *d, const convolution_shape *s) {
+    size_t weights = (size_t)s->kernel * (size_t)s->kernel * (size_t)(s->x.c / s->groups) * (size_t)s->y.c;
+    int rc = OK;
+    *t = (trial){.bytes = {tensor_count(s->x) * element_bytes(s->type), weights * element_bytes(ELEMENT_F32),
+                           tensor_count(s->y) * element_bytes(s->type), 0}};
+    TRY(DRIVER(d->driver, "measuring convolutions", event_create, &t->start, CU_EVENT_DEFAULT));
+    TRY(DRIVER(d->driver, "measuring convolutions", event_create, &t->end, CU_EVENT_DEFAULT));
+    for (int i = 0; i < 3; i++)
+        TRY(gpu_allocate(&t->memory[i], d, t->bytes[i]));
+done:
+    return rc;
+}
+
+static int trial_workspace(trial *t, cuda_device *d, size_t bytes) {
+    int rc = OK;
+    if (bytes <= t->bytes[3])
+        return OK;
+    if (t->memory[3] != NULL)
+        gpu_release(d, t->memory[3], t->bytes[3]);
+    t->memory[3] = NULL;
+    t->bytes[3] = 0;
+    TRY(gpu_allocate(&t->memory[3], d, bytes));
+    t->bytes[3] = bytes;
+done:
+    return rc;
+}
+
+/** The best of some runs, after one that warms up. */
+static int measure(double *microseconds, trial *t, cuda_device *d, cudnnBackendDescriptor_t plan, size_t workspace) {
+    enum { RUNS = 3 };
+    const void *pointer[3] = {t->memory[0], t->memory[1], t->memory[2]};
+    int rc = OK;
+    *microseconds = INFINITY;
+    TRY(trial_workspace(t, d, workspace));
+    for (int i = 0; i <= RUNS; i++) {
+        float ms = 0;
+        TRY(DRIVER(d->driver, "measuring convolutions", event_record, t->start, d->stream));
+        TRY(execute(d, plan, pointer, t->memory[3]));
+        TRY(DRIVER(d->driver, "measuring convolutions", event_record, t->end, d->stream));
+        TRY(DRIVER(d->driver, "measuring convolutions", event_wait, t->end));
+        TRY(DRIVER(d->driver, "measuring convolutions", event_elapsed, &ms, t->start, t->end));
+        *microseconds = i > 0 ? fmin(*microseconds, 1e3 * (double)ms) : INFINITY;
+    }
+done:
+    return rc;
+}
+
+/** Candidates with their engines' numbers. */
+typedef struct suggestions {
+    cudnnBackendDescriptor_t candidate[CANDIDATES];
+    long long engine[CANDIDATES];
+    int n;
+} suggestions;
+
+/** Makes candidate i the convolution's own. */
+static int take(convolution *c, suggestions *s, const cuda_device *d, int i) {
+    size_t workspace = 0;
+    int rc = OK;
+    TRY(plan_open(&c->plan, &workspace, d, s->candidate[i]));
+    if (workspace > largest_workspace) {
+        backend_destroy(d, &c->plan);
+        rc = fail(E_UNSUPPORTED, "it needs too large a workspace");
+        goto done;
+    }
+    c->workspace = workspace;
+    c->candidate = s->candidate[i];
+    s->candidate[i] = NULL; /* now the convolution's */
+done:
+    return rc;
+}
+
+/** The first candidate that works. */
+static int take_first(convolution *c, suggestions *s, const cuda_device *d) {
+    int rc = fail(E_UNSUPPORTED, "cuDNN has no engine for it");
+    for (int i = 0; i < s->n && rc != OK; i++)
+        rc = take(c, s, d, i);
+    return rc;
+}
+
+/** Measures all candidates and notes the fastest; none where memory is short. */
+static int fastest(int *best, cuda_device *d, const convolution_shape *shape, const suggestions *s, const char *key) {
+    trial t = {0};
+    choice found = {.candidate = -1, .microseconds = INFINITY};
+    int rc = OK;
+    *best = -1;
+    TRY(trial_open(&t, d, shape));
+    for (int i = 0; i < s->n; i++) {
+        cudnnBackendDescriptor_t plan = NULL;
+        size_t workspace = 0;
+        double microseconds = INFINITY;
+        if (plan_open(&plan, &workspace, d, s->candidate[i]) != OK)
+            continue;
+        bool done = workspace <= largest_workspace && measure(&microseconds, &t, d, plan, workspace) == OK;
+        backend_destroy(d, &plan);
+        if (done && microseconds < found.microseconds) {
+            found.candidate = i;
+            found.engine = s->engine[i];
+            found.microseconds = microseconds;
+        }
+    }
+    *best = found.candidate;
+    snprintf(found.key, sizeof found.key, "%s", key);
+    if (*best >= 0)
+        rc = choices_add(&d->choices, &found);
+done:
+    trial_close(&t, d);
+    return rc == E_NOMEM ? OK : rc;
+}
+
+static int choose(convolution *c, cuda_device *d, const convolution_shape *shape, suggestions *s) {
+    const choice *known = choices_find(&d->choices, c->key);
+    int best = -1, rc = OK;
+    if (known != NULL && known->candidate < s->n && s->engine[known->candidate] == known->engine)
+        best = known->candidate;
+    else if (!shape->estimate)
+        TRY(fastest(&best, d, shape, s, c->key));
+    c->estimate = best < 0;
+    if (best >= 0 && take(c, s, d, best) == OK)
+        return OK;
+    rc = take_first(c, s, d);
+done:
+    return rc;
+}
+
+static int create(convolution **out, cuda_device *d, const convolution_shape *shape, convolution_pass pass,
+                  const char *key) {
+    convolution *c = NULL;
+    suggestions s = {.n = 0};
+    int rc = OK;
+    TRY(memory_zeroed(&c, 1, sizeof *c));
+    snprintf(c->key, sizeof c->key, "%s", key);
+    TRY(graph_open(&c->graph, d, shape, pass));
+    TRY(graph_candidates(s.candidate, s.engine, &s.n, d, &c->graph));
+    TRY(choose(c, d, shape, &s));
+    *out = c;
+    c = NULL; /* now the caller's */
+done:
+    for (int i = 0; i < s.n; i++)
+        backend_destroy(d, &s.candidate[i]);
+    convolution_destroy(d, c);
+    return rc;
+}
+
+int convolution_find(convolution **out, cuda_device *d, const convolution_shape *s, convolution_pass pass) {
+    char key[CHOICE_KEY];
+    int rc = OK;
+    make_key(key, d, s, pass);
+    for (int i = 0; i < d->convolution_n; i++) {
+        *out = d->convolution[i];
+        if (strcmp((*out)->key, key) == 0 && (s->estimate || !(*out)->estimate))
+            return OK;
+    }
+    TRY(memory_resize(&d->convolution, (size_t)d->convolution_n + 1, sizeof *d->convolution));
+    TRY(create(out, d, s, pass, key));
+    d->convolution[d->convolution_n++] = *out; /* now owned by the device */
+done:
+    return rc;
+}

@@ -1,0 +1,109 @@
+/** The CUDA device: one GPU, NHWC activations in fp16, bf16 or fp32, cuDNN for convolutions, own kernels for the rest;
+ *  everything of a step is queued on one stream, batches come up on another.
+ *  Internal to src/engine/cuda. */
+#ifndef LINNET_ENGINE_CUDA_GPU_H
+#define LINNET_ENGINE_CUDA_GPU_H
+
+#include "engine/cuda/choices.h"
+#include "engine/cuda/cudnn.h"
+#include "engine/cuda/driver.h"
+#include "engine/cuda/kernels.h"
+#include "engine/device.h"
+
+/** A batch on its way: pinned memory, and its copy on the GPU. Pixels, then labels, second labels, mixing weights. */
+typedef struct upload_slot {
+    unsigned char *pinned;
+    CUdeviceptr memory;
+    size_t bytes;
+    CUevent copied, used; /* copied: pinned may be overwritten; used: memory */
+} upload_slot;
+
+enum { UPLOAD_SLOTS = 2, RESULT_NOW = DEVICE_RESULTS, RESULT_SLOTS = DEVICE_RESULTS + 1 };
+
+typedef struct convolution convolution;
+
+enum { PADDED_CHANNELS = 4 }; /* of an image */
+
+typedef struct cuda_device {
+    engine_options options;
+    const cuda_driver *driver;
+    const cudnn_library *cudnn;
+    int index, major, minor; /* of the GPU, its compute capability */
+    CUdevice gpu;
+    CUcontext context;
+    CUstream stream, copies;
+    cudnnHandle_t handle;
+    kernels_loaded kernels;
+    char description[256];
+    element type; /* of activations and weights in a computation */
+
+    cuda_state *state;                 /* on the GPU */
+    cuda_result *result[RESULT_SLOTS]; /* pinned, as posted */
+    CUevent posted[RESULT_SLOTS];
+    upload_slot upload[UPLOAD_SLOTS];
+    unsigned uploads;         /* so far: the next slot */
+    size_t label_capacity;    /* images */
+    int32_t *label, *label_b; /* of the loaded batch, on the GPU */
+    float *mix;
+    double *image_loss;
+    int32_t *image_rank;
+    int label_n;
+
+    void *copy; /* all weights in `type`, each at its place in the arena; NULL in fp32 */
+    size_t copy_bytes;
+    uint64_t copied_version; /* of the host's writing, that `copy` holds */
+    cuda_range *range;
+    int range_n;
+    double *part; /* (UPDATE_BLOCKS) */
+    int *overflow;
+
+    choices choices;
+    convolution **convolution; /* made so far, one a shape */
+    int convolution_n;
+    unsigned generation; /* changes when memory that recorded steps use has moved */
+} cuda_device;
+
+/** Queues a kernel on the device's stream. */
+static inline int gpu_launch(const cuda_device *d, kernel which, launch_shape s, const void *args) {
+    return kernel_launch(&d->kernels, d->stream, which, s, args);
+}
+
+/** Zero-filled. @return 0, E_NOMEM (naming the size), E_DEVICE */
+int gpu_allocate(void **out, void *device, size_t bytes);
+void gpu_release(void *device, void *memory, size_t bytes);
+int gpu_wait(void *device);
+
+#define CUDA_LAYER(kind)                                                                                               \
+    int cuda_##kind##_plan(void *device, device_layer *l);                                                             \
+    int cuda_##kind##_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);         \
+    int cuda_##kind##_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+CUDA_LAYER(conv)
+CUDA_LAYER(bn)
+CUDA_LAYER(maxpool)
+CUDA_LAYER(avgpool)
+CUDA_LAYER(linear)
+#undef CUDA_LAYER
+int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+void cuda_conv_destroy(void *device, device_layer *l);
+
+int cuda_load_batch(void *device, void *x, int channels, const batch *b);
+void cuda_upload_deinit(cuda_device *d);
+
+int cuda_loss(void *device, const device_loss *l);
+int cuda_set_hyper(void *device, const engine_hyper *h);
+int cuda_set_scaler(void *device, const engine_scaler *s);
+int cuda_reset_result(void *device);
+int cuda_result_now(void *device, engine_result_data *out);
+int cuda_post_result(void *device, int slot);
+int cuda_take_result(void *device, int slot, engine_result_data *out);
+
+int cuda_before_step(void *device, const device_arenas *a, uint64_t written);
+int cuda_unscale(void *device, const device_arenas *a);
+int cuda_update(void *device, const device_arenas *a);
+
+int cuda_record_begin(void *device);
+int cuda_record_end(void **recording, void *device);
+int cuda_replay(bool *stale, void *device, void *recording);
+void cuda_recording_free(void *device, void *recording);
+
+#endif

@@ -1,0 +1,78 @@
+/* Batch normalisation, backward, with g = dy where the ReLU let through:
+ *
+ *     dresidual = g     dbeta = sum g     dgamma = sum g * xhat
+ *     dx = gamma / sqrt(var + eps) * (g - dbeta / m - xhat * dgamma / m)
+ *
+ * bn_gradient_sums (writes dresidual too), bn_gradient_factors, bn_gradient. dresidual, or dx without one, may be dy0. */
+#include "engine/cuda/kernels/bn.cuh"
+
+template <class T, int V> static __device__ __forceinline__ void load_open(float (&g)[V], const bn_args &a, size_t i) {
+    load_sum<T, V>(g, a.dy0, a.dy1, i);
+    if (!a.relu)
+        return;
+    unsigned bits = a.mask[i / V];
+    for (int k = 0; k < V; k++)
+        g[k] = bits >> k & 1 ? g[k] : 0;
+}
+
+template <class T, int V> static __device__ void bn_gradient_sums(const bn_args &a) {
+    bn_place p = bn_here<V>(a);
+    float sum[V] = {}, product[V] = {}, mean[V] = {}, inverse[V] = {}, g[V], x[V];
+    for (int k = 0; k < V && p.inside; k++) {
+        mean[k] = a.mean[p.channel + k];
+        inverse[k] = a.inverse[p.channel + k];
+    }
+    for (size_t row = p.row; p.inside && row < p.end; row += blockDim.y) {
+        size_t i = row * (size_t)a.c + (size_t)p.channel;
+        load_open<T, V>(g, a, i);
+        load<T, V>(x, a.x, i);
+        for (int k = 0; k < V; k++) {
+            sum[k] += g[k];
+            product[k] += g[k] * ((x[k] - mean[k]) * inverse[k]);
+        }
+        if (a.dresidual != nullptr)
+            store<T, V>(a.dresidual, i, g);
+    }
+    bn_store_part<V>(a, p, sum, product);
+}
+FOR_TYPES_AND_PACKS(bn_gradient_sums, bn_args, bn_gradient_sums, BN_THREADS)
+
+extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_gradient_factors(bn_args a) {
+    int channel = (int)(blockIdx.x * JOIN_CHANNELS + threadIdx.x);
+    double sum, product, m = (double)a.m;
+    bn_join_parts(sum, product, a, channel);
+    if (threadIdx.y != 0 || channel >= a.c)
+        return;
+    double inverse = (double)a.inverse[channel], scale = (double)a.gamma[channel] * inverse;
+    double slope = -scale * inverse * product / m;
+    a.dbeta[channel] = (float)((a.accumulate ? (double)a.dbeta[channel] : 0) + sum);
+    a.dgamma[channel] = (float)((a.accumulate ? (double)a.dgamma[channel] : 0) + product);
+    a.factor[channel] = (float)scale;
+    a.factor[a.c + channel] = (float)slope;
+    a.factor[2 * a.c + channel] = (float)(-scale * sum / m - slope * (double)a.mean[channel]);
+}
+
+template <class T, int V> static __device__ void bn_gradient(const bn_args &a) {
+    bn_place p = bn_here<V>(a);
+    float of_g[V], of_x[V], plain[V], g[V], x[V];
+    if (!p.inside)
+        return;
+    for (int k = 0; k < V; k++) {
+        of_g[k] = a.factor[p.channel + k];
+        of_x[k] = a.factor[a.c + p.channel + k];
+        plain[k] = a.factor[2 * a.c + p.channel + k];
+    }
+#pragma unroll 2
+    for (size_t row = p.row; row < p.end; row += blockDim.y) {
+        size_t i = row * (size_t)a.c + (size_t)p.channel;
+        if (a.dresidual != nullptr)
+            load<T, V>(g, a.dresidual, i); /* dy is gone where they share memory */
+        else
+            load_open<T, V>(g, a, i);
+        load<T, V>(x, a.x, i);
+        for (int k = 0; k < V; k++)
+            x[k] = g[k] * of_g[k] + x[k] * of_x[k] + plain[k];
+        store<T, V>(a.dx, i, x);
+    }
+}
+FOR_TYPES_AND_PACKS(bn_gradient, bn_args, bn_gradient, BN_THREADS)

@@ -1,0 +1,93 @@
+/* Batch normalisation, forward, over the m values of each channel, with optional residual and ReLU:
+ *
+ *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
+ *
+ * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. The sums are of x less the channel's first value,
+ * so that a large mean costs no digits. Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+#include "engine/cuda/kernels/bn.cuh"
+
+#define EPSILON 1e-5
+#define MOMENTUM 0.1
+
+template <class T, int V> static __device__ void bn_sums(const bn_args &a) {
+    bn_place p = bn_here<V>(a);
+    float sum[V] = {}, square[V] = {}, shift[V] = {}, x[V];
+    if (p.inside)
+        load<T, V>(shift, a.x, (size_t)p.channel);
+    for (size_t row = p.row; p.inside && row < p.end; row += blockDim.y) {
+        load<T, V>(x, a.x, row * (size_t)a.c + (size_t)p.channel);
+        for (int k = 0; k < V; k++) {
+            float v = x[k] - shift[k];
+            sum[k] += v;
+            square[k] += v * v;
+        }
+    }
+    if (blockIdx.y == 0 && threadIdx.y == 0 && p.inside)
+        for (int k = 0; k < V; k++)
+            a.mean[p.channel + k] = shift[k]; /* bn_statistics adds it */
+    bn_store_part<V>(a, p, sum, square);
+}
+FOR_TYPES_AND_PACKS(bn_sums, bn_args, bn_sums, BN_THREADS)
+
+static __device__ void write_factor(const bn_args &a, int channel, double mean, double inverse) {
+    double scale = (double)a.gamma[channel] * inverse;
+    a.factor[channel] = (float)scale;
+    a.factor[a.c + channel] = (float)((double)a.beta[channel] - mean * scale);
+}
+
+extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_statistics(bn_args a) {
+    int channel = (int)(blockIdx.x * JOIN_CHANNELS + threadIdx.x);
+    double sum, square, m = (double)a.m;
+    bn_join_parts(sum, square, a, channel);
+    if (threadIdx.y != 0 || channel >= a.c)
+        return;
+    double about = sum / m, mean = (double)a.mean[channel] + about, var = square / m - about * about;
+    var = var < 0 ? 0 : var;
+    double inverse = 1 / sqrt(var + EPSILON);
+    a.mean[channel] = (float)mean;
+    a.inverse[channel] = (float)inverse;
+    a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
+    a.running_var[channel] =
+        (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
+    write_factor(a, channel, mean, inverse);
+}
+
+extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_running(bn_args a) {
+    int channel = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (channel < a.c)
+        write_factor(a, channel, (double)a.running_mean[channel],
+                     1 / sqrt((double)a.running_var[channel] + EPSILON));
+}
+
+template <class T, int V> static __device__ void bn_apply(const bn_args &a) {
+    bn_place p = bn_here<V>(a);
+    float scale[V], shift[V], x[V], r[V];
+    if (!p.inside)
+        return;
+    for (int k = 0; k < V; k++) {
+        scale[k] = a.factor[p.channel + k];
+        shift[k] = a.factor[a.c + p.channel + k];
+    }
+#pragma unroll 2
+    for (size_t row = p.row; row < p.end; row += blockDim.y) {
+        size_t i = row * (size_t)a.c + (size_t)p.channel;
+        unsigned bits = 0;
+        load<T, V>(x, a.x, i);
+        for (int k = 0; k < V; k++)
+            x[k] = x[k] * scale[k] + shift[k];
+        if (a.residual != nullptr) {
+            load<T, V>(r, a.residual, i);
+            for (int k = 0; k < V; k++)
+                x[k] += r[k];
+        }
+        for (int k = 0; k < V && a.relu; k++) {
+            bool open = !(x[k] <= 0); /* relu(NaN) is NaN */
+            bits |= (unsigned)open << k;
+            x[k] = open ? x[k] : 0;
+        }
+        store<T, V>(a.y, i, x);
+        if (a.mask != nullptr)
+            a.mask[i / V] = (uint8_t)bits;
+    }
+}
+FOR_TYPES_AND_PACKS(bn_apply, bn_args, bn_apply, BN_THREADS)
