@@ -106,7 +106,7 @@ train=(--arch resnet18 --image-size 64 --device cuda --batch-size 32 --workers 4
 
 make_shapes() { [ -d "$data/train" ] || step 60 shapes "$linnet" shapes "$data"; }
 
-accurate() { awk -v a="$(value "$dir/eval.txt" val_acc)" 'BEGIN { exit !(a > 0.95) }'; }
+accurate() { awk -v a="$(value "$dir/eval.txt" top1)" 'BEGIN { exit !(a > 0.95) }'; }
 
 stage_shapes() {
   make_shapes
@@ -122,7 +122,7 @@ digest() { "$linnet" info "$out/$1/checkpoints/resnet18/last.ckpt" --json 2>/dev
 same_digest() { local a; a=$(digest whole) && [ -n "$a" ] && [ "$a" = "$(digest halves)" ]; }
 
 stage_resume() { # steps 1 to 40 in one run, and as 1 to 23, 24 to 40
-  local options=("${train[@]}" --data "$data" --precision 16-mixed --max-epochs 9 --schedule.name constant)
+  local options=("${train[@]}" --data "$data" --precision 16-mixed --max-epochs 9 --schedule.name none)
   make_shapes
   [ -n "$dry" ] || rm -rf "$out/whole" "$out/halves"
   step 120 whole "$linnet" train "${options[@]}" --out "$out/whole" --max-steps 40
