@@ -147,7 +147,7 @@ peer() { # NAME, options
 
 stage_throughput() {
   local p b torch=
-  if [ -n "$dry" ] || python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then torch=1
+  if [ -n "$dry" ] || timeout 120 python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then torch=1
   else skipped+=("no PyTorch with CUDA")
   fi
   for p in 16-mixed bf16-mixed 32-true tf32; do
