@@ -27,6 +27,8 @@ launcher() { # script, program as seen from the script's folder, the way up
 #!/bin/sh
 here=\$(cd "\$(dirname "\$0")/$3" && pwd)
 if "\$here/bin/linnet" --version >/dev/null 2>&1; then exec "\$here/bin/$2" "\$@"; fi
+# linnet sets this and starts /proc/self/exe anew, which here is the loader
+export GOMP_SPINCOUNT="\${GOMP_SPINCOUNT:-2000}"
 exec "\$here/libc/ld.so" --library-path "\$here/lib:\$here/libc\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" "\$here/bin/$2" "\$@"
 SCRIPT
   chmod +x "$1"
@@ -48,7 +50,8 @@ cp -L "$(readelf -p .interp $make/linnet | sed -nE 's/.* (\/[^ ]*)$/\1/p')" "$ne
 
 # it must start with nothing of this machine's libraries, by its own loader too
 env -i "$new/linnet" --version >/dev/null
-env -i "$new/libc/ld.so" --inhibit-cache --library-path "$new/lib:$new/libc" "$new/bin/linnet" --version >/dev/null
+env -i GOMP_SPINCOUNT=2000 "$new/libc/ld.so" --inhibit-cache --library-path "$new/lib:$new/libc" "$new/bin/linnet" doctor \
+  >/dev/null
 mib=$(du -sm "$new" | cut -f 1)
 [ "$mib" -le $most_mib ] || { echo "gpu-build: $mib MiB, over $most_mib: set LINNET_CUDA_ARCHS in $make to fewer" >&2; exit 1; }
 rm -rf "$folder"
