@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "monitor/device_stats.h"
 #include "monitor/plot.h"
+#include "net/net.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -53,6 +54,27 @@ static finding engine_state(const char *device, const char *what) {
     finding f = {.what = what, .advice = ""};
     const char *why = engine_unavailable(device);
     snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready" : why);
+    return f;
+}
+
+/** Opens the first GPU: its name, capability and versions, or why it cannot be used and what to do. */
+static finding cuda(void) {
+    finding f = engine_state("cuda", "cuda engine");
+    net *small = NULL;
+    engine *e = NULL;
+    engine_options o = engine_options_default();
+    net_options shape = {.classes = 10};
+    int rc = OK;
+    if (engine_unavailable("cuda") != NULL)
+        return f;
+    TRY(net_create(&small, "resnet18", &shape));
+    TRY(engine_create(&e, "cuda", small, &o));
+    snprintf(f.state, sizeof f.state, "ready: %s", engine_description(e));
+done:
+    if (rc != OK)
+        snprintf(f.state, sizeof f.state, "%s", status_message());
+    engine_destroy(e);
+    net_destroy(small);
     return f;
 }
 
@@ -175,7 +197,7 @@ static int examine(finding *f) {
     f[n++] = engine_state("cpu", "cpu engine");
     f[n++] = engine_state("ref", "ref engine");
     f[n++] = precision_state();
-    f[n++] = engine_state("cuda", "cuda engine");
+    f[n++] = cuda();
     f[n++] = watched_gpus();
     f[n++] = library("MPI", mpi_names, "this build trains in one process", "none; training in one process needs none");
     f[n++] = pictures();

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# ./dev gpu-check without a GPU: the plan, its options, and its verdicts on a stand-in for a build.
+set -euo pipefail
+: "${LINNET_SOURCE:?the source folder}"
+work=$(mktemp -d "${TMPDIR:-/tmp}/linnet-gpu-check-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+die() { echo "FAILED: $*" >&2; exit 1; }
+gpu_check() { (cd "$work" && "$LINNET_SOURCE/dev" gpu-check "$@"); }
+
+# the plan names every stage, and nothing is made
+gpu_check --build "$work/none" --out "$work/plan" --dry-run >"$work/out"
+for stage in doctor engine parity shapes resume throughput profile ranks sanitizer; do
+  grep -qx "== $stage" "$work/out" || die "the plan lacks $stage"
+done
+for text in 'bench train .*--precision bf16-mixed --batch-size 32' '--trainer.tf32 true' 'peer_torch.py .*--compile' \
+  'mpirun' 'compute-sanitizer' '--resume auto' 'assert  accuracy'; do
+  grep -q -- "$text" "$work/out" || die "the plan lacks '$text'"
+done
+[ ! -e "$work/plan" ] || die "a dry run wrote something"
+gpu_check --dry-run --from profile >"$work/out"
+[ "$(grep -c '^== [a-z]*$' "$work/out")" = 3 ] || die "--from profile: not three stages"
+
+# one line and exit 2
+for wrong in --nonsense '--only nothing' '--from nothing' --out "--build $work/none"; do
+  code=0
+  # shellcheck disable=SC2086
+  gpu_check $wrong >"$work/out" 2>&1 || code=$?
+  [ $code = 2 ] || die "$wrong: exit $code"
+  [ "$(wc -l <"$work/out")" = 1 ] || die "$wrong: not one line"
+done
+
+# a stand-in build: a stage that passes, one that fails, and the next runs all the same
+mkdir -p "$work/build/tests"
+printf '#!/bin/sh\necho "{\\"images_per_second\\": 12.5}"\n' >"$work/build/linnet"
+printf '#!/bin/sh\necho bad "\\"value\\"" >&2; exit 3\n' >"$work/build/tests/engine_test_cuda_layers"
+printf '#!/bin/sh\nexit 0\n' >"$work/build/tests/engine_test_parity_cuda"
+chmod +x "$work/build/linnet" "$work"/build/tests/*
+gpu_check --build "$work/build" --out "$work/result" --only profile >"$work/out" || die "a stage that passes"
+code=0
+gpu_check --build "$work/build" --out "$work/result" >"$work/out" 2>&1 || code=$?
+[ $code = 1 ] || die "a failing stage: exit $code"
+grep -Eq '^engine +failed .*exit 3: bad' "$work/out" || { cat "$work/out" >&2; die "engine did not fail"; }
+grep -Eq '^parity +passed ' "$work/out" || die "parity was not run after it"
+grep -Eq '^shapes +failed .*0.95' "$work/out" || die "no accuracy passed"
+grep -Eq '^linnet-16-mixed-256 +12.5 images/s' "$work/out" || { cat "$work/out" >&2; die "no throughput"; }
+grep -q 'bad' "$work/result/engine/engine_test_cuda_layers.err" || die "raw output is not kept"
+python3 -m json.tool "$work/result/results.json" >/dev/null || die "results.json is no JSON"

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# A build to carry to a machine with a GPU: ./dev gpu-build [FOLDER] makes FOLDER [build/gpu]: linnet, the engine's tests,
+# and the libraries they need. Without oneDNN (no cpu engine) and cairo (no pictures).
+#
+#   FOLDER/linnet, FOLDER/tests/*   small scripts: start the program of the same name in bin/
+#   FOLDER/bin/                     the programs; they look for libraries in ../lib first
+#   FOLDER/lib/                     shared libraries but those of the C library
+#   FOLDER/libc/                    the C library and its loader, used where that of the machine is too old
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:-build/gpu} make=build/gpu-make
+most_mib=60
+
+cmake -S . -B $make -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O3 -DLINNET_ONEDNN=OFF \
+  -DLINNET_CAIRO=OFF -DCMAKE_BUILD_RPATH="\$ORIGIN/../lib" -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags >/tmp/linnet-gpu-build.$$ ||
+  { cat /tmp/linnet-gpu-build.$$ >&2; exit 1; }
+grep cuda /tmp/linnet-gpu-build.$$ || true
+rm -f /tmp/linnet-gpu-build.$$
+mapfile -t tests < <(ninja -C $make -t targets all | sed -nE 's/^(engine_test_[a-z_]*cuda[a-z_0-9]*): phony$/\1/p')
+cmake --build $make --target linnet "${tests[@]}"
+
+new=$folder.new
+rm -rf "$new"
+mkdir -p "$new/bin" "$new/tests" "$new/lib" "$new/libc"
+launcher() { # script, program as seen from the script's folder, the way up
+  cat >"$1" <<SCRIPT
+#!/bin/sh
+here=\$(cd "\$(dirname "\$0")/$3" && pwd)
+if "\$here/bin/linnet" --version >/dev/null 2>&1; then exec "\$here/bin/$2" "\$@"; fi
+# linnet sets this and starts /proc/self/exe anew, which here is the loader
+export GOMP_SPINCOUNT="\${GOMP_SPINCOUNT:-2000}"
+exec "\$here/libc/ld.so" --library-path "\$here/lib:\$here/libc\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" "\$here/bin/$2" "\$@"
+SCRIPT
+  chmod +x "$1"
+}
+strip -o "$new/bin/linnet" $make/linnet
+launcher "$new/linnet" linnet .
+for t in "${tests[@]}"; do
+  strip -o "$new/bin/$t" "$make/tests/$t"
+  launcher "$new/tests/$t" "$t" ..
+done
+for program in "$make/linnet" "${tests[@]/#/$make/tests/}"; do ldd "$program"; done |
+  sed -nE 's/^.* => (\/[^ ]*) .*/\1/p' | sort -u | while read -r file; do
+  case ${file##*/} in
+    libc.so.* | libm.so.* | libpthread.so.* | libdl.so.* | librt.so.*) cp -L "$file" "$new/libc/" ;;
+    *) cp -L "$file" "$new/lib/" ;;
+  esac
+done
+cp -L "$(readelf -p .interp $make/linnet | sed -nE 's/.* (\/[^ ]*)$/\1/p')" "$new/libc/ld.so"
+
+# it must start with nothing of this machine's libraries, by its own loader too
+env -i "$new/linnet" --version >/dev/null
+env -i GOMP_SPINCOUNT=2000 "$new/libc/ld.so" --inhibit-cache --library-path "$new/lib:$new/libc" "$new/bin/linnet" doctor \
+  >/dev/null
+mib=$(du -sm "$new" | cut -f 1)
+[ "$mib" -le $most_mib ] || { echo "gpu-build: $mib MiB, over $most_mib: set LINNET_CUDA_ARCHS in $make to fewer" >&2; exit 1; }
+rm -rf "$folder"
+mv "$new" "$folder"
+echo "$folder is ready: $mib MiB; carry it with the checkout, then there: ./dev gpu-check"
