@@ -109,10 +109,10 @@ static void run_team(const net *n, int images, int threads) {
     size_t count = 0;
     pair_forward(&r);
     pair_backward(&r, ENGINE_FIRST, 21);
-    double *once = read_all(&count, r.cpu, n, ENGINE_GRADIENT);
+    double *once = read_all(&count, r.device, n, ENGINE_GRADIENT);
     pair_backward(&r, ENGINE_LAST, 22);
     pair_backward(&r, ENGINE_FIRST, 21);
-    double *again = read_all(&count, r.cpu, n, ENGINE_GRADIENT);
+    double *again = read_all(&count, r.device, n, ENGINE_GRADIENT);
     assert_memory_equal(once, again, count * sizeof *once);
     free(once);
     free(again);

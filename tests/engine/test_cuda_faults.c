@@ -1,0 +1,121 @@
+/* What the cuda engine does when the driver or cuDNN fails, over the stand-ins of fake_cuda: one message that names the
+ * call, and no memory left on the GPU; a step that cannot be recorded is queued call by call; a plan that does not fit
+ * is refused. */
+#define _GNU_SOURCE
+#include "engine/small_nets.h"
+
+#include <dlfcn.h>
+
+typedef struct stand_in {
+    int (*memory_info)(size_t *free_bytes, size_t *total_bytes); /* cuMemGetInfo_v2 */
+    int (*counts)(int what);                                     /* 0: graphs, 1: replays */
+} stand_in;
+
+static stand_in library;
+
+/** A function's address by way of memory: C has no cast for it. @return whether it is there */
+static bool find(void *out, void *handle, const char *symbol) {
+    void *address = dlsym(handle, symbol);
+    memcpy(out, &address, sizeof address);
+    return address != NULL;
+}
+
+static size_t used_bytes(void) {
+    size_t unused = 0, total = 0;
+    assert_int_equal(library.memory_info(&unused, &total), 0);
+    return total - unused;
+}
+
+/** Some steps, as far as they go. @return the first failure */
+static int run_steps(int steps, int side) {
+    net *n = small_residual_net();
+    engine_options o = engine_options_default();
+    engine *e = NULL;
+    engine_plan *p = NULL;
+    batch b;
+    engine_hyper h = {.lr = 0.01, .loss_scale = 1, .first_step = true, .images = 2};
+    int rc = OK;
+    small_batch(&b, 2, side, side, 7);
+    o.precision = PRECISION_16;
+    TRY(engine_create(&e, "cuda", n, &o));
+    TRY(engine_init_weights(e, 1));
+    TRY(engine_compile(&p, e, 2, side, side, true));
+    for (int i = 0; i < steps; i++) {
+        TRY(engine_set_hyper(e, &h));
+        TRY(engine_load_batch(e, p, &b));
+        TRY(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
+    }
+    engine_result_data r;
+    TRY(engine_result(&r, e));
+done:
+    engine_destroy(e);
+    batch_deinit(&b);
+    net_destroy(n);
+    return rc;
+}
+
+static void test_calls_that_fail(void **state) {
+    (void)state;
+    static const struct {
+        const char *symbol;
+        int call;
+    } cases[] = {
+        {"cuDevicePrimaryCtxRetain", 1}, {"cuMemAlloc_v2", 1},        {"cuMemAlloc_v2", 3},
+        {"cuModuleLoadData", 1},         {"cuMemHostAlloc", 1},       {"cuMemcpyHtoDAsync_v2", 2},
+        {"cuLaunchKernel", 1},           {"cuLaunchKernel", 9},       {"cudnnCreate", 1},
+        {"cudnnBackendExecute", 1},      {"cudnnBackendExecute", 12}, {"cudnnBackendCreateDescriptor", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char what[96];
+        snprintf(what, sizeof what, "%s:%d", cases[i].symbol, cases[i].call);
+        setenv("FAKE_CUDA_FAIL", what, 1);
+        int rc = run_steps(2, 16);
+        if (rc == OK || strstr(status_message(), cases[i].symbol) == NULL || strchr(status_message(), '\n') != NULL)
+            fail_msg("%s: %d, \"%s\"", what, rc, rc != OK ? status_message() : "");
+        if (used_bytes() != 0)
+            fail_msg("%s: %zu bytes are left on the GPU", what, used_bytes());
+    }
+    unsetenv("FAKE_CUDA_FAIL");
+}
+
+static void test_steps_not_recorded(void **state) {
+    (void)state;
+    static const char *const calls[] = {"cuStreamBeginCapture_v2:1", "cuStreamEndCapture:1",
+                                        "cuGraphInstantiateWithFlags:1"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        int replays = library.counts(1);
+        setenv("FAKE_CUDA_FAIL", calls[i], 1);
+        assert_ok(run_steps(4, 16));
+        assert_int_equal(library.counts(1), replays);
+        assert_int_equal(used_bytes(), 0);
+    }
+    unsetenv("FAKE_CUDA_FAIL");
+    int graphs = library.counts(0), replays = library.counts(1);
+    assert_ok(run_steps(4, 16));
+    assert_int_equal(library.counts(0), graphs + 1);
+    assert_int_equal(library.counts(1), replays + 3); /* the first step runs call by call */
+}
+
+static void test_memory_limit(void **state) {
+    (void)state;
+    setenv("FAKE_CUDA_MEMORY", "3000000", 1);
+    assert_ok(run_steps(1, 16));
+    assert_fails(E_NOMEM, "GPU", run_steps(1, 512));
+    assert_int_equal(used_bytes(), 0);
+    unsetenv("FAKE_CUDA_MEMORY");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calls_that_fail),
+        cmocka_unit_test(test_steps_not_recorded),
+        cmocka_unit_test(test_memory_limit),
+    };
+    void *handle = dlopen("libcuda.so.1", RTLD_NOW);
+    if (handle == NULL || !find(&library.counts, handle, "fake_cuda_counts") ||
+        !find(&library.memory_info, handle, "cuMemGetInfo_v2") || engine_unavailable("cuda") != NULL) {
+        print_message("skipped: needs the cuda engine and the stand-ins of fake_cuda\n");
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

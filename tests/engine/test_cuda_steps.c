@@ -1,0 +1,140 @@
+/* Whole training steps of the cuda engine against the ref engine: the loss over many steps in every precision, the loss
+ * scaler's decisions, a recorded step that gives the bytes of one queued call by call. */
+#include "engine/layer_pair.h"
+
+enum { STEPS = 24, IMAGES = 4, SIDE = 24, INTERVAL = 4 };
+
+/** An engine with its own idea of the loss scale. */
+typedef struct trainee {
+    engine *engine;
+    double scale; /* 0: the device's own scaler */
+    engine_result_data result;
+} trainee;
+
+static trainee trainee_open(const char *device, const net *n, precision p, double scale) {
+    engine_options o = engine_options_default();
+    trainee t = {.scale = scale};
+    o.precision = p;
+    assert_ok(engine_create(&t.engine, device, n, &o));
+    assert_ok(engine_init_weights(t.engine, 3));
+    return t;
+}
+
+/** Step `number`; every fifth has a short batch. */
+static void train_step(trainee *t, const net *n, int number) {
+    int images = number % 5 == 4 ? IMAGES - 1 : IMAGES;
+    engine_plan *p = NULL;
+    batch b;
+    engine_hyper h = {.lr = 0.01,
+                      .momentum = 0.9,
+                      .weight_decay = 1e-4,
+                      .first_step = number == 0,
+                      .clip_norm = 1,
+                      .loss_scale = t->scale,
+                      .images = images,
+                      .label_smoothing = 0.1};
+    assert_ok(batch_init(&b, images, SIDE, SIDE));
+    batch_synthetic(&b, images, n->classes, 1, (uint64_t)number);
+    assert_ok(engine_reset_result(t->engine));
+    assert_ok(engine_set_hyper(t->engine, &h));
+    assert_ok(engine_compile(&p, t->engine, images, SIDE, SIDE, true));
+    assert_ok(engine_load_batch(t->engine, p, &b));
+    assert_ok(engine_step(t->engine, p, ENGINE_FIRST | ENGINE_LAST));
+    assert_ok(engine_post_result(t->engine));
+    assert_ok(engine_take_result(&t->result, t->engine));
+    batch_deinit(&b);
+}
+
+/** The same steps on both; the loss stays within `tolerance`. */
+static void compare_steps(precision p, double tolerance) {
+    net *n = small_plain_net();
+    double scale = p == PRECISION_16 ? 268435456.0 : 1; /* 2^28: the first steps overflow */
+    trainee ref = trainee_open("ref", n, p, scale), gpu = trainee_open("cuda", n, p, p == PRECISION_16 ? 0 : 1);
+    engine_scaler s = {.scale = scale, .growth_factor = 2, .backoff_factor = 0.5, .growth_interval = INTERVAL};
+    int good = 0, skipped = 0;
+    if (p == PRECISION_16)
+        assert_ok(engine_set_scaler(gpu.engine, &s));
+    for (int i = 0; i < STEPS; i++) {
+        train_step(&ref, n, i);
+        train_step(&gpu, n, i);
+        assert_int_equal(gpu.result.finite, ref.result.finite);
+        assert_close(gpu.result.loss_sum, ref.result.loss_sum, tolerance);
+        if (p != PRECISION_16)
+            continue;
+        skipped += !ref.result.finite;
+        good = ref.result.finite ? good + 1 : 0; /* what the device decides for itself */
+        ref.scale *= !ref.result.finite ? 0.5 : good % INTERVAL == 0 ? 2 : 1;
+    }
+    assert_true(p != PRECISION_16 || (skipped > 0 && skipped < STEPS - INTERVAL));
+    engine_destroy(ref.engine);
+    engine_destroy(gpu.engine);
+    net_destroy(n);
+}
+
+static void test_fp32(void **state) {
+    (void)state;
+    compare_steps(PRECISION_32, 1e-4);
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    compare_steps(PRECISION_BF16, 2e-2);
+}
+
+static void test_fp16_with_scaler(void **state) {
+    (void)state;
+    compare_steps(PRECISION_16, 1e-2);
+}
+
+/** Steps in one go are recorded from the second on; piece by piece they never are. */
+static void test_recorded(void **state) {
+    (void)state;
+    net *n = small_residual_net();
+    trainee whole = trainee_open("cuda", n, PRECISION_16, 128), pieces = trainee_open("cuda", n, PRECISION_16, 128);
+    for (int i = 0; i < 6; i++) {
+        engine_hyper h = {.lr = 0.01 * (i + 1), .momentum = 0.9, .first_step = i == 0, .loss_scale = 128, .images = 2};
+        engine *both[] = {whole.engine, pieces.engine};
+        for (int k = 0; k < 2; k++) {
+            engine_plan *p = NULL;
+            batch b;
+            small_batch(&b, 2, 16, 16, 40 + (uint64_t)i);
+            assert_ok(engine_set_hyper(both[k], &h));
+            assert_ok(engine_compile(&p, both[k], 2, 16, 16, true));
+            assert_ok(engine_load_batch(both[k], p, &b));
+            if (k == 0) {
+                assert_ok(engine_step(both[k], p, ENGINE_FIRST | ENGINE_LAST));
+            } else {
+                assert_ok(engine_forward(both[k], p));
+                assert_ok(engine_loss(both[k], p));
+                assert_ok(engine_backward(both[k], p, ENGINE_FIRST | ENGINE_LAST));
+                assert_ok(engine_unscale(both[k]));
+                assert_ok(engine_update(both[k]));
+            }
+            batch_deinit(&b);
+        }
+    }
+    for (int what = ENGINE_WEIGHT; what <= ENGINE_STATS; what++) {
+        size_t count = 0;
+        double *a = read_all(&count, whole.engine, n, (engine_what)what);
+        double *b = read_all(&count, pieces.engine, n, (engine_what)what);
+        assert_memory_equal(a, b, count * sizeof *a);
+        free(a);
+        free(b);
+    }
+    engine_destroy(whole.engine);
+    engine_destroy(pieces.engine);
+    net_destroy(n);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fp32),
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_fp16_with_scaler),
+        cmocka_unit_test(test_recorded),
+    };
+    (void)argc;
+    pair_device = "cuda";
+    pair_main_start(argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
