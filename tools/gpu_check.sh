@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-stages=(doctor engine parity shapes resume throughput profile ranks sanitizer)
+stages=(doctor engine parity shapes resume throughput profile sanitizer)
 build=build/gpu out=gpu-check from=doctor only='' dry=
 
 usage() {
@@ -164,12 +164,6 @@ stage_throughput() {
 stage_profile() {
   step 180 profile "$linnet" bench train --arch resnet50 --device cuda --precision 16-mixed --batch-size 256 --steps 20 \
     --profile --json
-}
-
-stage_ranks() {
-  make_shapes
-  have mpirun && step 240 ranks mpirun --oversubscribe -n 2 "$linnet" train "${train[@]}" --data "$data" \
-    --out "$out/ranks" --precision 16-mixed --max-steps 20
 }
 
 stage_sanitizer() {

@@ -140,9 +140,9 @@ done:
 
 static void lower_suffix(char out[16], const char *name) {
     const char *dot = strrchr(name, '.') + 1;
-    size_t n = strlen(dot);
-    for (size_t i = 0; i <= n && i < 16; i++)
-        out[i] = dot[i] >= 'A' && dot[i] <= 'Z' ? (char)(dot[i] + 'a' - 'A') : dot[i];
+    snprintf(out, 16, "%s", dot);
+    for (char *c = out; *c != 0; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
     if (strcmp(out, "jpeg") == 0)
         snprintf(out, 16, "jpg"); /* what others look for */
 }

@@ -10,7 +10,7 @@ gpu_check() { (cd "$work" && "$LINNET_SOURCE/dev" gpu-check "$@"); }
 
 # the plan names every stage, and nothing is made
 gpu_check --build "$work/none" --out "$work/plan" --dry-run >"$work/out"
-for stage in doctor engine parity shapes resume throughput profile ranks sanitizer; do
+for stage in doctor engine parity shapes resume throughput profile sanitizer; do
   grep -qx "== $stage" "$work/out" || die "the plan lacks $stage"
 done
 for text in 'bench train .*--precision bf16-mixed --batch-size 32' '--trainer.tf32 true' 'peer_torch.py .*--compile' \
