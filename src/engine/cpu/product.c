@@ -78,7 +78,9 @@ static void add_parts(void *context, size_t begin, size_t end) {
 void product_run(const product_plan *p, float *dw, const uint16_t *dy, const uint16_t *x, bool add, void *scratch) {
     const size_t in_cache = 4096;
     size_t own = p->by_rows ? (size_t)(p->parts - 1) * dw_bytes(p) : 0;
-    product_call t = {p, dw, dy, x, add, scratch, (unsigned char *)scratch + own};
+    product_call t = {.plan = p, .dy = dy, .x = x, .add = add, .other_dw = scratch};
+    t.dw = dw;
+    t.packing = t.other_dw + own;
     team_run(p->threads, (size_t)p->parts, 1, TEAM_FORWARD, run_parts, &t);
     if (p->by_rows)
         team_run(p->threads, (size_t)p->k * (size_t)p->c, in_cache, TEAM_FORWARD, add_parts, &t);

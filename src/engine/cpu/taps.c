@@ -46,6 +46,7 @@ static void run_parts(void *context, size_t begin, size_t end) {
 }
 
 void taps_run(const taps_plan *p, float *dw, const uint16_t *dy, const uint16_t *x, bool add, void *scratch) {
-    taps_call t = {p, dw, dy, x, add, scratch};
+    taps_call t = {.plan = p, .dy = dy, .x = x, .add = add, .scratch = scratch};
+    t.dw = dw;
     team_run(p->threads, (size_t)p->parts, 1, TEAM_FORWARD, run_parts, &t);
 }
