@@ -56,6 +56,20 @@ void text_deinit(text *t) {
     *t = (text){0};
 }
 
+int text_csv_cell(text *t, const char *s) {
+    if (s[strcspn(s, ",\"\r\n")] == 0)
+        return text_append(t, s, strlen(s));
+    size_t before = t->n;
+    int rc = text_append(t, "\"", 1);
+    for (; rc == OK && *s != 0; s++)
+        rc = *s == '"' ? text_append(t, "\"\"", 2) : text_append(t, *s == '\n' || *s == '\r' ? " " : s, 1);
+    if (rc == OK)
+        rc = text_append(t, "\"", 1);
+    if (rc != OK)
+        t->n = before;
+    return rc;
+}
+
 const char *text_string(const text *t) { return t->data != NULL ? t->data : ""; }
 
 int text_distance(const char *a, const char *b) {

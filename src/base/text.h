@@ -19,6 +19,9 @@ void text_deinit(text *t);
 /** The string, "" when empty. */
 const char *text_string(const text *t);
 
+/** A cell of CSV, quoted where it must be (RFC 4180); line ends become spaces, so that a row stays a line. */
+int text_csv_cell(text *t, const char *s);
+
 /** Edit distance (insert, delete, replace), for "did you mean". */
 int text_distance(const char *a, const char *b);
 

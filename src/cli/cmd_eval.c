@@ -1,3 +1,4 @@
+#include "cli/checkpoint_options.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 
@@ -13,35 +14,6 @@
 #include <string.h>
 
 static const char usage[] = "linnet eval CHECKPOINT --data DIR [options] [--json]";
-
-/** What the checkpoint knows of its network and images; options given on the command line win. */
-static int defaults_of_checkpoint(config *c, const ckpt *k) {
-    static config trained;
-    const ckpt_item *yaml = ckpt_find_item(k->own, k->own_n, "config");
-    if (yaml == NULL || yaml->kind != 's')
-        return OK; /* not ours: the recipe's sizes and normalisation */
-    config_defaults(&trained);
-    int rc = config_read_yaml_text(&trained, yaml->s, strlen(yaml->s), "the checkpoint's configuration");
-    c->model = trained.model;
-    c->data.image_size = trained.data.image_size;
-    c->data.resize_size = trained.data.resize_size;
-    memcpy(c->data.mean, trained.data.mean, sizeof c->data.mean);
-    memcpy(c->data.std, trained.data.std, sizeof c->data.std);
-    return rc;
-}
-
-/** Number of classes: rows of the last layer. */
-static int classes_of(int *out, const ckpt *k, const char *path) {
-    static const char *const name[] = {"model.fc.bias", "fc.bias", "module.fc.bias"};
-    for (int i = 0; i < 3; i++) {
-        const ckpt_tensor *t = ckpt_find_tensor(k, name[i]);
-        if (t != NULL && t->rank == 1) {
-            *out = (int)t->shape[0];
-            return OK;
-        }
-    }
-    return fail(E_FORMAT, "%s has no fc.bias: it is no checkpoint of a ResNet", path);
-}
 
 static void print_result(const metrics *m, double seconds, long long bad, bool json) {
     if (!json) {
@@ -65,7 +37,7 @@ static int run(config *c, const ckpt *k, const char *path, bool json) {
     progress *p = NULL;
     metrics m;
     int classes = 0, rc = OK;
-    TRY(classes_of(&classes, k, path));
+    TRY(checkpoint_classes(&classes, k, path));
     TRY(setup_open_evaluation(&s, c, classes));
     if (s.val_batches == 0) {
         rc = fail(E_OPTION, "trainer.limit_val_batches leaves nothing to evaluate");
@@ -107,7 +79,7 @@ int cmd_eval(int argc, char **argv) {
     const char *path = file[0];
     TRY(ckpt_load(&k, path));
     config_defaults(&c);
-    TRY(defaults_of_checkpoint(&c, k));
+    TRY(checkpoint_options(&c, k));
     TRY(config_read_arguments(&c, argc, argv, file, &n));
     TRY(config_check(&c));
     TRY(run(&c, k, path, json));

@@ -26,14 +26,9 @@ struct csv {
     char path[PATH_BYTES];
 };
 
-/* A cell; quoted when it must be (RFC 4180). */
 static int put_cell(text *t, const char *s) {
-    if (s[strcspn(s, ",\"\r\n")] == 0)
-        return text_printf(t, ",%s", s);
-    int rc = text_append(t, ",\"", 2);
-    for (; rc == OK && *s != 0; s++)
-        rc = *s == '"' ? text_append(t, "\"\"", 2) : text_append(t, *s == '\n' || *s == '\r' ? " " : s, 1);
-    return rc == OK ? text_append(t, "\"", 1) : rc;
+    int rc = text_append(t, ",", 1);
+    return rc == OK ? text_csv_cell(t, s) : rc;
 }
 
 /* The shortest text that reads back to the same double. */

@@ -72,10 +72,8 @@ done:
 }
 
 static int put_cell(text *out, const char *s) {
-    int rc = text_append(out, "\"", 1);
-    for (; rc == OK && *s != 0; s++)
-        rc = *s == '"' ? text_append(out, "\"\"", 2) : text_append(out, s, 1);
-    return rc != OK ? rc : text_append(out, "\",", 2);
+    int rc = text_csv_cell(out, s);
+    return rc == OK ? text_append(out, ",", 1) : rc;
 }
 
 int mistakes_csv(text *out, const mistakes *m, const dataset *val) {

@@ -172,6 +172,18 @@ done:
     return rc;
 }
 
+int setup_open_prediction(setup *s, const config *c, int classes, dataset *images) {
+    loader_options o = setup_loader_options(c, false);
+    int rc = OK;
+    *s = (setup){.config = c, .val = images};
+    o.max_bad = 1;
+    TRY(check_devices(c));
+    TRY(open_engine(s, classes));
+    TRY(loader_open(&s->val_loader, s->val, &o));
+done:
+    return rc;
+}
+
 int setup_open_engine(setup *s, const config *c, int classes) {
     int rc = OK;
     *s = (setup){.config = c};

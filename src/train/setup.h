@@ -38,6 +38,9 @@ int setup_open(setup *s, const config *c);
 /** The validation side alone: dataset, loader, net and engine for `classes` classes. The folder's classes must be as
  * many. */
 int setup_open_evaluation(setup *s, const config *c, int classes);
+/** The same for images that have no class: takes over `images` (image_list.h), also when it fails. Any share of them
+ * may be unreadable. */
+int setup_open_prediction(setup *s, const config *c, int classes, dataset *images);
 /** Net and engine alone, without data (weights are zeros). */
 int setup_open_engine(setup *s, const config *c, int classes);
 void setup_close(setup *s);

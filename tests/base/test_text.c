@@ -25,6 +25,23 @@ static void test_growing(void **state) {
     assert_null(t.data);
 }
 
+static void test_csv_cell(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {{"", ""},
+                                           {"cat", "cat"},
+                                           {"a b", "a b"},
+                                           {"a,b", "\"a,b\""},
+                                           {"say \"x\"", "\"say \"\"x\"\"\""},
+                                           {"two\nlines", "\"two lines\""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        text t = {0};
+        assert_ok(text_printf(&t, "x,"));
+        assert_ok(text_csv_cell(&t, cases[i][0]));
+        assert_string_equal(text_string(&t) + 2, cases[i][1]);
+        text_deinit(&t);
+    }
+}
+
 static void test_distance(void **state) {
     (void)state;
     assert_int_equal(text_distance("", ""), 0);
@@ -83,10 +100,8 @@ static void test_for_people(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing),
-        cmocka_unit_test(test_distance),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_for_people),
+        cmocka_unit_test(test_growing), cmocka_unit_test(test_distance),   cmocka_unit_test(test_csv_cell),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

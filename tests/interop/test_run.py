@@ -1,5 +1,5 @@
 """A real run's checkpoint in PyTorch: torch.load, torchvision's ResNet, torchvision's own transforms over the same folder
-give the loss and the accuracy that linnet reported."""
+give the loss and the accuracy that linnet reported, and `linnet predict`'s classes and probabilities."""
 import json
 import os
 import subprocess
@@ -9,6 +9,7 @@ import tempfile
 try:
     import torch
     import torchvision
+    from PIL import Image
     from torchvision import transforms as T
 except ImportError as error:
     print("skipped: %s" % error)
@@ -23,9 +24,11 @@ def linnet(*arguments):
     return done.stdout
 
 
+TRANSFORM = T.Compose([T.Resize(round(SIZE / 0.875)), T.CenterCrop(SIZE), T.ToTensor(), T.Normalize(MEAN, STD)])
+
+
 def evaluate(model, folder):
-    transform = T.Compose([T.Resize(round(SIZE / 0.875)), T.CenterCrop(SIZE), T.ToTensor(), T.Normalize(MEAN, STD)])
-    images = torchvision.datasets.ImageFolder(folder, transform)
+    images = torchvision.datasets.ImageFolder(folder, TRANSFORM)
     loss, right = 0.0, 0
     with torch.no_grad():
         for x, y in torch.utils.data.DataLoader(images, 32):
@@ -33,6 +36,19 @@ def evaluate(model, folder):
             loss += torch.nn.functional.cross_entropy(logits, y, reduction="sum").item()
             right += (logits.argmax(1) == y).sum().item()
     return loss / len(images), right / len(images), images.classes
+
+
+def compare_predictions(model, lines, files, classes):
+    assert [line["file"] for line in lines] == files
+    for line in lines:
+        with torch.no_grad():
+            expected = model(TRANSFORM(Image.open(line["file"]).convert("RGB"))[None])[0].softmax(0)
+        best = expected.sort(descending=True, stable=True)
+        assert len(line["top"]) == 5
+        for i, top in enumerate(line["top"]):
+            assert classes[top["index"]] == top["class"]
+            assert abs(top["probability"] - expected[top["index"]].item()) < 1e-4, (line, expected)
+            assert abs(top["probability"] - best.values[i].item()) < 1e-4, (line, expected)
 
 
 def main():
@@ -52,6 +68,9 @@ def main():
         assert abs(loss - run["loss"]) < 1e-4 * loss, (loss, run["loss"])
         assert top1 == run["top1"], (top1, run["top1"])
         assert checkpoint["linnet"]["items"]["class_names"].split("\n") == classes
+        lines = linnet("predict", run["last"], data + "/val", "--json", "--precision", "32-true", "--data.val_batch_size", "7")
+        files = sorted(os.path.join(f, name) for f, _, names in os.walk(data + "/val") for name in names)
+        compare_predictions(model, [json.loads(line) for line in lines.splitlines()], files, classes)
         # an optimizer takes the momentum
         sgd = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
         sgd.load_state_dict(checkpoint["optimizer_states"][0])

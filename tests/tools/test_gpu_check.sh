@@ -19,7 +19,7 @@ for text in 'bench train .*--precision bf16-mixed --batch-size 32' '--trainer.tf
 done
 [ ! -e "$work/plan" ] || die "a dry run wrote something"
 gpu_check --dry-run --from profile >"$work/out"
-[ "$(grep -c '^== [a-z]*$' "$work/out")" = 3 ] || die "--from profile: not three stages"
+[ "$(grep -c '^== [a-z]*$' "$work/out")" = 2 ] || die "--from profile: not two stages"
 
 # one line and exit 2
 for wrong in --nonsense '--only nothing' '--from nothing' --out "--build $work/none"; do
