@@ -243,6 +243,8 @@ int loader_next(batch **out, loader *l) {
             goto done;
         }
         l->deliver++;
+        if (l->claim < l->deliver) /* the worker that filled the last place may have gone to rest since */
+            l->claim = l->deliver;
         s->batch.n = s->places;
         if (!l->options.transform.training)
             close_gaps(&s->batch);

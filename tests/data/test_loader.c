@@ -218,7 +218,7 @@ static void test_set_workers(void **state) {
     batch *b = NULL;
     loader_options o = fake_options(4, 2, 4);
     assert_ok(loader_open(&l, data, &o));
-    for (uint32_t epoch = 0; epoch < 20; epoch++) {
+    for (uint32_t epoch = 0; epoch < 200; epoch++) {
         decode_us = epoch % 2 == 0 ? 200 : 0;
         assert_ok(loader_set_workers(l, workers[epoch % 6])); /* also between epochs */
         assert_ok(loader_start(l, epoch, 0));
