@@ -193,6 +193,18 @@ static int check_space(const unpacking *u, uint64_t bytes) {
                 text_bytes(have, free_bytes), u->phase, text_bytes(need, wanted));
 }
 
+/** The next class's archive; `more` false after the last. */
+static int next_class(bool *more, int *at, unpacking *u) {
+    int rc = OK;
+    do
+        TRY(tar_next(more, u->member, &u->reader));
+    while (*more && u->member->type != '0');
+    if (*more)
+        TRY(class_of_member(at, u));
+done:
+    return rc;
+}
+
 /** One walk over the outer headers: what is to be done, and whether every class is there. */
 static int survey_train(unpacking *u) {
     int rc = OK, missing = -1;
@@ -202,12 +214,9 @@ static int survey_train(unpacking *u) {
     TRY(memory_zeroed(&seen, (size_t)u->kit.synset_n, sizeof *seen));
     for (;;) {
         int at = 0;
-        TRY(tar_next(&more, u->member, &u->reader));
+        TRY(next_class(&more, &at, u));
         if (!more)
             break;
-        if (u->member->type != '0')
-            continue;
-        TRY(class_of_member(&at, u));
         TRY(class_folder(folder, u, at));
         seen[at] = true;
         bytes += folder_exists(folder) ? 0 : u->member->size;
@@ -235,12 +244,9 @@ static int unpack_train(unpacking *u) {
     TRY(survey_train(u));
     for (;;) {
         int at = 0;
-        TRY(tar_next(&more, u->member, &u->reader));
+        TRY(next_class(&more, &at, u));
         if (!more)
             break;
-        if (u->member->type != '0')
-            continue;
-        TRY(class_of_member(&at, u));
         TRY(class_folder(final, u, at));
         if (folder_exists(final)) {
             u->result->classes_before++;
