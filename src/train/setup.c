@@ -85,6 +85,7 @@ static int open_engine(setup *s, int classes) {
     TRY(net_create(&s->net, c->model.arch, &n));
     o.precision = s->precision;
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : cores();
+    o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
     o.tf32 = c->trainer.tf32;
     for (int i = 0; i < 3; i++) {
