@@ -6,7 +6,7 @@ tiny
 run 0 "$LINNET" train "${small[@]}" --max-steps 3 --out first
 first=first/checkpoints/resnet18/last.ckpt
 
-tune=("${small[@]}" --init $first --model.freeze layer2 --optimizer.head_lr 0.1 --schedule.step_size 1 --max-epochs 2)
+tune=("${small[@]}" --init "$first" --model.freeze layer2 --optimizer.head_lr 0.1 --schedule.step_size 1 --max-epochs 2)
 run 0 "$LINNET" train "${tune[@]}" --out whole
 says err "weights from $first"
 whole=whole/checkpoints/resnet18/last.ckpt
