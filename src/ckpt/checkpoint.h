@@ -56,14 +56,15 @@ typedef struct ckpt_kept {
     double value; /* val_loss */
 } ckpt_kept;
 
-/** key -> value pairs beside what Lightning knows: hyper_parameters, and linnet's own state. Kinds: 'i', 'd', 's', 'b'.
- */
+/** key -> value pairs beside what Lightning knows: hyper_parameters, and linnet's own state. Kinds: 'i', 'd', 's', 'b',
+ *  'l'. Strings and lists are borrowed when saving, owned by the ckpt when loaded. */
 typedef struct ckpt_item {
     char key[64];
     char kind;
-    int64_t i; /* 'i', and 'b' as 0 or 1 */
+    int64_t i; /* 'i', 'b' as 0 or 1, and the length of 'l' */
     double d;
-    char *s; /* borrowed when saving, owned by the ckpt when loaded */
+    char *s;     /* 's' */
+    char **list; /* 'l': (i) strings; loaded, they lie behind the table in one block */
 } ckpt_item;
 
 typedef struct ckpt {
@@ -107,5 +108,8 @@ void ckpt_free(ckpt *c);
 
 const ckpt_tensor *ckpt_find_tensor(const ckpt *c, const char *name);
 const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key);
+
+/** The names of the classes, hyper_parameters.class_names: a list of i strings; NULL: the file has none. */
+const ckpt_item *ckpt_class_names(const ckpt *c);
 
 #endif

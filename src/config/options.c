@@ -69,9 +69,13 @@ const option option_table[] = {
            .help = "network"),
     BOOL(model, zero_gamma, "false", .help = "start the last batch norm of each block at 0"),
     TEXT(model, init, "", .alias = "init", .help = "checkpoint whose weights the training starts from"),
+    CHOICE(model, freeze, "none", "none|stem|layer1|layer2|layer3|layer4|backbone",
+           .help = "everything up to and including this part keeps its weights and its batch norms' statistics"),
 
     REAL(optimizer, lr, "auto", 0, 1e6, .above = true, .alias = "lr", .word = "auto", .word_value = 0,
          .help = "learning rate; auto: the suggestion of the LR finder, run before the training"),
+    REAL(optimizer, head_lr, "same", 0, 1e6, .above = true, .word = "same", .word_value = 0,
+         .help = "learning rate of the classifier (fc); warm-up and schedule scale both; same: that of all else"),
     REAL(optimizer, momentum, "0.9", 0, 1, .help = "SGD momentum"),
     REAL(optimizer, dampening, "0.0", 0, 1, .help = "SGD dampening of the momentum"),
     REAL(optimizer, weight_decay, "0.0001", 0, 1e6, .help = "L2 penalty"),
