@@ -118,6 +118,8 @@ int ckpt_load(ckpt **out, const char *path) {
     rc = legacy_read(&is_legacy, c, fd);
     if (rc == OK && !is_legacy)
         rc = zip_load(c, fd);
+    if (rc == OK)
+        rc = layout_find_prefix(c);
     if (rc != OK) {
         fail_context(rc, "checkpoint %s", path);
         goto done;

@@ -57,6 +57,10 @@ int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_sou
 /** Fills fields from the entries that are there. @return 0, E_FORMAT (one of another kind, or out of range) */
 int layout_read_fields(void *object, const layout_field *fields, const value *dict);
 
+/** Sets c->prefix from the names of the state: "" when there is no ResNet in it. Of several ResNets the one under
+ *  "model.", else under no prefix, else under "module." is meant. @return 0, E_FORMAT (several others) */
+int layout_find_prefix(ckpt *c);
+
 /** A string of the file into a fixed buffer. @return 0, E_FORMAT (too long, or holds a 0) */
 int layout_string(char *out, size_t capacity, const value *v, const char *what);
 /** A number, also one in a tensor of one element; NaN for anything else. */

@@ -8,6 +8,7 @@
 #include "ckpt/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/snapshot.h"
+#include "train/weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,14 +38,14 @@ static int run(config *c, const ckpt *k, const char *path, bool json) {
     progress *p = NULL;
     metrics m;
     int classes = 0, rc = OK;
-    TRY(checkpoint_classes(&classes, k, path));
+    TRY(weights_classes(&classes, k, path));
     TRY(setup_open_evaluation(&s, c, classes));
     if (s.val_batches == 0) {
         rc = fail(E_OPTION, "trainer.limit_val_batches leaves nothing to evaluate");
         goto done;
     }
     TRY(snapshot_check_classes(s.val, k, path));
-    TRY(snapshot_restore_weights(&s, k, path));
+    TRY(weights_restore(&s, k, path));
     progress_options o = cli_progress();
     TRY(progress_open(&p, &o));
     double start = clock_seconds();
@@ -79,7 +80,7 @@ int cmd_eval(int argc, char **argv) {
     const char *path = file[0];
     TRY(ckpt_load(&k, path));
     config_defaults(&c);
-    TRY(checkpoint_options(&c, k));
+    TRY(checkpoint_options(&c, k, path));
     TRY(config_read_arguments(&c, argc, argv, file, &n));
     TRY(config_check(&c));
     TRY(run(&c, k, path, json));

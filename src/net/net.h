@@ -71,6 +71,8 @@ typedef struct net_options {
  *  the known ones), E_NOMEM */
 int net_create(net **out, const char *arch, const net_options *o);
 void net_destroy(net *n);
+/** The name of architecture i; NULL past the last. */
+const char *net_arch(int i);
 
 /** Hand-made nets, for tests: net_create_empty, then layers in order, each returning its number (= its tensor's). */
 int net_create_empty(net **out, const char *arch, int classes);
