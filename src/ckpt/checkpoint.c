@@ -139,8 +139,10 @@ static void tensors_free(ckpt_tensor *tensors, int n) {
 }
 
 static void items_free(ckpt_item *items, int n) {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         free(items[i].s);
+        free(items[i].list);
+    }
     free(items);
 }
 
@@ -167,4 +169,9 @@ const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key) 
         if (strcmp(items[i].key, key) == 0)
             return &items[i];
     return NULL;
+}
+
+const ckpt_item *ckpt_class_names(const ckpt *c) {
+    const ckpt_item *names = ckpt_find_item(c->hyper, c->hyper_n, "class_names");
+    return names != NULL && names->kind == 'l' && names->i > 0 ? names : NULL;
 }

@@ -58,14 +58,15 @@ typedef struct ckpt_kept {
     double value; /* val_loss */
 } ckpt_kept;
 
-/** key -> value pairs beside what Lightning knows: hyper_parameters, and linnet's own state. Kinds: 'i', 'd', 's', 'b'.
- */
+/** key -> value pairs beside what Lightning knows: hyper_parameters, and linnet's own state. Kinds: 'i', 'd', 's', 'b',
+ *  'l'. Strings and lists are borrowed when saving, owned by the ckpt when loaded. */
 typedef struct ckpt_item {
     char key[64];
     char kind;
-    int64_t i; /* 'i', and 'b' as 0 or 1 */
+    int64_t i; /* 'i', 'b' as 0 or 1, and the length of 'l' */
     double d;
-    char *s; /* borrowed when saving, owned by the ckpt when loaded */
+    char *s;     /* 's' */
+    char **list; /* 'l': (i) strings; loaded, they lie behind the table in one block */
 } ckpt_item;
 
 typedef struct ckpt {
@@ -114,5 +115,8 @@ const ckpt_tensor *ckpt_find_weight(const ckpt *c, const char *name);
 /** Its name without the prefix; NULL for a tensor outside it. */
 const char *ckpt_weight_name(const ckpt *c, const ckpt_tensor *t);
 const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key);
+
+/** The names of the classes, hyper_parameters.class_names: a list of i strings; NULL: the file has none. */
+const ckpt_item *ckpt_class_names(const ckpt *c);
 
 #endif

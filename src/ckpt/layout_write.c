@@ -68,6 +68,14 @@ static void write_fields(pickle *p, const layout_field *fields, const void *obje
     }
 }
 
+static void write_list(pickle *p, const ckpt_item *item) {
+    pickle_string(p, item->key);
+    pickle_list(p);
+    for (int64_t i = 0; i < item->i; i++)
+        pickle_string(p, item->list[i]);
+    pickle_list_end(p);
+}
+
 static void write_items(pickle *p, const ckpt_item *items, int n) {
     for (int i = 0; i < n; i++) {
         const ckpt_item *item = &items[i];
@@ -75,6 +83,7 @@ static void write_items(pickle *p, const ckpt_item *items, int n) {
         case 'i': pickle_item_int(p, item->key, item->i); break;
         case 'd': pickle_item_float(p, item->key, item->d); break;
         case 'b': pickle_item_bool(p, item->key, item->i != 0); break;
+        case 'l': write_list(p, item); break;
         default: pickle_item_string(p, item->key, item->s != NULL ? item->s : ""); break;
         }
     }

@@ -13,6 +13,8 @@
 
 static const char usage[] = "linnet info CHECKPOINT|DATASET [--json]";
 
+enum { NAMES_SHOWN = 20 }; /* of a list, on the terminal; --json has all */
+
 static long long values_of(const ckpt *c) {
     long long n = 0;
     for (int i = 0; i < c->state_n; i++) {
@@ -45,6 +47,28 @@ static const char *arch_of(char room[32], const ckpt *c, const char *path) {
     return weights_arch(room, c, path) == OK ? room : "unknown";
 }
 
+static void print_hyper(const ckpt_item *h) {
+    switch (h->kind) {
+    case 's': printf("  %-14s %s\n", h->key, h->s); break;
+    case 'd': printf("  %-14s %g\n", h->key, h->d); break;
+    case 'l':
+        printf("  %-14s", h->key);
+        for (int64_t i = 0; i < h->i && i < NAMES_SHOWN; i++)
+            printf("%s %s", i > 0 ? "," : "", h->list[i]);
+        printf(h->i > NAMES_SHOWN ? " and %lld more\n" : "\n", (long long)h->i - NAMES_SHOWN);
+        break;
+    default: printf("  %-14s %lld\n", h->key, (long long)h->i); break;
+    }
+}
+
+static json_t *names_json(const ckpt *c) {
+    const ckpt_item *names = ckpt_class_names(c);
+    json_t *list = json_array();
+    for (int64_t i = 0; names != NULL && i < names->i; i++)
+        json_array_append_new(list, json_string_nocheck(names->list[i]));
+    return list;
+}
+
 static int info_checkpoint(const char *path, bool json) {
     ckpt *c = NULL;
     int rc = OK;
@@ -63,6 +87,7 @@ static int info_checkpoint(const char *path, bool json) {
         json_object_set_new(o, "lr", json_number_or_null(c->schedule.last_lr));
         json_object_set_new(o, "loss", json_number_or_null(c->current_value));
         json_object_set_new(o, "best_loss", json_number_or_null(c->best_value));
+        json_object_set_new(o, "class_names", names_json(c));
         json_print(o);
         goto done;
     }
@@ -80,15 +105,8 @@ static int info_checkpoint(const char *path, bool json) {
         printf("val_loss    %.6f\n", c->current_value);
     for (int i = 0; i < c->kept_n; i++)
         printf("kept        %.6f  %s\n", c->kept[i].value, c->kept[i].path);
-    for (int i = 0; i < c->hyper_n; i++) {
-        const ckpt_item *h = &c->hyper[i];
-        if (h->kind == 's')
-            printf("  %-14s %s\n", h->key, h->s);
-        else if (h->kind == 'd')
-            printf("  %-14s %g\n", h->key, h->d);
-        else
-            printf("  %-14s %lld\n", h->key, (long long)h->i);
-    }
+    for (int i = 0; i < c->hyper_n; i++)
+        print_hyper(&c->hyper[i]);
 done:
     ckpt_free(c);
     return rc;

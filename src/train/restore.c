@@ -46,18 +46,17 @@ static const char *own_string(const ckpt *c, const char *key) {
 int snapshot_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
 
 int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
-    const char *names = own_string(c, "class_names");
-    if (names[0] == 0)
+    const ckpt_item *names = ckpt_class_names(c);
+    if (names == NULL)
         return OK;
-    for (int i = 0; i < d->class_n; i++) {
-        size_t n = strcspn(names, "\n");
-        if (strlen(d->class_name[i]) != n || memcmp(d->class_name[i], names, n) != 0)
-            return fail(E_DATA, "%s was trained on other classes: its class %d is '%.*s', that of %s is '%s'", path, i,
-                        (int)n, names, d->root, d->class_name[i]);
-        names += n + (names[n] == '\n');
-    }
-    return names[0] == 0 ? OK
-                         : fail(E_DATA, "%s was trained on more classes than the %d of %s", path, d->class_n, d->root);
+    if (names->i != d->class_n)
+        return fail(E_DATA, "%s was trained on %lld classes, %s has %d", path, (long long)names->i, d->root,
+                    d->class_n);
+    for (int i = 0; i < d->class_n; i++)
+        if (strcmp(d->class_name[i], names->list[i]) != 0)
+            return fail(E_DATA, "%s was trained on other classes: its class %d is '%s', that of %s is '%s'", path, i,
+                        names->list[i], d->root, d->class_name[i]);
+    return OK;
 }
 
 /** Other data than those the run has seen are refused, unless the user says that they are meant. */

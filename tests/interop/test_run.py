@@ -67,7 +67,7 @@ def main():
         loss, top1, classes = evaluate(model, data + "/val")
         assert abs(loss - run["loss"]) < 1e-4 * loss, (loss, run["loss"])
         assert top1 == run["top1"], (top1, run["top1"])
-        assert checkpoint["linnet"]["items"]["class_names"].split("\n") == classes
+        assert checkpoint["hyper_parameters"]["class_names"] == classes
         lines = linnet("predict", run["last"], data + "/val", "--json", "--precision", "32-true", "--data.val_batch_size", "7")
         files = sorted(os.path.join(f, name) for f, _, names in os.walk(data + "/val") for name in names)
         compare_predictions(model, [json.loads(line) for line in lines.splitlines()], files, classes)
