@@ -114,9 +114,11 @@ int ckpt_load(ckpt **out, const char *path) {
         goto done;
     }
     TRY(memory_zeroed(&c, 1, sizeof *c));
-    bool is_legacy = false;
-    rc = legacy_read(&is_legacy, c, fd);
-    if (rc == OK && !is_legacy)
+    bool is_known = false;
+    rc = safetensors_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
+        rc = legacy_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
         rc = zip_load(c, fd);
     if (rc == OK)
         rc = layout_find_prefix(c);

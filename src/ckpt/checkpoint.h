@@ -103,8 +103,8 @@ typedef struct ckpt {
  *  and an older file of that name is intact */
 int ckpt_save(const char *path, const ckpt *c);
 
-/** Reads a file of ours, Lightning's, or any torch.save of a (nested) state_dict: what is absent stays zero. Untrusted
- *  input: only whitelisted opcodes and globals, sizes checked against the file before memory is taken.
+/** Reads a file of ours, Lightning's, any torch.save of a (nested) state_dict, or safetensors: what is absent stays
+ * zero. Untrusted input: only whitelisted opcodes and globals, sizes checked against the file before memory is taken.
  *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (what, where in the file), E_NOMEM. Free with ckpt_free */
 int ckpt_load(ckpt **out, const char *path);
 void ckpt_free(ckpt *c);

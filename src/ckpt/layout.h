@@ -10,6 +10,8 @@
 #define LAYOUT_VERSION 1                  /* of the dictionary under "linnet" */
 #define PICKLE_LIMIT ((uint64_t)16 << 20) /* bytes; a ResNet-152 checkpoint's has 0.3 MB */
 #define TENSOR_BUDGET(file_bytes) (4 * (uint64_t)(file_bytes) + ((uint64_t)16 << 20))
+#define LAYOUT_TENSOR_LIMIT                                                                                            \
+    65536 /* in one file; far above any real one, so that a small hostile file makes no large table */
 #define LAYOUT_KEPT_LIMIT 1024 /* best checkpoints in one file */
 
 /** A field of a struct that is one entry of a dict. Kinds: 'q' int64_t, 'i' int, 'd' double, 'b' bool. */
@@ -44,6 +46,13 @@ void tensor_source_deinit(tensor_source *source);
 /** A file that torch.save wrote before PyTorch 1.6, or later on demand: pickles in a row, then the storages.
  *  *is_legacy tells whether it is one by its first bytes; if not, all else is untouched. */
 int legacy_read(bool *is_legacy, ckpt *c, int fd);
+
+/** A safetensors file: its tensors, and its metadata as hyper-parameters. *is_one tells whether it is one by its first
+ *  bytes; if not, all else is untouched. Every byte of it must belong to one tensor. */
+int safetensors_read(bool *is_one, ckpt *c, int fd);
+
+/** No two tensors of one name. */
+int layout_check_names(const ckpt *c);
 
 /** Fills a zeroed ckpt from the top-level value; what it allocated is in `c` on failure too. */
 int layout_read(ckpt *c, const value *top, tensor_source *source);
