@@ -26,6 +26,8 @@ extern const char *const layout_kinds[4]; /* of ckpt_schedule_kind */
 
 /** Writes the whole pickle; errors stay in p->rc. */
 void layout_write(pickle *p, const ckpt *c);
+/** An OrderedDict of tensors: a state_dict. */
+void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n);
 
 /** Where tensors come from, and how much of them is still allowed. */
 typedef struct tensor_source {
