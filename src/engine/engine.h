@@ -53,7 +53,8 @@ typedef struct engine_hyper {
     double clip_norm;       /* largest global L2 norm of the unscaled gradient; 0: no clipping */
     double loss_scale;      /* 1 without scaling; 0: the device's own scaler decides (engine_set_scaler) */
     double label_smoothing; /* 0..1 */
-    int images;             /* of the whole (accumulated) batch of this rank: the loss is their mean */
+    double images;          /* of the whole (accumulated) batch, over the number of ranks: the loss is the mean over
+                               the images of all ranks once gradients are the mean over ranks */
 } engine_hyper;
 
 /** GradScaler's state machine, for a device that runs ahead: it decides on the scale itself. */
@@ -127,7 +128,7 @@ int engine_loss(engine *e, engine_plan *p);
 
 enum { ENGINE_FIRST = 1, ENGINE_LAST = 2 }; /* of the micro-batches of an accumulated batch */
 /** First: gradients are overwritten, else added to. Last: buckets are all-reduced (mean over ranks) as they become
- *  final, last layer first. */
+ *  final, last layer first, while backward goes on; it ends when all are there. */
 int engine_backward(engine *e, engine_plan *p, unsigned flags);
 int engine_unscale(engine *e);
 int engine_update(engine *e);
@@ -135,6 +136,10 @@ int engine_update(engine *e);
 /** Forward, loss and backward of the loaded batch and, after the last micro-batch, unscale and update. A device that
  *  can records what this queues and replays it from the third call for the same plan and flags on. */
 int engine_step(engine *e, engine_plan *p, unsigned flags);
+
+/** The whole step of a rank that has no batch for it: its gradient is 0, then exchange, unscale and update as for the
+ *  others. @return as engine_step */
+int engine_step_empty(engine *e);
 
 int engine_result(engine_result_data *out, engine *e);
 /** The result as it is at this place of the queue, to be taken later, in order: at most 2 are on their way. */

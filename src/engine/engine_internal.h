@@ -34,6 +34,7 @@ typedef struct layer_slots {
 typedef struct bucket {
     size_t begin, end; /* elements */
     int ready;         /* the layer whose backward makes its last gradient final */
+    comm_call call;    /* the exchange of this step */
 } bucket;
 
 typedef struct plan_tensor {
@@ -123,6 +124,10 @@ void plan_destroy(engine_plan *p);
 void plan_forget_steps(engine_plan *p);
 /** The arenas as the device's functions take them. */
 device_arenas engine_arenas(const engine *e);
+/** Zeros; for a step without a batch. */
+int engine_clear_gradient(engine *e);
+/** All buckets at once, and waits for them. */
+int engine_exchange(engine *e);
 /** Before a forward pass or an update: the device renews what follows from the weights. */
 int engine_before_step(engine *e);
 /** Fails when another plan has run since p's batch was loaded. */

@@ -88,6 +88,17 @@ done:
     return rc;
 }
 
+int engine_step_empty(engine *e) {
+    int rc = OK;
+    TRY(engine_before_step(e));
+    TRY(engine_clear_gradient(e));
+    TRY(engine_exchange(e));
+    TRY(engine_unscale(e));
+    TRY(engine_update(e));
+done:
+    return rc;
+}
+
 bool engine_runs_ahead(const engine *e) { return e->ops->post_result != NULL; }
 
 int engine_set_scaler(engine *e, const engine_scaler *s) {

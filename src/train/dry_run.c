@@ -40,7 +40,7 @@ static int read_back(const config *c, const char *path) {
     char again[PATH_BYTES];
     int rc = OK;
     TRY(ckpt_load(&first, path));
-    TRY(setup_open(&s, c));
+    TRY(setup_open(&s, c, NULL));
     TRY(train_state_init(&t, c, s.base_lr, s.precision == PRECISION_16));
     TRY(snapshot_restore(&s, &t, first, path, &f));
     TRY(path_format(again, "%s.again", path));
@@ -56,11 +56,11 @@ done:
 }
 
 /** The plans of the real run: the dry run itself sees neither the last batch nor all of the validation. */
-static int compile_all(const config *c) {
+static int compile_all(const config *c, comm *all) {
     setup s = {0};
     engine_memory memory;
     int rc = OK;
-    TRY(setup_open(&s, c));
+    TRY(setup_open(&s, c, all));
     TRY(setup_compile(&memory, &s));
 done:
     setup_close(&s);
@@ -75,7 +75,7 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     TRY(memory_zeroed(&small, 1, sizeof *small));
     *small = *c;
     TRY(config_check(c));
-    TRY(compile_all(c));
+    TRY(compile_all(c, h->comm));
     TRY(folder_make(c->trainer.out));
     TRY(path_format(folder, "%s/.dry_run.XXXXXX", c->trainer.out));
     if (mkdtemp(folder) == NULL) {
