@@ -15,8 +15,7 @@ size_t comm_bytes(comm_type t) {
     return bytes[t];
 }
 
-int comm_all(comm *c, comm_kind kind, comm_type type, void *data, size_t n) {
-    comm_call call = {.kind = kind, .type = type, .channel = COMM_CONTROL, .data = data, .n = n};
+static int exchange(comm *c, comm_call call) {
     int rc = OK;
     if (comm_ranks(c) < 2)
         return OK;
@@ -24,6 +23,14 @@ int comm_all(comm *c, comm_kind kind, comm_type type, void *data, size_t n) {
     TRY(c->wait(c, &call));
 done:
     return rc;
+}
+
+int comm_all(comm *c, comm_kind kind, comm_type type, void *data, size_t n) {
+    return exchange(c, (comm_call){.kind = kind, .type = type, .channel = COMM_CONTROL, .data = data, .n = n});
+}
+
+int comm_sum(comm *c, comm_channel channel, double *data, size_t n) {
+    return exchange(c, (comm_call){.kind = COMM_SUM, .type = COMM_F64, .channel = channel, .data = data, .n = n});
 }
 
 int comm_barrier(comm *c) {

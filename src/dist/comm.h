@@ -54,6 +54,8 @@ size_t comm_bytes(comm_type t);
 
 /** Start and wait at once; nothing to do for one rank. @return as wait */
 int comm_all(comm *c, comm_kind kind, comm_type type, void *data, size_t n);
+/** Sums of doubles, on a channel of the caller's choice. */
+int comm_sum(comm *c, comm_channel channel, double *data, size_t n);
 int comm_barrier(comm *c);
 
 /** Whether all ranks are well: `rc` of each, 0 or an error whose message stands in status_message(). Every rank comes

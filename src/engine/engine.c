@@ -126,6 +126,7 @@ void engine_destroy(engine *e) {
     free(e->bucket);
     free(e->times.layer);
     free(e->staging);
+    free(e->empty_work);
     free(e->slot);
     free(e->description);
     free(e);
@@ -226,6 +227,7 @@ int engine_forward(engine *e, engine_plan *p) {
     for (int i = 0; i < e->net->layer_n; i++) {
         double start = profile_clock(e);
         e->params[i].version = e->version;
+        e->params[i].keep_statistics = e->keep_statistics;
         TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
         TRY(profile_add(&e->times.layer[i][PASS_FORWARD], e, start));
     }

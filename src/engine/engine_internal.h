@@ -61,7 +61,7 @@ typedef struct plan_recording {
     bool failed;     /* the device cannot record it */
 } plan_recording;
 
-enum { STEP_KINDS = 4 }; /* values of engine_backward's flags */
+enum { STEP_KINDS = 8 }; /* values of engine_backward's flags */
 
 struct engine_plan {
     engine *engine; /* its owner */
@@ -89,6 +89,8 @@ struct engine {
     uint64_t version;                           /* of the weights */
     uint64_t written;                           /* how often the host has written weights, from 1 */
     bool recording;                             /* calls are kept, not run */
+    bool keep_statistics;                       /* of the step that runs: ENGINE_KEEP_STATISTICS */
+    double *empty_work;                         /* of engine_step_empty; NULL until needed */
     engine_result_data posted[DEVICE_RESULTS];  /* of devices that do not run ahead */
     unsigned posted_n, taken_n;
     device_params *params;   /* (layer_n) */

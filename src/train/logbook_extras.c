@@ -18,7 +18,7 @@ int logbook_start(logbook *b, const setup *s) {
     const events_hparam h[] = {
         {"arch", 's', 0, s->net->arch},
         {"augment", 's', 0, c->data.augment},
-        {"batch_size", 'd', (double)c->data.batch_size * c->trainer.accumulate, NULL},
+        {"batch_size", 'd', (double)c->data.batch_size * s->row, NULL},
         {"clip_norm", 'd', c->trainer.clip_norm, NULL},
         {"image_size", 'd', c->data.image_size, NULL},
         {"label_smoothing", 'd', c->optimizer.label_smoothing, NULL},

@@ -96,6 +96,12 @@ static int open_engine(setup *s, int classes) {
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : own_cores(s->ranks.comm);
     o.comm = s->ranks.comm;
     o.recompute = c->trainer.recompute;
+    o.bucket_bytes = (size_t)(c->trainer.bucket_mb * 1048576);
+    o.sync_bn = c->trainer.sync_batchnorm;
+    if (o.sync_bn && strcmp(device, "cuda") == 0) {
+        rc = fail(E_UNSUPPORTED, "trainer.sync_batchnorm: the cuda engine has none");
+        goto done;
+    }
     o.tf32 = c->trainer.tf32;
     for (int i = 0; i < 3; i++) {
         o.mean[i] = (float)c->data.mean[i];
@@ -138,12 +144,29 @@ static int check_devices(const setup *s) {
     return OK;
 }
 
+int setup_row(const config *c, const comm *all) {
+    int batches = c->trainer.global_batch / c->data.batch_size;
+    return batches > 0 ? batches : c->trainer.accumulate * comm_ranks(all);
+}
+
+/** First micro-batch of a step that is `rank`'s: lower ranks have one more where they do not come out even. */
+static int first_of(const setup *s, int rank) {
+    int ranks = comm_ranks(s->ranks.comm);
+    return (int)(((long long)s->row * rank + ranks - 1) / ranks);
+}
+
 /** Contiguous micro-batches of a step to each rank. */
 static int share_out(setup *s) {
     int ranks = comm_ranks(s->ranks.comm), rank = comm_rank(s->ranks.comm);
-    s->row = s->config->trainer.accumulate * ranks;
-    s->own = (int)((long long)s->row * rank / ranks);
-    s->own_n = (int)((long long)s->row * (rank + 1) / ranks) - s->own;
+    const config *c = s->config;
+    s->row = setup_row(c, s->ranks.comm);
+    if (s->row < ranks)
+        return fail(E_OPTION,
+                    "trainer.global_batch %d is %d batch%s of data.batch_size %d, fewer than the %d ranks: lower the "
+                    "batch size or start fewer",
+                    c->trainer.global_batch, s->row, s->row == 1 ? "" : "es", c->data.batch_size, ranks);
+    s->own = first_of(s, rank);
+    s->own_n = first_of(s, rank + 1) - s->own;
     return OK;
 }
 

@@ -32,6 +32,8 @@ typedef struct setup {
 } setup;
 
 int setup_resize(const config *c);
+/** Micro-batches of a step, over all ranks. */
+int setup_row(const config *c, const comm *all);
 /** With data.workers auto: the threads to begin with; as for one rank. */
 loader_options setup_loader_options(const config *c, bool training);
 

@@ -36,10 +36,20 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
                           .images = (double)images / comm_ranks(s->ranks.comm)};
 }
 
-/** Those of rank 0, whose running statistics count. */
-static int lead_micro_batches(const setup *s, int n) {
-    int lead = s->row / comm_ranks(s->ranks.comm);
-    return n < lead ? n : lead;
+/** The most that a rank has of them: the first has. */
+static int most_micro_batches(const setup *s, int n) {
+    int ranks = comm_ranks(s->ranks.comm), most = (s->row + ranks - 1) / ranks;
+    return n < most ? n : most;
+}
+
+/** With trainer.global_batch the first micro-batch of a step alone updates the running statistics, so that they do not
+ *  depend on how the others lie on ranks. Else rank 0's all do, as DDP has it. */
+static unsigned statistics_flag(const setup *s, int i) {
+    return s->config->trainer.global_batch > 0 && s->own + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
+}
+
+static int statistics_updates(const setup *s, int n) {
+    return s->config->trainer.global_batch > 0 ? 1 : most_micro_batches(s, n);
 }
 
 /** Load, forward, loss, backward of one micro-batch; after the last one the update. */
@@ -113,16 +123,17 @@ int train_step(step_result *out, setup *s, train_state *t, bool wait) {
     TRY(hand_over_scaler(&h, s, t));
     TRY(engine_reset_result(s->engine));
     TRY(engine_set_hyper(s->engine, &h));
+    for (int i = own; i < most_micro_batches(s, n); i++)
+        TRY(engine_step_empty(s->engine, own == 0 && i == most_micro_batches(s, n) - 1 ? ENGINE_LAST : 0));
     for (int i = 0; i < own; i++)
-        TRY(micro_batch(s, t, (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u)));
-    if (own == 0)
-        TRY(engine_step_empty(s->engine));
+        TRY(micro_batch(s, t,
+                        (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
     TRY(engine_post_result(s->engine));
     t->in_step = false;
     TRY(train_settle(out, s, t)); /* the step before */
     t->pending = (pending_step){.on = true, .step = t->global_step, .lr = h.lr};
     t->global_step++;
-    t->batches_seen += lead_micro_batches(s, n);
+    t->batches_seen += statistics_updates(s, n);
     t->batch_in_epoch += n;
     if (wait || !t->momentum || !engine_runs_ahead(s->engine))
         TRY(settle(out, s, t));
