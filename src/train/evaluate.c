@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "train/news.h"
 #include "train/step.h"
 
 static int evaluate_batch(metrics *m, mistakes *wrong, setup *s, const batch *b) {
@@ -89,6 +90,7 @@ int evaluate(metrics *out, mistakes *wrong, setup *s, progress *p, int64_t epoch
     }
     if (p != NULL)
         progress_end(p, &shown);
+    s->ranks.news = s->train_loader != NULL && news_wait(s);
     TRY(ranks_tell(&s->ranks, &m));
     TRY(ranks_hear(out, &s->ranks));
 done:

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -349,6 +350,8 @@ void setup_close(setup *s) {
         fingerprint_end(&s->fingerprint[i]);
     loader_close(s->train_loader);
     loader_close(s->val_loader);
+    for (int i = 0; i < 2; i++)
+        free(s->told[i].image);
     engine_destroy(s->engine);
     ranks_deinit(&s->ranks);
     net_destroy(s->net);

@@ -1,6 +1,7 @@
 #include "train/step.h"
 
 #include "base/status.h"
+#include "train/news.h"
 
 /** Micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const setup *s, int64_t first) {
@@ -82,6 +83,7 @@ static int settle(step_result *out, setup *s, train_state *t) {
     int rc = OK;
     TRY(engine_take_result(&r, s->engine));
     metrics own = step_metrics(&r), all;
+    s->ranks.news = news_wait(s);
     TRY(ranks_tell(&s->ranks, &own));
     TRY(ranks_hear(&all, &s->ranks));
     *out = (step_result){.metrics = all,
