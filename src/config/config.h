@@ -73,6 +73,7 @@ typedef struct config {
         int devices;                                   /* --devices */
         int threads;                                   /* CPU threads; 0: all */
         bool tf32;                                     /* 32-true on a GPU, faster and coarser */
+        bool winograd;                                 /* bf16 on a CPU, faster and coarser */
         bool recompute;                                /* less memory, a slower step */
         unsigned long long seed;                       /* --seed */
         bool dry_run;

@@ -119,6 +119,8 @@ const option option_table[] = {
     INT(trainer, threads, "0", 0, 4096, .alias = "threads", .help = "CPU threads of the computation; 0: all"),
     BOOL(trainer, tf32, "false",
          .help = "32-true on a GPU: convolutions round their inputs to TF32: faster, 10 bits of mantissa"),
+    BOOL(trainer, winograd, "false",
+         .help = "bf16-mixed on a CPU without AMX: 3x3 convolutions by Winograd's products: faster, rounded once more"),
     BOOL(trainer, recompute, "false",
          .help = "batch norm's outputs are computed again in backward, not kept: less memory, same results, slower"),
     {FIELD(trainer, seed), .type = OPTION_SEED, .initial = "0", .alias = "seed", .help = "start of every random draw"},

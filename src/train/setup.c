@@ -86,6 +86,7 @@ static int open_engine(setup *s, int classes) {
     TRY(net_freeze(s->net, c->model.freeze));
     o.precision = s->precision;
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : cores();
+    o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
     o.tf32 = c->trainer.tf32;
     for (int i = 0; i < 3; i++) {
