@@ -9,7 +9,6 @@
 #include <string.h>
 
 /* Far above any real checkpoint, so that a small hostile file cannot make large tables. */
-#define TENSOR_LIMIT 65536u
 #define ITEM_LIMIT 65536u
 #define EPOCH_LIMIT ((int64_t)1 << 24) /* of random_open */
 #define COUNT_LIMIT ((int64_t)1 << 53) /* batches and steps: exact as doubles */
@@ -208,7 +207,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp((*x)->name, (*y)->name);
 }
 
-static int names_check(const ckpt *c) {
+int layout_check_names(const ckpt *c) {
     int rc = OK;
     const ckpt_tensor **sorted = NULL;
     TRY(memory_zeroed(&sorted, (size_t)c->state_n, sizeof *sorted));
@@ -228,8 +227,8 @@ static int read_state(ckpt *c, const value *dict, tensor_source *source) {
     int rc = OK;
     size_t n = dict_n(dict);
     char shown[NAME_SHOWN];
-    if (n > TENSOR_LIMIT)
-        return fail(E_FORMAT, "%zu tensors, more than %u", n, TENSOR_LIMIT);
+    if (n > LAYOUT_TENSOR_LIMIT)
+        return fail(E_FORMAT, "%zu tensors, more than %d", n, LAYOUT_TENSOR_LIMIT);
     TRY(memory_zeroed(&c->state, n, sizeof *c->state));
     for (size_t i = 0; i < n; i++) {
         const value *key = dict->list.items[2 * i], *v = dict->list.items[2 * i + 1];
@@ -247,7 +246,7 @@ static int read_state(ckpt *c, const value *dict, tensor_source *source) {
     if (c->state_n == 0)
         rc = fail(E_FORMAT, "holds no tensors: neither a checkpoint nor a state_dict");
     else
-        rc = names_check(c);
+        rc = layout_check_names(c);
 done:
     return rc;
 }

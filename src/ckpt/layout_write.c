@@ -339,18 +339,22 @@ static void write_own(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
 }
 
+void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n) {
+    pickle_ordered_dict(p);
+    for (int i = 0; i < n; i++) {
+        pickle_string(p, tensors[i].name);
+        pickle_tensor(p, &tensors[i]);
+    }
+    pickle_dict_end(p);
+}
+
 void layout_write(pickle *p, const ckpt *c) {
     pickle_dict(p);
     pickle_item_int(p, "epoch", c->epoch);
     pickle_item_int(p, "global_step", c->global_step);
     pickle_item_string(p, "pytorch-lightning_version", "2.0.0");
     pickle_string(p, "state_dict");
-    pickle_ordered_dict(p);
-    for (int i = 0; i < c->state_n; i++) {
-        pickle_string(p, c->state[i].name);
-        pickle_tensor(p, &c->state[i]);
-    }
-    pickle_dict_end(p);
+    layout_write_state(p, c->state, c->state_n);
     write_loops(p, c);
     write_callbacks(p, c);
     write_optimizer(p, c);

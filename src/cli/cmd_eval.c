@@ -9,6 +9,7 @@
 #include "ckpt/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/snapshot.h"
+#include "train/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -128,14 +129,14 @@ static int run(config *c, const ckpt *k, const request *q) {
     class_result *worst = NULL;
     outcome r = {.a = &a};
     int classes = 0, rc = OK;
-    TRY(checkpoint_classes(&classes, k, q->path));
+    TRY(weights_classes(&classes, k, q->path));
     TRY(setup_open_evaluation(&s, c, classes));
     if (s.val_batches == 0) {
         rc = fail(E_OPTION, "trainer.limit_val_batches leaves nothing to evaluate");
         goto done;
     }
     TRY(snapshot_check_classes(s.val, k, q->path));
-    TRY(snapshot_restore_weights(&s, k, q->path));
+    TRY(weights_restore(&s, k, q->path));
     TRY(assessment_init(&a, s.val->class_name, classes));
     progress_options o = cli_progress();
     TRY(progress_open(&p, &o));
@@ -183,7 +184,7 @@ int cmd_eval(int argc, char **argv) {
     q.path = file[0];
     TRY(ckpt_load(&k, q.path));
     config_defaults(&c);
-    TRY(checkpoint_options(&c, k));
+    TRY(checkpoint_options(&c, k, path));
     TRY(config_read_arguments(&c, argc, argv, file, &n));
     TRY(config_check(&c));
     TRY(run(&c, k, &q));

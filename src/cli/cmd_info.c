@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "ckpt/checkpoint.h"
 #include "data/dataset.h"
+#include "train/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -38,9 +39,12 @@ static uint64_t digest_of(const ckpt *c) {
     return h;
 }
 
-static const char *item_string(const ckpt *c, const char *key) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
-    return i != NULL && i->kind == 's' ? i->s : "unknown";
+/** What the checkpoint says of itself, else what its tensors are. */
+static const char *arch_of(char room[32], const ckpt *c, const char *path) {
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, "arch");
+    if (i != NULL && i->kind == 's')
+        return i->s;
+    return weights_arch(room, c, path) == OK ? room : "unknown";
 }
 
 static void print_hyper(const ckpt_item *h) {
@@ -68,13 +72,13 @@ static json_t *names_json(const ckpt *c) {
 static int info_checkpoint(const char *path, bool json) {
     ckpt *c = NULL;
     int rc = OK;
-    char digest[17];
+    char digest[17], arch[32];
     TRY(ckpt_load(&c, path));
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)digest_of(c));
     if (json) {
         json_t *o = json_object();
         json_object_set_new(o, "digest", json_string(digest));
-        json_object_set_new(o, "arch", json_string(item_string(c, "arch")));
+        json_object_set_new(o, "arch", json_string(arch_of(arch, c, path)));
         json_object_set_new(o, "parameters", json_integer(values_of(c)));
         json_object_set_new(o, "tensors", json_integer(c->state_n));
         json_object_set_new(o, "epoch", json_integer(c->epoch));
@@ -90,7 +94,7 @@ static int info_checkpoint(const char *path, bool json) {
     char count[32];
     printf("checkpoint  %s\n", path);
     printf("digest      %s\n", digest);
-    printf("model       %s, %s parameters in %d tensors\n", item_string(c, "arch"),
+    printf("model       %s, %s parameters in %d tensors\n", arch_of(arch, c, path),
            text_count(count, (unsigned long long)values_of(c)), c->state_n);
     printf("progress    epoch %lld, batch %lld of %lld, step %lld%s\n", (long long)c->epoch,
            (long long)c->batch_in_epoch, (long long)c->batches_per_epoch, (long long)c->global_step,

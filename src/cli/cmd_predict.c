@@ -8,7 +8,7 @@
 #include "base/status.h"
 #include "data/image_list.h"
 #include "train/predict.h"
-#include "train/snapshot.h"
+#include "train/weights.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -117,10 +117,10 @@ static int run(const config *c, const ckpt *k, const char *const *path, int n, i
     const bad_image *bad = NULL;
     printer p = {.style = how, .names = ckpt_class_names(k)};
     int classes = 0, rc = OK;
-    TRY(checkpoint_classes(&classes, k, path[0]));
+    TRY(weights_classes(&classes, k, path[0]));
     TRY(open_images(&images, path + 1, n - 1));
     TRY(setup_open_prediction(&s, c, classes, images)); /* now owns the images */
-    TRY(snapshot_restore_weights(&s, k, path[0]));
+    TRY(weights_restore(&s, k, path[0]));
     p.images = images;
     if (how == STYLE_CSV)
         printf("file,rank,class,index,probability\n");
@@ -154,7 +154,7 @@ int cmd_predict(int argc, char **argv) {
     cli_catch_signals();
     TRY(ckpt_load(&k, path[0]));
     config_defaults(&c);
-    TRY(checkpoint_options(&c, k));
+    TRY(checkpoint_options(&c, k, path[0]));
     TRY(config_read_arguments(&c, argc, argv, path, &n));
     TRY(config_check(&c));
     TRY(run(&c, k, path, n, (int)top, how));

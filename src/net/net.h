@@ -74,6 +74,8 @@ typedef struct net_options {
  *  the known ones), E_NOMEM */
 int net_create(net **out, const char *arch, const net_options *o);
 void net_destroy(net *n);
+/** The name of architecture i; NULL past the last. */
+const char *net_arch(int i);
 
 /** Freezes everything up to and including a part of a ResNet: "stem" (with the max-pool), "layer1" to "layer4",
  *  "backbone" (all but the classifier), or "none". Before an engine is made. @return 0, E_OPTION (no such part) */

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "monitor/report.h"
 #include "train/snapshot.h"
+#include "train/weights.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,7 +34,7 @@ static int load_init(train_run_state *r, const char *path) {
     ckpt *c = NULL;
     int rc = OK;
     TRY(ckpt_load(&c, path));
-    TRY(snapshot_init_weights(&r->setup, c, path));
+    TRY(weights_init(&r->setup, c, path));
     log_info("weights from %s", path);
 done:
     ckpt_free(c);
