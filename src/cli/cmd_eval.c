@@ -184,7 +184,7 @@ int cmd_eval(int argc, char **argv) {
     q.path = file[0];
     TRY(ckpt_load(&k, q.path));
     config_defaults(&c);
-    TRY(checkpoint_options(&c, k, path));
+    TRY(checkpoint_options(&c, k, q.path));
     TRY(config_read_arguments(&c, argc, argv, file, &n));
     TRY(config_check(&c));
     TRY(run(&c, k, &q));
