@@ -182,6 +182,7 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
     TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     restore_schedule(t, c, path);
+    schedule_set_head(&t->schedule, s->config->optimizer.head_lr);
     if (t->schedule.state.base_lr <= 0) {
         rc = fail(E_OPTION, "%s has no learning rate: give one with --lr", path);
         goto done;

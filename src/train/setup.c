@@ -83,8 +83,10 @@ static int open_engine(setup *s, int classes) {
     net_options n = {
         .classes = classes, .zero_gamma = c->model.zero_gamma, .decay_all = c->optimizer.decay_norm_and_bias};
     TRY(net_create(&s->net, c->model.arch, &n));
+    TRY(net_freeze(s->net, c->model.freeze));
     o.precision = s->precision;
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : cores();
+    o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
     o.tf32 = c->trainer.tf32;
     for (int i = 0; i < 3; i++) {

@@ -48,6 +48,8 @@ static int resume(train_run_state *r, const config *c) {
     if (r->resumed_from[0] == 0) {
         if (c->model.init[0] != 0)
             TRY(load_init(r, c->model.init));
+        else if (r->setup.net->frozen_layer_n > 0)
+            log_warn("model.freeze %s without --init: what is frozen stays as random as it begins", c->model.freeze);
         TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, ""));
         r->new_logs = true;
         goto done;

@@ -283,7 +283,8 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     TRY(log_distributions(r, k));
     r->judged = false;
     if (r->setup.val_batches > 0) {
-        rc = evaluate(&t->val, &r->wrong, &r->setup, r->progress, t->epoch, r->hooks->stop);
+        const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
+        rc = evaluate(&t->val, &extras, &r->setup, r->progress, t->epoch, r->hooks->stop);
         if (rc == E_STOPPED) {
             bool done = false;
             rc = check_stop(r, &done); /* saves: the resumed run validates first */

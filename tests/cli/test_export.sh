@@ -7,13 +7,13 @@ run 0 "$LINNET" train "${small[@]}" --max-steps 1 --out run
 ckpt=run/checkpoints/resnet18/last.ckpt
 predict=(data/val/ring --json --top 3 --precision 32-true --image-size 32)
 run 0 "$LINNET" predict $ckpt "${predict[@]}"
-sed 's/"class": "[a-z]*"//' out >expected
+sed -E 's/"class": "[a-z0-9]*"//g' out >expected
 
 # every format that is read back: the same figures, the architecture found, class names where there is room for them
 for format in safetensors pth; do
   run 0 "$LINNET" export $ckpt --format $format --out "w.$format"
   run 0 "$LINNET" predict "w.$format" "${predict[@]}"
-  sed -E 's/"class": "[a-z0-9]*"//' out | diff expected - || die "other predictions from $format"
+  sed -E 's/"class": "[a-z0-9]*"//g' out | diff expected - || die "other predictions from $format"
 done
 run 0 "$LINNET" predict w.safetensors "${predict[@]}"
 says out '"class": "ring"'
