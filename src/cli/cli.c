@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/launch.h"
+#include "dist/warnings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +111,13 @@ static void log_to_stderr(void *context, log_level level, const char *line) {
         fputs("\r\033[K", stderr);
     line_open = false;
     fprintf(stderr, "%s%s\n", level == LOG_WARN ? "warning: " : "", line);
+}
+
+int cli_open_ranks(comm **out) {
+    int rc = comm_open(out);
+    if (rc == OK && comm_rank(*out) != 0)
+        warnings_keep();
+    return rc;
 }
 
 void cli_log_to_stderr(void) { log_set_sink(log_to_stderr, NULL); }

@@ -21,7 +21,7 @@ static const struct command {
     {"info", cmd_info, "what a checkpoint or dataset holds"},
     {"report", cmd_report, "viewlogs.md and images/ from a run's logs, or of several runs"},
     {"preview", cmd_preview, "a contact sheet of what the network will see"},
-    {"bench", cmd_bench, "throughput: of training steps on made-up data, of the image pipeline"},
+    {"bench", cmd_bench, "throughput: of training steps on made-up data, of the image pipeline, of the all-reduce"},
     {"shapes", cmd_shapes, "write the made-up demo dataset"},
     {"prepare", cmd_prepare, "ImageNet's official archives as folders"},
     {"pack", cmd_pack, "a dataset as WebDataset shards"},
