@@ -17,6 +17,7 @@ static const struct command {
     {"find-lr", cmd_find_lr, "the learning-rate range test alone"},
     {"eval", cmd_eval, "top-1, top-5 and loss of a checkpoint on a folder"},
     {"predict", cmd_predict, "classes of images"},
+    {"export", cmd_export, "a checkpoint as safetensors, .pth or ONNX"},
     {"info", cmd_info, "what a checkpoint or dataset holds"},
     {"report", cmd_report, "viewlogs.md and images/ from a run's logs, or of several runs"},
     {"preview", cmd_preview, "a contact sheet of what the network will see"},
