@@ -93,6 +93,8 @@ int evaluate(metrics *out, mistakes *wrong, setup *s, progress *p, int64_t epoch
     s->ranks.news = s->train_loader != NULL && news_wait(s);
     TRY(ranks_tell(&s->ranks, &m));
     TRY(ranks_hear(out, &s->ranks));
+    if (wrong != NULL)
+        TRY(mistakes_join(wrong, s->ranks.comm));
 done:
     if (b != NULL)
         loader_release(s->val_loader, b);

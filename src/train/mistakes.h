@@ -27,6 +27,9 @@ void mistakes_deinit(mistakes *m);
 /** Looks at a batch that the engine of `s` has just evaluated. @return 0, E_NOMEM, E_DEVICE */
 int mistakes_add(mistakes *m, const setup *s, engine_plan *p, const batch *b);
 
+/** On every rank: those of all ranks. @return 0, E_NOMEM, E_RANK, E_DEVICE */
+int mistakes_join(mistakes *m, comm *c);
+
 enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
 /** Table for worst.csv: file, true, predicted, probability, loss; RFC 4180. */
 int mistakes_csv(text *out, const mistakes *m, const dataset *val);
