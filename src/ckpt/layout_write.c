@@ -68,6 +68,14 @@ static void write_fields(pickle *p, const layout_field *fields, const void *obje
     }
 }
 
+static void write_list(pickle *p, const ckpt_item *item) {
+    pickle_string(p, item->key);
+    pickle_list(p);
+    for (int64_t i = 0; i < item->i; i++)
+        pickle_string(p, item->list[i]);
+    pickle_list_end(p);
+}
+
 static void write_items(pickle *p, const ckpt_item *items, int n) {
     for (int i = 0; i < n; i++) {
         const ckpt_item *item = &items[i];
@@ -75,6 +83,7 @@ static void write_items(pickle *p, const ckpt_item *items, int n) {
         case 'i': pickle_item_int(p, item->key, item->i); break;
         case 'd': pickle_item_float(p, item->key, item->d); break;
         case 'b': pickle_item_bool(p, item->key, item->i != 0); break;
+        case 'l': write_list(p, item); break;
         default: pickle_item_string(p, item->key, item->s != NULL ? item->s : ""); break;
         }
     }
@@ -315,18 +324,22 @@ static void write_own(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
 }
 
+void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n) {
+    pickle_ordered_dict(p);
+    for (int i = 0; i < n; i++) {
+        pickle_string(p, tensors[i].name);
+        pickle_tensor(p, &tensors[i]);
+    }
+    pickle_dict_end(p);
+}
+
 void layout_write(pickle *p, const ckpt *c) {
     pickle_dict(p);
     pickle_item_int(p, "epoch", c->epoch);
     pickle_item_int(p, "global_step", c->global_step);
     pickle_item_string(p, "pytorch-lightning_version", "2.0.0");
     pickle_string(p, "state_dict");
-    pickle_ordered_dict(p);
-    for (int i = 0; i < c->state_n; i++) {
-        pickle_string(p, c->state[i].name);
-        pickle_tensor(p, &c->state[i]);
-    }
-    pickle_dict_end(p);
+    layout_write_state(p, c->state, c->state_n);
     write_loops(p, c);
     write_callbacks(p, c);
     write_optimizer(p, c);

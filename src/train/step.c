@@ -25,7 +25,9 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
     for (int i = 0; i < micro_batches(s, t->batch_in_epoch); i++)
         images += setup_batch_images(s, t->batch_in_epoch + i);
     int64_t step = t->batch_in_epoch / s->row;
-    return (engine_hyper){.lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch),
+    double lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch);
+    return (engine_hyper){.lr = lr,
+                          .head_lr = lr * t->schedule.head_scale,
                           .momentum = c->optimizer.momentum,
                           .dampening = c->optimizer.dampening,
                           .weight_decay = c->optimizer.weight_decay,

@@ -298,8 +298,9 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     TRY(log_distributions(r, k));
     r->judged = false;
     if (r->setup.val_batches > 0) {
+        const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
         TRY(share_statistics(&r->setup));
-        rc = evaluate(&t->val, &r->wrong, &r->setup, r->progress, t->epoch);
+        rc = evaluate(&t->val, &extras, &r->setup, r->progress, t->epoch);
         if (rc == E_STOPPED) {
             bool done = false;
             rc = check_stop(r, &done); /* saves: the resumed run validates first */

@@ -69,9 +69,12 @@ static void fill(ckpt *c, const char *schedule, bool end) {
 
 int main(int n, char **arguments) {
     static ckpt_tensor state[1000], momentum[1000];
-    static ckpt_item hyper[] = {{.key = "arch", .kind = 's', .s = "resnet18"}, {.key = "lr", .kind = 'd', .d = 0.1}};
+    static char *names[] = {"caf\xc3\xa9", "\xe2\x82\xac"};
+    static ckpt_item hyper[] = {{.key = "arch", .kind = 's', .s = "resnet18"},
+                                {.key = "lr", .kind = 'd', .d = 0.1},
+                                {.key = "class_names", .kind = 'l', .i = 2, .list = names}};
     static ckpt_kept kept[] = {{"caf\xc3\xa9 \xff.ckpt", 0.5}, {"worse.ckpt", 0.75}};
-    ckpt c = {.state = state, .momentum = momentum, .kept = kept, .kept_n = 2, .hyper = hyper, .hyper_n = 2};
+    ckpt c = {.state = state, .momentum = momentum, .kept = kept, .kept_n = 2, .hyper = hyper, .hyper_n = 3};
     char where[16], name[96], type[16];
     if (n != 4)
         return 2;

@@ -131,7 +131,7 @@ class Ours(unittest.TestCase):
             self.assertEqual(loop["epoch_progress"]["current"],
                              {"ready": 2, "completed": 1, "started": 2, "processed": 2 if end else 1})
             self.assertEqual(len(file["lr_schedulers"]), 0 if schedule == "none" else 1)
-            self.assertEqual(file["hyper_parameters"], {"arch": "resnet18", "lr": 0.1})
+            self.assertEqual(file["hyper_parameters"], {"arch": "resnet18", "lr": 0.1, "class_names": ["café", "€"]})
             (key, best), = file["callbacks"].items()
             self.assertTrue(key.startswith("ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min'"))
             self.assertEqual(best["best_k_models"][os.fsdecode(b"caf\xc3\xa9 \xff.ckpt")], torch.tensor(0.5))
