@@ -37,6 +37,31 @@ done:
     return rc;
 }
 
+/** Batches that this rank evaluates: every ranks-th of those within the limit. */
+static int64_t own_batches(const setup *s) {
+    int ranks = comm_ranks(s->ranks.comm);
+    return (s->val_batches + ranks - 1 - comm_rank(s->ranks.comm)) / ranks;
+}
+
+/** *b: the next batch, NULL when there are no more of this rank's. Every rank comes here as often, and learns what the
+ *  others told the time before. */
+static int next_batch(batch **b, setup *s, const metrics *own, int64_t turn) {
+    int rc = OK;
+    *b = NULL;
+    if (comm_ranks(s->ranks.comm) > 1) {
+        TRY(ranks_hear(NULL, &s->ranks));
+        TRY(ranks_tell(&s->ranks, own));
+    }
+    if (ranks_stop(&s->ranks) != 0) {
+        rc = fail(E_STOPPED, "stopped by signal %d", ranks_stop(&s->ranks));
+        goto done;
+    }
+    if (turn < own_batches(s))
+        TRY(loader_next(b, s->val_loader));
+done:
+    return rc;
+}
+
 /** Mirrors the images in place. */
 static void mirror(const batch *b) {
     for (int64_t row = 0; row < (int64_t)b->n * b->h; row++) {
@@ -89,31 +114,6 @@ static int evaluate_batch(evaluation *e, const batch *b) {
         mistakes_add(e->extras.wrong, e->logits, classes, b);
     if (e->extras.judged != NULL)
         assessment_add(e->extras.judged, e->logits, b->label, b->n);
-done:
-    return rc;
-}
-
-/** Batches that this rank evaluates: every ranks-th of those within the limit. */
-static int64_t own_batches(const setup *s) {
-    int ranks = comm_ranks(s->ranks.comm);
-    return (s->val_batches + ranks - 1 - comm_rank(s->ranks.comm)) / ranks;
-}
-
-/** *b: the next batch, NULL when there are no more of this rank's. Every rank comes here as often, and learns what the
- *  others told the time before. */
-static int next_batch(batch **b, setup *s, const metrics *own, int64_t turn) {
-    int rc = OK;
-    *b = NULL;
-    if (comm_ranks(s->ranks.comm) > 1) {
-        TRY(ranks_hear(NULL, &s->ranks));
-        TRY(ranks_tell(&s->ranks, own));
-    }
-    if (ranks_stop(&s->ranks) != 0) {
-        rc = fail(E_STOPPED, "stopped by signal %d", ranks_stop(&s->ranks));
-        goto done;
-    }
-    if (turn < own_batches(s))
-        TRY(loader_next(b, s->val_loader));
 done:
     return rc;
 }

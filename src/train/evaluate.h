@@ -16,9 +16,9 @@ typedef struct evaluate_extras {
                            augmentation), and loss and accuracy those of the means */
 } evaluate_extras;
 
-/** @param extras borrowed; NULL: none
+/** @param extras borrowed; NULL: none. With several ranks `wrong` gets those of all, `judged` this rank's
  *  @param progress drawn while it runs; NULL: silent
- *  The ranks share the batches out and get the sums over all; what `judged` gets is this rank's.
+ *  The ranks share the batches out and get the sums over all.
  *  @return 0, E_STOPPED (ranks_stop), what loading or computing failed with */
 int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p, int64_t epoch);
 
