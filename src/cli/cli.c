@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
+#include "cli/launcher_link.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -19,13 +20,14 @@ int cli_failed(int rc) {
     if (line_open)
         fputc('\n', stderr);
     line_open = false;
+    launcher_told();
     fprintf(stderr, "linnet: %s\n", status_message());
     return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;
 }
 
 int cli_stopped(int rc) {
     int code = cli_failed(rc);
-    return rc == E_STOPPED ? 128 + (int)cli_stop : code;
+    return rc == E_STOPPED ? 128 + (int)(cli_stop == SIGUSR2 ? SIGTERM : cli_stop) : code;
 }
 
 int cli_usage(const char *usage) {
@@ -157,10 +159,15 @@ void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64
     draw_progress(NULL, line, final);
 }
 
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGUSR2};
+
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
+
 static void on_stop(int signal) {
     cli_stop = signal;
     struct sigaction second = {.sa_handler = SIG_DFL}; /* a second one does not wait */
-    sigaction(signal, &second, NULL);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &second, NULL);
 }
 
 static void on_save(int signal) {
@@ -170,8 +177,8 @@ static void on_save(int signal) {
 
 void cli_catch_signals(void) {
     struct sigaction stop = {.sa_handler = on_stop}, save = {.sa_handler = on_save, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &stop, NULL);
     sigaction(SIGUSR1, &save, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &ignore, NULL); /* a file size limit is a failed write, not a death */

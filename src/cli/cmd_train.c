@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/launcher.h"
 
 #include "base/status.h"
 #include "base/text.h"
@@ -57,6 +58,9 @@ int cmd_train(int argc, char **argv) {
         fprintf(stderr, "linnet: train needs --data DIR, a folder with train/CLASS/ and val/CLASS/ in it\n");
         return cli_usage(usage);
     }
+    code = launcher_run(&c);
+    if (code >= 0)
+        return code;
     cli_catch_signals();
     train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
     int rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
