@@ -4,6 +4,7 @@
 #define LINNET_CLI_CLI_H
 
 #include "config/config.h"
+#include "dist/comm.h"
 #include "monitor/progress.h"
 
 #include <signal.h>
@@ -30,6 +31,8 @@ int cmd_audit(int argc, char **argv);
 int cli_failed(int rc);
 /** The same, but 128 + signal for E_STOPPED. */
 int cli_stopped(int rc);
+/** The same for a run of several ranks, of which rank 0 alone prints. */
+int cli_ranks_ended(const comm *ranks, int rc);
 /** Prints a usage line on stderr. @return 2 */
 int cli_usage(const char *usage);
 
@@ -45,6 +48,9 @@ int cli_take_int(long long *out, int *argc, char **argv, const char *name, long 
  *  @return -1 to go on, else the exit code the command ends with */
 int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n);
 
+/** Joins the ranks of the run, if a launcher started several (launch.h): rank 0 alone logs from then on, the others'
+ *  warnings go through it. Close with comm_close. */
+int cli_open_ranks(comm **out);
 /** Sends log lines and progress to stderr. */
 void cli_log_to_stderr(void);
 progress_options cli_progress(void);

@@ -48,7 +48,8 @@ static int run(config *c, const ckpt *k, const char *path, bool json) {
     progress_options o = cli_progress();
     TRY(progress_open(&p, &o));
     double start = clock_seconds();
-    TRY(evaluate(&m, NULL, &s, p, 0, &cli_stop));
+    s.ranks.stop = &cli_stop;
+    TRY(evaluate(&m, NULL, &s, p, 0));
     const bad_image *bad = NULL;
     long long bad_n = loader_bad(&bad, s.val_loader);
     for (long long i = 0; i < bad_n; i++)

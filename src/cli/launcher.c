@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/launcher_job.h"
 #include "cli/launcher_link.h"
+#include "dist/launch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -111,8 +112,6 @@ done:
     free_words(words);
     return rc;
 }
-
-static bool launched(void) { return getenv("OMPI_COMM_WORLD_RANK") != NULL || getenv("PMIX_RANK") != NULL; }
 
 /** Whether srun has started several processes that know nothing of each other. A batch script has SLURM_NTASKS and
  *  SLURM_PROCID 0 too, but stands in no step. @param[out] n how many */

@@ -7,12 +7,10 @@
 #include "train/setup.h"
 #include "train/state.h"
 
-#include <signal.h>
-
 /** @param wrong the worst mistakes, replaced; NULL: not looked for
  *  @param progress drawn while it runs; NULL: silent
- *  @param stop a signal's number once one has come, else 0: E_STOPPED then; NULL: never
- *  @return 0, E_STOPPED, what loading or computing failed with */
-int evaluate(metrics *out, mistakes *wrong, setup *s, progress *p, int64_t epoch, const volatile sig_atomic_t *stop);
+ *  The ranks share the batches out and get the sums over all.
+ *  @return 0, E_STOPPED (ranks_stop), what loading or computing failed with */
+int evaluate(metrics *out, mistakes *wrong, setup *s, progress *p, int64_t epoch);
 
 #endif

@@ -154,7 +154,7 @@ static int gather_own(gathered *g, setup *s, const train_state *t, const run_fol
     add_int(own, n, "val_images", s->val->image_n);
     add_int(own, n, "seed", (int64_t)c->trainer.seed);
     add_int(own, n, "batch_size", c->data.batch_size);
-    add_int(own, n, "accumulate", c->trainer.accumulate);
+    add_int(own, n, "global_batch", (int64_t)c->data.batch_size * s->row);
     add_int(own, n, "shuffle", c->data.shuffle);
     add_int(own, n, "train_batches", s->train_batches);
     add_double(own, n, "train_loss_sum", t->train.loss_sum);

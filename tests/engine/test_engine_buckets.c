@@ -19,11 +19,13 @@ typedef struct recorder {
 
 static const double poison = 12345;
 
-static int halve(comm *c, void *data, size_t n, size_t element_bytes, void *queue) {
+static int halve(comm *c, comm_call *asked) {
     recorder *r = c->state;
-    double *x = data, first = 0;
-    assert_int_equal(element_bytes, sizeof(double));
-    assert_null(queue);
+    double *x = asked->data, first = 0;
+    size_t n = asked->n;
+    assert_int_equal(asked->kind, COMM_MEAN);
+    assert_int_equal(asked->type, COMM_F64);
+    assert_null(asked->queue);
     assert_true(r->n < CALLS);
     if (r->n == r->fail_at)
         return fail(E_DEVICE, "the link is down");
@@ -34,6 +36,11 @@ static int halve(comm *c, void *data, size_t n, size_t element_bytes, void *queu
     r->call[r->n++] = (call){.data = x, .n = n, .first_layer_open = first == poison};
     for (size_t i = 0; i < n; i++)
         x[i] *= 0.5;
+    return 0;
+}
+
+static int is_there(comm *c, comm_call *asked) {
+    (void)c, (void)asked;
     return 0;
 }
 
@@ -49,7 +56,7 @@ static void fixture_open(fixture *f, net *n, size_t bucket_bytes, int side) {
     const engine_hyper h = {.loss_scale = 1, .images = 2};
     engine_options o = engine_options_default();
     *f = (fixture){.net = n, .r = {.net = n, .fail_at = -1}};
-    f->r.comm = (comm){.rank = 0, .ranks = 2, .state = &f->r, .all_reduce_mean = halve};
+    f->r.comm = (comm){.rank = 0, .ranks = 2, .state = &f->r, .start = halve, .wait = is_there};
     assert_ok(engine_create(&f->alone, "ref", n, &o));
     o.comm = &f->r.comm;
     o.bucket_bytes = bucket_bytes;
