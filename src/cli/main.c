@@ -1,6 +1,8 @@
 /** The command table. */
 #include "cli/cli.h"
+#include "cli/launcher_link.h"
 
+#include "base/status.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -73,6 +75,12 @@ int main(int argc, char **argv) {
         return EXIT_DONE;
     }
     cli_log_to_stderr();
+    if (launcher_above()) {
+        cli_catch_signals(); /* before the launcher may pass one on */
+        int rc = launcher_attach();
+        if (rc != OK)
+            return cli_failed(rc);
+    }
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
