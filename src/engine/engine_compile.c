@@ -292,7 +292,7 @@ static int prepare_layers(engine_plan *p) {
                                      .x_channels = x->channels,
                                      .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
                                      .dx_needed = x->gradient_n > 0,
-                                     .sums_wanted = p->training && last_bn(p, i) >= 0,
+                                     .sums_wanted = trains(p, i) && last_bn(p, i) >= 0,
                                      .sums_given = l->kind == LAYER_BN && l->input != NET_INPUT &&
                                                    p->layer[l->input].sums_bytes > 0,
                                      .dy_n = y->gradient_n};
