@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
 # What can be checked on a machine with a GPU, and perhaps nothing else, in stages: ./dev gpu-check --help
-# A failing stage does not stop the next. Needs bash and coreutils; the rest is skipped where it is absent.
+# A failing stage does not stop the next. What every stage said is kept in its folder (stage.json), every figure of
+# stage throughput too, so that a check may be made in several calls. Needs bash and coreutils; the rest is skipped where it is absent.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 stages=(doctor engine parity shapes resume throughput profile sanitizer)
-build=build/gpu out=gpu-check from=doctor only='' dry=
+build=build/gpu out=gpu-check from=doctor only='' minutes='' dry=
 
 usage() {
   cat <<HELP
-usage: ./dev gpu-check [--build DIR] [--out DIR] [--from STAGE | --only STAGE] [--dry-run]
+usage: ./dev gpu-check [--build DIR] [--out DIR] [--from STAGE | --only STAGE] [--minutes N]
+       [--dry-run]
 
   --build DIR   the build to check [build/gpu]; made here by ./dev gpu-build when it is not there
   --out DIR     raw output of every stage, results.json [gpu-check]
-  --from STAGE  go on with this stage;  --only STAGE  this one alone
+  --from STAGE  go on with this stage (throughput: with the figures that --out does not hold yet)
+  --only STAGE  this one alone, from its start
+  --minutes N   stop after that time at most, with what there is
   --dry-run     print every command; change nothing
 stages: ${stages[*]}
 HELP
@@ -27,7 +31,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --dry-run) dry=1 ;;
     --help | -h) usage; exit 0 ;;
-    --build | --out | --from | --only)
+    --build | --out | --from | --only | --minutes)
       [ $# -ge 2 ] && [ -n "$2" ] || refuse "$1 needs a value"
       declare "${1#--}=$2"
       shift ;;
@@ -37,11 +41,19 @@ while [ $# -gt 0 ]; do
 done
 is_stage "$from" || refuse "--from: no stage '$from' (${stages[*]})"
 [ -z "$only" ] || is_stage "$only" || refuse "--only: no stage '$only' (${stages[*]})"
+[[ $minutes =~ ^([1-9][0-9]{0,4})?$ ]] || refuse "--minutes: '$minutes' is no number of minutes"
 
 linnet=$build/linnet
 data=$out/shapes
-names=() states=() times=() notes=() # of the stages that ran
-figures=()                           # JSON objects of stage throughput
+states=() # of the stages that ran
+stopped='' # once the minutes are up
+
+# room SECONDS: the time limit, less where --minutes leaves less; fails when they are up
+room() {
+  local left=$((${minutes:-0} * 60 - SECONDS - 10)) # what ends late is killed 10 s after its limit
+  [ -n "$minutes" ] || left=$1
+  [ "$left" -gt 0 ] && [ -z "$stopped" ] && echo $((left < $1 ? left : $1))
+}
 
 # step SECONDS NAME COMMAND...: the command under a time limit, its output in $dir/NAME.txt (standard error: NAME.err)
 step() {
@@ -51,11 +63,12 @@ step() {
     printf '  %4s s  %s\n' "$limit" "$*"
     return 0
   fi
+  limit=$(room "$limit") || { stopped=1; return 1; }
   timeout -k 10 "$limit" "$@" >"$dir/$name.txt" 2>"$dir/$name.err" </dev/null || rc=$?
   case $rc in
     0) ;;
     77) skipped+=("$name") ;;
-    124 | 137) failed+=("$name: not done in $limit s") ;;
+    124 | 137) if room 1 >/dev/null; then failed+=("$name: not done in $limit s"); else stopped=1; fi ;;
     *) failed+=("$name: exit $rc: $(tail -n 1 "$dir/$name.err" | cut -c 1-200)") ;;
   esac
   [ $rc -eq 0 ]
@@ -70,7 +83,7 @@ have() {
 check() {
   local what=$1
   shift
-  if [ -n "$dry" ]; then echo "  assert  $what"; else "$@" || failed+=("$what: it is not so"); fi
+  if [ -n "$dry" ]; then echo "  assert  $what"; else [ -n "$stopped" ] || "$@" || failed+=("$what: it is not so"); fi
 }
 
 # value FILE KEY: a string or number of JSON text
@@ -131,34 +144,48 @@ stage_resume() { # steps 1 to 40 in one run, and as 1 to 23, 24 to 40
   check "weights, statistics and momentum are byte-equal" same_digest
 }
 
-bench() { # NAME, options
-  local name=$1
-  shift
-  step 120 "$name" "$linnet" bench train --arch resnet50 --device cuda --steps 50 --warmup 10 --json "$@" || return 0
-  [ -n "$dry" ] || figures+=("{\"by\": \"linnet\", \"name\": \"$name\", \"result\": $(cat "$dir/$name.txt")}")
+# figure BY NAME SECONDS COMMAND...: kept as JSON; one that is there already is not measured again
+figure() {
+  local by=$1 name=$2 limit=$3 last=1 # line of JSON: PyTorch says other things before
+  shift 3
+  [ -n "$dry" ] || [ ! -s "$dir/$name.json" ] || return 0
+  step "$limit" "$name" "$@" || return 0
+  [ "$by" = pytorch ] || last=+1
+  [ -n "$dry" ] || {
+    printf '{"by": "%s", "name": "%s", "result": %s}\n' "$by" "$name" "$(tail -n $last "$dir/$name.txt" | tr -d '\n')" \
+      >"$dir/$name.new" && mv "$dir/$name.new" "$dir/$name.json"
+  }
 }
 
-peer() { # NAME, options
-  local name=$1
-  shift
-  step 240 "$name" python3 bench/peer_torch.py --steps 50 --warmup 10 "$@" || return 0
-  [ -n "$dry" ] || figures+=("{\"by\": \"pytorch\", \"name\": \"$name\", \"result\": $(tail -n 1 "$dir/$name.txt")}")
+figure_names() { # most valuable first: BATCH PRECISION
+  local p b
+  for b in 256 128 64 32; do
+    for p in 16-mixed bf16-mixed tf32 32-true; do echo $b $p; done
+  done
+}
+
+has_torch() {
+  local limit
+  limit=$(room 120) || { stopped=1; return 1; }
+  timeout "$limit" python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null
 }
 
 stage_throughput() {
-  local p b torch=
-  if [ -n "$dry" ] || timeout 120 python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then torch=1
-  else skipped+=("no PyTorch with CUDA")
-  fi
-  for p in 16-mixed bf16-mixed 32-true tf32; do
-    for b in 256 128 64 32; do
-      if [ $p = tf32 ]; then bench "linnet-$p-$b" --precision 32-true --trainer.tf32 true --batch-size $b
-      else bench "linnet-$p-$b" --precision $p --batch-size $b
-      fi
-      [ -z "$torch" ] || peer "torch-$p-$b" --precision $p --batch-size $b
-      [ -z "$torch" ] || [ $b != 256 ] || peer "torch-compiled-$p-$b" --precision $p --batch-size $b --compile
-    done
-  done
+  local p b torch='' options
+  local linnet_bench=("$linnet" bench train --arch resnet50 --device cuda --steps 50 --warmup 10 --json)
+  local torch_bench=(python3 bench/peer_torch.py --steps 50 --warmup 10)
+  [ -n "$dry" ] || [ "$from" = throughput ] || rm -f "$dir"/*.json
+  while read -r b p; do
+    options=(--precision "$p" --batch-size "$b")
+    [ "$p" != tf32 ] || options=(--precision 32-true --trainer.tf32 true --batch-size "$b")
+    figure linnet "linnet-$p-$b" 120 "${linnet_bench[@]}" "${options[@]}"
+    [ -n "$dry$torch" ] || if has_torch; then torch=yes; else torch=no; fi # after the first figure: it takes a while
+    [ "$torch" != no ] || continue
+    figure pytorch "torch-$p-$b" 240 "${torch_bench[@]}" --precision "$p" --batch-size "$b"
+    [ "$b" != 256 ] || figure pytorch "torch-compiled-$p-$b" 240 "${torch_bench[@]}" --precision "$p" --batch-size "$b" \
+      --compile
+  done < <(figure_names)
+  [ "$torch" != no ] || [ -n "$stopped" ] || skipped+=("no PyTorch with CUDA")
 }
 
 stage_profile() {
@@ -179,39 +206,48 @@ stage_sanitizer() {
 
 quote() { printf '"%s"' "$(printf '%s' "$1" | tr -d '\000-\037' | sed 's/[\\"]/\\&/g')"; }
 
+# kept FILE...: those that are there, one JSON object a line
+kept() {
+  local f
+  for f in "$@"; do [ ! -s "$f" ] || cat "$f"; done
+}
+
+kept_stages() {
+  local s
+  for s in "${stages[@]}"; do kept "$out/$s/stage.json"; done
+}
+
+kept_figures() {
+  local p b
+  while read -r b p; do
+    kept "$out/throughput/linnet-$p-$b.json" "$out/throughput/torch-$p-$b.json" "$out/throughput/torch-compiled-$p-$b.json"
+  done < <(figure_names)
+}
+
+joined() { sed '$!s/$/,/; s/^/  /'; }
+
 results() { # results.json, written anew after every stage
-  local i comma=
   {
-    printf '{"build": %s, "date": "%s", "stages": [' "$(quote "$build")" "$(date -u +%FT%TZ)"
-    for i in "${!names[@]}"; do
-      printf '%s\n  {"stage": "%s", "state": "%s", "seconds": %d, "note": %s}' "$comma" "${names[i]}" "${states[i]}" \
-        "${times[i]}" "$(quote "${notes[i]}")"
-      comma=,
-    done
-    printf '],\n"throughput": ['
-    comma=
-    for i in "${!figures[@]}"; do
-      printf '%s\n  %s' "$comma" "$(tr -d '\n' <<<"${figures[i]}")"
-      comma=,
-    done
-    printf ']}\n'
+    printf '{"build": %s, "date": "%s", "stages": [\n%s\n],\n"throughput": [\n%s\n]}\n' "$(quote "$build")" \
+      "$(date -u +%FT%TZ)" "$(kept_stages | joined)" "$(kept_figures | joined)"
   } >"$out/results.json.new" && mv "$out/results.json.new" "$out/results.json"
 }
 
-table() {
-  local i
+table() { # earlier calls' stages and figures too
+  local line
   printf '\n%-11s %-8s %6s  %s\n' stage state s note
-  for i in "${!names[@]}"; do
-    printf '%-11s %-8s %6d  %s\n' "${names[i]}" "${states[i]}" "${times[i]}" "${notes[i]}"
-  done
-  for i in "${figures[@]}"; do
-    printf '%-30s %s images/s\n' "$(value <(echo "$i") name)" "$(tr -d '\n' <<<"$i" | value /dev/stdin images_per_second)"
-  done
+  while read -r line; do
+    printf '%-11s %-8s %6d  %s\n' "$(value <(echo "$line") stage)" "$(value <(echo "$line") state)" \
+      "$(value <(echo "$line") seconds)" "$(sed -E 's/.*"note": "(.*)"\}$/\1/; s/\\(.)/\1/g' <<<"$line")"
+  done < <(kept_stages)
+  while read -r line; do
+    printf '%-30s %s images/s\n' "$(value <(echo "$line") name)" "$(value <(echo "$line") images_per_second)"
+  done < <(kept_figures)
   printf 'raw output and results.json: %s\n' "$out"
 }
 
 run_stage() {
-  local name=$1 start=$SECONDS state=passed
+  local name=$1 start=$SECONDS state=passed note
   local failed=() skipped=() dir=$out/$name
   echo "== $name"
   [ -n "$dry" ] || mkdir -p "$dir"
@@ -220,11 +256,14 @@ run_stage() {
   [ ${#skipped[@]} -eq 0 ] || state=partly
   # nothing was run: skipped as a whole
   [ ${#skipped[@]} -eq 0 ] || [ -n "$(find "$dir" -name '*.txt' -size +0c -print -quit)" ] || state=skipped
+  [ -z "$stopped" ] || { state=partly && skipped+=("the rest after $minutes minutes, go on with --from $name"); }
   [ ${#failed[@]} -eq 0 ] || state=failed
-  names+=("$name") states+=("$state") times+=($((SECONDS - start)))
-  notes+=("$(printf '%s; ' "${failed[@]}" "${skipped[@]/#/skipped: }" | sed 's/^\(; \)*//; s/\(; \)*$//')")
+  states+=("$state")
+  note=$(printf '%s; ' "${failed[@]}" "${skipped[@]/#/skipped: }" | sed 's/^\(; \)*//; s/\(; \)*$//')
+  printf '{"stage": "%s", "state": "%s", "seconds": %d, "note": %s}\n' "$name" "$state" $((SECONDS - start)) \
+    "$(quote "$note")" >"$dir/stage.json"
   results
-  printf '   %s %s\n' "$state" "${notes[-1]}"
+  printf '   %s %s\n' "$state" "$note"
 }
 
 if [ -n "$dry" ]; then
@@ -234,12 +273,14 @@ elif [ ! -x "$linnet" ]; then
   timeout 600 ./dev gpu-build || { echo "gpu-check: no $linnet, and it cannot be built here: carry one along" >&2; exit 1; }
 fi
 [ -n "$dry" ] || mkdir -p "$out"
+[ -n "$dry$only" ] || [ "$from" != doctor ] || rm -f "$out"/*/stage.json # a check from its start
 begun=
 for stage in "${stages[@]}"; do
   [ "$stage" != "$from" ] || begun=1
   [ -n "$begun" ] || continue
   [ -z "$only" ] || [ "$stage" = "$only" ] || continue
   run_stage "$stage"
+  [ -z "$stopped" ] || break
 done
 [ -z "$dry" ] || exit 0
 table

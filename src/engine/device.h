@@ -19,10 +19,13 @@ typedef struct device_layer {
     bool estimate;        /* only memory is asked for: nothing is measured that takes long */
     int x_channels;       /* of x in memory: x.c, or more, the rest zeros */
     size_t weight_offset; /* of the layer's weight in the arenas, elements */
+    bool sums_wanted;     /* a BN of this plan reads y: forward may leave the sums that its batch statistics need */
+    bool sums_given;      /* BN: the layer that makes x leaves them */
     int dy_n; /* gradients that arrive at the output: 1, or 2 for a tensor with two readers; 0 if !training */
     /* set by the device's plan function */
     size_t saved_bytes;   /* kept from forward to backward (masks, indices, batch statistics) */
     size_t scratch_bytes; /* used within one call */
+    size_t sums_bytes;    /* where sums_wanted: what forward leaves for the BN; 0: nothing */
     void *node;           /* the device's own; released by its destroy function */
 } device_layer;
 
@@ -33,6 +36,7 @@ typedef struct device_layer {
  *  alone: what else backward needs (BN's ReLU mask, max-pool's indices) is put into `saved` by forward. In backward dx
  *  is NULL unless dx_needed, dresidual NULL where that tensor wants no gradient. saved, scratch: NULL when 0 bytes;
  *  scratch keeps nothing from forward to backward.
+ *  sums: in forward of a layer that leaves sums (sums_bytes) and of the BN that is given them; else NULL.
  *  In recompute x, residual and saved are what forward had and left, y is new memory; all else is NULL. */
 typedef struct device_buffers {
     const void *x, *residual;
@@ -40,6 +44,7 @@ typedef struct device_buffers {
     void *dy[2];
     void *dx, *dresidual;
     void *saved, *scratch;
+    void *sums;
 } device_buffers;
 
 /** Parameter slots of one layer, in master arenas (elements of device_ops.master). Absent ones are NULL. */

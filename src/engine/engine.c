@@ -282,6 +282,8 @@ static int await_buckets(engine *e, int sent) {
     comm *c = e->options.comm;
     int rc = OK;
     double start = profile_clock(e);
+    if (sent == 0)
+        return OK;
     for (int i = 0; i < sent; i++) {
         int one = c->wait(c, &e->bucket[i].call);
         rc = rc != OK ? rc : one;

@@ -140,6 +140,18 @@ static void add_gradient_blocks(engine_plan *p) {
     }
 }
 
+/** The last BN that reads layer i's output; -1: none. */
+static int last_bn(const engine_plan *p, int i) {
+    const engine *e = p->engine;
+    const tensor_readers *r = readers_of(e, i);
+    int last = -1;
+    for (int k = 0; k < r->n; k++) { /* in forward order */
+        const layer *l = &e->net->layer[r->layer[k]];
+        last = l->kind == LAYER_BN && l->input == i ? r->layer[k] : last;
+    }
+    return last;
+}
+
 static void add_blocks(engine_plan *p) {
     int layer_n = p->engine->net->layer_n;
     for (int t = NET_INPUT; t < layer_n; t++)
@@ -149,6 +161,7 @@ static void add_blocks(engine_plan *p) {
         plan_layer *r = &p->run[i];
         r->saved = add_block(p, p->layer[i].saved_bytes, forward, trains(p, i) ? backward : forward);
         r->scratch = add_block(p, p->layer[i].scratch_bytes, forward, forward);
+        r->sums = add_block(p, p->layer[i].sums_bytes, forward, last_bn(p, i));
         r->scratch_backward = trains(p, i) ? add_block(p, p->layer[i].scratch_bytes, backward, backward) : -1;
     }
     if (p->training)
@@ -178,6 +191,7 @@ static void bind(engine_plan *p) {
             .y = plan_address(p, plan_tensor_at(p, i)->block),
             .saved = plan_address(p, r->saved),
             .scratch = plan_address(p, r->scratch),
+            .sums = plan_address(p, p->layer[i].sums_given ? p->run[l->input].sums : r->sums),
         };
         if (!trains(p, i))
             continue;
@@ -278,6 +292,9 @@ static int prepare_layers(engine_plan *p) {
                                      .x_channels = x->channels,
                                      .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
                                      .dx_needed = x->gradient_n > 0,
+                                     .sums_wanted = trains(p, i) && last_bn(p, i) >= 0,
+                                     .sums_given = l->kind == LAYER_BN && l->input != NET_INPUT &&
+                                                   p->layer[l->input].sums_bytes > 0,
                                      .dy_n = y->gradient_n};
         TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));
         p->planned_n++;
@@ -317,8 +334,8 @@ static int plan_create(engine_plan **out, engine *e, int images, int h, int w, b
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
     TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
     TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
-    /* a tensor: values, values anew and two gradients; a layer: saved and two scratch blocks */
-    TRY(memory_zeroed(&p->block, 7 * (layers + 1), sizeof *p->block));
+    /* a tensor: values, values anew and two gradients; a layer: saved, sums and two scratch blocks */
+    TRY(memory_zeroed(&p->block, 8 * (layers + 1), sizeof *p->block));
     TRY(set_shapes(p));
     size_t before = host_memory_resident();
     TRY(prepare_layers(p));

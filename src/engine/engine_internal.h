@@ -49,7 +49,7 @@ typedef struct plan_tensor {
 } plan_tensor;
 
 typedef struct plan_layer {
-    int saved, scratch, scratch_backward;        /* blocks or -1 */
+    int saved, scratch, scratch_backward, sums;  /* blocks or -1 */
     bool recomputes_input;                       /* its backward is the first to read its recomputed input */
     device_buffers forward, backward, recompute; /* addresses, renewed when the arena moves */
 } plan_layer;

@@ -165,6 +165,8 @@ int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p,
     s->ranks.news = s->train_loader != NULL && news_wait(s);
     TRY(ranks_tell(&s->ranks, &e.sum));
     TRY(ranks_hear(out, &s->ranks));
+    if (e.extras.wrong != NULL)
+        TRY(mistakes_join(e.extras.wrong, s->ranks.comm));
 done:
     if (b != NULL)
         loader_release(s->val_loader, b);

@@ -16,7 +16,7 @@ typedef struct evaluate_extras {
                            augmentation), and loss and accuracy those of the means */
 } evaluate_extras;
 
-/** @param extras borrowed; NULL: none. Of several ranks each sees its own batches alone
+/** @param extras borrowed; NULL: none. With several ranks `wrong` gets those of all, `judged` this rank's
  *  @param progress drawn while it runs; NULL: silent
  *  The ranks share the batches out and get the sums over all.
  *  @return 0, E_STOPPED (ranks_stop), what loading or computing failed with */

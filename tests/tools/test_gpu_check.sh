@@ -6,7 +6,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/linnet-gpu-check-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 die() { echo "FAILED: $*" >&2; exit 1; }
-gpu_check() { (cd "$work" && "$LINNET_SOURCE/dev" gpu-check "$@"); }
+mkdir "$work/bin" # a Python without PyTorch
+printf '#!/bin/sh\nexit 1\n' >"$work/bin/python3"
+chmod +x "$work/bin/python3"
+gpu_check() { (cd "$work" && PATH=$work/bin:$PATH "$LINNET_SOURCE/dev" gpu-check "$@"); }
 
 # the plan names every stage, and nothing is made
 gpu_check --build "$work/none" --out "$work/plan" --dry-run >"$work/out"
@@ -22,7 +25,7 @@ gpu_check --dry-run --from profile >"$work/out"
 [ "$(grep -c '^== [a-z]*$' "$work/out")" = 2 ] || die "--from profile: not two stages"
 
 # one line and exit 2
-for wrong in --nonsense '--only nothing' '--from nothing' --out "--build $work/none"; do
+for wrong in --nonsense '--minutes 0' '--minutes x' '--only nothing' '--from nothing' --out "--build $work/none"; do
   code=0
   # shellcheck disable=SC2086
   gpu_check $wrong >"$work/out" 2>&1 || code=$?
@@ -46,3 +49,32 @@ grep -Eq '^shapes +failed .*0.95' "$work/out" || die "no accuracy passed"
 grep -Eq '^linnet-16-mixed-256 +12.5 images/s' "$work/out" || { cat "$work/out" >&2; die "no throughput"; }
 grep -q 'bad' "$work/result/engine/engine_test_cuda_layers.err" || die "raw output is not kept"
 python3 -m json.tool "$work/result/results.json" >/dev/null || die "results.json is no JSON"
+
+# the first figures are the most valuable; a call that goes on measures those that are missing alone, and what earlier
+# calls said stays in results.json
+calls=$work/calls
+printf '#!/bin/sh\necho "$*" >>"%s"\necho "{\\"images_per_second\\": 7.5}"\n' "$calls" >"$work/build/linnet"
+rm "$work/result/throughput/linnet-bf16-mixed-256.json"
+gpu_check --build "$work/build" --out "$work/result" --from throughput >"$work/out" 2>&1 || true
+[ "$(grep -vc -e --profile "$calls")" = 1 ] || { cat "$calls" >&2; die "more than the missing figure was measured"; }
+grep -Eq '^linnet-16-mixed-256 +12.5 images/s' "$work/out" || die "a kept figure is not in the table"
+grep -Eq '^linnet-bf16-mixed-256 +7.5 images/s' "$work/out" || die "the missing figure was not measured"
+grep -Eq '^engine +failed ' "$work/out" || die "an earlier call's stage is not in the table"
+python3 - "$work/result/results.json" <<'PY' || die "results.json: stages or figures are missing"
+import json, sys
+r = json.load(open(sys.argv[1]))
+names = [f["name"] for f in r["throughput"]]
+assert [s["stage"] for s in r["stages"]][:3] == ["doctor", "engine", "parity"], r["stages"]
+assert names[0] == "linnet-16-mixed-256" and names.count("linnet-bf16-mixed-256") == 1, names
+PY
+
+# minutes that are up: what there is, and no failure; the stage to go on with is named, the next ones do not run
+rm "$calls"
+# shellcheck disable=SC2016
+printf '#!/bin/sh\necho "$*" >>"%s"\n[ "$(wc -l <"%s")" -gt 1 ] && exec sleep 60\necho "{\\"images_per_second\\": 8.5}"\n' \
+  "$calls" "$calls" >"$work/build/linnet"
+SECONDS=48 gpu_check --build "$work/build" --out "$work/short" --from throughput --minutes 1 >"$work/out" 2>&1 ||
+  { cat "$work/out" >&2; die "a call that stops fails"; }
+grep -Eq '^throughput +partly .*after 1 minutes, go on with --from throughput' "$work/out" || die "it did not stop"
+grep -Eq '^linnet-16-mixed-256 +8.5 images/s' "$work/out" || die "the first figure was lost"
+if grep -Eq '^(profile|linnet-bf16)' "$work/out"; then die "it went on after its time"; fi

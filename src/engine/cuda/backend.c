@@ -1,4 +1,4 @@
-/* A convolution as cuDNN's backend API wants it described: tensors, the operation, a graph of it; then heuristics that
+/* A convolution as cuDNN's backend API wants it described: tensors, operations, a graph of them; then heuristics that
  * name engine configurations for the graph, and execution plans of those. */
 #include "engine/cuda/backend.h"
 
@@ -104,14 +104,33 @@ static const pass_names names[] = {
 static int set_operation(operation_graph *g, const cuda_device *d, const pass_names *n) {
     const float one = 1, zero = 0;
     int rc = OK;
-    TRY(backend_create(&g->operation, d, n->operation));
-    TRY(backend_set(d, g->operation, n->x, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[0]));
-    TRY(backend_set(d, g->operation, n->w, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[1]));
-    TRY(backend_set(d, g->operation, n->y, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[2]));
-    TRY(backend_set(d, g->operation, n->convolution, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->convolution));
-    TRY(backend_set(d, g->operation, n->alpha, CUDNN_TYPE_FLOAT, 1, &one));
-    TRY(backend_set(d, g->operation, n->beta, CUDNN_TYPE_FLOAT, 1, &zero));
-    TRY(backend_finalize(d, g->operation));
+    TRY(backend_create(&g->operation[0], d, n->operation));
+    TRY(backend_set(d, g->operation[0], n->x, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[0]));
+    TRY(backend_set(d, g->operation[0], n->w, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[1]));
+    TRY(backend_set(d, g->operation[0], n->y, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[2]));
+    TRY(backend_set(d, g->operation[0], n->convolution, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->convolution));
+    TRY(backend_set(d, g->operation[0], n->alpha, CUDNN_TYPE_FLOAT, 1, &one));
+    TRY(backend_set(d, g->operation[0], n->beta, CUDNN_TYPE_FLOAT, 1, &zero));
+    TRY(backend_finalize(d, g->operation[0]));
+done:
+    return rc;
+}
+
+/** sum and squares, (1, c, 1, 1) in fp32, of y. */
+static int set_statistics(operation_graph *g, const cuda_device *d, const convolution_shape *s) {
+    cudnnBackendDescriptor_t *o = &g->operation[1];
+    cudnnGenStatsMode_t mode = CUDNN_GENSTATS_SUM_SQSUM;
+    cudnnDataType_t compute = CUDNN_DATA_FLOAT;
+    int rc = OK;
+    TRY(set_tensor(&g->tensor[3], d, UID_SUM, ELEMENT_F32, 1, s->y.c, 1, 1));
+    TRY(set_tensor(&g->tensor[4], d, UID_SQUARES, ELEMENT_F32, 1, s->y.c, 1, 1));
+    TRY(backend_create(o, d, CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR));
+    TRY(backend_set(d, *o, CUDNN_ATTR_OPERATION_GENSTATS_MODE, CUDNN_TYPE_GENSTATS_MODE, 1, &mode));
+    TRY(backend_set(d, *o, CUDNN_ATTR_OPERATION_GENSTATS_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &compute));
+    TRY(backend_set(d, *o, CUDNN_ATTR_OPERATION_GENSTATS_XDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[2]));
+    TRY(backend_set(d, *o, CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[3]));
+    TRY(backend_set(d, *o, CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->tensor[4]));
+    TRY(backend_finalize(d, *o));
 done:
     return rc;
 }
@@ -124,10 +143,13 @@ int graph_open(operation_graph *g, const cuda_device *d, const convolution_shape
     TRY(set_tensor(&g->tensor[1], d, UID_W, w, s->y.c, s->x.c / s->groups, s->kernel, s->kernel));
     TRY(set_tensor(&g->tensor[2], d, UID_Y, s->type, s->y.n, s->y.c, s->y.h, s->y.w));
     TRY(set_convolution(&g->convolution, d, s));
-    TRY(set_operation(g, d, &names[pass]));
+    TRY(set_operation(g, d, &names[pass == CONVOLUTION_STATISTICS ? CONVOLUTION_FORWARD : pass]));
+    if (pass == CONVOLUTION_STATISTICS)
+        TRY(set_statistics(g, d, s));
     TRY(backend_create(&g->graph, d, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
     TRY(backend_set(d, g->graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &d->handle));
-    TRY(backend_set(d, g->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->operation));
+    TRY(backend_set(d, g->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                    pass == CONVOLUTION_STATISTICS ? 2 : 1, g->operation));
     TRY(backend_finalize(d, g->graph));
 done:
     return rc;
@@ -135,9 +157,10 @@ done:
 
 void graph_close(operation_graph *g, const cuda_device *d) {
     backend_destroy(d, &g->graph);
-    backend_destroy(d, &g->operation);
+    for (int i = 0; i < 2; i++)
+        backend_destroy(d, &g->operation[i]);
     backend_destroy(d, &g->convolution);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < GRAPH_TENSORS; i++)
         backend_destroy(d, &g->tensor[i]);
 }
 

@@ -4,12 +4,12 @@
 
 #include "engine/cuda/convolution.h"
 
-/** Numbers of the tensors in a convolution's graph. */
-enum { UID_X = 1, UID_W = 2, UID_Y = 3 };
+/** Numbers of the tensors in a convolution's graph; the last two with statistics alone. */
+enum { UID_X = 1, UID_W = 2, UID_Y = 3, UID_SUM = 4, UID_SQUARES = 5, GRAPH_TENSORS = 5, PLAIN_TENSORS = 3 };
 
-/** The graph of the one operation; its parts are alive as long as it is. */
+/** The graph of the convolution, and of the sums over its output; its parts are alive as long as it is. */
 typedef struct operation_graph {
-    cudnnBackendDescriptor_t tensor[3], convolution, operation, graph;
+    cudnnBackendDescriptor_t tensor[GRAPH_TENSORS], convolution, operation[2], graph;
 } operation_graph;
 
 /** graph_close is due either way. @return 0, E_DEVICE */

@@ -1,6 +1,7 @@
-/* Batch normalisation (kernels/bn_forward.cu, bn_backward.cu): forward reads x twice, for the sums and to write y;
- * backward too, for the sums of g and g * xhat (writing g where the residual wants it), and to write dx. Sums are taken
- * over chunks of rows fixed by the shape and joined in order: the same from run to run. */
+/* Batch normalisation (kernels/bn_forward.cu, bn_backward.cu): forward reads x twice, for the sums (unless the
+ * convolution before has left them) and to write y; backward too, for the sums of g and g * xhat (writing g where the
+ * residual wants it), and to write dx. Sums are taken over chunks of rows fixed by the shape and joined in order: the
+ * same from run to run. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/cuda/gpu.h"
@@ -13,10 +14,10 @@ typedef struct cut {
     size_t rows; /* of a chunk */
 } cut;
 
-static size_t rows_of(const device_layer *l) { return (size_t)l->x.n * (size_t)l->x.h * (size_t)l->x.w; }
+static size_t rows_of(tensor_shape x) { return (size_t)x.n * (size_t)x.h * (size_t)x.w; }
 
-static cut cut_of(const device_layer *l) {
-    size_t m = rows_of(l), packs = (size_t)l->x.c / (size_t)kernel_pack(l->x.c), lanes = 1;
+static cut cut_of(tensor_shape x) {
+    size_t m = rows_of(x), packs = (size_t)x.c / (size_t)kernel_pack(x.c), lanes = 1;
     while (lanes < packs && lanes < LANES_MAX)
         lanes *= 2;
     size_t across = (packs + lanes - 1) / lanes, high = THREADS / lanes;
@@ -26,25 +27,23 @@ static cut cut_of(const device_layer *l) {
     return (cut){{(unsigned)across, (unsigned)chunks, (unsigned)lanes, (unsigned)high}, rows};
 }
 
-static size_t channels_bytes(const device_layer *l, size_t n) {
-    return memory_round(n * (size_t)l->x.c * sizeof(float));
-}
+static size_t channels_bytes(tensor_shape x, size_t n) { return memory_round(n * (size_t)x.c * sizeof(float)); }
 
 /** saved: mean, inverse, forward's factor; mask. scratch: factor; sums of the chunks. */
 int cuda_bn_plan(void *device, device_layer *l) {
     (void)device;
-    l->scratch_bytes = channels_bytes(l, 3);
+    l->scratch_bytes = channels_bytes(l->x, 3);
     if (!l->training)
         return OK;
-    l->saved_bytes = channels_bytes(l, 4);
+    l->saved_bytes = channels_bytes(l->x, 4);
     if (l->layer->relu)
         l->saved_bytes += tensor_count(l->x) / (size_t)kernel_pack(l->x.c);
-    l->scratch_bytes += channels_bytes(l, 2 * (size_t)cut_of(l).shape.grid_y);
+    l->scratch_bytes += cuda_bn_part_bytes(l->x);
     return OK;
 }
 
 static bn_args args_of(const device_layer *l, const device_buffers *b, const device_params *p) {
-    cut k = cut_of(l);
+    cut k = cut_of(l->x);
     bn_args a = {.x = b->x,
                  .residual = b->residual,
                  .y = b->y,
@@ -58,7 +57,7 @@ static bn_args args_of(const device_layer *l, const device_buffers *b, const dev
                  .beta = p->bias,
                  .dgamma = p->dweight,
                  .dbeta = p->dbias,
-                 .m = rows_of(l),
+                 .m = rows_of(l->x),
                  .chunk_rows = k.rows,
                  .chunks = (int)k.shape.grid_y,
                  .c = l->x.c,
@@ -69,9 +68,9 @@ static bn_args args_of(const device_layer *l, const device_buffers *b, const dev
         return a;
     a.mean = b->saved;
     a.inverse = a.mean + l->x.c;
-    a.mask = l->layer->relu ? (uint8_t *)b->saved + channels_bytes(l, 4) : NULL;
+    a.mask = l->layer->relu ? (uint8_t *)b->saved + channels_bytes(l->x, 4) : NULL;
     if (b->scratch != NULL)
-        a.part = (float *)((unsigned char *)b->scratch + channels_bytes(l, 3));
+        a.part = (float *)((unsigned char *)b->scratch + channels_bytes(l->x, 3));
     return a;
 }
 
@@ -79,8 +78,37 @@ static launch_shape join_shape(const device_layer *l) {
     return (launch_shape){((unsigned)l->x.c + JOIN_CHANNELS - 1) / JOIN_CHANNELS, 1, JOIN_CHANNELS, JOIN_ROWS};
 }
 
-static int pass(const cuda_device *d, const device_layer *l, kernel f32, const bn_args *a) {
-    return gpu_launch(d, kernel_for_packs(f32, d->type, l->x.c), cut_of(l).shape, a);
+static int pass(const cuda_device *d, tensor_shape x, kernel f32, const bn_args *a) {
+    return gpu_launch(d, kernel_for_packs(f32, d->type, x.c), cut_of(x).shape, a);
+}
+
+size_t cuda_bn_part_bytes(tensor_shape x) { return channels_bytes(x, 2 * (size_t)cut_of(x).shape.grid_y); }
+
+int cuda_bn_queue_sums(const cuda_device *d, tensor_shape x, const void *values, float *mean, float *part) {
+    cut k = cut_of(x);
+    bn_args a = {.x = values,
+                 .mean = mean,
+                 .part = part,
+                 .m = rows_of(x),
+                 .chunk_rows = k.rows,
+                 .chunks = (int)k.shape.grid_y,
+                 .c = x.c};
+    return pass(d, x, KERNEL_bn_sums, &a);
+}
+
+/** bn_statistics joins the parts of BN's own pass, or what the convolution has left as the only one. */
+static int batch_statistics(const cuda_device *d, const device_layer *l, const device_buffers *b, bn_args a) {
+    int rc = OK;
+    if (l->sums_given) {
+        a.part = b->sums;
+        a.chunks = 1;
+    } else {
+        a.shifted = true;
+        TRY(pass(d, l->x, KERNEL_bn_sums, &a));
+    }
+    TRY(gpu_launch(d, KERNEL_bn_statistics, join_shape(l), &a));
+done:
+    return rc;
 }
 
 int cuda_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
@@ -89,12 +117,11 @@ int cuda_bn_forward(void *device, device_layer *l, const device_buffers *b, cons
     int rc = OK;
     if (l->training) {
         a.factor = a.inverse + l->x.c; /* kept for recompute */
-        TRY(pass(d, l, KERNEL_bn_sums, &a));
-        TRY(gpu_launch(d, KERNEL_bn_statistics, join_shape(l), &a));
+        TRY(batch_statistics(d, l, b, a));
     } else {
         TRY(gpu_launch(d, KERNEL_bn_running, launch_threads((size_t)l->x.c), &a));
     }
-    TRY(pass(d, l, KERNEL_bn_apply, &a));
+    TRY(pass(d, l->x, KERNEL_bn_apply, &a));
 done:
     return rc;
 }
@@ -102,17 +129,17 @@ done:
 int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     bn_args a = args_of(l, b, p);
     a.factor = a.inverse + l->x.c;
-    return pass(device, l, KERNEL_bn_apply, &a);
+    return pass(device, l->x, KERNEL_bn_apply, &a);
 }
 
 int cuda_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     const cuda_device *d = device;
     bn_args a = args_of(l, b, p);
     int rc = OK;
-    TRY(pass(d, l, KERNEL_bn_gradient_sums, &a));
+    TRY(pass(d, l->x, KERNEL_bn_gradient_sums, &a));
     TRY(gpu_launch(d, KERNEL_bn_gradient_factors, join_shape(l), &a));
     if (a.dx != NULL)
-        TRY(pass(d, l, KERNEL_bn_gradient, &a));
+        TRY(pass(d, l->x, KERNEL_bn_gradient, &a));
 done:
     return rc;
 }

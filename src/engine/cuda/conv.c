@@ -13,6 +13,7 @@
 
 typedef struct conv_node {
     convolution *forward, *data, *weights; /* the device's; the last two in training only */
+    convolution *statistics;               /* in place of forward; NULL: not */
     element dw;
     bool packed;
     size_t rows, c, c_padded; /* of the weights: k * r * s; channels in the slot and in the copy */
@@ -48,6 +49,13 @@ static int plan(cuda_device *d, device_layer *l, convolution_shape s, size_t dy_
     n->dy_bytes = memory_round(dy_bytes);
     TRY(convolution_find(&n->forward, d, &s, CONVOLUTION_FORWARD));
     workspace = convolution_workspace(n->forward);
+    if (l->sums_wanted) {
+        TRY(statistics_find(&n->statistics, d, &s, n->forward));
+        if (n->statistics != NULL) {
+            workspace = convolution_workspace(n->statistics);
+            l->sums_bytes = 2 * (size_t)l->y.c * sizeof(float);
+        }
+    }
     if (l->training) {
         TRY(find_weights(n, d, &s));
         workspace = largest(workspace, convolution_workspace(n->weights));
@@ -122,20 +130,23 @@ static int find_copy(const void **w, const cuda_device *d, const device_layer *l
                : OK;
 }
 
-static int forward(const cuda_device *d, const device_layer *l, const void *x, void *y, const device_params *p,
-                   const conv_scratch *s) {
+static int forward(const cuda_device *d, const device_layer *l, const void *x, void *y, float *sums,
+                   const device_params *p, const conv_scratch *s) {
     const conv_node *n = l->node;
     const void *w = NULL;
     int rc = OK;
     TRY(find_copy(&w, d, l, p, s));
-    TRY(convolution_run(d, n->forward, x, w, y, s->workspace));
+    if (n->statistics != NULL)
+        TRY(convolution_run_statistics(d, n->statistics, x, w, y, sums, s->workspace));
+    else
+        TRY(convolution_run(d, n->forward, x, w, y, s->workspace));
 done:
     return rc;
 }
 
 int cuda_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     conv_scratch s = scratch_of(l->node, b->scratch);
-    return forward(device, l, b->x, b->y, p, &s);
+    return forward(device, l, b->x, b->y, b->sums, p, &s);
 }
 
 int cuda_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
@@ -143,7 +154,7 @@ int cuda_linear_forward(void *device, device_layer *l, const device_buffers *b, 
     conv_scratch s = scratch_of(l->node, b->scratch);
     linear_args a = {.x = s.dy, .y = b->y, .bias = p->bias, .n = l->y.n, .c = l->y.c};
     int rc = OK;
-    TRY(forward(d, l, b->x, s.dy, p, &s));
+    TRY(forward(d, l, b->x, s.dy, NULL, p, &s));
     TRY(gpu_launch(d, kernel_for(KERNEL_logits, d->type), launch_threads(tensor_count(l->y)), &a));
 done:
     return rc;

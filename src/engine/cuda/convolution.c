@@ -16,17 +16,19 @@ struct convolution {
     operation_graph graph;
     cudnnBackendDescriptor_t candidate, plan;
     size_t workspace;
+    double microseconds; /* infinite: not measured */
+    size_t channels;     /* of y */
 };
 
+static const char *const passes[] = {"forward", "data", "weights", "statistics"};
 static const size_t largest_workspace = (size_t)1 << 30;
 
-static void make_key(char key[CHOICE_KEY], const cuda_device *d, const convolution_shape *s, convolution_pass pass) {
-    static const char *const passes[] = {"forward", "data", "weights"};
+void convolution_key(char key[CHOICE_KEY], const cuda_device *d, const convolution_shape *s, const char *what,
+                     element result) {
     static const char *const types[] = {"f64", "f32", "bf16", "f16"};
-    snprintf(key, CHOICE_KEY, "%s-%s%s-%s-n%d-%dx%dx%d-%dx%dx%d-k%d-s%d-p%d-g%d", passes[pass], types[s->type],
-             s->type == ELEMENT_F32 && d->options.tf32 ? "tf32" : "",
-             types[pass == CONVOLUTION_WEIGHTS ? s->dw : s->type], s->x.n, s->x.h, s->x.w, s->x.c, s->y.h, s->y.w,
-             s->y.c, s->kernel, s->stride, s->pad, s->groups);
+    snprintf(key, CHOICE_KEY, "%s-%s%s-%s-n%d-%dx%dx%d-%dx%dx%d-k%d-s%d-p%d-g%d", what, types[s->type],
+             s->type == ELEMENT_F32 && d->options.tf32 ? "tf32" : "", types[result], s->x.n, s->x.h, s->x.w, s->x.c,
+             s->y.h, s->y.w, s->y.c, s->kernel, s->stride, s->pad, s->groups);
 }
 
 void convolution_destroy(const cuda_device *d, convolution *c) {
@@ -39,14 +41,16 @@ void convolution_destroy(const cuda_device *d, convolution *c) {
 }
 
 size_t convolution_workspace(const convolution *c) { return c->workspace; }
+double convolution_microseconds(const convolution *c) { return c->microseconds; }
 
-static int execute(const cuda_device *d, cudnnBackendDescriptor_t plan, const void *const pointer[3], void *workspace) {
-    static const int64_t uid[3] = {UID_X, UID_W, UID_Y};
+static int execute(const cuda_device *d, cudnnBackendDescriptor_t plan, const void *const *pointer, int n,
+                   void *workspace) {
+    static const int64_t uid[GRAPH_TENSORS] = {UID_X, UID_W, UID_Y, UID_SUM, UID_SQUARES};
     cudnnBackendDescriptor_t pack = NULL;
     int rc = OK;
     TRY(backend_create(&pack, d, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR));
-    TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, uid));
-    TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, pointer));
+    TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, uid));
+    TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, pointer));
     TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace));
     TRY(backend_finalize(d, pack));
     TRY(CUDNN(d->cudnn, "a convolution", execute, d->handle, plan, pack));
@@ -57,37 +61,44 @@ done:
 
 int convolution_run(const cuda_device *d, const convolution *c, const void *x, const void *w, const void *y,
                     void *workspace) {
-    const void *pointer[3] = {x, w, y};
-    return execute(d, c->plan, pointer, workspace);
+    const void *pointer[PLAIN_TENSORS] = {x, w, y};
+    return execute(d, c->plan, pointer, PLAIN_TENSORS, workspace);
+}
+
+int convolution_run_statistics(const cuda_device *d, const convolution *c, const void *x, const void *w, void *y,
+                               float *sums, void *workspace) {
+    const void *pointer[GRAPH_TENSORS] = {x, w, y, sums, sums + c->channels};
+    return execute(d, c->plan, pointer, GRAPH_TENSORS, workspace);
 }
 
 /* ---- measuring ---- */
 
+enum { TRIAL_WORKSPACE = GRAPH_TENSORS, TRIAL_BLOCKS };
+
 /** Memory to measure on. */
 typedef struct trial {
-    void *memory[4]; /* x, w, y, workspace */
-    size_t bytes[4];
-    CUevent start, end;
+    void *memory[TRIAL_BLOCKS]; /* x, w, y, sum, squares, workspace */
+    size_t bytes[TRIAL_BLOCKS];
+    int tensors; /* of the graph */
+    const cuda_device *device;
+    cudnnBackendDescriptor_t plan; /* under test */
 } trial;
 
 static void trial_close(trial *t, cuda_device *d) {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < TRIAL_BLOCKS; i++)
         if (t->memory[i] != NULL)
             gpu_release(d, t->memory[i], t->bytes[i]);
-    if (t->start != NULL)
-        d->driver->event_destroy(t->start);
-    if (t->end != NULL)
-        d->driver->event_destroy(t->end);
 }
 
-static int trial_open(trial *t, cuda_device *d, const convolution_shape *s) {
+static int trial_open(trial *t, cuda_device *d, const convolution_shape *s, convolution_pass pass) {
     size_t weights = (size_t)s->kernel * (size_t)s->kernel * (size_t)(s->x.c / s->groups) * (size_t)s->y.c;
+    size_t sums = (size_t)s->y.c * element_bytes(ELEMENT_F32);
     int rc = OK;
     *t = (trial){.bytes = {tensor_count(s->x) * element_bytes(s->type), weights * element_bytes(ELEMENT_F32),
-                           tensor_count(s->y) * element_bytes(s->type), 0}};
-    TRY(DRIVER(d->driver, "measuring convolutions", event_create, &t->start, CU_EVENT_DEFAULT));
-    TRY(DRIVER(d->driver, "measuring convolutions", event_create, &t->end, CU_EVENT_DEFAULT));
-    for (int i = 0; i < 3; i++)
+                           tensor_count(s->y) * element_bytes(s->type), sums, sums},
+                 .tensors = pass == CONVOLUTION_STATISTICS ? GRAPH_TENSORS : PLAIN_TENSORS,
+                 .device = d};
+    for (int i = 0; i < t->tensors; i++)
         TRY(gpu_allocate(&t->memory[i], d, t->bytes[i]));
 done:
     return rc;
@@ -95,34 +106,30 @@ done:
 
 static int trial_workspace(trial *t, cuda_device *d, size_t bytes) {
     int rc = OK;
-    if (bytes <= t->bytes[3])
+    void **memory = &t->memory[TRIAL_WORKSPACE];
+    size_t *had = &t->bytes[TRIAL_WORKSPACE];
+    if (bytes <= *had)
         return OK;
-    if (t->memory[3] != NULL)
-        gpu_release(d, t->memory[3], t->bytes[3]);
-    t->memory[3] = NULL;
-    t->bytes[3] = 0;
-    TRY(gpu_allocate(&t->memory[3], d, bytes));
-    t->bytes[3] = bytes;
+    if (*memory != NULL)
+        gpu_release(d, *memory, *had);
+    *memory = NULL;
+    *had = 0;
+    TRY(gpu_allocate(memory, d, bytes));
+    *had = bytes;
 done:
     return rc;
 }
 
-/** The best of some runs, after one that warms up. */
+static int queue_trial(void *what) {
+    trial *t = what;
+    return execute(t->device, t->plan, (const void *const *)t->memory, t->tensors, t->memory[TRIAL_WORKSPACE]);
+}
+
 static int measure(double *microseconds, trial *t, cuda_device *d, cudnnBackendDescriptor_t plan, size_t workspace) {
-    enum { RUNS = 3 };
-    const void *pointer[3] = {t->memory[0], t->memory[1], t->memory[2]};
     int rc = OK;
-    *microseconds = INFINITY;
+    t->plan = plan;
     TRY(trial_workspace(t, d, workspace));
-    for (int i = 0; i <= RUNS; i++) {
-        float ms = 0;
-        TRY(DRIVER(d->driver, "measuring convolutions", event_record, t->start, d->stream));
-        TRY(execute(d, plan, pointer, t->memory[3]));
-        TRY(DRIVER(d->driver, "measuring convolutions", event_record, t->end, d->stream));
-        TRY(DRIVER(d->driver, "measuring convolutions", event_wait, t->end));
-        TRY(DRIVER(d->driver, "measuring convolutions", event_elapsed, &ms, t->start, t->end));
-        *microseconds = i > 0 ? fmin(*microseconds, 1e3 * (double)ms) : INFINITY;
-    }
+    TRY(gpu_time(microseconds, d, queue_trial, t));
 done:
     return rc;
 }
@@ -160,12 +167,13 @@ static int take_first(convolution *c, suggestions *s, const cuda_device *d) {
 }
 
 /** Measures all candidates and notes the fastest; none where memory is short. */
-static int fastest(int *best, cuda_device *d, const convolution_shape *shape, const suggestions *s, const char *key) {
+static int fastest(int *best, cuda_device *d, const convolution_shape *shape, convolution_pass pass,
+                   const suggestions *s, const char *key) {
     trial t = {0};
     choice found = {.candidate = -1, .microseconds = INFINITY};
     int rc = OK;
     *best = -1;
-    TRY(trial_open(&t, d, shape));
+    TRY(trial_open(&t, d, shape, pass));
     for (int i = 0; i < s->n; i++) {
         cudnnBackendDescriptor_t plan = NULL;
         size_t workspace = 0;
@@ -189,16 +197,20 @@ done:
     return rc == E_NOMEM ? OK : rc;
 }
 
-static int choose(convolution *c, cuda_device *d, const convolution_shape *shape, suggestions *s) {
+static int choose(convolution *c, cuda_device *d, const convolution_shape *shape, convolution_pass pass,
+                  suggestions *s) {
     const choice *known = choices_find(&d->choices, c->key);
     int best = -1, rc = OK;
     if (known != NULL && known->candidate < s->n && s->engine[known->candidate] == known->engine)
         best = known->candidate;
     else if (!shape->estimate)
-        TRY(fastest(&best, d, shape, s, c->key));
+        TRY(fastest(&best, d, shape, pass, s, c->key));
     c->estimate = best < 0;
-    if (best >= 0 && take(c, s, d, best) == OK)
+    if (best >= 0 && take(c, s, d, best) == OK) {
+        known = choices_find(&d->choices, c->key); /* the list may have moved */
+        c->microseconds = known->microseconds;
         return OK;
+    }
     rc = take_first(c, s, d);
 done:
     return rc;
@@ -211,9 +223,11 @@ static int create(convolution **out, cuda_device *d, const convolution_shape *sh
     int rc = OK;
     TRY(memory_zeroed(&c, 1, sizeof *c));
     snprintf(c->key, sizeof c->key, "%s", key);
+    c->microseconds = INFINITY;
+    c->channels = (size_t)shape->y.c;
     TRY(graph_open(&c->graph, d, shape, pass));
     TRY(graph_candidates(s.candidate, s.engine, &s.n, d, &c->graph));
-    TRY(choose(c, d, shape, &s));
+    TRY(choose(c, d, shape, pass, &s));
     *out = c;
     c = NULL; /* now the caller's */
 done:
@@ -226,7 +240,7 @@ done:
 int convolution_find(convolution **out, cuda_device *d, const convolution_shape *s, convolution_pass pass) {
     char key[CHOICE_KEY];
     int rc = OK;
-    make_key(key, d, s, pass);
+    convolution_key(key, d, s, passes[pass], pass == CONVOLUTION_WEIGHTS ? s->dw : s->type);
     for (int i = 0; i < d->convolution_n; i++) {
         *out = d->convolution[i];
         if (strcmp((*out)->key, key) == 0 && (s->estimate || !(*out)->estimate))

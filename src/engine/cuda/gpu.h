@@ -78,6 +78,10 @@ int gpu_allocate(void **out, void *device, size_t bytes);
 void gpu_release(void *device, void *memory, size_t bytes);
 int gpu_wait(void *device);
 
+/** Microseconds that the device takes for what `queue` queues: the best of some runs, after one that warms up.
+ *  @return 0, E_DEVICE, what `queue` returns */
+int gpu_time(double *microseconds, const cuda_device *d, int (*queue)(void *what), void *what);
+
 #define CUDA_LAYER(kind)                                                                                               \
     int cuda_##kind##_plan(void *device, device_layer *l);                                                             \
     int cuda_##kind##_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);         \
@@ -89,6 +93,9 @@ CUDA_LAYER(avgpool)
 CUDA_LAYER(linear)
 #undef CUDA_LAYER
 int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+/** BN's own pass for the sums of x, alone: bytes of `part`, and queueing it; mean: (c). */
+size_t cuda_bn_part_bytes(tensor_shape x);
+int cuda_bn_queue_sums(const cuda_device *d, tensor_shape x, const void *values, float *mean, float *part);
 void cuda_conv_destroy(void *device, device_layer *l);
 
 int cuda_load_batch(void *device, void *x, int channels, const batch *b);

@@ -1,4 +1,5 @@
-/* libcudnn.so.9, as far as engine/cuda/cudnn.h uses it: graphs of one convolution, by plain loops in fp32. */
+/* libcudnn.so.9, as far as engine/cuda/cudnn.h uses it: graphs of one convolution, and of the sums over
+ * its output, by plain loops in fp32. */
 #include "fake.h"
 
 #include <cuda_bf16.h>
@@ -73,6 +74,10 @@ std::vector<int> needed(cudnnBackendDescriptorType_t type) {
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR:
         return {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
                 CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY};
+    case CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR:
+        return {CUDNN_ATTR_OPERATION_GENSTATS_MODE, CUDNN_ATTR_OPERATION_GENSTATS_MATH_PREC,
+                CUDNN_ATTR_OPERATION_GENSTATS_XDESC, CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC,
+                CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC};
     case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
         return {CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_ATTR_OPERATIONGRAPH_OPS};
     case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
@@ -177,6 +182,40 @@ struct convolution {
     }
 };
 
+/** Sums over all but the channels of what x holds. */
+struct statistics {
+    tensor x, sum, squares;
+
+    explicit statistics(const descriptor *op)
+        : x(child(op, CUDNN_ATTR_OPERATION_GENSTATS_XDESC)), sum(child(op, CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC)),
+          squares(child(op, CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC)) {}
+
+    void run() const {
+        std::vector<float> xs = x.read(), s(sum.elements()), q(squares.elements());
+        for (int64_t n = 0; n < x.n[0]; n++)
+            for (int64_t h = 0; h < x.n[2]; h++)
+                for (int64_t w = 0; w < x.n[3]; w++)
+                    for (int64_t c = 0; c < x.n[1]; c++) {
+                        float v = xs[x.at(n, c, h, w)];
+                        s[sum.at(0, c, 0, 0)] += v;
+                        q[squares.at(0, c, 0, 0)] += v * v;
+                    }
+        sum.write(s);
+        squares.write(q);
+    }
+};
+
+/** The operations of a graph that are understood: a convolution, or a forward one and the sums of its output. */
+bool is_understood(const std::vector<descriptor *> &ops) {
+    if (ops.size() == 1)
+        return ops[0]->type != CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR;
+    return ops.size() == 2 && !fake_statistics_are("rejected") &&
+           ops[0]->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR &&
+           ops[1]->type == CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR &&
+           child(ops[0], CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y) ==
+               child(ops[1], CUDNN_ATTR_OPERATION_GENSTATS_XDESC);
+}
+
 convolution convolution_of(const descriptor *op) {
     switch (op->type) {
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR: {
@@ -270,6 +309,9 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t d) {
     for (int name : needed(of(d)->type))
         if (of(d)->attributes.count(name) == 0)
             return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
+    if (of(d)->type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR &&
+        !is_understood(values<descriptor *>(of(d), CUDNN_ATTR_OPERATIONGRAPH_OPS)))
+        return CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN;
     of(d)->final = true;
     return CUDNN_STATUS_SUCCESS;
 }
@@ -329,7 +371,16 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan, 
     if (!bind_memory(c.x, ids, pointers) || !bind_memory(c.w, ids, pointers) || !bind_memory(c.y, ids, pointers) ||
         !fake_owns(values<void *>(of(pack), CUDNN_ATTR_VARIANT_PACK_WORKSPACE)[0], WORKSPACE_BYTES))
         return CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER;
-    fake_queue([=] { c.run(); });
+    std::vector<descriptor *> ops = values<descriptor *>(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    fake_queue([=] { c.run(); }, 2);
+    if (ops.size() < 2)
+        return CUDNN_STATUS_SUCCESS;
+    statistics s(ops[1]);
+    if (!bind_memory(s.x, ids, pointers) || !bind_memory(s.sum, ids, pointers) ||
+        !bind_memory(s.squares, ids, pointers))
+        return CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER;
+    fake_count_statistics();
+    fake_queue([=] { s.run(); }, fake_statistics_are("slow") ? 2 : 0.5);
     return CUDNN_STATUS_SUCCESS;
 }
 

@@ -29,7 +29,8 @@ recording recorded;
 std::map<char *, size_t> allocations;
 size_t used_bytes;
 
-int graphs, replays;
+int graphs, replays, with_statistics;
+double clock_ms;
 
 size_t memory_bytes() {
     const char *limit = getenv("FAKE_CUDA_MEMORY");
@@ -38,12 +39,23 @@ size_t memory_bytes() {
 
 } // namespace
 
-void fake_queue(const std::function<void()> &work) {
-    if (is_recording)
-        recorded.push_back(work);
-    else
+void fake_queue(const std::function<void()> &work, double ms) {
+    auto timed = [=] {
         work();
+        clock_ms += ms;
+    };
+    if (is_recording)
+        recorded.push_back(timed);
+    else
+        timed();
 }
+
+bool fake_statistics_are(const char *what) {
+    const char *set = getenv("FAKE_CUDA_STATISTICS");
+    return set != nullptr && strcmp(set, what) == 0;
+}
+
+void fake_count_statistics() { with_statistics++; }
 
 bool fake_is_recording() { return is_recording; }
 
@@ -83,8 +95,8 @@ bool fake_owns(const void *p, size_t n) {
 
 extern "C" {
 
-/** For tests: 0, graphs made; 1, graphs launched. */
-int fake_cuda_counts(int what) { return what == 0 ? graphs : replays; }
+/** For tests: 0, graphs made; 1, graphs launched; 2, convolutions with sums. */
+int fake_cuda_counts(int what) { return what == 0 ? graphs : what == 1 ? replays : with_statistics; }
 
 CUresult cuInit(unsigned) {
     MAY_FAIL();
@@ -222,20 +234,30 @@ CUresult cuStreamSynchronize(CUstream) {
 CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned) { return CUDA_SUCCESS; }
 
 CUresult cuEventCreate(CUevent *out, unsigned) {
-    *out = (CUevent)3;
+    MAY_FAIL();
+    *out = (CUevent) new double(0);
     return CUDA_SUCCESS;
 }
 
-CUresult cuEventDestroy_v2(CUevent) { return CUDA_SUCCESS; }
-CUresult cuEventRecord(CUevent, CUstream) { return CUDA_SUCCESS; }
+CUresult cuEventDestroy_v2(CUevent event) {
+    delete (double *)event;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuEventRecord(CUevent event, CUstream) {
+    MAY_FAIL();
+    fake_queue([=] { *(double *)event = clock_ms; });
+    return CUDA_SUCCESS;
+}
 
 CUresult cuEventSynchronize(CUevent) {
     NOT_RECORDED();
     return CUDA_SUCCESS;
 }
 
-CUresult cuEventElapsedTime(float *ms, CUevent, CUevent) {
-    *ms = 1;
+CUresult cuEventElapsedTime(float *ms, CUevent start, CUevent end) {
+    MAY_FAIL();
+    *ms = (float)(*(double *)end - *(double *)start);
     return CUDA_SUCCESS;
 }
 
@@ -262,7 +284,7 @@ CUresult cuLaunchKernel(CUfunction f, unsigned grid_x, unsigned grid_y, unsigned
         return CUDA_ERROR_INVALID_VALUE;
     const host_kernel *k = (const host_kernel *)f;
     std::string copy((const char *)args[0], k->args_bytes); /* CUDA takes the arguments when it is called */
-    fake_queue([=] { run_grid({grid_x, grid_y, 1}, {block_x, block_y, 1}, [&] { k->call(copy.data()); }); });
+    fake_queue([=] { run_grid({grid_x, grid_y, 1}, {block_x, block_y, 1}, [&] { k->call(copy.data()); }); }, 1);
     return CUDA_SUCCESS;
 }
 

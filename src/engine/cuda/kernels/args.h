@@ -97,6 +97,7 @@ typedef struct bn_args {
     size_t m, chunk_rows;
     int c, chunks;
     int relu, accumulate;
+    int shifted; /* bn_statistics: the sums are of x less `mean`; else of x itself */
 } bn_args;
 
 typedef struct pool_args {

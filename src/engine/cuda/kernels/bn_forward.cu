@@ -2,8 +2,9 @@
  *
  *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
  *
- * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. The sums are of x less the channel's first value,
- * so that a large mean costs no digits. Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+ * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. The sums are of x less the channel's first
+ * value, so that a large mean costs no digits; those that a 16-bit convolution has left (statistics.c) are of x itself.
+ * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
 #include "engine/cuda/kernels/bn.cuh"
 
 #define EPSILON 1e-5
@@ -41,22 +42,20 @@ extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_statis
     bn_join_parts(sum, square, a, channel);
     if (threadIdx.y != 0 || channel >= a.c)
         return;
-    double about = sum / m, mean = (double)a.mean[channel] + about, var = square / m - about * about;
+    double about = sum / m, mean = (a.shifted ? (double)a.mean[channel] : 0) + about, var = square / m - about * about;
     var = var < 0 ? 0 : var;
     double inverse = 1 / sqrt(var + EPSILON);
     a.mean[channel] = (float)mean;
     a.inverse[channel] = (float)inverse;
     a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
-    a.running_var[channel] =
-        (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
+    a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
     write_factor(a, channel, mean, inverse);
 }
 
 extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_running(bn_args a) {
     int channel = (int)(blockIdx.x * blockDim.x + threadIdx.x);
     if (channel < a.c)
-        write_factor(a, channel, (double)a.running_mean[channel],
-                     1 / sqrt((double)a.running_var[channel] + EPSILON));
+        write_factor(a, channel, (double)a.running_mean[channel], 1 / sqrt((double)a.running_var[channel] + EPSILON));
 }
 
 template <class T, int V> static __device__ void bn_apply(const bn_args &a) {

@@ -1,0 +1,113 @@
+/* Convolutions that leave the sums for the BN behind them: chosen where that is quicker, and the same numbers as the
+ * ref engine's either way; never in fp32. Over the stand-ins of fake_cuda the choice is forced. */
+#define _GNU_SOURCE
+#include "engine/layer_pair.h"
+
+#include <dlfcn.h>
+
+static int (*counts)(int what); /* of the stand-ins, 2: convolutions with sums; NULL on a GPU */
+
+typedef struct shape_case {
+    int n, h, w, in_c, out_c, kernel, stride;
+} shape_case;
+
+static const shape_case cases[] = {{2, 17, 13, 3, 16, 3, 2}, {3, 8, 9, 8, 24, 1, 1}};
+
+/** Two convolutions with a BN each, the second added to the first's; no ReLU, whose edge rounding may cross. */
+static net *conv_bn_net(const shape_case *c) {
+    net *n = NULL;
+    int a = 0, b = 0;
+    assert_ok(net_create_empty(&n, "conv, bn", c->out_c));
+    assert_ok(net_add_conv(&a, n, "conv1", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->kernel / 2));
+    assert_ok(net_add_bn(&a, n, "bn1", a, c->out_c, NET_NONE, false));
+    assert_ok(net_add_conv(&b, n, "conv2", a, c->out_c, c->out_c, 3, 1, 1));
+    assert_ok(net_add_bn(&b, n, "bn2", b, c->out_c, a, false));
+    return n;
+}
+
+static char folder[256];
+
+/** The choices noted so far are forgotten. */
+static void new_choices(const char *way) {
+    remove_folder(folder);
+    assert_int_equal(setenv("XDG_CACHE_HOME", folder, 1), 0);
+    assert_int_equal(way != NULL ? setenv("FAKE_CUDA_STATISTICS", way, 1) : unsetenv("FAKE_CUDA_STATISTICS"), 0);
+}
+
+/** @return convolutions with sums that steps queued, without those that were measured */
+static int run(const shape_case *c, precision p) {
+    net *n = conv_bn_net(c);
+    pair r = pair_open("conv, bn", n, c->n, c->h, c->w, p, true);
+    int before = counts != NULL ? counts(2) : 0;
+    pair_forward(&r);
+    int queued = counts != NULL ? counts(2) - before : 0;
+    pair_forward(&r); /* with what the first has left in memory */
+    pair_backward(&r, ENGINE_FIRST | ENGINE_LAST, 21);
+    pair_close(&r);
+    net_destroy(n);
+    return queued;
+}
+
+static void run_all(const char *way, precision p, int expected) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int again = 0; again < 2; again++) { /* measured, then by the file of choices */
+            if (again == 0)
+                new_choices(way);
+            int queued = run(&cases[i], p);
+            if (counts != NULL && queued != expected)
+                fail_msg("%s, %s, case %zu: %d convolutions with sums, not %d", way != NULL ? way : "fast",
+                         precision_name(p), i, queued, expected);
+        }
+}
+
+static void test_taken(void **state) {
+    (void)state;
+    run_all(NULL, PRECISION_16, 2);
+    run_all(NULL, PRECISION_BF16, 2);
+}
+
+static void test_not_taken(void **state) {
+    (void)state;
+    static const char *const ways[] = {"slow", "rejected"};
+    for (int i = 0; i < 2; i++) {
+        run_all(ways[i], PRECISION_16, 0);
+        run_all(ways[i], PRECISION_BF16, 0);
+    }
+    run_all(NULL, PRECISION_32, 0);
+}
+
+/** A mean many deviations from 0, which sums without a shift must stand. */
+static void test_large_mean(void **state) {
+    (void)state;
+    net *n = NULL;
+    int a = 0;
+    new_choices(NULL);
+    assert_ok(net_create_empty(&n, "large mean", 16));
+    assert_ok(net_add_conv(&a, n, "conv", NET_INPUT, 8, 16, 1, 1, 0));
+    assert_ok(net_add_bn(&a, n, "bn", a, 16, NET_NONE, false));
+    pair r = pair_open("large mean", n, 4, 12, 12, PRECISION_16, true);
+    pair_write(&r, false, 8, 11);
+    assert_ok(engine_forward(r.device, r.plan));
+    assert_ok(engine_forward(r.ref, r.ref_plan));
+    pair_compare_tensor(&r, a, false);
+    pair_compare_all(&r, ENGINE_STATS, "running statistics");
+    pair_close(&r);
+    net_destroy(n);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_not_taken),
+        cmocka_unit_test(test_large_mean),
+    };
+    (void)argc;
+    pair_device = "cuda";
+    pair_main_start(argv);
+    void *handle = dlopen("libcuda.so.1", RTLD_NOW), *address = dlsym(handle, "fake_cuda_counts");
+    memcpy(&counts, &address, sizeof counts);
+    make_temporary_folder(folder);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    remove_folder(folder);
+    return failed;
+}
