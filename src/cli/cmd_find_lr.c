@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/launcher.h"
 
 #include "base/status.h"
 #include "dist/launch.h"
@@ -50,6 +51,9 @@ int cmd_find_lr(int argc, char **argv) {
                 c.trainer.dry_run ? "--dry-run" : "--resume");
         return cli_usage(usage);
     }
+    code = launcher_run(&c);
+    if (code >= 0)
+        return code;
     comm *ranks = NULL;
     int rc = cli_open_ranks(&ranks);
     if (rc != OK)
@@ -61,7 +65,7 @@ int cmd_find_lr(int argc, char **argv) {
     if (lead && (rc == OK || f.n > 0))
         print_result(&f, plot, json);
     lr_finding_deinit(&f);
-    code = rc == OK ? EXIT_DONE : lead || rc != E_RANK ? cli_stopped(rc) : EXIT_FAILED;
+    code = rc == OK ? EXIT_DONE : cli_ranks_ended(ranks, rc);
     comm_close(ranks);
     return code;
 }

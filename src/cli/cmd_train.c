@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/launcher.h"
 
 #include "base/status.h"
 #include "base/text.h"
@@ -58,6 +59,9 @@ int cmd_train(int argc, char **argv) {
         fprintf(stderr, "linnet: train needs --data DIR, a folder with train/CLASS/ and val/CLASS/ in it\n");
         return cli_usage(usage);
     }
+    code = launcher_run(&c);
+    if (code >= 0)
+        return code;
     comm *ranks = NULL;
     int rc = cli_open_ranks(&ranks);
     if (rc != OK)
@@ -71,7 +75,7 @@ int cmd_train(int argc, char **argv) {
     else if (rc == OK && !c.trainer.dry_run && lead)
         print_summary(&s);
     if (rc != OK)
-        code = lead || rc != E_RANK ? cli_stopped(rc) : EXIT_FAILED; /* rank 0 tells what another failed with */
+        code = cli_ranks_ended(ranks, rc);
     comm_close(ranks);
     return rc == OK ? EXIT_DONE : code;
 }

@@ -85,6 +85,11 @@ typedef struct config {
         int log_every_n_steps;
     } trainer;
     struct {
+        int restarts;   /* --restarts; after failures, on one machine */
+        double timeout; /* seconds */
+        bool requeue;   /* Slurm: SIGUSR1 saves and queues the job again */
+    } dist;
+    struct {
         int top_k;
         bool save_last;
         long long every_n_steps; /* 0: only at the end of an epoch */

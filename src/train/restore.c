@@ -194,7 +194,8 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     s->base_lr = t->schedule.state.base_lr;
     restore_scaler(t, c);
     const ckpt_tensor *seen = ckpt_find_weight(c, "bn1.num_batches_tracked");
-    t->batches_seen = seen != NULL && seen->type == CKPT_I64 ? *(const int64_t *)seen->data : 0;
+    t->batches_seen =
+        seen != NULL && seen->type == CKPT_I64 && seen->bytes == sizeof(int64_t) ? *(const int64_t *)seen->data : 0;
     t->global_step = c->global_step;
     t->momentum = c->momentum_n > 0;
     t->epoch = c->epoch;

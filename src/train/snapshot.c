@@ -101,6 +101,9 @@ static int gather_tensors(gathered *g, const setup *s, const train_state *t) {
         put_param(g, &g->c.momentum[g->c.momentum_n++], s, i, one);
     }
     g->c.param_n = n->param_n;
+    g->c.head_scale = t->schedule.head_scale;
+    for (int i = n->param_n; g->c.head_scale > 0 && i > 0 && n->param[i - 1].head; i--)
+        g->c.head_n++;
 done:
     free(one);
     return rc;
