@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "dist/launch.h"
+#include "dist/warnings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +127,7 @@ static void log_to_stderr(void *context, log_level level, const char *line) {
 int cli_open_ranks(comm **out) {
     int rc = comm_open(out);
     if (rc == OK && comm_rank(*out) != 0)
-        log_set_sink(NULL, NULL);
+        warnings_keep();
     return rc;
 }
 

@@ -17,6 +17,7 @@ int cmd_train(int argc, char **argv);
 int cmd_find_lr(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_preview(int argc, char **argv);

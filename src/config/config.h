@@ -36,9 +36,11 @@ typedef struct config {
         char arch[32]; /* --arch */
         bool zero_gamma;
         char init[CONFIG_TEXT]; /* --init FILE: weights to start from; "" none */
+        char freeze[16];        /* "none", or up to where nothing trains */
     } model;
     struct {
-        double lr; /* --lr; 0: auto, the LR finder's suggestion */
+        double lr;      /* --lr; 0: auto, the LR finder's suggestion */
+        double head_lr; /* of the classifier; 0: lr */
         double momentum, dampening, weight_decay;
         bool nesterov;
         bool decay_norm_and_bias; /* weight decay on 1-D parameters too (torchvision) */
@@ -74,6 +76,7 @@ typedef struct config {
         int devices;             /* --devices */
         int threads;             /* CPU threads; 0: all */
         bool tf32;               /* 32-true on a GPU, faster and coarser */
+        bool winograd;           /* bf16 on a CPU, faster and coarser */
         bool recompute;          /* less memory, a slower step */
         unsigned long long seed; /* --seed */
         bool dry_run;

@@ -81,5 +81,7 @@ int64_t loader_bad(const bad_image **out, loader *l);
 /** Declares images bad beforehand (a resumed run's list), so that they count. What takes their place does not depend on
  *  the list: every visit decodes anew. @return 0, E_DATA (no such image), E_NOMEM */
 int loader_set_bad(loader *l, const int64_t *index, int64_t n);
+/** Adds an image that another rank met. @return 0, E_NOMEM */
+int loader_add_bad(loader *l, int64_t index, const char *message);
 
 #endif

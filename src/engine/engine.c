@@ -311,7 +311,7 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     TRY(plan_check_holder(p));
     if (!p->training)
         return fail(E_OPTION, "backward needs a plan compiled for training");
-    for (int i = e->net->layer_n - 1; i >= 0; i--) {
+    for (int i = e->net->layer_n - 1; i >= e->net->frozen_layer_n; i--) {
         if (p->run[i].recomputes_input)
             TRY(recompute(e, p, e->net->layer[i].input));
         e->params[i].version = e->version;
@@ -338,6 +338,7 @@ device_arenas engine_arenas(const engine *e) {
                            .gradient = e->gradient,
                            .momentum = e->momentum,
                            .n = e->net->weight_n,
+                           .frozen = e->net->frozen_n,
                            .range = e->range,
                            .range_n = e->range_n};
 }

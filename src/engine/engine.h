@@ -36,6 +36,7 @@ typedef struct engine_options {
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
+    bool winograd;         /* bf16 on a CPU may round factors of 3x3 convolutions once more (engine/cpu/winograd.h) */
     bool sync_bn;          /* batch norm over the batches of all ranks (sync_bn.h); ref and cpu */
     bool recompute;        /* backward computes most BN outputs anew: less memory, the same results bit for bit */
     bool keep_tensors;     /* tests: no memory sharing, every tensor and gradient stays readable */
@@ -48,6 +49,7 @@ engine_options engine_options_default(void);
 /** What the device reads in a step; plain data, so that a recorded step can run again with other values. */
 typedef struct engine_hyper {
     double lr;
+    double head_lr; /* of the classifier's parameters; 0: lr */
     double momentum, dampening, weight_decay;
     bool nesterov;
     bool first_step;        /* momentum buffers are empty: buf = g (undamped) */
@@ -76,7 +78,9 @@ typedef struct engine_result_data {
 typedef struct engine engine;
 typedef struct engine_plan engine_plan;
 
-/** `device`: "ref", "cpu" or "cuda". The net must outlive the engine. Weights start as zeros: use engine_init_weights
+/** `device`: "ref", "cpu" or "cuda". The net must outlive the engine. Its frozen layers (net_freeze) run as in
+ * evaluation in training plans too: batch norm uses its running statistics and leaves them as they are; backward ends
+ * behind them, and their parameters and momentum never change. Weights start as zeros: use engine_init_weights
  * or engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM, E_SHAPE (a tensor with
  * more than two readers, or none) */
 int engine_create(engine **out, const char *device, const net *n, const engine_options *o);

@@ -101,12 +101,12 @@ static int join_batch_norms(engine *e) {
     if (e->empty_work == NULL)
         TRY(memory_zeroed(&e->empty_work, 2 * (size_t)most + sync_bn_work(most), sizeof *e->empty_work));
     double *mean = e->empty_work, *var = mean + most, *work = var + most;
-    for (int i = 0; i < n->layer_n; i++) {
+    for (int i = n->frozen_layer_n; i < n->layer_n; i++) {
         double m = 0;
         if (n->layer[i].kind == LAYER_BN)
             TRY(sync_bn_statistics(e->options.comm, mean, var, &m, n->stats[n->layer[i].stats].c, work));
     }
-    for (int i = n->layer_n - 1; i >= 0; i--) {
+    for (int i = n->layer_n - 1; i >= n->frozen_layer_n; i--) {
         if (n->layer[i].kind != LAYER_BN)
             continue;
         int c = n->stats[n->layer[i].stats].c;

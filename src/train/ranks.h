@@ -13,6 +13,7 @@ typedef struct rank_report {
     double stop;                         /* number of the signal that asks to save and end; 0: none */
     double save;                         /* 1: asked to save */
     double seconds;                      /* since the run began */
+    double news;                         /* 1: has some (news.h) */
 } rank_report;
 
 enum { RANK_REPORT = sizeof(rank_report) / sizeof(double) };
@@ -25,10 +26,12 @@ typedef struct rank_group {
     const volatile sig_atomic_t *stop; /* train_hooks; NULL: never */
     volatile sig_atomic_t *save;
     double started; /* clock_seconds */
+    bool news;      /* goes into the next report */
     /* what the last exchange agreed on */
     int agreed_stop;
     bool agreed_save; /* and no save has followed yet */
     double agreed_seconds;
+    bool agreed_news; /* a rank has some */
 } rank_group;
 
 /** @return 0, E_NOMEM. ranks_deinit is due either way */

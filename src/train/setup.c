@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,9 +93,11 @@ static int open_engine(setup *s, int classes) {
     net_options n = {
         .classes = classes, .zero_gamma = c->model.zero_gamma, .decay_all = c->optimizer.decay_norm_and_bias};
     TRY(net_create(&s->net, c->model.arch, &n));
+    TRY(net_freeze(s->net, c->model.freeze));
     o.precision = s->precision;
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : own_cores(s->ranks.comm);
     o.comm = s->ranks.comm;
+    o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
     o.bucket_bytes = (size_t)(c->trainer.bucket_mb * 1048576);
     o.sync_bn = c->trainer.sync_batchnorm;
@@ -349,6 +352,8 @@ void setup_close(setup *s) {
         fingerprint_end(&s->fingerprint[i]);
     loader_close(s->train_loader);
     loader_close(s->val_loader);
+    for (int i = 0; i < 2; i++)
+        free(s->told[i].image);
     engine_destroy(s->engine);
     ranks_deinit(&s->ranks);
     net_destroy(s->net);

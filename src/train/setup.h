@@ -13,6 +13,11 @@
 
 #include <stdint.h>
 
+/** Unreadable images that rank 0 knows of. */
+typedef struct told_images {
+    int64_t *image, n;
+} told_images;
+
 typedef struct setup {
     const config *config; /* borrowed */
     rank_group ranks;
@@ -23,6 +28,7 @@ typedef struct setup {
     net *net;
     engine *engine;
     precision precision;
+    told_images told[2];                             /* by this rank, of both loaders (news.h) */
     workers workers, val_workers;                    /* of the loaders, as they are now */
     int64_t train_batches, val_batches;              /* per epoch, limits applied */
     int64_t steps_per_epoch;                         /* optimizer steps */

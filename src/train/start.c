@@ -5,6 +5,7 @@
 #include "monitor/report.h"
 #include "train/share.h"
 #include "train/snapshot.h"
+#include "train/weights.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -34,7 +35,7 @@ static int load_init(train_run_state *r, const char *path) {
     ckpt *c = NULL;
     int rc = OK;
     TRY(ckpt_load(&c, path));
-    TRY(snapshot_init_weights(&r->setup, c, path));
+    TRY(weights_init(&r->setup, c, path));
     log_info("weights from %s", path);
 done:
     ckpt_free(c);
@@ -48,6 +49,8 @@ static int resume(train_run_state *r, const config *c) {
     if (r->resumed_from[0] == 0) {
         if (c->model.init[0] != 0)
             TRY(load_init(r, c->model.init));
+        else if (r->setup.net->frozen_layer_n > 0)
+            log_warn("model.freeze %s without --init: what is frozen stays as random as it begins", c->model.freeze);
         TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, ""));
         r->new_logs = true;
         goto done;

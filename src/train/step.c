@@ -1,6 +1,7 @@
 #include "train/step.h"
 
 #include "base/status.h"
+#include "train/news.h"
 
 /** Micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const setup *s, int64_t first) {
@@ -24,7 +25,9 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
     for (int i = 0; i < micro_batches(s, t->batch_in_epoch); i++)
         images += setup_batch_images(s, t->batch_in_epoch + i);
     int64_t step = t->batch_in_epoch / s->row;
-    return (engine_hyper){.lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch),
+    double lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch);
+    return (engine_hyper){.lr = lr,
+                          .head_lr = lr * t->schedule.head_scale,
                           .momentum = c->optimizer.momentum,
                           .dampening = c->optimizer.dampening,
                           .weight_decay = c->optimizer.weight_decay,
@@ -82,6 +85,7 @@ static int settle(step_result *out, setup *s, train_state *t) {
     int rc = OK;
     TRY(engine_take_result(&r, s->engine));
     metrics own = step_metrics(&r), all;
+    s->ranks.news = news_wait(s);
     TRY(ranks_tell(&s->ranks, &own));
     TRY(ranks_hear(&all, &s->ranks));
     *out = (step_result){.metrics = all,

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "train/evaluate.h"
+#include "train/news.h"
 #include "train/publish.h"
 #include "train/share.h"
 #include "train/snapshot.h"
@@ -140,6 +141,7 @@ done:
 static int after_step(train_run_state *r, const step_result *step) {
     const config *c = r->setup.config;
     int rc = OK;
+    TRY(news_exchange(&r->setup));
     if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
         TRY(logbook_step(&r->logbook, &r->state, step));
         TRY(logbook_bad_images(&r->logbook, &r->setup, &r->state));
@@ -296,14 +298,16 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     TRY(log_distributions(r, k));
     r->judged = false;
     if (r->setup.val_batches > 0) {
+        const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
         TRY(share_statistics(&r->setup));
-        rc = evaluate(&t->val, &r->wrong, &r->setup, r->progress, t->epoch);
+        rc = evaluate(&t->val, &extras, &r->setup, r->progress, t->epoch);
         if (rc == E_STOPPED) {
             bool done = false;
             rc = check_stop(r, &done); /* saves: the resumed run validates first */
             goto done;
         }
         TRY(rc);
+        TRY(news_exchange(&r->setup));
         r->judged = true;
     }
     double val_loss = metrics_loss(&t->val);

@@ -1,5 +1,8 @@
 /* Gradient buckets, seen by a communicator that plays two ranks, the other of which has no gradient. */
+#include "base/file.h"
 #include "small_nets.h"
+
+#include <unistd.h>
 
 typedef struct call {
     const double *data;
@@ -197,8 +200,60 @@ static void one_rank_and_failure(void **state) {
     fixture_close(&f);
 }
 
+/** A link that carries one bucket after the other, at a rate that needs LINK_SECONDS for all gradients. */
+#define LINK_SECONDS 0.2
+
+typedef struct slow_link {
+    double seconds_per_byte, free_at, waited;
+} slow_link;
+
+static int slow_start(comm *c, comm_call *asked) {
+    slow_link *l = c->state;
+    double now = clock_seconds(), begin = l->free_at > now ? l->free_at : now;
+    l->free_at = asked->seconds = begin + (double)(asked->n * sizeof(double)) * l->seconds_per_byte;
+    return 0;
+}
+
+static int slow_wait(comm *c, comm_call *asked) {
+    slow_link *l = c->state;
+    double left = asked->seconds - clock_seconds();
+    if (left <= 0)
+        return 0;
+    l->waited += left;
+    usleep((useconds_t)(1e6 * left));
+    return 0;
+}
+
+/** At least 70 % of the exchange is hidden behind backward. */
+static void overlap(void **state) {
+    (void)state;
+    net *n = NULL;
+    engine *e = NULL;
+    engine_plan *p = NULL;
+    batch b;
+    const engine_hyper h = {.loss_scale = 1, .images = 2};
+    engine_options o = engine_options_default();
+    assert_ok(net_create(&n, "resnet18", &(net_options){.classes = SMALL_CLASSES}));
+    slow_link link = {.seconds_per_byte = LINK_SECONDS / (double)(n->weight_n * sizeof(double))};
+    comm c = {.ranks = 2, .state = &link, .start = slow_start, .wait = slow_wait};
+    o.comm = &c;
+    o.bucket_bytes = 4 << 20;
+    assert_ok(engine_create(&e, "ref", n, &o));
+    assert_ok(engine_init_weights(e, 1));
+    assert_ok(engine_set_hyper(e, &h));
+    assert_ok(engine_compile(&p, e, 2, 32, 32, true));
+    small_batch(&b, 2, 32, 32, 1);
+    run_step(e, p, &b);
+    print_message("%.0f %% of the exchange is hidden\n", 100 * (1 - link.waited / LINK_SECONDS));
+    assert_true(link.waited < 0.3 * LINK_SECONDS);
+    batch_deinit(&b);
+    engine_destroy(e);
+    net_destroy(n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(small), cmocka_unit_test(table_order),
-                                       cmocka_unit_test(only_the_last), cmocka_unit_test(one_rank_and_failure)};
+                                       cmocka_unit_test(only_the_last), cmocka_unit_test(one_rank_and_failure),
+                                       cmocka_unit_test(overlap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
