@@ -85,9 +85,7 @@ typedef struct config {
         int log_every_n_steps;
     } trainer;
     struct {
-        int restarts;   /* --restarts; after failures, on one machine */
-        double timeout; /* seconds */
-        bool requeue;   /* Slurm: SIGUSR1 saves and queues the job again */
+        int restarts; /* --restarts; after failures, on one machine */
     } dist;
     struct {
         int top_k;

@@ -141,10 +141,6 @@ const option option_table[] = {
 
     INT(dist, restarts, "0", 0, 1000000, .alias = "restarts",
         .help = "on one machine: a run that failed goes on from its last checkpoint, so many times"),
-    REAL(dist, timeout, "120.0", 1, 86400,
-         .help = "seconds after which a rank that is stopped, cut off or does not get on ends the run"),
-    BOOL(dist, requeue, "false",
-         .help = "in a Slurm job: SIGUSR1 saves, queues the job again and ends; else it saves and the run goes on"),
     INT(checkpoint, top_k, "3", 0, 1000, .help = "best checkpoints to keep, by val_loss"),
     BOOL(checkpoint, save_last, "true", .help = "keep last.ckpt too"),
     LONG(checkpoint, every_n_steps, "0", 0, WHOLE_MAX,
