@@ -65,8 +65,10 @@ const option option_table[] = {
     BOOL(data, changed, "false", .help = "resume although names, sizes or classes of the images have changed"),
     BOOL(data, drop_last, "false", .help = "leave out a short last training batch"),
 
-    CHOICE(model, arch, "resnet50", "resnet18|resnet34|resnet50|resnet101|resnet152", .alias = "arch",
-           .help = "network"),
+    CHOICE(model, arch, "resnet50",
+           "resnet18|resnet34|resnet50|resnet101|resnet152|"
+           "wide_resnet50_2|wide_resnet101_2|resnext50_32x4d|resnext101_32x8d",
+           .alias = "arch", .help = "network"),
     BOOL(model, zero_gamma, "false", .help = "start the last batch norm of each block at 0"),
     TEXT(model, init, "", .alias = "init", .help = "checkpoint whose weights the training starts from"),
     CHOICE(model, freeze, "none", "none|stem|layer1|layer2|layer3|layer4|backbone",
