@@ -82,7 +82,10 @@ typedef struct ckpt {
     char prefix[CKPT_NAME_BYTES]; /* of a loaded file: what stands before torchvision's names in `state` */
     ckpt_tensor *momentum;        /* momentum_buffer of parameter i in parameters() order; momentum_n 0: none yet */
     int momentum_n;
-    int param_n; /* parameters in the optimizer's group */
+    int param_n; /* the optimizer's parameters */
+    int head_n;  /* the last ones, a group of its own whose rate is head_scale times the LR; 0: one group. Not read back
+                  */
+    double head_scale;
     ckpt_sgd sgd;
     ckpt_schedule schedule;
     ckpt_scaler scaler;

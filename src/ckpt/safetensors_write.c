@@ -38,9 +38,10 @@ done:
     return rc;
 }
 
-static int put_header(text *t, const ckpt_tensor *const *order, int n, const ckpt_item *metadata, int metadata_n) {
+/** Tensors are named in their order, wherever they lie. */
+static int put_header(text *t, const ckpt_tensor *tensors, const uint64_t *at, int n, const ckpt_item *metadata,
+                      int metadata_n) {
     int rc = OK;
-    uint64_t at = 0;
     TRY(text_printf(t, "{\"__metadata__\":{"));
     for (int i = 0; i < metadata_n; i++) {
         TRY(text_append(t, ",", i > 0));
@@ -51,8 +52,7 @@ static int put_header(text *t, const ckpt_tensor *const *order, int n, const ckp
     TRY(text_append(t, "}", 1));
     for (int i = 0; i < n; i++) {
         TRY(text_append(t, ",", 1));
-        TRY(put_tensor(t, order[i], at));
-        at += order[i]->bytes;
+        TRY(put_tensor(t, &tensors[i], at[i]));
     }
     TRY(text_append(t, "}", 1));
     while (t->n % 8 != 0)
@@ -66,24 +66,30 @@ int safetensors_save(const char *path, const ckpt_tensor *tensors, int n, const 
     text header = {0};
     atomic_file f = {.fd = -1};
     unsigned char length[8];
-    const ckpt_tensor **order = NULL;
+    const ckpt_tensor **order = NULL; /* as they lie in the file */
+    uint64_t *at = NULL, end = 0;
     TRY(memory_zeroed(&order, (size_t)n, sizeof *order));
+    TRY(memory_zeroed(&at, (size_t)n, sizeof *at));
     for (size_t bytes = 8; bytes > 0; bytes /= 2) /* the widest first: each is aligned to its own size */
         for (int i = 0; i < n; i++)
-            if (ckpt_type_bytes(tensors[i].type) == bytes)
+            if (ckpt_type_bytes(tensors[i].type) == bytes) {
                 order[placed++] = &tensors[i];
-    TRY(put_header(&header, order, n, metadata, metadata_n));
+                at[i] = end;
+                end += tensors[i].bytes;
+            }
+    TRY(put_header(&header, tensors, at, n, metadata, metadata_n));
     for (int i = 0; i < 8; i++)
         length[i] = (unsigned char)((uint64_t)header.n >> 8 * i);
     TRY(atomic_open(&f, path));
     TRY(atomic_write(&f, length, sizeof length));
     TRY(atomic_write(&f, header.data, header.n));
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < placed; i++)
         TRY(atomic_write(&f, order[i]->data, order[i]->bytes));
     TRY(atomic_commit(&f));
 done:
     atomic_abort(&f);
     text_deinit(&header);
     free(order);
+    free(at);
     return rc;
 }

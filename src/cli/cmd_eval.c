@@ -141,7 +141,8 @@ static int run(config *c, const ckpt *k, const request *q) {
     progress_options o = cli_progress();
     TRY(progress_open(&p, &o));
     double start = clock_seconds();
-    TRY(evaluate(&r.m, &(evaluate_extras){.judged = &a, .flip = q->flip}, &s, p, 0, &cli_stop));
+    s.ranks.stop = &cli_stop;
+    TRY(evaluate(&r.m, &(evaluate_extras){.judged = &a, .flip = q->flip}, &s, p, 0));
     r.seconds = clock_seconds() - start;
     const bad_image *bad = NULL;
     r.bad = loader_bad(&bad, s.val_loader);
@@ -184,7 +185,7 @@ int cmd_eval(int argc, char **argv) {
     q.path = file[0];
     TRY(ckpt_load(&k, q.path));
     config_defaults(&c);
-    TRY(checkpoint_options(&c, k, path));
+    TRY(checkpoint_options(&c, k, q.path));
     TRY(config_read_arguments(&c, argc, argv, file, &n));
     TRY(config_check(&c));
     TRY(run(&c, k, &q));

@@ -67,6 +67,9 @@ typedef struct config {
         double max_time;                               /* seconds; 0: no limit */
         double limit_train_batches, limit_val_batches; /* ask config_limit; >= 0: fraction, 1.0 all; -n: n batches */
         int accumulate;                                /* micro-batches per step */
+        int global_batch;                              /* images of a step over all ranks; 0: as many as come */
+        bool sync_batchnorm;
+        double bucket_mb; /* MiB of gradients in one exchange; 0: all */
         double clip_norm;                              /* 0: off */
         char precision[16];                            /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
         char device[16];                               /* --device: auto, ref, cpu, cuda */
@@ -81,6 +84,11 @@ typedef struct config {
         char out[CONFIG_TEXT];    /* --out */
         int log_every_n_steps;
     } trainer;
+    struct {
+        int restarts;   /* --restarts; after failures, on one machine */
+        double timeout; /* seconds */
+        bool requeue;   /* Slurm: SIGUSR1 saves and queues the job again */
+    } dist;
     struct {
         int top_k;
         bool save_last;

@@ -113,6 +113,14 @@ const option option_table[] = {
           .help = "with a decimal point the share of the training batches to use per epoch, else their number"),
     LIMIT(trainer, limit_val_batches, .help = "the same for validation batches"),
     INT(trainer, accumulate, "1", 1, 65536, .help = "batches whose gradients are added up for one step"),
+    INT(trainer, global_batch, "0", 0, 16777216,
+        .help =
+            "images of a step over all ranks, a multiple of data.batch_size: each rank accumulates what comes to it, "
+            "and a resume may have other ranks; 0: batch_size * accumulate * ranks"),
+    BOOL(trainer, sync_batchnorm, "false", .help = "several ranks: batch norm over the batches of all of them"),
+    REAL(trainer, bucket_mb, "16.0", 0, 1024,
+         .help =
+             "several ranks: MiB of gradients that are exchanged in one go while backward goes on; 0: all at its end"),
     REAL(trainer, clip_norm, "1.0", 0, 1e30, .help = "gradients are scaled down to this global L2 norm; 0: off"),
     CHOICE(trainer, precision, "auto", "auto|32-true|bf16-mixed|16-mixed", .alias = "precision",
            .help = "number format of the computation"),
@@ -133,6 +141,12 @@ const option option_table[] = {
     TEXT(trainer, out, ".", .alias = "out", .help = "folder for checkpoints/ and logs/"),
     INT(trainer, log_every_n_steps, "50", 1, 1000000, .help = "steps between two logged values"),
 
+    INT(dist, restarts, "0", 0, 1000000, .alias = "restarts",
+        .help = "on one machine: a run that failed goes on from its last checkpoint, so many times"),
+    REAL(dist, timeout, "120.0", 1, 86400,
+         .help = "seconds after which a rank that is stopped, cut off or does not get on ends the run"),
+    BOOL(dist, requeue, "false",
+         .help = "in a Slurm job: SIGUSR1 saves, queues the job again and ends; else it saves and the run goes on"),
     INT(checkpoint, top_k, "3", 0, 1000, .help = "best checkpoints to keep, by val_loss"),
     BOOL(checkpoint, save_last, "true", .help = "keep last.ckpt too"),
     LONG(checkpoint, every_n_steps, "0", 0, WHOLE_MAX,

@@ -49,6 +49,7 @@ typedef struct device_params {
     void *dweight, *dbias;
     void *running_mean, *running_var;
     bool accumulate;         /* gradients: += instead of = */
+    bool keep_statistics;    /* a training forward leaves the running ones as they are */
     uint64_t version;        /* changes whenever any weight changes: stale copies are renewed */
     double *weights_seconds; /* NULL, or backward adds the time that dweight alone took, if it can tell */
 } device_params;

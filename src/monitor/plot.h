@@ -1,5 +1,5 @@
-/** Pictures for reports: line charts, grids of thumbnails and confusion matrices, as PNG. Drawn with cairo; a build without it says so.
- *  What is drawn is a pure function of the arguments (no clock, no locale). */
+/** Pictures for reports: line charts, grids of thumbnails and confusion matrices, as PNG. Drawn with cairo; a build
+ * without it says so. What is drawn is a pure function of the arguments (no clock, no locale). */
 #ifndef LINNET_MONITOR_PLOT_H
 #define LINNET_MONITOR_PLOT_H
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "train/judge.h"
+#include "train/news.h"
 #include "train/step.h"
 
 #include <stdlib.h>
@@ -32,6 +33,31 @@ static int make_room(evaluation *e, size_t n) {
     TRY(memory_resize(&e->logits, n, sizeof *e->logits));
     TRY(memory_resize(&e->mirrored, n, sizeof *e->mirrored));
     e->logits_n = n;
+done:
+    return rc;
+}
+
+/** Batches that this rank evaluates: every ranks-th of those within the limit. */
+static int64_t own_batches(const setup *s) {
+    int ranks = comm_ranks(s->ranks.comm);
+    return (s->val_batches + ranks - 1 - comm_rank(s->ranks.comm)) / ranks;
+}
+
+/** *b: the next batch, NULL when there are no more of this rank's. Every rank comes here as often, and learns what the
+ *  others told the time before. */
+static int next_batch(batch **b, setup *s, const metrics *own, int64_t turn) {
+    int rc = OK;
+    *b = NULL;
+    if (comm_ranks(s->ranks.comm) > 1) {
+        TRY(ranks_hear(NULL, &s->ranks));
+        TRY(ranks_tell(&s->ranks, own));
+    }
+    if (ranks_stop(&s->ranks) != 0) {
+        rc = fail(E_STOPPED, "stopped by signal %d", ranks_stop(&s->ranks));
+        goto done;
+    }
+    if (turn < own_batches(s))
+        TRY(loader_next(b, s->val_loader));
 done:
     return rc;
 }
@@ -92,13 +118,25 @@ done:
     return rc;
 }
 
-int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p, int64_t epoch,
-             const volatile sig_atomic_t *stop) {
+static progress_state shown_state(const setup *s, const metrics *m, int64_t done_n, double start, double waited) {
+    double seconds = clock_seconds() - start;
+    int64_t all = done_n * comm_ranks(s->ranks.comm);
+    if (all > s->val_batches)
+        all = s->val_batches;
+    return (progress_state){.done = all,
+                            .loss = metrics_loss(m),
+                            .top1 = metrics_top1(m),
+                            .images_per_second = (double)m->images * (double)all / (double)done_n / seconds,
+                            .wait_share = (loader_waited(s->val_loader) - waited) / seconds,
+                            .remaining_seconds = seconds / (double)all * (double)(s->val_batches - all)};
+}
+
+int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p, int64_t epoch) {
     evaluation e = {.s = s};
     batch *b = NULL;
     engine_hyper plain = {.loss_scale = 1, .images = 1}; /* no label smoothing: the loss is the cross-entropy */
     double start = clock_seconds(), waited = loader_waited(s->val_loader);
-    int64_t done_n = 0;
+    int ranks = comm_ranks(s->ranks.comm);
     progress_state shown = {0};
     int rc = OK;
     if (extras != NULL)
@@ -110,32 +148,25 @@ int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p,
     TRY(loader_start(s->val_loader, 0, 0));
     if (p != NULL)
         progress_begin(p, "val", epoch, s->config->trainer.max_epochs, 0, s->val_batches);
-    while (done_n < s->val_batches) {
-        if (stop != NULL && *stop != 0) {
-            rc = fail(E_STOPPED, "stopped by signal %d", (int)*stop);
-            goto done;
-        }
-        TRY(loader_next(&b, s->val_loader));
+    for (int64_t turn = 0; turn < (s->val_batches + ranks - 1) / ranks; turn++) {
+        TRY(next_batch(&b, s, &e.sum, turn));
         if (b == NULL)
-            break;
+            continue;
         TRY(evaluate_batch(&e, b));
         workers_count(&s->val_workers, s->val_loader, b->n);
         loader_release(s->val_loader, b);
         b = NULL; /* now owned by the loader */
-        done_n++;
-        double seconds = clock_seconds() - start;
-        shown = (progress_state){.done = done_n,
-                                 .loss = metrics_loss(&e.sum),
-                                 .top1 = metrics_top1(&e.sum),
-                                 .images_per_second = (double)e.sum.images / seconds,
-                                 .wait_share = (loader_waited(s->val_loader) - waited) / seconds,
-                                 .remaining_seconds = seconds / (double)done_n * (double)(s->val_batches - done_n)};
+        shown = shown_state(s, &e.sum, turn + 1, start, waited);
         if (p != NULL)
             progress_update(p, &shown);
     }
     if (p != NULL)
         progress_end(p, &shown);
-    *out = e.sum;
+    s->ranks.news = s->train_loader != NULL && news_wait(s);
+    TRY(ranks_tell(&s->ranks, &e.sum));
+    TRY(ranks_hear(out, &s->ranks));
+    if (e.extras.wrong != NULL)
+        TRY(mistakes_join(e.extras.wrong, s->ranks.comm));
 done:
     if (b != NULL)
         loader_release(s->val_loader, b);

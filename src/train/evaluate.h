@@ -8,8 +8,6 @@
 #include "train/setup.h"
 #include "train/state.h"
 
-#include <signal.h>
-
 /** What to look at beside loss and accuracy. */
 typedef struct evaluate_extras {
     mistakes *wrong;    /* the worst ones, replaced; NULL: not looked for */
@@ -18,11 +16,10 @@ typedef struct evaluate_extras {
                            augmentation), and loss and accuracy those of the means */
 } evaluate_extras;
 
-/** @param extras borrowed; NULL: none
+/** @param extras borrowed; NULL: none. With several ranks `wrong` gets those of all, `judged` this rank's
  *  @param progress drawn while it runs; NULL: silent
- *  @param stop a signal's number once one has come, else 0: E_STOPPED then; NULL: never
- *  @return 0, E_STOPPED, what loading or computing failed with */
-int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p, int64_t epoch,
-             const volatile sig_atomic_t *stop);
+ *  The ranks share the batches out and get the sums over all.
+ *  @return 0, E_STOPPED (ranks_stop), what loading or computing failed with */
+int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p, int64_t epoch);
 
 #endif

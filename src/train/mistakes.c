@@ -43,6 +43,24 @@ void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b
     }
 }
 
+int mistakes_join(mistakes *m, comm *c) {
+    size_t ranks = (size_t)comm_ranks(c), rank = (size_t)comm_rank(c), most = (size_t)m->capacity;
+    mistake *all = NULL;
+    int rc = OK;
+    if (ranks < 2 || most == 0)
+        return OK;
+    TRY(memory_zeroed(&all, ranks * most, sizeof *all));
+    for (size_t i = 0; i < most; i++)
+        all[rank * most + i] = i < (size_t)m->n ? m->list[i] : (mistake){.index = -1};
+    TRY(comm_all(c, COMM_GATHER, COMM_BYTES, all, most * sizeof *all));
+    for (size_t i = 0; i < ranks * most; i++)
+        if (i / most != rank && all[i].index >= 0)
+            insert(m, &all[i]);
+done:
+    free(all);
+    return rc;
+}
+
 static int put_cell(text *out, const char *s) {
     int rc = text_csv_cell(out, s);
     return rc == OK ? text_append(out, ",", 1) : rc;

@@ -6,6 +6,7 @@
 #include "data/batch.h"
 #include "data/dataset.h"
 #include "data/sheet.h"
+#include "dist/comm.h"
 
 typedef struct mistake {
     int64_t index; /* in the validation set */
@@ -25,6 +26,9 @@ void mistakes_deinit(mistakes *m);
 
 /** Looks at a batch. @param logits (b->n, classes) */
 void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b);
+
+/** On every rank: those of all ranks. @return 0, E_NOMEM, E_RANK, E_DEVICE */
+int mistakes_join(mistakes *m, comm *c);
 
 enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
 /** Table for worst.csv: file, true, predicted, probability, loss; RFC 4180. */

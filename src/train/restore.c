@@ -87,7 +87,6 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                 {"seed", "trainer.seed", (int64_t)o->trainer.seed},
                 {"shuffle", "data.shuffle", o->data.shuffle},
                 {"batch_size", "data.batch_size", o->data.batch_size},
-                {"accumulate", "trainer.accumulate", o->trainer.accumulate},
                 {"train_batches", "a number of batches in the epoch of", s->train_batches}};
     int rc = snapshot_check_classes(s->train, c, path);
     bool middle = c->batch_in_epoch > 0 && !c->epoch_done;
@@ -99,6 +98,11 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                       "from a checkpoint at the end of an epoch",
                       path, same[i].option, (long long)then, (long long)same[i].now);
     }
+    int64_t step = (int64_t)o->data.batch_size * s->row, then = own_int(c, "global_batch", step);
+    if (rc == OK && middle && then != step)
+        log_warn("%s was trained with %lld images a step, now it is %lld: the order of the images goes on; "
+                 "trainer.global_batch keeps a step as it was on any number of ranks",
+                 path, (long long)then, (long long)step);
     return rc;
 }
 
@@ -190,7 +194,8 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     s->base_lr = t->schedule.state.base_lr;
     restore_scaler(t, c);
     const ckpt_tensor *seen = ckpt_find_weight(c, "bn1.num_batches_tracked");
-    t->batches_seen = seen != NULL && seen->type == CKPT_I64 ? *(const int64_t *)seen->data : 0;
+    t->batches_seen =
+        seen != NULL && seen->type == CKPT_I64 && seen->bytes == sizeof(int64_t) ? *(const int64_t *)seen->data : 0;
     t->global_step = c->global_step;
     t->momentum = c->momentum_n > 0;
     t->epoch = c->epoch;

@@ -101,6 +101,9 @@ static int gather_tensors(gathered *g, const setup *s, const train_state *t) {
         put_param(g, &g->c.momentum[g->c.momentum_n++], s, i, one);
     }
     g->c.param_n = n->param_n;
+    g->c.head_scale = t->schedule.head_scale;
+    for (int i = n->param_n; g->c.head_scale > 0 && i > 0 && n->param[i - 1].head; i--)
+        g->c.head_n++;
 done:
     free(one);
     return rc;
@@ -157,7 +160,7 @@ static int gather_own(gathered *g, setup *s, const train_state *t, const run_fol
     add_int(own, n, "val_images", s->val->image_n);
     add_int(own, n, "seed", (int64_t)c->trainer.seed);
     add_int(own, n, "batch_size", c->data.batch_size);
-    add_int(own, n, "accumulate", c->trainer.accumulate);
+    add_int(own, n, "global_batch", (int64_t)c->data.batch_size * s->row);
     add_int(own, n, "shuffle", c->data.shuffle);
     add_int(own, n, "train_batches", s->train_batches);
     add_double(own, n, "train_loss_sum", t->train.loss_sum);

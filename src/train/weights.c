@@ -21,10 +21,10 @@ static double half_value(uint16_t h) {
     return sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
 }
 
-static bool is_float(ckpt_type t) { return t == CKPT_F32 || t == CKPT_F64 || t == CKPT_F16 || t == CKPT_BF16; }
+bool weights_floating(ckpt_type t) { return t == CKPT_F32 || t == CKPT_F64 || t == CKPT_F16 || t == CKPT_BF16; }
 
 bool weights_fit(const ckpt_tensor *t, const int *shape, int rank) {
-    bool same = t != NULL && is_float(t->type) && t->rank == rank;
+    bool same = t != NULL && weights_floating(t->type) && t->rank == rank;
     for (int d = 0; same && d < rank; d++)
         same = t->shape[d] == shape[d];
     return same;
@@ -100,7 +100,7 @@ static bool is_of_resnet(const char *name) {
     return strncmp(name, "layer", 5) == 0 || strncmp(name, "conv1.", 6) == 0 || strncmp(name, "bn1.", 4) == 0;
 }
 
-static bool is_known(const net *n, const char *name) {
+bool weights_known(const net *n, const char *name) {
     static const char *const part[] = {".running_mean", ".running_var", ".num_batches_tracked"};
     if (net_find_param(n, name) >= 0)
         return true;
@@ -126,7 +126,7 @@ static void compare_all(comparison *k, const net *n) {
     }
     for (int i = 0; i < k->c->state_n && k->rc == OK; i++) {
         const char *theirs = ckpt_weight_name(k->c, &k->c->state[i]);
-        if (theirs != NULL && is_of_resnet(theirs) && !is_known(n, theirs))
+        if (theirs != NULL && is_of_resnet(theirs) && !weights_known(n, theirs))
             k->rc = misfit_add(&k->surplus, theirs, "");
     }
 }

@@ -19,6 +19,9 @@ int weights_classes(int *out, const ckpt *c, const char *path);
 
 /** Values of a floating-point tensor as doubles, in its order. */
 void weights_widen(double *out, const ckpt_tensor *t);
+bool weights_floating(ckpt_type t);
+/** Whether a tensor of that name is the network's, its statistics and counters included. */
+bool weights_known(const net *n, const char *name);
 /** Whether `t` is there, of floating point and of that shape. */
 bool weights_fit(const ckpt_tensor *t, const int *shape, int rank);
 

@@ -85,7 +85,11 @@ int main(int n, char **arguments) {
             return 2;
         ++*count;
     }
-    fill(&c, arguments[2], strcmp(arguments[3], "end") == 0);
+    fill(&c, arguments[2], strcmp(arguments[3], "middle") != 0);
+    if (strcmp(arguments[3], "head") == 0) {
+        c.head_n = 1;
+        c.head_scale = 4;
+    }
     snprintf(c.last_path, sizeof c.last_path, "last.ckpt");
     int rc = ckpt_save(arguments[1], &c);
     if (rc != 0)

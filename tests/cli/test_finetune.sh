@@ -3,6 +3,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny
+small+=(--monitor.report false)
 run 0 "$LINNET" train "${small[@]}" --max-steps 3 --out first
 first=first/checkpoints/resnet18/last.ckpt
 

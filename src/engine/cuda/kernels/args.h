@@ -44,7 +44,8 @@ typedef struct cuda_hyper {
     double lr, head_lr, momentum, dampening, weight_decay, clip_norm;
     double loss_scale; /* 0: the scaler's */
     double label_smoothing;
-    int nesterov, first_step, images;
+    double images;
+    int nesterov, first_step;
 } cuda_hyper;
 
 /** The loss scaler (GradScaler's state machine), decided on the GPU. */
