@@ -54,6 +54,10 @@ const option option_table[] = {
     REAL(data, ratio_min, "0.75", 0, 100, .above = true, .help = "random crop: smallest width / height"),
     REAL(data, ratio_max, "1.3333333333333333", 0, 100, .above = true, .help = "random crop: largest width / height"),
     REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
+    REAL(data, mixup, "0.0", 0, 1000,
+         .help = "alpha of mixup: a batch's images and labels mixed in pairs; torchvision's --mixup-alpha; 0: off"),
+    REAL(data, cutmix, "0.0", 0, 1000,
+         .help = "alpha of cutmix: a rectangle of each image is another's; with mixup on, either at even odds; 0: off"),
     BOOL(data, fast_decode, "false",
          .help = "training: a JPEG whose crop shrinks by 2 or more is decoded smaller; faster, other pixels"),
     REAL3(data, mean, "0.485,0.456,0.406", 0, 1, .help = "mean of red, green and blue, of pixels in 0 to 1"),
@@ -65,8 +69,10 @@ const option option_table[] = {
     BOOL(data, changed, "false", .help = "resume although names, sizes or classes of the images have changed"),
     BOOL(data, drop_last, "false", .help = "leave out a short last training batch"),
 
-    CHOICE(model, arch, "resnet50", "resnet18|resnet34|resnet50|resnet101|resnet152", .alias = "arch",
-           .help = "network"),
+    CHOICE(model, arch, "resnet50",
+           "resnet18|resnet34|resnet50|resnet101|resnet152|"
+           "wide_resnet50_2|wide_resnet101_2|resnext50_32x4d|resnext101_32x8d",
+           .alias = "arch", .help = "network"),
     BOOL(model, zero_gamma, "false", .help = "start the last batch norm of each block at 0"),
     TEXT(model, init, "", .alias = "init", .help = "checkpoint whose weights the training starts from"),
     CHOICE(model, freeze, "none", "none|stem|layer1|layer2|layer3|layer4|backbone",
