@@ -24,7 +24,8 @@ typedef struct config {
         bool shuffle;
         char augment[32]; /* "default", "none" */
         double scale_min, scale_max, ratio_min, ratio_max, flip;
-        bool fast_decode; /* training: reduced JPEGs where the crop shrinks by 2 or more */
+        double mixup, cutmix; /* alpha of Beta(alpha, alpha); 0: off */
+        bool fast_decode;     /* training: reduced JPEGs where the crop shrinks by 2 or more */
         double mean[3], std[3];
         double max_bad; /* fraction of files */
         long long max_pixels;
@@ -87,9 +88,7 @@ typedef struct config {
         int log_every_n_steps;
     } trainer;
     struct {
-        int restarts;   /* --restarts; after failures, on one machine */
-        double timeout; /* seconds */
-        bool requeue;   /* Slurm: SIGUSR1 saves and queues the job again */
+        int restarts; /* --restarts; after failures, on one machine */
     } dist;
     struct {
         int top_k;

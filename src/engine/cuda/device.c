@@ -90,6 +90,8 @@ static void close_device(void *device) {
 static int find_gpu(cuda_device *d) {
     int n = 0, rc = OK;
     TRY(DRIVER(d->driver, "looking for GPUs", device_count, &n));
+    if (d->options.comm != NULL && n > 0) /* the ranks of a host take its GPUs in turn */
+        d->index = d->options.comm->local_rank % n;
     if (d->index < 0 || d->index >= n) {
         rc = fail(E_OPTION, "GPU %d of %d: they are counted from 0", d->index, n);
         goto done;
