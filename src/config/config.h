@@ -75,8 +75,10 @@ typedef struct config {
         char precision[16];      /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
         char device[16];         /* --device: auto, ref, cpu, cuda */
         int devices;             /* --devices */
+        int device_index;        /* which GPU */
         int threads;             /* CPU threads; 0: all */
         bool tf32;               /* 32-true on a GPU, faster and coarser */
+        bool deterministic;      /* the same results from run to run on a GPU */
         bool winograd;           /* bf16 on a CPU, faster and coarser */
         bool recompute;          /* less memory, a slower step */
         unsigned long long seed; /* --seed */

@@ -21,8 +21,10 @@ const char *precision_name(precision p) {
 }
 
 engine_options engine_options_default(void) {
-    return (engine_options){
-        .precision = PRECISION_32, .mean = {0.485f, 0.456f, 0.406f}, .std = {0.229f, 0.224f, 0.225f}};
+    return (engine_options){.precision = PRECISION_32,
+                            .deterministic = true,
+                            .mean = {0.485f, 0.456f, 0.406f},
+                            .std = {0.229f, 0.224f, 0.225f}};
 }
 
 static int allocate_arenas(engine *e) {

@@ -105,7 +105,9 @@ static int open_engine(setup *s, int classes) {
         rc = fail(E_UNSUPPORTED, "trainer.sync_batchnorm: the cuda engine has none");
         goto done;
     }
+    o.device_index = c->trainer.device_index;
     o.tf32 = c->trainer.tf32;
+    o.deterministic = c->trainer.deterministic;
     for (int i = 0; i < 3; i++) {
         o.mean[i] = (float)c->data.mean[i];
         o.std[i] = (float)c->data.std[i];
