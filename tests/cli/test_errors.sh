@@ -25,7 +25,6 @@ refuse 1 'missing.yaml' "${train[@]}" --config missing.yaml
 printf 'data:\n  batch_size: many\n' >wrong.yaml
 refuse 2 'wrong.yaml:2' "${train[@]}" --config wrong.yaml
 refuse 1 'no.ckpt' eval no.ckpt --data data
-refuse 2 'a run of 1 rank' "${train[@]}" --devices 2
 run 2 "$LINNET" eval
 run 2 "$LINNET"
 
