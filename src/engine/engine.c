@@ -182,16 +182,25 @@ int plan_take_arena(engine_plan *p) {
     return OK;
 }
 
-/** The clock while a profile runs; else 0, without a look at it. */
-static double profile_clock(const engine *e) { return e->times.on ? clock_seconds() : 0; }
+/** While a profile runs: the start of something to time; by the clock where the device has no other way. */
+static int profile_begin(double *start, const engine *e) {
+    *start = 0;
+    if (!e->times.on)
+        return OK;
+    if (e->ops->time_begin != NULL)
+        return e->ops->time_begin(e->device);
+    *start = clock_seconds();
+    return OK;
+}
 
-/** While a profile runs: waits for the device and adds what has passed since `start`. */
+/** While a profile runs: adds what has passed since profile_begin. */
 static int profile_add(double *seconds, const engine *e, double start) {
     if (!e->times.on)
         return OK;
-    int rc = e->ops->synchronize != NULL ? e->ops->synchronize(e->device) : OK;
+    if (e->ops->time_end != NULL)
+        return e->ops->time_end(seconds, e->device);
     *seconds += clock_seconds() - start;
-    return rc;
+    return OK;
 }
 
 int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
@@ -204,8 +213,9 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
         if (b->label[i] < 0 || b->label[i] >= e->net->classes || b->label_b[i] < 0 || b->label_b[i] >= e->net->classes)
             return fail(E_DATA, "image %d of the batch has labels %d and %d, the net has classes 0..%d", i,
                         (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
-    double start = profile_clock(e);
+    double start = 0;
     TRY(plan_take_arena(p));
+    TRY(profile_begin(&start, e));
     const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
     TRY(e->ops->load_batch(e->device, plan_address(p, to->block), to->channels, b));
     TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
@@ -223,7 +233,8 @@ int engine_forward(engine *e, engine_plan *p) {
     TRY(plan_check_holder(p));
     TRY(engine_before_step(e));
     for (int i = 0; i < e->net->layer_n; i++) {
-        double start = profile_clock(e);
+        double start = 0;
+        TRY(profile_begin(&start, e));
         e->params[i].version = e->version;
         TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
         TRY(profile_add(&e->times.layer[i][PASS_FORWARD], e, start));
@@ -243,7 +254,8 @@ int engine_loss(engine *e, engine_plan *p) {
                      .dlogits = p->training ? plan_address(p, logits->gradient[0]) : NULL,
                      .n = p->batch,
                      .classes = logits->shape.c};
-    double start = profile_clock(e);
+    double start = 0;
+    TRY(profile_begin(&start, e));
     TRY(e->ops->loss(e->device, &l));
     TRY(profile_add(&e->times.phase[PHASE_LOSS], e, start));
 done:
@@ -256,7 +268,8 @@ static int reduce_buckets(int *next, engine *e, int i) {
     int rc = OK;
     size_t unit = element_bytes(e->ops->master);
     void *queue = e->ops->queue != NULL ? e->ops->queue(e->device) : NULL;
-    double start = profile_clock(e);
+    double start = 0;
+    TRY(profile_begin(&start, e));
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
         const bucket *b = &e->bucket[*next];
         TRY(c->all_reduce_mean(c, at(e->gradient, e, b->begin), b->end - b->begin, unit, queue));
@@ -268,8 +281,9 @@ done:
 
 /** The time counts as that layer's backward. */
 static int recompute(engine *e, engine_plan *p, int i) {
-    double start = profile_clock(e);
+    double start = 0;
     int rc = OK;
+    TRY(profile_begin(&start, e));
     TRY(e->ops->layer[e->net->layer[i].kind].recompute(e->device, &p->layer[i], &p->run[i].recompute, &e->params[i]));
     TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
 done:
@@ -288,7 +302,8 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
         e->params[i].weights_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
-        double start = profile_clock(e);
+        double start = 0;
+        TRY(profile_begin(&start, e));
         TRY(e->ops->layer[e->net->layer[i].kind].backward(e->device, &p->layer[i], &p->run[i].backward, &e->params[i]));
         TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
         if (reduce)
@@ -309,8 +324,9 @@ device_arenas engine_arenas(const engine *e) {
 
 int engine_unscale(engine *e) {
     device_arenas a = engine_arenas(e);
-    double start = profile_clock(e);
+    double start = 0;
     int rc = OK;
+    TRY(profile_begin(&start, e));
     TRY(engine_before_step(e));
     TRY(e->ops->unscale(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UNSCALE], e, start));
@@ -320,11 +336,13 @@ done:
 
 int engine_update(engine *e) {
     device_arenas a = engine_arenas(e);
-    double start = profile_clock(e);
+    double start = 0;
     int rc = OK;
+    TRY(profile_begin(&start, e));
     e->version++; /* whether the device steps or not is not known here */
     TRY(e->ops->update(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UPDATE], e, start));
+    TRY(profile_read(e)); /* a step is over */
 done:
     return rc;
 }
