@@ -21,7 +21,8 @@
     X(E_NONFINITE, -10, "not finite")                                                                                  \
     X(E_LOCKED, -11, "in use by another process")                                                                      \
     X(E_STOPPED, -12, "stopped by a signal")                                                                           \
-    X(E_NOTFOUND, -13, "not found")
+    X(E_NOTFOUND, -13, "not found")                                                                                    \
+    X(E_RANK, -14, "another rank failed")
 
 enum status_code {
     OK = 0,

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "ckpt/layout.h"
 #include "ckpt/unpickle.h"
+#include "ckpt/weights_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,19 +22,16 @@ size_t ckpt_type_bytes(ckpt_type t) {
     return bytes[t];
 }
 
-int ckpt_save(const char *path, const ckpt *c) {
+/** The container around a finished pickle. */
+static int container_save(const char *path, const pickle *p) {
     int rc = OK;
     zip_writer z = {.file.fd = -1};
-    pickle p;
     char name[32];
-    pickle_begin(&p);
-    layout_write(&p, c);
-    TRY(pickle_end(&p));
     TRY(zip_write_open(&z, path));
-    TRY(zip_write_add(&z, "archive/data.pkl", p.out.data, p.out.n));
+    TRY(zip_write_add(&z, "archive/data.pkl", p->out.data, p->out.n));
     TRY(zip_write_add(&z, "archive/byteorder", "little", 6));
-    for (int i = 0; i < p.storage_n; i++) {
-        const pickle_storage *s = &p.storages[i];
+    for (int i = 0; i < p->storage_n; i++) {
+        const pickle_storage *s = &p->storages[i];
         snprintf(name, sizeof name, "archive/data/%d", i);
         TRY(zip_write_add(&z, name, s->data != NULL ? s->data : &s->scalar, s->bytes));
     }
@@ -41,9 +39,32 @@ int ckpt_save(const char *path, const ckpt *c) {
     TRY(zip_write_commit(&z));
 done:
     zip_write_abort(&z);
+    return rc;
+}
+
+int ckpt_save(const char *path, const ckpt *c) {
+    int rc = OK;
+    pickle p;
+    pickle_begin(&p);
+    layout_write(&p, c);
+    TRY(pickle_end(&p));
+    TRY(container_save(path, &p));
+done:
     pickle_deinit(&p);
     if (rc != OK)
         fail_context(rc, "no checkpoint was saved (an older file of this name is as it was)");
+    return rc;
+}
+
+int state_dict_save(const char *path, const ckpt_tensor *tensors, int n) {
+    int rc = OK;
+    pickle p;
+    pickle_begin(&p);
+    layout_write_state(&p, tensors, n);
+    TRY(pickle_end(&p));
+    TRY(container_save(path, &p));
+done:
+    pickle_deinit(&p);
     return rc;
 }
 
@@ -114,10 +135,14 @@ int ckpt_load(ckpt **out, const char *path) {
         goto done;
     }
     TRY(memory_zeroed(&c, 1, sizeof *c));
-    bool is_legacy = false;
-    rc = legacy_read(&is_legacy, c, fd);
-    if (rc == OK && !is_legacy)
+    bool is_known = false;
+    rc = safetensors_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
+        rc = legacy_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
         rc = zip_load(c, fd);
+    if (rc == OK)
+        rc = layout_find_prefix(c);
     if (rc != OK) {
         fail_context(rc, "checkpoint %s", path);
         goto done;
@@ -137,8 +162,10 @@ static void tensors_free(ckpt_tensor *tensors, int n) {
 }
 
 static void items_free(ckpt_item *items, int n) {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         free(items[i].s);
+        free(items[i].list);
+    }
     free(items);
 }
 
@@ -165,4 +192,9 @@ const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key) 
         if (strcmp(items[i].key, key) == 0)
             return &items[i];
     return NULL;
+}
+
+const ckpt_item *ckpt_class_names(const ckpt *c) {
+    const ckpt_item *names = ckpt_find_item(c->hyper, c->hyper_n, "class_names");
+    return names != NULL && names->kind == 'l' && names->i > 0 ? names : NULL;
 }

@@ -11,8 +11,10 @@ typedef enum ckpt_type { CKPT_F32, CKPT_F64, CKPT_F16, CKPT_BF16, CKPT_I64, CKPT
 
 size_t ckpt_type_bytes(ckpt_type t);
 
+#define CKPT_NAME_BYTES 96
+
 typedef struct ckpt_tensor {
-    char name[96]; /* state_dict: "model.conv1.weight" as in the file */
+    char name[CKPT_NAME_BYTES]; /* state_dict: "model.conv1.weight" as in the file */
     ckpt_type type;
     int rank;
     int64_t shape[8];
@@ -56,14 +58,15 @@ typedef struct ckpt_kept {
     double value; /* val_loss */
 } ckpt_kept;
 
-/** key -> value pairs beside what Lightning knows: hyper_parameters, and linnet's own state. Kinds: 'i', 'd', 's', 'b'.
- */
+/** key -> value pairs beside what Lightning knows: hyper_parameters, and linnet's own state. Kinds: 'i', 'd', 's', 'b',
+ *  'l'. Strings and lists are borrowed when saving, owned by the ckpt when loaded. */
 typedef struct ckpt_item {
     char key[64];
     char kind;
-    int64_t i; /* 'i', and 'b' as 0 or 1 */
+    int64_t i; /* 'i', 'b' as 0 or 1, and the length of 'l' */
     double d;
-    char *s; /* borrowed when saving, owned by the ckpt when loaded */
+    char *s;     /* 's' */
+    char **list; /* 'l': (i) strings; loaded, they lie behind the table in one block */
 } ckpt_item;
 
 typedef struct ckpt {
@@ -76,9 +79,13 @@ typedef struct ckpt {
 
     ckpt_tensor *state; /* state_dict in torchvision's order, names with the "model." prefix */
     int state_n;
-    ckpt_tensor *momentum; /* momentum_buffer of parameter i in parameters() order; momentum_n 0: none yet */
+    char prefix[CKPT_NAME_BYTES]; /* of a loaded file: what stands before torchvision's names in `state` */
+    ckpt_tensor *momentum;        /* momentum_buffer of parameter i in parameters() order; momentum_n 0: none yet */
     int momentum_n;
-    int param_n; /* parameters in the optimizer's group */
+    int param_n; /* the optimizer's parameters */
+    int head_n;  /* the last ones, a group of its own whose rate is head_scale times the LR; 0: one group. Not read back
+                  */
+    double head_scale;
     ckpt_sgd sgd;
     ckpt_schedule schedule;
     ckpt_scaler scaler;
@@ -99,13 +106,20 @@ typedef struct ckpt {
  *  and an older file of that name is intact */
 int ckpt_save(const char *path, const ckpt *c);
 
-/** Reads a file of ours, Lightning's, or any torch.save of a (nested) state_dict: what is absent stays zero. Untrusted
- *  input: only whitelisted opcodes and globals, sizes checked against the file before memory is taken.
+/** Reads a file of ours, Lightning's, any torch.save of a (nested) state_dict, or safetensors: what is absent stays
+ * zero. Untrusted input: only whitelisted opcodes and globals, sizes checked against the file before memory is taken.
  *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (what, where in the file), E_NOMEM. Free with ckpt_free */
 int ckpt_load(ckpt **out, const char *path);
 void ckpt_free(ckpt *c);
 
 const ckpt_tensor *ckpt_find_tensor(const ckpt *c, const char *name);
+/** The tensor that torchvision calls `name`: the one of `prefix` and `name`. NULL when the file has none. */
+const ckpt_tensor *ckpt_find_weight(const ckpt *c, const char *name);
+/** Its name without the prefix; NULL for a tensor outside it. */
+const char *ckpt_weight_name(const ckpt *c, const ckpt_tensor *t);
 const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key);
+
+/** The names of the classes, hyper_parameters.class_names: a list of i strings; NULL: the file has none. */
+const ckpt_item *ckpt_class_names(const ckpt *c);
 
 #endif

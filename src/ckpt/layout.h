@@ -10,6 +10,8 @@
 #define LAYOUT_VERSION 1                  /* of the dictionary under "linnet" */
 #define PICKLE_LIMIT ((uint64_t)16 << 20) /* bytes; a ResNet-152 checkpoint's has 0.3 MB */
 #define TENSOR_BUDGET(file_bytes) (4 * (uint64_t)(file_bytes) + ((uint64_t)16 << 20))
+#define LAYOUT_TENSOR_LIMIT                                                                                            \
+    65536 /* in one file; far above any real one, so that a small hostile file makes no large table */
 #define LAYOUT_KEPT_LIMIT 1024 /* best checkpoints in one file */
 
 /** A field of a struct that is one entry of a dict. Kinds: 'q' int64_t, 'i' int, 'd' double, 'b' bool. */
@@ -24,6 +26,8 @@ extern const char *const layout_kinds[4]; /* of ckpt_schedule_kind */
 
 /** Writes the whole pickle; errors stay in p->rc. */
 void layout_write(pickle *p, const ckpt *c);
+/** An OrderedDict of tensors: a state_dict. */
+void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n);
 
 /** Where tensors come from, and how much of them is still allowed. */
 typedef struct tensor_source {
@@ -45,6 +49,13 @@ void tensor_source_deinit(tensor_source *source);
  *  *is_legacy tells whether it is one by its first bytes; if not, all else is untouched. */
 int legacy_read(bool *is_legacy, ckpt *c, int fd);
 
+/** A safetensors file: its tensors, and its metadata as hyper-parameters. *is_one tells whether it is one by its first
+ *  bytes; if not, all else is untouched. Every byte of it must belong to one tensor. */
+int safetensors_read(bool *is_one, ckpt *c, int fd);
+
+/** No two tensors of one name. */
+int layout_check_names(const ckpt *c);
+
 /** Fills a zeroed ckpt from the top-level value; what it allocated is in `c` on failure too. */
 int layout_read(ckpt *c, const value *top, tensor_source *source);
 /** The part of it that reads Lightning's own keys, for files without ours. */
@@ -56,6 +67,10 @@ int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source);
 int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_source *source);
 /** Fills fields from the entries that are there. @return 0, E_FORMAT (one of another kind, or out of range) */
 int layout_read_fields(void *object, const layout_field *fields, const value *dict);
+
+/** Sets c->prefix from the names of the state: "" when there is no ResNet in it. Of several ResNets the one under
+ *  "model.", else under no prefix, else under "module." is meant. @return 0, E_FORMAT (several others) */
+int layout_find_prefix(ckpt *c);
 
 /** A string of the file into a fixed buffer. @return 0, E_FORMAT (too long, or holds a 0) */
 int layout_string(char *out, size_t capacity, const value *v, const char *what);

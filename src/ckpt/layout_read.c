@@ -9,7 +9,6 @@
 #include <string.h>
 
 /* Far above any real checkpoint, so that a small hostile file cannot make large tables. */
-#define TENSOR_LIMIT 65536u
 #define ITEM_LIMIT 65536u
 #define EPOCH_LIMIT ((int64_t)1 << 24) /* of random_open */
 #define COUNT_LIMIT ((int64_t)1 << 53) /* batches and steps: exact as doubles */
@@ -65,8 +64,49 @@ int layout_read_fields(void *object, const layout_field *fields, const value *di
     return OK;
 }
 
+/** Takes the bytes of strings from what the file may still claim. */
+static int take_budget(tensor_source *source, uint64_t bytes) {
+    if (bytes > source->budget)
+        return fail(E_FORMAT, "its strings claim far more memory than the file has bytes");
+    source->budget -= bytes;
+    return OK;
+}
+
+/** A list of strings; *used stays false for a list of anything else. */
+static int list_read(ckpt_item *item, bool *used, const value *list, tensor_source *source) {
+    uint64_t n = list->list.n, bytes = n * sizeof(char *);
+    int rc = OK;
+    if (n > ITEM_LIMIT)
+        return OK;
+    for (uint64_t i = 0; i < n; i++) {
+        const value *v = list->list.items[i];
+        if (v->kind != VALUE_STRING)
+            return OK;
+        bytes += v->string.n + 1;
+    }
+    TRY(take_budget(source, bytes));
+    TRY(memory_zeroed(&item->list, bytes, 1));
+    char *at = (char *)(item->list + n);
+    for (uint64_t i = 0; i < n; i++) {
+        const value *v = list->list.items[i];
+        if (!pickle_text(at, v->string.n + 1, v->string.s, v->string.n)) {
+            free(item->list);
+            item->list = NULL;
+            goto done;
+        }
+        item->list[i] = at;
+        at += strlen(at) + 1;
+    }
+    item->kind = 'l';
+    item->i = (int64_t)n;
+    *used = true;
+done:
+    return rc;
+}
+
 /** Sets a zeroed item; *used tells whether its kind can be held. */
 static int item_read(ckpt_item *item, bool *used, const value *key, const value *v, tensor_source *source) {
+    int rc = OK;
     *used = false;
     if (key->kind != VALUE_STRING || !pickle_text(item->key, sizeof item->key, key->string.s, key->string.n))
         return OK;
@@ -85,22 +125,20 @@ static int item_read(ckpt_item *item, bool *used, const value *key, const value 
         break;
     case VALUE_STRING:
         item->kind = 's';
-        if (v->string.n >= source->budget)
-            return fail(E_FORMAT, "its strings claim far more memory than the file has bytes");
-        source->budget -= v->string.n + 1;
-        int rc = memory_zeroed(&item->s, v->string.n + 1, 1);
-        if (rc != OK)
-            return rc;
+        TRY(take_budget(source, v->string.n + 1));
+        TRY(memory_zeroed(&item->s, v->string.n + 1, 1));
         if (!pickle_text(item->s, v->string.n + 1, v->string.s, v->string.n)) {
             free(item->s);
             item->s = NULL;
             return OK;
         }
         break;
+    case VALUE_LIST: return list_read(item, used, v, source);
     default: return OK;
     }
     *used = true;
-    return OK;
+done:
+    return rc;
 }
 
 int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_source *source) {
@@ -169,7 +207,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp((*x)->name, (*y)->name);
 }
 
-static int names_check(const ckpt *c) {
+int layout_check_names(const ckpt *c) {
     int rc = OK;
     const ckpt_tensor **sorted = NULL;
     TRY(memory_zeroed(&sorted, (size_t)c->state_n, sizeof *sorted));
@@ -189,8 +227,8 @@ static int read_state(ckpt *c, const value *dict, tensor_source *source) {
     int rc = OK;
     size_t n = dict_n(dict);
     char shown[NAME_SHOWN];
-    if (n > TENSOR_LIMIT)
-        return fail(E_FORMAT, "%zu tensors, more than %u", n, TENSOR_LIMIT);
+    if (n > LAYOUT_TENSOR_LIMIT)
+        return fail(E_FORMAT, "%zu tensors, more than %d", n, LAYOUT_TENSOR_LIMIT);
     TRY(memory_zeroed(&c->state, n, sizeof *c->state));
     for (size_t i = 0; i < n; i++) {
         const value *key = dict->list.items[2 * i], *v = dict->list.items[2 * i + 1];
@@ -208,7 +246,7 @@ static int read_state(ckpt *c, const value *dict, tensor_source *source) {
     if (c->state_n == 0)
         rc = fail(E_FORMAT, "holds no tensors: neither a checkpoint nor a state_dict");
     else
-        rc = names_check(c);
+        rc = layout_check_names(c);
 done:
     return rc;
 }

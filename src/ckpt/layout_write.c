@@ -68,6 +68,14 @@ static void write_fields(pickle *p, const layout_field *fields, const void *obje
     }
 }
 
+static void write_list(pickle *p, const ckpt_item *item) {
+    pickle_string(p, item->key);
+    pickle_list(p);
+    for (int64_t i = 0; i < item->i; i++)
+        pickle_string(p, item->list[i]);
+    pickle_list_end(p);
+}
+
 static void write_items(pickle *p, const ckpt_item *items, int n) {
     for (int i = 0; i < n; i++) {
         const ckpt_item *item = &items[i];
@@ -75,6 +83,7 @@ static void write_items(pickle *p, const ckpt_item *items, int n) {
         case 'i': pickle_item_int(p, item->key, item->i); break;
         case 'd': pickle_item_float(p, item->key, item->d); break;
         case 'b': pickle_item_bool(p, item->key, item->i != 0); break;
+        case 'l': write_list(p, item); break;
         default: pickle_item_string(p, item->key, item->s != NULL ? item->s : ""); break;
         }
     }
@@ -163,6 +172,25 @@ static void write_loops(pickle *p, const ckpt *c) {
 
 /* --- optimizer and schedule, as torch.optim's state_dict() --- */
 
+/** One of param_groups: parameters [begin, end), with `scale` times the LR. */
+static void write_group(pickle *p, const ckpt *c, int begin, int end, double scale) {
+    ckpt_sgd sgd = c->sgd;
+    sgd.lr *= scale;
+    sgd.initial_lr *= scale;
+    pickle_dict(p);
+    write_fields(p, layout_sgd, &sgd);
+    pickle_item_bool(p, "maximize", false);
+    pickle_item_none(p, "foreach");
+    pickle_item_bool(p, "differentiable", false);
+    pickle_item_none(p, "fused");
+    pickle_string(p, "params");
+    pickle_list(p);
+    for (int i = begin; i < end; i++)
+        pickle_int(p, i);
+    pickle_list_end(p);
+    pickle_dict_end(p);
+}
+
 static void write_optimizer(pickle *p, const ckpt *c) {
     pickle_string(p, "optimizer_states");
     pickle_list(p);
@@ -178,33 +206,28 @@ static void write_optimizer(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
     pickle_string(p, "param_groups");
     pickle_list(p);
-    pickle_dict(p);
-    write_fields(p, layout_sgd, &c->sgd);
-    pickle_item_bool(p, "maximize", false);
-    pickle_item_none(p, "foreach");
-    pickle_item_bool(p, "differentiable", false);
-    pickle_item_none(p, "fused");
-    pickle_string(p, "params");
-    pickle_list(p);
-    for (int i = 0; i < c->param_n; i++)
-        pickle_int(p, i);
-    pickle_list_end(p);
-    pickle_dict_end(p);
+    write_group(p, c, 0, c->param_n - c->head_n, 1);
+    if (c->head_n > 0)
+        write_group(p, c, c->param_n - c->head_n, c->param_n, c->head_scale);
     pickle_list_end(p);
     pickle_dict_end(p);
     pickle_list_end(p);
 }
 
-static void write_rates(pickle *p, const char *key, double rate) {
+/** A rate for each group. */
+static void write_rates(pickle *p, const char *key, const ckpt *c, double rate) {
     pickle_string(p, key);
     pickle_list(p);
     pickle_float(p, rate);
+    if (c->head_n > 0)
+        pickle_float(p, rate * c->head_scale);
     pickle_list_end(p);
 }
 
-static void write_plateau(pickle *p, const ckpt_schedule *s) {
+static void write_plateau(pickle *p, const ckpt *c) {
+    const ckpt_schedule *s = &c->schedule;
     pickle_item_float(p, "factor", s->factor);
-    write_rates(p, "min_lrs", s->min_lr);
+    write_rates(p, "min_lrs", c, s->min_lr);
     pickle_item_int(p, "patience", s->patience);
     pickle_item_int(p, "cooldown", s->cooldown);
     pickle_item_int(p, "cooldown_counter", s->cooldown_counter);
@@ -217,13 +240,14 @@ static void write_plateau(pickle *p, const ckpt_schedule *s) {
     pickle_item_float(p, "eps", s->eps);
 }
 
-static void write_schedule(pickle *p, const ckpt_schedule *s) {
+static void write_schedule(pickle *p, const ckpt *c) {
+    const ckpt_schedule *s = &c->schedule;
     pickle_string(p, "lr_schedulers");
     pickle_list(p);
     if (s->kind != CKPT_SCHEDULE_NONE) {
         pickle_dict(p);
         if (s->kind == CKPT_SCHEDULE_PLATEAU) {
-            write_plateau(p, s);
+            write_plateau(p, c);
         } else {
             if (s->kind == CKPT_SCHEDULE_STEP) {
                 pickle_item_int(p, "step_size", s->step_size);
@@ -232,13 +256,13 @@ static void write_schedule(pickle *p, const ckpt_schedule *s) {
                 pickle_item_int(p, "T_max", s->t_max);
                 pickle_item_float(p, "eta_min", 0);
             }
-            write_rates(p, "base_lrs", s->base_lr);
+            write_rates(p, "base_lrs", c, s->base_lr);
             pickle_item_int(p, "_step_count", s->last_epoch + 1);
             pickle_item_bool(p, "_get_lr_called_within_step", false);
         }
         pickle_item_int(p, "last_epoch", s->last_epoch);
         pickle_item_bool(p, "verbose", false);
-        write_rates(p, "_last_lr", s->last_lr);
+        write_rates(p, "_last_lr", c, s->last_lr);
         pickle_dict_end(p);
     }
     pickle_list_end(p);
@@ -315,22 +339,26 @@ static void write_own(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
 }
 
+void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n) {
+    pickle_ordered_dict(p);
+    for (int i = 0; i < n; i++) {
+        pickle_string(p, tensors[i].name);
+        pickle_tensor(p, &tensors[i]);
+    }
+    pickle_dict_end(p);
+}
+
 void layout_write(pickle *p, const ckpt *c) {
     pickle_dict(p);
     pickle_item_int(p, "epoch", c->epoch);
     pickle_item_int(p, "global_step", c->global_step);
     pickle_item_string(p, "pytorch-lightning_version", "2.0.0");
     pickle_string(p, "state_dict");
-    pickle_ordered_dict(p);
-    for (int i = 0; i < c->state_n; i++) {
-        pickle_string(p, c->state[i].name);
-        pickle_tensor(p, &c->state[i]);
-    }
-    pickle_dict_end(p);
+    layout_write_state(p, c->state, c->state_n);
     write_loops(p, c);
     write_callbacks(p, c);
     write_optimizer(p, c);
-    write_schedule(p, &c->schedule);
+    write_schedule(p, c);
     if (c->scaler.on) { /* Lightning's precision plugin of that name keeps torch's GradScaler here */
         pickle_item_dict(p, "MixedPrecision");
         write_fields(p, layout_scaler, &c->scaler);

@@ -13,6 +13,22 @@
  * the object, the list of storage keys; then for each key an int64 count of elements and the elements. */
 static const unsigned char magic[] = {0x80, 2, 0x8a, 10, 'l', 0xfc, 0x9c, 'F', 0xf9, ' ', 'j', 0xa8, 'P', 0x19, '.'};
 
+/** The format before that one, which no released weights have had for years: a tar archive of three parts. */
+static int refuse_tar(int fd, uint64_t file_bytes) {
+    static const char ustar[] = "ustar";
+    char found[sizeof ustar - 1];
+    const uint64_t at = 257; /* of the magic in a tar header */
+    int rc = OK;
+    if (file_bytes < at + sizeof found)
+        return OK;
+    TRY(zip_read_at(fd, at, found, sizeof found));
+    if (memcmp(found, ustar, sizeof found) == 0)
+        rc = fail(E_FORMAT,
+                  "a tar archive; if torch.save's oldest format is in it, load it with PyTorch and save it again");
+done:
+    return rc;
+}
+
 /** The storages that the object named, sorted by key, with their elements in `header`: still without places. Several
  *  tensors name the same. */
 static int table_make(tensor_source *source, const pool *values) {
@@ -121,8 +137,10 @@ int legacy_read(bool *is_legacy, ckpt *c, int fd) {
         return OK;
     TRY(zip_read_at(fd, 0, head, sizeof head));
     *is_legacy = memcmp(head, magic, sizeof magic) == 0;
-    if (!*is_legacy)
+    if (!*is_legacy) {
+        rc = refuse_tar(fd, file_bytes);
         goto done;
+    }
     TRY(memory_resize(&bytes, n, 1));
     TRY(zip_read_at(fd, 0, bytes, n));
     source.budget = TENSOR_BUDGET(file_bytes);

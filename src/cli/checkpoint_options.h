@@ -7,9 +7,6 @@
 
 /** Sets what the checkpoint knows of its network and images; read the command line afterwards, so that it wins.
  *  @return 0, E_OPTION, E_FORMAT */
-int checkpoint_options(config *c, const ckpt *k);
-
-/** Number of classes: rows of the last layer. @return 0, E_FORMAT */
-int checkpoint_classes(int *out, const ckpt *k, const char *path);
+int checkpoint_options(config *c, const ckpt *k, const char *path);
 
 #endif

@@ -1,9 +1,12 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
+#include "cli/launcher_link.h"
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/launch.h"
+#include "dist/warnings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +22,23 @@ int cli_failed(int rc) {
     if (line_open)
         fputc('\n', stderr);
     line_open = false;
+    launcher_told();
     fprintf(stderr, "linnet: %s\n", status_message());
     return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;
 }
 
+/** A rank that was stopped with the others need not have seen the signal itself. */
+static int stop_code(void) { return 128 + (cli_stop == 0 || cli_stop == SIGUSR2 ? SIGTERM : (int)cli_stop); }
+
 int cli_stopped(int rc) {
     int code = cli_failed(rc);
-    return rc == E_STOPPED ? 128 + (int)cli_stop : code;
+    return rc == E_STOPPED ? stop_code() : code;
+}
+
+int cli_ranks_ended(const comm *ranks, int rc) {
+    if (comm_rank(ranks) == 0)
+        return cli_stopped(rc);
+    return rc == E_STOPPED ? stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
 }
 
 int cli_usage(const char *usage) {
@@ -111,6 +124,13 @@ static void log_to_stderr(void *context, log_level level, const char *line) {
     fprintf(stderr, "%s%s\n", level == LOG_WARN ? "warning: " : "", line);
 }
 
+int cli_open_ranks(comm **out) {
+    int rc = comm_open(out);
+    if (rc == OK && comm_rank(*out) != 0)
+        warnings_keep();
+    return rc;
+}
+
 void cli_log_to_stderr(void) { log_set_sink(log_to_stderr, NULL); }
 
 static void draw_progress(void *context, const char *line, bool final) {
@@ -157,10 +177,15 @@ void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64
     draw_progress(NULL, line, final);
 }
 
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGUSR2};
+
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
+
 static void on_stop(int signal) {
     cli_stop = signal;
     struct sigaction second = {.sa_handler = SIG_DFL}; /* a second one does not wait */
-    sigaction(signal, &second, NULL);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &second, NULL);
 }
 
 static void on_save(int signal) {
@@ -170,8 +195,8 @@ static void on_save(int signal) {
 
 void cli_catch_signals(void) {
     struct sigaction stop = {.sa_handler = on_stop}, save = {.sa_handler = on_save, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &stop, NULL);
     sigaction(SIGUSR1, &save, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &ignore, NULL); /* a file size limit is a failed write, not a death */

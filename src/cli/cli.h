@@ -4,6 +4,7 @@
 #define LINNET_CLI_CLI_H
 
 #include "config/config.h"
+#include "dist/comm.h"
 #include "monitor/progress.h"
 
 #include <signal.h>
@@ -16,6 +17,7 @@ int cmd_train(int argc, char **argv);
 int cmd_find_lr(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_preview(int argc, char **argv);
@@ -30,6 +32,8 @@ int cmd_audit(int argc, char **argv);
 int cli_failed(int rc);
 /** The same, but 128 + signal for E_STOPPED. */
 int cli_stopped(int rc);
+/** The same for a run of several ranks, of which rank 0 alone prints. */
+int cli_ranks_ended(const comm *ranks, int rc);
 /** Prints a usage line on stderr. @return 2 */
 int cli_usage(const char *usage);
 
@@ -45,6 +49,9 @@ int cli_take_int(long long *out, int *argc, char **argv, const char *name, long 
  *  @return -1 to go on, else the exit code the command ends with */
 int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n);
 
+/** Joins the ranks of the run, if a launcher started several (launch.h): rank 0 alone logs from then on, the others'
+ *  warnings go through it. Close with comm_close. */
+int cli_open_ranks(comm **out);
 /** Sends log lines and progress to stderr. */
 void cli_log_to_stderr(void);
 progress_options cli_progress(void);
@@ -60,7 +67,8 @@ typedef struct cli_counter {
 /** "train  1,200 of 50,000 images, 812/s"; the last one of a phase stays. unit "bytes" is shown as MiB and GiB. */
 void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64_t done, int64_t total);
 
-/** SIGINT and SIGTERM set *cli_stop (a second one ends the process at once), SIGUSR1 sets *cli_save. */
+/** SIGINT, SIGTERM and SIGUSR2, which stands for SIGTERM where mpirun passes signals on, set cli_stop (a second one ends
+ *  the process at once); SIGUSR1 sets cli_save. */
 void cli_catch_signals(void);
 extern volatile sig_atomic_t cli_stop, cli_save;
 

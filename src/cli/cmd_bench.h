@@ -4,5 +4,6 @@
 
 int cmd_bench_train(int argc, char **argv);
 int cmd_bench_data(int argc, char **argv);
+int cmd_bench_allreduce(int argc, char **argv);
 
 #endif

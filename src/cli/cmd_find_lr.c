@@ -1,7 +1,9 @@
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/launcher.h"
 
 #include "base/status.h"
+#include "dist/launch.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -49,14 +51,21 @@ int cmd_find_lr(int argc, char **argv) {
                 c.trainer.dry_run ? "--dry-run" : "--resume");
         return cli_usage(usage);
     }
+    code = launcher_run(&c);
+    if (code >= 0)
+        return code;
+    comm *ranks = NULL;
+    int rc = cli_open_ranks(&ranks);
+    if (rc != OK)
+        return cli_failed(rc);
     cli_catch_signals();
-    train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
-    int rc = train_find_lr(&f, plot, &c, &hooks);
-    if (rc == OK || f.n > 0)
+    train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .comm = ranks};
+    rc = train_find_lr(&f, plot, &c, &hooks);
+    bool lead = comm_rank(ranks) == 0;
+    if (lead && (rc == OK || f.n > 0))
         print_result(&f, plot, json);
     lr_finding_deinit(&f);
-    if (rc == OK)
-        return EXIT_DONE;
-    code = cli_failed(rc);
-    return rc == E_STOPPED ? 128 + (int)cli_stop : code;
+    code = rc == OK ? EXIT_DONE : cli_ranks_ended(ranks, rc);
+    comm_close(ranks);
+    return code;
 }

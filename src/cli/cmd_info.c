@@ -5,12 +5,15 @@
 #include "base/status.h"
 #include "ckpt/checkpoint.h"
 #include "data/dataset.h"
+#include "train/weights.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char usage[] = "linnet info CHECKPOINT|DATASET [--json]";
+
+enum { NAMES_SHOWN = 20 }; /* of a list, on the terminal; --json has all */
 
 static long long values_of(const ckpt *c) {
     long long n = 0;
@@ -36,21 +39,46 @@ static uint64_t digest_of(const ckpt *c) {
     return h;
 }
 
-static const char *item_string(const ckpt *c, const char *key) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
-    return i != NULL && i->kind == 's' ? i->s : "unknown";
+/** What the checkpoint says of itself, else what its tensors are. */
+static const char *arch_of(char room[32], const ckpt *c, const char *path) {
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, "arch");
+    if (i != NULL && i->kind == 's')
+        return i->s;
+    return weights_arch(room, c, path) == OK ? room : "unknown";
+}
+
+static void print_hyper(const ckpt_item *h) {
+    switch (h->kind) {
+    case 's': printf("  %-14s %s\n", h->key, h->s); break;
+    case 'd': printf("  %-14s %g\n", h->key, h->d); break;
+    case 'l':
+        printf("  %-14s", h->key);
+        for (int64_t i = 0; i < h->i && i < NAMES_SHOWN; i++)
+            printf("%s %s", i > 0 ? "," : "", h->list[i]);
+        printf(h->i > NAMES_SHOWN ? " and %lld more\n" : "\n", (long long)h->i - NAMES_SHOWN);
+        break;
+    default: printf("  %-14s %lld\n", h->key, (long long)h->i); break;
+    }
+}
+
+static json_t *names_json(const ckpt *c) {
+    const ckpt_item *names = ckpt_class_names(c);
+    json_t *list = json_array();
+    for (int64_t i = 0; names != NULL && i < names->i; i++)
+        json_array_append_new(list, json_string_nocheck(names->list[i]));
+    return list;
 }
 
 static int info_checkpoint(const char *path, bool json) {
     ckpt *c = NULL;
     int rc = OK;
-    char digest[17];
+    char digest[17], arch[32];
     TRY(ckpt_load(&c, path));
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)digest_of(c));
     if (json) {
         json_t *o = json_object();
         json_object_set_new(o, "digest", json_string(digest));
-        json_object_set_new(o, "arch", json_string(item_string(c, "arch")));
+        json_object_set_new(o, "arch", json_string(arch_of(arch, c, path)));
         json_object_set_new(o, "parameters", json_integer(values_of(c)));
         json_object_set_new(o, "tensors", json_integer(c->state_n));
         json_object_set_new(o, "epoch", json_integer(c->epoch));
@@ -59,13 +87,14 @@ static int info_checkpoint(const char *path, bool json) {
         json_object_set_new(o, "lr", json_number_or_null(c->schedule.last_lr));
         json_object_set_new(o, "loss", json_number_or_null(c->current_value));
         json_object_set_new(o, "best_loss", json_number_or_null(c->best_value));
+        json_object_set_new(o, "class_names", names_json(c));
         json_print(o);
         goto done;
     }
     char count[32];
     printf("checkpoint  %s\n", path);
     printf("digest      %s\n", digest);
-    printf("model       %s, %s parameters in %d tensors\n", item_string(c, "arch"),
+    printf("model       %s, %s parameters in %d tensors\n", arch_of(arch, c, path),
            text_count(count, (unsigned long long)values_of(c)), c->state_n);
     printf("progress    epoch %lld, batch %lld of %lld, step %lld%s\n", (long long)c->epoch,
            (long long)c->batch_in_epoch, (long long)c->batches_per_epoch, (long long)c->global_step,
@@ -76,15 +105,8 @@ static int info_checkpoint(const char *path, bool json) {
         printf("val_loss    %.6f\n", c->current_value);
     for (int i = 0; i < c->kept_n; i++)
         printf("kept        %.6f  %s\n", c->kept[i].value, c->kept[i].path);
-    for (int i = 0; i < c->hyper_n; i++) {
-        const ckpt_item *h = &c->hyper[i];
-        if (h->kind == 's')
-            printf("  %-14s %s\n", h->key, h->s);
-        else if (h->kind == 'd')
-            printf("  %-14s %g\n", h->key, h->d);
-        else
-            printf("  %-14s %lld\n", h->key, (long long)h->i);
-    }
+    for (int i = 0; i < c->hyper_n; i++)
+        print_hyper(&c->hyper[i]);
 done:
     ckpt_free(c);
     return rc;

@@ -5,11 +5,10 @@
 #include "cli/json.h"
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/status.h"
 #include "data/image_list.h"
 #include "train/predict.h"
-#include "train/snapshot.h"
+#include "train/weights.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,14 +25,13 @@ typedef enum style { STYLE_TABLE, STYLE_CSV, STYLE_JSON } style;
 typedef struct printer {
     style style;
     const dataset *images;
-    char **class_name; /* (class_n); class_n 0: the checkpoint knows none */
-    int class_n;
+    const ckpt_item *names; /* of the classes; NULL: the checkpoint knows none */
 } printer;
 
 /** The name of a class, or its number. */
 static const char *class_of(const printer *p, int label, char room[16]) {
-    if (label < p->class_n)
-        return p->class_name[label];
+    if (p->names != NULL && label < p->names->i)
+        return p->names->list[label];
     snprintf(room, 16, "%d", label);
     return room;
 }
@@ -86,16 +84,6 @@ static int print(void *context, const prediction *one) {
     return rc;
 }
 
-/** The class names of a checkpoint, one a line in `names`, which they are cut out of. */
-static int split_names(printer *p, char *names, int classes) {
-    int rc = OK;
-    TRY(memory_zeroed(&p->class_name, (size_t)classes, sizeof *p->class_name));
-    for (char *name = NULL; (name = strsep(&names, "\n")) != NULL && p->class_n < classes;)
-        p->class_name[p->class_n++] = name;
-done:
-    return rc;
-}
-
 static int add_names_of_stdin(text *list) {
     char *line = NULL;
     size_t room = 0;
@@ -127,16 +115,13 @@ static int run(const config *c, const ckpt *k, const char *const *path, int n, i
     setup s = {0};
     dataset *images = NULL;
     const bad_image *bad = NULL;
-    const ckpt_item *names = ckpt_find_item(k->own, k->own_n, "class_names");
-    printer p = {.style = how};
+    printer p = {.style = how, .names = ckpt_class_names(k)};
     int classes = 0, rc = OK;
-    TRY(checkpoint_classes(&classes, k, path[0]));
+    TRY(weights_classes(&classes, k, path[0]));
     TRY(open_images(&images, path + 1, n - 1));
     TRY(setup_open_prediction(&s, c, classes, images)); /* now owns the images */
-    TRY(snapshot_restore_weights(&s, k, path[0]));
+    TRY(weights_restore(&s, k, path[0]));
     p.images = images;
-    if (names != NULL && names->kind == 's' && names->s[0] != 0)
-        TRY(split_names(&p, names->s, classes));
     if (how == STYLE_CSV)
         printf("file,rank,class,index,probability\n");
     TRY(predict(&s, top, print, &p, &cli_stop));
@@ -146,7 +131,6 @@ static int run(const config *c, const ckpt *k, const char *const *path, int n, i
     if (bad_n > 0)
         rc = fail(E_DATA, "%lld of %lld images cannot be read", (long long)bad_n, (long long)images->image_n);
 done:
-    free(p.class_name);
     setup_close(&s);
     return rc;
 }
@@ -170,7 +154,7 @@ int cmd_predict(int argc, char **argv) {
     cli_catch_signals();
     TRY(ckpt_load(&k, path[0]));
     config_defaults(&c);
-    TRY(checkpoint_options(&c, k));
+    TRY(checkpoint_options(&c, k, path[0]));
     TRY(config_read_arguments(&c, argc, argv, path, &n));
     TRY(config_check(&c));
     TRY(run(&c, k, path, n, (int)top, how));

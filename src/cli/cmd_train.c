@@ -1,8 +1,10 @@
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/launcher.h"
 
 #include "base/status.h"
 #include "base/text.h"
+#include "dist/launch.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -57,12 +59,23 @@ int cmd_train(int argc, char **argv) {
         fprintf(stderr, "linnet: train needs --data DIR, a folder with train/CLASS/ and val/CLASS/ in it\n");
         return cli_usage(usage);
     }
+    code = launcher_run(&c);
+    if (code >= 0)
+        return code;
+    comm *ranks = NULL;
+    int rc = cli_open_ranks(&ranks);
+    if (rc != OK)
+        return cli_failed(rc);
     cli_catch_signals();
-    train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
-    int rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
-    if (json)
+    train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .comm = ranks};
+    rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
+    bool lead = comm_rank(ranks) == 0;
+    if (json && lead)
         print_json(&s);
-    else if (rc == OK && !c.trainer.dry_run)
+    else if (rc == OK && !c.trainer.dry_run && lead)
         print_summary(&s);
-    return rc == OK ? EXIT_DONE : cli_stopped(rc);
+    if (rc != OK)
+        code = cli_ranks_ended(ranks, rc);
+    comm_close(ranks);
+    return rc == OK ? EXIT_DONE : code;
 }

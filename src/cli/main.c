@@ -1,6 +1,8 @@
 /** The command table. */
 #include "cli/cli.h"
+#include "cli/launcher_link.h"
 
+#include "base/status.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -17,10 +19,11 @@ static const struct command {
     {"find-lr", cmd_find_lr, "the learning-rate range test alone"},
     {"eval", cmd_eval, "top-1, top-5 and loss of a checkpoint on a folder"},
     {"predict", cmd_predict, "classes of images"},
+    {"export", cmd_export, "a checkpoint as safetensors, .pth or ONNX"},
     {"info", cmd_info, "what a checkpoint or dataset holds"},
     {"report", cmd_report, "viewlogs.md and images/ from a run's logs, or of several runs"},
     {"preview", cmd_preview, "a contact sheet of what the network will see"},
-    {"bench", cmd_bench, "throughput: of training steps on made-up data, of the image pipeline"},
+    {"bench", cmd_bench, "throughput: of training steps on made-up data, of the image pipeline, of the all-reduce"},
     {"shapes", cmd_shapes, "write the made-up demo dataset"},
     {"prepare", cmd_prepare, "ImageNet's official archives as folders"},
     {"pack", cmd_pack, "a dataset as WebDataset shards"},
@@ -72,6 +75,12 @@ int main(int argc, char **argv) {
         return EXIT_DONE;
     }
     cli_log_to_stderr();
+    if (launcher_above()) {
+        cli_catch_signals(); /* before the launcher may pass one on */
+        int rc = launcher_attach();
+        if (rc != OK)
+            return cli_failed(rc);
+    }
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);

@@ -122,6 +122,11 @@ static int check_training(const config *c) {
     if (strcmp(c->trainer.device, "cpu") == 0 && strcmp(c->trainer.precision, "16-mixed") == 0)
         return fail(E_OPTION,
                     "trainer.precision 16-mixed needs trainer.device cuda; on cpu take bf16-mixed or 32-true");
+    if (c->trainer.global_batch > 0 && c->trainer.accumulate > 1)
+        return fail(E_OPTION, "trainer.global_batch says how much is accumulated: leave out trainer.accumulate");
+    if (c->trainer.global_batch % c->data.batch_size != 0)
+        return fail(E_OPTION, "trainer.global_batch %d is no multiple of data.batch_size %d", c->trainer.global_batch,
+                    c->data.batch_size);
     if (c->model.init[0] != 0 && c->trainer.resume[0] != 0 && strcmp(c->trainer.resume, "auto") != 0)
         return fail(E_OPTION, "model.init and trainer.resume both name weights to start from: give one of them");
     return OK;

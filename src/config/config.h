@@ -36,9 +36,11 @@ typedef struct config {
         char arch[32]; /* --arch */
         bool zero_gamma;
         char init[CONFIG_TEXT]; /* --init FILE: weights to start from; "" none */
+        char freeze[16];        /* "none", or up to where nothing trains */
     } model;
     struct {
-        double lr; /* --lr; 0: auto, the LR finder's suggestion */
+        double lr;      /* --lr; 0: auto, the LR finder's suggestion */
+        double head_lr; /* of the classifier; 0: lr */
         double momentum, dampening, weight_decay;
         bool nesterov;
         bool decay_norm_and_bias; /* weight decay on 1-D parameters too (torchvision) */
@@ -65,12 +67,16 @@ typedef struct config {
         double max_time;                               /* seconds; 0: no limit */
         double limit_train_batches, limit_val_batches; /* ask config_limit; >= 0: fraction, 1.0 all; -n: n batches */
         int accumulate;                                /* micro-batches per step */
+        int global_batch;                              /* images of a step over all ranks; 0: as many as come */
+        bool sync_batchnorm;
+        double bucket_mb; /* MiB of gradients in one exchange; 0: all */
         double clip_norm;                              /* 0: off */
         char precision[16];                            /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
         char device[16];                               /* --device: auto, ref, cpu, cuda */
         int devices;                                   /* --devices */
         int threads;                                   /* CPU threads; 0: all */
         bool tf32;                                     /* 32-true on a GPU, faster and coarser */
+        bool winograd;                                 /* bf16 on a CPU, faster and coarser */
         bool recompute;                                /* less memory, a slower step */
         unsigned long long seed;                       /* --seed */
         bool dry_run;
@@ -78,6 +84,11 @@ typedef struct config {
         char out[CONFIG_TEXT];    /* --out */
         int log_every_n_steps;
     } trainer;
+    struct {
+        int restarts;   /* --restarts; after failures, on one machine */
+        double timeout; /* seconds */
+        bool requeue;   /* Slurm: SIGUSR1 saves and queues the job again */
+    } dist;
     struct {
         int top_k;
         bool save_last;

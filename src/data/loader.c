@@ -17,17 +17,15 @@ static int check_options(const dataset *d, const loader_options *o) {
     if (o->batch_size < 1 || o->workers < 1 || o->ahead < 2)
         return fail(E_OPTION, "loader: batch_size %d and workers %d must be at least 1, ahead %d at least 2",
                     o->batch_size, o->workers, o->ahead);
-    if (o->ranks < 1 || o->rank < 0 || o->rank >= o->ranks)
-        return fail(E_OPTION, "loader: rank %d of %d", o->rank, o->ranks);
+    if (o->own < 0 || o->own_n < 1 || o->own + o->own_n > o->row)
+        return fail(E_OPTION, "loader: batches %d to %d of rows of %d", o->own, o->own + o->own_n - 1, o->row);
     if (!(o->max_bad >= 0 && o->max_bad <= 1))
         return fail(E_OPTION, "data.max_bad %g: must be within 0..1", o->max_bad);
     if (d->image_n < 1 || d->image_n > UINT32_MAX)
         return fail(E_DATA, "%s: %lld images, must be within 1..2^32-1", d->root, (long long)d->image_n);
-    int64_t group = (int64_t)o->batch_size * o->ranks;
-    if (o->drop_last && d->image_n < group)
-        return fail(E_DATA,
-                    "%s: %lld images do not fill one batch of %lld: lower data.batch_size or keep the last batch",
-                    d->root, (long long)d->image_n, (long long)group);
+    if (o->drop_last && d->image_n < o->batch_size)
+        return fail(E_DATA, "%s: %lld images do not fill one batch of %d: lower data.batch_size or keep the last batch",
+                    d->root, (long long)d->image_n, o->batch_size);
     return OK;
 }
 
@@ -91,9 +89,8 @@ int loader_open(loader **out, const dataset *d, const loader_options *o) {
     pthread_cond_init(&l->ready, NULL);
     l->dataset = d;
     l->options = *o;
-    int64_t group = (int64_t)o->batch_size * o->ranks;
-    l->batches = o->drop_last ? d->image_n / group : (d->image_n + group - 1) / group;
-    l->claim = l->deliver = l->batches;                                    /* nothing to do until loader_start */
+    l->batches = o->drop_last ? d->image_n / o->batch_size : (d->image_n + o->batch_size - 1) / o->batch_size;
+    /* no share: nothing to do until loader_start */
     l->bad_limit = (int64_t)floor(o->max_bad * (double)d->image_n + 1e-6); /* 0.29 * 100 is a little below 29 */
     TRY(memory_zeroed(&l->order, (size_t)d->image_n, sizeof *l->order));
     TRY(loader_sequence_init(l));
@@ -155,8 +152,12 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
     }
     l->epoch = epoch;
     loader_sequence_start(l);
-    l->claim = l->deliver = first;
-    l->advised = first * l->options.batch_size * l->options.ranks;
+    const loader_options *o = &l->options;
+    int64_t left = l->batches - first, rest = left % o->row - o->own;
+    l->first = first;
+    l->share = left / o->row * o->own_n + (rest <= 0 ? 0 : rest < o->own_n ? rest : o->own_n);
+    l->claim = l->deliver = 0;
+    l->advised = l->stream != NULL ? first * o->batch_size : 0;
     l->failed = OK;
     l->drain = false;
     pthread_cond_broadcast(&l->work);
@@ -233,7 +234,7 @@ int loader_next(batch **out, loader *l) {
         rc = fail(l->failed, "%s", l->message);
         goto done;
     }
-    while (*out == NULL && l->deliver < l->batches) {
+    while (*out == NULL && l->deliver < l->share) {
         slot *s = &l->slot[l->deliver % l->options.ahead];
         assert(s->state != SLOT_HELD); /* the caller holds the whole ring: waiting would never end */
         wait_for(l, s);
@@ -248,7 +249,7 @@ int loader_next(batch **out, loader *l) {
         s->batch.n = s->places;
         if (!l->options.transform.training)
             close_gaps(&s->batch);
-        if (s->batch.n > 0 || l->options.transform.training) {
+        if (s->batch.n > 0) {
             s->state = SLOT_HELD;
             *out = &s->batch;
         } else {

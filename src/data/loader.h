@@ -23,19 +23,19 @@
 typedef struct loader_options {
     transform transform;
     image_limits limits;
-    int batch_size; /* images per batch of this rank */
+    int batch_size; /* batch b of an epoch holds places b*batch_size .. of its order; the last one may be short */
     int workers;    /* threads to begin with, at least 1; see loader_set_workers */
     int ahead;      /* batches in the ring, at least 2 */
     uint64_t seed;
     bool shuffle;
-    bool drop_last;  /* leave out a short last batch */
-    double max_bad;  /* fraction of files, 0..1 */
-    int read_ahead;  /* shards: batches that the system is asked to read before workers come to them; 0: none */
-    int64_t buffer;  /* shards, with shuffle: they are read one after the other, through a shuffle buffer of so many
-                        images; 0: at random */
-    int rank, ranks; /* this rank takes places [b*batch_size*ranks + rank*batch_size, ...) of global batch b;
-                        0 and 1 for one process. A short last global batch is split evenly (sizes differ by <= 1);
-                        in training a rank that gets none of it is handed a batch with n = 0, to stay in step */
+    bool drop_last; /* leave out a short last batch */
+    double max_bad; /* fraction of files, 0..1 */
+    int read_ahead; /* shards: batches that the system is asked to read before workers come to them; 0: none */
+    int64_t buffer; /* shards, with shuffle: they are read one after the other, through a shuffle buffer of so many
+                       images; 0: at random */
+    int row;        /* of several ranks: the epoch's batches are dealt out in rows of so many, the first of which
+                       begins where loader_start does ... */
+    int own, own_n; /* ... and this loader has batches own .. own + own_n - 1 of each. One process: 1, 0 and 1 */
 } loader_options;
 
 typedef struct loader loader;
@@ -43,14 +43,15 @@ typedef struct loader loader;
 int loader_open(loader **out, const dataset *d, const loader_options *o);
 void loader_close(loader *l);
 
-/** Batches of this rank in an epoch. */
+/** Batches of an epoch, those of other ranks included. */
 int64_t loader_batches(const loader *l);
 
-/** Begins an epoch at batch `first` (0-based), dropping what was prepared before. Batches not yet released are taken
- *  back: do not use them any more. @return 0, E_OPTION (no such batch) */
+/** Begins an epoch at batch `first` (0-based, of all ranks' batches), dropping what was prepared before. Batches not
+ * yet released are taken back: do not use them any more. @return 0, E_OPTION (no such batch) */
 int loader_start(loader *l, uint32_t epoch, int64_t first);
 
-/** The next batch of the epoch; *out = NULL after the last. Waits for it; the time waited adds to loader_waited.
+/** The next batch of the epoch that is this loader's; *out = NULL after the last. Waits for it; the time waited adds to
+ * loader_waited.
  *  @return 0, or the code of what stopped the loading (E_DATA, E_IO, E_NOMEM) */
 int loader_next(batch **out, loader *l);
 /** Gives the batch's slot back to the workers. */
@@ -80,5 +81,7 @@ int64_t loader_bad(const bad_image **out, loader *l);
 /** Declares images bad beforehand (a resumed run's list), so that they count. What takes their place does not depend on
  *  the list: every visit decodes anew. @return 0, E_DATA (no such image), E_NOMEM */
 int loader_set_bad(loader *l, const int64_t *index, int64_t n);
+/** Adds an image that another rank met. @return 0, E_NOMEM */
+int loader_add_bad(loader *l, int64_t index, const char *message);
 
 #endif

@@ -124,6 +124,20 @@ int64_t loader_bad(const bad_image **out, loader *l) {
     return l->bad_n;
 }
 
+int loader_add_bad(loader *l, int64_t index, const char *message) {
+    char *copy = NULL;
+    int rc = OK;
+    TRY(memory_string(&copy, message));
+    pthread_mutex_lock(&l->lock);
+    if (bad_known(l, index))
+        free(copy);
+    else
+        rc = bad_add(l, index, copy); /* now owned by the list */
+    pthread_mutex_unlock(&l->lock);
+done:
+    return rc;
+}
+
 int loader_set_bad(loader *l, const int64_t *index, int64_t n) {
     int rc = OK;
     pthread_mutex_lock(&l->lock);

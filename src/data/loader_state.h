@@ -1,9 +1,9 @@
 /** What the two sides of the loader share: the consumer's (loader.c), the workers' (loader_work.c) and the list of bad
  *  images (loader_bad.c).
  *
- *      batches of the epoch   0   1   2 | 3   4   5   6 | 7 ...
- *                                       ^ deliver       ^ claim + places of it already taken
- *      slots (batch mod ahead)          [3] [4] [5] [6]
+ *      own batches since the start  0   1   2 | 3   4   5   6 | 7 ...    (loader_batch_of)
+ *                                           ^ deliver       ^ claim + places of it already taken
+ *      slots (number mod ahead)               [3] [4] [5] [6]
  *
  *  Workers take single places, in order, so that all of them work on the batch that is needed first. One mutex: it is
  *  held for nanoseconds per image. */
@@ -30,9 +30,9 @@ typedef enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_HELD } slot_state;
 typedef struct slot {
     batch batch;
     slot_state state;
-    int64_t number;  /* which batch of the epoch */
-    int64_t first;   /* its first place in the epoch's order */
-    int places;      /* of this rank */
+    int64_t number; /* which of this loader's batches since loader_start */
+    int64_t first;  /* its first place in the epoch's order */
+    int places;
     int taken, done; /* places given to workers, places finished */
     bad_event *bad;  /* grows only when images are bad */
     size_t bad_n, bad_capacity;
@@ -55,7 +55,8 @@ struct loader {
     uint32_t *order;                      /* (image_n) */
     uint32_t *stream, *by_place, *shards; /* with a shuffle buffer: (image_n), (image_n), (shard_n); else NULL */
     int64_t *shard_first;                 /* (shard_n + 1) in by_place */
-    int64_t batches;                      /* of an epoch */
+    int64_t batches;                      /* of an epoch, all ranks' */
+    int64_t first, share;                 /* where the epoch was begun, and this loader's batches from there on */
     int64_t bad_limit;
 
     pthread_mutex_t lock;
@@ -66,10 +67,10 @@ struct loader {
     int active;           /* workers that take part */
     int busy;             /* workers at a place */
     uint32_t epoch;
-    int64_t claim;   /* batch that workers fill */
-    int64_t deliver; /* batch that the consumer gets next */
+    int64_t claim;   /* number that workers fill */
+    int64_t deliver; /* number that the consumer gets next */
     slot *slot;      /* (ahead) */
-    int64_t advised; /* places of the order, or of the stream, that the system was asked to read */
+    int64_t advised; /* numbers, or places of the stream, that the system was asked to read */
     double cost_seconds;
     int64_t cost_images; /* places that those went into */
 
@@ -88,6 +89,12 @@ struct loader {
 int loader_sequence_init(loader *l);
 /** Sets the order of l->epoch. Call while no worker is busy. */
 void loader_sequence_start(loader *l);
+
+/** Which batch of the epoch this loader's batch `number` is. */
+static inline int64_t loader_batch_of(const loader *l, int64_t number) {
+    const loader_options *o = &l->options;
+    return l->first + number / o->own_n * o->row + o->own + number % o->own_n;
+}
 
 /** The thread's main function; `argument` is its worker. */
 void *loader_work(void *argument);

@@ -13,61 +13,55 @@
 typedef struct job {
     slot *slot;
     int place;
-    int64_t advise_from, advise_to; /* places or stream that are to be read ahead, first */
+    int64_t advise_from, advise_to; /* numbers, or places of the stream, that are to be read ahead */
 } job;
 
 /** How the filling of a place ended. */
 enum { FILLED = 0, LEFT_OUT = 1, DROPPED = 2 }; /* or a negative status, which stops the loading */
 
 static void begin(loader *l, slot *s, int64_t number) {
-    int64_t group = (int64_t)l->options.batch_size * l->options.ranks;
-    int64_t first = number * group, n = l->dataset->image_n - first;
-    if (n > group)
-        n = group;
-    /* a full batch gives every rank batch_size places; a short one is split as evenly as can be */
-    int64_t low = n * l->options.rank / l->options.ranks, high = n * (l->options.rank + 1) / l->options.ranks;
+    int size = l->options.batch_size;
     s->state = SLOT_FILLING;
     s->number = number;
-    s->first = first + low;
-    s->places = (int)(high - low);
+    s->first = loader_batch_of(l, number) * size;
+    int64_t left = l->dataset->image_n - s->first;
+    s->places = left < size ? (int)left : size;
     s->taken = s->done = 0;
     s->error = OK;
-    if (s->places == 0 && number == l->deliver)
-        pthread_cond_signal(&l->ready);
 }
 
-/** What the system should read ahead once batch `number` is begun: the order up to read_ahead batches further, of a
- *  stream also what the shuffle buffer holds. */
+/** What the system should read ahead once batch `number` is begun: read_ahead more of its own; of a stream also what
+ * the shuffle buffer holds. */
 static void plan_reading(job *j, loader *l, int64_t number) {
     const loader_options *o = &l->options;
-    int64_t group = (int64_t)o->batch_size * o->ranks, n = l->dataset->image_n;
+    int64_t n = l->dataset->image_n, to = number + 1 + o->read_ahead, end = l->share;
     if (o->read_ahead < 1 || l->dataset->place == NULL)
         return;
-    int64_t to = (number + 1 + o->read_ahead) * group + (l->stream != NULL ? o->buffer : 0);
+    if (l->stream != NULL) {
+        to = (loader_batch_of(l, to - 1) + 1) * o->batch_size + o->buffer;
+        end = n;
+    }
     if (j->advise_to == 0)
         j->advise_from = l->advised;
-    j->advise_to = l->advised = to < n ? to : n;
+    j->advise_to = l->advised = to < end ? to : end;
 }
 
-/** Of the order only this rank's places: a full batch holds them in one piece. */
 static void read_ahead(const loader *l, const job *j) {
-    const loader_options *o = &l->options;
-    int64_t group = (int64_t)o->batch_size * o->ranks;
+    int64_t size = l->options.batch_size, images = l->dataset->image_n;
     if (l->stream != NULL) {
         dataset_advise(l->dataset, l->stream + j->advise_from, j->advise_to - j->advise_from);
         return;
     }
-    for (int64_t p = j->advise_from; p < j->advise_to; p += group) {
-        int64_t n = j->advise_to - p < group ? j->advise_to - p : group;
-        int64_t low = n * o->rank / o->ranks, high = n * (o->rank + 1) / o->ranks;
-        dataset_advise(l->dataset, l->order + p + low, high - low);
+    for (int64_t number = j->advise_from; number < j->advise_to; number++) {
+        int64_t first = loader_batch_of(l, number) * size, left = images - first;
+        dataset_advise(l->dataset, l->order + first, left < size ? left : size);
     }
 }
 
 /** The next place, in the epoch's order. Call under the lock. */
 static bool take(loader *l, job *out) {
     *out = (job){0};
-    while (!l->drain && l->claim < l->batches) {
+    while (!l->drain && l->claim < l->share) {
         slot *s = &l->slot[l->claim % l->options.ahead];
         if (s->state == SLOT_FREE) {
             begin(l, s, l->claim);

@@ -13,8 +13,8 @@ size_t element_bytes(element e);
 /** One layer of one plan. */
 typedef struct device_layer {
     const layer *layer;
-    tensor_shape x, y; /* input and output */
-    bool training;
+    tensor_shape x, y;    /* input and output */
+    bool training;        /* false: there is no backward, of a frozen layer neither */
     bool dx_needed;       /* false: backward computes the parameter gradients alone */
     bool estimate;        /* only memory is asked for: nothing is measured that takes long */
     int x_channels;       /* of x in memory: x.c, or more, the rest zeros */
@@ -54,6 +54,7 @@ typedef struct device_params {
     void *dweight, *dbias;
     void *running_mean, *running_var;
     bool accumulate;         /* gradients: += instead of = */
+    bool keep_statistics;    /* a training forward leaves the running ones as they are */
     uint64_t version;        /* changes whenever any weight changes: stale copies are renewed */
     double *weights_seconds; /* NULL, or backward adds the time that dweight alone took, if it can tell */
 } device_params;
@@ -72,6 +73,7 @@ typedef struct device_layer_ops {
 typedef struct update_range {
     size_t begin, end; /* elements */
     bool decays;
+    bool head; /* the rate is head_lr where that is set */
 } update_range;
 
 typedef struct device_loss {
@@ -80,10 +82,11 @@ typedef struct device_loss {
     int n, classes;
 } device_loss;
 
-/** Parameter arenas, n elements of `master` each. */
+/** Parameter arenas, n elements of `master` each. The first `frozen` of them (a multiple of 16) have no gradient:
+ *  unscale and update leave them alone, and the ranges cover the rest. */
 typedef struct device_arenas {
     void *weight, *gradient, *momentum;
-    size_t n;
+    size_t n, frozen;
     const update_range *range;
     int range_n;
 } device_arenas;

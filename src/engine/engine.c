@@ -8,6 +8,7 @@
 #include "engine/engine_internal.h"
 #include "engine/host_memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *precision_name(precision p) {
@@ -125,6 +126,7 @@ void engine_destroy(engine *e) {
     free(e->bucket);
     free(e->times.layer);
     free(e->staging);
+    free(e->empty_work);
     free(e->slot);
     free(e->description);
     free(e);
@@ -161,8 +163,8 @@ size_t engine_memory_limit(const engine *e) {
 int engine_set_hyper(engine *e, const engine_hyper *h) {
     if (!(h->loss_scale > 0) && !(h->loss_scale == 0 && e->ops->set_scaler != NULL))
         return fail(E_OPTION, "loss scale %g: must be positive", h->loss_scale);
-    if (h->images < 1)
-        return fail(E_OPTION, "a batch of %d images: must be positive", h->images);
+    if (!(h->images > 0))
+        return fail(E_OPTION, "a batch of %g images: must be positive", h->images);
     if (!(h->label_smoothing >= 0 && h->label_smoothing <= 1))
         return fail(E_OPTION, "label smoothing %g: must be in 0..1", h->label_smoothing);
     return e->ops->set_hyper(e->device, h);
@@ -236,6 +238,7 @@ int engine_forward(engine *e, engine_plan *p) {
         double start = 0;
         TRY(profile_begin(&start, e));
         e->params[i].version = e->version;
+        e->params[i].keep_statistics = e->keep_statistics;
         TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
         TRY(profile_add(&e->times.layer[i][PASS_FORWARD], e, start));
     }
@@ -266,17 +269,45 @@ done:
 static int reduce_buckets(int *next, engine *e, int i) {
     comm *c = e->options.comm;
     int rc = OK;
-    size_t unit = element_bytes(e->ops->master);
+    comm_type type = e->ops->master == ELEMENT_F64 ? COMM_F64 : COMM_F32;
     void *queue = e->ops->queue != NULL ? e->ops->queue(e->device) : NULL;
     double start = 0;
     TRY(profile_begin(&start, e));
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
-        const bucket *b = &e->bucket[*next];
-        TRY(c->all_reduce_mean(c, at(e->gradient, e, b->begin), b->end - b->begin, unit, queue));
+        bucket *b = &e->bucket[*next];
+        b->call = (comm_call){.kind = COMM_MEAN,
+                              .type = type,
+                              .channel = COMM_GRADIENTS,
+                              .data = at(e->gradient, e, b->begin),
+                              .n = b->end - b->begin,
+                              .queue = queue};
+        TRY(c->start(c, &b->call));
     }
     TRY(profile_add(&e->times.phase[PHASE_ALL_REDUCE], e, start));
 done:
     return rc;
+}
+
+/** All that were handed over, also after a failure: the memory is theirs until then. */
+static int await_buckets(engine *e, int sent) {
+    comm *c = e->options.comm;
+    double start = 0;
+    if (sent == 0)
+        return OK;
+    int rc = profile_begin(&start, e);
+    for (int i = 0; i < sent; i++) {
+        int one = c->wait(c, &e->bucket[i].call);
+        rc = rc != OK ? rc : one;
+    }
+    TRY(rc);
+    TRY(profile_add(&e->times.phase[PHASE_ALL_REDUCE], e, start));
+done:
+    return rc;
+}
+
+int engine_exchange(engine *e) {
+    int next = 0, rc = reduce_buckets(&next, e, 0), awaited = await_buckets(e, next);
+    return rc != OK ? rc : awaited;
 }
 
 /** The time counts as that layer's backward. */
@@ -296,7 +327,7 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     TRY(plan_check_holder(p));
     if (!p->training)
         return fail(E_OPTION, "backward needs a plan compiled for training");
-    for (int i = e->net->layer_n - 1; i >= 0; i--) {
+    for (int i = e->net->layer_n - 1; i >= e->net->frozen_layer_n; i--) {
         if (p->run[i].recomputes_input)
             TRY(recompute(e, p, e->net->layer[i].input));
         e->params[i].version = e->version;
@@ -310,7 +341,13 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
             TRY(reduce_buckets(&next_bucket, e, i));
     }
 done:
-    return rc;
+    if (rc != OK && next_bucket > 0) {
+        char message[1024];
+        snprintf(message, sizeof message, "%s", status_message());
+        await_buckets(e, next_bucket);
+        return fail(rc, "%s", message);
+    }
+    return rc == OK ? await_buckets(e, next_bucket) : rc;
 }
 
 device_arenas engine_arenas(const engine *e) {
@@ -318,6 +355,7 @@ device_arenas engine_arenas(const engine *e) {
                            .gradient = e->gradient,
                            .momentum = e->momentum,
                            .n = e->net->weight_n,
+                           .frozen = e->net->frozen_n,
                            .range = e->range,
                            .range_n = e->range_n};
 }

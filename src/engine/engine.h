@@ -36,6 +36,8 @@ typedef struct engine_options {
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
+    bool winograd;         /* bf16 on a CPU may round factors of 3x3 convolutions once more (engine/cpu/winograd.h) */
+    bool sync_bn;          /* batch norm over the batches of all ranks (sync_bn.h); ref and cpu */
     bool recompute;        /* backward computes most BN outputs anew: less memory, the same results bit for bit */
     bool keep_tensors;     /* tests: no memory sharing, every tensor and gradient stays readable */
     bool input_gradient;   /* tests: compute the gradient of the image batch too */
@@ -47,13 +49,15 @@ engine_options engine_options_default(void);
 /** What the device reads in a step; plain data, so that a recorded step can run again with other values. */
 typedef struct engine_hyper {
     double lr;
+    double head_lr; /* of the classifier's parameters; 0: lr */
     double momentum, dampening, weight_decay;
     bool nesterov;
     bool first_step;        /* momentum buffers are empty: buf = g (undamped) */
     double clip_norm;       /* largest global L2 norm of the unscaled gradient; 0: no clipping */
     double loss_scale;      /* 1 without scaling; 0: the device's own scaler decides (engine_set_scaler) */
     double label_smoothing; /* 0..1 */
-    int images;             /* of the whole (accumulated) batch of this rank: the loss is their mean */
+    double images;          /* of the whole (accumulated) batch, over the number of ranks: the loss is the mean over
+                               the images of all ranks once gradients are the mean over ranks */
 } engine_hyper;
 
 /** GradScaler's state machine, for a device that runs ahead: it decides on the scale itself. */
@@ -74,7 +78,9 @@ typedef struct engine_result_data {
 typedef struct engine engine;
 typedef struct engine_plan engine_plan;
 
-/** `device`: "ref", "cpu" or "cuda". The net must outlive the engine. Weights start as zeros: use engine_init_weights
+/** `device`: "ref", "cpu" or "cuda". The net must outlive the engine. Its frozen layers (net_freeze) run as in
+ * evaluation in training plans too: batch norm uses its running statistics and leaves them as they are; backward ends
+ * behind them, and their parameters and momentum never change. Weights start as zeros: use engine_init_weights
  * or engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM, E_SHAPE (a tensor with
  * more than two readers, or none) */
 int engine_create(engine **out, const char *device, const net *n, const engine_options *o);
@@ -125,9 +131,11 @@ int engine_forward(engine *e, engine_plan *p);
  * scaled by loss_scale / images. */
 int engine_loss(engine *e, engine_plan *p);
 
-enum { ENGINE_FIRST = 1, ENGINE_LAST = 2 }; /* of the micro-batches of an accumulated batch */
+/* The first and last of the micro-batches of an accumulated batch; running statistics stay as they are (engine_step).
+ */
+enum { ENGINE_FIRST = 1, ENGINE_LAST = 2, ENGINE_KEEP_STATISTICS = 4 };
 /** First: gradients are overwritten, else added to. Last: buckets are all-reduced (mean over ranks) as they become
- *  final, last layer first. */
+ *  final, last layer first, while backward goes on; it ends when all are there. */
 int engine_backward(engine *e, engine_plan *p, unsigned flags);
 int engine_unscale(engine *e);
 int engine_update(engine *e);
@@ -135,6 +143,10 @@ int engine_update(engine *e);
 /** Forward, loss and backward of the loaded batch and, after the last micro-batch, unscale and update. A device that
  *  can records what this queues and replays it from the third call for the same plan and flags on. */
 int engine_step(engine *e, engine_plan *p, unsigned flags);
+
+/** engine_step of a rank that has no batch for it while others do: takes part in their exchanges. With ENGINE_LAST its
+ *  gradient is 0, and exchange, unscale and update follow as for the others. @return as engine_step */
+int engine_step_empty(engine *e, unsigned flags);
 
 int engine_result(engine_result_data *out, engine *e);
 /** The result as it is at this place of the queue, to be taken later, in order: at most 2 are on their way. */

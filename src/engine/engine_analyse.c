@@ -64,7 +64,7 @@ static void cut_buckets(engine *e, const int *owner) {
     const net *n = e->net;
     size_t limit = e->options.bucket_bytes, unit = element_bytes(e->ops->master);
     bucket *b = NULL;
-    for (int p = n->param_n - 1; p >= 0; p--) {
+    for (int p = n->param_n - 1; p >= 0 && n->param[p].offset >= n->frozen_n; p--) {
         size_t begin = n->param[p].offset;
         if (b == NULL || (limit > 0 && (b->end - b->begin) * unit >= limit)) {
             b = &e->bucket[e->bucket_n++];
@@ -76,16 +76,29 @@ static void cut_buckets(engine *e, const int *owner) {
     }
 }
 
+/** What is frozen is the start of the layers and of the table, so that backward can end and one range trains. */
+static int check_frozen(const engine *e, const int *owner) {
+    const net *n = e->net;
+    for (int p = 0; p < n->param_n; p++)
+        if ((owner[p] < n->frozen_layer_n) != (n->param[p].offset < n->frozen_n))
+            return fail(E_SHAPE, "parameter %s: the frozen layers' are not the first of the table", n->param[p].name);
+    if (n->frozen_n % 16 != 0)
+        return fail(E_SHAPE, "%zu frozen parameters are no multiple of 16", n->frozen_n);
+    return OK;
+}
+
 static void merge_ranges(engine *e) {
     const net *n = e->net;
     for (int p = 0; p < n->param_n; p++) {
         const param *q = &n->param[p];
         update_range *last = e->range_n > 0 ? &e->range[e->range_n - 1] : NULL;
-        if (last != NULL && last->decays == q->decays && last->end == q->offset)
+        if (q->offset < n->frozen_n)
+            continue;
+        if (last != NULL && last->decays == q->decays && last->head == q->head && last->end == q->offset)
             last->end += q->count;
         else
             /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is room for a range a parameter */
-            e->range[e->range_n++] = (update_range){q->offset, q->offset + q->count, q->decays};
+            e->range[e->range_n++] = (update_range){q->offset, q->offset + q->count, q->decays, q->head};
     }
 }
 
@@ -101,6 +114,7 @@ int engine_analyse(engine *e) {
     TRY(memory_zeroed(&owner, params, sizeof *owner));
     TRY(find_readers(e));
     TRY(find_owners(owner, n));
+    TRY(check_frozen(e, owner));
     cut_buckets(e, owner);
     merge_ranges(e);
 done:

@@ -47,6 +47,9 @@ typedef struct plan_span {
     int first, last;
 } plan_span;
 
+/** Whether layer i has a backward. */
+static bool trains(const engine_plan *p, int i) { return p->training && i >= p->engine->net->frozen_layer_n; }
+
 /** From the first to the last backward that reads tensor t. */
 static plan_span backward_reads(const engine_plan *p, int t) {
     const engine *e = p->engine;
@@ -54,7 +57,7 @@ static plan_span backward_reads(const engine_plan *p, int t) {
     plan_span s = {-1, -1};
     for (int k = r->n - 1; k >= 0 && p->training; k--) { /* readers stand in forward order */
         const layer *l = &e->net->layer[r->layer[k]];
-        if (l->input != t || !backward_needs_x(l->kind))
+        if (l->input != t || !backward_needs_x(l->kind) || !trains(p, r->layer[k]))
             continue;
         s.last = backward_moment(p, r->layer[k]);
         s.first = s.first < 0 ? s.last : s.first;
@@ -73,7 +76,7 @@ static bool can_recompute(const engine_plan *p, int t) {
     const engine *e = p->engine;
     const layer *l = &e->net->layer[t];
     int moment = backward_reads(p, t).first;
-    return e->options.recompute && e->ops->layer[l->kind].recompute != NULL && moment >= 0 &&
+    return e->options.recompute && trains(p, t) && e->ops->layer[l->kind].recompute != NULL && moment >= 0 &&
            is_kept_until(p, l->input, moment) && (e->slots[t].residual < 0 || is_kept_until(p, l->residual, moment));
 }
 
@@ -127,7 +130,7 @@ static void add_gradient_blocks(engine_plan *p) {
     int loss_moment = n->layer_n;
     plan_tensor *logits = plan_tensor_at(p, n->layer_n - 1);
     logits->gradient[0] = add_block(p, tensor_bytes(logits), loss_moment, backward_moment(p, n->layer_n - 1));
-    for (int i = n->layer_n - 1; i >= 0; i--) {
+    for (int i = n->layer_n - 1; i >= n->frozen_layer_n; i--) {
         const layer *l = &n->layer[i];
         const plan_tensor *dy = l->kind == LAYER_BN ? plan_tensor_at(p, i) : NULL;
         bool has_residual = e->slots[i].residual >= 0;
@@ -137,14 +140,14 @@ static void add_gradient_blocks(engine_plan *p) {
     }
 }
 
-/** The last BN that reads layer i's output; -1: none. */
+/** The last BN that takes batch statistics of layer i's output; -1: none. */
 static int last_bn(const engine_plan *p, int i) {
     const engine *e = p->engine;
     const tensor_readers *r = readers_of(e, i);
     int last = -1;
     for (int k = 0; k < r->n; k++) { /* in forward order */
         const layer *l = &e->net->layer[r->layer[k]];
-        last = l->kind == LAYER_BN && l->input == i ? r->layer[k] : last;
+        last = l->kind == LAYER_BN && l->input == i && trains(p, r->layer[k]) ? r->layer[k] : last;
     }
     return last;
 }
@@ -156,10 +159,10 @@ static void add_blocks(engine_plan *p) {
     for (int i = 0; i < layer_n; i++) {
         int forward = forward_moment(i), backward = backward_moment(p, i);
         plan_layer *r = &p->run[i];
-        r->saved = add_block(p, p->layer[i].saved_bytes, forward, p->training ? backward : forward);
+        r->saved = add_block(p, p->layer[i].saved_bytes, forward, trains(p, i) ? backward : forward);
         r->scratch = add_block(p, p->layer[i].scratch_bytes, forward, forward);
         r->sums = add_block(p, p->layer[i].sums_bytes, forward, last_bn(p, i));
-        r->scratch_backward = p->training ? add_block(p, p->layer[i].scratch_bytes, backward, backward) : -1;
+        r->scratch_backward = trains(p, i) ? add_block(p, p->layer[i].scratch_bytes, backward, backward) : -1;
     }
     if (p->training)
         add_gradient_blocks(p);
@@ -190,7 +193,7 @@ static void bind(engine_plan *p) {
             .scratch = plan_address(p, r->scratch),
             .sums = plan_address(p, p->layer[i].sums_given ? p->run[l->input].sums : r->sums),
         };
-        if (!p->training)
+        if (!trains(p, i))
             continue;
         r->recompute = (device_buffers){.x = r->forward.x,
                                         .residual = r->forward.residual,
@@ -258,7 +261,7 @@ static int set_shapes(engine_plan *p) {
         to->type = input ? e->ops->element_of_input(e->device) : e->ops->element_of(e->device, n->layer[t].kind);
         to->channels = input ? input_channels(e, to->shape.c) : to->shape.c;
         to->gradient[0] = to->gradient[1] = -1;
-        if (p->training && (!input || e->options.input_gradient))
+        if (input ? p->training && e->options.input_gradient && n->frozen_layer_n == 0 : trains(p, t))
             to->gradient_n = readers_of(e, t)->n > 0 ? readers_of(e, t)->n : 1;
         if (count_overflows(to->shape)) {
             rc = fail(E_NOMEM, "%d images of %d x %d exceed the address space", p->batch, p->h, p->w);
@@ -276,7 +279,7 @@ static int prepare_layers(engine_plan *p) {
     for (int i = 0; i < e->net->layer_n; i++) {
         const layer *l = &e->net->layer[i];
         const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
-        if (p->training && l->kind == LAYER_BN && tensor_count(x->shape) == (size_t)l->out_c)
+        if (trains(p, i) && l->kind == LAYER_BN && tensor_count(x->shape) == (size_t)l->out_c)
             return fail(E_SHAPE,
                         "layer %s: batch statistics need more than one value per channel; use larger images or "
                         "more of them",
@@ -284,13 +287,13 @@ static int prepare_layers(engine_plan *p) {
         p->layer[i] = (device_layer){.layer = l,
                                      .x = x->shape,
                                      .y = y->shape,
-                                     .training = p->training,
+                                     .training = trains(p, i),
                                      .estimate = p->estimate,
                                      .x_channels = x->channels,
                                      .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
                                      .dx_needed = x->gradient_n > 0,
-                                     .sums_wanted = p->training && last_bn(p, i) >= 0,
-                                     .sums_given = l->kind == LAYER_BN && l->input != NET_INPUT &&
+                                     .sums_wanted = last_bn(p, i) >= 0,
+                                     .sums_given = l->kind == LAYER_BN && trains(p, i) && l->input != NET_INPUT &&
                                                    p->layer[l->input].sums_bytes > 0,
                                      .dy_n = y->gradient_n};
         TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));

@@ -34,6 +34,7 @@ typedef struct layer_slots {
 typedef struct bucket {
     size_t begin, end; /* elements */
     int ready;         /* the layer whose backward makes its last gradient final */
+    comm_call call;    /* the exchange of this step */
 } bucket;
 
 typedef struct plan_tensor {
@@ -60,7 +61,7 @@ typedef struct plan_recording {
     bool failed;     /* the device cannot record it */
 } plan_recording;
 
-enum { STEP_KINDS = 4 }; /* values of engine_backward's flags */
+enum { STEP_KINDS = 8 }; /* values of engine_backward's flags */
 
 struct engine_plan {
     engine *engine; /* its owner */
@@ -88,6 +89,8 @@ struct engine {
     uint64_t version;                           /* of the weights */
     uint64_t written;                           /* how often the host has written weights, from 1 */
     bool recording;                             /* calls are kept, not run */
+    bool keep_statistics;                       /* of the step that runs: ENGINE_KEEP_STATISTICS */
+    double *empty_work;                         /* of engine_step_empty; NULL until needed */
     engine_result_data posted[DEVICE_RESULTS];  /* of devices that do not run ahead */
     unsigned posted_n, taken_n;
     device_params *params;   /* (layer_n) */
@@ -125,6 +128,10 @@ void plan_forget_steps(engine_plan *p);
 int profile_read(const engine *e);
 /** The arenas as the device's functions take them. */
 device_arenas engine_arenas(const engine *e);
+/** Zeros; for a step without a batch. */
+int engine_clear_gradient(engine *e);
+/** All buckets at once, and waits for them. */
+int engine_exchange(engine *e);
 /** Before a forward pass or an update: the device renews what follows from the weights. */
 int engine_before_step(engine *e);
 /** Fails when another plan has run since p's batch was loaded. */

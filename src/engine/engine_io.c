@@ -39,6 +39,19 @@ done:
     return rc;
 }
 
+int engine_clear_gradient(engine *e) {
+    size_t unit = element_bytes(e->ops->master), most = net_largest(e->net);
+    int rc = OK;
+    TRY(stage(e, most * unit, 0));
+    memset(e->staging, 0, most * unit);
+    for (size_t at = 0; at < e->net->weight_n; at += most) {
+        size_t n = e->net->weight_n - at < most ? e->net->weight_n - at : most;
+        TRY(e->ops->upload(e->device, (unsigned char *)e->gradient + at * unit, e->staging, n * unit));
+    }
+done:
+    return rc;
+}
+
 /** A tensor whose channels may be padded in memory: `wide` of them for every `narrow`. */
 static int download_tensor(double *out, engine *e, const void *memory, const plan_tensor *t) {
     size_t narrow = (size_t)t->shape.c, wide = (size_t)t->channels, rows = tensor_count(t->shape) / narrow;

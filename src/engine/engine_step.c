@@ -1,12 +1,15 @@
 /* A whole step, recorded where the device can, and its result, taken when it is there. */
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/status.h"
 #include "engine/engine_internal.h"
+#include "engine/sync_bn.h"
 
 #include <string.h>
 
 static int run_step(engine *e, engine_plan *p, unsigned flags) {
     int rc = OK;
+    e->keep_statistics = (flags & ENGINE_KEEP_STATISTICS) != 0;
     TRY(engine_forward(e, p));
     TRY(engine_loss(e, p));
     TRY(engine_backward(e, p, flags));
@@ -15,6 +18,7 @@ static int run_step(engine *e, engine_plan *p, unsigned flags) {
         TRY(engine_update(e));
     }
 done:
+    e->keep_statistics = false;
     return rc;
 }
 
@@ -84,6 +88,46 @@ int engine_step(engine *e, engine_plan *p, unsigned flags) {
         TRY(run_step(e, p, flags));
         r->runs++;
     }
+done:
+    return rc;
+}
+
+/** The part that a rank without rows has in the batch norms of the others. */
+static int join_batch_norms(engine *e) {
+    const net *n = e->net;
+    int most = 0, rc = OK;
+    for (int i = 0; i < n->stats_n; i++)
+        most = n->stats[i].c > most ? n->stats[i].c : most;
+    if (e->empty_work == NULL)
+        TRY(memory_zeroed(&e->empty_work, 2 * (size_t)most + sync_bn_work(most), sizeof *e->empty_work));
+    double *mean = e->empty_work, *var = mean + most, *work = var + most;
+    for (int i = n->frozen_layer_n; i < n->layer_n; i++) {
+        double m = 0;
+        if (n->layer[i].kind == LAYER_BN)
+            TRY(sync_bn_statistics(e->options.comm, mean, var, &m, n->stats[n->layer[i].stats].c, work));
+    }
+    for (int i = n->layer_n - 1; i >= n->frozen_layer_n; i--) {
+        if (n->layer[i].kind != LAYER_BN)
+            continue;
+        int c = n->stats[n->layer[i].stats].c;
+        memset(work, 0, sync_bn_work(c) * sizeof *work);
+        TRY(sync_bn_sums(e->options.comm, work, c));
+    }
+done:
+    return rc;
+}
+
+int engine_step_empty(engine *e, unsigned flags) {
+    int rc = OK;
+    if (sync_bn_on(&e->options))
+        TRY(join_batch_norms(e));
+    if (!(flags & ENGINE_LAST))
+        return OK;
+    TRY(engine_before_step(e));
+    TRY(engine_clear_gradient(e));
+    TRY(engine_exchange(e));
+    TRY(engine_unscale(e));
+    TRY(engine_update(e));
 done:
     return rc;
 }

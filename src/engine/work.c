@@ -31,7 +31,7 @@ static double bn_bytes(const engine_plan *p, int i, engine_pass pass) {
     double x = bytes_of(plan_tensor_at(p, l->input)), saved = (double)d->saved_bytes;
     bool residual = p->engine->slots[i].residual >= 0;
     if (pass == PASS_FORWARD)
-        return x * (p->training ? 2 : 1) + x + (residual ? x : 0) + saved;
+        return x * (d->training ? 2 : 1) + x + (residual ? x : 0) + saved;
     bool keeps_g = residual && p->run[i].backward.dresidual != NULL;
     double again = plan_tensor_at(p, i)->recomputed ? x + (residual ? x : 0) + x : 0;
     double sums = again + x + d->dy_n * x + saved + (keeps_g ? x : 0);
@@ -49,7 +49,7 @@ static double pool_bytes(const engine_plan *p, int i, engine_pass pass) {
 
 engine_work engine_layer_work(const engine_plan *p, int i, engine_pass pass) {
     layer_kind kind = p->engine->net->layer[i].kind;
-    if (pass != PASS_FORWARD && !p->training)
+    if (pass != PASS_FORWARD && !p->layer[i].training)
         return (engine_work){0};
     if (kind == LAYER_CONV || kind == LAYER_LINEAR)
         return product_work(p, i, pass);
@@ -61,7 +61,7 @@ engine_work engine_layer_work(const engine_plan *p, int i, engine_pass pass) {
 engine_work engine_phase_work(const engine_plan *p, engine_phase phase) {
     const engine *e = p->engine;
     const plan_tensor *x = plan_tensor_at(p, NET_INPUT), *logits = plan_tensor_at(p, e->net->layer_n - 1);
-    double weights = (double)e->net->weight_n * (double)element_bytes(e->ops->master);
+    double weights = (double)(e->net->weight_n - e->net->frozen_n) * (double)element_bytes(e->ops->master);
     switch (phase) {
     case PHASE_LOAD: return (engine_work){.bytes = (double)tensor_count(x->shape) + bytes_of(x)};
     case PHASE_LOSS: return (engine_work){.bytes = bytes_of(logits) * (p->training ? 2 : 1)};

@@ -1,5 +1,5 @@
-/** Pictures for reports: line charts and grids of thumbnails, as PNG. Drawn with cairo; a build without it says so.
- *  What is drawn is a pure function of the arguments (no clock, no locale). */
+/** Pictures for reports: line charts, grids of thumbnails and confusion matrices, as PNG. Drawn with cairo; a build
+ * without it says so. What is drawn is a pure function of the arguments (no clock, no locale). */
 #ifndef LINNET_MONITOR_PLOT_H
 #define LINNET_MONITOR_PLOT_H
 
@@ -72,5 +72,12 @@ typedef struct plot_thumbnail {
 /** A grid of thumbnails, scaled to equal cells, on a white sheet PLOT_WIDTH wide with a title; `columns` is 1 to 10.
  *  @return as plot_charts */
 int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns);
+
+/** A confusion matrix: cell (i, k) has value[i * n + k], the share (0..1) of class i that is taken for class k; names
+ *  and numbers where there is room for them. PLOT_WIDTH wide, wider from several hundred classes on; of more than 2,000
+ *  neighbours share a cell, which shows the largest share.
+ *  @param name (n) UTF-8; malformed bytes are shown as ?
+ *  @return as plot_charts */
+int plot_matrix(text *png, const char *title, const double *value, const char *const *name, int n);
 
 #endif

@@ -14,3 +14,8 @@ int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t 
     (void)png, (void)title, (void)image, (void)n, (void)columns;
     return fail(E_UNSUPPORTED, "cannot draw a grid of pictures: %s", plot_unavailable());
 }
+
+int plot_matrix(text *png, const char *title, const double *value, const char *const *name, int n) {
+    (void)png, (void)title, (void)value, (void)name, (void)n;
+    return fail(E_UNSUPPORTED, "cannot draw a confusion matrix: %s", plot_unavailable());
+}

@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/proto.h"
 #include "base/status.h"
-#include "monitor/proto.h"
 #include "monitor/record.h"
 #include "monitor/summary.h"
 

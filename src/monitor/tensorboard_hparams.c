@@ -1,7 +1,7 @@
 /* Source: tensorboard/plugins/hparams/{plugin_data,api}.proto; what its summary.py and PyTorch's add_hparams write. */
 #include "base/file.h"
+#include "base/proto.h"
 #include "base/status.h"
-#include "monitor/proto.h"
 #include "monitor/summary.h"
 #include "monitor/tensorboard.h"
 

@@ -1,5 +1,5 @@
+#include "base/proto.h"
 #include "base/status.h"
-#include "monitor/proto.h"
 #include "monitor/summary.h"
 #include "monitor/tensorboard.h"
 

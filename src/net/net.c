@@ -206,8 +206,8 @@ int net_add_linear(int *out, net *n, const char *name, int input, int in_c, int 
                .weight = n->param_n,
                .bias = n->param_n + 1,
                .stats = -1};
-    param w = {.rank = 2, .shape = {out_c, in_c}, .init = INIT_UNIFORM_FAN_IN, .fan_in = in_c};
-    param b = {.rank = 1, .shape = {out_c}, .init = INIT_UNIFORM_FAN_IN, .fan_in = in_c};
+    param w = {.rank = 2, .shape = {out_c, in_c}, .init = INIT_UNIFORM_FAN_IN, .fan_in = in_c, .head = true};
+    param b = {.rank = 1, .shape = {out_c}, .init = INIT_UNIFORM_FAN_IN, .fan_in = in_c, .head = true};
     int rc, i;
     TRY(add_layer(out, n, name, l));
     TRY(add_param(&i, n, name, ".weight", w));

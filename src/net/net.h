@@ -41,6 +41,7 @@ typedef struct param {
     param_init init;
     int fan_in;  /* for INIT_UNIFORM_FAN_IN */
     bool decays; /* weight decay applies */
+    bool head;   /* the classifier's: has a learning rate of its own where one is set */
 } param;
 
 /** Running statistics of one BN layer; torchvision's buffers NAME.running_mean, .running_var, .num_batches_tracked. */
@@ -59,6 +60,8 @@ typedef struct net {
     net_stats *stats;      /* (stats_n) */
     size_t weight_n;       /* elements of all parameters */
     size_t stats_elements; /* elements of all running statistics */
+    int frozen_layer_n;    /* that do not train: the first ones in forward order */
+    size_t frozen_n;       /* elements of their parameters, which are the table's first */
 } net;
 
 typedef struct net_options {
@@ -71,6 +74,12 @@ typedef struct net_options {
  *  the known ones), E_NOMEM */
 int net_create(net **out, const char *arch, const net_options *o);
 void net_destroy(net *n);
+/** The name of architecture i; NULL past the last. */
+const char *net_arch(int i);
+
+/** Freezes everything up to and including a part of a ResNet: "stem" (with the max-pool), "layer1" to "layer4",
+ *  "backbone" (all but the classifier), or "none". Before an engine is made. @return 0, E_OPTION (no such part) */
+int net_freeze(net *n, const char *part);
 
 /** Hand-made nets, for tests: net_create_empty, then layers in order, each returning its number (= its tensor's). */
 int net_create_empty(net **out, const char *arch, int classes);

@@ -122,6 +122,8 @@ done:
     return rc;
 }
 
+const char *net_arch(int i) { return i >= 0 && i < RECIPES ? recipes[i].arch : NULL; }
+
 static int unknown_arch(const char *arch) {
     char known[256] = "";
     for (int i = 0, at = 0; i < RECIPES; i++)

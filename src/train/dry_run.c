@@ -40,7 +40,7 @@ static int read_back(const config *c, const char *path) {
     char again[PATH_BYTES];
     int rc = OK;
     TRY(ckpt_load(&first, path));
-    TRY(setup_open(&s, c));
+    TRY(setup_open(&s, c, NULL));
     TRY(train_state_init(&t, c, s.base_lr, s.precision == PRECISION_16));
     TRY(snapshot_restore(&s, &t, first, path, &f));
     TRY(path_format(again, "%s.again", path));
@@ -56,14 +56,27 @@ done:
 }
 
 /** The plans of the real run: the dry run itself sees neither the last batch nor all of the validation. */
-static int compile_all(const config *c) {
+static int compile_all(const config *c, comm *all) {
     setup s = {0};
     engine_memory memory;
     int rc = OK;
-    TRY(setup_open(&s, c));
+    TRY(setup_open(&s, c, all));
     TRY(setup_compile(&memory, &s));
 done:
     setup_close(&s);
+    return rc;
+}
+
+/** A folder for rank 0, which alone writes. */
+static int make_folder(char folder[PATH_BYTES], const config *c) {
+    int rc = OK;
+    TRY(folder_make(c->trainer.out));
+    TRY(path_format(folder, "%s/.dry_run.XXXXXX", c->trainer.out));
+    if (mkdtemp(folder) == NULL) {
+        rc = fail_errno(errno, "cannot make a folder in %s", c->trainer.out);
+        folder[0] = 0;
+    }
+done:
     return rc;
 }
 
@@ -71,19 +84,14 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     config *small = NULL;
     char folder[PATH_BYTES] = "";
     int rc = OK;
-    bool made = !folder_exists(c->trainer.out);
+    bool lead = comm_rank(h->comm) == 0, made = lead && !folder_exists(c->trainer.out);
     TRY(memory_zeroed(&small, 1, sizeof *small));
     *small = *c;
     TRY(config_check(c));
-    TRY(compile_all(c));
-    TRY(folder_make(c->trainer.out));
-    TRY(path_format(folder, "%s/.dry_run.XXXXXX", c->trainer.out));
-    if (mkdtemp(folder) == NULL) {
-        rc = fail_errno(errno, "cannot make a folder in %s", c->trainer.out);
-        folder[0] = 0;
-        goto done;
-    }
-    TRY(config_set(small, "trainer.out", folder, "the dry run"));
+    TRY(compile_all(c, h->comm));
+    TRY(comm_agree(h->comm, lead ? make_folder(folder, c) : OK));
+    if (lead)
+        TRY(config_set(small, "trainer.out", folder, "the dry run"));
     small->trainer.resume[0] = 0;
     if (small->optimizer.lr == 0)
         small->optimizer.lr = 1e-3; /* instead of the LR finder's hundred steps */
@@ -91,10 +99,11 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     small->trainer.max_steps = -1;
     small->trainer.max_time = 0;
     small->checkpoint.save_last = true;
-    small->trainer.limit_train_batches = -3.0 * c->trainer.accumulate;
-    small->trainer.limit_val_batches = -2;
+    small->trainer.limit_train_batches = -3.0 * setup_row(c, h->comm);
+    small->trainer.limit_val_batches = -2.0 * comm_ranks(h->comm);
     TRY(train_run(out, small, h));
-    TRY(read_back(small, out->last));
+    small->trainer.devices = 1;
+    TRY(comm_agree(h->comm, lead ? read_back(small, out->last) : OK));
     log_info("dry run: %lld steps, a validation, a checkpoint written and read back: all well",
              (long long)out->global_step);
 done:

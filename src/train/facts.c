@@ -35,9 +35,12 @@ void facts_of_run(facts *out, const setup *s, const engine_memory *memory) {
         text_count(a, (unsigned long long)s->train->image_n), text_count(b, (unsigned long long)s->val->image_n));
     add(out, "engine", "%s; %s; %d loader thread%s%s", engine_description(s->engine), precision_name(s->precision),
         s->workers.n, s->workers.n == 1 ? "" : "s", s->workers.automatic ? " (auto)" : "");
+    if (s->net->frozen_layer_n > 0)
+        add(out, "frozen", "up to %s: %s parameters train", c->model.freeze,
+            text_count(a, s->net->weight_n - s->net->frozen_n));
     add(out, "training", "%d epochs of %lld steps, batch %d%s, base LR %s, schedule %s, clip %g", c->trainer.max_epochs,
-        (long long)s->steps_per_epoch, c->data.batch_size * c->trainer.accumulate,
-        c->trainer.accumulate > 1 ? " (accumulated)" : "", lr, c->schedule.name, c->trainer.clip_norm);
+        (long long)s->steps_per_epoch, c->data.batch_size * s->row, s->own_n > 1 ? " (accumulated)" : "", lr,
+        c->schedule.name, c->trainer.clip_norm);
     size_t finder = s->base_lr > 0 ? 0 : engine_snapshot_bytes(s->engine);
     size_t total = engine_memory_total(memory) + finder;
     add(out, "memory", "%s: %s parameters and state, %s activations%s%s%s", text_bytes(t, (double)total),

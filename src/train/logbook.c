@@ -77,6 +77,8 @@ int logbook_close(logbook *b) {
 }
 
 void logbook_event(logbook *b, const train_state *t, const char *kind, const char *format, ...) {
+    if (b->folder == NULL)
+        return;
     char message[1024], before[1024];
     va_list arguments;
     va_start(arguments, format);
@@ -107,6 +109,8 @@ done:
 }
 
 int logbook_step(logbook *b, const train_state *t, const step_result *r) {
+    if (b->folder == NULL)
+        return OK;
     double value[COLUMNS] = {[LOSS_STEP] = metrics_loss(&r->metrics),
                              [LR] = r->lr,
                              [GRAD_NORM] = r->grad_norm,
@@ -118,6 +122,8 @@ int logbook_step(logbook *b, const train_state *t, const step_result *r) {
 }
 
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait) {
+    if (b->folder == NULL)
+        return OK;
     double value[COLUMNS] = {[LR] = lr,
                              [LOSS_EPOCH] = metrics_loss(&t->train),
                              [TRAIN_ACC] = metrics_top1(&t->train),
@@ -150,6 +156,8 @@ done:
 }
 
 int logbook_bad_images(logbook *b, const setup *s, const train_state *t) {
+    if (b->folder == NULL)
+        return OK;
     const bad_image *bad = NULL;
     char path[PATH_BYTES];
     text list = {0};

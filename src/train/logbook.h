@@ -33,6 +33,8 @@ typedef struct logbook {
 int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step);
 int logbook_close(logbook *b);
 
+/* A logbook that is not open (folder NULL: another rank writes) takes everything and writes nothing. */
+
 /** A line of the journal. One that cannot be written is a warning, the first time: no training ends for it. */
 void logbook_event(logbook *b, const train_state *t, const char *kind, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

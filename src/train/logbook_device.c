@@ -99,6 +99,8 @@ done:
 }
 
 void logbook_device(logbook *b, const train_state *t, bool now) {
+    if (b->folder == NULL)
+        return;
     double clock = clock_seconds();
     if (b->stats == NULL || (!now && clock < b->device_next))
         return;

@@ -11,12 +11,14 @@
 enum { BATCH_IMAGES = 32, BATCH_COLUMNS = 8 };
 
 int logbook_start(logbook *b, const setup *s) {
+    if (b->folder == NULL)
+        return OK;
     const config *c = s->config;
     /* the same names in every run: TensorBoard takes its columns from one of them */
     const events_hparam h[] = {
         {"arch", 's', 0, s->net->arch},
         {"augment", 's', 0, c->data.augment},
-        {"batch_size", 'd', (double)c->data.batch_size * c->trainer.accumulate, NULL},
+        {"batch_size", 'd', (double)c->data.batch_size * s->row, NULL},
         {"clip_norm", 'd', c->trainer.clip_norm, NULL},
         {"image_size", 'd', c->data.image_size, NULL},
         {"label_smoothing", 'd', c->optimizer.label_smoothing, NULL},
@@ -45,6 +47,8 @@ done:
 }
 
 int logbook_batch(logbook *b, const batch *images) {
+    if (b->folder == NULL)
+        return OK;
     int n = images->n < BATCH_IMAGES ? images->n : BATCH_IMAGES;
     sheet s = {0};
     unsigned char *bytes = NULL;
@@ -78,6 +82,8 @@ done:;
 }
 
 int logbook_lr_finder(logbook *b, const lr_finding *f) {
+    if (b->folder == NULL)
+        return OK;
     char path[PATH_BYTES];
     text table = {0};
     int rc = OK;
@@ -92,6 +98,8 @@ done:
 }
 
 int logbook_histograms(logbook *b, const setup *s, const train_state *t) {
+    if (b->folder == NULL)
+        return OK;
     static const struct {
         const char *tag;
         engine_what what;
@@ -120,6 +128,8 @@ done:
 }
 
 int logbook_worst(logbook *b, const mistakes *m, const dataset *val) {
+    if (b->folder == NULL)
+        return OK;
     char path[PATH_BYTES];
     text table = {0};
     sheet s = {0};

@@ -27,7 +27,7 @@ done:
 }
 
 /** From epoch *epoch on; *epoch: the first that the next sweep may use. */
-static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p, const volatile sig_atomic_t *stop) {
+static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p) {
     const config *o = s->config;
     train_state t = {.epoch = *epoch, .scaler = scaler_init(s->precision == PRECISION_16)};
     double start = clock_seconds();
@@ -36,8 +36,8 @@ static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p, const volat
     TRY(loader_start(s->train_loader, (uint32_t)t.epoch, 0));
     while (!end) {
         double loss = NAN, lr = lr_curve_rate(o->lr_finder.min, o->lr_finder.max, o->lr_finder.steps, c->n);
-        if (stop != NULL && *stop != 0) {
-            rc = fail(E_STOPPED, "stopped by signal %d in the LR finder, before the training", (int)*stop);
+        if (ranks_stop(&s->ranks) != 0) {
+            rc = fail(E_STOPPED, "stopped by signal %d in the LR finder, before the training", ranks_stop(&s->ranks));
             goto done;
         }
         TRY(one_step(&loss, s, &t, lr));
@@ -46,7 +46,7 @@ static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p, const volat
         progress_state shown = {.done = c->n,
                                 .loss = c->smoothed[c->n - 1],
                                 .top1 = NAN,
-                                .images_per_second = o->data.batch_size * o->trainer.accumulate / per_step,
+                                .images_per_second = o->data.batch_size * s->row / per_step,
                                 .wait_share = NAN,
                                 .remaining_seconds = per_step * (c->capacity - c->n)};
         if (end)
@@ -138,7 +138,7 @@ static void suggest(lr_finding *f, const config *c) {
     f->loss = f->median[at];
 }
 
-int lr_finder_run(lr_finding *out, setup *s, progress *p, const volatile sig_atomic_t *stop) {
+int lr_finder_run(lr_finding *out, setup *s, progress *p) {
     const config *c = s->config;
     engine_snapshot *before = NULL;
     int64_t epoch = 0;
@@ -153,7 +153,7 @@ int lr_finder_run(lr_finding *out, setup *s, progress *p, const volatile sig_ato
         progress_begin(p, phase, 0, 0, 0, c->lr_finder.steps);
         out->sweeps++;
         TRY(lr_curve_init(&out->sweep[i], c->lr_finder.steps));
-        rc = sweep(&out->sweep[i], s, &epoch, p, stop);
+        rc = sweep(&out->sweep[i], s, &epoch, p);
         int restored = engine_snapshot_put(s->engine, before);
         TRY(rc);
         TRY(restored);

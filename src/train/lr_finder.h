@@ -8,8 +8,6 @@
 #include "train/lr_curve.h"
 #include "train/setup.h"
 
-#include <signal.h>
-
 typedef struct lr_finding {
     lr_curve *sweep;             /* (sweeps) */
     int sweeps;                  /* made */
@@ -29,9 +27,10 @@ typedef struct lr_finding {
 /** Sweeps over batches of the training set, each over orders of its own, with the run's options but for the schedule.
  *  Weights, statistics and momentum of the engine are put back; no other state is touched. The training loader must be
  *  started anew afterwards. No suggestion is no error.
- *  @param p drawn while it runs. @param stop as evaluate's
- *  @return 0, E_STOPPED, E_NOMEM, what loading or computing failed with; lr_finding_deinit is due in any case */
-int lr_finder_run(lr_finding *out, setup *s, progress *p, const volatile sig_atomic_t *stop);
+ *  @param p drawn while it runs
+ *  @return 0, E_STOPPED (ranks_stop), E_NOMEM, what loading or computing failed with; lr_finding_deinit is due in any
+ * case */
+int lr_finder_run(lr_finding *out, setup *s, progress *p);
 void lr_finding_deinit(lr_finding *f);
 
 /** The sweep with the most points. */

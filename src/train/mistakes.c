@@ -3,8 +3,9 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "data/dataset_read.h"
+#include "data/transform.h"
+#include "train/judge.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,24 +16,7 @@ int mistakes_init(mistakes *m, int capacity) {
 
 void mistakes_deinit(mistakes *m) {
     free(m->list);
-    free(m->logits);
     *m = (mistakes){0};
-}
-
-/** Softmax of one image's logits. NaN logits make the loss infinite: nothing is more wrong. */
-static mistake judge(const double *z, int classes, int label) {
-    mistake m = {.predicted = 0};
-    double sum = 0;
-    for (int k = 1; k < classes; k++)
-        if (z[k] > z[m.predicted])
-            m.predicted = k;
-    for (int k = 0; k < classes; k++)
-        sum += exp(z[k] - z[m.predicted]);
-    m.probability = 1 / sum;
-    m.loss = log(sum) - (z[label] - z[m.predicted]);
-    if (isnan(m.loss))
-        m.loss = INFINITY;
-    return m;
 }
 
 static bool before(const mistake *a, const mistake *b) {
@@ -50,24 +34,30 @@ static void insert(mistakes *m, const mistake *one) {
     m->list[at] = *one;
 }
 
-int mistakes_add(mistakes *m, const setup *s, engine_plan *p, const batch *b) {
-    int last = s->net->layer_n - 1, rc = OK;
-    tensor_shape shape = engine_tensor_shape(p, last);
-    size_t n = tensor_count(shape);
-    if (m->capacity == 0)
-        return OK;
-    if (n > m->logits_n) {
-        TRY(memory_resize(&m->logits, n, sizeof *m->logits));
-        m->logits_n = n;
-    }
-    TRY(engine_read_tensor(m->logits, s->engine, p, last));
+void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b) {
     for (int i = 0; i < b->n; i++) {
-        mistake one = judge(m->logits + (size_t)i * (size_t)shape.c, shape.c, b->label[i]);
-        one.index = b->index[i];
+        judgement j = judge(logits + (size_t)i * (size_t)classes, classes, b->label[i]);
+        mistake one = {.index = b->index[i], .predicted = j.predicted, .probability = j.probability, .loss = j.loss};
         if (one.predicted != b->label[i])
             insert(m, &one);
     }
+}
+
+int mistakes_join(mistakes *m, comm *c) {
+    size_t ranks = (size_t)comm_ranks(c), rank = (size_t)comm_rank(c), most = (size_t)m->capacity;
+    mistake *all = NULL;
+    int rc = OK;
+    if (ranks < 2 || most == 0)
+        return OK;
+    TRY(memory_zeroed(&all, ranks * most, sizeof *all));
+    for (size_t i = 0; i < most; i++)
+        all[rank * most + i] = i < (size_t)m->n ? m->list[i] : (mistake){.index = -1};
+    TRY(comm_all(c, COMM_GATHER, COMM_BYTES, all, most * sizeof *all));
+    for (size_t i = 0; i < ranks * most; i++)
+        if (i / most != rank && all[i].index >= 0)
+            insert(m, &all[i]);
 done:
+    free(all);
     return rc;
 }
 

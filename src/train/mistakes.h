@@ -3,8 +3,10 @@
 #define LINNET_TRAIN_MISTAKES_H
 
 #include "base/text.h"
+#include "data/batch.h"
+#include "data/dataset.h"
 #include "data/sheet.h"
-#include "train/setup.h"
+#include "dist/comm.h"
 
 typedef struct mistake {
     int64_t index; /* in the validation set */
@@ -15,17 +17,18 @@ typedef struct mistake {
 
 typedef struct mistakes {
     int n, capacity;
-    mistake *list;  /* (capacity) largest loss first; equal ones in the order of the set */
-    double *logits; /* (logits_n) scratch of one batch */
-    size_t logits_n;
+    mistake *list; /* (capacity) largest loss first; equal ones in the order of the set */
 } mistakes;
 
 /** @return 0, E_NOMEM */
 int mistakes_init(mistakes *m, int capacity);
 void mistakes_deinit(mistakes *m);
 
-/** Looks at a batch that the engine of `s` has just evaluated. @return 0, E_NOMEM, E_DEVICE */
-int mistakes_add(mistakes *m, const setup *s, engine_plan *p, const batch *b);
+/** Looks at a batch. @param logits (b->n, classes) */
+void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b);
+
+/** On every rank: those of all ranks. @return 0, E_NOMEM, E_RANK, E_DEVICE */
+int mistakes_join(mistakes *m, comm *c);
 
 enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
 /** Table for worst.csv: file, true, predicted, probability, loss; RFC 4180. */

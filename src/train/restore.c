@@ -3,112 +3,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "train/weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static double half_value(uint16_t h) {
-    int exponent = h >> 10 & 31, fraction = h & 1023;
-    double sign = h >> 15 ? -1 : 1;
-    if (exponent == 31)
-        return fraction ? NAN : sign * INFINITY;
-    return sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
-}
-
-static bool is_float(ckpt_type t) { return t == CKPT_F32 || t == CKPT_F64 || t == CKPT_F16 || t == CKPT_BF16; }
-
-static void widen(double *out, const ckpt_tensor *t, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (t->type == CKPT_F32) {
-            out[i] = ((const float *)t->data)[i];
-        } else if (t->type == CKPT_F64) {
-            out[i] = ((const double *)t->data)[i];
-        } else if (t->type == CKPT_F16) {
-            out[i] = half_value(((const uint16_t *)t->data)[i]);
-        } else {
-            uint32_t bits = (uint32_t)((const uint16_t *)t->data)[i] << 16;
-            float f;
-            memcpy(&f, &bits, sizeof f);
-            out[i] = f;
-        }
-    }
-}
-
-/** The tensor of that name with or without the prefixes that Lightning and DDP put before it. */
-static const ckpt_tensor *find_prefixed(const ckpt *c, const char *name) {
-    static const char *const prefix[] = {"model.", "", "module."};
-    for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
-        char full[128];
-        snprintf(full, sizeof full, "%s%s", prefix[i], name);
-        const ckpt_tensor *t = ckpt_find_tensor(c, full);
-        if (t != NULL)
-            return t;
-    }
-    return NULL;
-}
-
-static bool same_shape(const ckpt_tensor *t, const int *shape, int rank) {
-    bool same = t->rank == rank;
-    for (int d = 0; same && d < rank; d++)
-        same = t->shape[d] == shape[d];
-    return same;
-}
-
-/** Finds, checks and widens one tensor. */
-static int read_tensor(double *out, const ckpt *c, const char *path, const char *name, const int *shape, int rank) {
-    const ckpt_tensor *t = find_prefixed(c, name);
-    if (t == NULL)
-        return fail(E_FORMAT, "%s has no tensor %s: is it a checkpoint of another architecture?", path, name);
-    if (!is_float(t->type) || !same_shape(t, shape, rank))
-        return fail(E_FORMAT, "%s: the shape or type of %s does not fit this network", path, name);
-    size_t n = 1;
-    for (int d = 0; d < rank; d++)
-        n *= (size_t)shape[d];
-    widen(out, t, n);
-    return OK;
-}
-
-static int restore_stats(setup *s, const ckpt *c, const char *path, double *one) {
-    int rc = OK;
-    for (int i = 0; i < s->net->stats_n; i++) {
-        const net_stats *n = &s->net->stats[i];
-        char name[96];
-        snprintf(name, sizeof name, "%s.running_mean", n->name);
-        TRY(read_tensor(one, c, path, name, &n->c, 1));
-        snprintf(name, sizeof name, "%s.running_var", n->name);
-        TRY(read_tensor(one + n->c, c, path, name, &n->c, 1));
-        TRY(engine_write(s->engine, ENGINE_STATS, i, one));
-    }
-done:
-    return rc;
-}
-
-/** @param new_head the last layer may have another class count: it then stays as it is */
-static int restore_weights(setup *s, const ckpt *c, const char *path, bool new_head) {
-    double *one = NULL;
-    int rc = OK;
-    TRY(memory_zeroed(&one, net_largest(s->net), sizeof *one));
-    for (int i = 0; i < s->net->param_n; i++) {
-        const param *p = &s->net->param[i];
-        const ckpt_tensor *t = find_prefixed(c, p->name);
-        bool head = strncmp(p->name, "fc.", 3) == 0;
-        if (new_head && head && (t == NULL || t->shape[0] != p->shape[0])) {
-            log_warn("%s: %s is for %lld classes, this dataset has %d: it starts anew", path, p->name,
-                     t != NULL ? (long long)t->shape[0] : 0LL, p->shape[0]);
-            continue;
-        }
-        TRY(read_tensor(one, c, path, p->name, p->shape, p->rank));
-        TRY(engine_write(s->engine, ENGINE_WEIGHT, i, one));
-    }
-    TRY(restore_stats(s, c, path, one));
-done:
-    free(one);
-    return rc;
-}
-
-int snapshot_restore_weights(setup *s, const ckpt *c, const char *path) { return restore_weights(s, c, path, false); }
-int snapshot_init_weights(setup *s, const ckpt *c, const char *path) { return restore_weights(s, c, path, true); }
 
 static int restore_momentum(setup *s, const ckpt *c, const char *path) {
     double *one = NULL;
@@ -122,11 +21,11 @@ static int restore_momentum(setup *s, const ckpt *c, const char *path) {
     for (int i = 0; i < s->net->param_n; i++) {
         const param *p = &s->net->param[i];
         const ckpt_tensor *t = &c->momentum[i];
-        if (!is_float(t->type) || !same_shape(t, p->shape, p->rank)) {
+        if (!weights_fit(t, p->shape, p->rank)) {
             rc = fail(E_FORMAT, "%s: the momentum of %s does not fit this network", path, p->name);
             goto done;
         }
-        widen(one, t, p->count);
+        weights_widen(one, t);
         TRY(engine_write(s->engine, ENGINE_MOMENTUM, i, one));
     }
 done:
@@ -147,18 +46,17 @@ static const char *own_string(const ckpt *c, const char *key) {
 int snapshot_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
 
 int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
-    const char *names = own_string(c, "class_names");
-    if (names[0] == 0)
+    const ckpt_item *names = ckpt_class_names(c);
+    if (names == NULL)
         return OK;
-    for (int i = 0; i < d->class_n; i++) {
-        size_t n = strcspn(names, "\n");
-        if (strlen(d->class_name[i]) != n || memcmp(d->class_name[i], names, n) != 0)
-            return fail(E_DATA, "%s was trained on other classes: its class %d is '%.*s', that of %s is '%s'", path, i,
-                        (int)n, names, d->root, d->class_name[i]);
-        names += n + (names[n] == '\n');
-    }
-    return names[0] == 0 ? OK
-                         : fail(E_DATA, "%s was trained on more classes than the %d of %s", path, d->class_n, d->root);
+    if (names->i != d->class_n)
+        return fail(E_DATA, "%s was trained on %lld classes, %s has %d", path, (long long)names->i, d->root,
+                    d->class_n);
+    for (int i = 0; i < d->class_n; i++)
+        if (strcmp(d->class_name[i], names->list[i]) != 0)
+            return fail(E_DATA, "%s was trained on other classes: its class %d is '%s', that of %s is '%s'", path, i,
+                        names->list[i], d->root, d->class_name[i]);
+    return OK;
 }
 
 /** Other data than those the run has seen are refused, unless the user says that they are meant. */
@@ -189,7 +87,6 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                 {"seed", "trainer.seed", (int64_t)o->trainer.seed},
                 {"shuffle", "data.shuffle", o->data.shuffle},
                 {"batch_size", "data.batch_size", o->data.batch_size},
-                {"accumulate", "trainer.accumulate", o->trainer.accumulate},
                 {"train_batches", "a number of batches in the epoch of", s->train_batches}};
     int rc = snapshot_check_classes(s->train, c, path);
     bool middle = c->batch_in_epoch > 0 && !c->epoch_done;
@@ -201,6 +98,11 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                       "from a checkpoint at the end of an epoch",
                       path, same[i].option, (long long)then, (long long)same[i].now);
     }
+    int64_t step = (int64_t)o->data.batch_size * s->row, then = own_int(c, "global_batch", step);
+    if (rc == OK && middle && then != step)
+        log_warn("%s was trained with %lld images a step, now it is %lld: the order of the images goes on; "
+                 "trainer.global_batch keeps a step as it was on any number of ranks",
+                 path, (long long)then, (long long)step);
     return rc;
 }
 
@@ -278,20 +180,22 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     }
     TRY(check_data(s, c, path));
     TRY(check_fingerprints(s, c, path));
-    TRY(snapshot_restore_weights(s, c, path));
+    TRY(weights_restore(s, c, path));
     TRY(restore_momentum(s, c, path));
     TRY(restore_best(t, c, f, path));
     TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
     TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     restore_schedule(t, c, path);
+    schedule_set_head(&t->schedule, s->config->optimizer.head_lr);
     if (t->schedule.state.base_lr <= 0) {
         rc = fail(E_OPTION, "%s has no learning rate: give one with --lr", path);
         goto done;
     }
     s->base_lr = t->schedule.state.base_lr;
     restore_scaler(t, c);
-    const ckpt_tensor *seen = find_prefixed(c, "bn1.num_batches_tracked");
-    t->batches_seen = seen != NULL && seen->type == CKPT_I64 ? *(const int64_t *)seen->data : 0;
+    const ckpt_tensor *seen = ckpt_find_weight(c, "bn1.num_batches_tracked");
+    t->batches_seen =
+        seen != NULL && seen->type == CKPT_I64 && seen->bytes == sizeof(int64_t) ? *(const int64_t *)seen->data : 0;
     t->global_step = c->global_step;
     t->momentum = c->momentum_n > 0;
     t->epoch = c->epoch;

@@ -28,6 +28,7 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
                                .best = INFINITY,
                                .patience = c->schedule.patience,
                                .t_max = cosine_epochs > 0 ? cosine_epochs : 1};
+    schedule_set_head(s, c->optimizer.head_lr);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(c->schedule.name, kinds[i].name) == 0) {
             s->state.kind = kinds[i].kind;
@@ -35,6 +36,10 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
         }
     }
     return fail(E_OPTION, "schedule.name '%s' is none of none, step, plateau, cosine", c->schedule.name);
+}
+
+void schedule_set_head(schedule *s, double head_lr) {
+    s->head_scale = s->state.base_lr > 0 ? head_lr / s->state.base_lr : 0;
 }
 
 /** LR of the epoch schedule `epoch` epochs after the warm-up. */

@@ -14,10 +14,14 @@ typedef struct schedule {
     ckpt_schedule state; /* what a checkpoint keeps; last_lr is the LR before warm-up */
     int warmup_epochs;
     double warmup_start;
+    double head_scale; /* the classifier's rate over the LR, at any time; 0: the same */
 } schedule;
 
 /** base_lr is the LR after warm-up. @return 0, E_OPTION (unknown name) */
 int schedule_init(schedule *s, const config *c, double base_lr);
+
+/** Ties the classifier's rate to the LR: head_lr where the LR is base_lr; 0: the same rate. */
+void schedule_set_head(schedule *s, double head_lr);
 
 /** LR of the step that begins at `step` (0-based) of `steps_per_epoch`-step epoch `epoch`. */
 double schedule_lr(const schedule *s, int64_t epoch, int64_t step, int64_t steps_per_epoch);

@@ -7,11 +7,21 @@
 
 #include <math.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int cores(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/** The cores that are this rank's to use: ranks of a host that are not bound apart share them out. */
+static int own_cores(const comm *c) {
+    int n = cores(), all = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (c == NULL || n * c->local_ranks <= all)
+        return n;
+    return n > c->local_ranks ? n / c->local_ranks : 1;
 }
 
 /** "auto" resolved: the device that will be used. */
@@ -60,8 +70,8 @@ loader_options setup_loader_options(const config *c, bool training) {
                         .max_bad = c->data.max_bad,
                         .read_ahead = c->data.read_ahead,
                         .buffer = training && c->data.sequential ? c->data.shuffle_buffer : 0,
-                        .rank = 0,
-                        .ranks = 1};
+                        .row = 1,
+                        .own_n = 1};
     o.transform.augment = strcmp(c->data.augment, "none") != 0;
     o.transform.scale[0] = c->data.scale_min;
     o.transform.scale[1] = c->data.scale_max;
@@ -83,9 +93,18 @@ static int open_engine(setup *s, int classes) {
     net_options n = {
         .classes = classes, .zero_gamma = c->model.zero_gamma, .decay_all = c->optimizer.decay_norm_and_bias};
     TRY(net_create(&s->net, c->model.arch, &n));
+    TRY(net_freeze(s->net, c->model.freeze));
     o.precision = s->precision;
-    o.threads = c->trainer.threads > 0 ? c->trainer.threads : cores();
+    o.threads = c->trainer.threads > 0 ? c->trainer.threads : own_cores(s->ranks.comm);
+    o.comm = s->ranks.comm;
+    o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
+    o.bucket_bytes = (size_t)(c->trainer.bucket_mb * 1048576);
+    o.sync_bn = c->trainer.sync_batchnorm;
+    if (o.sync_bn && strcmp(device, "cuda") == 0) {
+        rc = fail(E_UNSUPPORTED, "trainer.sync_batchnorm: the cuda engine has none");
+        goto done;
+    }
     o.tf32 = c->trainer.tf32;
     for (int i = 0; i < 3; i++) {
         o.mean[i] = (float)c->data.mean[i];
@@ -105,10 +124,14 @@ static int limited(int64_t *out, const char *option, double limit, int64_t batch
     return OK;
 }
 
+/** The ranks take turns in validation, batch by batch. */
 static int open_val(setup *s) {
     loader_options o = setup_loader_options(s->config, false);
     int rc = OK;
-    s->val_workers = workers_init("val loader", s->config->data.workers, cores());
+    s->val_workers = workers_init("val loader", s->config->data.workers, own_cores(s->ranks.comm));
+    o.workers = s->val_workers.n;
+    o.row = comm_ranks(s->ranks.comm);
+    o.own = comm_rank(s->ranks.comm);
     TRY(loader_open(&s->val_loader, s->val, &o));
     TRY(limited(&s->val_batches, "trainer.limit_val_batches", s->config->trainer.limit_val_batches,
                 loader_batches(s->val_loader)));
@@ -116,26 +139,69 @@ done:
     return rc;
 }
 
-static int check_devices(const config *c) {
-    if (c->trainer.devices > 1)
-        return fail(E_UNSUPPORTED, "trainer.devices %d: this build trains on one device", c->trainer.devices);
+static int check_devices(const setup *s) {
+    int devices = s->config->trainer.devices, ranks = comm_ranks(s->ranks.comm);
+    if (devices > 1 && devices != ranks)
+        return fail(E_OPTION, "trainer.devices %d: a run of %d rank%s trains on as many devices as that", devices,
+                    ranks, ranks == 1 ? "" : "s");
     return OK;
 }
 
-int setup_open(setup *s, const config *c) {
+int setup_row(const config *c, const comm *all) {
+    int batches = c->trainer.global_batch / c->data.batch_size;
+    return batches > 0 ? batches : c->trainer.accumulate * comm_ranks(all);
+}
+
+/** First micro-batch of a step that is `rank`'s: lower ranks have one more where they do not come out even. */
+static int first_of(const setup *s, int rank) {
+    int ranks = comm_ranks(s->ranks.comm);
+    return (int)(((long long)s->row * rank + ranks - 1) / ranks);
+}
+
+/** Contiguous micro-batches of a step to each rank. */
+static int share_out(setup *s) {
+    int ranks = comm_ranks(s->ranks.comm), rank = comm_rank(s->ranks.comm);
+    const config *c = s->config;
+    s->row = setup_row(c, s->ranks.comm);
+    if (s->row < ranks)
+        return fail(E_OPTION,
+                    "trainer.global_batch %d is %d batch%s of data.batch_size %d, fewer than the %d ranks: lower the "
+                    "batch size or start fewer",
+                    c->trainer.global_batch, s->row, s->row == 1 ? "" : "es", c->data.batch_size, ranks);
+    s->own = first_of(s, rank);
+    s->own_n = first_of(s, rank + 1) - s->own;
+    return OK;
+}
+
+static int open_train(setup *s) {
+    loader_options o = setup_loader_options(s->config, true);
+    int rc = OK;
+    TRY(share_out(s));
+    s->workers = workers_init("loader", s->config->data.workers, own_cores(s->ranks.comm));
+    o.workers = s->workers.n;
+    o.row = s->row;
+    o.own = s->own;
+    o.own_n = s->own_n;
+    TRY(loader_open(&s->train_loader, s->train, &o));
+done:
+    return rc;
+}
+
+int setup_open(setup *s, const config *c, comm *all) {
     int rc = OK;
     *s = (setup){.config = c};
-    TRY(check_devices(c));
+    TRY(ranks_init(&s->ranks, all, NULL, NULL));
+    TRY(check_devices(s));
     TRY(dataset_open(&s->train, c->data.path, "train"));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     TRY(dataset_same_classes(s->train, s->val));
-    fingerprint_begin(&s->fingerprint[0], s->train);
-    fingerprint_begin(&s->fingerprint[1], s->val);
+    if (ranks_lead(&s->ranks)) { /* the others save nothing */
+        fingerprint_begin(&s->fingerprint[0], s->train);
+        fingerprint_begin(&s->fingerprint[1], s->val);
+    }
     TRY(open_engine(s, s->train->class_n));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
-    loader_options o = setup_loader_options(c, true);
-    s->workers = workers_init("loader", c->data.workers, cores());
-    TRY(loader_open(&s->train_loader, s->train, &o));
+    TRY(open_train(s));
     TRY(open_val(s));
     TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,
                 loader_batches(s->train_loader)));
@@ -150,8 +216,7 @@ int setup_open(setup *s, const config *c) {
                   (long long)s->train->image_n, c->data.batch_size);
         goto done;
     }
-    int k = c->trainer.accumulate;
-    s->steps_per_epoch = (s->train_batches + k - 1) / k;
+    s->steps_per_epoch = (s->train_batches + s->row - 1) / s->row;
     s->base_lr = c->optimizer.lr;
 done:
     return rc;
@@ -160,7 +225,7 @@ done:
 int setup_open_evaluation(setup *s, const config *c, int classes) {
     int rc = OK;
     *s = (setup){.config = c};
-    TRY(check_devices(c));
+    TRY(ranks_init(&s->ranks, NULL, NULL, NULL));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     if (s->val->class_n != classes) {
         rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);
@@ -177,7 +242,6 @@ int setup_open_prediction(setup *s, const config *c, int classes, dataset *image
     int rc = OK;
     *s = (setup){.config = c, .val = images};
     o.max_bad = 1;
-    TRY(check_devices(c));
     TRY(open_engine(s, classes));
     TRY(loader_open(&s->val_loader, s->val, &o));
 done:
@@ -187,7 +251,6 @@ done:
 int setup_open_engine(setup *s, const config *c, int classes) {
     int rc = OK;
     *s = (setup){.config = c};
-    TRY(check_devices(c));
     TRY(open_engine(s, classes));
 done:
     return rc;
@@ -289,7 +352,10 @@ void setup_close(setup *s) {
         fingerprint_end(&s->fingerprint[i]);
     loader_close(s->train_loader);
     loader_close(s->val_loader);
+    for (int i = 0; i < 2; i++)
+        free(s->told[i].image);
     engine_destroy(s->engine);
+    ranks_deinit(&s->ranks);
     net_destroy(s->net);
     dataset_close(s->train);
     dataset_close(s->val);

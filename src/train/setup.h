@@ -8,18 +8,27 @@
 #include "engine/engine.h"
 #include "net/net.h"
 #include "train/fingerprint.h"
+#include "train/ranks.h"
 #include "train/workers.h"
 
 #include <stdint.h>
 
+/** Unreadable images that rank 0 knows of. */
+typedef struct told_images {
+    int64_t *image, n;
+} told_images;
+
 typedef struct setup {
-    const config *config;       /* borrowed */
+    const config *config; /* borrowed */
+    rank_group ranks;
+    int row, own, own_n;        /* micro-batches of a step, and those of them that are this rank's (loader_options) */
     dataset *train, *val;       /* train is NULL for evaluation alone */
     fingerprint fingerprint[2]; /* of train and val; a training run's */
     loader *train_loader, *val_loader;
     net *net;
     engine *engine;
     precision precision;
+    told_images told[2];                             /* by this rank, of both loaders (news.h) */
     workers workers, val_workers;                    /* of the loaders, as they are now */
     int64_t train_batches, val_batches;              /* per epoch, limits applied */
     int64_t steps_per_epoch;                         /* optimizer steps */
@@ -29,12 +38,15 @@ typedef struct setup {
 } setup;
 
 int setup_resize(const config *c);
-/** With data.workers auto: the threads to begin with. */
+/** Micro-batches of a step, over all ranks. */
+int setup_row(const config *c, const comm *all);
+/** With data.workers auto: the threads to begin with; as for one rank. */
 loader_options setup_loader_options(const config *c, bool training);
 
-/** Opens datasets and loaders of a training run, then the net and the engine with initial weights.
+/** Opens datasets and loaders of a training run, of which this process is one of `all` ranks (NULL: alone), then the
+ * net and the engine with initial weights.
  *  @return 0 or the error of what could not be opened; setup_close is due in either case */
-int setup_open(setup *s, const config *c);
+int setup_open(setup *s, const config *c, comm *all);
 /** The validation side alone: dataset, loader, net and engine for `classes` classes. The folder's classes must be as
  * many. */
 int setup_open_evaluation(setup *s, const config *c, int classes);

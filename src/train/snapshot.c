@@ -13,7 +13,7 @@ typedef struct gathered {
     unsigned char *values; /* weights, statistics, counters, then momentum */
     size_t used;
     ckpt_item own[32], hyper[16];
-    text config, classes, bad_train, bad_val;
+    text config, bad_train, bad_val;
     int64_t batches_seen;
 } gathered;
 
@@ -101,6 +101,9 @@ static int gather_tensors(gathered *g, const setup *s, const train_state *t) {
         put_param(g, &g->c.momentum[g->c.momentum_n++], s, i, one);
     }
     g->c.param_n = n->param_n;
+    g->c.head_scale = t->schedule.head_scale;
+    for (int i = n->param_n; g->c.head_scale > 0 && i > 0 && n->param[i - 1].head; i--)
+        g->c.head_n++;
 done:
     free(one);
     return rc;
@@ -124,6 +127,12 @@ static void add_string(ckpt_item *list, int *n, const char *key, const char *val
     snprintf(i->key, sizeof i->key, "%s", key);
 }
 
+static void add_list(ckpt_item *list, int *n, const char *key, char **strings, int string_n) {
+    ckpt_item *i = &list[(*n)++];
+    *i = (ckpt_item){.kind = 'l', .i = string_n, .list = strings};
+    snprintf(i->key, sizeof i->key, "%s", key);
+}
+
 static int bad_list(text *out, loader *l, const dataset *d) {
     const bad_image *bad = NULL;
     int64_t n = loader_bad(&bad, l);
@@ -138,8 +147,6 @@ static int gather_own(gathered *g, setup *s, const train_state *t, const run_fol
     const config *c = s->config;
     ckpt_item *own = g->own;
     int *n = &g->c.own_n, rc = OK;
-    for (int i = 0; i < s->train->class_n; i++)
-        TRY(text_printf(&g->classes, "%s%s", i > 0 ? "\n" : "", s->train->class_name[i]));
     TRY(config_to_yaml(&g->config, c));
     TRY(bad_list(&g->bad_train, s->train_loader, s->train));
     TRY(bad_list(&g->bad_val, s->val_loader, s->val));
@@ -147,14 +154,13 @@ static int gather_own(gathered *g, setup *s, const train_state *t, const run_fol
     add_string(own, n, "arch", s->net->arch);
     add_int(own, n, "image_size", c->data.image_size);
     add_int(own, n, "resize_size", setup_resize(c));
-    add_string(own, n, "class_names", text_string(&g->classes));
     add_string(own, n, "train_fingerprint", fingerprint_value(&s->fingerprint[0]));
     add_string(own, n, "val_fingerprint", fingerprint_value(&s->fingerprint[1]));
     add_int(own, n, "train_images", s->train->image_n);
     add_int(own, n, "val_images", s->val->image_n);
     add_int(own, n, "seed", (int64_t)c->trainer.seed);
     add_int(own, n, "batch_size", c->data.batch_size);
-    add_int(own, n, "accumulate", c->trainer.accumulate);
+    add_int(own, n, "global_batch", (int64_t)c->data.batch_size * s->row);
     add_int(own, n, "shuffle", c->data.shuffle);
     add_int(own, n, "train_batches", s->train_batches);
     add_double(own, n, "train_loss_sum", t->train.loss_sum);
@@ -170,6 +176,7 @@ static int gather_own(gathered *g, setup *s, const train_state *t, const run_fol
     n = &g->c.hyper_n;
     add_string(g->hyper, n, "arch", s->net->arch);
     add_int(g->hyper, n, "num_classes", s->net->classes);
+    add_list(g->hyper, n, "class_names", s->train->class_name, s->train->class_n);
     add_int(g->hyper, n, "image_size", c->data.image_size);
     add_int(g->hyper, n, "batch_size", c->data.batch_size);
     add_double(g->hyper, n, "lr", s->base_lr);
@@ -219,7 +226,6 @@ done:
         free(g->c.state);
         free(g->c.momentum);
         text_deinit(&g->config);
-        text_deinit(&g->classes);
         text_deinit(&g->bad_train);
         text_deinit(&g->bad_val);
         free(g);

@@ -19,13 +19,6 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
 /** The class names that a checkpoint knows must be the dataset's. @return 0; E_DATA naming the first that differs */
 int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path);
 
-/** Weights and statistics alone (evaluation). Every tensor of the net must be there in its shape. */
-int snapshot_restore_weights(setup *s, const ckpt *c, const char *path);
-
-/** Starts from other weights (--init): as snapshot_restore_weights, but a head of another class count is left as
- *  initialised, with a warning. Names may have the prefix model. or module. */
-int snapshot_init_weights(setup *s, const ckpt *c, const char *path);
-
 /** version_N of the run that wrote it, or -1. */
 int snapshot_version(const ckpt *c);
 

@@ -3,7 +3,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "monitor/report.h"
+#include "train/share.h"
 #include "train/snapshot.h"
+#include "train/weights.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,7 +35,7 @@ static int load_init(train_run_state *r, const char *path) {
     ckpt *c = NULL;
     int rc = OK;
     TRY(ckpt_load(&c, path));
-    TRY(snapshot_init_weights(&r->setup, c, path));
+    TRY(weights_init(&r->setup, c, path));
     log_info("weights from %s", path);
 done:
     ckpt_free(c);
@@ -47,6 +49,8 @@ static int resume(train_run_state *r, const config *c) {
     if (r->resumed_from[0] == 0) {
         if (c->model.init[0] != 0)
             TRY(load_init(r, c->model.init));
+        else if (r->setup.net->frozen_layer_n > 0)
+            log_warn("model.freeze %s without --init: what is frozen stays as random as it begins", c->model.freeze);
         TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, ""));
         r->new_logs = true;
         goto done;
@@ -76,6 +80,8 @@ static void describe(const train_run_state *r) {
 }
 
 static int write_record(train_run_state *r) {
+    if (r->logbook.folder == NULL)
+        return OK;
     return run_record_write(&r->record, r->folder.logs, clock_seconds() - r->started, &r->state.best, r->summary->last);
 }
 
@@ -88,6 +94,8 @@ static int log_finding(train_run_state *r) {
     r->record.found_lr = true;
     r->record.suggestion = f->suggestion;
     snprintf(r->record.why, sizeof r->record.why, "%s", f->why);
+    if (r->logbook.folder == NULL)
+        goto done;
     TRY(logbook_lr_finder(&r->logbook, f));
     TRY(write_record(r));
     rc = report_finder(&png, r->folder.logs);
@@ -111,7 +119,7 @@ static int find_lr(train_run_state *r) {
     int rc = OK;
     log_info("LR finder  %d sweep%s of %d steps from %g to %g", c->lr_finder.repeats,
              c->lr_finder.repeats > 1 ? "s" : "", c->lr_finder.steps, c->lr_finder.min, c->lr_finder.max);
-    rc = lr_finder_run(&r->finding, &r->setup, r->progress, r->hooks->stop);
+    rc = lr_finder_run(&r->finding, &r->setup, r->progress);
     if (rc == E_STOPPED)
         logbook_event(&r->logbook, &r->state, "stop", "in the LR finder: nothing to save yet");
     TRY(rc);
@@ -158,8 +166,26 @@ static int log_beginning(train_run_state *r) {
     if (s->config->schedule.warmup_epochs > r->state.epoch)
         logbook_event(&r->logbook, &r->state, "lr", "warm-up from %.6g to %.6g in %d epochs",
                       s->base_lr * s->config->schedule.warmup_start, s->base_lr, s->config->schedule.warmup_epochs);
-    facts_of_run(&r->record.run, s, &r->memory); /* the LR is known now */
+    if (train_leads(r))
+        facts_of_run(&r->record.run, s, &r->memory); /* the LR is known now */
     TRY(write_record(r));
+done:
+    return rc;
+}
+
+/** The folder, on rank 0; every rank learns whether that went well. */
+static int open_folder(train_run_state *r, const config *c) {
+    int rc = train_leads(r) ? run_folder_open(&r->folder, c->trainer.out, c->model.arch) : OK;
+    return comm_agree(r->setup.ranks.comm, rc);
+}
+
+static int open_logs(train_run_state *r, const config *c) {
+    int rc = OK;
+    if (!train_leads(r))
+        return OK;
+    TRY(logbook_open(&r->logbook, &r->folder, c, r->state.global_step));
+    run_record_open(&r->record, r->folder.logs, &r->setup, &r->memory);
+    r->logbook.seconds_before = r->record.seconds_before;
 done:
     return rc;
 }
@@ -169,22 +195,24 @@ int train_start(train_run_state *r, train_summary *out, const config *c, const t
     *out = (train_summary){.best_loss = NAN};
     *r = (train_run_state){.hooks = h, .summary = out, .folder = {.lock_fd = -1}, .started = clock_seconds()};
     TRY(config_check(c));
-    TRY(setup_open(&r->setup, c));
-    TRY(run_folder_open(&r->folder, c->trainer.out, c->model.arch));
+    TRY(setup_open(&r->setup, c, h->comm));
+    r->setup.ranks.stop = h->stop;
+    r->setup.ranks.save = h->save;
+    TRY(open_folder(r, c));
     TRY(train_state_init(&r->state, c, r->setup.base_lr, r->setup.precision == PRECISION_16));
     TRY(setup_compile(&r->memory, &r->setup));
-    TRY(resume(r, c));
+    TRY(comm_agree(h->comm, train_leads(r) ? resume(r, c) : OK));
+    TRY(share_state(&r->setup, &r->state));
     if (r->state.epoch >= c->trainer.max_epochs) {
         log_info("all %lld epochs are done already: raise trainer.max_epochs to go on", (long long)r->state.epoch);
         goto done;
     }
-    TRY(logbook_open(&r->logbook, &r->folder, c, r->state.global_step));
-    run_record_open(&r->record, r->folder.logs, &r->setup, &r->memory);
-    r->logbook.seconds_before = r->record.seconds_before;
+    TRY(comm_agree(h->comm, open_logs(r, c)));
     TRY(mistakes_init(&r->wrong, c->monitor.report ? c->monitor.worst_images : 0));
-    TRY(progress_open(&r->progress, &h->progress));
+    TRY(progress_open(&r->progress, train_leads(r) ? &h->progress : &(progress_options){0}));
     TRY(log_beginning(r));
-    describe(r);
+    if (train_leads(r))
+        describe(r);
 done:
     return rc;
 }

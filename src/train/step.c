@@ -1,12 +1,18 @@
 #include "train/step.h"
 
 #include "base/status.h"
+#include "train/news.h"
 
-/** Micro-batches of the step that begins at batch `first`. */
+/** Micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const setup *s, int64_t first) {
     int64_t left = s->train_batches - first;
-    int k = s->config->trainer.accumulate;
-    return left < k ? (int)left : k;
+    return left < s->row ? (int)left : s->row;
+}
+
+/** Those of them that are this rank's. */
+static int own_micro_batches(const setup *s, int n) {
+    int own = n - s->own;
+    return own < 0 ? 0 : own < s->own_n ? own : s->own_n;
 }
 
 metrics step_metrics(const engine_result_data *r) {
@@ -18,8 +24,10 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
     int images = 0;
     for (int i = 0; i < micro_batches(s, t->batch_in_epoch); i++)
         images += setup_batch_images(s, t->batch_in_epoch + i);
-    int64_t step = t->batch_in_epoch / c->trainer.accumulate;
-    return (engine_hyper){.lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch),
+    int64_t step = t->batch_in_epoch / s->row;
+    double lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch);
+    return (engine_hyper){.lr = lr,
+                          .head_lr = lr * t->schedule.head_scale,
                           .momentum = c->optimizer.momentum,
                           .dampening = c->optimizer.dampening,
                           .weight_decay = c->optimizer.weight_decay,
@@ -28,7 +36,23 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
                           .clip_norm = c->trainer.clip_norm,
                           .loss_scale = scaler_scale(&t->scaler),
                           .label_smoothing = c->optimizer.label_smoothing,
-                          .images = images};
+                          .images = (double)images / comm_ranks(s->ranks.comm)};
+}
+
+/** The most that a rank has of them: the first has. */
+static int most_micro_batches(const setup *s, int n) {
+    int ranks = comm_ranks(s->ranks.comm), most = (s->row + ranks - 1) / ranks;
+    return n < most ? n : most;
+}
+
+/** With trainer.global_batch the first micro-batch of a step alone updates the running statistics, so that they do not
+ *  depend on how the others lie on ranks. Else rank 0's all do, as DDP has it. */
+static unsigned statistics_flag(const setup *s, int i) {
+    return s->config->trainer.global_batch > 0 && s->own + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
+}
+
+static int statistics_updates(const setup *s, int n) {
+    return s->config->trainer.global_batch > 0 ? 1 : most_micro_batches(s, n);
 }
 
 /** Load, forward, loss, backward of one micro-batch; after the last one the update. */
@@ -60,7 +84,12 @@ static int settle(step_result *out, setup *s, train_state *t) {
     engine_result_data r;
     int rc = OK;
     TRY(engine_take_result(&r, s->engine));
-    *out = (step_result){.metrics = step_metrics(&r),
+    metrics own = step_metrics(&r), all;
+    s->ranks.news = news_wait(s);
+    TRY(ranks_tell(&s->ranks, &own));
+    TRY(ranks_hear(&all, &s->ranks));
+    *out = (step_result){.metrics = all,
+                         .own_images = own.images,
                          .step = t->pending.step,
                          .lr = t->pending.lr,
                          .grad_norm = r.grad_norm,
@@ -93,19 +122,22 @@ static int hand_over_scaler(engine_hyper *h, const setup *s, const train_state *
 
 int train_step(step_result *out, setup *s, train_state *t, bool wait) {
     engine_hyper h = step_hyper(s, t);
-    int n = micro_batches(s, t->batch_in_epoch);
+    int n = micro_batches(s, t->batch_in_epoch), own = own_micro_batches(s, n);
     int rc = OK;
     TRY(hand_over_scaler(&h, s, t));
     TRY(engine_reset_result(s->engine));
     TRY(engine_set_hyper(s->engine, &h));
-    for (int i = 0; i < n; i++)
-        TRY(micro_batch(s, t, (i == 0 ? ENGINE_FIRST : 0u) | (i == n - 1 ? ENGINE_LAST : 0u)));
+    for (int i = own; i < most_micro_batches(s, n); i++)
+        TRY(engine_step_empty(s->engine, own == 0 && i == most_micro_batches(s, n) - 1 ? ENGINE_LAST : 0));
+    for (int i = 0; i < own; i++)
+        TRY(micro_batch(s, t,
+                        (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
     TRY(engine_post_result(s->engine));
     t->in_step = false;
     TRY(train_settle(out, s, t)); /* the step before */
     t->pending = (pending_step){.on = true, .step = t->global_step, .lr = h.lr};
     t->global_step++;
-    t->batches_seen += n;
+    t->batches_seen += statistics_updates(s, n);
     t->batch_in_epoch += n;
     if (wait || !t->momentum || !engine_runs_ahead(s->engine))
         TRY(settle(out, s, t));

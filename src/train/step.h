@@ -6,8 +6,9 @@
 #include "train/state.h"
 
 typedef struct step_result {
-    metrics metrics; /* of this step's images; none: no result has come */
-    int64_t step;    /* global_step before it */
+    metrics metrics; /* of this step's images, all ranks'; none: no result has come */
+    long long own_images;
+    int64_t step; /* global_step before it */
     double lr;
     double grad_norm; /* before clipping */
     double scale;     /* of the loss */

@@ -3,7 +3,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "train/evaluate.h"
+#include "train/news.h"
 #include "train/publish.h"
+#include "train/share.h"
 #include "train/snapshot.h"
 #include "train/start.h"
 
@@ -39,6 +41,7 @@ static int count_step(train_run_state *r, const step_result *step) {
     int rc = OK;
     if (!step->finite)
         TRY(not_finite(r, step));
+    r->own_images += step->own_images;
     r->summary->images += step->metrics.images;
 done:
     return rc;
@@ -58,7 +61,9 @@ static int save_last(train_run_state *r) {
     if (rc != OK)
         return rc;
     r->saving = true;
-    rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
+    if (train_leads(r))
+        rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
+    rc = comm_agree(r->setup.ranks.comm, rc);
     if (rc == OK)
         snprintf(r->summary->last, sizeof r->summary->last, "%s", r->folder.last);
     r->saving = rc != OK;
@@ -106,24 +111,23 @@ static void predict(train_run_state *r, epoch_clock *k) {
 
 /** Signals and limits, looked at before every step. @return E_STOPPED once saved; *done when a limit is reached */
 static int check_stop(train_run_state *r, bool *done) {
-    const train_hooks *h = r->hooks;
     const config *c = r->setup.config;
-    int rc = OK;
-    if (h->save != NULL && *h->save != 0) {
-        *h->save = 0;
+    int rc = OK, stop = 0;
+    if (ranks_save(&r->setup.ranks)) {
         TRY(save_last(r));
         log_info("saved %s at step %lld, as asked", r->folder.last, (long long)r->state.global_step);
         logbook_event(&r->logbook, &r->state, "saved", "%s, as asked", r->folder.last);
     }
-    if (h->stop != NULL && *h->stop != 0) {
+    stop = ranks_stop(&r->setup.ranks);
+    if (stop != 0) {
         TRY(save_last(r));
-        logbook_event(&r->logbook, &r->state, "stop", "by signal %d, saved %s", (int)*h->stop, r->folder.last);
-        rc = fail(E_STOPPED, "stopped by signal %d at step %lld; saved %s: go on with --resume auto", (int)*h->stop,
+        logbook_event(&r->logbook, &r->state, "stop", "by signal %d, saved %s", stop, r->folder.last);
+        rc = fail(E_STOPPED, "stopped by signal %d at step %lld; saved %s: go on with --resume auto", stop,
                   (long long)r->state.global_step, r->folder.last);
         goto done;
     }
     bool steps = c->trainer.max_steps >= 0 && r->state.global_step >= c->trainer.max_steps;
-    bool timed_out = c->trainer.max_time > 0 && clock_seconds() - r->started >= c->trainer.max_time;
+    bool timed_out = c->trainer.max_time > 0 && ranks_seconds(&r->setup.ranks) >= c->trainer.max_time;
     if (steps || timed_out) {
         const char *limit = steps ? "max_steps" : "max_time";
         log_info("trainer.%s is reached at step %lld", limit, (long long)r->state.global_step);
@@ -137,6 +141,7 @@ done:
 static int after_step(train_run_state *r, const step_result *step) {
     const config *c = r->setup.config;
     int rc = OK;
+    TRY(news_exchange(&r->setup));
     if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
         TRY(logbook_step(&r->logbook, &r->state, step));
         TRY(logbook_bad_images(&r->logbook, &r->setup, &r->state));
@@ -156,13 +161,13 @@ static bool needs_result(const train_run_state *r) {
     int64_t next = r->state.global_step + 1;
     return next % c->trainer.log_every_n_steps == 0 ||
            (c->checkpoint.every_n_steps > 0 && next % c->checkpoint.every_n_steps == 0) ||
-           r->state.batch_in_epoch + c->trainer.accumulate >= r->setup.train_batches;
+           r->state.batch_in_epoch + r->setup.row >= r->setup.train_batches;
 }
 
 static int one_step(train_run_state *r, epoch_clock *k) {
     step_result step;
     int64_t before = r->state.batch_in_epoch;
-    long long images = r->summary->images;
+    long long images = r->summary->images, own = r->own_images;
     bool wait = needs_result(r);
     int rc = OK;
     if (wait)
@@ -173,7 +178,7 @@ static int one_step(train_run_state *r, epoch_clock *k) {
     k->images += images;
     k->batches += r->state.batch_in_epoch - before;
     predict(r, k);
-    workers_count(&r->setup.workers, r->setup.train_loader, images);
+    workers_count(&r->setup.workers, r->setup.train_loader, r->own_images - own);
     progress_state shown = shown_state(r, k);
     progress_update(r->progress, &shown);
     TRY(after_step(r, &step));
@@ -215,12 +220,13 @@ done:
     return rc;
 }
 
-/** Saves the epoch's checkpoint when it is among the best, and last.ckpt; only then deletes what fell out. */
-static int save_epoch(train_run_state *r, double val_loss) {
+/** Saves the epoch's checkpoint when it is among the best. @param[out] evicted what fell out, "" nothing */
+static int save_best(char evicted[PATH_BYTES], train_run_state *r, double val_loss) {
     topk *best = &r->state.best;
-    char path[PATH_BYTES] = "", evicted[PATH_BYTES] = "";
+    char path[PATH_BYTES] = "";
     topk next = {0};
     int rc = OK;
+    evicted[0] = 0;
     if (best->k > 0 && r->state.val.images > 0 && topk_admits(best, val_loss)) {
         TRY(topk_init(&next, best->k));
         next.n = best->n;
@@ -235,12 +241,21 @@ static int save_epoch(train_run_state *r, double val_loss) {
         logbook_event(&r->logbook, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
                       path);
     }
+done:
+    topk_deinit(&next);
+    return rc;
+}
+
+/** On rank 0 that and last.ckpt; only then deletes what fell out. */
+static int save_epoch(train_run_state *r, double val_loss) {
+    char evicted[PATH_BYTES] = "";
+    int rc = OK;
+    TRY(comm_agree(r->setup.ranks.comm, train_leads(r) ? save_best(evicted, r, val_loss) : OK));
     if (r->setup.config->checkpoint.save_last)
         TRY(save_last(r));
     if (evicted[0] != 0)
         TRY(evict(r, evicted));
 done:
-    topk_deinit(&next);
     return rc;
 }
 
@@ -283,13 +298,16 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     TRY(log_distributions(r, k));
     r->judged = false;
     if (r->setup.val_batches > 0) {
-        rc = evaluate(&t->val, &r->wrong, &r->setup, r->progress, t->epoch, r->hooks->stop);
+        const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
+        TRY(share_statistics(&r->setup));
+        rc = evaluate(&t->val, &extras, &r->setup, r->progress, t->epoch);
         if (rc == E_STOPPED) {
             bool done = false;
             rc = check_stop(r, &done); /* saves: the resumed run validates first */
             goto done;
         }
         TRY(rc);
+        TRY(news_exchange(&r->setup));
         r->judged = true;
     }
     double val_loss = metrics_loss(&t->val);
@@ -299,14 +317,16 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     TRY(logbook_epoch(&r->logbook, t, lr, speed, waited));
     logbook_device(&r->logbook, t, true);
     TRY(logbook_bad_images(&r->logbook, &r->setup, t));
-    tell_epoch(r, lr, speed, waited);
+    if (train_leads(r))
+        tell_epoch(r, lr, speed, waited);
     r->summary->train = t->train;
     r->summary->val = t->val;
     t->epoch++;
     t->batch_in_epoch = 0;
     t->train = (metrics){0};
     t->epoch_done = false;
-    publish(r, "running", false);
+    if (train_leads(r))
+        publish(r, "running", false);
 done:
     return rc;
 }
@@ -357,6 +377,13 @@ static void rescue(train_run_state *r, int error) {
         fail(error, "%s (and the run could not be saved)", message);
 }
 
+/** The others cannot go on without this rank. What all agreed on they know. */
+static void tell_ranks(const train_run_state *r, int rc) {
+    comm *c = r->hooks->comm;
+    if (comm_ranks(c) > 1 && rc != E_STOPPED && rc != E_RANK && c->tell != NULL)
+        c->tell(c, status_message());
+}
+
 /** The first batch of a new run goes to TensorBoard, as a picture. */
 static void show_batch(void *context, const batch *b) {
     train_run_state *r = context;
@@ -370,12 +397,14 @@ int train_run(train_summary *out, const config *c, const train_hooks *h) {
     int rc = OK;
     TRY(train_start(&r, out, c, h));
     r.started_step = r.state.global_step;
-    if (r.state.global_step == 0) {
+    if (r.state.global_step == 0 && train_leads(&r)) {
         r.setup.on_batch = show_batch;
         r.setup.on_batch_context = &r;
     }
     TRY(run_epochs(&r));
 done:
+    if (rc != OK)
+        tell_ranks(&r, rc);
     if (rc != OK && r.logbook.folder != NULL)
         rescue(&r, rc);
     summarise(&r);

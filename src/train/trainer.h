@@ -3,6 +3,7 @@
 #define LINNET_TRAIN_TRAINER_H
 
 #include "config/config.h"
+#include "dist/comm.h"
 #include "monitor/progress.h"
 #include "train/folder.h"
 #include "train/lr_finder.h"
@@ -14,6 +15,7 @@ typedef struct train_hooks {
     progress_options progress;
     const volatile sig_atomic_t *stop; /* number of a signal that asks to save and end; 0: none yet. NULL: never */
     volatile sig_atomic_t *save;       /* set to ask for a save; the trainer clears it. NULL: never */
+    comm *comm;                        /* the ranks of the run, each of which calls; NULL: one. Borrowed */
 } train_hooks;
 
 typedef struct train_summary {

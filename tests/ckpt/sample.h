@@ -99,11 +99,15 @@ static inline ckpt *sample_make(void) {
     snprintf(c->last_path, sizeof c->last_path, "/runs/last.ckpt");
     c->best_value = 0.2;
     c->current_value = NAN;
-    c->hyper = calloc(4, sizeof *c->hyper);
+    c->hyper = calloc(6, sizeof *c->hyper);
     sample_item(&c->hyper[c->hyper_n++], "arch", 's', 0, 0, "resnet50");
     sample_item(&c->hyper[c->hyper_n++], "lr", 'd', 0, 0.1, NULL);
     sample_item(&c->hyper[c->hyper_n++], "batch_size", 'i', 32, 0, NULL);
     sample_item(&c->hyper[c->hyper_n++], "nesterov", 'b', 1, 0, NULL);
+    sample_item(&c->hyper[c->hyper_n], "class_names", 'l', 3, 0, NULL);
+    c->hyper[c->hyper_n].list = malloc(3 * sizeof(char *));
+    memcpy(c->hyper[c->hyper_n++].list, (char *[]){"caf\xc3\xa9", "", "two\nlines \xff"}, 3 * sizeof(char *));
+    sample_item(&c->hyper[c->hyper_n++], "none", 'l', 0, 0, NULL);
     static const int64_t integers[] = {0, 1, 255, 256, 65536, INT32_MAX, INT32_MIN, -1, INT64_MAX, INT64_MIN};
     static const double doubles[] = {0.0, -0.0, INFINITY, -INFINITY, 5e-324, 1.7976931348623157e308};
     c->own = calloc(32, sizeof *c->own);
@@ -141,6 +145,8 @@ static inline void assert_same_items(const ckpt_item *a, int a_n, const ckpt_ite
         assert_same_double(a[i].d, b[i].d);
         if (a[i].kind == 's')
             assert_string_equal(a[i].s, b[i].s);
+        for (int64_t k = 0; a[i].kind == 'l' && k < a[i].i; k++)
+            assert_string_equal(a[i].list[k], b[i].list[k]);
     }
 }
 

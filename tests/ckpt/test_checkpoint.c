@@ -354,6 +354,16 @@ static void test_legacy(void **state) {
     free(bytes);
 }
 
+/* The format before the legacy one: refused by its name, not as something unknown. */
+static void test_tar(void **state) {
+    (void)state;
+    static unsigned char tar[1024] = "sys_info";
+    ckpt *c = NULL;
+    memcpy(tar + 257, "ustar", 5);
+    assert_ok(file_write_atomic(path, tar, sizeof tar));
+    assert_fails(E_FORMAT, "torch.save's oldest format", ckpt_load(&c, path));
+}
+
 static void test_nested_state_dict(void **state) {
     (void)state;
     ckpt *c = golden("nested.pth");
@@ -378,6 +388,7 @@ int main(void) {
         cmocka_unit_test(test_lightning_middle),
         cmocka_unit_test(test_state_dict),
         cmocka_unit_test_setup_teardown(test_legacy, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tar, setup, teardown),
         cmocka_unit_test(test_nested_state_dict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

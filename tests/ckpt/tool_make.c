@@ -69,9 +69,12 @@ static void fill(ckpt *c, const char *schedule, bool end) {
 
 int main(int n, char **arguments) {
     static ckpt_tensor state[1000], momentum[1000];
-    static ckpt_item hyper[] = {{.key = "arch", .kind = 's', .s = "resnet18"}, {.key = "lr", .kind = 'd', .d = 0.1}};
+    static char *names[] = {"caf\xc3\xa9", "\xe2\x82\xac"};
+    static ckpt_item hyper[] = {{.key = "arch", .kind = 's', .s = "resnet18"},
+                                {.key = "lr", .kind = 'd', .d = 0.1},
+                                {.key = "class_names", .kind = 'l', .i = 2, .list = names}};
     static ckpt_kept kept[] = {{"caf\xc3\xa9 \xff.ckpt", 0.5}, {"worse.ckpt", 0.75}};
-    ckpt c = {.state = state, .momentum = momentum, .kept = kept, .kept_n = 2, .hyper = hyper, .hyper_n = 2};
+    ckpt c = {.state = state, .momentum = momentum, .kept = kept, .kept_n = 2, .hyper = hyper, .hyper_n = 3};
     char where[16], name[96], type[16];
     if (n != 4)
         return 2;
@@ -82,7 +85,11 @@ int main(int n, char **arguments) {
             return 2;
         ++*count;
     }
-    fill(&c, arguments[2], strcmp(arguments[3], "end") == 0);
+    fill(&c, arguments[2], strcmp(arguments[3], "middle") != 0);
+    if (strcmp(arguments[3], "head") == 0) {
+        c.head_n = 1;
+        c.head_scale = 4;
+    }
     snprintf(c.last_path, sizeof c.last_path, "last.ckpt");
     int rc = ckpt_save(arguments[1], &c);
     if (rc != 0)

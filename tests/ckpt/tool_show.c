@@ -24,6 +24,10 @@ static void show_items(const ckpt_item *items, int n) {
         switch (items[i].kind) {
         case 'd': printf("%.17g\n", items[i].d); break;
         case 's': printf("%s\n", items[i].s); break;
+        case 'l':
+            for (int64_t k = 0; k < items[i].i; k++)
+                printf("%s%c", items[i].list[k], k + 1 < items[i].i ? ',' : '\n');
+            break;
         default: printf("%lld\n", (long long)items[i].i); break;
         }
     }

@@ -25,7 +25,7 @@ refuse 1 'missing.yaml' "${train[@]}" --config missing.yaml
 printf 'data:\n  batch_size: many\n' >wrong.yaml
 refuse 2 'wrong.yaml:2' "${train[@]}" --config wrong.yaml
 refuse 1 'no.ckpt' eval no.ckpt --data data
-refuse 1 'one device' "${train[@]}" --devices 2
+refuse 2 'a run of 1 rank' "${train[@]}" --devices 2
 run 2 "$LINNET" eval
 run 2 "$LINNET"
 
@@ -45,7 +45,7 @@ last=run/checkpoints/resnet18/last.ckpt
 head -c 100000 $last >cut.ckpt
 refuse 1 'cut.ckpt' eval cut.ckpt --data data
 refuse 1 'cut.ckpt' "${train[@]}" --out other --resume cut.ckpt
-refuse 1 'another architecture' eval $last --data data --arch resnet34
+refuse 1 'does not fit resnet34: lacks layer1.2.conv1.weight' eval $last --data data --arch resnet34
 echo 'not a checkpoint' >text.ckpt
 refuse 1 'text.ckpt' info text.ckpt
 cp -r data renamed

@@ -20,6 +20,12 @@ grep -q '^"a,b.jpg",1,' out || die "the name is not quoted"
 [ "$(grep -c ',1,[a-z]*,[0-9],' out)" = 5 ] || die "not five images"
 awk -F, '/^"a,b/ { sum += $NF } END { exit !(sum > 0.9999 && sum < 1.0001) }' out || die "probabilities do not sum up to 1"
 
+# the names are the checkpoint's: they are there without the data
+run 0 "$LINNET" info $ckpt
+says out "class_names    checkerboard, circle, cross, "
+run 0 "$LINNET" info $ckpt --json
+says out '"class_names": ["checkerboard", "circle", "cross", '
+
 # the image's neighbours in a batch do not matter
 run 0 "$LINNET" predict $ckpt data/val/ring/0001.jpg --json
 grep -F ring/0001.jpg out >one

@@ -142,8 +142,8 @@ static loader_options fake_options(int batch_size, int workers, int ahead) {
                             .seed = SEED,
                             .shuffle = true,
                             .max_bad = 1,
-                            .rank = 0,
-                            .ranks = 1};
+                            .row = 1,
+                            .own_n = 1};
 }
 
 static uint32_t fake_draw(uint32_t epoch, int64_t place) {
@@ -180,11 +180,13 @@ static void check_image(const batch *b, int i, const dataset *d, int image, uint
 /** Runs an epoch from batch `first` and checks every image of it. @return batches delivered */
 static int check_epoch(loader *l, const dataset *d, const loader_options *o, uint32_t epoch, int64_t first) {
     int batches = 0;
-    int64_t group = (int64_t)o->batch_size * o->ranks;
     assert_ok(loader_start(l, epoch, first));
     for (int64_t number = first; number < loader_batches(l); number++) {
-        int64_t n = d->image_n - number * group < group ? d->image_n - number * group : group;
-        int64_t low = number * group + n * o->rank / o->ranks, high = number * group + n * (o->rank + 1) / o->ranks;
+        int64_t low = number * o->batch_size, high = low + o->batch_size, turn = (number - first) % o->row;
+        if (turn < o->own || turn >= o->own + o->own_n)
+            continue;
+        if (high > d->image_n)
+            high = d->image_n;
         batch *b = NULL;
         int at = 0;
         for (int64_t place = low; place < high; place++) {
@@ -195,10 +197,6 @@ static int check_epoch(loader *l, const dataset *d, const loader_options *o, uin
                 assert_ok(loader_next(&b, l));
             assert_non_null(b);
             check_image(b, at++, d, image, epoch, place);
-        }
-        if (b == NULL && o->transform.training) { /* a rank without a share of the last batch */
-            assert_ok(loader_next(&b, l));
-            assert_non_null(b);
         }
         if (b == NULL)
             continue;

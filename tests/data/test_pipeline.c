@@ -22,7 +22,8 @@ static loader_options options(bool training, int workers) {
                             .seed = SEED,
                             .shuffle = training,
                             .max_bad = 1,
-                            .ranks = 1};
+                            .row = 1,
+                            .own_n = 1};
 }
 
 static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_options *o, uint32_t epoch) {

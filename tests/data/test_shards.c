@@ -202,7 +202,8 @@ static loader_options sequential(int workers) {
                             .max_bad = 0,
                             .read_ahead = 2,
                             .buffer = 20,
-                            .ranks = 1};
+                            .row = 1,
+                            .own_n = 1};
 }
 
 /** What a loader delivers from batch `first` on, in order. @return images */

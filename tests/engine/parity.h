@@ -183,9 +183,12 @@ static inline batch parity_batch_open(int n, int h, int w) {
     return b;
 }
 
+static bool parity_winograd; /* of the engines opened from now on */
+
 static inline engine *parity_engine(const char *device, precision p, const net *n, bool plain) {
     engine_options o = engine_options_default();
     o.precision = p;
+    o.winograd = parity_winograd;
     engine *e;
     assert_ok(engine_create(&e, device, n, &o));
     parity_write_weights(e, n, plain);

@@ -1,5 +1,8 @@
 /* Gradient buckets, seen by a communicator that plays two ranks, the other of which has no gradient. */
+#include "base/file.h"
 #include "small_nets.h"
+
+#include <unistd.h>
 
 typedef struct call {
     const double *data;
@@ -19,11 +22,13 @@ typedef struct recorder {
 
 static const double poison = 12345;
 
-static int halve(comm *c, void *data, size_t n, size_t element_bytes, void *queue) {
+static int halve(comm *c, comm_call *asked) {
     recorder *r = c->state;
-    double *x = data, first = 0;
-    assert_int_equal(element_bytes, sizeof(double));
-    assert_null(queue);
+    double *x = asked->data, first = 0;
+    size_t n = asked->n;
+    assert_int_equal(asked->kind, COMM_MEAN);
+    assert_int_equal(asked->type, COMM_F64);
+    assert_null(asked->queue);
     assert_true(r->n < CALLS);
     if (r->n == r->fail_at)
         return fail(E_DEVICE, "the link is down");
@@ -34,6 +39,11 @@ static int halve(comm *c, void *data, size_t n, size_t element_bytes, void *queu
     r->call[r->n++] = (call){.data = x, .n = n, .first_layer_open = first == poison};
     for (size_t i = 0; i < n; i++)
         x[i] *= 0.5;
+    return 0;
+}
+
+static int is_there(comm *c, comm_call *asked) {
+    (void)c, (void)asked;
     return 0;
 }
 
@@ -49,7 +59,7 @@ static void fixture_open(fixture *f, net *n, size_t bucket_bytes, int side) {
     const engine_hyper h = {.loss_scale = 1, .images = 2};
     engine_options o = engine_options_default();
     *f = (fixture){.net = n, .r = {.net = n, .fail_at = -1}};
-    f->r.comm = (comm){.rank = 0, .ranks = 2, .state = &f->r, .all_reduce_mean = halve};
+    f->r.comm = (comm){.rank = 0, .ranks = 2, .state = &f->r, .start = halve, .wait = is_there};
     assert_ok(engine_create(&f->alone, "ref", n, &o));
     o.comm = &f->r.comm;
     o.bucket_bytes = bucket_bytes;
@@ -190,8 +200,60 @@ static void one_rank_and_failure(void **state) {
     fixture_close(&f);
 }
 
+/** A link that carries one bucket after the other, at a rate that needs LINK_SECONDS for all gradients. */
+#define LINK_SECONDS 0.2
+
+typedef struct slow_link {
+    double seconds_per_byte, free_at, waited;
+} slow_link;
+
+static int slow_start(comm *c, comm_call *asked) {
+    slow_link *l = c->state;
+    double now = clock_seconds(), begin = l->free_at > now ? l->free_at : now;
+    l->free_at = asked->seconds = begin + (double)(asked->n * sizeof(double)) * l->seconds_per_byte;
+    return 0;
+}
+
+static int slow_wait(comm *c, comm_call *asked) {
+    slow_link *l = c->state;
+    double left = asked->seconds - clock_seconds();
+    if (left <= 0)
+        return 0;
+    l->waited += left;
+    usleep((useconds_t)(1e6 * left));
+    return 0;
+}
+
+/** At least 70 % of the exchange is hidden behind backward. */
+static void overlap(void **state) {
+    (void)state;
+    net *n = NULL;
+    engine *e = NULL;
+    engine_plan *p = NULL;
+    batch b;
+    const engine_hyper h = {.loss_scale = 1, .images = 2};
+    engine_options o = engine_options_default();
+    assert_ok(net_create(&n, "resnet18", &(net_options){.classes = SMALL_CLASSES}));
+    slow_link link = {.seconds_per_byte = LINK_SECONDS / (double)(n->weight_n * sizeof(double))};
+    comm c = {.ranks = 2, .state = &link, .start = slow_start, .wait = slow_wait};
+    o.comm = &c;
+    o.bucket_bytes = 4 << 20;
+    assert_ok(engine_create(&e, "ref", n, &o));
+    assert_ok(engine_init_weights(e, 1));
+    assert_ok(engine_set_hyper(e, &h));
+    assert_ok(engine_compile(&p, e, 2, 32, 32, true));
+    small_batch(&b, 2, 32, 32, 1);
+    run_step(e, p, &b);
+    print_message("%.0f %% of the exchange is hidden\n", 100 * (1 - link.waited / LINK_SECONDS));
+    assert_true(link.waited < 0.3 * LINK_SECONDS);
+    batch_deinit(&b);
+    engine_destroy(e);
+    net_destroy(n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(small), cmocka_unit_test(table_order),
-                                       cmocka_unit_test(only_the_last), cmocka_unit_test(one_rank_and_failure)};
+                                       cmocka_unit_test(only_the_last), cmocka_unit_test(one_rank_and_failure),
+                                       cmocka_unit_test(overlap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,11 +9,17 @@ static void test_bf16_losses(void **state) {
     check_ten_losses("resnet50", PRECISION_BF16);
 }
 
+static void test_bf16_winograd_losses(void **state) {
+    parity_winograd = true;
+    test_bf16_losses(state);
+    parity_winograd = false;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resnet18_losses),    cmocka_unit_test(test_resnet50_losses),
-        cmocka_unit_test(test_bf16_losses),        cmocka_unit_test(test_resnet18_gradients),
-        cmocka_unit_test(test_resnet50_gradients),
+        cmocka_unit_test(test_bf16_losses),        cmocka_unit_test(test_bf16_winograd_losses),
+        cmocka_unit_test(test_resnet18_gradients), cmocka_unit_test(test_resnet50_gradients),
     };
     const char *reason = engine_unavailable("cpu");
     if (reason != NULL) {

@@ -131,13 +131,34 @@ class Ours(unittest.TestCase):
             self.assertEqual(loop["epoch_progress"]["current"],
                              {"ready": 2, "completed": 1, "started": 2, "processed": 2 if end else 1})
             self.assertEqual(len(file["lr_schedulers"]), 0 if schedule == "none" else 1)
-            self.assertEqual(file["hyper_parameters"], {"arch": "resnet18", "lr": 0.1})
+            self.assertEqual(file["hyper_parameters"], {"arch": "resnet18", "lr": 0.1, "class_names": ["café", "€"]})
             (key, best), = file["callbacks"].items()
             self.assertTrue(key.startswith("ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min'"))
             self.assertEqual(best["best_k_models"][os.fsdecode(b"caf\xc3\xa9 \xff.ckpt")], torch.tensor(0.5))
             self.assertEqual(best["kth_best_model_path"], "worse.ckpt")
             if schedule == "plateau":
                 self.assertEqual(file["lr_schedulers"][0]["best"], float("inf"))
+
+    def test_a_rate_of_its_own(self):
+        """The head's group: an optimizer and its schedule over two groups take the file."""
+        shapes = [(3, 2), (3,), (4, 3)]
+        rows = [(f"model.{i}", torch.float32, shape) for i, shape in enumerate(shapes)]
+        parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
+        for schedule in "step", "plateau":
+            make(self.path, rows, rows, schedule, "head")
+            file = load(self.path)
+            first, head = file["optimizer_states"][0]["param_groups"]
+            self.assertEqual((first["params"], head["params"]), ([0, 1], [2]))
+            self.assertEqual((head["lr"], head["initial_lr"]), (4 * first["lr"], 4 * first["initial_lr"]))
+            sgd = torch.optim.SGD([{"params": parameters[:2]}, {"params": parameters[2:]}], 1.0, momentum=0.9)
+            sgd.load_state_dict(file["optimizer_states"][0])
+            self.assertEqual([g["lr"] for g in sgd.param_groups], [first["lr"], head["lr"]])
+            torch.testing.assert_close(sgd.state[parameters[2]]["momentum_buffer"], pattern(torch.float32, shapes[2]))
+            kind = torch.optim.lr_scheduler.StepLR if schedule == "step" else torch.optim.lr_scheduler.ReduceLROnPlateau
+            scheduler = kind(sgd, 1) if schedule == "step" else kind(sgd)
+            scheduler.load_state_dict(file["lr_schedulers"][0])
+            rates = scheduler.base_lrs if schedule == "step" else scheduler.min_lrs
+            self.assertEqual(rates[1], 4 * rates[0])
 
     def test_only_what_weights_only_allows(self):
         make(self.path, [("model.w", torch.float32, (2,)), ("model.n", torch.int64, ())])

@@ -1,5 +1,6 @@
 """A real run's checkpoint in PyTorch: torch.load, torchvision's ResNet, torchvision's own transforms over the same folder
-give the loss and the accuracy that linnet reported, and `linnet predict`'s classes and probabilities."""
+give the loss and the accuracy that linnet reported, `linnet predict`'s classes and probabilities, and `linnet eval`'s tables, plain and with mirrored images."""
+import csv
 import json
 import os
 import subprocess
@@ -51,6 +52,53 @@ def compare_predictions(model, lines, files, classes):
             assert abs(top["probability"] - best.values[i].item()) < 1e-4, (line, expected)
 
 
+def read_csv(path):
+    with open(path, newline="") as file:
+        return list(csv.reader(file))
+
+
+def calibration_error(confidence, right):
+    """Guo et al. 2017, eq. 3, as its authors' code has it: 15 bins, open at the left."""
+    error, edges = 0.0, torch.linspace(0, 1, 16, dtype=torch.float64)
+    for low, high in zip(edges[:-1], edges[1:]):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            error += inside.double().mean() * (right[inside].double().mean() - confidence[inside].mean()).abs()
+    return float(error)
+
+
+def compare_eval(model, checkpoint, data, work, flip):
+    """`linnet eval` against the same sums over PyTorch's logits."""
+    images = torchvision.datasets.ImageFolder(data + "/val", TRANSFORM)
+    x, y = torch.stack([x for x, _ in images]), torch.tensor(images.targets)
+    with torch.no_grad():
+        logits = ((model(x) + model(x.flip(3))) / 2 if flip else model(x)).double()
+    confidence, predicted = logits.softmax(1).max(1)
+    top5 = logits.topk(5).indices.eq(y[:, None]).any(1)
+    confusion = torch.zeros(10, 10, dtype=torch.long).index_put_((y, predicted), torch.tensor(1), accumulate=True)
+    got = json.loads(linnet("eval", checkpoint, "--data", data, "--json", "--precision", "32-true", "--data.val_batch_size",
+                            "9", "--tables", work + "/tables", *(["--flip"] if flip else [])))
+    assert got["flip"] is flip and got["images"] == len(y)
+    assert abs(got["loss"] - torch.nn.functional.cross_entropy(logits, y).item()) < 1e-4
+    assert got["top1"] == (predicted == y).double().mean().item(), (got["top1"], predicted, y)
+    assert abs(got["top5"] - top5.double().mean().item()) < 1e-12
+    assert abs(got["calibration_error"] - calibration_error(confidence, predicted == y)) < 1e-4, got["calibration_error"]
+    rows = read_csv(work + "/tables/confusion.csv")
+    assert rows[0] == ["true"] + images.classes and [row[0] for row in rows[1:]] == images.classes
+    assert [[int(n) for n in row[1:]] for row in rows[1:]] == confusion.tolist()
+    table = read_csv(work + "/tables/classes.csv")[1:]
+    for i, (one, row) in enumerate(zip(got["classes"], table)):
+        of = y == i
+        assert one["class"] == row[0] == images.classes[i] and one["images"] == int(row[2]) == of.sum()
+        assert abs(one["top1"] - (predicted == y)[of].double().mean()) < 1e-12
+        assert abs(one["top5"] - top5[of].double().mean()) < 1e-12
+        others = confusion[i].clone()
+        others[i] = 0
+        assert one.get("confused_images", 0) == others.max() and int(row[6]) == others.max()
+    assert sum(int(row[2]) for row in read_csv(work + "/tables/calibration.csv")[1:]) == len(y)
+    assert Image.open(work + "/tables/confusion.png").width == 800
+
+
 def main():
     with tempfile.TemporaryDirectory() as work:
         data, out = work + "/data", work + "/run"
@@ -67,10 +115,12 @@ def main():
         loss, top1, classes = evaluate(model, data + "/val")
         assert abs(loss - run["loss"]) < 1e-4 * loss, (loss, run["loss"])
         assert top1 == run["top1"], (top1, run["top1"])
-        assert checkpoint["linnet"]["items"]["class_names"].split("\n") == classes
+        assert checkpoint["hyper_parameters"]["class_names"] == classes
         lines = linnet("predict", run["last"], data + "/val", "--json", "--precision", "32-true", "--data.val_batch_size", "7")
         files = sorted(os.path.join(f, name) for f, _, names in os.walk(data + "/val") for name in names)
         compare_predictions(model, [json.loads(line) for line in lines.splitlines()], files, classes)
+        for flip in False, True:
+            compare_eval(model, run["last"], data, work, flip)
         # an optimizer takes the momentum
         sgd = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
         sgd.load_state_dict(checkpoint["optimizer_states"][0])

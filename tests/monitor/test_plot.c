@@ -407,6 +407,34 @@ static void test_grid(void **state) {
     text_deinit(&png);
 }
 
+/* The diagonal is blue, other cells orange, nothing white; many classes share cells. */
+static void test_matrix(void **state) {
+    (void)state;
+    const double value[] = {1, 0, 0.25, 0.75};
+    const char *const name[] = {"one", "t\xFFwo"};
+    text png = {0};
+    assert_ok(plot_matrix(&png, "Confusion", value, name, 2));
+    picture p = decode(&png);
+    assert_int_equal(p.w, PLOT_WIDTH);
+    assert_true(count(&p, plot_palette(0), 0, 0, p.w, p.h) > 2000);  /* 100 % */
+    assert_int_equal(count(&p, plot_palette(1), 0, 0, p.w, p.h), 0); /* 25 % is paler */
+    assert_true(count_near(&p, 0xEAAE80, 0, 0, p.w, p.h) > 2000);
+    drop(&p);
+    enum { MANY = 2500 };
+    double *large = calloc((size_t)MANY * MANY, sizeof *large);
+    const char **names = calloc(MANY, sizeof *names);
+    large[(size_t)3 * MANY + 700] = 1;
+    png.n = 0;
+    assert_ok(plot_matrix(&png, "Confusion", large, names, MANY));
+    p = decode(&png);
+    assert_int_equal(count(&p, plot_palette(1), 0, 0, p.w, p.h), 1);
+    assert_true(p.w < 1400);
+    drop(&p);
+    text_deinit(&png);
+    free(large);
+    free(names);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_line),     cmocka_unit_test(test_gap),        cmocka_unit_test(test_single_point),
@@ -414,6 +442,7 @@ int main(void) {
         cmocka_unit_test(test_columns),  cmocka_unit_test(test_marks),      cmocka_unit_test(test_log_axes),
         cmocka_unit_test(test_far_away), cmocka_unit_test(test_text),       cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_legend),   cmocka_unit_test(test_same_again), cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_matrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

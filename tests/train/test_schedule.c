@@ -98,11 +98,27 @@ static void unknown_name_is_refused(void **state) {
     assert_fails(E_OPTION, "exponential", schedule_init(&s, &c, 0.1));
 }
 
+static void head_has_its_own_rate(void **state) {
+    (void)state;
+    schedule s;
+    config *c = recipe("step");
+    assert_ok(schedule_init(&s, c, 0.1));
+    assert_true(s.head_scale == 0); /* none */
+    c->optimizer.head_lr = 0.5;
+    assert_ok(schedule_init(&s, c, 0.1));
+    assert_near(s.head_scale, 5, 1e-12);
+    schedule_end_epoch(&s, 29, 1);
+    assert_near(s.head_scale, 5, 1e-12); /* cuts are both rates' */
+    assert_ok(schedule_init(&s, c, 0));  /* the LR finder comes first, with one rate for all */
+    assert_true(s.head_scale == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(step_decays_every_30_epochs), cmocka_unit_test(cosine_equals_torch),
         cmocka_unit_test(plateau_equals_torch),        cmocka_unit_test(recipe_plateau_cuts_on_the_11th_bad_epoch),
         cmocka_unit_test(warm_up_goes_by_the_step),    cmocka_unit_test(unknown_name_is_refused),
+        cmocka_unit_test(head_has_its_own_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,7 +97,8 @@ static void a_loader_follows(void **state) {
                         .batch_size = 2,
                         .workers = 1,
                         .ahead = 3,
-                        .ranks = 1};
+                        .row = 1,
+                        .own_n = 1};
     workers w = workers_init("loader", -1, 3), fixed = workers_init("loader", 2, 3);
     assert_ok(loader_open(&l, d, &o));
     int before = threads();

@@ -15,6 +15,8 @@
 #include "engine/cpu/product.h"
 #include "engine/cpu/taps.h"
 #include "engine/cpu/weight_parts.h"
+#include "engine/cpu/winograd.h"
+#include "engine/cpu/winograd_dw.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +26,15 @@ typedef struct conv_node {
     weight_copy *copy;                   /* borrowed from the device: as forward wants the weights */
     onednn_reorder *pack;                /* weights as data wants them; NULL: as forward does */
     onednn_reorder *unpack, *unpack_add;
-    weight_parts *parts;              /* instead of weights */
-    product_plan own_product;         /* instead of weights and unpack */
-    taps_plan own_taps;               /* or this */
-    onednn_op *product, *product_add; /* or these */
-    size_t dy_bytes;                  /* scratch before all else: dy as bf16, or the sum of two dy */
-    size_t dw_bytes;                  /* then dw as oneDNN lays it, then oneDNN's own scratch */
-    size_t pack_bytes;                /* in their place, later: the packed weights, then oneDNN's own scratch */
+    winograd_plan own_forward, own_data; /* instead of forward and data, and their copies of the weights */
+    winograd_dw_plan own_weights;        /* and instead of weights and unpack */
+    weight_parts *parts;                 /* instead of weights */
+    product_plan own_product;            /* instead of weights and unpack */
+    taps_plan own_taps;                  /* or this */
+    onednn_op *product, *product_add;    /* or these */
+    size_t dy_bytes;                     /* scratch before all else: dy as bf16, or the sum of two dy */
+    size_t dw_bytes;                     /* then dw as oneDNN lays it, then oneDNN's own scratch */
+    size_t pack_bytes;                   /* in their place, later: the packed weights, then oneDNN's own scratch */
 } conv_node;
 
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
@@ -75,6 +79,10 @@ static bool plan_own_weights(const cpu_device *d, conv_node *n, const device_lay
 
 static int plan_weights(cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
     int rc = OK;
+    if (n->own_forward.kernels != NULL) {
+        n->own_weights = winograd_dw_planned(d->kernels, d->threads, &n->own_forward.shape, d->bf16);
+        return OK;
+    }
     if (is_product(c) && c->stride > 1)
         n->dw_bytes = memory_round(tensor_count(thin_shape(l)) * element_bytes(c->x_type));
     if (plan_own_weights(d, n, l, c))
@@ -107,7 +115,9 @@ done:
 static int plan_backward(cpu_device *d, conv_node *n, const device_layer *l, onednn_conv c) {
     int rc = OK;
     c.y_type = c.x_type; /* dy is converted where y is wider than x */
-    if (l->dx_needed) {
+    if (l->dx_needed && n->own_forward.kernels != NULL) {
+        n->own_data = winograd_planned(d->kernels, d->threads, &n->own_forward.shape, d->bf16, true);
+    } else if (l->dx_needed) {
         TRY(onednn_op_create(&n->data, d->onednn, &c, ONEDNN_BACKWARD_DATA));
         TRY(plan_pack(d, n, onednn_op_layout(n->data)));
     }
@@ -123,20 +133,37 @@ static size_t backward_scratch(const conv_node *n) {
     size_t weights = largest(reorder_scratch(n->unpack), reorder_scratch(n->unpack_add));
     weights = largest(weights, largest(op_scratch(n->product), op_scratch(n->product_add)));
     weights = largest(weights, n->own_product.kernels != NULL ? product_plan_scratch(&n->own_product) : 0);
+    weights = largest(weights, winograd_dw_scratch(&n->own_weights));
     weights = largest(weights, n->own_taps.kernels != NULL ? taps_plan_scratch(&n->own_taps) : 0);
     weights = largest(weights, n->parts != NULL ? weight_parts_scratch(n->parts) : op_scratch(n->weights));
     weights += n->dw_bytes;
     size_t data = n->pack_bytes + largest(reorder_scratch(n->pack), op_scratch(n->data));
+    data = largest(data, winograd_scratch(&n->own_data));
     return n->dy_bytes + largest(weights, data);
+}
+
+static int plan_forward(cpu_device *d, conv_node *n, device_layer *l, const onednn_conv *c) {
+    conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
+    int rc = OK;
+    bool exact = !d->bf16; /* as the plain sum is, but for a bit or two */
+    if (c->groups == 1 && (exact || (d->options.winograd && !onednn_has_amx())) &&
+        winograd_suits(d->kernels, &s, d->bf16)) {
+        n->own_forward = winograd_planned(d->kernels, d->threads, &s, d->bf16, false);
+        l->scratch_bytes = winograd_scratch(&n->own_forward);
+        return OK;
+    }
+    TRY(onednn_op_create(&n->forward, d->onednn, c, ONEDNN_FORWARD));
+    TRY(copies_find(&n->copy, &d->copies, d->onednn, l->layer->weight, onednn_op_layout(n->forward)));
+    l->scratch_bytes = onednn_op_scratch(n->forward);
+done:
+    return rc;
 }
 
 static int plan(cpu_device *d, device_layer *l, onednn_conv c) {
     int rc = OK;
     conv_node *n = NULL;
     TRY(memory_zeroed(&n, 1, sizeof *n));
-    TRY(onednn_op_create(&n->forward, d->onednn, &c, ONEDNN_FORWARD));
-    TRY(copies_find(&n->copy, &d->copies, d->onednn, l->layer->weight, onednn_op_layout(n->forward)));
-    l->scratch_bytes = onednn_op_scratch(n->forward);
+    TRY(plan_forward(d, n, l, &c));
     if (l->training) {
         TRY(plan_backward(d, n, l, c));
         if (l->dy_n > 1 || c.y_type != c.x_type)
@@ -191,6 +218,10 @@ int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, con
     (void)device;
     conv_node *n = l->node;
     int rc = OK;
+    if (n->own_forward.kernels != NULL) {
+        winograd_run(&n->own_forward, b->y, b->x, p->weight, b->scratch);
+        return OK;
+    }
     TRY(copy_renew(n->copy, p->weight, p->version));
     TRY(onednn_op_run(n->forward, (void *)b->x, n->copy->memory, b->y, b->scratch));
 done:
@@ -253,6 +284,10 @@ static int weights_backward(const cpu_device *d, const device_layer *l, const de
     int rc = OK;
     if (n->product != NULL || n->own_product.kernels != NULL)
         return product_backward(d, l, b, dy, p, work);
+    if (n->own_weights.kernels != NULL) {
+        winograd_dw_run(&n->own_weights, p->dweight, dy, b->x, p->accumulate, scratch);
+        return OK;
+    }
     if (n->own_taps.kernels != NULL) {
         taps_run(&n->own_taps, p->dweight, dy, b->x, p->accumulate, scratch);
         return OK;
@@ -272,6 +307,10 @@ static int data_backward(const device_layer *l, const device_buffers *b, void *d
     const conv_node *n = l->node;
     unsigned char *scratch = work + n->pack_bytes;
     int rc = OK;
+    if (n->own_data.kernels != NULL) {
+        winograd_run(&n->own_data, b->dx, dy, p->weight, work);
+        return OK;
+    }
     if (n->pack != NULL)
         TRY(onednn_reorder_run(n->pack, p->weight, work, scratch));
     else
@@ -291,7 +330,7 @@ static int backward(const cpu_device *d, const device_layer *l, const device_buf
     TRY(weights_backward(d, l, b, dy, p, work));
     if (p->weights_seconds != NULL)
         *p->weights_seconds += clock_seconds() - start;
-    if (n->data != NULL)
+    if (l->dx_needed)
         TRY(data_backward(l, b, dy, p, work));
 done:
     return rc;

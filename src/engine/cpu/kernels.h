@@ -70,6 +70,46 @@ typedef struct taps_part {
 
 enum { PRODUCT_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
 
+/** Panels [begin, end) of out_c, winograd_panel channels each, of the transformed weights. */
+typedef struct winograd_weights_part {
+    void *v;        /* winograd_weights_bytes */
+    const float *w; /* (out_c, in_c, 3, 3), for a gradient (in_c, out_c, 3, 3) and turned around */
+    int in_c, out_c;
+    size_t begin, end;
+    bool gradient, bf16;
+} winograd_weights_part;
+
+/** Tiles [begin, end) of 2x2 places of y, counted along rows of tiles, image after image. */
+typedef struct winograd_part {
+    const conv_shape *shape; /* kernel 3, stride 1, pad 1; channels whole multiples of 32 */
+    void *y;                 /* F32 or BF16, as x */
+    const void *x, *v;
+    size_t begin, end;
+    bool bf16;
+} winograd_part;
+
+/** The sums of the transformed weight gradient, over words [begin, end): tiles of x and dy, in bf16 of two images. */
+typedef struct winograd_dw_part {
+    const conv_shape *shape; /* as above */
+    float *sums;             /* (16, y.c, x.c), from the first of k channels on */
+    const void *dy, *x;      /* F32 or BF16; dy from the first of k channels on */
+    int k;                   /* a multiple of 16 */
+    size_t begin, end;
+    bool bf16;
+} winograd_dw_part;
+
+/** dw of channels [begin, end) of y from the sums. */
+typedef struct winograd_dw_sums {
+    float *dw; /* (y.c, x.c, 3, 3), = or += (add) */
+    const float *sums;
+    int parts; /* sums that follow each other, to be added up */
+    int k, c;
+    size_t begin, end;
+    bool add;
+} winograd_dw_sums;
+
+enum { WINOGRAD_BLOCK = 32 /* tiles at a time */, WINOGRAD_GROUP = 8 };
+
 typedef struct kernels {
     const char *name;
 
@@ -105,6 +145,17 @@ typedef struct kernels {
     /** NULL with product. scratch: taps_scratch(shape, k) bytes, 64-byte aligned. */
     void (*taps)(const taps_part *t, void *scratch);
     size_t (*taps_scratch)(const conv_shape *s, int k);
+    /** NULL: this instruction set is better off without; bf16 only where `product` is. scratch: winograd_scratch bytes,
+     * 64-byte aligned. */
+    void (*winograd)(const winograd_part *t, void *scratch);
+    size_t (*winograd_scratch)(const conv_shape *s, bool bf16);
+    void (*winograd_weights)(const winograd_weights_part *t);
+    size_t (*winograd_weights_bytes)(const conv_shape *s, bool bf16);
+    int winograd_panel;
+    /** NULL with winograd. scratch: winograd_dw_scratch bytes, 64-byte aligned. */
+    void (*winograd_dw)(const winograd_dw_part *t, void *scratch);
+    size_t (*winograd_dw_scratch)(const conv_shape *s, int k);
+    void (*winograd_dw_back)(const winograd_dw_sums *t);
 
     /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);

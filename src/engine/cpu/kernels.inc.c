@@ -11,6 +11,8 @@
 
 #include "engine/cpu/product.inc.c"
 #include "engine/cpu/taps.inc.c"
+#include "engine/cpu/winograd.inc.c"
+#include "engine/cpu/winograd_dw.inc.c"
 
 const kernels KERNELS = {
     .name = KERNELS_NAME,
@@ -29,6 +31,16 @@ const kernels KERNELS = {
     .product_scratch = product_scratch,
     .taps = taps,
     .taps_scratch = taps_scratch,
+#endif
+#if LANES == 16 || defined(__AVX2__)
+    .winograd = winograd,
+    .winograd_scratch = winograd_scratch,
+    .winograd_weights = winograd_weights,
+    .winograd_weights_bytes = winograd_weights_bytes,
+    .winograd_panel = WINO_WIDE,
+    .winograd_dw = winograd_dw,
+    .winograd_dw_scratch = winograd_dw_scratch,
+    .winograd_dw_back = winograd_dw_back,
 #endif
     .unscale = unscale,
     .update = update,

@@ -24,7 +24,7 @@ typedef struct update_call {
 static void unscale_task(void *context, size_t begin, size_t end) {
     const update_call *t = context;
     for (size_t i = begin; i < end; i++) {
-        size_t first = i * CHUNK, n = t->arenas->n - first < CHUNK ? t->arenas->n - first : CHUNK;
+        size_t first = t->arenas->frozen + i * CHUNK, left = t->arenas->n - first, n = left < CHUNK ? left : CHUNK;
         t->sum[i] = t->device->kernels->unscale((float *)t->arenas->gradient + first, t->factor, n);
     }
 }
@@ -32,7 +32,7 @@ static void unscale_task(void *context, size_t begin, size_t end) {
 int cpu_unscale(void *device, const device_arenas *a) {
     cpu_device *d = device;
     int rc = OK;
-    size_t chunk_n = (a->n + CHUNK - 1) / CHUNK;
+    size_t chunk_n = (a->n - a->frozen + CHUNK - 1) / CHUNK;
     if (chunk_n > d->chunk_n) {
         TRY(memory_resize(&d->chunk_sum, chunk_n, sizeof *d->chunk_sum));
         d->chunk_n = chunk_n;
@@ -70,7 +70,7 @@ int cpu_update(void *device, const device_arenas *a) {
                       .decay = t.range->decays ? (float)h->weight_decay : 0,
                       .momentum = (float)h->momentum,
                       .keep = (float)(1 - h->dampening),
-                      .lr = (float)h->lr,
+                      .lr = (float)(t.range->head && h->head_lr > 0 ? h->head_lr : h->lr),
                       .nesterov = h->nesterov,
                       .first = h->first_step};
         size_t n = t.range->end - t.range->begin;

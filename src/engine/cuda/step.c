@@ -13,6 +13,7 @@ int cuda_set_hyper(void *device, const engine_hyper *h) {
     const cuda_device *d = device;
     hyper_args a = {.state = d->state,
                     .hyper = {.lr = h->lr,
+                              .head_lr = h->head_lr > 0 ? h->head_lr : h->lr,
                               .momentum = h->momentum,
                               .dampening = h->dampening,
                               .weight_decay = h->weight_decay,
@@ -110,7 +111,8 @@ static int upload_ranges(cuda_device *d, const device_arenas *a) {
     int rc = OK;
     TRY(memory_zeroed(&range, (size_t)a->range_n, sizeof *range));
     for (int i = 0; i < a->range_n; i++)
-        range[i] = (cuda_range){.end = a->range[i].end, .decays = a->range[i].decays};
+        range[i] =
+            (cuda_range){.end = a->range[i].end - a->frozen, .decays = a->range[i].decays, .head = a->range[i].head};
     TRY(gpu_allocate((void **)&d->range, d, bytes));
     TRY(DRIVER(d->driver, "writing GPU memory", copy_up, (CUdeviceptr)(uintptr_t)d->range, range, bytes, d->stream));
     TRY(gpu_wait(d));
@@ -149,6 +151,19 @@ static update_args args_of(const cuda_device *d, const device_arenas *a) {
                          .fp16 = d->options.precision == PRECISION_16};
 }
 
+/** Of what trains. */
+static update_args trained(const cuda_device *d, const device_arenas *a) {
+    update_args u = args_of(d, a);
+    u.weight += a->frozen;
+    u.gradient += a->frozen;
+    u.momentum += a->frozen;
+    if (u.copy != NULL)
+        u.copy = (unsigned char *)u.copy + a->frozen * element_bytes(d->type);
+    u.n = a->n - a->frozen;
+    u.blocks = (int)blocks_for(u.n);
+    return u;
+}
+
 int cuda_before_step(void *device, const device_arenas *a, uint64_t written) {
     cuda_device *d = device;
     int rc = OK;
@@ -165,7 +180,7 @@ done:
 
 int cuda_unscale(void *device, const device_arenas *a) {
     const cuda_device *d = device;
-    update_args u = args_of(d, a);
+    update_args u = trained(d, a);
     int rc = OK;
     TRY(gpu_launch(d, KERNEL_unscale, (launch_shape){(unsigned)u.blocks, 1, 256, 1}, &u));
     TRY(gpu_launch(d, KERNEL_gradient_norm, one_block, &u));
@@ -175,9 +190,9 @@ done:
 
 int cuda_update(void *device, const device_arenas *a) {
     const cuda_device *d = device;
-    update_args u = args_of(d, a);
+    update_args u = trained(d, a);
     int rc = OK;
-    TRY(gpu_launch(d, kernel_for(KERNEL_update, d->type), launch_threads((a->n + UPDATE_PIECES - 1) / UPDATE_PIECES),
+    TRY(gpu_launch(d, kernel_for(KERNEL_update, d->type), launch_threads((u.n + UPDATE_PIECES - 1) / UPDATE_PIECES),
                    &u));
     TRY(gpu_launch(d, KERNEL_scaler, one_thread, &u));
 done:

@@ -9,7 +9,9 @@
  *     dx = gamma / sqrt(var + eps) * (g - dbeta / m - xhat * dgamma / m)
  *
  * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+#include "base/status.h"
 #include "engine/ref/ref.h"
+#include "engine/sync_bn.h"
 
 #include <math.h>
 
@@ -27,9 +29,11 @@ static kept kept_of(const device_layer *l, void *memory) {
 }
 
 int ref_bn_plan(void *device, device_layer *l) {
-    (void)device;
+    const ref_device *d = device;
     l->saved_bytes = 2 * (size_t)l->x.c * sizeof(double) + (l->layer->relu ? tensor_count(l->x) : 0);
     l->scratch_bytes = 2 * (size_t)l->x.c * sizeof(double);
+    if (l->training && sync_bn_on(&d->options))
+        l->scratch_bytes += sync_bn_work(l->x.c) * sizeof(double);
     return 0;
 }
 
@@ -49,10 +53,10 @@ static void batch_statistics(double *mean, double *var, const double *x, size_t 
         var[k] /= (double)m;
 }
 
-static void run_statistics(const device_params *p, const double *mean, const double *var, size_t m, size_t c) {
+static void run_statistics(const device_params *p, const double *mean, const double *var, double m, size_t c) {
     double *running_mean = p->running_mean, *running_var = p->running_var;
     for (size_t k = 0; k < c; k++) {
-        double unbiased = var[k] * (double)m / (double)(m - 1);
+        double unbiased = var[k] * m / (m - 1);
         running_mean[k] = (1 - momentum) * running_mean[k] + momentum * mean[k];
         running_var[k] = (1 - momentum) * running_var[k] + momentum * unbiased;
     }
@@ -78,21 +82,26 @@ static void apply(const device_layer *l, const device_buffers *b, const device_p
 }
 
 int ref_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)device;
+    const ref_device *d = device;
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
     const double *mean = p->running_mean, *var = p->running_var;
     kept s = kept_of(l, b->saved);
+    int rc = OK;
     if (l->training) {
-        double *batch_var = b->scratch;
+        double *batch_var = b->scratch, rows = (double)m;
         batch_statistics(s.mean, batch_var, b->x, m, c);
-        run_statistics(p, s.mean, batch_var, m, c);
+        if (sync_bn_on(&d->options))
+            TRY(sync_bn_statistics(d->options.comm, s.mean, batch_var, &rows, l->x.c, batch_var + 2 * c));
+        if (!p->keep_statistics)
+            run_statistics(p, s.mean, batch_var, rows, c);
         mean = s.mean;
         var = batch_var;
     }
     for (size_t k = 0; k < c; k++)
         s.inverse[k] = 1 / sqrt(var[k] + epsilon);
     apply(l, b, p, mean);
-    return 0;
+done:
+    return rc;
 }
 
 int ref_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
@@ -102,12 +111,14 @@ int ref_bn_recompute(void *device, device_layer *l, const device_buffers *b, con
 }
 
 int ref_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)device;
+    const ref_device *d = device;
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
     const double *x = b->x, *gamma = p->weight;
     double *dx = b->dx, *dresidual = b->dresidual, *dgamma = p->dweight, *dbeta = p->dbias;
     double *sum = b->scratch, *sum_xhat = sum + c;
+    double rows = (double)m;
     kept s = kept_of(l, b->saved);
+    int rc = OK;
     for (size_t k = 0; k < 2 * c; k++)
         sum[k] = 0;
     for (size_t i = 0; i < m * c; i += c)
@@ -120,6 +131,11 @@ int ref_bn_backward(void *device, device_layer *l, const device_buffers *b, cons
         dbeta[k] = (p->accumulate ? dbeta[k] : 0) + sum[k];
         dgamma[k] = (p->accumulate ? dgamma[k] : 0) + sum_xhat[k];
     }
+    if (sync_bn_on(&d->options)) {
+        sum[2 * c] = rows;
+        TRY(sync_bn_sums(d->options.comm, sum, l->x.c));
+        rows = sum[2 * c];
+    }
     for (size_t i = 0; i < m * c; i += c)
         for (size_t k = 0; k < c; k++) {
             double g = !l->layer->relu || s.open[i + k] ? ref_dy(l, b, i + k) : 0; /* before dy's memory changes */
@@ -127,7 +143,8 @@ int ref_bn_backward(void *device, device_layer *l, const device_buffers *b, cons
             if (dresidual != NULL)
                 dresidual[i + k] = g;
             if (dx != NULL)
-                dx[i + k] = gamma[k] * s.inverse[k] * (g - sum[k] / (double)m - xhat * sum_xhat[k] / (double)m);
+                dx[i + k] = gamma[k] * s.inverse[k] * (g - sum[k] / rows - xhat * sum_xhat[k] / rows);
         }
-    return 0;
+done:
+    return rc;
 }

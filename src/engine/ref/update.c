@@ -16,7 +16,7 @@ int ref_unscale(void *device, const device_arenas *a) {
     ref_device *d = device;
     double *g = a->gradient, sum = 0, most = d->options.precision == PRECISION_16 ? FP16_MAX : INFINITY;
     bool finite = true;
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = a->frozen; i < a->n; i++) {
         if (fabs(g[i]) > most)
             g[i] = copysign(INFINITY, g[i]);
         g[i] /= d->hyper.loss_scale;
@@ -40,13 +40,14 @@ int ref_update(void *device, const device_arenas *a) {
         clip = fmin(1, h->clip_norm / (d->result.grad_norm + 1e-6));
     for (int r = 0; r < a->range_n; r++) {
         double decay = a->range[r].decays ? h->weight_decay : 0;
+        double lr = a->range[r].head && h->head_lr > 0 ? h->head_lr : h->lr;
         for (size_t i = a->range[r].begin; i < a->range[r].end; i++) {
             double g = gradient[i] * clip + decay * p[i], step = g;
             if (h->momentum != 0) {
                 buf[i] = h->first_step ? g : h->momentum * buf[i] + (1 - h->dampening) * g;
                 step = h->nesterov ? g + h->momentum * buf[i] : buf[i];
             }
-            p[i] -= h->lr * step;
+            p[i] -= lr * step;
         }
     }
     return 0;

@@ -41,10 +41,11 @@
 
 /** What a step reads, on the GPU. */
 typedef struct cuda_hyper {
-    double lr, momentum, dampening, weight_decay, clip_norm;
+    double lr, head_lr, momentum, dampening, weight_decay, clip_norm;
     double loss_scale; /* 0: the scaler's */
     double label_smoothing;
-    int nesterov, first_step, images;
+    double images;
+    int nesterov, first_step;
 } cuda_hyper;
 
 /** The loss scaler (GradScaler's state machine), decided on the GPU. */
@@ -150,10 +151,10 @@ typedef struct loss_args {
     int n, classes;
 } loss_args;
 
-/** A range of the arenas whose elements decay or not. */
+/** A range of what trains whose elements decay or not, and whose rate is the classifier's or not. */
 typedef struct cuda_range {
     size_t end;
-    int decays;
+    int decays, head;
 } cuda_range;
 
 typedef struct update_args {
@@ -163,7 +164,7 @@ typedef struct update_args {
     const cuda_range *range;
     double *part;  /* (blocks) sums of squares */
     int *overflow; /* (blocks) whether a gradient was not finite */
-    size_t n;
+    size_t n;      /* of unscale and update: from the first that trains on */
     int range_n, blocks;
     int fp16; /* a scaled gradient beyond fp16's range is infinite */
 } update_args;

@@ -81,7 +81,7 @@ static __device__ int range_of(const update_args &a, size_t i) {
 }
 
 struct update_factors {
-    float lr, momentum, fresh, decay, clip;
+    float lr, head_lr, momentum, fresh, decay, clip;
     bool nesterov, first;
 };
 
@@ -90,6 +90,7 @@ static __device__ update_factors factors_of(const cuda_state *s) {
     double clip = h->clip_norm > 0 ? h->clip_norm / (s->result.grad_norm + 1e-6) : 1;
     update_factors f;
     f.lr = (float)h->lr;
+    f.head_lr = (float)h->head_lr;
     f.momentum = (float)h->momentum;
     f.fresh = (float)(1 - h->dampening);
     f.decay = (float)h->weight_decay;
@@ -100,13 +101,13 @@ static __device__ update_factors factors_of(const cuda_state *s) {
 }
 
 /** The new weight; *buf: the momentum, old and new. */
-static __device__ __forceinline__ float sgd(float p, float *buf, float gradient, const update_factors &f, bool decays) {
-    float g = gradient * f.clip + (decays ? f.decay * p : 0), step = g;
+static __device__ __forceinline__ float sgd(float p, float *buf, float gradient, const update_factors &f, cuda_range r) {
+    float g = gradient * f.clip + (r.decays ? f.decay * p : 0), step = g;
     if (f.momentum != 0) {
         *buf = f.first ? g : f.momentum * *buf + f.fresh * g;
         step = f.nesterov ? g + f.momentum * *buf : *buf;
     }
-    return p - f.lr * step;
+    return p - (r.head ? f.head_lr : f.lr) * step;
 }
 
 template <class T> static __device__ void update(const update_args &a) {
@@ -129,7 +130,7 @@ template <class T> static __device__ void update(const update_args &a) {
         }
         while (i + k >= a.range[range].end)
             range++;
-        p[k] = sgd(p[k], &buf[k], g[k], f, a.range[range].decays != 0);
+        p[k] = sgd(p[k], &buf[k], g[k], f, a.range[range]);
     }
     if (n == PIECES) {
         store<float, PIECES>(a.weight, i, p);

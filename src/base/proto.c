@@ -1,4 +1,4 @@
-#include "monitor/proto.h"
+#include "base/proto.h"
 
 #include "base/status.h"
 
@@ -6,11 +6,6 @@
 #include <string.h>
 
 enum { WIRE_VARINT, WIRE_EIGHT_BYTES, WIRE_BYTES, WIRE_FOUR_BYTES = 5 };
-
-static int put_key(text *t, unsigned number, unsigned wire) {
-    unsigned char key = (unsigned char)(number << 3 | wire);
-    return text_append(t, &key, 1);
-}
 
 static size_t encode_varint(unsigned char out[10], uint64_t v) {
     size_t n = 0;
@@ -24,6 +19,8 @@ static int put_varint(text *t, uint64_t v) {
     unsigned char bytes[10];
     return text_append(t, bytes, encode_varint(bytes, v));
 }
+
+static int put_key(text *t, unsigned number, unsigned wire) { return put_varint(t, (uint64_t)number << 3 | wire); }
 
 static int put_eight_bytes(text *t, double v) {
     uint64_t bits;

@@ -1,7 +1,7 @@
-/** Writes protocol buffers, field by field, behind what a text holds. All numbers of fields are below 16. Private to
- *  monitor. @return 0 or E_NOMEM, like all here; what a failure leaves in the text is to be thrown away */
-#ifndef LINNET_MONITOR_PROTO_H
-#define LINNET_MONITOR_PROTO_H
+/** Writes protocol buffers, field by field, behind what a text holds. @return 0 or E_NOMEM, like all here; what a
+ * failure leaves in the text is to be thrown away */
+#ifndef LINNET_BASE_PROTO_H
+#define LINNET_BASE_PROTO_H
 
 #include "base/text.h"
 

@@ -1,0 +1,147 @@
+#define _GNU_SOURCE
+#include "cli/launcher.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/launcher_job.h"
+#include "cli/launcher_link.h"
+#include "dist/launch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/** What mpirun gets before the program. Ranks on this machine alone, whatever batch system it stands in (plm, ras);
+ *  every rank sees all cores, and divides them itself; an exit code of one rank does not end another that still saves.
+ */
+static const char *const mpirun_words[] = {"mpirun",
+                                           "-n",
+                                           NULL /* ranks */,
+                                           "--bind-to",
+                                           "none",
+                                           "--oversubscribe",
+                                           "--mca",
+                                           "plm",
+                                           "isolated",
+                                           "--mca",
+                                           "ras",
+                                           "^slurm,gridengine,tm,lsf",
+                                           "--mca",
+                                           "orte_abort_on_non_zero_status",
+                                           "0"};
+
+enum { MPIRUN_WORDS = sizeof mpirun_words / sizeof *mpirun_words };
+
+static void free_words(char **words) {
+    for (int i = 0; words != NULL && words[i] != NULL; i++)
+        free(words[i]);
+    free(words);
+}
+
+/** This process's own command line, which parsing has taken apart by now; free_words is due in any case. */
+static int own_words(char ***words, int *words_n) {
+    FILE *f = fopen("/proc/self/cmdline", "re");
+    char *word = NULL;
+    size_t bytes = 0;
+    int rc = OK, n = 0;
+    *words = NULL;
+    if (f == NULL)
+        return fail_errno(errno, "cannot read /proc/self/cmdline");
+    TRY(memory_zeroed(words, 1, sizeof **words));
+    while (getdelim(&word, &bytes, 0, f) > 0) {
+        TRY(memory_resize(words, (size_t)n + 2, sizeof **words));
+        (*words)[n++] = word; /* now owned by the list */
+        (*words)[n] = word = NULL;
+        bytes = 0;
+    }
+    *words_n = n;
+done:
+    free(word);
+    fclose(f);
+    return rc;
+}
+
+/** [mpirun and its options] program own-words [--resume auto]. The list is the caller's, its words are borrowed. */
+static int command_line(char ***out, char *ranks_text, char *program, char *const *words, int words_n, int ranks,
+                        bool resume) {
+    static char option[] = "--resume", automatic[] = "auto";
+    char **w = NULL;
+    int n = 0, rc = memory_zeroed(out, MPIRUN_WORDS + (size_t)words_n + 4, sizeof **out);
+    if (rc != OK)
+        return rc;
+    w = *out;
+    for (int i = 0; ranks > 1 && i < MPIRUN_WORDS; i++)
+        w[n++] = mpirun_words[i] != NULL ? (char *)(uintptr_t)mpirun_words[i] : ranks_text;
+    w[n++] = program;
+    for (int i = 1; i < words_n; i++)
+        w[n++] = words[i];
+    if (resume) {
+        w[n++] = option;
+        w[n++] = automatic;
+    }
+    return OK;
+}
+
+/** Open MPI refuses to run as root unless both are set. */
+static int allow_root(void) {
+    if (geteuid() == 0 &&
+        (setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1) != 0 || setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1) != 0))
+        return fail(E_NOMEM, "out of memory");
+    return OK;
+}
+
+/** The ranks once, from start to end. @param[out] code what the command ends with */
+static int run_once(int *code, const config *c, bool resume) {
+    char **words = NULL, **command = NULL, ranks[16], program[PATH_BYTES];
+    int words_n = 0, rc = OK;
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = 0;
+    snprintf(ranks, sizeof ranks, "%d", c->trainer.devices);
+    TRY(own_words(&words, &words_n));
+    TRY(command_line(&command, ranks, program, words, words_n, c->trainer.devices, resume));
+    TRY(allow_root());
+    TRY(launcher_job_run(code, command, c->trainer.devices));
+done:
+    free(command);
+    free_words(words);
+    return rc;
+}
+
+/** Whether srun has started several processes that know nothing of each other. A batch script has SLURM_NTASKS and
+ *  SLURM_PROCID 0 too, but stands in no step. @param[out] n how many */
+static bool lone_tasks(long long *n) {
+    const char *id = getenv("SLURM_PROCID"), *step = getenv("SLURM_STEP_NUM_TASKS"), *job = getenv("SLURM_NTASKS");
+    long long own = 0;
+    if (launched() || id == NULL || !text_to_int(&own, id))
+        return false;
+    const char *tasks = step != NULL ? step : own > 0 ? job : NULL;
+    return tasks != NULL && text_to_int(n, tasks) && *n > 1;
+}
+
+int launcher_run(const config *c) {
+    int code = EXIT_FAILED, rc = OK;
+    long long tasks = 0;
+    if (lone_tasks(&tasks)) {
+        rc = fail(E_OPTION,
+                  "srun has started %lld processes that do not know of each other, and each would train "
+                  "alone: use srun --mpi=pmix, or mpirun",
+                  tasks);
+        return cli_failed(rc);
+    }
+    if (launched() || launcher_above() || (c->trainer.devices < 2 && c->dist.restarts == 0))
+        return -1;
+    for (int i = 0;; i++) {
+        rc = run_once(&code, c, i > 0);
+        if (rc != OK)
+            return cli_failed(rc);
+        if (code == EXIT_DONE || code == EXIT_USAGE || cli_stop != 0 || i >= c->dist.restarts)
+            return code;
+        log_warn("the run failed: restart %d of %d from the last checkpoint", i + 1, c->dist.restarts);
+    }
+}

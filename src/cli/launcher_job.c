@@ -1,0 +1,280 @@
+#define _GNU_SOURCE
+#include "cli/launcher_job.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/launcher_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    KEPT = 16384, /* bytes of mpirun's own output */
+    GRACE = 10,   /* seconds that the ranks have to end when they must */
+    ORPHANED = 1  /* the same when their mpirun is gone */
+};
+
+typedef struct job {
+    pid_t pid; /* of the child; 0: it has ended */
+    int status, signals, said_fd, ranks;
+    int stop;      /* the signal that asked for the end; 0: none */
+    bool at_once;  /* without a save: it came too early for one, or twice */
+    double end_by; /* when SIGKILL follows; 0: never */
+    bool childless;
+    sigset_t before;
+    launcher_link link;
+    text said;
+    struct pollfd *polls;
+} job;
+
+/** In the child. mpirun speaks on stderr; ranks that are well have their own outputs. Reports errno of a failed exec
+ * through `pipe`. */
+static _Noreturn void become(char *const *command, const sigset_t *signals, int said, int pipe, pid_t parent) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* mpirun then ends its ranks */
+    sigprocmask(SIG_SETMASK, signals, NULL);
+    if (getppid() == parent && null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+        dup2(said, STDERR_FILENO) >= 0)
+        execvp(command[0], command);
+    int error = errno;
+    ssize_t n = write(pipe, &error, sizeof error);
+    _exit(n == sizeof error ? 127 : 126);
+}
+
+static int not_started(int error, const char *name) {
+    if (error == ENOENT)
+        return fail(E_UNSUPPORTED, "several devices need %s of Open MPI, which is not here: apt install openmpi-bin",
+                    name);
+    return fail_errno(error, "cannot run %s", name);
+}
+
+/** @return 0 once the child runs `command` */
+static int start(job *j, char *const *command) {
+    int said[2] = {-1, -1}, failed[2] = {-1, -1}, error = 0, rc = OK;
+    pid_t self = getpid();
+    if (pipe2(said, O_CLOEXEC) != 0 || pipe2(failed, O_CLOEXEC) != 0 || (j->pid = fork()) < 0) {
+        rc = fail_errno(errno, "cannot start %s", command[0]);
+        j->pid = 0;
+        goto done;
+    }
+    if (j->pid == 0)
+        become(command, &j->before, said[1], failed[1], self);
+    setpgid(j->pid, j->pid); /* whoever comes first */
+    close(failed[1]);
+    failed[1] = -1;
+    if (read(failed[0], &error, sizeof error) == sizeof error)
+        rc = not_started(error, command[0]);
+    j->said_fd = said[0];
+    said[0] = -1;
+done:
+    for (int i = 0; i < 2; i++) {
+        if (said[i] >= 0)
+            close(said[i]);
+        if (failed[i] >= 0)
+            close(failed[i]);
+    }
+    return rc;
+}
+
+/** Kept for the case that no rank tells why the job ended: the beginning, where the cause stands. */
+static void hear(job *j) {
+    char bytes[4096];
+    ssize_t n = read(j->said_fd, bytes, sizeof bytes);
+    if (n <= 0) {
+        if (n == 0 || errno != EINTR) {
+            close(j->said_fd);
+            j->said_fd = -1;
+        }
+        return;
+    }
+    size_t room = KEPT - (j->said.n < KEPT ? j->said.n : KEPT);
+    if (text_append(&j->said, bytes, (size_t)n < room ? (size_t)n : room) != OK)
+        text_deinit(&j->said); /* no memory for a message: then without it */
+}
+
+static void signal_child(const job *j, int signal) {
+    if (j->pid > 0)
+        kill(j->pid, signal);
+}
+
+/** Before all ranks are there, nothing is worth saving and a signal might meet one that cannot handle it yet. */
+static void stop(job *j, int signal) {
+    j->at_once = j->stop != 0 || j->link.n < j->ranks;
+    if (j->stop == 0)
+        j->stop = signal == SIGUSR2 ? SIGTERM : signal;
+    signal_child(j, j->at_once ? SIGTERM : SIGUSR2);
+    if (j->at_once)
+        j->end_by = clock_seconds() + GRACE;
+}
+
+static void reap(job *j) {
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == j->pid) {
+            j->pid = 0;
+            j->status = status;
+        }
+    }
+    j->childless = pid < 0 && errno == ECHILD;
+}
+
+static void on_signal(job *j) {
+    struct signalfd_siginfo s;
+    if (read(j->signals, &s, sizeof s) != sizeof s)
+        return;
+    int signal = (int)s.ssi_signo;
+    if (signal == SIGINT || signal == SIGTERM || signal == SIGUSR2) {
+        stop(j, signal);
+    } else if (signal == SIGUSR1) {
+        if (j->link.n == j->ranks)
+            signal_child(j, SIGUSR1);
+    } else if (signal == SIGTSTP) {
+        signal_child(j, SIGTSTP);
+        raise(SIGSTOP);
+    } else if (signal == SIGCONT) {
+        signal_child(j, SIGCONT);
+    } else { /* SIGCHLD */
+        reap(j);
+    }
+}
+
+/** Orphaned ranks are children of this process (PR_SET_CHILD_SUBREAPER). */
+static void kill_all(job *j) {
+    FILE *f = fopen("/proc/thread-self/children", "re");
+    int pid;
+    j->end_by = 0;
+    while (f != NULL && fscanf(f, "%d", &pid) == 1)
+        kill(pid, SIGKILL);
+    if (f != NULL)
+        fclose(f);
+}
+
+static void wait_and_serve(job *j) {
+    launcher_link *l = &j->link;
+    int n = 3 + l->n, left = -1;
+    j->polls[0] = (struct pollfd){.fd = j->signals, .events = POLLIN};
+    j->polls[1] = (struct pollfd){.fd = l->fd, .events = POLLIN};
+    j->polls[2] = (struct pollfd){.fd = j->said_fd, .events = POLLIN};
+    for (int i = 0; i < l->n; i++)
+        j->polls[3 + i] = (struct pollfd){.fd = l->ranks[i].fd, .events = POLLIN};
+    if (j->end_by > 0) {
+        double seconds = j->end_by - clock_seconds();
+        left = seconds > 0 ? (int)(seconds * 1000) + 1 : 0;
+    }
+    if (poll(j->polls, (nfds_t)n, left) < 0)
+        return;
+    if (j->end_by > 0 && clock_seconds() >= j->end_by)
+        kill_all(j);
+    for (int i = 0; i < n - 3; i++)
+        if (j->polls[3 + i].revents != 0)
+            launcher_link_read(l, i);
+    if (j->polls[1].revents != 0)
+        launcher_link_accept(l);
+    if (j->polls[2].revents != 0)
+        hear(j);
+    if (j->polls[0].revents != 0)
+        on_signal(j);
+}
+
+/** The first line of what mpirun said that is a sentence; "" none. */
+static void first_sentence(char out[256], const text *said) {
+    const char *s = text_string(said);
+    out[0] = 0;
+    while (*s != 0 && out[0] == 0) {
+        size_t n = strcspn(s, "\n");
+        if (n > 0 && s[0] != '-' && strncmp(s, "User defined signal", 19) != 0)
+            snprintf(out, 256, "%.*s", (int)(n < 255 ? n : 255), s);
+        s += n + (s[n] == '\n');
+    }
+}
+
+/** One line, where no rank has printed one. */
+static void tell(const job *j, int code) {
+    const launcher_link *l = &j->link;
+    char why[256] = "", how[64];
+    for (int i = 0; i < l->n; i++)
+        if (l->ranks[i].told)
+            return;
+    first_sentence(why, &j->said);
+    if (code > 128)
+        snprintf(how, sizeof how, "signal %d (%s)", code - 128, strsignal(code - 128));
+    else
+        snprintf(how, sizeof how, "exit code %d", code);
+    if (j->ranks == 1)
+        fail(E_DEVICE, "the run ended by %s", how);
+    else if (WIFSIGNALED(j->status))
+        fail(E_DEVICE, "mpirun ended by %s, and its ranks with it", how);
+    else if (l->first_gone >= 0)
+        fail(E_DEVICE, "rank %d ended by %s", l->ranks[l->first_gone].rank, how);
+    else
+        fail(E_DEVICE, "mpirun could not start %d ranks (%s): %s", j->ranks, how, why);
+    cli_failed(E_DEVICE);
+}
+
+static int exit_code(const job *j) {
+    int code = WIFEXITED(j->status) ? WEXITSTATUS(j->status) : 128 + WTERMSIG(j->status);
+    if (j->stop != 0 && j->at_once)
+        log_info("stopped by signal %d at once: nothing was saved for it", j->stop);
+    if (j->stop != 0 && (j->at_once || code == 143))
+        return 128 + j->stop;
+    if (code == EXIT_DONE || code == EXIT_USAGE || code == 130 || code == 143)
+        return code;
+    tell(j, code);
+    return EXIT_FAILED;
+}
+
+static int catch_signals(job *j) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGCHLD};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaddset(&set, signals[i]);
+    sigprocmask(SIG_BLOCK, &set, &j->before);
+    j->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return j->signals >= 0 ? OK : fail_errno(errno, "cannot wait for signals");
+}
+
+int launcher_job_run(int *code, char *const *command, int ranks) {
+    job j = {.signals = -1, .said_fd = -1, .ranks = ranks, .link = {.fd = -1}};
+    int rc = OK;
+    TRY(launcher_link_open(&j.link, ranks));
+    TRY(memory_zeroed(&j.polls, (size_t)ranks + 3, sizeof *j.polls));
+    TRY(catch_signals(&j));
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* where it fails, orphaned ranks end by themselves */
+    TRY(start(&j, command));
+    while (j.pid > 0)
+        wait_and_serve(&j);
+    j.end_by = clock_seconds() + ORPHANED;
+    while (!j.childless)
+        wait_and_serve(&j);
+    cli_stop = j.stop;
+    *code = exit_code(&j);
+done:
+    if (j.pid > 0) /* became nothing */
+        waitpid(j.pid, &j.status, 0);
+    if (j.said_fd >= 0)
+        close(j.said_fd);
+    if (j.signals >= 0) {
+        close(j.signals);
+        sigprocmask(SIG_SETMASK, &j.before, NULL);
+    }
+    launcher_link_close(&j.link);
+    text_deinit(&j.said);
+    free(j.polls);
+    return rc;
+}

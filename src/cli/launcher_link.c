@@ -1,0 +1,150 @@
+#define _GNU_SOURCE
+#include "cli/launcher_link.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define VARIABLE "LINNET_LAUNCHER"
+
+static int own_fd = -1; /* a rank's end */
+
+/** An abstract address: it leaves no file behind. @return its length */
+static socklen_t address(struct sockaddr_un *a, const char *name) {
+    *a = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(a->sun_path + 1, sizeof a->sun_path - 1, "%s", name);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(a->sun_path + 1));
+}
+
+int launcher_link_open(launcher_link *l, int ranks) {
+    struct sockaddr_un a;
+    unsigned long long key = 0;
+    int rc = OK;
+    *l = (launcher_link){.fd = -1, .first_gone = -1, .capacity = ranks};
+    TRY(memory_zeroed(&l->ranks, (size_t)ranks, sizeof *l->ranks));
+    if (getrandom(&key, sizeof key, 0) != sizeof key) {
+        rc = fail_errno(errno, "cannot draw a name for the ranks' socket");
+        goto done;
+    }
+    snprintf(l->name, sizeof l->name, "linnet-%d-%016llx", (int)getpid(), key);
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&a, address(&a, l->name)) != 0 || listen(l->fd, ranks) != 0 ||
+        setenv(VARIABLE, l->name, 1) != 0)
+        rc = fail_errno(errno, "cannot open a socket for the ranks");
+done:
+    return rc;
+}
+
+/** @return 0 or -1 with errno */
+static int send_outputs(int fd, int out, int err) {
+    char byte = 0, room[CMSG_SPACE(2 * sizeof(int))] = {0};
+    struct iovec data = {&byte, 1};
+    struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    int fds[2] = {out, err};
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fds);
+    memcpy(CMSG_DATA(c), fds, sizeof fds);
+    return sendmsg(fd, &m, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+void launcher_link_accept(launcher_link *l) {
+    struct ucred who = {0};
+    socklen_t n = sizeof who;
+    int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (l->n == l->capacity || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0 || who.uid != geteuid() ||
+        send_outputs(fd, STDOUT_FILENO, STDERR_FILENO) != 0) {
+        close(fd);
+        return;
+    }
+    l->ranks[l->n++] = (rank_link){.fd = fd, .rank = -1, .pid = who.pid};
+}
+
+void launcher_link_read(launcher_link *l, int i) {
+    rank_link *r = &l->ranks[i];
+    char said[32] = "";
+    ssize_t n = recv(r->fd, said, sizeof said - 1, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        close(r->fd);
+        r->fd = -1;
+        if (l->first_gone < 0)
+            l->first_gone = i;
+        return;
+    }
+    r->told = r->told || strchr(said, 't') != NULL;
+    if (said[0] == 'r')
+        r->rank = (int)strtol(said + 1, NULL, 10);
+}
+
+void launcher_link_close(launcher_link *l) {
+    for (int i = 0; i < l->n; i++)
+        if (l->ranks[i].fd >= 0)
+            close(l->ranks[i].fd);
+    if (l->fd >= 0)
+        close(l->fd);
+    free(l->ranks);
+    *l = (launcher_link){.fd = -1};
+}
+
+/** Takes what send_outputs sent. @return 0 or -1 with errno */
+static int take_outputs(int fd) {
+    char byte, room[CMSG_SPACE(2 * sizeof(int))];
+    struct iovec data = {&byte, 1};
+    struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+    int fds[2];
+    if (recvmsg(fd, &m, MSG_CMSG_CLOEXEC) != 1)
+        return -1;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    if (c == NULL || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fds)) {
+        errno = EPROTO;
+        return -1;
+    }
+    memcpy(fds, CMSG_DATA(c), sizeof fds);
+    int rc = dup2(fds[0], STDOUT_FILENO) >= 0 && dup2(fds[1], STDERR_FILENO) >= 0 ? 0 : -1;
+    close(fds[0]);
+    close(fds[1]);
+    return rc;
+}
+
+bool launcher_above(void) { return getenv(VARIABLE) != NULL; }
+
+int launcher_attach(void) {
+    const char *name = getenv(VARIABLE), *rank = getenv("OMPI_COMM_WORLD_RANK");
+    struct sockaddr_un a;
+    char line[32];
+    if (name == NULL)
+        return OK;
+    socklen_t length = address(&a, name);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int n = snprintf(line, sizeof line, "r%s ", rank != NULL ? rank : "0");
+    if (fd < 0 || connect(fd, (struct sockaddr *)&a, length) != 0 || take_outputs(fd) != 0 ||
+        send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
+        int rc = fail_errno(errno, "cannot reach the launcher that started this rank");
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    own_fd = fd; /* open until the process ends: its end tells the launcher so */
+    return OK;
+}
+
+void launcher_told(void) {
+    if (own_fd >= 0 && send(own_fd, "t", 1, MSG_NOSIGNAL) != 1)
+        own_fd = -1; /* the launcher is gone: nobody to tell */
+}

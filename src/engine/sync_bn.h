@@ -1,0 +1,24 @@
+/** Batch norm over the batches of all ranks. Each exchange is a sum on the channel COMM_NORM; a rank without a batch
+ *  takes part with no rows. Internal to src/engine.
+ *
+ *      mean = sum n_r mean_r / M      var = sum (n_r var_r + n_r (mean_r - mean)^2) / M      M = sum n_r
+ *
+ *  Source: Chan, Golub, LeVeque 1979; equals torch.nn.SyncBatchNorm. */
+#ifndef LINNET_ENGINE_SYNC_BN_H
+#define LINNET_ENGINE_SYNC_BN_H
+
+#include "engine/engine.h"
+
+#include <stdbool.h>
+
+/** Whether batch norm is joined: the option is on and there are other ranks. */
+bool sync_bn_on(const engine_options *o);
+/** Doubles of work space for c channels. */
+static inline size_t sync_bn_work(int c) { return 2 * (size_t)c + 1; }
+
+/** In: mean and biased variance (c) of this rank's *m rows; out: of all ranks' *m rows. */
+int sync_bn_statistics(comm *all, double *mean, double *var, double *m, int c, double *work);
+/** In: work (2c + 1) holds two sums a channel and the number of rows; out: the same over all ranks. */
+int sync_bn_sums(comm *all, double *work, int c);
+
+#endif

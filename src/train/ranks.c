@@ -1,0 +1,88 @@
+#include "train/ranks.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdlib.h>
+
+int ranks_init(rank_group *r, comm *c, const volatile sig_atomic_t *stop, volatile sig_atomic_t *save) {
+    *r = (rank_group){.comm = c, .stop = stop, .save = save, .started = clock_seconds()};
+    return memory_zeroed(&r->report, (size_t)comm_ranks(c), sizeof *r->report);
+}
+
+void ranks_deinit(rank_group *r) {
+    ranks_hear(NULL, r); /* the memory is the exchange's until then */
+    free(r->report);
+    *r = (rank_group){0};
+}
+
+static int asked_to_stop(const rank_group *r) { return r->stop != NULL ? (int)*r->stop : 0; }
+static bool asked_to_save(const rank_group *r) { return r->save != NULL && *r->save != 0; }
+
+int ranks_tell(rank_group *r, const metrics *own) {
+    comm *c = r->comm;
+    int rc = OK;
+    if (r->on_its_way)
+        TRY(ranks_hear(NULL, r));
+    rank_report *one = &r->report[comm_rank(c)];
+    *one = (rank_report){
+        .stop = asked_to_stop(r), .save = asked_to_save(r), .seconds = clock_seconds() - r->started, .news = r->news};
+    if (own != NULL) {
+        one->loss_sum = own->loss_sum;
+        one->images = (double)own->images;
+        one->top1 = (double)own->top1;
+        one->top5 = (double)own->top5;
+    }
+    if (one->save != 0)
+        *r->save = 0;
+    if (comm_ranks(c) > 1) {
+        r->call = (comm_call){
+            .kind = COMM_GATHER, .type = COMM_F64, .channel = COMM_CONTROL, .data = r->report, .n = RANK_REPORT};
+        TRY(c->start(c, &r->call));
+    }
+    r->on_its_way = true;
+done:
+    return rc;
+}
+
+int ranks_hear(metrics *sum, rank_group *r) {
+    comm *c = r->comm;
+    int rc = OK;
+    if (!r->on_its_way)
+        return OK;
+    r->on_its_way = false;
+    if (comm_ranks(c) > 1)
+        TRY(c->wait(c, &r->call));
+    metrics all = {0};
+    r->agreed_news = false;
+    for (int i = 0; i < comm_ranks(c); i++) {
+        const rank_report *one = &r->report[i];
+        metrics m = {one->loss_sum, (long long)one->images, (long long)one->top1, (long long)one->top5};
+        metrics_add(&all, &m);
+        r->agreed_save = r->agreed_save || one->save != 0;
+        r->agreed_news = r->agreed_news || one->news != 0;
+        r->agreed_stop = (int)one->stop > r->agreed_stop ? (int)one->stop : r->agreed_stop;
+    }
+    r->agreed_seconds = r->report[0].seconds;
+    if (sum != NULL)
+        *sum = all;
+done:
+    return rc;
+}
+
+int ranks_stop(const rank_group *r) { return comm_ranks(r->comm) < 2 ? asked_to_stop(r) : r->agreed_stop; }
+
+bool ranks_save(rank_group *r) {
+    bool asked = r->agreed_save;
+    r->agreed_save = false;
+    if (comm_ranks(r->comm) < 2 && asked_to_save(r)) {
+        *r->save = 0;
+        asked = true;
+    }
+    return asked;
+}
+
+double ranks_seconds(const rank_group *r) {
+    return comm_ranks(r->comm) < 2 ? clock_seconds() - r->started : r->agreed_seconds;
+}

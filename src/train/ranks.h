@@ -1,0 +1,55 @@
+/** What the ranks of a run tell each other once a step, so that they go on, save and stop as one. */
+#ifndef LINNET_TRAIN_RANKS_H
+#define LINNET_TRAIN_RANKS_H
+
+#include "dist/comm.h"
+#include "train/state.h"
+
+#include <signal.h>
+
+/** Of one rank; all numbers, so that one exchange carries them. */
+typedef struct rank_report {
+    double loss_sum, images, top1, top5; /* of the step's own images */
+    double stop;                         /* number of the signal that asks to save and end; 0: none */
+    double save;                         /* 1: asked to save */
+    double seconds;                      /* since the run began */
+    double news;                         /* 1: has some (news.h) */
+} rank_report;
+
+enum { RANK_REPORT = sizeof(rank_report) / sizeof(double) };
+
+typedef struct rank_group {
+    comm *comm;          /* NULL: one. Borrowed */
+    rank_report *report; /* (ranks) of the exchange that is on its way, or the last */
+    comm_call call;
+    bool on_its_way;
+    const volatile sig_atomic_t *stop; /* train_hooks; NULL: never */
+    volatile sig_atomic_t *save;
+    double started; /* clock_seconds */
+    bool news;      /* goes into the next report */
+    /* what the last exchange agreed on */
+    int agreed_stop;
+    bool agreed_save; /* and no save has followed yet */
+    double agreed_seconds;
+    bool agreed_news; /* a rank has some */
+} rank_group;
+
+/** @return 0, E_NOMEM. ranks_deinit is due either way */
+int ranks_init(rank_group *r, comm *c, const volatile sig_atomic_t *stop, volatile sig_atomic_t *save);
+void ranks_deinit(rank_group *r);
+
+/** The one that writes files, logs and prints. */
+static inline bool ranks_lead(const rank_group *r) { return comm_rank(r->comm) == 0; }
+
+/** Begins to tell the others; `own` may be NULL. A second call waits for the first. @return as comm.wait */
+int ranks_tell(rank_group *r, const metrics *own);
+/** Waits for what all have told; *sum: over all ranks, added in their order. NULL: not wanted. */
+int ranks_hear(metrics *sum, rank_group *r);
+
+/** As of the last exchange, and so the same on every rank: the signal that asks to stop, or 0; whether to save (cleared
+ *  by asking); seconds since the run began, by rank 0's clock. For one rank: now. */
+int ranks_stop(const rank_group *r);
+bool ranks_save(rank_group *r);
+double ranks_seconds(const rank_group *r);
+
+#endif

@@ -1,0 +1,186 @@
+/* Winograd's products by the device's own kernels, forward, data gradient and weight gradient: against sums in double
+ * precision, for maps whose sides are odd, tiles, images and channels that do not fill blocks, and added to what is
+ * there. */
+#include "engine/bf16_values.h"
+#include "engine/cpu/winograd.h"
+#include "engine/cpu/winograd_dw.h"
+
+typedef struct winograd_case {
+    int n, h, w, c, k, threads;
+} winograd_case;
+
+static const winograd_case cases[] = {
+    {6, 8, 8, 32, 64, 1},   {3, 13, 15, 64, 32, 2}, {5, 9, 8, 96, 32, 3},
+    {2, 14, 14, 32, 32, 7}, {7, 7, 7, 64, 96, 2},   {1, 20, 26, 32, 160, 5},
+};
+
+typedef struct values {
+    double *value; /* what the tensor's elements are */
+    void *data;    /* F32 or BF16 */
+} values;
+
+static values values_make(size_t n, uint32_t stream, bool bf16) {
+    values v = {malloc(n * sizeof(double)), aligned_alloc(64, memory_round(n * sizeof(float)))};
+    uint16_t *bits = bf16_values(n, stream);
+    assert_true(v.value != NULL && v.data != NULL);
+    for (size_t i = 0; i < n; i++) {
+        v.value[i] = bf16_value(bits[i]);
+        ((float *)v.data)[i] = (float)v.value[i];
+    }
+    if (bf16)
+        memcpy(v.data, bits, n * sizeof *bits);
+    free(bits);
+    return v;
+}
+
+static void values_free(values *v) {
+    free(v->value);
+    free(v->data);
+}
+
+static double value_at(const void *data, size_t i, bool bf16) {
+    return bf16 ? bf16_value(((const uint16_t *)data)[i]) : (double)((const float *)data)[i];
+}
+
+/** The three sums, one product at a time: out is y of x and w, dx of y and w, or dw of x and y. */
+static void add_products(double *x, double *w, double *y, const winograd_case *t, char of) {
+    for (int n = 0; n < t->n; n++)
+        for (int p = 0; p < t->h; p++)
+            for (int q = 0; q < t->w; q++)
+                for (int tap = 0; tap < 9; tap++) {
+                    int h = p + tap / 3 - 1, v = q + tap % 3 - 1;
+                    if (h < 0 || h >= t->h || v < 0 || v >= t->w)
+                        continue;
+                    double *from = x + (size_t)((n * t->h + h) * t->w + v) * (size_t)t->c;
+                    double *to = y + (size_t)((n * t->h + p) * t->w + q) * (size_t)t->k;
+                    for (int k = 0; k < t->k; k++)
+                        for (int c = 0; c < t->c; c++) {
+                            double *weight = w + (size_t)(k * t->c + c) * 9 + tap;
+                            if (of == 'y')
+                                to[k] += from[c] * *weight;
+                            else if (of == 'x')
+                                from[c] += to[k] * *weight;
+                            else
+                                *weight += from[c] * to[k];
+                        }
+                }
+}
+
+/** Size of the difference against the size of `expected`. */
+static double distance(const double *expected, const void *data, double factor, size_t n, bool bf16) {
+    double off = 0, all = 0;
+    for (size_t i = 0; i < n; i++) {
+        double e = factor * expected[i], d = value_at(data, i, bf16) - e;
+        off += d * d;
+        all += e * e;
+    }
+    return sqrt(off / all);
+}
+
+/** fp32: as exact as plain sums. bf16: both factors and the result are rounded, by 2^-9 at most each; the sums of a
+ * tile's places let the factors' rounding grow. */
+static double bound(bool bf16) { return bf16 ? 2.0 / 256 : 2e-6; }
+
+static void check(const char *what, const winograd_case *t, double off, bool bf16) {
+    if (!(off <= bound(bf16)))
+        fail_msg("%d x %d x %d x %d -> %d, %s: %s is off by %g", t->n, t->h, t->w, t->c, t->k, bf16 ? "bf16" : "fp32",
+                 what, off);
+}
+
+typedef struct tensors {
+    values x, y, w;
+    size_t x_n, y_n, w_n;
+} tensors;
+
+static void check_convolution(const kernels *set, const winograd_case *t, const conv_shape *s, tensors *v, bool bf16,
+                              bool gradient) {
+    winograd_plan p = winograd_planned(set, t->threads, s, bf16, gradient);
+    guarded scratch = guarded_make(winograd_scratch(&p));
+    size_t n = gradient ? v->x_n : v->y_n;
+    guarded out = guarded_make(n * (bf16 ? 2 : 4));
+    double *expected = calloc(n, sizeof *expected);
+    assert_non_null(expected);
+    winograd_run(&p, out.memory, gradient ? v->y.data : v->x.data, v->w.data, scratch.memory);
+    add_products(gradient ? expected : v->x.value, v->w.value, gradient ? v->y.value : expected, t,
+                 gradient ? 'x' : 'y');
+    check(gradient ? "dx" : "y", t, distance(expected, out.memory, 1, n, bf16), bf16);
+    free(expected);
+    guarded_free(&out);
+    guarded_free(&scratch);
+}
+
+static void check_dw(const kernels *set, const winograd_case *t, const conv_shape *s, tensors *v, bool bf16) {
+    winograd_dw_plan p = winograd_dw_planned(set, t->threads, s, bf16);
+    guarded scratch = guarded_make(winograd_dw_scratch(&p)), dw = guarded_make(v->w_n * sizeof(float));
+    double *expected = calloc(v->w_n, sizeof *expected);
+    assert_non_null(expected);
+    add_products(v->x.value, expected, v->y.value, t, 'w');
+    winograd_dw_run(&p, (float *)(void *)dw.memory, v->y.data, v->x.data, false, scratch.memory);
+    check("dw", t, distance(expected, dw.memory, 1, v->w_n, false), bf16);
+    winograd_dw_run(&p, (float *)(void *)dw.memory, v->y.data, v->x.data, true, scratch.memory);
+    check("dw added", t, distance(expected, dw.memory, 2, v->w_n, false), bf16);
+    free(expected);
+    guarded_free(&dw);
+    guarded_free(&scratch);
+}
+
+static void check_case(const kernels *set, const winograd_case *t, bool bf16) {
+    conv_shape s = {{t->n, t->h, t->w, t->c}, {t->n, t->h, t->w, t->k}, 3, 1, 1};
+    tensors v = {.x_n = tensor_count(s.x), .y_n = tensor_count(s.y), .w_n = (size_t)(t->k * t->c) * 9};
+    assert_true(winograd_suits(set, &s, bf16));
+    v.x = values_make(v.x_n, 1, bf16);
+    v.y = values_make(v.y_n, 2, bf16);
+    v.w = values_make(v.w_n, 3, false);
+    check_convolution(set, t, &s, &v, bf16, false);
+    check_convolution(set, t, &s, &v, bf16, true);
+    check_dw(set, t, &s, &v, bf16);
+    values_free(&v.x);
+    values_free(&v.y);
+    values_free(&v.w);
+}
+
+static void check_level(kernel_level level, bool bf16) {
+    const kernels *set = kernels_of(level);
+    if (set == NULL) {
+        print_message("this machine lacks the instructions\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_case(set, &cases[i], bf16);
+}
+
+static void test_avx2(void **state) {
+    (void)state;
+    check_level(KERNELS_AVX2, false);
+}
+
+static void test_avx512(void **state) {
+    (void)state;
+    check_level(KERNELS_AVX512, false);
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    check_level(KERNELS_AVX512_BF16, true);
+}
+
+static void test_what_does_not_suit(void **state) {
+    (void)state;
+    const kernels *set = kernels_of(KERNELS_AVX2);
+    const tensor_shape x = {8, 8, 8, 32}, narrow = {8, 8, 8, 24}, small = {5, 8, 8, 32}, half = {8, 4, 4, 32};
+    if (set == NULL)
+        skip();
+    assert_true(winograd_suits(set, &(conv_shape){x, x, 3, 1, 1}, false));
+    assert_false(winograd_suits(set, &(conv_shape){x, x, 3, 1, 1}, true));
+    assert_false(winograd_suits(set, &(conv_shape){narrow, narrow, 3, 1, 1}, false));
+    assert_false(winograd_suits(set, &(conv_shape){small, small, 3, 1, 1}, false));
+    assert_false(winograd_suits(set, &(conv_shape){x, half, 3, 2, 1}, false));
+    assert_false(winograd_suits(set, &(conv_shape){x, x, 5, 1, 2}, false));
+    assert_false(winograd_suits(&kernels_plain, &(conv_shape){x, x, 3, 1, 1}, false));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_avx2), cmocka_unit_test(test_avx512),
+                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_what_does_not_suit)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

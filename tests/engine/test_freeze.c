@@ -1,0 +1,55 @@
+/* Frozen parts and the classifier's own rate: the ref and the cpu engine against PyTorch in float64. */
+#include "engine/freeze.h"
+
+/* A few units are turned on or off by rounding in three steps at a high rate; a wrong rate is off by a factor. */
+#define FP32 1e-2
+
+static void ref(void **state) {
+    (void)state;
+    freeze_check("ref", "stem", false, 1e-8);
+    freeze_check("ref", "backbone", false, 1e-8);
+}
+
+static void cpu(void **state) {
+    (void)state;
+    if (engine_unavailable("cpu") != NULL)
+        skip();
+    freeze_check("cpu", "layer2", true, FP32);
+    freeze_check("cpu", "backbone", false, FP32);
+}
+
+/** What does not train keeps nothing for backward. */
+static void takes_less_memory(void **state) {
+    (void)state;
+    size_t before = SIZE_MAX;
+    static const char *const part[] = {"none", "stem", "layer2", "backbone"};
+    for (int i = 0; i < 4; i++) {
+        net *n;
+        engine *e;
+        engine_options o = engine_options_default();
+        size_t bytes;
+        assert_ok(net_create(&n, "resnet18", &(net_options){.classes = 10}));
+        assert_ok(net_freeze(n, part[i]));
+        assert_ok(engine_create(&e, "ref", n, &o));
+        assert_ok(engine_plan_bytes(&bytes, e, 2, 32, 32, true));
+        assert_true(bytes < before);
+        before = bytes;
+        engine_destroy(e);
+        net_destroy(n);
+    }
+}
+
+static void refuses(void **state) {
+    (void)state;
+    net *n;
+    assert_ok(net_create(&n, "resnet18", &(net_options){.classes = 10}));
+    assert_fails(E_OPTION, "has no part 'layer5'", net_freeze(n, "layer5"));
+    assert_int_equal(n->frozen_layer_n, 0);
+    net_destroy(n);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ref), cmocka_unit_test(cpu),
+                                       cmocka_unit_test(takes_less_memory), cmocka_unit_test(refuses)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+/* Several ranks against one with the joint batch, and against PyTorch's DDP. Each case runs this program under mpirun;
+ * rank 0 writes what came out to a file. */
+#include "dist/launch.h"
+#include "engine/parity.h"
+#include "engine/small_nets.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STEPS = 10, SIDE = 16, EVEN = 8, UNEVEN = 10, FEW = 3 };
+
+/** joined: SyncBN, batches that no number of ranks divides, and one of fewer images than 4 ranks. */
+static int images_of(bool joined, int step) { return !joined ? EVEN : step == 4 ? FEW : UNEVEN; }
+
+/** Images [low, high) of `whole`; pixels are copied. */
+static batch slice_of(const batch *whole, int low, int high) {
+    batch b = parity_batch_open(high - low, SIDE, SIDE);
+    size_t image = (size_t)SIDE * SIDE * 3;
+    memcpy(b.pixels, whole->pixels + (size_t)low * image, (size_t)b.n * image);
+    for (int i = 0; i < b.n; i++) {
+        b.label[i] = b.label_b[i] = whole->label[low + i];
+        b.mix[i] = 1;
+    }
+    return b;
+}
+
+static void one_step(engine *e, comm *c, bool joined, int step) {
+    int n = images_of(joined, step), ranks = comm_ranks(c), rank = comm_rank(c);
+    int low = (n * rank + ranks - 1) / ranks, high = (n * (rank + 1) + ranks - 1) / ranks;
+    engine_hyper h = {.lr = 0.05,
+                      .momentum = 0.9,
+                      .weight_decay = 1e-4,
+                      .clip_norm = 1,
+                      .first_step = step == 0,
+                      .loss_scale = 1,
+                      .images = (double)n / ranks};
+    batch whole = parity_batch_open(n, SIDE, SIDE);
+    parity_batch(&whole, step, SMALL_CLASSES, false);
+    assert_ok(engine_set_hyper(e, &h));
+    if (high > low) {
+        engine_plan *p = NULL;
+        batch own = slice_of(&whole, low, high);
+        assert_ok(engine_compile(&p, e, own.n, SIDE, SIDE, true));
+        assert_ok(engine_load_batch(e, p, &own));
+        assert_ok(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
+        batch_deinit(&own);
+    } else {
+        assert_ok(engine_step_empty(e, ENGINE_LAST));
+    }
+    batch_deinit(&whole);
+}
+
+static engine *train(const net *n, const char *device, comm *c, bool joined) {
+    engine *e = NULL;
+    engine_options o = engine_options_default();
+    o.comm = c;
+    o.sync_bn = joined;
+    o.bucket_bytes = 1000; /* several buckets */
+    o.threads = 1;
+    assert_ok(engine_create(&e, device, n, &o));
+    parity_write_weights(e, n, false);
+    for (int step = 0; step < STEPS; step++)
+        one_step(e, c, joined, step);
+    return e;
+}
+
+/** What one of the ranks does. */
+static int be_rank(const char *device, const char *how, const char *path) {
+    comm *c = NULL;
+    net *n = small_residual_net();
+    size_t weights = 0, stats = 0;
+    assert_ok(comm_open(&c));
+    engine *e = train(n, device, c, strcmp(how, "joined") == 0);
+    double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
+    if (comm_rank(c) == 0) {
+        FILE *f = fopen(path, "wb");
+        assert_non_null(f);
+        assert_int_equal(fwrite(w, sizeof *w, weights, f), weights);
+        assert_int_equal(fwrite(s, sizeof *s, stats, f), stats);
+        assert_int_equal(fclose(f), 0);
+    }
+    assert_ok(comm_barrier(c));
+    comm_close(c);
+    free(w);
+    free(s);
+    engine_destroy(e);
+    net_destroy(n);
+    return 0;
+}
+
+/** Weights, then statistics, after the steps on so many ranks. */
+static double *run_ranks(const net *n, int ranks, const char *device, const char *how) {
+    char self[512] = "", command[2048], path[] = "/tmp/linnet-ranks-XXXXXX";
+    size_t count = n->weight_n + n->stats_elements;
+    double *out = allocated(count, sizeof *out);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    snprintf(command, sizeof command,
+             "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --bind-to none --oversubscribe "
+             "--mca plm isolated --mca btl self,vader -n %d %s %s %s %s",
+             ranks, self, device, how, path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(read(fd, out, count * sizeof *out), count * sizeof *out);
+    close(fd);
+    unlink(path);
+    return out;
+}
+
+/** The largest difference, relative to the largest value of the tensors it lies in. */
+static void assert_values_near(const double *a, const double *b, size_t n, double bound) {
+    double most = 0, scale = 0;
+    for (size_t i = 0; i < n; i++) {
+        most = fmax(most, fabs(a[i] - b[i]));
+        scale = fmax(scale, fabs(b[i]));
+    }
+    print_message("differs by %.2g\n", most / scale);
+    assert_true(most <= bound * scale);
+}
+
+static void check_joined(const char *device, int ranks, double bound) {
+    net *n = small_residual_net();
+    size_t weights = 0, stats = 0;
+    engine *e = train(n, device, NULL, true);
+    double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
+    double *got = run_ranks(n, ranks, device, "joined");
+    assert_values_near(got, w, weights, bound);
+    assert_values_near(got + weights, s, stats, bound);
+    free(got);
+    free(w);
+    free(s);
+    engine_destroy(e);
+    net_destroy(n);
+}
+
+static void joined_ref(void **state) {
+    (void)state;
+    check_joined("ref", 2, 1e-9);
+    check_joined("ref", 4, 1e-9);
+}
+
+static void joined_cpu(void **state) {
+    (void)state;
+    if (engine_unavailable("cpu") == NULL)
+        check_joined("cpu", 2, 1e-3);
+}
+
+/** Without SyncBN: each rank's batch norm sees its own images, and rank 0's statistics count. */
+static void against_ddp(void **state) {
+    (void)state;
+    golden g = golden_open("ddp");
+    net *n = small_residual_net();
+    for (int ranks = 2; ranks <= 4; ranks += 2) {
+        char key[96];
+        double *got = run_ranks(n, ranks, "ref", "apart"), worst = 0;
+        for (int i = 0; i < n->param_n; i++) {
+            const param *p = &n->param[i];
+            double *start = allocated(p->count, sizeof *start), *change = got + p->offset;
+            parity_values(start, p->name, p, false);
+            for (size_t k = 0; k < p->count; k++)
+                change[k] -= start[k];
+            golden_key(key, "change.%d/%s", ranks, p->name);
+            worst = fmax(worst, golden_distance(&g, key, change, p->count));
+            free(start);
+        }
+        for (int i = 0; i < n->stats_n; i++) {
+            const net_stats *s = &n->stats[i];
+            golden_key(key, "stats.%d/%s.running_mean", ranks, s->name);
+            worst = fmax(worst, golden_distance(&g, key, got + n->weight_n + s->offset, (size_t)s->c));
+            golden_key(key, "stats.%d/%s.running_var", ranks, s->name);
+            worst = fmax(worst, golden_distance(&g, key, got + n->weight_n + s->offset + s->c, (size_t)s->c));
+        }
+        print_message("%d ranks: at most %.2g from DDP\n", ranks, worst);
+        assert_true(worst < 1e-6);
+        free(got);
+    }
+    golden_close(&g);
+    net_destroy(n);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 4 && launched())
+        return be_rank(argv[1], argv[2], argv[3]);
+    if (system("mpirun --version >/dev/null 2>&1") != 0) {
+        puts("skipped: there is no mpirun");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref), cmocka_unit_test(joined_cpu),
+                                       cmocka_unit_test(against_ddp)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

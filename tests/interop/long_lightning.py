@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""A training is handed from linnet to Lightning and back: the next ten losses are those of the side that kept it.
+
+Images are as large as the network takes and unshuffled, so both see the same batches. Lightning restores counters, weights,
+momentum and schedule, but not the loader's place: after a hand-over in mid-epoch it asks its loader for the epoch's first
+batch again. `Rest` below is a sampler that begins where the file stopped, as a user of Lightning has to write it.
+"""
+import csv
+import glob
+import json
+import os
+import subprocess
+import tempfile
+import warnings
+
+import packages
+
+packages.use("lightning")
+import lightning
+import torch
+import torchvision
+
+SIZE, BATCH, CLASSES, EACH, LR = 32, 8, 4, 16, 1e-3
+BATCHES = CLASSES * EACH // BATCH
+warnings.filterwarnings("ignore")
+
+
+def linnet(*arguments):
+    done = subprocess.run([os.environ["LINNET"], *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def make_data(root):
+    random = torch.Generator().manual_seed(1)
+    for split, each in ("train", EACH), ("val", 4):
+        for c in range(CLASSES):
+            folder = "%s/%s/c%d" % (root, split, c)
+            os.makedirs(folder)
+            for i in range(each):
+                pixels = torch.randint(0, 256, (SIZE, SIZE, 3), generator=random) // 2 + 30 * c
+                with open("%s/%02d.ppm" % (folder, i), "wb") as f:
+                    f.write(b"P6\n%d %d\n255\n" % (SIZE, SIZE) + bytes(pixels.to(torch.uint8).numpy().tobytes()))
+
+
+class Rest(torch.utils.data.Sampler):
+    def __init__(self, n, skip):
+        self.n, self.skip = n, skip
+
+    def __len__(self):
+        return self.n
+
+    def __iter__(self):
+        first, self.skip = self.skip, 0
+        return iter(range(first, self.n))
+
+
+class Module(lightning.LightningModule):
+    def __init__(self, schedule="step", **kwargs):
+        super().__init__()
+        self.save_hyperparameters()
+        self.model = torchvision.models.resnet18(num_classes=CLASSES, zero_init_residual=True)
+        self.losses = []
+
+    def training_step(self, batch, index):
+        loss = torch.nn.functional.cross_entropy(self.model(batch[0]), batch[1])
+        self.losses.append((self.current_epoch, self.global_step, loss.item()))
+        return loss
+
+    def validation_step(self, batch, index):
+        self.log("val_loss", torch.nn.functional.cross_entropy(self.model(batch[0]), batch[1]))
+
+    def configure_optimizers(self):
+        sgd = torch.optim.SGD(self.parameters(), LR, momentum=0.9, weight_decay=1e-4)
+        if self.hparams.schedule == "step":
+            return [sgd], [torch.optim.lr_scheduler.StepLR(sgd, 2, 0.5)]
+        rule = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.1, patience=10, min_lr=1e-6)
+        return {"optimizer": sgd, "lr_scheduler": {"scheduler": rule, "monitor": "val_loss"}}
+
+
+def fit(module, data, folder, epochs, skip=0, start=None):
+    T = torchvision.transforms
+    transform = T.Compose([T.ToTensor(), T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
+    train, val = (torchvision.datasets.ImageFolder(data + "/" + split, transform) for split in ("train", "val"))
+    loaders = [torch.utils.data.DataLoader(train, BATCH, sampler=Rest(len(train), skip * BATCH)),
+               torch.utils.data.DataLoader(val, BATCH)]
+    keep = [lightning.pytorch.callbacks.ModelCheckpoint(folder, "end-{epoch}", monitor="val_loss", save_top_k=-1),
+            lightning.pytorch.callbacks.ModelCheckpoint(folder, "middle-{step}", every_n_train_steps=4, save_top_k=-1)]
+    trainer = lightning.Trainer(max_epochs=epochs, callbacks=keep, accelerator="cpu", logger=False, precision="32-true",
+                                enable_progress_bar=False, enable_model_summary=False)
+    trainer.fit(module, *loaders, ckpt_path=start)
+    return module.losses
+
+
+def train(data, out, schedule, *more):
+    rule = {"step": ["--schedule.step_size", "2", "--schedule.gamma", "0.5"], "plateau": []}[schedule]
+    run = json.loads(linnet("train", "--data", data, "--arch", "resnet18", "--image-size", str(SIZE), "--data.resize_size",
+                            str(SIZE), "--batch-size", str(BATCH), "--lr", str(LR), "--precision", "32-true", "--out", out,
+                            "--data.shuffle", "false", "--data.augment", "none", "--model.zero_gamma", "true",
+                            "--optimizer.decay_norm_and_bias", "true", "--trainer.clip_norm", "0", "--schedule.name",
+                            schedule, *rule, "--trainer.log_every_n_steps", "1", "--monitor.report", "false", "--json", *more))
+    rows = []
+    for name in sorted(glob.glob(out + "/logs/resnet18/version_*/metrics.csv")):
+        with open(name) as f:
+            rows += [r for r in csv.DictReader(f) if r["train_loss_step"]]
+    return run["last"], [(int(r["epoch"]), int(r["step"]), float(r["train_loss_step"])) for r in rows]
+
+
+def compare(what, kept, handed, at):
+    kept, handed = [r for r in kept if r[1] >= at][:10], [r for r in handed if r[1] >= at][:10]
+    assert [r[:2] for r in kept] == [r[:2] for r in handed] and len(kept) == 10, (what, kept, handed)
+    worst = max(abs(a[2] - b[2]) for a, b in zip(kept, handed))
+    print("%s: epoch and step go on, ten losses within %.2g" % (what, worst))
+    assert worst < 1e-4, (what, kept, handed)
+
+
+def states_equal(a, b):
+    assert list(a["state_dict"]) == list(b["state_dict"])
+    for name, t in a["state_dict"].items():
+        assert t.dtype == b["state_dict"][name].dtype and torch.equal(t, b["state_dict"][name]), name
+    a, b = (file["optimizer_states"][0]["state"] for file in (a, b))
+    assert a.keys() == b.keys()
+    for i in a:
+        assert torch.equal(a[i]["momentum_buffer"], b[i]["momentum_buffer"]), i
+
+
+def to_lightning(work, data, schedule):
+    _, kept = train(data, work + "/kept", schedule, "--max-epochs", "3")
+    for what, at, stop in ("end", BATCHES, ["--max-epochs", "1"]), ("middle", 4, ["--max-epochs", "3", "--max-steps", "4"]):
+        path, _ = train(data, work + "/stopped-" + what, schedule, *stop)
+        torch.load(path, weights_only=True)
+        module = Module.load_from_checkpoint(path, schedule=schedule)
+        assert module.hparams.num_classes == CLASSES
+        losses = fit(Module(schedule), data, work + "/pl-" + what, 3, at % BATCHES, path)
+        compare("linnet -> Lightning, %s, %s of an epoch" % (schedule, what), kept, losses, at)
+
+
+def to_linnet(work, data, schedule):
+    torch.manual_seed(0)
+    kept = fit(Module(schedule), data, work + "/kept-pl", 3)
+    for what, at, name in ("end", BATCHES, "end-epoch=0"), ("middle", 4, "middle-step=4"):
+        path = work + "/kept-pl/" + name + ".ckpt"
+        last, losses = train(data, work + "/linnet-" + what, schedule, "--max-epochs", "3", "--resume", path)
+        compare("Lightning -> linnet, %s, %s of an epoch" % (schedule, what), kept, losses, at)
+        last, _ = train(data, work + "/again-" + what, schedule, "--max-epochs", "1", "--max-steps", str(at), "--resume", path)
+        print("  written at once:", last)
+        states_equal(torch.load(path, weights_only=True), torch.load(last, weights_only=True))
+
+
+def torchvision_and_back(work):
+    net = torchvision.models.resnet18()
+    torch.save(net.state_dict(), work + "/theirs.pth")
+    for name, more in ("a.pth", []), ("a.safetensors", []), ("half.pth", ["--fp16"]):
+        linnet("export", work + "/theirs.pth", "--format", name.split(".")[1], "--out", work + "/" + name, *more)
+    linnet("export", work + "/a.safetensors", "--format", "pth", "--out", work + "/b.pth")
+    for name in "a.pth", "b.pth":
+        state = torch.load(work + "/" + name, weights_only=True)
+        again = torchvision.models.resnet18()
+        again.load_state_dict(state)
+        assert list(state) == list(net.state_dict())
+        for key, t in net.state_dict().items():
+            assert t.dtype == state[key].dtype and torch.equal(t, state[key]), key
+    for key, t in torch.load(work + "/half.pth", weights_only=True).items():
+        wanted = net.state_dict()[key]
+        assert torch.equal(t, wanted.half() if wanted.is_floating_point() else wanted), key
+    print("torchvision -> linnet -> .pth -> torchvision: equal bytes")
+
+
+def main():
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory() as work:
+        torchvision_and_back(work)
+        make_data(work + "/data")
+        for schedule in "step", "plateau":
+            to_lightning(work + "/" + schedule, work + "/data", schedule)
+            to_linnet(work + "/" + schedule, work + "/data", schedule)
+
+
+main()
