@@ -14,7 +14,7 @@ typedef enum random_purpose {
     RANDOM_CROP = 3,      /* crop and flip; index = place in the epoch's order */
     RANDOM_SHAPES = 4,    /* the demo dataset; index = image */
     RANDOM_SYNTHETIC = 5, /* bench batches */
-    RANDOM_MIX = 6,
+    RANDOM_MIX = 6,       /* mixup and cutmix; index = batch of the epoch */
     RANDOM_TEST = 100
 } random_purpose;
 

@@ -57,7 +57,7 @@ static finding engine_state(const char *device, const char *what) {
     return f;
 }
 
-/** Opens the first GPU: its name, capability and versions, or why it cannot be used and what to do. */
+/** Opens the first GPU: its name, capability, memory and versions, or why it cannot be used and what to do. */
 static finding cuda(void) {
     finding f = engine_state("cuda", "cuda engine");
     net *small = NULL;
@@ -80,7 +80,8 @@ done:
 
 static finding precision_state(void) {
     finding f = {.what = "precision", .advice = ""};
-    snprintf(f.state, sizeof f.state, "auto is %s", engine_has_bf16() ? "bf16-mixed" : "32-true");
+    snprintf(f.state, sizeof f.state, "auto is %s%s", engine_has_bf16() ? "bf16-mixed" : "32-true",
+             engine_unavailable("cuda") == NULL ? " on the CPU, 16-mixed on the GPU" : "");
     return f;
 }
 

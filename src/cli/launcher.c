@@ -18,23 +18,10 @@
 #include <unistd.h>
 
 /** What mpirun gets before the program. Ranks on this machine alone, whatever batch system it stands in (plm, ras);
- *  every rank sees all cores, and divides them itself; an exit code of one rank does not end another that still saves.
- */
-static const char *const mpirun_words[] = {"mpirun",
-                                           "-n",
-                                           NULL /* ranks */,
-                                           "--bind-to",
-                                           "none",
-                                           "--oversubscribe",
-                                           "--mca",
-                                           "plm",
-                                           "isolated",
-                                           "--mca",
-                                           "ras",
-                                           "^slurm,gridengine,tm,lsf",
-                                           "--mca",
-                                           "orte_abort_on_non_zero_status",
-                                           "0"};
+ *  every rank sees all cores, and divides them itself. */
+static const char *const mpirun_words[] = {
+    "mpirun", "-n",  NULL /* ranks */, "--bind-to", "none", "--oversubscribe",
+    "--mca",  "plm", "isolated",       "--mca",     "ras",  "^slurm,gridengine,tm,lsf"};
 
 enum { MPIRUN_WORDS = sizeof mpirun_words / sizeof *mpirun_words };
 

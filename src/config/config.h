@@ -24,7 +24,8 @@ typedef struct config {
         bool shuffle;
         char augment[32]; /* "default", "none" */
         double scale_min, scale_max, ratio_min, ratio_max, flip;
-        bool fast_decode; /* training: reduced JPEGs where the crop shrinks by 2 or more */
+        double mixup, cutmix; /* alpha of Beta(alpha, alpha); 0: off */
+        bool fast_decode;     /* training: reduced JPEGs where the crop shrinks by 2 or more */
         double mean[3], std[3];
         double max_bad; /* fraction of files */
         long long max_pixels;
@@ -69,25 +70,25 @@ typedef struct config {
         int accumulate;                                /* micro-batches per step */
         int global_batch;                              /* images of a step over all ranks; 0: as many as come */
         bool sync_batchnorm;
-        double bucket_mb; /* MiB of gradients in one exchange; 0: all */
-        double clip_norm;                              /* 0: off */
-        char precision[16];                            /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
-        char device[16];                               /* --device: auto, ref, cpu, cuda */
-        int devices;                                   /* --devices */
-        int threads;                                   /* CPU threads; 0: all */
-        bool tf32;                                     /* 32-true on a GPU, faster and coarser */
-        bool winograd;                                 /* bf16 on a CPU, faster and coarser */
-        bool recompute;                                /* less memory, a slower step */
-        unsigned long long seed;                       /* --seed */
+        double bucket_mb;        /* MiB of gradients in one exchange; 0: all */
+        double clip_norm;        /* 0: off */
+        char precision[16];      /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
+        char device[16];         /* --device: auto, ref, cpu, cuda */
+        int devices;             /* --devices */
+        int device_index;        /* which GPU */
+        int threads;             /* CPU threads; 0: all */
+        bool tf32;               /* 32-true on a GPU, faster and coarser */
+        bool deterministic;      /* the same results from run to run on a GPU */
+        bool winograd;           /* bf16 on a CPU, faster and coarser */
+        bool recompute;          /* less memory, a slower step */
+        unsigned long long seed; /* --seed */
         bool dry_run;
         char resume[CONFIG_TEXT]; /* --resume: "", auto, FILE */
         char out[CONFIG_TEXT];    /* --out */
         int log_every_n_steps;
     } trainer;
     struct {
-        int restarts;   /* --restarts; after failures, on one machine */
-        double timeout; /* seconds */
-        bool requeue;   /* Slurm: SIGUSR1 saves and queues the job again */
+        int restarts; /* --restarts; after failures, on one machine */
     } dist;
     struct {
         int top_k;

@@ -17,6 +17,7 @@ static const char *group_title(const char *group) {
         {"lr_finder", "the range test behind optimizer.lr auto"},
         {"schedule", "the learning rate over time"},
         {"trainer", "how long, where and how to train"},
+        {"dist", "several ranks"},
         {"checkpoint", "what is kept on disk"},
         {"monitor", "what is watched and shown"},
     };

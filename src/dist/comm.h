@@ -30,8 +30,8 @@ typedef struct comm_call {
     comm_channel channel;
     void *data;
     size_t n;    /* elements */
-    void *queue; /* of the device that computes and then reads the data: start and wait are ordered on it; NULL: memory
-                    of the host, ready when start is called and after wait */
+    void *queue; /* of the device that computes and then reads the data, which lie in its memory: start and wait are
+                    ordered on it; NULL: memory of the host, ready when start is called and after wait */
     /* the comm's own */
     void *handle;
     struct comm_call *next;
@@ -42,6 +42,7 @@ typedef struct comm_call {
 struct comm {
     int rank, ranks;
     int local_rank, local_ranks; /* among those on this host */
+    bool device_memory;          /* calls with a queue may name a device's memory */
     void *state;
     int (*start)(comm *c, comm_call *call);
     /** @return 0, E_RANK (another rank has failed: names it and why; every later call fails too), E_DEVICE */

@@ -309,7 +309,14 @@ int comm_thread_open(comm **out, transport_open_function *open) {
         return rc;
     }
     const transport *p = &t->transport;
-    t->comm = (comm){p->rank, p->ranks, p->local_rank, p->local_ranks, t, thread_start, thread_wait, thread_tell};
+    t->comm = (comm){.rank = p->rank,
+                     .ranks = p->ranks,
+                     .local_rank = p->local_rank,
+                     .local_ranks = p->local_ranks,
+                     .state = t,
+                     .start = thread_start,
+                     .wait = thread_wait,
+                     .tell = thread_tell};
     *out = &t->comm;
     return OK;
 }

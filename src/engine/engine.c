@@ -21,8 +21,10 @@ const char *precision_name(precision p) {
 }
 
 engine_options engine_options_default(void) {
-    return (engine_options){
-        .precision = PRECISION_32, .mean = {0.485f, 0.456f, 0.406f}, .std = {0.229f, 0.224f, 0.225f}};
+    return (engine_options){.precision = PRECISION_32,
+                            .deterministic = true,
+                            .mean = {0.485f, 0.456f, 0.406f},
+                            .std = {0.229f, 0.224f, 0.225f}};
 }
 
 static int allocate_arenas(engine *e) {
@@ -123,6 +125,8 @@ void engine_destroy(engine *e) {
     free(e->readers);
     free(e->slots);
     free(e->range);
+    for (int i = 0; i < e->bucket_n; i++)
+        free(e->bucket[i].host);
     free(e->bucket);
     free(e->times.layer);
     free(e->staging);
@@ -265,20 +269,42 @@ done:
     return rc;
 }
 
+/** Whether gradients are exchanged by way of the host's memory. */
+static bool goes_by_host(const engine *e) { return e->ops->memory_free != NULL && !e->options.comm->device_memory; }
+
+static size_t bucket_bytes(const engine *e, const bucket *b) {
+    return (b->end - b->begin) * element_bytes(e->ops->master);
+}
+
+/** *data: where the bucket's gradients lie for the comm. */
+static int bucket_data(void **data, engine *e, bucket *b) {
+    int rc = OK;
+    *data = at(e->gradient, e, b->begin);
+    if (!goes_by_host(e))
+        return OK;
+    if (b->host == NULL)
+        TRY(memory_zeroed(&b->host, bucket_bytes(e, b), 1));
+    TRY(e->ops->download(e->device, b->host, *data, bucket_bytes(e, b)));
+    *data = b->host;
+done:
+    return rc;
+}
+
 /** Hands over the buckets that layer i's backward has made final; *next: the first bucket not yet sent. */
 static int reduce_buckets(int *next, engine *e, int i) {
     comm *c = e->options.comm;
     int rc = OK;
     comm_type type = e->ops->master == ELEMENT_F64 ? COMM_F64 : COMM_F32;
-    void *queue = e->ops->queue != NULL ? e->ops->queue(e->device) : NULL;
+    void *queue = e->ops->queue != NULL && !goes_by_host(e) ? e->ops->queue(e->device) : NULL, *data = NULL;
     double start = 0;
     TRY(profile_begin(&start, e));
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
         bucket *b = &e->bucket[*next];
+        TRY(bucket_data(&data, e, b));
         b->call = (comm_call){.kind = COMM_MEAN,
                               .type = type,
                               .channel = COMM_GRADIENTS,
-                              .data = at(e->gradient, e, b->begin),
+                              .data = data,
                               .n = b->end - b->begin,
                               .queue = queue};
         TRY(c->start(c, &b->call));
@@ -296,7 +322,10 @@ static int await_buckets(engine *e, int sent) {
         return OK;
     int rc = profile_begin(&start, e);
     for (int i = 0; i < sent; i++) {
-        int one = c->wait(c, &e->bucket[i].call);
+        bucket *b = &e->bucket[i];
+        int one = c->wait(c, &b->call);
+        if (one == OK && goes_by_host(e))
+            one = e->ops->upload(e->device, at(e->gradient, e, b->begin), b->host, bucket_bytes(e, b));
         rc = rc != OK ? rc : one;
     }
     TRY(rc);

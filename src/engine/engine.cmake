@@ -35,7 +35,7 @@ endif()
 # The CUDA engine needs nvcc and the headers of CUDA and cuDNN to build; the libraries are opened at run time.
 set(LINNET_CUDA_ARCHS "75;80;86;89;90;100;120" CACHE STRING "GPU generations to build kernels for: those nvcc knows")
 file(GLOB cuda_sources ${CMAKE_SOURCE_DIR}/src/engine/cuda/*.c)
-list(FILTER cuda_sources EXCLUDE REGEX "/choices\\.c$") # plain C, with a test of its own
+list(FILTER cuda_sources EXCLUDE REGEX "/(choices|slices)\\.c$") # plain C, with tests of their own
 if(LINNET_CUDA)
   find_program(CUDA_NVCC nvcc HINTS /usr/local/cuda/bin $ENV{CUDA_HOME}/bin)
   find_path(CUDA_HEADERS NAMES cuda.h HINTS /usr/local/cuda/include $ENV{CUDA_HOME}/include)

@@ -33,6 +33,7 @@ typedef struct engine_options {
     int threads;           /* CPU threads; 0: all cores this process may use */
     int device_index;      /* which GPU, from 0 */
     bool tf32;             /* 32-true on a GPU may round the inputs of convolutions to TF32 */
+    bool deterministic;    /* no algorithm on a GPU whose results differ from run to run */
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
@@ -43,7 +44,7 @@ typedef struct engine_options {
     bool input_gradient;   /* tests: compute the gradient of the image batch too */
 } engine_options;
 
-/** Precision 32, all cores, ImageNet's mean and std, one rank. */
+/** Precision 32, all cores, deterministic, ImageNet's mean and std, one rank. */
 engine_options engine_options_default(void);
 
 /** What the device reads in a step; plain data, so that a recorded step can run again with other values. */

@@ -35,6 +35,7 @@ typedef struct bucket {
     size_t begin, end; /* elements */
     int ready;         /* the layer whose backward makes its last gradient final */
     comm_call call;    /* the exchange of this step */
+    void *host;        /* a copy for a comm that cannot read the device's memory; NULL until needed */
 } bucket;
 
 typedef struct plan_tensor {

@@ -127,7 +127,10 @@ done:
     return rc;
 }
 
-int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride, int pad) {
+int net_add_grouped_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
+                         int pad, int groups) {
+    if (groups < 1 || in_c % groups != 0 || out_c % groups != 0)
+        return fail(E_SHAPE, "layer %s: %d to %d channels do not fall into %d groups", name, in_c, out_c, groups);
     layer l = {.kind = LAYER_CONV,
                .input = input,
                .residual = NET_NONE,
@@ -136,19 +139,23 @@ int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int ou
                .kernel = kernel,
                .stride = stride,
                .pad = pad,
-               .groups = 1,
+               .groups = groups,
                .weight = n->param_n,
                .bias = -1,
                .stats = -1};
     param p = {.rank = 4,
-               .shape = {out_c, in_c, kernel, kernel},
+               .shape = {out_c, in_c / groups, kernel, kernel},
                .init = INIT_KAIMING_NORMAL_FAN_OUT,
-               .fan_in = in_c * kernel * kernel};
+               .fan_in = in_c / groups * kernel * kernel};
     int rc, i;
     TRY(add_layer(out, n, name, l));
     TRY(add_param(&i, n, name, ".weight", p));
 done:
     return rc;
+}
+
+int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride, int pad) {
+    return net_add_grouped_conv(out, n, name, input, in_c, out_c, kernel, stride, pad, 1);
 }
 
 int net_add_bn(int *out, net *n, const char *name, int input, int c, int residual, bool relu) {

@@ -70,8 +70,8 @@ typedef struct net_options {
     bool decay_all;  /* weight decay on every parameter; false: not on 1-D parameters */
 } net_options;
 
-/** Builds resnet18, 34, 50, 101 or 152 (torchvision's v1.5: the stride sits on the 3x3). @return 0, E_OPTION (naming
- *  the known ones), E_NOMEM */
+/** Builds resnet18, 34, 50, 101 or 152, wide_resnet50_2 or 101_2, resnext50_32x4d or 101_32x8d (torchvision's v1.5: the
+ *  stride sits on the 3x3). @return 0, E_OPTION (naming the known ones), E_NOMEM */
 int net_create(net **out, const char *arch, const net_options *o);
 void net_destroy(net *n);
 /** The name of architecture i; NULL past the last. */
@@ -84,6 +84,9 @@ int net_freeze(net *n, const char *part);
 /** Hand-made nets, for tests: net_create_empty, then layers in order, each returning its number (= its tensor's). */
 int net_create_empty(net **out, const char *arch, int classes);
 int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride, int pad);
+/** The channels, in and out, fall into `groups` equal parts that do not see each other. */
+int net_add_grouped_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
+                         int pad, int groups);
 int net_add_bn(int *out, net *n, const char *name, int input, int c, int residual, bool relu);
 int net_add_maxpool(int *out, net *n, const char *name, int input, int c, int kernel, int stride, int pad);
 int net_add_avgpool(int *out, net *n, const char *name, int input, int c);

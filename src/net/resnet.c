@@ -1,4 +1,5 @@
-/* Source: He et al. 2015, "Deep residual learning for image recognition", table 1, in torchvision's variant "v1.5". */
+/* Sources: He et al. 2015, "Deep residual learning for image recognition", table 1, in torchvision's variant "v1.5";
+ * Zagoruyko & Komodakis 2016, "Wide residual networks"; Xie et al. 2017, "Aggregated residual transformations". */
 #include "base/status.h"
 #include "net/build.h"
 #include "net/net.h"
@@ -12,11 +13,15 @@ typedef struct recipe {
     const char *arch;
     bool bottleneck;
     int blocks[STAGES];
+    int groups, group_width; /* bottleneck: of the 3x3 convolution; channels of one group in the first stage */
 } recipe;
 
 static const recipe recipes[] = {
-    {"resnet18", false, {2, 2, 2, 2}},  {"resnet34", false, {3, 4, 6, 3}},  {"resnet50", true, {3, 4, 6, 3}},
-    {"resnet101", true, {3, 4, 23, 3}}, {"resnet152", true, {3, 8, 36, 3}},
+    {"resnet18", false, {2, 2, 2, 2}, 1, 64},          {"resnet34", false, {3, 4, 6, 3}, 1, 64},
+    {"resnet50", true, {3, 4, 6, 3}, 1, 64},           {"resnet101", true, {3, 4, 23, 3}, 1, 64},
+    {"resnet152", true, {3, 8, 36, 3}, 1, 64},         {"wide_resnet50_2", true, {3, 4, 6, 3}, 1, 128},
+    {"wide_resnet101_2", true, {3, 4, 23, 3}, 1, 128}, {"resnext50_32x4d", true, {3, 4, 6, 3}, 32, 4},
+    {"resnext101_32x8d", true, {3, 4, 23, 3}, 32, 8},
 };
 enum { RECIPES = sizeof recipes / sizeof *recipes };
 
@@ -38,12 +43,13 @@ typedef struct conv_bn {
     const char *conv, *bn;
     int out_c, kernel, stride;
     bool relu;
+    int groups;
 } conv_bn;
 
 static int add_conv(builder *b, const conv_bn *c) {
     int rc;
-    TRY(net_add_conv(&b->tensor, b->net, in_block(b, c->conv), b->tensor, b->channels, c->out_c, c->kernel, c->stride,
-                     c->kernel / 2));
+    TRY(net_add_grouped_conv(&b->tensor, b->net, in_block(b, c->conv), b->tensor, b->channels, c->out_c, c->kernel,
+                             c->stride, c->kernel / 2, c->groups));
     b->channels = c->out_c;
 done:
     return rc;
@@ -67,7 +73,7 @@ static int add_block_end(builder *b, const conv_bn *last, int shortcut, int shor
         builder side = *b;
         side.tensor = shortcut;
         side.channels = shortcut_c;
-        TRY(add_conv_bn(&side, &(conv_bn){"downsample.0", "downsample.1", last->out_c, 1, stride, false}));
+        TRY(add_conv_bn(&side, &(conv_bn){"downsample.0", "downsample.1", last->out_c, 1, stride, false, 1}));
         shortcut = side.tensor;
     }
     TRY(net_add_bn(&b->tensor, b->net, in_block(b, last->bn), b->tensor, last->out_c, shortcut, true));
@@ -79,27 +85,26 @@ done:
 
 static int add_basic_block(builder *b, int width, int stride) {
     int rc, x = b->tensor, x_c = b->channels;
-    TRY(add_conv_bn(b, &(conv_bn){"conv1", "bn1", width, 3, stride, true}));
-    TRY(add_block_end(b, &(conv_bn){"conv2", "bn2", width, 3, 1, true}, x, x_c, stride));
+    TRY(add_conv_bn(b, &(conv_bn){"conv1", "bn1", width, 3, stride, true, 1}));
+    TRY(add_block_end(b, &(conv_bn){"conv2", "bn2", width, 3, 1, true, 1}, x, x_c, stride));
 done:
     return rc;
 }
 
-static int add_bottleneck(builder *b, int width, int stride) {
-    int rc, x = b->tensor, x_c = b->channels;
-    TRY(add_conv_bn(b, &(conv_bn){"conv1", "bn1", width, 1, 1, true}));
-    TRY(add_conv_bn(b, &(conv_bn){"conv2", "bn2", width, 3, stride, true}));
-    TRY(add_block_end(b, &(conv_bn){"conv3", "bn3", 4 * width, 1, 1, true}, x, x_c, stride));
+static int add_bottleneck(builder *b, const recipe *r, int stage, int stride) {
+    int rc, x = b->tensor, x_c = b->channels, inner = (r->group_width << stage) * r->groups;
+    TRY(add_conv_bn(b, &(conv_bn){"conv1", "bn1", inner, 1, 1, true, 1}));
+    TRY(add_conv_bn(b, &(conv_bn){"conv2", "bn2", inner, 3, stride, true, r->groups}));
+    TRY(add_block_end(b, &(conv_bn){"conv3", "bn3", 256 << stage, 1, 1, true, 1}, x, x_c, stride));
 done:
     return rc;
 }
 
 static int add_stage(builder *b, const recipe *r, int stage) {
-    int width = 64 << stage;
     for (int i = 0; i < r->blocks[stage]; i++) {
         int stride = stage > 0 && i == 0 ? 2 : 1;
         snprintf(b->block, sizeof b->block, "layer%d.%d.", stage + 1, i);
-        int rc = r->bottleneck ? add_bottleneck(b, width, stride) : add_basic_block(b, width, stride);
+        int rc = r->bottleneck ? add_bottleneck(b, r, stage, stride) : add_basic_block(b, 64 << stage, stride);
         if (rc < 0)
             return rc;
     }
@@ -110,7 +115,7 @@ static int add_stage(builder *b, const recipe *r, int stage) {
 static int build(net *n, const recipe *r, const net_options *o) {
     builder b = {.net = n, .tensor = NET_INPUT, .channels = 3, .zero_gamma = o->zero_gamma};
     int rc;
-    TRY(add_conv_bn(&b, &(conv_bn){"conv1", "bn1", 64, 7, 2, true}));
+    TRY(add_conv_bn(&b, &(conv_bn){"conv1", "bn1", 64, 7, 2, true, 1}));
     TRY(net_add_maxpool(&b.tensor, n, "maxpool", b.tensor, b.channels, 3, 2, 1));
     for (int stage = 0; stage < STAGES; stage++)
         TRY(add_stage(&b, r, stage));

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-int ranks_init(rank_group *r, comm *c, const volatile sig_atomic_t *stop, volatile sig_atomic_t *save) {
-    *r = (rank_group){.comm = c, .stop = stop, .save = save, .started = clock_seconds()};
+int ranks_init(rank_group *r, comm *c) {
+    *r = (rank_group){.comm = c, .started = clock_seconds()};
     return memory_zeroed(&r->report, (size_t)comm_ranks(c), sizeof *r->report);
 }
 

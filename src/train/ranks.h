@@ -34,8 +34,8 @@ typedef struct rank_group {
     bool agreed_news; /* a rank has some */
 } rank_group;
 
-/** @return 0, E_NOMEM. ranks_deinit is due either way */
-int ranks_init(rank_group *r, comm *c, const volatile sig_atomic_t *stop, volatile sig_atomic_t *save);
+/** stop and save are the caller's to set. @return 0, E_NOMEM. ranks_deinit is due either way */
+int ranks_init(rank_group *r, comm *c);
 void ranks_deinit(rank_group *r);
 
 /** The one that writes files, logs and prints. */

@@ -105,7 +105,9 @@ static int open_engine(setup *s, int classes) {
         rc = fail(E_UNSUPPORTED, "trainer.sync_batchnorm: the cuda engine has none");
         goto done;
     }
+    o.device_index = c->trainer.device_index;
     o.tf32 = c->trainer.tf32;
+    o.deterministic = c->trainer.deterministic;
     for (int i = 0; i < 3; i++) {
         o.mean[i] = (float)c->data.mean[i];
         o.std[i] = (float)c->data.std[i];
@@ -190,7 +192,7 @@ done:
 int setup_open(setup *s, const config *c, comm *all) {
     int rc = OK;
     *s = (setup){.config = c};
-    TRY(ranks_init(&s->ranks, all, NULL, NULL));
+    TRY(ranks_init(&s->ranks, all));
     TRY(check_devices(s));
     TRY(dataset_open(&s->train, c->data.path, "train"));
     TRY(dataset_open(&s->val, c->data.path, "val"));
@@ -225,7 +227,7 @@ done:
 int setup_open_evaluation(setup *s, const config *c, int classes) {
     int rc = OK;
     *s = (setup){.config = c};
-    TRY(ranks_init(&s->ranks, NULL, NULL, NULL));
+    TRY(ranks_init(&s->ranks, NULL));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     if (s->val->class_n != classes) {
         rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);

@@ -1,6 +1,7 @@
 #include "train/step.h"
 
 #include "base/status.h"
+#include "data/mix.h"
 #include "train/news.h"
 
 /** Micro-batches of the step that begins at batch `first`, over all ranks. */
@@ -55,8 +56,16 @@ static int statistics_updates(const setup *s, int n) {
     return s->config->trainer.global_batch > 0 ? 1 : most_micro_batches(s, n);
 }
 
+/** mixup and cutmix; the draws are a function of (seed, epoch, batch), so that a resumed run makes the same ones, with
+ * any number of ranks. */
+static void mix(const setup *s, const train_state *t, int64_t number, batch *b) {
+    const config *c = s->config;
+    random_stream r = random_open(c->trainer.seed, (uint32_t)t->epoch, (uint64_t)number, RANDOM_MIX);
+    mix_batch(b, c->data.mixup, c->data.cutmix, &r);
+}
+
 /** Load, forward, loss, backward of one micro-batch; after the last one the update. */
-static int micro_batch(setup *s, train_state *t, unsigned flags) {
+static int micro_batch(setup *s, train_state *t, int64_t number, unsigned flags) {
     batch *b = NULL;
     engine_plan *p = NULL;
     int rc = OK;
@@ -67,6 +76,7 @@ static int micro_batch(setup *s, train_state *t, unsigned flags) {
     }
     if (s->on_batch != NULL)
         s->on_batch(s->on_batch_context, b);
+    mix(s, t, number, b);
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));
     loader_release(s->train_loader, b);
@@ -130,7 +140,7 @@ int train_step(step_result *out, setup *s, train_state *t, bool wait) {
     for (int i = own; i < most_micro_batches(s, n); i++)
         TRY(engine_step_empty(s->engine, own == 0 && i == most_micro_batches(s, n) - 1 ? ENGINE_LAST : 0));
     for (int i = 0; i < own; i++)
-        TRY(micro_batch(s, t,
+        TRY(micro_batch(s, t, t->batch_in_epoch + s->own + i,
                         (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
     TRY(engine_post_result(s->engine));
     t->in_step = false;

@@ -174,6 +174,31 @@ static inline void parity_batch(batch *b, int number, int classes, bool mixed) {
     }
 }
 
+/** parity_make.py's class Grouped. */
+static inline void grouped_net(net **out, int classes) {
+    static const int shapes[][5] = {
+        {3, 24, 3, 2, 1}, {24, 48, 3, 1, 4}, {48, 48, 3, 2, 48}, {48, 32, 1, 1, 2}, {32, 64, 3, 1, 32}};
+    int at = NET_INPUT;
+    char name[16];
+    assert_ok(net_create_empty(out, "grouped", classes));
+    for (int i = 0; i < 5; i++) {
+        const int *l = shapes[i];
+        golden_key(name, "conv%d", i + 1);
+        assert_ok(net_add_grouped_conv(&at, *out, name, at, l[0], l[1], l[2], l[3], l[2] / 2, l[4]));
+        golden_key(name, "bn%d", i + 1);
+        assert_ok(net_add_bn(&at, *out, name, at, l[1], NET_NONE, true));
+    }
+    assert_ok(net_add_avgpool(&at, *out, "avgpool", at, 64));
+    assert_ok(net_add_linear(&at, *out, "fc", at, 64, classes));
+}
+
+static inline void parity_net(net **out, const char *arch, const net_options *o) {
+    if (strcmp(arch, "grouped") == 0)
+        grouped_net(out, o->classes);
+    else
+        assert_ok(net_create(out, arch, o));
+}
+
 static inline batch parity_batch_open(int n, int h, int w) {
     batch b;
     assert_ok(batch_init(&b, n, h, w));

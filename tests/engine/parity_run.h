@@ -21,7 +21,7 @@ static run run_open(const char *arch, const char *device, precision p, bool zero
     r.b = parity_batch_open(golden_int(&r.g, "fp32_batch"), golden_int(&r.g, "fp32_height"),
                             golden_int(&r.g, "fp32_width"));
     parity_batch(&r.b, golden_int(&r.g, "fp32_number"), o.classes, false);
-    assert_ok(net_create(&r.n, arch, &o));
+    parity_net(&r.n, arch, &o);
     r.e = parity_engine(device, p, r.n, true);
     assert_ok(engine_compile(&r.p, r.e, r.b.n, r.b.h, r.b.w, true));
     return r;
@@ -123,6 +123,12 @@ static void check_first_step(const char *arch) {
 static void test_resnet18_losses(void **state) {
     (void)state;
     check_ten_losses("resnet18", PRECISION_32);
+}
+
+static void test_grouped_losses(void **state) {
+    (void)state;
+    check_ten_losses("grouped", PRECISION_32);
+    check_first_step("grouped");
 }
 
 static void test_resnet50_losses(void **state) {

@@ -10,6 +10,7 @@
 typedef struct stand_in {
     int (*memory_info)(size_t *free_bytes, size_t *total_bytes); /* cuMemGetInfo_v2 */
     int (*counts)(int what);                                     /* 0: graphs, 1: replays, 3: waits */
+    int (*varying_runs)(void); /* of a candidate of cuDNN's that differs from run to run */
 } stand_in;
 
 static stand_in library;
@@ -27,10 +28,8 @@ static size_t used_bytes(void) {
     return total - unused;
 }
 
-/** Some steps, as far as they go. @return the first failure */
-static int run_steps(int steps, int side) {
+static int run_steps_with(engine_options o, int steps, int side) {
     net *n = small_residual_net();
-    engine_options o = engine_options_default();
     engine *e = NULL;
     engine_plan *p = NULL;
     batch b;
@@ -54,6 +53,9 @@ done:
     net_destroy(n);
     return rc;
 }
+
+/** Some steps, as far as they go. @return the first failure */
+static int run_steps(int steps, int side) { return run_steps_with(engine_options_default(), steps, side); }
 
 static void test_calls_that_fail(void **state) {
     (void)state;
@@ -156,15 +158,40 @@ static void test_profile(void **state) {
     net_destroy(n);
 }
 
+static void test_deterministic(void **state) {
+    (void)state;
+    engine_options o = engine_options_default();
+    int before = library.varying_runs();
+    assert_ok(run_steps_with(o, 1, 20));
+    assert_int_equal(library.varying_runs(), before);
+    o.deterministic = false;
+    assert_ok(run_steps_with(o, 1, 20));
+    assert_true(library.varying_runs() > before);
+    before = library.varying_runs();
+    o.deterministic = true; /* what was noted without is not looked at */
+    assert_ok(run_steps_with(o, 1, 20));
+    assert_int_equal(library.varying_runs(), before);
+}
+
+static void test_index(void **state) {
+    (void)state;
+    engine_options o = engine_options_default();
+    o.device_index = 7;
+    assert_fails(E_OPTION, "GPU 7 of 1", run_steps_with(o, 1, 16));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_profile),
         cmocka_unit_test(test_calls_that_fail),
         cmocka_unit_test(test_steps_not_recorded),
         cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_index),
     };
     void *handle = dlopen("libcuda.so.1", RTLD_NOW);
     if (handle == NULL || !find(&library.counts, handle, "fake_cuda_counts") ||
+        !find(&library.varying_runs, handle, "fake_cudnn_varying_runs") ||
         !find(&library.memory_info, handle, "cuMemGetInfo_v2") || engine_unavailable("cuda") != NULL) {
         print_message("skipped: needs the cuda engine and the stand-ins of fake_cuda\n");
         return 77;

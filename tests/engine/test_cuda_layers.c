@@ -3,12 +3,13 @@
 #include "engine/layer_cases.h"
 
 typedef struct conv_case {
-    int n, in_c, out_c, h, w, kernel, stride, pad;
+    int n, in_c, out_c, h, w, kernel, stride, pad, groups;
 } conv_case;
 
 static const conv_case convs[] = {
-    {2, 3, 8, 11, 9, 7, 2, 3},  {2, 8, 16, 6, 7, 3, 1, 1}, {3, 5, 7, 7, 5, 3, 2, 1},
-    {1, 16, 24, 6, 5, 1, 2, 0}, {2, 4, 8, 3, 3, 1, 1, 0},  {1, 32, 40, 4, 4, 1, 1, 0},
+    {2, 3, 8, 11, 9, 7, 2, 3, 1},  {2, 8, 16, 6, 7, 3, 1, 1, 1}, {3, 5, 7, 7, 5, 3, 2, 1, 1},
+    {1, 16, 24, 6, 5, 1, 2, 0, 1}, {2, 4, 8, 3, 3, 1, 1, 0, 1},  {1, 32, 40, 4, 4, 1, 1, 0, 1},
+    {2, 8, 12, 6, 5, 3, 1, 1, 4},  {1, 3, 6, 7, 5, 3, 2, 1, 3},
 };
 
 static void test_convolutions(void **state) {
@@ -23,7 +24,8 @@ static void test_convolutions(void **state) {
             snprintf(name, sizeof name, "%d x %d x %d x %d -> %d, kernel %d / %d", c->n, c->h, c->w, c->in_c, c->out_c,
                      c->kernel, c->stride);
             assert_ok(net_create_empty(&n, "conv", c->out_c));
-            assert_ok(net_add_conv(&out, n, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad));
+            assert_ok(net_add_grouped_conv(&out, n, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad,
+                                           c->groups));
             pair_run(&worst, name, n, c->n, c->h, c->w, each_precision[k], true);
             net_destroy(n);
         }

@@ -44,7 +44,7 @@ static run run_open(const char *arch) {
     run r = {.g = golden_open(arch)};
     net_options o = {.classes = golden_int(&r.g, "classes"), .decay_all = true};
     r.b = parity_batch_open(golden_int(&r.g, "batch"), golden_int(&r.g, "height"), golden_int(&r.g, "width"));
-    assert_ok(net_create(&r.n, arch, &o));
+    parity_net(&r.n, arch, &o);
     r.e = parity_engine("ref", PRECISION_32, r.n, false);
     assert_ok(engine_compile(&r.training, r.e, r.b.n, r.b.h, r.b.w, true));
     assert_ok(engine_compile(&r.evaluation, r.e, r.b.n, r.b.h, r.b.w, false));
@@ -163,6 +163,11 @@ static void test_resnet50(void **state) {
     check_arch("resnet50");
 }
 
+static void test_grouped(void **state) {
+    (void)state;
+    check_arch("grouped");
+}
+
 /* The estimate itself: it finds an error of known size, in one element or spread over all. */
 static void test_estimate(void **state) {
     (void)state;
@@ -193,6 +198,7 @@ int main(void) {
         cmocka_unit_test(test_estimate),
         cmocka_unit_test(test_resnet18),
         cmocka_unit_test(test_resnet50),
+        cmocka_unit_test(test_grouped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

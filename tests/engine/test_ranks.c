@@ -144,6 +144,19 @@ static void joined_cpu(void **state) {
         check_joined("cpu", 2, 1e-3);
 }
 
+/** A GPU's gradients go by the host. */
+static void apart_cuda(void **state) {
+    (void)state;
+    if (engine_unavailable("cuda") != NULL)
+        return;
+    net *n = small_residual_net();
+    double *ref = run_ranks(n, 2, "ref", "apart"), *got = run_ranks(n, 2, "cuda", "apart");
+    assert_values_near(got, ref, n->weight_n, 1e-3);
+    free(ref);
+    free(got);
+    net_destroy(n);
+}
+
 /** Without SyncBN: each rank's batch norm sees its own images, and rank 0's statistics count. */
 static void against_ddp(void **state) {
     (void)state;
@@ -185,6 +198,6 @@ int main(int argc, char **argv) {
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref), cmocka_unit_test(joined_cpu),
-                                       cmocka_unit_test(against_ddp)};
+                                       cmocka_unit_test(apart_cuda), cmocka_unit_test(against_ddp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

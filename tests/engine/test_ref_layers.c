@@ -131,11 +131,7 @@ static void check_conv(int images, int h, int w, int in_c, int out_c, int kernel
     net *n = NULL;
     int i = 0;
     assert_ok(net_create_empty(&n, "conv", 1));
-    assert_ok(net_add_conv(&i, n, "conv", NET_INPUT, in_c, out_c, kernel, stride, pad));
-    n->layer[0].groups = groups; /* the table's (O, I/groups, kh, kw) shrinks with it */
-    n->param[0].shape[1] /= groups;
-    n->param[0].count /= (size_t)groups;
-    n->weight_n = n->param[0].count;
+    assert_ok(net_add_grouped_conv(&i, n, "conv", NET_INPUT, in_c, out_c, kernel, stride, pad, groups));
     fixture f = fixture_open(n, images, h, w);
     forward(&f);
     tensor_shape x = engine_tensor_shape(f.p, NET_INPUT), y = engine_tensor_shape(f.p, 0);

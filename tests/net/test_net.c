@@ -40,6 +40,9 @@ static void test_refused(void **state) {
     assert_fails(E_SHAPE, "residual", net_add_bn(&b, n, "d", a, 8, NET_INPUT, true));
     assert_fails(E_SHAPE, "channels", net_add_conv(&b, n, "e", a, 8, 0, 1, 1, 0));
     assert_fails(E_SHAPE, "stride 0", net_add_conv(&b, n, "f", a, 8, 8, 1, 0, 0));
+    assert_fails(E_SHAPE, "8 to 8 channels do not fall into 3 groups",
+                 net_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 3));
+    assert_fails(E_SHAPE, "0 groups", net_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 0));
     assert_fails(E_SHAPE, "padding 2", net_add_maxpool(&b, n, "g", a, 8, 3, 1, 2));
     assert_fails(E_SHAPE, "longer than",
                  net_add_avgpool(&b, n, "a-name-of-a-layer-that-is-much-too-long-for-its-field", a, 8));

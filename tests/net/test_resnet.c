@@ -72,7 +72,7 @@ static void test_tables_are_torchvisions(void **state) {
         net_destroy(n);
         archs++;
     }
-    assert_int_equal(archs, 5);
+    assert_int_equal(archs, 9);
     free(file);
 }
 
@@ -82,11 +82,10 @@ static void test_known_sizes(void **state) {
         const char *arch;
         size_t weights;
         int tensors;
-    } known[] = {{"resnet18", 11689512, 62},
-                 {"resnet34", 21797672, 110},
-                 {"resnet50", 25557032, 161},
-                 {"resnet101", 44549160, 314},
-                 {"resnet152", 60192808, 467}};
+    } known[] = {
+        {"resnet18", 11689512, 62},           {"resnet34", 21797672, 110},        {"resnet50", 25557032, 161},
+        {"resnet101", 44549160, 314},         {"resnet152", 60192808, 467},       {"wide_resnet50_2", 68883240, 161},
+        {"wide_resnet101_2", 126886696, 314}, {"resnext50_32x4d", 25028904, 161}, {"resnext101_32x8d", 88791336, 314}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         net *n = make(known[i].arch, 1000);
         assert_int_equal(n->weight_n, known[i].weights);
@@ -187,7 +186,8 @@ static void test_options(void **state) {
     }
     net_destroy(n);
     net_options o = {.classes = 10};
-    assert_fails(E_OPTION, "resnet18, resnet34, resnet50, resnet101, resnet152", net_create(&n, "resnet51", &o));
+    assert_fails(E_OPTION, "resnet18, resnet34, resnet50, resnet101, resnet152, wide_resnet50_2",
+                 net_create(&n, "resnet51", &o));
     o.classes = 0;
     assert_fails(E_OPTION, "classes", net_create(&n, "resnet18", &o));
 }

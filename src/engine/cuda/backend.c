@@ -181,7 +181,8 @@ static int look_at(long long *number, bool *allowed, const cuda_device *d, cudnn
     for (int64_t i = 0; i < n && i < CUDNN_NUMERICAL_NOTE_TYPE_COUNT; i++) {
         bool rounds =
             note[i] == CUDNN_NUMERICAL_NOTE_TENSOR_CORE || note[i] == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
-        if (note[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || (exact && rounds) ||
+        bool varies = note[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
+        if ((varies && d->options.deterministic) || (exact && rounds) ||
             note[i] == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)
             *allowed = false;
     }

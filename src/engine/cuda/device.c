@@ -91,6 +91,8 @@ static void close_device(void *device) {
 static int find_gpu(cuda_device *d) {
     int n = 0, rc = OK;
     TRY(DRIVER(d->driver, "looking for GPUs", device_count, &n));
+    if (d->options.comm != NULL && n > 0) /* the ranks of a host take its GPUs in turn */
+        d->index = d->options.comm->local_rank % n;
     if (d->index < 0 || d->index >= n) {
         rc = fail(E_OPTION, "GPU %d of %d: they are counted from 0", d->index, n);
         goto done;
@@ -111,14 +113,17 @@ done:
 }
 
 static int describe(cuda_device *d) {
-    char name[128] = "", machine[256];
+    char name[128] = "", machine[256], memory[32];
     int version = 0, rc = OK;
-    size_t cudnn = d->cudnn->version();
+    size_t cudnn = d->cudnn->version(), left = 0, total = 0;
     TRY(DRIVER(d->driver, "asking the GPU", device_name, name, sizeof name, d->gpu));
     TRY(DRIVER(d->driver, "asking the driver", driver_version, &version));
-    snprintf(d->description, sizeof d->description, "%s (%d.%d), cuDNN %zu.%zu.%zu, CUDA driver %d.%d", name, d->major,
-             d->minor, cudnn / 10000, cudnn / 100 % 100, cudnn % 100, version / 1000, version % 1000 / 10);
-    snprintf(machine, sizeof machine, "%s-%d.%d-%zu-%d", name, d->major, d->minor, cudnn, version);
+    TRY(DRIVER(d->driver, "asking for GPU memory", memory_info, &left, &total));
+    snprintf(d->description, sizeof d->description, "%s (%d.%d), %s, cuDNN %zu.%zu.%zu, CUDA driver %d.%d", name,
+             d->major, d->minor, text_bytes(memory, (double)total), cudnn / 10000, cudnn / 100 % 100, cudnn % 100,
+             version / 1000, version % 1000 / 10);
+    snprintf(machine, sizeof machine, "%s-%d.%d-%zu-%d%s", name, d->major, d->minor, cudnn, version,
+             d->options.deterministic ? "" : "-any");
     TRY(choices_open(&d->choices, machine));
 done:
     return rc;

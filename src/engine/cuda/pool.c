@@ -39,11 +39,15 @@ static pool_args args_of(const device_layer *l, const device_buffers *b) {
                        .pad = l->layer->pad};
 }
 
-/** One thread a pack of `over`. */
+/** One thread a pack of `over`; small blocks where all packs would be few blocks for a whole GPU. */
 static int run(const cuda_device *d, kernel f32, const device_layer *l, const device_buffers *b, tensor_shape over) {
+    enum { SMALL = 64, FEW = 1 << 16 };
     pool_args a = args_of(l, b);
-    return gpu_launch(d, kernel_for_packs(f32, d->type, l->x.c),
-                      launch_threads(tensor_count(over) / (size_t)kernel_pack(l->x.c)), &a);
+    size_t packs = tensor_count(over) / (size_t)kernel_pack(l->x.c);
+    launch_shape s = launch_threads(packs);
+    if (packs <= FEW)
+        s = (launch_shape){(unsigned)((packs + SMALL - 1) / SMALL), 1, SMALL, 1};
+    return gpu_launch(d, kernel_for_packs(f32, d->type, l->x.c), s, &a);
 }
 
 int cuda_maxpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {

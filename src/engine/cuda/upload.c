@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/cuda/gpu.h"
+#include "engine/cuda/slices.h"
 
 #include <string.h>
 
@@ -86,7 +87,7 @@ static int send(upload_slot *s, cuda_device *d, const batch *b, const size_t at[
     size_t n = (size_t)b->n;
     int rc = OK;
     TRY(DRIVER(d->driver, what, event_wait, s->copied)); /* at once where nothing was recorded */
-    memcpy(s->pinned, b->pixels, n * (size_t)b->h * (size_t)b->w * 3);
+    copy_in_slices(s->pinned, b->pixels, n * (size_t)b->h * (size_t)b->w * 3);
     memcpy(s->pinned + at[1], b->label, n * sizeof *b->label);
     memcpy(s->pinned + at[2], b->label_b, n * sizeof *b->label_b);
     memcpy(s->pinned + at[3], b->mix, n * sizeof *b->mix);

@@ -15,7 +15,8 @@
 
 namespace {
 
-constexpr int CANDIDATES = 2;
+constexpr int CANDIDATES = 3, VARYING = 2; /* VARYING: said to differ from run to run */
+int varying_runs;
 constexpr int64_t WORKSPACE_BYTES = 128, ALIGNMENT = 16;
 
 /** An attribute's values as they were given. */
@@ -268,6 +269,9 @@ descriptor *of(cudnnBackendDescriptor_t d) { return (descriptor *)d; }
 
 extern "C" {
 
+/** For tests: runs of the candidate that differs from run to run, measured ones included. */
+int fake_cudnn_varying_runs(void) { return varying_runs; }
+
 size_t cudnnGetVersion(void) { return 91900; }
 const char *cudnnGetErrorString(cudnnStatus_t) { return "made to fail"; }
 void cudnnGetLastErrorString(char *message, size_t bytes) { snprintf(message, bytes, "no more is known"); }
@@ -345,9 +349,10 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const d, cudnnBa
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX: *(int64_t *)out = 40 + of(d)->candidate; return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE: /* the first uses tensor cores, the second has nothing to say */
-        *n = of(d)->candidate == 0 ? 1 : 0;
+        *n = of(d)->candidate != 1 ? 1 : 0;
         if (*n == 1)
-            *(cudnnBackendNumericalNote_t *)out = CUDNN_NUMERICAL_NOTE_TENSOR_CORE;
+            *(cudnnBackendNumericalNote_t *)out =
+                of(d)->candidate == VARYING ? CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC : CUDNN_NUMERICAL_NOTE_TENSOR_CORE;
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE: *(int64_t *)out = WORKSPACE_BYTES; return CUDNN_STATUS_SUCCESS;
     default: return CUDNN_STATUS_BAD_PARAM;
@@ -358,6 +363,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan, 
     MAY_FAIL();
     if (!of(plan)->final || !of(pack)->final)
         return CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED;
+    varying_runs += child(of(plan), CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->candidate == VARYING;
     const descriptor *graph = child(of(plan), CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->graph;
     convolution c = convolution_of(child(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS));
     std::vector<int64_t> ids = values<int64_t>(of(pack), CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);

@@ -1,7 +1,8 @@
-/* Max-pooling: y[n,p,q,c] = max_{r,s} x[n, p*stride+r-pad, q*stride+s-pad, c], the padding being -infinity. The gradient
- * goes to the one place the maximum came from: the first in row-major order of the window, a NaN before all; every x
- * gathers from the windows over it, so the order of its sum is fixed. Equals torch.nn.functional.max_pool2d.
- * Global average pooling: the mean over all pixels of a channel. One thread a pack of channels. */
+/* Max-pooling: y[n,p,q,c] = max_{r,s} x[n, p*stride+r-pad, q*stride+s-pad, c], the padding being -infinity. The
+ * gradient goes to the one place the maximum came from: the first in row-major order of the window, a NaN before all;
+ * every x gathers from the windows over it, the last first, so the order of its sum is fixed. Equals
+ * torch.nn.functional.max_pool2d. Global average pooling: the mean over all pixels of a channel. One thread a pack of
+ * channels. */
 #include "engine/cuda/kernels/device.cuh"
 
 /** Pixel and first channel of this thread's pack, of an (n, h, w, c) tensor; false: none. */
@@ -50,25 +51,32 @@ template <class T, int V> static __device__ void maxpool(const pool_args &a) {
 }
 FOR_TYPES_AND_PACKS(maxpool, pool_args, maxpool, 256)
 
+/** The first window that reaches place i of one axis: the least p >= 0 with p * stride - pad + kernel > i. */
+static __device__ __forceinline__ int first_window(int i, const pool_args &a) {
+    int reach = i + a.pad - a.kernel;
+    return reach < 0 ? 0 : reach / a.stride + 1;
+}
+
+/** The last of `windows`. */
+static __device__ __forceinline__ int last_window(int i, int windows, const pool_args &a) {
+    int last = (i + a.pad) / a.stride;
+    return last < windows ? last : windows - 1;
+}
+
 template <class T, int V> static __device__ void maxpool_gradient(const pool_args &a) {
     int n, h, w, channel;
     if (!pack_place<V>(n, h, w, channel, a, a.h, a.w))
         return;
     float sum[V] = {}, g[V];
-    for (int r = 0; r < a.kernel; r++)
-        for (int s = 0; s < a.kernel; s++) {
-            int p = h + a.pad - r, q = w + a.pad - s;
-            if (p < 0 || q < 0 || p % a.stride != 0 || q % a.stride != 0)
-                continue;
-            p /= a.stride;
-            q /= a.stride;
-            if (p >= a.p || q >= a.q)
-                continue;
+    int p_first = first_window(h, a), q_first = first_window(w, a);
+    for (int p = last_window(h, a.p, a); p >= p_first; p--)
+        for (int q = last_window(w, a.q, a); q >= q_first; q--) {
+            int place = (h + a.pad - p * a.stride) * a.kernel + w + a.pad - q * a.stride;
             size_t i = at(n, p, q, channel, a.p, a.q, a.c);
             pack<uint8_t, V> index = *(const pack<uint8_t, V> *)(a.index + i);
             load_sum<T, V>(g, a.dy0, a.dy1, i);
             for (int k = 0; k < V; k++)
-                sum[k] += index.v[k] == r * a.kernel + s ? g[k] : 0;
+                sum[k] += index.v[k] == place ? g[k] : 0;
         }
     store<T, V>(a.dx, at(n, h, w, channel, a.h, a.w, a.c), sum);
 }
@@ -80,6 +88,7 @@ template <class T, int V> static __device__ void avgpool(const pool_args &a) {
         return;
     float sum[V] = {}, x[V];
     size_t area = (size_t)a.h * (size_t)a.w, c = (size_t)a.c;
+#pragma unroll 4 /* reads on their way together */
     for (size_t i = 0; i < area; i++) {
         load<T, V>(x, a.x, ((size_t)n * area + i) * c + (size_t)channel);
         for (int k = 0; k < V; k++)

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# `linnet train --devices 2` under the real mpirun: SIGINT saves once and ends with 130; a killed rank ends the run with
+# one line; --restarts goes on after one; each resume ends as an undisturbed run does, byte for byte.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+[ -e "${LINNET_BUILD:-$(dirname "$LINNET")}/liblinnet_mpi.so" ] && [ -n "$(type -P mpirun)" ] || {
+  echo "skipped: no Open MPI"
+  exit 77
+}
+unset "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}" LINNET_LAUNCHER 2>/dev/null || true
+tiny 8
+# shellcheck disable=SC2154
+options=("${small[@]}" --batch-size 8 --trainer.threads 1 --devices 2 --max-epochs 2 --checkpoint.every_n_steps 2)
+last=checkpoints/resnet18/last.ckpt
+csv=logs/resnet18/version_0/metrics.csv
+run 0 "$LINNET" train "${options[@]}" --out whole
+[ "$(grep -c '^2 epochs' out)" = 1 ] || die "not rank 0 alone prints"
+rows() { until [ "$(cat "$1/$csv" 2>/dev/null | wc -l)" -ge "$2" ]; do sleep 0.01; done; }
+same() { [ "$(digest "$1/$last")" = "$(digest whole/$last)" ] || die "$1: other weights than the undisturbed run"; }
+
+"$LINNET" train "${options[@]}" --out stopped >out 2>err &
+pid=$! code=0
+rows stopped 3
+kill -INT $pid
+wait $pid || code=$?
+[ "$code" = 130 ] || { cat err >&2; die "SIGINT ended with $code"; }
+[ "$(grep -c 'saved .*last.ckpt' err)" = 1 ] || { cat err >&2; die "not one save"; }
+run 0 "$LINNET" train "${options[@]}" --out stopped --resume auto
+same stopped
+
+"$LINNET" train "${options[@]}" --out killed --restarts 1 >out 2>err &
+pid=$!
+rows killed 4
+mpirun=$(cat /proc/$pid/task/$pid/children)
+ranks=$(cat "/proc/${mpirun// /}/task/${mpirun// /}/children")
+kill -KILL "${ranks##* }" 2>/dev/null || kill -KILL "$(echo "$ranks" | awk '{print $2}')"
+wait $pid || { cat err >&2; die "the restart failed"; }
+says err "rank 1 ended by signal 9 (Killed)"
+says err "restart 1 of 1 from the last checkpoint"
+same killed
