@@ -1,10 +1,10 @@
 /* A convolution with the sums for the BN behind it in its epilogue (cuDNN's GenStats): y is not read once more for
  * them.
  *
- * Numbers: the sums are of y and y^2 in fp32, without the shift of BN's own pass, so var = E[y^2] - E[y]^2 cancels. Were
- * each sum off by 2^-22 of itself (an estimate), var would be by 2^-22 (1 + (mean / std)^2). Rounding y to fp16 adds
- * 2^-20 / 12 (mean / std)^2 to it, to bf16 64 times as much: the same order or more. fp32 has no such rounding to hide
- * behind: it keeps the shift. */
+ * Numbers: the sums are of y and y^2 in fp32, without the shift of BN's own pass, so var = E[y^2] - E[y]^2 cancels.
+ * Were each sum off by 2^-22 of itself (an estimate), var would be by 2^-22 (1 + (mean / std)^2). Rounding y to fp16
+ * adds 2^-20 / 12 (mean / std)^2 to it, a third of that, and to bf16 64 times as much. fp32 has no such rounding to
+ * hide behind: it keeps the shift. */
 #include "base/status.h"
 #include "engine/cuda/convolution.h"
 
