@@ -127,8 +127,12 @@ typedef struct device_ops {
     int (*unscale)(void *device, const device_arenas *a);
     int (*update)(void *device, const device_arenas *a);
     int (*result)(void *device, engine_result_data *out); /* waits for the device */
-    int (*synchronize)(void *device);                     /* waits; NULL: a call ends when its work is done */
-    int (*peaks)(void *device, engine_peaks *out);        /* NULL: not known */
+    /** The time from here in the queue to the end that belongs to it, within others perhaps; read waits for the device
+     *  and adds each to its *seconds. All NULL: a call ends when its work is done, the clock tells. */
+    int (*time_begin)(void *device);
+    int (*time_end)(double *seconds, void *device);
+    int (*time_read)(void *device);
+    int (*peaks)(void *device, engine_peaks *out); /* NULL: not known */
     int (*reset_result)(void *device);
     /** The result as it is here in the queue, into one of DEVICE_RESULTS slots; taking it waits. NULL: calls end when
      *  their work is done, `result` does. */

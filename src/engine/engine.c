@@ -188,16 +188,25 @@ int plan_take_arena(engine_plan *p) {
     return OK;
 }
 
-/** The clock while a profile runs; else 0, without a look at it. */
-static double profile_clock(const engine *e) { return e->times.on ? clock_seconds() : 0; }
+/** While a profile runs: the start of something to time; by the clock where the device has no other way. */
+static int profile_begin(double *start, const engine *e) {
+    *start = 0;
+    if (!e->times.on)
+        return OK;
+    if (e->ops->time_begin != NULL)
+        return e->ops->time_begin(e->device);
+    *start = clock_seconds();
+    return OK;
+}
 
-/** While a profile runs: waits for the device and adds what has passed since `start`. */
+/** While a profile runs: adds what has passed since profile_begin. */
 static int profile_add(double *seconds, const engine *e, double start) {
     if (!e->times.on)
         return OK;
-    int rc = e->ops->synchronize != NULL ? e->ops->synchronize(e->device) : OK;
+    if (e->ops->time_end != NULL)
+        return e->ops->time_end(seconds, e->device);
     *seconds += clock_seconds() - start;
-    return rc;
+    return OK;
 }
 
 int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
@@ -210,8 +219,9 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
         if (b->label[i] < 0 || b->label[i] >= e->net->classes || b->label_b[i] < 0 || b->label_b[i] >= e->net->classes)
             return fail(E_DATA, "image %d of the batch has labels %d and %d, the net has classes 0..%d", i,
                         (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
-    double start = profile_clock(e);
+    double start = 0;
     TRY(plan_take_arena(p));
+    TRY(profile_begin(&start, e));
     const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
     TRY(e->ops->load_batch(e->device, plan_address(p, to->block), to->channels, b));
     TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
@@ -229,7 +239,8 @@ int engine_forward(engine *e, engine_plan *p) {
     TRY(plan_check_holder(p));
     TRY(engine_before_step(e));
     for (int i = 0; i < e->net->layer_n; i++) {
-        double start = profile_clock(e);
+        double start = 0;
+        TRY(profile_begin(&start, e));
         e->params[i].version = e->version;
         e->params[i].keep_statistics = e->keep_statistics;
         TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
@@ -250,7 +261,8 @@ int engine_loss(engine *e, engine_plan *p) {
                      .dlogits = p->training ? plan_address(p, logits->gradient[0]) : NULL,
                      .n = p->batch,
                      .classes = logits->shape.c};
-    double start = profile_clock(e);
+    double start = 0;
+    TRY(profile_begin(&start, e));
     TRY(e->ops->loss(e->device, &l));
     TRY(profile_add(&e->times.phase[PHASE_LOSS], e, start));
 done:
@@ -284,7 +296,8 @@ static int reduce_buckets(int *next, engine *e, int i) {
     int rc = OK;
     comm_type type = e->ops->master == ELEMENT_F64 ? COMM_F64 : COMM_F32;
     void *queue = e->ops->queue != NULL && !goes_by_host(e) ? e->ops->queue(e->device) : NULL, *data = NULL;
-    double start = profile_clock(e);
+    double start = 0;
+    TRY(profile_begin(&start, e));
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
         bucket *b = &e->bucket[*next];
         TRY(bucket_data(&data, e, b));
@@ -304,10 +317,10 @@ done:
 /** All that were handed over, also after a failure: the memory is theirs until then. */
 static int await_buckets(engine *e, int sent) {
     comm *c = e->options.comm;
-    int rc = OK;
-    double start = profile_clock(e);
+    double start = 0;
     if (sent == 0)
         return OK;
+    int rc = profile_begin(&start, e);
     for (int i = 0; i < sent; i++) {
         bucket *b = &e->bucket[i];
         int one = c->wait(c, &b->call);
@@ -328,8 +341,9 @@ int engine_exchange(engine *e) {
 
 /** The time counts as that layer's backward. */
 static int recompute(engine *e, engine_plan *p, int i) {
-    double start = profile_clock(e);
+    double start = 0;
     int rc = OK;
+    TRY(profile_begin(&start, e));
     TRY(e->ops->layer[e->net->layer[i].kind].recompute(e->device, &p->layer[i], &p->run[i].recompute, &e->params[i]));
     TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
 done:
@@ -348,7 +362,8 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
         e->params[i].weights_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
-        double start = profile_clock(e);
+        double start = 0;
+        TRY(profile_begin(&start, e));
         TRY(e->ops->layer[e->net->layer[i].kind].backward(e->device, &p->layer[i], &p->run[i].backward, &e->params[i]));
         TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
         if (reduce)
@@ -376,8 +391,9 @@ device_arenas engine_arenas(const engine *e) {
 
 int engine_unscale(engine *e) {
     device_arenas a = engine_arenas(e);
-    double start = profile_clock(e);
+    double start = 0;
     int rc = OK;
+    TRY(profile_begin(&start, e));
     TRY(engine_before_step(e));
     TRY(e->ops->unscale(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UNSCALE], e, start));
@@ -387,11 +403,13 @@ done:
 
 int engine_update(engine *e) {
     device_arenas a = engine_arenas(e);
-    double start = profile_clock(e);
+    double start = 0;
     int rc = OK;
+    TRY(profile_begin(&start, e));
     e->version++; /* whether the device steps or not is not known here */
     TRY(e->ops->update(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UPDATE], e, start));
+    TRY(profile_read(e)); /* a step is over */
 done:
     return rc;
 }

@@ -140,14 +140,14 @@ static void add_gradient_blocks(engine_plan *p) {
     }
 }
 
-/** The last BN that reads layer i's output; -1: none. */
+/** The last BN that takes batch statistics of layer i's output; -1: none. */
 static int last_bn(const engine_plan *p, int i) {
     const engine *e = p->engine;
     const tensor_readers *r = readers_of(e, i);
     int last = -1;
     for (int k = 0; k < r->n; k++) { /* in forward order */
         const layer *l = &e->net->layer[r->layer[k]];
-        last = l->kind == LAYER_BN && l->input == i ? r->layer[k] : last;
+        last = l->kind == LAYER_BN && l->input == i && trains(p, r->layer[k]) ? r->layer[k] : last;
     }
     return last;
 }
@@ -292,8 +292,8 @@ static int prepare_layers(engine_plan *p) {
                                      .x_channels = x->channels,
                                      .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
                                      .dx_needed = x->gradient_n > 0,
-                                     .sums_wanted = trains(p, i) && last_bn(p, i) >= 0,
-                                     .sums_given = l->kind == LAYER_BN && l->input != NET_INPUT &&
+                                     .sums_wanted = last_bn(p, i) >= 0,
+                                     .sums_given = l->kind == LAYER_BN && trains(p, i) && l->input != NET_INPUT &&
                                                    p->layer[l->input].sums_bytes > 0,
                                      .dy_n = y->gradient_n};
         TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));

@@ -125,6 +125,8 @@ int engine_analyse(engine *e);
 void plan_destroy(engine_plan *p);
 /** Frees what was recorded: its addresses are no longer right. */
 void plan_forget_steps(engine_plan *p);
+/** While a profile runs: the device's own times so far go where they belong. Waits for the device. */
+int profile_read(const engine *e);
 /** The arenas as the device's functions take them. */
 device_arenas engine_arenas(const engine *e);
 /** Zeros; for a step without a batch. */

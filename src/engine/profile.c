@@ -11,13 +11,19 @@ void engine_profile_start(engine *e) {
     t->on = true;
 }
 
-void engine_profile_stop(engine *e) {
+int profile_read(const engine *e) {
+    return e->times.on && e->ops->time_read != NULL ? e->ops->time_read(e->device) : 0;
+}
+
+int engine_profile_stop(engine *e) {
     engine_times *t = &e->times;
     if (!t->on)
-        return;
+        return 0;
+    int rc = profile_read(e);
     t->on = false;
     for (int i = 0; i < e->net->layer_n; i++) /* the clock ran around both */
         t->layer[i][PASS_BACKWARD] -= t->layer[i][PASS_WEIGHTS];
+    return rc;
 }
 
 const engine_times *engine_profile_times(const engine *e) { return &e->times; }

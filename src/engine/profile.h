@@ -1,4 +1,5 @@
-/** Where the time of a step goes: the wall clock around every call of the device, and the machine's peaks to compare
+/** Where the time of a step goes: the wall clock around every call of the device, or a GPU's own between two marks in
+ *  its queue, and the machine's peaks to compare
  *  it with. Off, it costs a test of a flag a call.
  *
  *      engine_profile_start(e);
@@ -6,7 +7,8 @@
  *      engine_profile_stop(e);
  *      engine_profile_times(e)->layer[i][PASS_FORWARD]
  *
- *  A device with a queue is waited for after each call, so a profiled step may take longer than others. */
+ *  A device with a queue is waited for after each step, and a profiled step is queued call by call: it may take longer
+ *  than others, and a call that is queued more slowly than it runs counts with the time of the queueing. */
 #ifndef LINNET_ENGINE_PROFILE_H
 #define LINNET_ENGINE_PROFILE_H
 
@@ -35,7 +37,8 @@ typedef struct engine_times {
 
 /** Sets all times to 0 and starts to measure. */
 void engine_profile_start(engine *e);
-void engine_profile_stop(engine *e);
+/** @return 0, E_DEVICE (the times are not complete) */
+int engine_profile_stop(engine *e);
 /** Valid as long as the engine; complete after engine_profile_stop. */
 const engine_times *engine_profile_times(const engine *e);
 

@@ -49,7 +49,7 @@ static int time_steps(bench_result *out, double *seconds, engine *e, engine_plan
             out->seconds += seconds[i] = clock_seconds() - start;
         h.first_step = false;
     }
-    engine_profile_stop(e);
+    TRY(engine_profile_stop(e));
     TRY(engine_result(&r, e));
     out->loss = r.loss_sum / (double)r.images;
     qsort(seconds, (size_t)out->steps, sizeof *seconds, by_value);

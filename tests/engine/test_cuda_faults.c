@@ -1,14 +1,15 @@
 /* What the cuda engine does when the driver or cuDNN fails, over the stand-ins of fake_cuda: one message that names the
  * call, and no memory left on the GPU; a step that cannot be recorded is queued call by call; a plan that does not fit
- * is refused. */
+ * is refused; a profile reads the stand-ins' clock. */
 #define _GNU_SOURCE
+#include "engine/profile.h"
 #include "engine/small_nets.h"
 
 #include <dlfcn.h>
 
 typedef struct stand_in {
     int (*memory_info)(size_t *free_bytes, size_t *total_bytes); /* cuMemGetInfo_v2 */
-    int (*counts)(int what);                                     /* 0: graphs, 1: replays */
+    int (*counts)(int what);                                     /* 0: graphs, 1: replays, 3: waits */
     int (*varying_runs)(void); /* of a candidate of cuDNN's that differs from run to run */
 } stand_in;
 
@@ -108,6 +109,55 @@ static void test_memory_limit(void **state) {
     unsetenv("FAKE_CUDA_MEMORY");
 }
 
+/** Milliseconds, which the stand-ins count exactly: a kernel 1, a convolution 2. */
+static void assert_ms(double seconds, double ms) { assert_close(1e3 * seconds, ms, 1e-5); }
+
+static void check_times(const net *n, const engine_times *t, int steps) {
+    const double *first = t->layer[0]; /* its weights are packed before each use and added to their slot after */
+    assert_ms(first[PASS_FORWARD], 3 * steps);
+    assert_ms(first[PASS_WEIGHTS], 3 * steps);
+    assert_ms(first[PASS_BACKWARD], 0); /* the image wants no gradient */
+    for (int i = 0; i < n->layer_n; i++) {
+        bool summed = n->layer[i].in_c % 8 == 0; /* by the convolution before */
+        if (n->layer[i].kind == LAYER_BN) {
+            assert_ms(t->layer[i][PASS_FORWARD], (summed ? 2 : 3) * steps);
+            assert_ms(t->layer[i][PASS_BACKWARD], 3 * steps);
+        }
+    }
+    assert_ms(t->phase[PHASE_LOSS], 2 * steps);
+}
+
+static void test_profile(void **state) {
+    (void)state;
+    enum { STEPS = 3 };
+    net *n = small_residual_net();
+    engine_options o = engine_options_default();
+    engine *e = NULL;
+    engine_plan *p = NULL;
+    batch b;
+    engine_hyper h = {.lr = 0.01, .loss_scale = 1, .first_step = true, .images = 2};
+    small_batch(&b, 2, 16, 16, 7);
+    o.precision = PRECISION_16;
+    assert_ok(engine_create(&e, "cuda", n, &o));
+    assert_ok(engine_init_weights(e, 1));
+    assert_ok(engine_compile(&p, e, 2, 16, 16, true));
+    for (int i = -1; i < STEPS; i++) {
+        if (i == 0)
+            engine_profile_start(e);
+        int waits = library.counts(3);
+        assert_ok(engine_set_hyper(e, &h));
+        assert_ok(engine_load_batch(e, p, &b));
+        assert_ok(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
+        assert_true(i < 1 || library.counts(3) == waits + 1); /* both slots of batches are there: no other wait */
+    }
+    assert_ok(engine_profile_stop(e));
+    check_times(n, engine_profile_times(e), STEPS);
+    engine_destroy(e);
+    assert_int_equal(used_bytes(), 0);
+    batch_deinit(&b);
+    net_destroy(n);
+}
+
 static void test_deterministic(void **state) {
     (void)state;
     engine_options o = engine_options_default();
@@ -132,8 +182,11 @@ static void test_index(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls_that_fail), cmocka_unit_test(test_steps_not_recorded),
-        cmocka_unit_test(test_memory_limit),    cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_calls_that_fail),
+        cmocka_unit_test(test_steps_not_recorded),
+        cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_index),
     };
     void *handle = dlopen("libcuda.so.1", RTLD_NOW);

@@ -1,6 +1,8 @@
 /* Whole training steps of the cuda engine against the ref engine: the loss over many steps in every precision, the loss
- * scaler's decisions, a recorded step that gives the bytes of one queued call by call. */
+ * scaler's decisions, a recorded step that gives the bytes of one queued call by call, a profile. */
+#include "base/file.h"
 #include "engine/layer_pair.h"
+#include "engine/profile.h"
 
 enum { STEPS = 24, IMAGES = 4, SIDE = 24, INTERVAL = 4 };
 
@@ -126,12 +128,37 @@ static void test_recorded(void **state) {
     net_destroy(n);
 }
 
+/** Every part of a step takes time, all together no longer than the wall clock shows (the stand-ins' clock is none). */
+static void test_profile(void **state) {
+    (void)state;
+    net *n = small_plain_net();
+    trainee t = trainee_open("cuda", n, PRECISION_16, 1);
+    train_step(&t, n, 0);
+    engine_profile_start(t.engine);
+    double start = clock_seconds();
+    train_step(&t, n, 1);
+    assert_ok(engine_profile_stop(t.engine));
+    double wall = clock_seconds() - start, sum = 0;
+    const engine_times *times = engine_profile_times(t.engine);
+    for (int i = 0; i < n->layer_n; i++)
+        for (int k = 0; k < ENGINE_PASSES; k++) {
+            assert_true(times->layer[i][k] > 0 || k != PASS_FORWARD);
+            sum += times->layer[i][k];
+        }
+    for (int k = 0; k < ENGINE_PHASES; k++) {
+        assert_true((times->phase[k] > 0) == (k != PHASE_ALL_REDUCE));
+        sum += times->phase[k];
+    }
+    if (strstr(engine_description(t.engine), "stand-in") == NULL)
+        assert_true(sum <= wall);
+    engine_destroy(t.engine);
+    net_destroy(n);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fp32),
-        cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_fp16_with_scaler),
-        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_fp32),     cmocka_unit_test(test_bf16),    cmocka_unit_test(test_fp16_with_scaler),
+        cmocka_unit_test(test_recorded), cmocka_unit_test(test_profile),
     };
     (void)argc;
     pair_device = "cuda";

@@ -54,7 +54,7 @@ static void check_times(const char *device, bool splits) {
     assert_true(sum_of(&b) == 0); /* off */
     engine_profile_start(b.engine);
     whole_step(&b);
-    engine_profile_stop(b.engine);
+    assert_ok(engine_profile_stop(b.engine));
     double sum = sum_of(&b);
     for (int i = 0; i < b.net->layer_n; i++) {
         assert_true(t->layer[i][PASS_FORWARD] > 0);
@@ -63,7 +63,7 @@ static void check_times(const char *device, bool splits) {
     }
     for (int k = 0; k < ENGINE_PHASES; k++)
         assert_true((t->phase[k] > 0) == (k != PHASE_ALL_REDUCE));
-    engine_profile_stop(b.engine); /* nothing more is taken away */
+    assert_ok(engine_profile_stop(b.engine)); /* nothing more is taken away */
     whole_step(&b);
     assert_true(sum_of(&b) == sum);
     engine_profile_start(b.engine); /* from 0 again */

@@ -4,7 +4,6 @@
  * place is not aligned to 16 bytes, or x has been padded to 4 channels, a packed copy is made in scratch before each
  * use. dw is asked for in fp32, else in the compute type; it goes straight into its slot where the layout is the slot's
  * and nothing is to be added to, else through scratch. Logits and their gradient are fp32. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/cuda/convolution.h"
@@ -180,11 +179,9 @@ static int timed_weights_backward(cuda_device *d, const device_layer *l, const v
     int rc = OK;
     if (p->weights_seconds == NULL)
         return weights_backward(d, l, x, dy, p, s);
-    TRY(gpu_wait(d));
-    double start = clock_seconds();
+    TRY(cuda_time_begin(d));
     TRY(weights_backward(d, l, x, dy, p, s));
-    TRY(gpu_wait(d));
-    *p->weights_seconds += clock_seconds() - start;
+    TRY(cuda_time_end(p->weights_seconds, d));
 done:
     return rc;
 }

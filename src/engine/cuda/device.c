@@ -59,6 +59,7 @@ static void close_device(void *device) {
     if (d->stream != NULL)
         gpu_wait(d);
     cuda_upload_deinit(d);
+    cuda_time_deinit(d);
     for (int i = 0; i < d->convolution_n; i++)
         convolution_destroy(d, d->convolution[i]);
     free(d->convolution);
@@ -266,7 +267,9 @@ const device_ops device_cuda = {
     .result = cuda_result_now,
     .post_result = cuda_post_result,
     .take_result = cuda_take_result,
-    .synchronize = gpu_wait,
+    .time_begin = cuda_time_begin,
+    .time_end = cuda_time_end,
+    .time_read = cuda_time_read,
     .reset_result = cuda_reset_result,
     .record_begin = cuda_record_begin,
     .record_end = cuda_record_end,

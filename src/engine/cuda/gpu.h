@@ -22,6 +22,14 @@ enum { UPLOAD_SLOTS = 2, RESULT_NOW = DEVICE_RESULTS, RESULT_SLOTS = DEVICE_RESU
 
 typedef struct convolution convolution;
 
+/** What is queued between two events. */
+typedef struct timed_span {
+    CUevent start, end;
+    double *seconds; /* where its time is added; NULL: it has not ended */
+} timed_span;
+
+enum { SPANS_OPEN = 4 }; /* within each other, at most */
+
 enum { PADDED_CHANNELS = 4 }; /* of an image */
 
 typedef struct cuda_device {
@@ -60,7 +68,10 @@ typedef struct cuda_device {
     choices choices;
     convolution **convolution; /* made so far, one a shape */
     int convolution_n;
-    unsigned generation; /* changes when memory that recorded steps use has moved */
+    timed_span *span; /* of a profile; span_n of span_room events are in use */
+    int span_n, span_room;
+    int open[SPANS_OPEN], open_n; /* numbers of spans */
+    unsigned generation;          /* changes when memory that recorded steps use has moved */
 } cuda_device;
 
 /** The driver's addresses are numbers. */
@@ -81,6 +92,11 @@ int gpu_wait(void *device);
 /** Microseconds that the device takes for what `queue` queues: the best of some runs, after one that warms up.
  *  @return 0, E_DEVICE, what `queue` returns */
 int gpu_time(double *microseconds, const cuda_device *d, int (*queue)(void *what), void *what);
+
+int cuda_time_begin(void *device);
+int cuda_time_end(double *seconds, void *device);
+int cuda_time_read(void *device);
+void cuda_time_deinit(cuda_device *d);
 
 #define CUDA_LAYER(kind)                                                                                               \
     int cuda_##kind##_plan(void *device, device_layer *l);                                                             \

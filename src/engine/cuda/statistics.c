@@ -2,9 +2,9 @@
  * them.
  *
  * Numbers: the sums are of y and y^2 in fp32, without the shift of BN's own pass, so var = E[y^2] - E[y]^2 cancels.
- * With an error of about 2^-22 of E[y^2] in such a sum, var is off by 2^-22 (1 + (mean / std)^2): below what the
- * rounding of y to fp16 (2^-11 of y) or bf16 (2^-8) does to it as long as |mean| < 100 std. fp32 has no such slack: it
- * keeps the shift. */
+ * Were each sum off by 2^-22 of itself (an estimate), var would be by 2^-22 (1 + (mean / std)^2). Rounding y to fp16
+ * adds 2^-20 / 12 (mean / std)^2 to it, a third of that, and to bf16 64 times as much. fp32 has no such rounding to
+ * hide behind: it keeps the shift. */
 #include "base/status.h"
 #include "engine/cuda/convolution.h"
 

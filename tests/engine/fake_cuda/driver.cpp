@@ -29,7 +29,7 @@ recording recorded;
 std::map<char *, size_t> allocations;
 size_t used_bytes;
 
-int graphs, replays, with_statistics;
+int graphs, replays, with_statistics, waits;
 double clock_ms;
 
 size_t memory_bytes() {
@@ -95,8 +95,11 @@ bool fake_owns(const void *p, size_t n) {
 
 extern "C" {
 
-/** For tests: 0, graphs made; 1, graphs launched; 2, convolutions with sums. */
-int fake_cuda_counts(int what) { return what == 0 ? graphs : what == 1 ? replays : with_statistics; }
+/** For tests: 0, graphs made; 1, graphs launched; 2, convolutions with sums; 3, waits for a stream. */
+int fake_cuda_counts(int what) {
+    const int counts[] = {graphs, replays, with_statistics, waits};
+    return counts[what];
+}
 
 CUresult cuInit(unsigned) {
     MAY_FAIL();
@@ -228,6 +231,7 @@ CUresult cuStreamDestroy_v2(CUstream) { return CUDA_SUCCESS; }
 CUresult cuStreamSynchronize(CUstream) {
     MAY_FAIL();
     NOT_RECORDED();
+    waits++;
     return CUDA_SUCCESS;
 }
 
