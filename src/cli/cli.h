@@ -67,8 +67,8 @@ typedef struct cli_counter {
 /** "train  1,200 of 50,000 images, 812/s"; the last one of a phase stays. unit "bytes" is shown as MiB and GiB. */
 void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64_t done, int64_t total);
 
-/** SIGINT, SIGTERM and SIGUSR2, which stands for SIGTERM where mpirun passes signals on, set cli_stop (a second one ends
- *  the process at once); SIGUSR1 sets cli_save. */
+/** SIGINT, SIGTERM and SIGUSR2, which stands for SIGTERM where mpirun passes signals on, set cli_stop (a second one
+ * ends the process at once); SIGUSR1 sets cli_save. */
 void cli_catch_signals(void);
 extern volatile sig_atomic_t cli_stop, cli_save;
 
