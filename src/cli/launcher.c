@@ -64,6 +64,7 @@ static int command_line(char ***out, char *ranks_text, char *program, char *cons
         return rc;
     w = *out;
     for (int i = 0; ranks > 1 && i < MPIRUN_WORDS; i++)
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): execv's type, which writes nothing */
         w[n++] = mpirun_words[i] != NULL ? (char *)(uintptr_t)mpirun_words[i] : ranks_text;
     w[n++] = program;
     for (int i = 1; i < words_n; i++)

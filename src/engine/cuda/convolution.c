@@ -65,11 +65,13 @@ int convolution_run(const cuda_device *d, const convolution *c, const void *x, c
     return execute(d, c->plan, pointer, PLAIN_TENSORS, workspace);
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): the GPU writes y and sums */
 int convolution_run_statistics(const cuda_device *d, const convolution *c, const void *x, const void *w, void *y,
                                float *sums, void *workspace) {
     const void *pointer[GRAPH_TENSORS] = {x, w, y, sums, sums + c->channels};
     return execute(d, c->plan, pointer, GRAPH_TENSORS, workspace);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* ---- measuring ---- */
 
