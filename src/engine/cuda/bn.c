@@ -86,11 +86,7 @@ size_t cuda_bn_part_bytes(tensor_shape x) { return channels_bytes(x, 2 * (size_t
 
 int cuda_bn_queue_sums(const cuda_device *d, tensor_shape x, const void *values, float *mean, float *part) {
     cut k = cut_of(x);
-    bn_args a = {.x = values,
-                 .m = rows_of(x),
-                 .chunk_rows = k.rows,
-                 .chunks = (int)k.shape.grid_y,
-                 .c = x.c};
+    bn_args a = {.x = values, .m = rows_of(x), .chunk_rows = k.rows, .chunks = (int)k.shape.grid_y, .c = x.c};
     a.mean = mean;
     a.part = part;
     return pass(d, x, KERNEL_bn_sums, &a);
