@@ -30,7 +30,7 @@ typedef struct builder {
     net *net;
     int tensor, channels;
     bool zero_gamma;
-    char block[24]; /* "layer1.0." */
+    char block[32]; /* "layer1.0." */
     char name[48];
 } builder;
 
