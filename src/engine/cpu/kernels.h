@@ -91,7 +91,7 @@ typedef struct winograd_part {
 /** The sums of the transformed weight gradient, over words [begin, end): tiles of x and dy, in bf16 of two images. */
 typedef struct winograd_dw_part {
     const conv_shape *shape; /* as above */
-    float *sums;             /* (16, y.c, x.c), from the first of k channels on */
+    float *sums;             /* (WINOGRAD_PLACES, y.c, x.c), from the first of k channels on */
     const void *dy, *x;      /* F32 or BF16; dy from the first of k channels on */
     int k;                   /* a multiple of 16 */
     size_t begin, end;
@@ -107,6 +107,8 @@ typedef struct winograd_dw_sums {
     size_t begin, end;
     bool add;
 } winograd_dw_sums;
+
+enum { WINOGRAD_PLACES = 16 /* of a transformed tile */ };
 
 enum { WINOGRAD_BLOCK = 32 /* tiles at a time */, WINOGRAD_GROUP = 8 };
 

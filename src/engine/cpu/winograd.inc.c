@@ -16,7 +16,7 @@
 #if LANES == 16 || defined(__AVX2__)
 
 enum {
-    WINO_PLACES = 16,
+    WINO_PLACES = WINOGRAD_PLACES,
     WINO_ROWS = LANES == 16 ? 8 : 4,               /* tiles whose sums stay in registers */
     WINO_WIDE = 2 * LANES,                         /* channels of y in a panel */
     WINO_M_PLANE = WINOGRAD_BLOCK * WINO_WIDE + 16 /* floats of a place; places must not share a cache set */

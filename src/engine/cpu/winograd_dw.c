@@ -10,7 +10,8 @@ winograd_dw_plan winograd_dw_planned(const kernels *set, int threads, const conv
     int most = s->y.c > PART_CHANNELS ? s->y.c / PART_CHANNELS : 1, groups = s->y.c / CHANNELS;
     p.k_parts = threads < most ? threads : most;
     p.word_parts = (threads + p.k_parts - 1) / p.k_parts;
-    p.sums_bytes = memory_round((size_t)p.word_parts * 16 * (size_t)s->x.c * (size_t)s->y.c * sizeof(float));
+    p.sums_bytes =
+        memory_round((size_t)p.word_parts * WINOGRAD_PLACES * (size_t)s->x.c * (size_t)s->y.c * sizeof(float));
     int part_k = (groups + p.k_parts - 1) / p.k_parts * CHANNELS;
     p.part_bytes = memory_round(set->winograd_dw_scratch(s, part_k));
     return p;
@@ -47,7 +48,7 @@ static void run_parts(void *context, size_t begin, size_t end) {
                                  .begin = words * wp / (size_t)p->word_parts,
                                  .end = words * (wp + 1) / (size_t)p->word_parts,
                                  .bf16 = p->bf16};
-        part.sums = t->sums + wp * 16 * k * c + first * c;
+        part.sums = t->sums + wp * WINOGRAD_PLACES * k * c + first * c;
         p->kernels->winograd_dw(&part, t->parts + i * p->part_bytes);
     }
 }

@@ -23,7 +23,7 @@ static size_t winograd_dw_scratch(const conv_shape *s, int k) {
 
 INLINE vu wino_word(vf a, vf b, bool bf16) { return bf16 ? wino_pair(a, b) : (vu)a; }
 
-/** One tile of x, and in bf16 its pair's; `at`: its word. */
+/** One tile of x, and in bf16 its pair's: their word of each place. */
 INLINE void wino_dw_x_tile(uint32_t *out, size_t plane, vf a[4][4], vf b[4][4], bool bf16) {
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
@@ -176,7 +176,7 @@ static void winograd_dw_back(const winograd_dw_sums *t) {
     size_t c = (size_t)t->c, place = (size_t)t->k * c;
     for (size_t k = t->begin; k < t->end; k++)
         for (size_t i = 0; i < c; i += LANES) {
-            vf rows[3][4], taps_[3][3];
+            vf rows[3][4], tap_of[3][3];
             for (size_t j = 0; j < 4; j++) {
                 vf d[4], up[3];
                 for (size_t r = 0; r < 4; r++) {
@@ -190,11 +190,11 @@ static void winograd_dw_back(const winograd_dw_sums *t) {
                     rows[r][j] = up[r];
             }
             for (int r = 0; r < 3; r++)
-                wino_gather_up(taps_[r], rows[r][0], rows[r][1], rows[r][2], rows[r][3]);
+                wino_gather_up(tap_of[r], rows[r][0], rows[r][1], rows[r][2], rows[r][3]);
             float *out = t->dw + (k * c + i) * 9;
             for (int lane = 0; lane < LANES; lane++)
                 for (int tap = 0; tap < 9; tap++, out++)
-                    *out = (t->add ? *out : 0) + taps_[tap / 3][tap % 3][lane];
+                    *out = (t->add ? *out : 0) + tap_of[tap / 3][tap % 3][lane];
         }
 }
 
