@@ -79,8 +79,8 @@ static bool plan_own_weights(const cpu_device *d, conv_node *n, const device_lay
 
 static int plan_weights(cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
     int rc = OK;
-    if (n->own_forward.kernels != NULL) {
-        n->own_weights = winograd_dw_planned(d->kernels, d->threads, &n->own_forward.shape, d->bf16);
+    if (n->own_forward.kernels != NULL && n->own_forward.kernels->dw != NULL) {
+        n->own_weights = winograd_dw_planned(n->own_forward.kernels, d->threads, &n->own_forward.shape, d->bf16);
         return OK;
     }
     if (is_product(c) && c->stride > 1)
@@ -116,7 +116,7 @@ static int plan_backward(cpu_device *d, conv_node *n, const device_layer *l, one
     int rc = OK;
     c.y_type = c.x_type; /* dy is converted where y is wider than x */
     if (l->dx_needed && n->own_forward.kernels != NULL) {
-        n->own_data = winograd_planned(d->kernels, d->threads, &n->own_forward.shape, d->bf16, true);
+        n->own_data = winograd_planned(n->own_forward.kernels, d->threads, &n->own_forward.shape, d->bf16, true);
     } else if (l->dx_needed) {
         TRY(onednn_op_create(&n->data, d->onednn, &c, ONEDNN_BACKWARD_DATA));
         TRY(plan_pack(d, n, onednn_op_layout(n->data)));
@@ -145,10 +145,11 @@ static size_t backward_scratch(const conv_node *n) {
 static int plan_forward(cpu_device *d, conv_node *n, device_layer *l, const onednn_conv *c) {
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
     int rc = OK;
-    bool exact = !d->bf16; /* as the plain sum is, but for a bit or two */
-    if (c->groups == 1 && (exact || (d->options.winograd && !onednn_has_amx())) &&
-        winograd_suits(d->kernels, &s, d->bf16)) {
-        n->own_forward = winograd_planned(d->kernels, d->threads, &s, d->bf16, false);
+    const winograd_kernels *own = NULL;
+    if (c->groups == 1 && !(d->bf16 && onednn_has_amx()))
+        own = winograd_for(d->kernels, &s, d->bf16, d->options.winograd);
+    if (own != NULL) {
+        n->own_forward = winograd_planned(own, d->threads, &s, d->bf16, false);
         l->scratch_bytes = winograd_scratch(&n->own_forward);
         return OK;
     }

@@ -70,16 +70,17 @@ typedef struct taps_part {
 
 enum { PRODUCT_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
 
-/** Panels [begin, end) of out_c, winograd_panel channels each, of the transformed weights. */
+/** Panels [begin, end) of out_c, `panel` channels each, of the transformed weights. */
 typedef struct winograd_weights_part {
-    void *v;        /* winograd_weights_bytes */
+    void *v;        /* weights_bytes */
     const float *w; /* (out_c, in_c, 3, 3), for a gradient (in_c, out_c, 3, 3) and turned around */
     int in_c, out_c;
     size_t begin, end;
     bool gradient, bf16;
 } winograd_weights_part;
 
-/** Tiles [begin, end) of 2x2 places of y, counted along rows of tiles, image after image. */
+/** What is computed at a time: tiles of 2x2 places of y, counted along rows of tiles, image after image (square), or
+ * bands of lines of y (line). Parts [begin, end) of them. */
 typedef struct winograd_part {
     const conv_shape *shape; /* kernel 3, stride 1, pad 1; channels whole multiples of 32 */
     void *y;                 /* F32 or BF16, as x */
@@ -110,7 +111,19 @@ typedef struct winograd_dw_sums {
 
 enum { WINOGRAD_PLACES = 16 /* of a transformed tile */ };
 
-enum { WINOGRAD_BLOCK = 32 /* tiles at a time */, WINOGRAD_GROUP = 8 };
+/** One way to fewer multiplications: F(2x2, 3x3), or F(2, 3) along lines. scratch: 64-byte aligned. */
+typedef struct winograd_kernels {
+    int panel;                                /* channels; divides 32 */
+    int group;                                /* parts that are best not parted: a thread's first is a multiple */
+    size_t (*parts)(const conv_shape *shape); /* that there are of winograd_part */
+    void (*run)(const winograd_part *t, void *scratch);
+    size_t (*scratch)(const conv_shape *s, bool bf16);
+    void (*weights)(const winograd_weights_part *t);
+    size_t (*weights_bytes)(const conv_shape *s, bool bf16);
+    void (*dw)(const winograd_dw_part *t, void *scratch); /* NULL: no weight gradient */
+    size_t (*dw_scratch)(const conv_shape *s, int k);
+    void (*dw_back)(const winograd_dw_sums *t);
+} winograd_kernels;
 
 typedef struct kernels {
     const char *name;
@@ -147,17 +160,8 @@ typedef struct kernels {
     /** NULL with product. scratch: taps_scratch(shape, k) bytes, 64-byte aligned. */
     void (*taps)(const taps_part *t, void *scratch);
     size_t (*taps_scratch)(const conv_shape *s, int k);
-    /** NULL: this instruction set is better off without; bf16 only where `product` is. scratch: winograd_scratch bytes,
-     * 64-byte aligned. */
-    void (*winograd)(const winograd_part *t, void *scratch);
-    size_t (*winograd_scratch)(const conv_shape *s, bool bf16);
-    void (*winograd_weights)(const winograd_weights_part *t);
-    size_t (*winograd_weights_bytes)(const conv_shape *s, bool bf16);
-    int winograd_panel;
-    /** NULL with winograd. scratch: winograd_dw_scratch bytes, 64-byte aligned. */
-    void (*winograd_dw)(const winograd_dw_part *t, void *scratch);
-    size_t (*winograd_dw_scratch)(const conv_shape *s, int k);
-    void (*winograd_dw_back)(const winograd_dw_sums *t);
+    /** NULL: this instruction set is better off without. square: bf16 only where `line` is; line: bf16 only. */
+    const winograd_kernels *square, *line;
 
     /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);

@@ -13,6 +13,7 @@
 #include "engine/cpu/taps.inc.c"
 #include "engine/cpu/winograd.inc.c"
 #include "engine/cpu/winograd_dw.inc.c"
+#include "engine/cpu/winograd_line.inc.c"
 
 const kernels KERNELS = {
     .name = KERNELS_NAME,
@@ -31,16 +32,10 @@ const kernels KERNELS = {
     .product_scratch = product_scratch,
     .taps = taps,
     .taps_scratch = taps_scratch,
+    .line = &winograd_line,
 #endif
 #if LANES == 16 || defined(__AVX2__)
-    .winograd = winograd,
-    .winograd_scratch = winograd_scratch,
-    .winograd_weights = winograd_weights,
-    .winograd_weights_bytes = winograd_weights_bytes,
-    .winograd_panel = WINO_WIDE,
-    .winograd_dw = winograd_dw,
-    .winograd_dw_scratch = winograd_dw_scratch,
-    .winograd_dw_back = winograd_dw_back,
+    .square = &winograd_square,
 #endif
     .unscale = unscale,
     .update = update,

@@ -3,25 +3,24 @@
 #include "base/memory.h"
 #include "engine/cpu/team.h"
 
-enum { CHANNELS = 32, TILES_MIN = 96 };
+enum { CHANNELS = 32, TILES_MIN = 96 /* of 2x2 */ };
 
-static size_t tiles_of(const conv_shape *s) {
-    return (size_t)s->y.n * (size_t)((s->y.h + 1) / 2) * (size_t)((s->y.w + 1) / 2);
+const winograd_kernels *winograd_for(const kernels *set, const conv_shape *s, bool bf16, bool square) {
+    size_t tiles = (size_t)s->y.n * (size_t)((s->y.h + 1) / 2) * (size_t)((s->y.w + 1) / 2);
+    if (s->kernel != 3 || s->stride != 1 || s->pad != 1 || s->x.c % CHANNELS != 0 || s->y.c % CHANNELS != 0 ||
+        tiles < TILES_MIN || (bf16 && set->line == NULL))
+        return NULL;
+    return bf16 && !square ? set->line : set->square;
 }
 
-bool winograd_suits(const kernels *set, const conv_shape *s, bool bf16) {
-    return set->winograd != NULL && (!bf16 || set->product != NULL) && s->kernel == 3 && s->stride == 1 &&
-           s->pad == 1 && s->x.c % CHANNELS == 0 && s->y.c % CHANNELS == 0 && tiles_of(s) >= TILES_MIN;
-}
-
-winograd_plan winograd_planned(const kernels *set, int threads, const conv_shape *s, bool bf16, bool gradient) {
-    winograd_plan p = {.kernels = set, .shape = *s, .bf16 = bf16, .gradient = gradient, .threads = threads};
+winograd_plan winograd_planned(const winograd_kernels *k, int threads, const conv_shape *s, bool bf16, bool gradient) {
+    winograd_plan p = {.kernels = k, .shape = *s, .bf16 = bf16, .gradient = gradient, .threads = threads};
     if (gradient) {
         p.shape.x = s->y;
         p.shape.y = s->x;
     }
-    p.weights_bytes = memory_round(set->winograd_weights_bytes(&p.shape, bf16));
-    p.part_bytes = memory_round(set->winograd_scratch(&p.shape, bf16));
+    p.weights_bytes = memory_round(k->weights_bytes(&p.shape, bf16));
+    p.part_bytes = memory_round(k->scratch(&p.shape, bf16));
     return p;
 }
 
@@ -47,24 +46,23 @@ static void transform_weights(void *context, size_t begin, size_t end) {
                                   .gradient = p->gradient,
                                   .bf16 = p->bf16};
     part.v = t->weights;
-    p->kernels->winograd_weights(&part);
+    p->kernels->weights(&part);
 }
 
-/** Whole groups of tiles, so that no thread's last rows of a product are empty but the last one's. */
 static void run_parts(void *context, size_t begin, size_t end) {
     const winograd_call *t = context;
     const winograd_plan *p = t->plan;
-    size_t tiles = tiles_of(&p->shape), groups = (tiles + WINOGRAD_GROUP - 1) / WINOGRAD_GROUP;
+    size_t all = p->kernels->parts(&p->shape), group = (size_t)p->kernels->group, groups = (all + group - 1) / group;
     for (size_t i = begin; i < end; i++) {
-        size_t last = groups * (i + 1) / (size_t)p->threads * WINOGRAD_GROUP;
+        size_t last = groups * (i + 1) / (size_t)p->threads * group;
         winograd_part part = {.shape = &p->shape,
                               .x = t->x,
                               .v = t->weights,
-                              .begin = groups * i / (size_t)p->threads * WINOGRAD_GROUP,
-                              .end = last < tiles ? last : tiles,
+                              .begin = groups * i / (size_t)p->threads * group,
+                              .end = last < all ? last : all,
                               .bf16 = p->bf16};
         part.y = t->y;
-        p->kernels->winograd(&part, t->parts + i * p->part_bytes);
+        p->kernels->run(&part, t->parts + i * p->part_bytes);
     }
 }
 
@@ -72,6 +70,6 @@ void winograd_run(const winograd_plan *p, void *y, const void *x, const float *w
     winograd_call t = {.plan = p, .x = x, .w = w, .weights = scratch};
     t.y = y;
     t.parts = t.weights + p->weights_bytes;
-    team_run(p->threads, (size_t)(p->shape.y.c / p->kernels->winograd_panel), 1, TEAM_FORWARD, transform_weights, &t);
+    team_run(p->threads, (size_t)(p->shape.y.c / p->kernels->panel), 1, TEAM_FORWARD, transform_weights, &t);
     team_run(p->threads, (size_t)p->threads, 1, TEAM_FORWARD, run_parts, &t);
 }

@@ -17,21 +17,27 @@
 
 enum {
     WINO_PLACES = WINOGRAD_PLACES,
-    WINO_ROWS = LANES == 16 ? 8 : 4,               /* tiles whose sums stay in registers */
-    WINO_WIDE = 2 * LANES,                         /* channels of y in a panel */
-    WINO_M_PLANE = WINOGRAD_BLOCK * WINO_WIDE + 16 /* floats of a place; places must not share a cache set */
+    WINO_BLOCK = 32,                           /* tiles at a time */
+    WINO_GROUP = 8,                            /* no last rows of a product are empty but the last thread's */
+    WINO_ROWS = LANES == 16 ? 8 : 4,           /* tiles whose sums stay in registers */
+    WINO_WIDE = 2 * LANES,                     /* channels of y in a panel */
+    WINO_M_PLANE = WINO_BLOCK * WINO_WIDE + 16 /* floats of a place; places must not share a cache set */
 };
+
+static size_t wino_tiles(const conv_shape *s) {
+    return (size_t)s->y.n * (size_t)((s->y.h + 1) / 2) * (size_t)((s->y.w + 1) / 2);
+}
 
 INLINE size_t wino_words(int c, bool bf16) { return bf16 ? (size_t)c / 2 : (size_t)c; }
 
 /** Words of a place of the transformed block. */
-INLINE size_t wino_plane(int c, bool bf16) { return WINOGRAD_BLOCK * wino_words(c, bf16) + 16; }
+INLINE size_t wino_plane(int c, bool bf16) { return WINO_BLOCK * wino_words(c, bf16) + 16; }
 
-static size_t winograd_scratch(const conv_shape *s, bool bf16) {
+static size_t wino_scratch(const conv_shape *s, bool bf16) {
     return WINO_PLACES * (wino_plane(s->x.c, bf16) + WINO_M_PLANE) * sizeof(float);
 }
 
-static size_t winograd_weights_bytes(const conv_shape *s, bool bf16) {
+static size_t wino_weights_bytes(const conv_shape *s, bool bf16) {
     return WINO_PLACES * wino_words(s->x.c, bf16) * (size_t)s->y.c * sizeof(float);
 }
 
@@ -81,7 +87,7 @@ INLINE vu wino_pair(vf a, vf b) {
 }
 
 /** v: (panel, place, word, WINO_WIDE). */
-static void winograd_weights(const winograd_weights_part *t) {
+static void wino_weights(const winograd_weights_part *t) {
     size_t in_step = t->gradient ? (size_t)t->out_c * 9 : 9, out_step = t->gradient ? 9 : (size_t)t->in_c * 9;
     size_t words = wino_words(t->in_c, t->bf16);
     vi index = {0};
@@ -298,8 +304,8 @@ INLINE void wino_blocks(const winograd_part *t, void *scratch, bool bf16) {
     size_t words = wino_words(s->x.c, bf16), u_plane = wino_plane(s->x.c, bf16);
     uint32_t *u = scratch;
     float *m = (float *)(u + WINO_PLACES * u_plane);
-    for (size_t begin = t->begin; begin < t->end; begin += WINOGRAD_BLOCK) {
-        size_t end = begin + WINOGRAD_BLOCK < t->end ? begin + WINOGRAD_BLOCK : t->end;
+    for (size_t begin = t->begin; begin < t->end; begin += WINO_BLOCK) {
+        size_t end = begin + WINO_BLOCK < t->end ? begin + WINO_BLOCK : t->end;
         const uint32_t *v = t->v;
         wino_input(u, t, begin, end, bf16);
         for (size_t k = 0; k < (size_t)s->y.c; k += WINO_WIDE) {
@@ -316,7 +322,7 @@ static __attribute__((noinline)) void wino_blocks_f32(const winograd_part *t, vo
     wino_blocks(t, scratch, false);
 }
 
-static void winograd(const winograd_part *t, void *scratch) {
+static void wino_run_part(const winograd_part *t, void *scratch) {
 #ifdef __AVX512BF16__
     if (t->bf16) {
         wino_blocks(t, scratch, true);

@@ -5,15 +5,15 @@
 
 enum { CHANNELS = 16 /* the kernel takes whole multiples of */, PART_CHANNELS = 64 /* are worth transforming x for */ };
 
-winograd_dw_plan winograd_dw_planned(const kernels *set, int threads, const conv_shape *s, bool bf16) {
-    winograd_dw_plan p = {.kernels = set, .shape = *s, .bf16 = bf16, .threads = threads};
+winograd_dw_plan winograd_dw_planned(const winograd_kernels *k, int threads, const conv_shape *s, bool bf16) {
+    winograd_dw_plan p = {.kernels = k, .shape = *s, .bf16 = bf16, .threads = threads};
     int most = s->y.c > PART_CHANNELS ? s->y.c / PART_CHANNELS : 1, groups = s->y.c / CHANNELS;
     p.k_parts = threads < most ? threads : most;
     p.word_parts = (threads + p.k_parts - 1) / p.k_parts;
     p.sums_bytes =
         memory_round((size_t)p.word_parts * WINOGRAD_PLACES * (size_t)s->x.c * (size_t)s->y.c * sizeof(float));
     int part_k = (groups + p.k_parts - 1) / p.k_parts * CHANNELS;
-    p.part_bytes = memory_round(set->winograd_dw_scratch(s, part_k));
+    p.part_bytes = memory_round(k->dw_scratch(s, part_k));
     return p;
 }
 
@@ -49,7 +49,7 @@ static void run_parts(void *context, size_t begin, size_t end) {
                                  .end = words * (wp + 1) / (size_t)p->word_parts,
                                  .bf16 = p->bf16};
         part.sums = t->sums + wp * WINOGRAD_PLACES * k * c + first * c;
-        p->kernels->winograd_dw(&part, t->parts + i * p->part_bytes);
+        p->kernels->dw(&part, t->parts + i * p->part_bytes);
     }
 }
 
@@ -64,7 +64,7 @@ static void transform_back(void *context, size_t begin, size_t end) {
                              .end = end,
                              .add = t->add};
     back.dw = t->dw;
-    p->kernels->winograd_dw_back(&back);
+    p->kernels->dw_back(&back);
 }
 
 void winograd_dw_run(const winograd_dw_plan *p, float *dw, const void *dy, const void *x, bool add, void *scratch) {

@@ -6,15 +6,15 @@
 #include "engine/cpu/kernels.h"
 
 typedef struct winograd_dw_plan {
-    const kernels *kernels; /* NULL: not planned */
+    const winograd_kernels *kernels; /* NULL: not planned */
     conv_shape shape;
     bool bf16;
     int threads, k_parts, word_parts;
     size_t sums_bytes, part_bytes; /* scratch: sums of each part of the words, then what each part transforms */
 } winograd_dw_plan;
 
-/** winograd_suits(set, s, bf16). */
-winograd_dw_plan winograd_dw_planned(const kernels *set, int threads, const conv_shape *s, bool bf16);
+/** k: winograd_for(set, s, bf16, square), which has weight gradients. */
+winograd_dw_plan winograd_dw_planned(const winograd_kernels *k, int threads, const conv_shape *s, bool bf16);
 /** 0 where nothing is planned. */
 size_t winograd_dw_scratch(const winograd_dw_plan *p);
 /** dw (k, c, 3, 3) fp32 =, or += when `add`, the gradient of w from x (n, h, w, c) and dy (n, h, w, k). */

@@ -17,7 +17,7 @@ enum {
 INLINE size_t wino_x_plane(int c) { return (size_t)c / WINO_WIDE * WINO_DW_X_PANEL; }
 INLINE size_t wino_dy_plane(int k) { return (size_t)k / WINO_ROWS * WINO_DW_DY_PANEL; }
 
-static size_t winograd_dw_scratch(const conv_shape *s, int k) {
+static size_t wino_dw_scratch(const conv_shape *s, int k) {
     return WINO_PLACES * (wino_x_plane(s->x.c) + wino_dy_plane(k)) * sizeof(uint32_t);
 }
 
@@ -154,7 +154,7 @@ static __attribute__((noinline)) void wino_dw_blocks_f32(const winograd_dw_part 
     wino_dw_blocks(t, scratch, false);
 }
 
-static void winograd_dw(const winograd_dw_part *t, void *scratch) {
+static void wino_dw(const winograd_dw_part *t, void *scratch) {
 #ifdef __AVX512BF16__
     if (t->bf16) {
         wino_dw_blocks(t, scratch, true);
@@ -172,7 +172,7 @@ INLINE void wino_gather_up(vf out[3], vf a, vf b, vf c, vf d) {
     out[2] = sum + d;
 }
 
-static void winograd_dw_back(const winograd_dw_sums *t) {
+static void wino_dw_back(const winograd_dw_sums *t) {
     size_t c = (size_t)t->c, place = (size_t)t->k * c;
     for (size_t k = t->begin; k < t->end; k++)
         for (size_t i = 0; i < c; i += LANES) {
@@ -197,5 +197,18 @@ static void winograd_dw_back(const winograd_dw_sums *t) {
                     *out = (t->add ? *out : 0) + tap_of[tap / 3][tap % 3][lane];
         }
 }
+
+static const winograd_kernels winograd_square = {
+    .panel = WINO_WIDE,
+    .group = WINO_GROUP,
+    .parts = wino_tiles,
+    .run = wino_run_part,
+    .scratch = wino_scratch,
+    .weights = wino_weights,
+    .weights_bytes = wino_weights_bytes,
+    .dw = wino_dw,
+    .dw_scratch = wino_dw_scratch,
+    .dw_back = wino_dw_back,
+};
 
 #endif

@@ -1,0 +1,228 @@
+/* A 3x3 convolution with stride 1 and padding 1 in bf16, in 12 products where the plain sum has 18: F(2, 3) of Winograd
+ * along a line, the three lines of the kernel summed up as they are. Two neighbours in a line of y, a tile, come from
+ * four of x, in each of three lines:
+ *
+ *     y = A^T [ sum over r, c of (G w_r) * (B^T x_r) ]      (* element by element: 4 places)
+ *
+ *     B^T = 1  0 -1  0      G = 1    0    0       A^T = 1  1  1  0
+ *           0  1  1  0          1/2  1/2  1/2           0  1 -1 -1
+ *           0 -1  1  0          1/2 -1/2  1/2
+ *           0  1  0 -1          0    0    1
+ *
+ * Both factors are rounded once more, but are sums of two or three at most, where F(2x2, 3x3) has up to nine: the
+ * result is within the bound of a plain sum's. (A weight gradient would not be: its plain sum rounds nothing.) A band
+ * of lines of x is transformed once for all three lines of the kernel, multiplied for a panel of y's channels, and
+ * transformed back, while it is in the second-level cache. */
+
+#ifdef __AVX512BF16__
+
+enum {
+    LINE_PLACES = 4,
+    LINE_ROWS = 14,           /* tiles whose sums stay in registers, at most */
+    LINE_WIDE = 2 * LANES,    /* channels of y in a panel */
+    LINE_BAND_BYTES = 1 << 18 /* of x transformed, about */
+};
+
+typedef struct line_band {
+    int across, lines;       /* tiles of a line; lines of y, at most */
+    size_t words;            /* of a tile: two channels each */
+    size_t u_place, m_place; /* words of a place; places must not share a cache set */
+} line_band;
+
+static line_band line_band_of(const conv_shape *s) {
+    line_band b = {.across = (s->y.w + 1) / 2, .words = (size_t)s->x.c / 2};
+    size_t line = (size_t)b.across * b.words * sizeof(uint32_t) * LINE_PLACES;
+    int fit = (int)(LINE_BAND_BYTES / line) - 2, bands;
+    fit = fit < 1 ? 1 : fit;
+    bands = (s->y.h + fit - 1) / fit;
+    b.lines = (s->y.h + bands - 1) / bands;
+    size_t tiles = (size_t)b.lines * (size_t)b.across;
+    b.u_place = (tiles + 2 * (size_t)b.across + LINE_ROWS) * b.words + 16;
+    b.m_place = (tiles + LINE_ROWS) * LINE_WIDE + 16;
+    return b;
+}
+
+static size_t line_bands(const conv_shape *s) {
+    line_band b = line_band_of(s);
+    return (size_t)s->y.n * (size_t)((s->y.h + b.lines - 1) / b.lines);
+}
+
+static size_t line_scratch(const conv_shape *s, bool bf16) {
+    (void)bf16;
+    line_band b = line_band_of(s);
+    return LINE_PLACES * (b.u_place + b.m_place) * sizeof(uint32_t);
+}
+
+static size_t line_weights_bytes(const conv_shape *s, bool bf16) {
+    (void)bf16;
+    return (size_t)3 * LINE_PLACES * (size_t)s->x.c / 2 * (size_t)s->y.c * sizeof(uint32_t);
+}
+
+/** G w of line `r` of LANES channels of y; w as wino_weight has it. */
+INLINE void line_weight(vf out[LINE_PLACES], const winograd_weights_part *t, const float *w, vi index, int r) {
+    vf g[3], half = splat(0.5f);
+    for (int s = 0; s < 3; s++) {
+        int tap = r * 3 + s;
+        g[s] = widen_bf16(round_bf16(wino_gather(w + (t->gradient ? 8 - tap : tap), index)));
+    }
+    out[0] = g[0];
+    out[1] = half * (g[0] + g[2] + g[1]);
+    out[2] = half * (g[0] + g[2] - g[1]);
+    out[3] = g[2];
+}
+
+/** v: (panel, place, line, word, LINE_WIDE). */
+static void line_weights(const winograd_weights_part *t) {
+    size_t in_step = t->gradient ? (size_t)t->out_c * 9 : 9, out_step = t->gradient ? 9 : (size_t)t->in_c * 9;
+    size_t words = (size_t)t->in_c / 2;
+    vi index = {0};
+    for (int i = 0; i < LANES; i++)
+        index[i] = i * (int)out_step;
+    for (size_t panel = t->begin; panel < t->end; panel++)
+        for (size_t word = 0; word < words; word++)
+            for (int half = 0; half < 2; half++) {
+                const float *w = t->w + (panel * LINE_WIDE + (size_t)half * LANES) * out_step + word * 2 * in_step;
+                uint32_t *out = (uint32_t *)t->v + (panel * LINE_PLACES * 3 * words + word) * LINE_WIDE + half * LANES;
+                for (size_t r = 0; r < 3; r++) {
+                    vf a[LINE_PLACES], b[LINE_PLACES];
+                    line_weight(a, t, w, index, (int)r);
+                    line_weight(b, t, w + in_step, index, (int)r);
+                    for (size_t i = 0; i < LINE_PLACES; i++) {
+                        vu v = wino_pair(a[i], b[i]);
+                        memcpy(out + (i * 3 + r) * words * LINE_WIDE, &v, sizeof v);
+                    }
+                }
+            }
+}
+
+/** LANES channels of one place of a line, zeros beyond its end. */
+INLINE vf line_column(const uint16_t *line, const tensor_shape *x, int column, int c) {
+    if (column >= x->w)
+        return (vf){0};
+    return load_x(line, (size_t)column * (size_t)x->c + (size_t)c, LANES, true);
+}
+
+/** u: (place, line of x from one above the band on, tile, c). */
+INLINE void line_input(uint16_t *u, const winograd_part *t, const line_band *b, int image, int top, int lines) {
+    const tensor_shape *x = &t->shape->x;
+    size_t place = 2 * b->u_place, line_words = (size_t)b->across * (size_t)x->c;
+    for (int i = 0; i < lines + 2; i++, u += line_words) {
+        int h = top - 1 + i;
+        if (h < 0 || h >= x->h) {
+            for (size_t j = 0; j < LINE_PLACES; j++)
+                memset(u + j * place, 0, line_words * sizeof *u);
+            continue;
+        }
+        const uint16_t *line = (const uint16_t *)t->x + (size_t)(image * x->h + h) * (size_t)x->w * (size_t)x->c;
+        for (int c = 0; c < x->c; c += LANES) {
+            vf d[4] = {{0}, line_column(line, x, 0, c)};
+            uint16_t *out = u + c;
+            for (int q = 0; q < b->across; q++, out += x->c) {
+                d[2] = line_column(line, x, 2 * q + 1, c);
+                d[3] = line_column(line, x, 2 * q + 2, c);
+                store_x(out, 0, d[0] - d[2], LANES, true);
+                store_x(out, place, d[1] + d[2], LANES, true);
+                store_x(out, 2 * place, d[2] - d[1], LANES, true);
+                store_x(out, 3 * place, d[1] - d[3], LANES, true);
+                d[0] = d[2];
+                d[1] = d[3];
+            }
+        }
+    }
+}
+
+/** m (rows, LINE_WIDE) = u v over `words` of three lines; a line of u further: `line` words. */
+INLINE void line_product(float *m, const uint32_t *u, size_t line, const uint32_t *v, size_t words, int rows) {
+    __m512 sum[LINE_ROWS][2];
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++)
+        sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+    for (int r = 0; r < 3; r++, u += line)
+        for (size_t p = 0; p < words; p++, v += LINE_WIDE) {
+            __m512bh v0 = (__m512bh)_mm512_loadu_si512(v), v1 = (__m512bh)_mm512_loadu_si512(v + LANES);
+#pragma GCC unroll 14
+            for (int i = 0; i < rows; i++) {
+                __m512bh word = (__m512bh)_mm512_set1_epi32((int)u[(size_t)i * words + p]);
+                sum[i][0] = _mm512_dpbf16_ps(sum[i][0], word, v0);
+                sum[i][1] = _mm512_dpbf16_ps(sum[i][1], word, v1);
+            }
+        }
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++) {
+        _mm512_storeu_ps(m + i * LINE_WIDE, sum[i][0]);
+        _mm512_storeu_ps(m + i * LINE_WIDE + LANES, sum[i][1]);
+    }
+}
+
+typedef void line_product_of(float *m, const uint32_t *u, size_t line, const uint32_t *v, size_t words);
+
+#define LINE_PRODUCT(rows)                                                                                             \
+    static __attribute__((noinline)) void line_product_##rows(float *m, const uint32_t *u, size_t line,                \
+                                                              const uint32_t *v, size_t words) {                       \
+        line_product(m, u, line, v, words, rows);                                                                      \
+    }
+LINE_PRODUCT(2)
+LINE_PRODUCT(4)
+LINE_PRODUCT(6)
+LINE_PRODUCT(8)
+LINE_PRODUCT(10)
+LINE_PRODUCT(12)
+LINE_PRODUCT(14)
+
+static line_product_of *const line_products[] = {line_product_2,  line_product_4,  line_product_6, line_product_8,
+                                                 line_product_10, line_product_12, line_product_14};
+
+/** Channels [k, k + LINE_WIDE) of a band of y. */
+INLINE void line_output(const winograd_part *t, const line_band *b, const float *m, int image, int top, int lines,
+                        size_t k) {
+    const tensor_shape *y = &t->shape->y;
+    size_t place = b->m_place;
+    for (int i = 0; i < lines; i++) {
+        size_t at = (size_t)(image * y->h + top + i) * (size_t)y->w * (size_t)y->c + k;
+        for (int q = 0; q < b->across; q++, m += LINE_WIDE, at += 2 * (size_t)y->c)
+            for (size_t j = 0; j < LINE_WIDE; j += LANES) {
+                vf d[LINE_PLACES];
+                for (size_t p = 0; p < LINE_PLACES; p++)
+                    memcpy(&d[p], m + p * place + j, sizeof d[p]);
+                store_x(t->y, at + j, d[0] + d[1] + d[2], LANES, true);
+                if (2 * q + 1 < y->w)
+                    store_x(t->y, at + (size_t)y->c + j, d[1] - d[2] - d[3], LANES, true);
+            }
+    }
+}
+
+static void line_band_run(const winograd_part *t, const line_band *b, uint32_t *u, int image, int top) {
+    const conv_shape *s = t->shape;
+    int lines = smaller(b->lines, s->y.h - top), tiles = lines * b->across;
+    int groups = (tiles + LINE_ROWS - 1) / LINE_ROWS, rows = ((tiles + groups - 1) / groups + 1) / 2 * 2;
+    line_product_of *product_of = line_products[rows / 2 - 1];
+    float *m = (float *)(u + LINE_PLACES * b->u_place);
+    const uint32_t *v = t->v;
+    line_input((uint16_t *)u, t, b, image, top, lines);
+    for (size_t k = 0; k < (size_t)s->y.c; k += LINE_WIDE) {
+        for (size_t i = 0; i < LINE_PLACES; i++, v += 3 * b->words * LINE_WIDE)
+            for (int row = 0; row < tiles; row += rows)
+                product_of(m + i * b->m_place + row * LINE_WIDE, u + i * b->u_place + (size_t)row * b->words,
+                           (size_t)b->across * b->words, v, b->words);
+        line_output(t, b, m, image, top, lines, k);
+    }
+}
+
+static void line_run(const winograd_part *t, void *scratch) {
+    line_band b = line_band_of(t->shape);
+    size_t each = (size_t)((t->shape->y.h + b.lines - 1) / b.lines);
+    for (size_t i = t->begin; i < t->end; i++)
+        line_band_run(t, &b, scratch, (int)(i / each), (int)(i % each) * b.lines);
+}
+
+static const winograd_kernels winograd_line = {
+    .panel = LINE_WIDE,
+    .group = 1,
+    .parts = line_bands,
+    .run = line_run,
+    .scratch = line_scratch,
+    .weights = line_weights,
+    .weights_bytes = line_weights_bytes,
+};
+
+#endif
