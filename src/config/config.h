@@ -24,8 +24,10 @@ typedef struct config {
         bool shuffle;
         char augment[32]; /* "default", "none" */
         double scale_min, scale_max, ratio_min, ratio_max, flip;
-        double mixup, cutmix; /* alpha of Beta(alpha, alpha); 0: off */
-        bool fast_decode;     /* training: reduced JPEGs where the crop shrinks by 2 or more */
+        char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */
+        int ra_ops, ra_magnitude; /* randaugment */
+        double mixup, cutmix;     /* alpha of Beta(alpha, alpha); 0: off */
+        bool fast_decode;         /* training: reduced JPEGs where the crop shrinks by 2 or more */
         double mean[3], std[3];
         double max_bad; /* fraction of files */
         long long max_pixels;

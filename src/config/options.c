@@ -54,6 +54,12 @@ const option option_table[] = {
     REAL(data, ratio_min, "0.75", 0, 100, .above = true, .help = "random crop: smallest width / height"),
     REAL(data, ratio_max, "1.3333333333333333", 0, 100, .above = true, .help = "random crop: largest width / height"),
     REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
+    CHOICE(data, auto_augment, "none", "none|randaugment|trivialaugment",
+           .help =
+               "training, after crop and flip: RandAugment or TrivialAugmentWide, as torchvision's recipes have them"),
+    INT(data, ra_ops, "2", 1, 16, .help = "randaugment: operations on each image"),
+    INT(data, ra_magnitude, "9", 0, 30,
+        .help = "randaugment: strength of each, of 0 to 30; torchvision's --ra-magnitude"),
     REAL(data, mixup, "0.0", 0, 1000,
          .help = "alpha of mixup: a batch's images and labels mixed in pairs; torchvision's --mixup-alpha; 0: off"),
     REAL(data, cutmix, "0.0", 0, 1000,
