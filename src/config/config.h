@@ -26,6 +26,7 @@ typedef struct config {
         double scale_min, scale_max, ratio_min, ratio_max, flip;
         char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */
         int ra_ops, ra_magnitude; /* randaugment */
+        double random_erase;      /* probability */
         double mixup, cutmix;     /* alpha of Beta(alpha, alpha); 0: off */
         bool fast_decode;         /* training: reduced JPEGs where the crop shrinks by 2 or more */
         double mean[3], std[3];

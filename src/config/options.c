@@ -60,6 +60,8 @@ const option option_table[] = {
     INT(data, ra_ops, "2", 1, 16, .help = "randaugment: operations on each image"),
     INT(data, ra_magnitude, "9", 0, 30,
         .help = "randaugment: strength of each, of 0 to 30; torchvision's --ra-magnitude"),
+    REAL(data, random_erase, "0.0", 0, 1,
+         .help = "training, last: probability that a rectangle of 0.02 to 0.33 of the image becomes the mean colour"),
     REAL(data, mixup, "0.0", 0, 1000,
          .help = "alpha of mixup: a batch's images and labels mixed in pairs; torchvision's --mixup-alpha; 0: off"),
     REAL(data, cutmix, "0.0", 0, 1000,

@@ -198,12 +198,11 @@ done:;
 /** What follows crop and flip, in place. */
 static int augment_pixels(uint8_t *pixels, decoder *d, const transform *t, random_stream *r) {
     const augment *a = &t->auto_augment;
-    int rc = OK;
-    if (a->kind == AUGMENT_NONE)
-        return OK;
+    int rc = OK, ops = a->kind == AUGMENT_RAND ? a->ops : a->kind == AUGMENT_TRIVIAL ? 1 : 0;
     TRY(decoder_room(&d->work, (size_t)t->size * (size_t)t->size * 3));
-    for (int i = 0; i < (a->kind == AUGMENT_RAND ? a->ops : 1); i++)
+    for (int i = 0; i < ops; i++)
         augment_apply(pixels, d->work.base, t->size, augment_draw(a, t->size, r));
+    erase_random(pixels, t->size, &t->erase, r);
 done:
     return rc;
 }

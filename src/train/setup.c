@@ -86,6 +86,9 @@ loader_options setup_loader_options(const config *c, bool training) {
     o.transform.flip = c->data.flip;
     o.transform.auto_augment = (augment){
         .kind = auto_augment_kind(c->data.auto_augment), .ops = c->data.ra_ops, .magnitude = c->data.ra_magnitude};
+    o.transform.erase.probability = c->data.random_erase;
+    for (int i = 0; i < 3; i++)
+        o.transform.erase.fill[i] = (uint8_t)lrint(c->data.mean[i] * 255);
     o.transform.fast_decode = training && c->data.fast_decode;
     o.limits.max_pixels = c->data.max_pixels;
     o.limits.max_scans = c->data.max_scans;

@@ -142,15 +142,19 @@ static void test_after_the_flip(void **state) {
     image_limits limits = image_limits_default();
     transform t = transform_default(true, SIZE, SIZE);
     const augment a = {.kind = AUGMENT_RAND, .ops = 3, .magnitude = 9};
+    const erase e = {.probability = 0.5, .fill = {124, 116, 104}};
     assert_ok(file_read(&bytes, &n, SOURCE_DIR "/tests/golden/transform_images/rgb420.jpg", 0));
     assert_ok(decoder_create(&d, &limits));
     for (uint64_t i = 0; i < 20; i++) {
         random_stream first = random_open(1, 0, i, RANDOM_CROP), second = first;
         t.auto_augment = (augment){.kind = AUGMENT_NONE};
+        t.erase = (erase){.probability = 0};
         assert_ok(transform_decode(plain, d, bytes, n, "image", &t, &first));
         for (int k = 0; k < a.ops; k++)
             augment_apply(plain, scratch, SIZE, augment_draw(&a, SIZE, &first));
+        erase_random(plain, SIZE, &e, &first);
         t.auto_augment = a;
+        t.erase = e;
         assert_ok(transform_decode(pixels, d, bytes, n, "image", &t, &second));
         assert_memory_equal(pixels, plain, BYTES);
     }

@@ -25,6 +25,7 @@ static loader_options options(bool training, int workers) {
                         .row = 1,
                         .own_n = 1};
     o.transform.auto_augment = (augment){.kind = AUGMENT_TRIVIAL};
+    o.transform.erase = (erase){.probability = 0.5};
     return o;
 }
 
