@@ -47,7 +47,7 @@ typedef struct config {
         double head_lr; /* of the classifier; 0: lr */
         double momentum, dampening, weight_decay;
         bool nesterov;
-        bool decay_norm_and_bias; /* weight decay on 1-D parameters too (torchvision) */
+        bool decay_norm, decay_bias; /* weight decay on batch norm's parameters, on the classifier's bias */
         double label_smoothing;
     } optimizer;
     struct {
@@ -62,6 +62,7 @@ typedef struct config {
         double gamma;
         double factor, min_lr, threshold; /* plateau */
         int patience;
+        double eta_min;      /* cosine */
         int warmup_epochs;   /* linear, per step */
         double warmup_start; /* fraction of the LR */
     } schedule;

@@ -101,8 +101,10 @@ static int open_engine(setup *s, int classes) {
     engine_options o = engine_options_default();
     int rc = OK;
     TRY(choose_precision(&s->precision, c, device));
-    net_options n = {
-        .classes = classes, .zero_gamma = c->model.zero_gamma, .decay_all = c->optimizer.decay_norm_and_bias};
+    net_options n = {.classes = classes,
+                     .zero_gamma = c->model.zero_gamma,
+                     .decay_norm = c->optimizer.decay_norm,
+                     .decay_bias = c->optimizer.decay_bias};
     TRY(net_create(&s->net, c->model.arch, &n));
     TRY(net_freeze(s->net, c->model.freeze));
     o.precision = s->precision;
