@@ -40,7 +40,8 @@ typedef struct ckpt_schedule {
     double base_lr, last_lr;
     int step_size; /* StepLR */
     double gamma;
-    double factor, min_lr, threshold, best, eps; /* ReduceLROnPlateau; best may be inf */
+    double min_lr;                       /* ReduceLROnPlateau's, cosine's eta_min */
+    double factor, threshold, best, eps; /* ReduceLROnPlateau; best may be inf */
     int patience, cooldown, cooldown_counter, num_bad_epochs;
     int t_max; /* cosine */
 } ckpt_schedule;

@@ -254,7 +254,7 @@ static void write_schedule(pickle *p, const ckpt *c) {
                 pickle_item_float(p, "gamma", s->gamma);
             } else {
                 pickle_item_int(p, "T_max", s->t_max);
-                pickle_item_float(p, "eta_min", 0);
+                pickle_item_float(p, "eta_min", s->min_lr);
             }
             write_rates(p, "base_lrs", c, s->base_lr);
             pickle_item_int(p, "_step_count", s->last_epoch + 1);

@@ -101,6 +101,9 @@ static int check_data(const config *c) {
     if (c->data.ratio_min > c->data.ratio_max)
         return fail(E_OPTION, "data.ratio_min %g is over data.ratio_max %g: lower it", c->data.ratio_min,
                     c->data.ratio_max);
+    if (strcmp(c->data.augment, "none") == 0 && (strcmp(c->data.auto_augment, "none") != 0 || c->data.random_erase > 0))
+        return fail(E_OPTION, "data.%s follows crop and flip, which data.augment none leaves out: set one of them back",
+                    c->data.random_erase > 0 ? "random_erase" : "auto_augment");
     if (c->data.resize_size != 0 && c->data.resize_size < c->data.image_size)
         return fail(E_OPTION,
                     "data.resize_size %d is under data.image_size %d, the crop taken from it: raise it or "

@@ -24,8 +24,11 @@ typedef struct config {
         bool shuffle;
         char augment[32]; /* "default", "none" */
         double scale_min, scale_max, ratio_min, ratio_max, flip;
-        double mixup, cutmix; /* alpha of Beta(alpha, alpha); 0: off */
-        bool fast_decode;     /* training: reduced JPEGs where the crop shrinks by 2 or more */
+        char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */
+        int ra_ops, ra_magnitude; /* randaugment */
+        double random_erase;      /* probability */
+        double mixup, cutmix;     /* alpha of Beta(alpha, alpha); 0: off */
+        bool fast_decode;         /* training: reduced JPEGs where the crop shrinks by 2 or more */
         double mean[3], std[3];
         double max_bad; /* fraction of files */
         long long max_pixels;
@@ -44,7 +47,7 @@ typedef struct config {
         double head_lr; /* of the classifier; 0: lr */
         double momentum, dampening, weight_decay;
         bool nesterov;
-        bool decay_norm_and_bias; /* weight decay on 1-D parameters too (torchvision) */
+        bool decay_norm, decay_bias; /* weight decay on batch norm's parameters, on the classifier's bias */
         double label_smoothing;
     } optimizer;
     struct {
@@ -59,6 +62,7 @@ typedef struct config {
         double gamma;
         double factor, min_lr, threshold; /* plateau */
         int patience;
+        double eta_min;      /* cosine */
         int warmup_epochs;   /* linear, per step */
         double warmup_start; /* fraction of the LR */
     } schedule;

@@ -54,6 +54,14 @@ const option option_table[] = {
     REAL(data, ratio_min, "0.75", 0, 100, .above = true, .help = "random crop: smallest width / height"),
     REAL(data, ratio_max, "1.3333333333333333", 0, 100, .above = true, .help = "random crop: largest width / height"),
     REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
+    CHOICE(data, auto_augment, "none", "none|randaugment|trivialaugment",
+           .help =
+               "training, after crop and flip: RandAugment or TrivialAugmentWide, as torchvision's recipes have them"),
+    INT(data, ra_ops, "2", 1, 16, .help = "randaugment: operations on each image"),
+    INT(data, ra_magnitude, "9", 0, 30,
+        .help = "randaugment: strength of each, of 0 to 30; torchvision's --ra-magnitude"),
+    REAL(data, random_erase, "0.0", 0, 1,
+         .help = "training, last: probability that a rectangle of 0.02 to 0.33 of the image becomes the mean colour"),
     REAL(data, mixup, "0.0", 0, 1000,
          .help = "alpha of mixup: a batch's images and labels mixed in pairs; torchvision's --mixup-alpha; 0: off"),
     REAL(data, cutmix, "0.0", 0, 1000,
@@ -86,8 +94,8 @@ const option option_table[] = {
     REAL(optimizer, dampening, "0.0", 0, 1, .help = "SGD dampening of the momentum"),
     REAL(optimizer, weight_decay, "0.0001", 0, 1e6, .help = "L2 penalty"),
     BOOL(optimizer, nesterov, "false", .help = "Nesterov momentum"),
-    BOOL(optimizer, decay_norm_and_bias, "true",
-         .help = "weight decay for batch norm and biases too (as torchvision does)"),
+    BOOL(optimizer, decay_norm, "true", .help = "weight decay for gamma and beta of batch norm too"),
+    BOOL(optimizer, decay_bias, "true", .help = "weight decay for the classifier's bias too"),
     REAL(optimizer, label_smoothing, "0.0", 0, 1, .help = "share of the label spread over all classes"),
 
     REAL(lr_finder, min, "1.0e-08", 0, 1e6, .above = true, .help = "learning rate that a sweep begins with"),
@@ -105,6 +113,7 @@ const option option_table[] = {
     REAL(schedule, min_lr, "1.0e-06", 0, 1e6, .help = "plateau: the rate does not fall below this"),
     REAL(schedule, threshold, "0.0001", 0, 1, .help = "plateau: relative gain in val_loss that counts as better"),
     INT(schedule, patience, "10", 0, 1000000, .help = "plateau: epochs without gain before a cut"),
+    REAL(schedule, eta_min, "0.0", 0, 1e6, .help = "cosine: the rate falls to this"),
     INT(schedule, warmup_epochs, "0", 0, 1000000, .help = "epochs of linear warm-up, step by step"),
     REAL(schedule, warmup_start, "0.01", 0, 1, .help = "share of the learning rate that the warm-up starts at"),
 

@@ -195,13 +195,26 @@ done:;
     return rc < 0 ? rc : end;
 }
 
+/** What follows crop and flip, in place. */
+static int augment_pixels(uint8_t *pixels, decoder *d, const transform *t, random_stream *r) {
+    const augment *a = &t->auto_augment;
+    int rc = OK, ops = a->kind == AUGMENT_RAND ? a->ops : a->kind == AUGMENT_TRIVIAL ? 1 : 0;
+    TRY(decoder_room(&d->work, (size_t)t->size * (size_t)t->size * 3));
+    for (int i = 0; i < ops; i++)
+        augment_apply(pixels, d->work.base, t->size, augment_draw(a, t->size, r));
+    erase_random(pixels, t->size, &t->erase, r);
+done:
+    return rc;
+}
+
 int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
                      const transform *t, random_stream *r) {
     int rc = OK;
     image_bytes in = {.bytes = bytes, .n = n, .name = name};
     plan p;
+    bool random = t->training && t->augment;
     TRY(decoder_open(d, &in));
-    if (t->training && t->augment) {
+    if (random) {
         crop_box box = transform_random_crop(t, d->w, d->h, r);
         p = plan_crop(box, t->size, random_unit(r) < t->flip);
         if (t->fast_decode && d->by_rows)
@@ -212,6 +225,8 @@ int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, si
             memset(pixels, 0, (size_t)t->size * (size_t)t->size * 3); /* CenterCrop pads with black */
     }
     TRY(resample_image(pixels, d, &p, t->size));
+    if (random)
+        TRY(augment_pixels(pixels, d, t, r));
 done:
     return rc;
 }

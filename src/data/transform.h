@@ -1,5 +1,6 @@
 /** From the bytes of an image file to pixels of a fixed size, as torchvision's recipe does it, to the byte:
- *    train: RandomResizedCrop (crop, then Pillow's bilinear resize), random horizontal flip
+ *    train: RandomResizedCrop (crop, then Pillow's bilinear resize), random horizontal flip, augment.h,
+ *           erase.h
  *    val:   shorter side to `resize` (the other int(resize * long / short)), Pillow's bilinear, CenterCrop `size`
  *  The decoder is chosen by magic bytes. Only the rows and columns that the crop needs are decoded and resampled.
  *  The exception is fast_decode, which is for training's crops alone: a JPEG whose crop shrinks by 2 or more in both
@@ -10,20 +11,24 @@
 #define LINNET_DATA_TRANSFORM_H
 
 #include "base/random.h"
+#include "data/augment.h"
+#include "data/erase.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct transform {
-    bool training;    /* crop and flip at random; else Resize + CenterCrop */
-    bool augment;     /* training only: false takes the val path (Resize + CenterCrop) for training images */
-    int size;         /* output is size x size */
-    int resize;       /* val: shorter side before the crop */
-    double scale[2];  /* train: area fraction, 0.08..1 */
-    double ratio[2];  /* train: aspect, 3/4..4/3, log-uniform */
-    double flip;      /* train: probability */
-    bool fast_decode; /* train: see above; the val path, also with augment = false, never looks at it */
+    bool training;        /* crop and flip at random; else Resize + CenterCrop */
+    bool augment;         /* training only: false takes the val path (Resize + CenterCrop) for training images */
+    int size;             /* output is size x size */
+    int resize;           /* val: shorter side before the crop */
+    double scale[2];      /* train: area fraction, 0.08..1 */
+    double ratio[2];      /* train: aspect, 3/4..4/3, log-uniform */
+    double flip;          /* train: probability */
+    augment auto_augment; /* train: after the flip */
+    erase erase;          /* train: last */
+    bool fast_decode;     /* train: see above; the val path, also with augment = false, never looks at it */
 } transform;
 
 /** The recipe's transform: scale 0.08..1, ratio 3/4..4/3, flip 0.5. */
@@ -45,7 +50,7 @@ int decoder_create(decoder **out, const image_limits *limits);
 void decoder_destroy(decoder *d);
 
 /** Decodes one image from memory (`name` is for messages) into pixels (size, size, 3) RGB.
- *  Draws from `r` in torchvision's order (10 crop tries, flip); the val path draws nothing.
+ *  Draws from `r` in torchvision's order (10 crop tries, flip, augment_draw, erase_random); the val path draws nothing.
  *  @return 0, E_FORMAT (corrupt, truncated, over a limit: names file and cause), E_UNSUPPORTED, E_NOMEM */
 int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
                      const transform *t, random_stream *r);

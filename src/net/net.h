@@ -67,7 +67,8 @@ typedef struct net {
 typedef struct net_options {
     int classes;
     bool zero_gamma; /* last BN of each block starts at 0 */
-    bool decay_all;  /* weight decay on every parameter; false: not on 1-D parameters */
+    bool decay_norm; /* weight decay on gamma and beta of batch norm too ... */
+    bool decay_bias; /* ... and on the classifier's bias */
 } net_options;
 
 /** Builds resnet18, 34, 50, 101 or 152, wide_resnet50_2 or 101_2, resnext50_32x4d or 101_32x8d (torchvision's v1.5: the

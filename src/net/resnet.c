@@ -122,7 +122,8 @@ static int build(net *n, const recipe *r, const net_options *o) {
     TRY(net_add_avgpool(&b.tensor, n, "avgpool", b.tensor, b.channels));
     TRY(net_add_linear(&b.tensor, n, "fc", b.tensor, b.channels, o->classes));
     for (int i = 0; i < n->param_n; i++)
-        n->param[i].decays = o->decay_all || n->param[i].rank > 1;
+        if (n->param[i].rank == 1)
+            n->param[i].decays = n->param[i].head ? o->decay_bias : o->decay_norm;
 done:
     return rc;
 }

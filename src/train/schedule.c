@@ -17,17 +17,18 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
     int warmup = c->schedule.warmup_epochs;
     int cosine_epochs = c->trainer.max_epochs - warmup;
     *s = (schedule){.warmup_epochs = warmup, .warmup_start = c->schedule.warmup_start};
-    s->state = (ckpt_schedule){.base_lr = base_lr,
-                               .last_lr = base_lr,
-                               .step_size = c->schedule.step_size,
-                               .gamma = c->schedule.gamma,
-                               .factor = c->schedule.factor,
-                               .min_lr = c->schedule.min_lr,
-                               .threshold = c->schedule.threshold,
-                               .eps = 1e-8,
-                               .best = INFINITY,
-                               .patience = c->schedule.patience,
-                               .t_max = cosine_epochs > 0 ? cosine_epochs : 1};
+    s->state =
+        (ckpt_schedule){.base_lr = base_lr,
+                        .last_lr = base_lr,
+                        .step_size = c->schedule.step_size,
+                        .gamma = c->schedule.gamma,
+                        .factor = c->schedule.factor,
+                        .min_lr = strcmp(c->schedule.name, "cosine") == 0 ? c->schedule.eta_min : c->schedule.min_lr,
+                        .threshold = c->schedule.threshold,
+                        .eps = 1e-8,
+                        .best = INFINITY,
+                        .patience = c->schedule.patience,
+                        .t_max = cosine_epochs > 0 ? cosine_epochs : 1};
     schedule_set_head(s, c->optimizer.head_lr);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(c->schedule.name, kinds[i].name) == 0) {
@@ -50,7 +51,9 @@ static double epoch_lr(const ckpt_schedule *s, int64_t epoch) {
         return s->base_lr * pow(s->gamma, (double)cuts);
     }
     case CKPT_SCHEDULE_COSINE:
-        return epoch >= s->t_max ? 0 : s->base_lr * 0.5 * (1 + cos(M_PI * (double)epoch / s->t_max));
+        if (epoch >= s->t_max)
+            return s->min_lr;
+        return s->min_lr + (s->base_lr - s->min_lr) * 0.5 * (1 + cos(M_PI * (double)epoch / s->t_max));
     case CKPT_SCHEDULE_PLATEAU: return s->last_lr;
     case CKPT_SCHEDULE_NONE: break;
     }

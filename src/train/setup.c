@@ -58,6 +58,12 @@ static int val_batch_size(const config *c) {
     return c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
 }
 
+static augment_kind auto_augment_kind(const char *name) {
+    if (strcmp(name, "randaugment") == 0)
+        return AUGMENT_RAND;
+    return strcmp(name, "trivialaugment") == 0 ? AUGMENT_TRIVIAL : AUGMENT_NONE;
+}
+
 loader_options setup_loader_options(const config *c, bool training) {
     loader_options o = {.transform = transform_default(training, c->data.image_size, setup_resize(c)),
                         .limits = image_limits_default(),
@@ -78,6 +84,11 @@ loader_options setup_loader_options(const config *c, bool training) {
     o.transform.ratio[0] = c->data.ratio_min;
     o.transform.ratio[1] = c->data.ratio_max;
     o.transform.flip = c->data.flip;
+    o.transform.auto_augment = (augment){
+        .kind = auto_augment_kind(c->data.auto_augment), .ops = c->data.ra_ops, .magnitude = c->data.ra_magnitude};
+    o.transform.erase.probability = c->data.random_erase;
+    for (int i = 0; i < 3; i++)
+        o.transform.erase.fill[i] = (uint8_t)lrint(c->data.mean[i] * 255);
     o.transform.fast_decode = training && c->data.fast_decode;
     o.limits.max_pixels = c->data.max_pixels;
     o.limits.max_scans = c->data.max_scans;
@@ -90,8 +101,10 @@ static int open_engine(setup *s, int classes) {
     engine_options o = engine_options_default();
     int rc = OK;
     TRY(choose_precision(&s->precision, c, device));
-    net_options n = {
-        .classes = classes, .zero_gamma = c->model.zero_gamma, .decay_all = c->optimizer.decay_norm_and_bias};
+    net_options n = {.classes = classes,
+                     .zero_gamma = c->model.zero_gamma,
+                     .decay_norm = c->optimizer.decay_norm,
+                     .decay_bias = c->optimizer.decay_bias};
     TRY(net_create(&s->net, c->model.arch, &n));
     TRY(net_freeze(s->net, c->model.freeze));
     o.precision = s->precision;

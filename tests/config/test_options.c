@@ -25,7 +25,7 @@ static void test_defaults_are_the_recipe(void **state) {
     assert_true(c.data.std[0] == 0.229 && c.data.std[1] == 0.224 && c.data.std[2] == 0.225);
     assert_true(c.data.max_pixels == 178956970 && c.data.max_bad == 0.01);
     assert_true(c.optimizer.lr == 0 && c.optimizer.momentum == 0.9 && c.optimizer.weight_decay == 1e-4);
-    assert_true(c.optimizer.decay_norm_and_bias && !c.optimizer.nesterov);
+    assert_true(c.optimizer.decay_norm && c.optimizer.decay_bias && !c.optimizer.nesterov);
     assert_string_equal(c.schedule.name, "step");
     assert_true(c.schedule.step_size == 30 && c.schedule.gamma == 0.1);
     assert_true(c.schedule.factor == 0.1 && c.schedule.patience == 10 && c.schedule.min_lr == 1e-6);

@@ -14,16 +14,19 @@
 #define SEED 9
 
 static loader_options options(bool training, int workers) {
-    return (loader_options){.transform = transform_default(training, SIZE, 46),
-                            .limits = image_limits_default(),
-                            .batch_size = 8,
-                            .workers = workers,
-                            .ahead = 3,
-                            .seed = SEED,
-                            .shuffle = training,
-                            .max_bad = 1,
-                            .row = 1,
-                            .own_n = 1};
+    loader_options o = {.transform = transform_default(training, SIZE, 46),
+                        .limits = image_limits_default(),
+                        .batch_size = 8,
+                        .workers = workers,
+                        .ahead = 3,
+                        .seed = SEED,
+                        .shuffle = training,
+                        .max_bad = 1,
+                        .row = 1,
+                        .own_n = 1};
+    o.transform.auto_augment = (augment){.kind = AUGMENT_TRIVIAL};
+    o.transform.erase = (erase){.probability = 0.5};
+    return o;
 }
 
 static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_options *o, uint32_t epoch) {

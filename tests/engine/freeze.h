@@ -20,7 +20,7 @@ typedef struct freeze_run {
 
 static inline void freeze_open(freeze_run *r, const char *device, const char *part, bool recompute, double tolerance) {
     *r = (freeze_run){.g = golden_open("freeze"), .part = part, .tolerance = tolerance};
-    net_options o = {.classes = golden_int(&r->g, "classes"), .decay_all = true};
+    net_options o = {.classes = golden_int(&r->g, "classes"), .decay_norm = true, .decay_bias = true};
     engine_options how = engine_options_default();
     how.recompute = recompute;
     r->b = parity_batch_open(golden_int(&r->g, "batch"), golden_int(&r->g, "height"), golden_int(&r->g, "width"));

@@ -74,7 +74,7 @@ static void train_step(engine *e, engine_plan *p, const batch *b, int step) {
 
 static net *resnet(const char *arch) {
     net *n = NULL;
-    net_options o = {.classes = SMALL_CLASSES, .decay_all = true};
+    net_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
     assert_ok(net_create(&n, arch, &o));
     return n;
 }

@@ -42,7 +42,7 @@ static engine_hyper hyper_of(const run *r, int step) {
 
 static run run_open(const char *arch) {
     run r = {.g = golden_open(arch)};
-    net_options o = {.classes = golden_int(&r.g, "classes"), .decay_all = true};
+    net_options o = {.classes = golden_int(&r.g, "classes"), .decay_norm = true, .decay_bias = true};
     r.b = parity_batch_open(golden_int(&r.g, "batch"), golden_int(&r.g, "height"), golden_int(&r.g, "width"));
     parity_net(&r.n, arch, &o);
     r.e = parity_engine("ref", PRECISION_32, r.n, false);

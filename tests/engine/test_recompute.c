@@ -29,7 +29,7 @@ static bool open_bench(bench *b, const char *device, const net *n, precision p, 
 
 static net *resnet(const char *arch) {
     net *n = NULL;
-    net_options o = {.classes = SMALL_CLASSES, .decay_all = true};
+    net_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
     assert_ok(net_create(&n, arch, &o));
     return n;
 }

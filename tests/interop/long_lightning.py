@@ -97,7 +97,7 @@ def train(data, out, schedule, *more):
     run = json.loads(linnet("train", "--data", data, "--arch", "resnet18", "--image-size", str(SIZE), "--data.resize_size",
                             str(SIZE), "--batch-size", str(BATCH), "--lr", str(LR), "--precision", "32-true", "--out", out,
                             "--data.shuffle", "false", "--data.augment", "none", "--model.zero_gamma", "true",
-                            "--optimizer.decay_norm_and_bias", "true", "--trainer.clip_norm", "0", "--schedule.name",
+                            "--trainer.clip_norm", "0", "--schedule.name",
                             schedule, *rule, "--trainer.log_every_n_steps", "1", "--monitor.report", "false", "--json", *more))
     rows = []
     for name in sorted(glob.glob(out + "/logs/resnet18/version_*/metrics.csv")):

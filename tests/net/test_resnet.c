@@ -9,7 +9,7 @@
 
 static net *make(const char *arch, int classes) {
     net *n;
-    assert_ok(net_create(&n, arch, &(net_options){.classes = classes, .decay_all = true}));
+    assert_ok(net_create(&n, arch, &(net_options){.classes = classes, .decay_norm = true, .decay_bias = true}));
     return n;
 }
 
@@ -185,6 +185,15 @@ static void test_options(void **state) {
         assert_true(n->param[i].init != INIT_ZERO || strstr(n->param[i].name, ".bias") != NULL);
     }
     net_destroy(n);
+    for (int k = 0; k < 2; k++) { /* batch norm's and the classifier's bias apart */
+        assert_ok(net_create(&n, "resnet18", &(net_options){.classes = 7, .decay_norm = k == 0, .decay_bias = k == 1}));
+        for (int i = 0; i < n->param_n; i++) {
+            const param *p = &n->param[i];
+            bool is_bias = strcmp(p->name, "fc.bias") == 0;
+            assert_true(p->decays == (p->rank > 1 || is_bias == (k == 1)));
+        }
+        net_destroy(n);
+    }
     net_options o = {.classes = 10};
     assert_fails(E_OPTION, "resnet18, resnet34, resnet50, resnet101, resnet152, wide_resnet50_2",
                  net_create(&n, "resnet51", &o));

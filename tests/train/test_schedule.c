@@ -37,6 +37,23 @@ static void cosine_equals_torch(void **state) {
     }
 }
 
+static void cosine_ends_at_eta_min(void **state) {
+    (void)state;
+    /* CosineAnnealingLR(T_max=5, eta_min=0.01), after each step() */
+    static const double torch[] = {0.09140576474687263, 0.06890576474687264, 0.041094235253127365, 0.018594235253127366,
+                                   0.01};
+    config *c = recipe("cosine");
+    c->trainer.max_epochs = 5;
+    c->schedule.eta_min = 0.01;
+    schedule s;
+    assert_ok(schedule_init(&s, c, 0.1));
+    assert_near(schedule_lr(&s, 0, 0, 5), 0.1, 0);
+    for (int epoch = 0; epoch < 5; epoch++) {
+        schedule_end_epoch(&s, epoch, NAN);
+        assert_near(schedule_lr(&s, epoch + 1, 4, 5), torch[epoch], 1e-12);
+    }
+}
+
 static void plateau_equals_torch(void **state) {
     (void)state;
     static const struct {
@@ -115,9 +132,13 @@ static void head_has_its_own_rate(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(step_decays_every_30_epochs), cmocka_unit_test(cosine_equals_torch),
-        cmocka_unit_test(plateau_equals_torch),        cmocka_unit_test(recipe_plateau_cuts_on_the_11th_bad_epoch),
-        cmocka_unit_test(warm_up_goes_by_the_step),    cmocka_unit_test(unknown_name_is_refused),
+        cmocka_unit_test(step_decays_every_30_epochs),
+        cmocka_unit_test(cosine_equals_torch),
+        cmocka_unit_test(cosine_ends_at_eta_min),
+        cmocka_unit_test(plateau_equals_torch),
+        cmocka_unit_test(recipe_plateau_cuts_on_the_11th_bad_epoch),
+        cmocka_unit_test(warm_up_goes_by_the_step),
+        cmocka_unit_test(unknown_name_is_refused),
         cmocka_unit_test(head_has_its_own_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
