@@ -80,6 +80,16 @@ const char *path_name(const char *path) {
     return slash != NULL ? slash + 1 : path;
 }
 
+bool path_stays_below(const char *name, size_t n) {
+    bool stays = n > 0 && name[0] != '/';
+    for (size_t from = 0, to = 0; stays && to <= n; to++)
+        if (to == n || name[to] == '/') {
+            stays = to - from != 2 || name[from] != '.' || name[from + 1] != '.';
+            from = to + 1;
+        }
+    return stays;
+}
+
 int folder_make(const char *path) {
     char partial[PATH_BYTES];
     int rc = path_format(partial, "%s", path);

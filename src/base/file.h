@@ -19,6 +19,8 @@ int path_format(char out[PATH_BYTES], const char *format, ...) __attribute__((fo
 
 /** What stands behind the last '/'; points into `path`. */
 const char *path_name(const char *path);
+/** Whether a name of n bytes, put behind a folder, stays below it: not empty, not absolute, no part that is "..". */
+bool path_stays_below(const char *name, size_t n);
 
 /** mkdir -p. */
 int folder_make(const char *path);

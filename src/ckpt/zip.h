@@ -52,8 +52,8 @@ typedef struct zip_reader {
 } zip_reader;
 
 /** Reads and checks the directory: every offset and size against the file, no two entries of one name, none that
- *  overlap, none compressed or encrypted. Names are looked up, never used as paths. `fd` stays the caller's.
- *  @return 0, E_IO, E_FORMAT, E_NOMEM; messages lack the path. zip_read_close in any case */
+ *  overlap, none compressed or encrypted, no name absolute or with "..". Names are looked up, never used as paths. `fd`
+ *  stays the caller's. @return 0, E_IO, E_FORMAT, E_NOMEM; messages lack the path. zip_read_close in any case */
 int zip_read_open(zip_reader *z, int fd);
 void zip_read_close(zip_reader *z);
 

@@ -146,6 +146,8 @@ static int record_read(zip_reader *z, zip_entry *e, uint64_t *at) {
                      .crc = (uint32_t)get(p + 16, 4)};
     char shown[NAME_SHOWN];
     name_shown(shown, e->name, name_n);
+    if (!path_stays_below(e->name, name_n))
+        return fail(E_FORMAT, "zip: entry %s leads out of the archive", shown);
     if (get(p + 8, 2) & 0x2041)
         return fail(E_FORMAT, "zip: entry %s is encrypted", shown);
     if (get(p + 10, 2) != 0)

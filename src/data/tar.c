@@ -325,15 +325,8 @@ done:
 }
 
 bool tar_name_is_safe(const char *name) {
-    if (name[0] == 0 || name[0] == '/')
-        return false;
     for (const char *p = name; *p != 0; p++)
         if ((unsigned char)*p < ' ' || *p == 127)
             return false;
-    for (const char *part = name; part != NULL; part = strchr(part, '/')) {
-        part += part[0] == '/';
-        if (part[0] == '.' && part[1] == '.' && (part[2] == 0 || part[2] == '/'))
-            return false;
-    }
-    return true;
+    return path_stays_below(name, strlen(name));
 }

@@ -91,7 +91,7 @@ static void compare(comparison *k, const char *name, const int *shape, int rank)
     else {
         shape_text(wanted, shape, rank);
         snprintf(more, sizeof more, " is not %s", wanted);
-        k->rc = misfit_add(&k->shapes, name, more);
+        k->rc = misfit_add(&k->shapes, name, weights_floating(t->type) ? more : " is not of a floating-point type");
     }
 }
 

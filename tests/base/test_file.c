@@ -67,6 +67,18 @@ static void test_paths(void **state) {
     assert_fails(E_IO, "path too long", file_write_atomic(huge, "x", 1));
 }
 
+static void test_stays_below(void **state) {
+    (void)state;
+    static const char *const below[] = {"a", "a/b", "...", "a/..b", "a/b..", ".", "./a", "a//b"},
+                             *const beyond[] = {"", "/", "/a", "..", "../a", "a/..", "a/../b", "a//../b"};
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
+        assert_true(path_stays_below(below[i], strlen(below[i])));
+        assert_false(path_stays_below(beyond[i], strlen(beyond[i])));
+    }
+    assert_true(path_stays_below("../a", 1)); /* no more than the bytes told */
+    assert_false(path_stays_below("..a", 2));
+}
+
 static void test_folders(void **state) {
     (void)state;
     char path[PATH_BYTES], below[PATH_BYTES];
@@ -197,6 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_read, root_set_up, root_tear_down),
         cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_stays_below),
         cmocka_unit_test_setup_teardown(test_folders, root_set_up, root_tear_down),
         cmocka_unit_test_setup_teardown(test_atomic, root_set_up, root_tear_down),
         cmocka_unit_test_setup_teardown(test_atomic_failures, root_set_up, root_tear_down),

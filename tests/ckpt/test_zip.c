@@ -251,6 +251,33 @@ static void test_duplicate(void **state) {
     free(bytes);
 }
 
+/** A sound container with one more entry of this name. */
+static int read_with_entry(const char *name) {
+    size_t n = 0;
+    zip_writer z;
+    unsigned char *bytes = NULL;
+    assert_ok(zip_write_open(&z, path));
+    assert_ok(zip_write_add(&z, "archive/data.pkl", "1", 1));
+    assert_ok(zip_write_add(&z, name, "2", 1));
+    assert_ok(zip_write_commit(&z));
+    zip_write_abort(&z);
+    assert_ok(file_read(&bytes, &n, path, 0));
+    int rc = read_all(bytes, n);
+    free(bytes);
+    return rc;
+}
+
+/* Names that would leave the folder they are unpacked in. Nothing is ever unpacked, yet no honest file has one. */
+static void test_path_tricks(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "../x", "/etc/passwd", "archive/../../x", "archive/data/..", "archive/../data.pkl", "..", "/"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_fails(E_FORMAT, "leads out of the archive", read_with_entry(names[i]));
+    assert_ok(read_with_entry("archive/..data"));
+    assert_ok(read_with_entry("C:\\x")); /* a name like another: no entry is a path here */
+}
+
 int main(void) {
     use_memory_folder();
     const struct CMUnitTest tests[] = {
@@ -263,6 +290,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_damages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_overlap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_duplicate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_tricks, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,62 @@
+/** What the targets of checkpoints share: a file in memory, loaded, with every byte of the result read. */
+#ifndef LINNET_FUZZ_LOAD_H
+#define LINNET_FUZZ_LOAD_H
+
+#include "base/status.h"
+#include "ckpt/checkpoint.h"
+#include "ckpt/crc32.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/** A descriptor of a file of these bytes; the caller closes it. */
+static inline int memory_file(const void *bytes, size_t n) {
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, bytes, n) != (ssize_t)n)
+        abort();
+    return fd;
+}
+
+static inline uint32_t read_items(const ckpt_item *items, int n) {
+    uint32_t crc = 0;
+    for (int i = 0; i < n; i++) {
+        crc = items[i].kind == 's' ? zip_crc32(crc, items[i].s, strlen(items[i].s)) : crc;
+        for (int64_t k = 0; items[i].kind == 'l' && k < items[i].i; k++)
+            crc = zip_crc32(crc, items[i].list[k], strlen(items[i].list[k]));
+    }
+    return crc;
+}
+
+static inline void read_all(const ckpt *c) {
+    uint32_t crc = read_items(c->hyper, c->hyper_n) ^ read_items(c->own, c->own_n);
+    for (int i = 0; i < c->state_n; i++)
+        crc = zip_crc32(crc, c->state[i].data, c->state[i].bytes);
+    for (int i = 0; i < c->momentum_n; i++)
+        crc = zip_crc32(crc, c->momentum[i].data, c->momentum[i].bytes);
+    for (int i = 0; i < c->kept_n; i++)
+        crc = zip_crc32(crc, c->kept[i].path, strlen(c->kept[i].path));
+    *(volatile uint32_t *)&crc = crc;
+}
+
+/** Loads the file of these bytes: it is read, or refused in one line. */
+static inline void load(const void *bytes, size_t n) {
+    char path[64];
+    ckpt *c = NULL;
+    int fd = memory_file(bytes, n);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int rc = ckpt_load(&c, path);
+    if ((rc == OK) != (c != NULL) || (rc != OK && strchr(status_message(), '\n') != NULL))
+        abort();
+    if (c != NULL)
+        read_all(c);
+    ckpt_free(c);
+    close(fd);
+}
+
+#endif
