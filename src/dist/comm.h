@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct comm comm;
 
@@ -39,7 +40,25 @@ typedef struct comm_call {
     double seconds; /* from start to its end, where that is known */
 } comm_call;
 
+typedef enum comm_phase {
+    COMM_STARTS,
+    COMM_LOADS,    /* waits for its data */
+    COMM_COMPUTES, /* forward and backward; while it waits for others, all-reduce */
+    COMM_VALIDATES,
+    COMM_SAVES,
+    COMM_PHASES
+} comm_phase;
+
+/** Where this rank is. One thread writes, the watchdog's (watchdog.h) reads. */
+typedef struct comm_progress {
+    _Atomic int64_t step;
+    _Atomic int64_t moves; /* grows with everything that is done */
+    _Atomic int phase;
+    _Atomic bool waits; /* for other ranks */
+} comm_progress;
+
 struct comm {
+    comm_progress progress;
     int rank, ranks;
     int local_rank, local_ranks; /* among those on this host */
     bool device_memory;          /* calls with a queue may name a device's memory */
@@ -65,6 +84,15 @@ int comm_agree(comm *c, int rc);
 
 /** Every rank's line, a 0-terminated string of at most `bytes`; lines holds ranks * bytes. */
 int comm_lines(comm *c, char *lines, size_t bytes, const char *own);
+
+/** Notes what this rank does next. */
+static inline void comm_at(comm *c, comm_phase phase, int64_t step) {
+    if (c == NULL)
+        return;
+    c->progress.step = step;
+    c->progress.phase = (int)phase;
+    c->progress.moves++;
+}
 
 static inline int comm_rank(const comm *c) { return c != NULL ? c->rank : 0; }
 static inline int comm_ranks(const comm *c) { return c != NULL ? c->ranks : 1; }

@@ -240,8 +240,11 @@ static int thread_start(comm *c, comm_call *call) {
 static int thread_wait(comm *c, comm_call *call) {
     comm_thread *t = c->state;
     pthread_mutex_lock(&t->lock);
+    c->progress.waits = call->state != ENDED;
     while (call->state != ENDED)
         pthread_cond_wait(&t->done, &t->lock);
+    c->progress.waits = false;
+    c->progress.moves++;
     int rc = call->rc != OK ? fail(call->rc, "%s", t->message) : OK;
     pthread_mutex_unlock(&t->lock);
     return rc;

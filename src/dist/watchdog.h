@@ -1,0 +1,48 @@
+/** Notices when a rank is killed, stopped, cut off or stuck. A thread in every rank tells rank 0 once a second, over
+ * TCP, where its rank is (comm.progress), and rank 0 answers: so all know when rank 0 is gone. Nothing here ends a
+ * process: what was noticed goes to a function of the caller's. */
+#ifndef LINNET_DIST_WATCHDOG_H
+#define LINNET_DIST_WATCHDOG_H
+
+#include "dist/comm.h"
+
+#include <stdint.h>
+
+typedef struct watchdog watchdog;
+
+typedef enum watch_cause {
+    WATCH_ENDED,  /* its connection was closed without a word: killed, or crashed */
+    WATCH_SILENT, /* no heartbeat: stopped, or its host is cut off */
+    WATCH_STUCK,  /* it does not go on, and others wait for it */
+    WATCH_LEFT,   /* it ended for a reason that it told, and this rank did not follow */
+    WATCH_ALL     /* every rank waits for the others: their network carries no data. `rank` is the furthest behind */
+} watch_cause;
+
+typedef struct watch_loss {
+    int rank;
+    const char *host;
+    int64_t step; /* and phase: where it was when it was last heard of */
+    const char *phase;
+    watch_cause cause;
+    double seconds;  /* how long it has been so */
+    const char *why; /* what it told, or an error of the connection; "" none */
+    bool tell;       /* false: it is for another rank to tell the user */
+} watch_loss;
+
+typedef struct watchdog_options {
+    double timeout; /* seconds, > 0: no loss goes unnoticed for longer */
+    /** Called once, in the watchdog's thread; the process should end. When it returns, nothing is watched any more. */
+    void (*lost)(void *context, const watch_loss *l);
+    void *context;
+} watchdog_options;
+
+/** All ranks call; they meet over `c`, which stays the caller's and must outlive the watchdog. *out is NULL for one
+ *  rank. @return 0, E_IO (rank 0 cannot be reached), E_RANK, E_DEVICE, E_NOMEM */
+int watchdog_open(watchdog **out, comm *c, const watchdog_options *o);
+
+/** Tells the others that this rank ends on purpose, "" or NULL: in order, else why. Then a rank that is not rank 0
+ *  waits until rank 0 has ended too, at most the timeout: a launcher that sees a rank fail ends all of them, and rank 0
+ *  has yet to tell why. NULL is allowed. */
+void watchdog_close(watchdog *w, const char *why);
+
+#endif
