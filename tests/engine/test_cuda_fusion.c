@@ -148,7 +148,7 @@ enum { STEPS = 5, IMAGES = 2, SIDE = 12 };
 
 /** conv, BN and ReLU three times: two links; accumulated in two micro-batches. @return the loss of all steps; *bytes of
  * a plan */
-static double train(size_t *bytes, bool recompute) {
+static double train(size_t *bytes, bool recompute, bool keep_tensors) {
     net *n = NULL;
     engine_options o = engine_options_default();
     engine *e = NULL;
@@ -163,6 +163,7 @@ static double train(size_t *bytes, bool recompute) {
     assert_ok(net_add_linear(&out, n, "fc", out, 8, SMALL_CLASSES));
     o.precision = PRECISION_16;
     o.recompute = recompute;
+    o.keep_tensors = keep_tensors;
     assert_ok(engine_create(&e, "cuda", n, &o));
     assert_ok(engine_init_weights(e, 3));
     assert_ok(engine_compile(&p, e, IMAGES, SIDE, SIDE, true));
@@ -187,11 +188,12 @@ static double train(size_t *bytes, bool recompute) {
 static void test_steps(void **state) {
     (void)state;
     for (int recompute = 0; recompute < 2; recompute++) {
-        size_t fused_bytes = 0, apart_bytes = 0;
+        size_t fused_bytes = 0, apart_bytes = 0, unshared_bytes = 0;
         new_choices(&(fake_way){NULL, NULL, NULL});
-        double fused = train(&fused_bytes, recompute);
+        double fused = train(&fused_bytes, recompute, false);
+        assert_true(fused == train(&unshared_bytes, recompute, true)); /* nothing is overwritten too early */
         new_choices(&(fake_way){NULL, "rejected", "rejected"});
-        double apart = train(&apart_bytes, recompute);
+        double apart = train(&apart_bytes, recompute, false);
         assert_close(fused, apart, 1e-2);
         assert_true(counts == NULL || fused_bytes < apart_bytes);
     }
