@@ -4,7 +4,7 @@
 #
 #   FOLDER/linnet, FOLDER/tests/*   small scripts: start the program of the same name in bin/
 #   FOLDER/bin/                     the programs; they look for libraries in ../lib first
-#   FOLDER/lib/                     shared libraries but those of the C library
+#   FOLDER/lib/                     shared libraries but those of the C library; MPI is the other machine's
 #   FOLDER/libc/                    the C library and its loader, used where that of the machine is too old
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,19 +16,20 @@ cmake -S . -B $make -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=
   { cat /tmp/linnet-gpu-build.$$ >&2; exit 1; }
 grep cuda /tmp/linnet-gpu-build.$$ || true
 rm -f /tmp/linnet-gpu-build.$$
-mapfile -t tests < <(ninja -C $make -t targets all | sed -nE 's/^(engine_test_[a-z_]*cuda[a-z_0-9]*): phony$/\1/p')
+mapfile -t tests < <(ninja -C $make -t targets all | sed -nE 's/^(engine_test_([a-z_]*cuda[a-z_0-9]*|ranks)): phony$/\1/p')
 cmake --build $make --target linnet "${tests[@]}"
 
 new=$folder.new
 rm -rf "$new"
-mkdir -p "$new/bin" "$new/tests" "$new/lib" "$new/libc"
+mkdir -p "$new/bin" "$new/tests" "$new/lib/linnet" "$new/libc"
 launcher() { # script, program as seen from the script's folder, the way up
   cat >"$1" <<SCRIPT
 #!/bin/sh
 here=\$(cd "\$(dirname "\$0")/$3" && pwd)
 if "\$here/bin/linnet" --version >/dev/null 2>&1; then exec "\$here/bin/$2" "\$@"; fi
-# linnet sets this and starts /proc/self/exe anew, which here is the loader
-export GOMP_SPINCOUNT="\${GOMP_SPINCOUNT:-2000}"
+# programs set these and start /proc/self/exe anew, which here is the loader; engine_test_ranks starts the last
+export GOMP_SPINCOUNT="\${GOMP_SPINCOUNT:-2000}" OMP_WAIT_POLICY="\${OMP_WAIT_POLICY:-passive}"
+export LINNET_PROGRAM="\$(cd "\$(dirname "\$0")" && pwd)/\${0##*/}"
 exec "\$here/libc/ld.so" --library-path "\$here/lib:\$here/libc\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" "\$here/bin/$2" "\$@"
 SCRIPT
   chmod +x "$1"
@@ -46,6 +47,7 @@ for program in "$make/linnet" "${tests[@]/#/$make/tests/}"; do ldd "$program"; d
     *) cp -L "$file" "$new/lib/" ;;
   esac
 done
+[ ! -e $make/liblinnet_mpi.so ] || strip -o "$new/lib/linnet/liblinnet_mpi.so" $make/liblinnet_mpi.so
 cp -L "$(readelf -p .interp $make/linnet | sed -nE 's/.* (\/[^ ]*)$/\1/p')" "$new/libc/ld.so"
 
 # it must start with nothing of this machine's libraries, by its own loader too

@@ -95,7 +95,7 @@ stage_doctor() {
   have nvidia-smi && step 60 nvidia-smi nvidia-smi -q
 }
 
-test_programs() { # PATTERN [-v]: test programs of the cuda engine whose name has the pattern, or has not
+test_programs() { # PATTERN [-v]: test programs of the cuda engine alone whose name has the pattern, or has not
   if [ -n "$dry" ] && ! ls "$build"/tests/engine_test_*cuda* >/dev/null 2>&1; then
     [ "${2:-}" = -v ] && echo "$build/tests/engine_test_cuda_*" || echo "$build/tests/engine_test_parity_cuda"
     return
@@ -112,7 +112,16 @@ run_programs() {
   [ $n -gt 0 ] || failed+=("no test program of the cuda engine in $build/tests")
 }
 
-stage_engine() { run_programs parity -v; }
+# several ranks share the GPU, their gradients go by the host; a build without MPI has no such program's library
+stage_engine() {
+  local ranks=engine_test_ranks
+  run_programs parity -v
+  if [ -n "$dry" ] || [ -x "$build/tests/$ranks" ]; then
+    have mpirun && step 240 $ranks env LINNET_SOURCE="$PWD" "$build/tests/$ranks"
+  else
+    skipped+=("no $ranks in the build")
+  fi
+}
 stage_parity() { run_programs parity; }
 
 train=(--arch resnet18 --image-size 64 --device cuda --batch-size 32 --workers 4)

@@ -21,12 +21,18 @@ typedef struct device_layer {
     size_t weight_offset; /* of the layer's weight in the arenas, elements */
     bool sums_wanted;     /* a BN of this plan reads y: forward may leave the sums that its batch statistics need */
     bool sums_given;      /* BN: the layer that makes x leaves them */
+    bool bn_ahead;       /* x is made by a training BN with ReLU and no residual, which reads a convolution, and nothing
+                            else reads x: this layer may do parts of that BN's work */
+    bool applied_behind; /* BN: the layer that reads y makes it itself (applies_bn); forward has no y to write */
+    bool gradient_given; /* BN: the layer that reads y leaves gradient_sums */
     int dy_n; /* gradients that arrive at the output: 1, or 2 for a tensor with two readers; 0 if !training */
     /* set by the device's plan function */
-    size_t saved_bytes;   /* kept from forward to backward (masks, indices, batch statistics) */
-    size_t scratch_bytes; /* used within one call */
-    size_t sums_bytes;    /* where sums_wanted: what forward leaves for the BN; 0: nothing */
-    void *node;           /* the device's own; released by its destroy function */
+    size_t saved_bytes;         /* kept from forward to backward (masks, indices, batch statistics) */
+    size_t scratch_bytes;       /* used within one call */
+    size_t sums_bytes;          /* where sums_wanted: what forward leaves for the BN; 0: nothing */
+    bool applies_bn;            /* where bn_ahead: x is NULL, it is made on the way from the BN's x and saved values */
+    size_t gradient_sums_bytes; /* where bn_ahead: what backward leaves for the BN, dx is then behind the ReLU; 0: no */
+    void *node;                 /* the device's own; released by its destroy function */
 } device_layer;
 
 /** Addresses for one call. Gradients: the gradient of the output is dy[0] (+ dy[1] when dy_n is 2).
@@ -37,6 +43,8 @@ typedef struct device_layer {
  *  is NULL unless dx_needed, dresidual NULL where that tensor wants no gradient. saved, scratch: NULL when 0 bytes;
  *  scratch keeps nothing from forward to backward.
  *  sums: in forward of a layer that leaves sums (sums_bytes) and of the BN that is given them; else NULL.
+ *  gradient_sums: the same in backward (gradient_sums_bytes). bn_x, bn_saved: with bn_ahead, what the BN reads and has
+ *  saved, in forward and backward; else NULL.
  *  In recompute x, residual and saved are what forward had and left, y is new memory; all else is NULL. */
 typedef struct device_buffers {
     const void *x, *residual;
@@ -44,7 +52,9 @@ typedef struct device_buffers {
     void *dy[2];
     void *dx, *dresidual;
     void *saved, *scratch;
-    void *sums;
+    void *sums, *gradient_sums;
+    const void *bn_x;
+    void *bn_saved;
 } device_buffers;
 
 /** Parameter slots of one layer, in master arenas (elements of device_ops.master). Absent ones are NULL. */
@@ -59,6 +69,7 @@ typedef struct device_params {
     double *weights_seconds; /* NULL, or backward adds the time that dweight alone took, if it can tell */
 } device_params;
 
+/** plan: BNs come after all other layers, so that they know what those do for them. */
 typedef struct device_layer_ops {
     int (*plan)(void *device, device_layer *l);
     int (*forward)(void *device, device_layer *l, const device_buffers *b, const device_params *p);

@@ -177,9 +177,10 @@ size_t engine_snapshot_bytes(const engine *e);
 void engine_snapshot_free(engine_snapshot *s);
 
 /** Tensor `t` (NET_INPUT or a layer's number) of the plan's last run, NHWC. Logits (the last tensor) are always
- *  readable after forward; others need options.keep_tensors. */
+ *  readable after forward; others need options.keep_tensors. @return 0, E_OPTION, E_SHAPE, E_DEVICE, E_UNSUPPORTED (a
+ *  fused layer never makes it) */
 int engine_read_tensor(double *out, engine *e, engine_plan *p, int t);
-/** Sum of the gradients that arrived at tensor t. Needs keep_tensors. */
+/** Sum of the gradients that arrived at tensor t. Needs keep_tensors. @return as engine_read_tensor */
 int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t);
 /** Tests: sets the input batch (n,h,w,c), already normalised, or the gradient of the last tensor. */
 int engine_write_input(engine *e, engine_plan *p, const double *x);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/engine_internal.h"
 #include "engine/host_memory.h"
+#include "engine/sync_bn.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -76,8 +77,9 @@ static bool can_recompute(const engine_plan *p, int t) {
     const engine *e = p->engine;
     const layer *l = &e->net->layer[t];
     int moment = backward_reads(p, t).first;
-    return e->options.recompute && trains(p, t) && e->ops->layer[l->kind].recompute != NULL && moment >= 0 &&
-           is_kept_until(p, l->input, moment) && (e->slots[t].residual < 0 || is_kept_until(p, l->residual, moment));
+    return e->options.recompute && !p->layer[t].applied_behind && trains(p, t) &&
+           e->ops->layer[l->kind].recompute != NULL && moment >= 0 && is_kept_until(p, l->input, moment) &&
+           (e->slots[t].residual < 0 || is_kept_until(p, l->residual, moment));
 }
 
 static void choose_recomputed(engine_plan *p) {
@@ -97,6 +99,9 @@ static void add_value_block(engine_plan *p, int t) {
     plan_tensor *to = plan_tensor_at(p, t);
     plan_span again = backward_reads(p, t);
     int first = t == NET_INPUT ? -1 : forward_moment(t);
+    to->block = to->again = -1;
+    if (t != NET_INPUT && p->layer[t].applied_behind)
+        return; /* BN's x, from which it is made, stays for BN's backward */
     int last = r->n > 0 ? forward_moment(r->layer[r->n - 1]) : end_moment(p); /* the logits stay readable */
     if (!to->recomputed && again.last > last)
         last = again.last;
@@ -152,6 +157,17 @@ static int last_bn(const engine_plan *p, int i) {
     return last;
 }
 
+/** The BN whose work layer i may do parts of (device_layer's bn_ahead); -1: none. */
+static int bn_ahead(const engine_plan *p, int i) {
+    const net *n = p->engine->net;
+    int t = n->layer[i].input;
+    const layer *bn = t >= 0 ? &n->layer[t] : NULL;
+    if (bn == NULL || bn->kind != LAYER_BN || !bn->relu || bn->residual != NET_NONE || !trains(p, t) ||
+        readers_of(p->engine, t)->n != 1 || sync_bn_on(&p->engine->options))
+        return -1;
+    return bn->input >= 0 && n->layer[bn->input].kind == LAYER_CONV ? t : -1;
+}
+
 static void add_blocks(engine_plan *p) {
     int layer_n = p->engine->net->layer_n;
     for (int t = NET_INPUT; t < layer_n; t++)
@@ -162,6 +178,8 @@ static void add_blocks(engine_plan *p) {
         r->saved = add_block(p, p->layer[i].saved_bytes, forward, trains(p, i) ? backward : forward);
         r->scratch = add_block(p, p->layer[i].scratch_bytes, forward, forward);
         r->sums = add_block(p, p->layer[i].sums_bytes, forward, last_bn(p, i));
+        r->gradient_sums =
+            add_block(p, p->layer[i].gradient_sums_bytes, backward, backward_moment(p, p->layer[i].layer->input));
         r->scratch_backward = trains(p, i) ? add_block(p, p->layer[i].scratch_bytes, backward, backward) : -1;
     }
     if (p->training)
@@ -193,6 +211,11 @@ static void bind(engine_plan *p) {
             .scratch = plan_address(p, r->scratch),
             .sums = plan_address(p, p->layer[i].sums_given ? p->run[l->input].sums : r->sums),
         };
+        int ahead = bn_ahead(p, i), behind = readers_of(e, i)->layer[0];
+        if (ahead >= 0) {
+            r->forward.bn_x = plan_address(p, plan_tensor_at(p, e->net->layer[ahead].input)->block);
+            r->forward.bn_saved = plan_address(p, p->run[ahead].saved);
+        }
         if (!trains(p, i))
             continue;
         r->recompute = (device_buffers){.x = r->forward.x,
@@ -206,6 +229,10 @@ static void bind(engine_plan *p) {
             .dresidual = has_residual ? gradient_address(p, l->residual, e->slots[i].residual) : NULL,
             .saved = plan_address(p, r->saved),
             .scratch = plan_address(p, r->scratch_backward),
+            .gradient_sums =
+                plan_address(p, p->layer[i].gradient_given ? p->run[behind].gradient_sums : r->gradient_sums),
+            .bn_x = r->forward.bn_x,
+            .bn_saved = r->forward.bn_saved,
         };
     }
 }
@@ -273,32 +300,46 @@ done:
     return rc;
 }
 
-static int prepare_layers(engine_plan *p) {
+static int prepare_layer(engine_plan *p, int i) {
     const engine *e = p->engine;
+    const layer *l = &e->net->layer[i];
+    const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
+    bool bn = l->kind == LAYER_BN && trains(p, i);
+    int reader = readers_of(e, i)->n > 0 ? readers_of(e, i)->layer[0] : -1, rc = OK;
+    const device_layer *before = bn && l->input >= 0 ? &p->layer[l->input] : NULL;
+    const device_layer *behind = bn && reader >= 0 && bn_ahead(p, reader) == i ? &p->layer[reader] : NULL;
+    if (bn && tensor_count(x->shape) == (size_t)l->out_c)
+        return fail(E_SHAPE,
+                    "layer %s: batch statistics need more than one value per channel; use larger images or more of "
+                    "them",
+                    l->name);
+    p->layer[i] = (device_layer){.layer = l,
+                                 .x = x->shape,
+                                 .y = y->shape,
+                                 .training = trains(p, i),
+                                 .estimate = p->estimate,
+                                 .x_channels = x->channels,
+                                 .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
+                                 .dx_needed = x->gradient_n > 0,
+                                 .sums_wanted = last_bn(p, i) >= 0,
+                                 .sums_given = before != NULL && before->sums_bytes > 0,
+                                 .bn_ahead = bn_ahead(p, i) >= 0,
+                                 .applied_behind = behind != NULL && behind->applies_bn,
+                                 .gradient_given = behind != NULL && behind->gradient_sums_bytes > 0,
+                                 .dy_n = y->gradient_n};
+    TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));
+    p->run[i].planned = true;
+done:
+    return rc;
+}
+
+static int prepare_layers(engine_plan *p) {
+    const net *n = p->engine->net;
     int rc = OK;
-    for (int i = 0; i < e->net->layer_n; i++) {
-        const layer *l = &e->net->layer[i];
-        const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
-        if (trains(p, i) && l->kind == LAYER_BN && tensor_count(x->shape) == (size_t)l->out_c)
-            return fail(E_SHAPE,
-                        "layer %s: batch statistics need more than one value per channel; use larger images or "
-                        "more of them",
-                        l->name);
-        p->layer[i] = (device_layer){.layer = l,
-                                     .x = x->shape,
-                                     .y = y->shape,
-                                     .training = trains(p, i),
-                                     .estimate = p->estimate,
-                                     .x_channels = x->channels,
-                                     .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
-                                     .dx_needed = x->gradient_n > 0,
-                                     .sums_wanted = last_bn(p, i) >= 0,
-                                     .sums_given = l->kind == LAYER_BN && trains(p, i) && l->input != NET_INPUT &&
-                                                   p->layer[l->input].sums_bytes > 0,
-                                     .dy_n = y->gradient_n};
-        TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));
-        p->planned_n++;
-    }
+    for (int bn = 0; bn < 2; bn++)
+        for (int i = 0; i < n->layer_n; i++)
+            if ((n->layer[i].kind == LAYER_BN) == bn)
+                TRY(prepare_layer(p, i));
 done:
     return rc;
 }
@@ -308,8 +349,8 @@ void plan_destroy(engine_plan *p) {
         return;
     const device_ops *ops = p->engine->ops;
     plan_forget_steps(p);
-    for (int i = 0; i < p->planned_n; i++)
-        if (ops->layer[p->layer[i].layer->kind].destroy != NULL)
+    for (int i = 0; i < p->engine->net->layer_n; i++)
+        if (p->run != NULL && p->run[i].planned && ops->layer[p->layer[i].layer->kind].destroy != NULL)
             ops->layer[p->layer[i].layer->kind].destroy(p->engine->device, &p->layer[i]);
     free(p->layer);
     free(p->run);
@@ -334,8 +375,8 @@ static int plan_create(engine_plan **out, engine *e, int images, int h, int w, b
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
     TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
     TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
-    /* a tensor: values, values anew and two gradients; a layer: saved, sums and two scratch blocks */
-    TRY(memory_zeroed(&p->block, 8 * (layers + 1), sizeof *p->block));
+    /* a tensor: values, values anew and two gradients; a layer: saved, two kinds of sums and two scratch blocks */
+    TRY(memory_zeroed(&p->block, 9 * (layers + 1), sizeof *p->block));
     TRY(set_shapes(p));
     size_t before = host_memory_resident();
     TRY(prepare_layers(p));

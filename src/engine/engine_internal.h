@@ -50,7 +50,9 @@ typedef struct plan_tensor {
 } plan_tensor;
 
 typedef struct plan_layer {
-    int saved, scratch, scratch_backward, sums;  /* blocks or -1 */
+    int saved, scratch, scratch_backward;        /* blocks or -1 */
+    int sums, gradient_sums;                     /* the same: what the layer leaves for a BN */
+    bool planned;                                /* the device's plan function has succeeded */
     bool recomputes_input;                       /* its backward is the first to read its recomputed input */
     device_buffers forward, backward, recompute; /* addresses, renewed when the arena moves */
 } plan_layer;
@@ -70,7 +72,6 @@ struct engine_plan {
     bool training;
     bool estimate;       /* made for its size alone */
     device_layer *layer; /* (layer_n) */
-    int planned_n;       /* layers whose plan function has succeeded */
     plan_layer *run;     /* (layer_n) */
     plan_tensor *tensor; /* (layer_n + 1): NET_INPUT first; plan_tensor_at */
     plan_block *block;

@@ -6,9 +6,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/linnet-gpu-check-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 die() { echo "FAILED: $*" >&2; exit 1; }
-mkdir "$work/bin" # a Python without PyTorch
+mkdir "$work/bin" # a Python without PyTorch, an mpirun
 printf '#!/bin/sh\nexit 1\n' >"$work/bin/python3"
-chmod +x "$work/bin/python3"
+printf '#!/bin/sh\n' >"$work/bin/mpirun"
+chmod +x "$work"/bin/*
 gpu_check() { (cd "$work" && PATH=$work/bin:$PATH "$LINNET_SOURCE/dev" gpu-check "$@"); }
 
 # the plan names every stage, and nothing is made
@@ -17,7 +18,7 @@ for stage in doctor engine parity shapes resume throughput profile sanitizer; do
   grep -qx "== $stage" "$work/out" || die "the plan lacks $stage"
 done
 for text in 'bench train .*--precision bf16-mixed --batch-size 32' '--trainer.tf32 true' 'peer_torch.py .*--compile' \
-  'compute-sanitizer' '--resume auto' 'assert  accuracy'; do
+  'compute-sanitizer' '--resume auto' 'tests/engine_test_ranks$' 'assert  accuracy'; do
   grep -q -- "$text" "$work/out" || die "the plan lacks '$text'"
 done
 [ ! -e "$work/plan" ] || die "a dry run wrote something"
@@ -38,6 +39,7 @@ mkdir -p "$work/build/tests"
 printf '#!/bin/sh\necho "{\\"images_per_second\\": 12.5}"\n' >"$work/build/linnet"
 printf '#!/bin/sh\necho bad "\\"value\\"" >&2; exit 3\n' >"$work/build/tests/engine_test_cuda_layers"
 printf '#!/bin/sh\nexit 0\n' >"$work/build/tests/engine_test_parity_cuda"
+printf '#!/bin/sh\necho several ranks\n' >"$work/build/tests/engine_test_ranks"
 chmod +x "$work/build/linnet" "$work"/build/tests/*
 gpu_check --build "$work/build" --out "$work/result" --only profile >"$work/out" || die "a stage that passes"
 code=0
@@ -49,6 +51,8 @@ grep -Eq '^shapes +failed .*0.95' "$work/out" || die "no accuracy passed"
 grep -Eq '^linnet-16-mixed-256 +12.5 images/s' "$work/out" || { cat "$work/out" >&2; die "no throughput"; }
 grep -q 'bad' "$work/result/engine/engine_test_cuda_layers.err" || die "raw output is not kept"
 python3 -m json.tool "$work/result/results.json" >/dev/null || die "results.json is no JSON"
+
+[ "$(cat "$work/result/engine/engine_test_ranks.txt")" = 'several ranks' ] || die "the ranks' program was not run"
 
 # the first figures are the most valuable; a call that goes on measures those that are missing alone, and what earlier
 # calls said stays in results.json

@@ -4,15 +4,22 @@
 
 #include "engine/cuda/convolution.h"
 
-/** Numbers of the tensors in a convolution's graph; the last two with statistics alone. */
-enum { UID_X = 1, UID_W = 2, UID_Y = 3, UID_SUM = 4, UID_SQUARES = 5, GRAPH_TENSORS = 5, PLAIN_TENSORS = 3 };
+/** The most that a graph is made of: CONVOLUTION_DATA_SUMS. */
+enum { GRAPH_PARTS = 11, GRAPH_OPERATIONS = 7 };
 
-/** The graph of the convolution, and of the sums over its output; its parts are alive as long as it is. */
+/** The graph of a convolution's pass; its parts are alive as long as it is. */
 typedef struct operation_graph {
-    cudnnBackendDescriptor_t tensor[GRAPH_TENSORS], convolution, operation[2], graph;
+    cudnnBackendDescriptor_t tensor[TENSORS];   /* NULL: not of this graph; their number in it is one more */
+    cudnnBackendDescriptor_t part[GRAPH_PARTS]; /* what is handed on, and how an operation does it */
+    cudnnBackendDescriptor_t operation[GRAPH_OPERATIONS], graph;
+    int part_n, operation_n;
 } operation_graph;
 
-/** graph_close is due either way. @return 0, E_DEVICE */
+/** Whether the pass reads or writes that tensor, and its form in memory. */
+bool graph_has(convolution_pass pass, convolution_tensor t);
+tensor_shape graph_tensor(element *type, const convolution_shape *s, convolution_pass pass, convolution_tensor t);
+
+/** graph_close is due either way. @return 0, E_DEVICE (cuDNN knows no such graph) */
 int graph_open(operation_graph *g, const cuda_device *d, const convolution_shape *s, convolution_pass pass);
 void graph_close(operation_graph *g, const cuda_device *d);
 

@@ -1,7 +1,10 @@
 /* Batch normalisation (kernels/bn_forward.cu, bn_backward.cu): forward reads x twice, for the sums (unless the
  * convolution before has left them) and to write y; backward too, for the sums of g and g * xhat (writing g where the
  * residual wants it), and to write dx. Sums are taken over chunks of rows fixed by the shape and joined in order: the
- * same from run to run. */
+ * same from run to run.
+ *
+ * A convolution behind may do parts of it: make y itself from x and the factors (prologue.c), leave the gradient's sums
+ * (gradient.c). */
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/cuda/gpu.h"
@@ -29,14 +32,30 @@ static cut cut_of(tensor_shape x) {
 
 static size_t channels_bytes(tensor_shape x, size_t n) { return memory_round(n * (size_t)x.c * sizeof(float)); }
 
-/** saved: mean, inverse, forward's factor; mask. scratch: factor; sums of the chunks. */
+/** Whether the layer behind does a part. */
+static bool is_shared(const device_layer *l) { return l->applied_behind || l->gradient_given; }
+
+bn_saved cuda_bn_saved(tensor_shape x, void *saved) {
+    size_t c = (size_t)x.c;
+    bn_saved s = {.mean = saved};
+    s.inverse = s.mean + c;
+    s.factor = s.inverse + c;
+    s.affine = s.factor + 2 * c;
+    s.rounded = (unsigned char *)saved + channels_bytes(x, 6);
+    return s;
+}
+
+/** saved: mean, inverse, forward's factor; then the mask or, for the layer behind, gamma, beta and rounded factors.
+ *  scratch: factor; sums of the chunks. */
 int cuda_bn_plan(void *device, device_layer *l) {
     (void)device;
     l->scratch_bytes = channels_bytes(l->x, 3);
     if (!l->training)
         return OK;
     l->saved_bytes = channels_bytes(l->x, 4);
-    if (l->layer->relu)
+    if (is_shared(l))
+        l->saved_bytes = channels_bytes(l->x, 6) + channels_bytes(l->x, 2);
+    else if (l->layer->relu)
         l->saved_bytes += tensor_count(l->x) / (size_t)kernel_pack(l->x.c);
     l->scratch_bytes += cuda_bn_part_bytes(l->x);
     return OK;
@@ -66,9 +85,15 @@ static bn_args args_of(const device_layer *l, const device_buffers *b, const dev
     a.factor = b->scratch;
     if (!l->training)
         return a;
-    a.mean = b->saved;
-    a.inverse = a.mean + l->x.c;
-    a.mask = l->layer->relu ? (uint8_t *)b->saved + channels_bytes(l->x, 4) : NULL;
+    bn_saved s = cuda_bn_saved(l->x, b->saved);
+    a.mean = s.mean;
+    a.inverse = s.inverse;
+    if (is_shared(l)) {
+        a.affine = s.affine;
+        a.rounded = s.rounded;
+    } else if (l->layer->relu) {
+        a.mask = (uint8_t *)b->saved + channels_bytes(l->x, 4);
+    }
     if (b->scratch != NULL)
         a.part = (float *)((unsigned char *)b->scratch + channels_bytes(l->x, 3));
     return a;
@@ -84,12 +109,24 @@ static int pass(const cuda_device *d, tensor_shape x, kernel f32, const bn_args 
 
 size_t cuda_bn_part_bytes(tensor_shape x) { return channels_bytes(x, 2 * (size_t)cut_of(x).shape.grid_y); }
 
-int cuda_bn_queue_sums(const cuda_device *d, tensor_shape x, const void *values, float *mean, float *part) {
+size_t cuda_bn_pass_bytes(const cuda_device *d, tensor_shape x) {
+    size_t values = memory_round(tensor_count(x) * element_bytes(d->type));
+    return 2 * values + channels_bytes(x, 4) + memory_round(tensor_count(x)) + cuda_bn_part_bytes(x);
+}
+
+int cuda_bn_queue_pass(const cuda_device *d, tensor_shape x, kernel f32, void *memory) {
     cut k = cut_of(x);
-    bn_args a = {.x = values, .m = rows_of(x), .chunk_rows = k.rows, .chunks = (int)k.shape.grid_y, .c = x.c};
-    a.mean = mean;
-    a.part = part;
-    return pass(d, x, KERNEL_bn_sums, &a);
+    size_t values = memory_round(tensor_count(x) * element_bytes(d->type));
+    unsigned char *at = memory;
+    bn_args a = {.x = at, .m = rows_of(x), .chunk_rows = k.rows, .chunks = (int)k.shape.grid_y, .c = x.c, .relu = true};
+    a.y = at + values;
+    a.dy0 = a.y;
+    a.mean = (float *)(at + 2 * values);
+    a.inverse = a.mean + x.c;
+    a.factor = a.inverse + x.c;
+    a.mask = (uint8_t *)a.mean + channels_bytes(x, 4);
+    a.part = (float *)(a.mask + memory_round(tensor_count(x)));
+    return pass(d, x, f32, &a);
 }
 
 /** bn_statistics joins the parts of BN's own pass, or what the convolution has left as the only one. */
@@ -112,12 +149,15 @@ int cuda_bn_forward(void *device, device_layer *l, const device_buffers *b, cons
     bn_args a = args_of(l, b, p);
     int rc = OK;
     if (l->training) {
-        a.factor = a.inverse + l->x.c; /* kept for recompute */
+        a.factor = a.inverse + l->x.c; /* kept for backward */
         TRY(batch_statistics(d, l, b, a));
     } else {
         TRY(gpu_launch(d, KERNEL_bn_running, launch_threads((size_t)l->x.c), &a));
     }
-    TRY(pass(d, l->x, KERNEL_bn_apply, &a));
+    if (l->applied_behind)
+        TRY(gpu_launch(d, kernel_for(KERNEL_bn_hand_on, d->type), launch_threads(2 * (size_t)l->x.c), &a));
+    else
+        TRY(pass(d, l->x, KERNEL_bn_apply, &a));
 done:
     return rc;
 }
@@ -128,14 +168,24 @@ int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, co
     return pass(device, l->x, KERNEL_bn_apply, &a);
 }
 
+/** bn_gradient_factors joins the parts of BN's own pass, or what the convolution behind has left as the only one. */
 int cuda_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     const cuda_device *d = device;
     bn_args a = args_of(l, b, p);
+    bool unmasked = l->layer->relu && a.mask == NULL && !l->gradient_given;
     int rc = OK;
-    TRY(pass(d, l->x, KERNEL_bn_gradient_sums, &a));
+    if (is_shared(l))
+        a.applied = cuda_bn_saved(l->x, b->saved).factor;
+    if (l->gradient_given) {
+        a.relu = false; /* dy has passed it */
+        a.part = b->gradient_sums;
+        a.chunks = 1;
+    } else {
+        TRY(pass(d, l->x, unmasked ? KERNEL_bn_unmasked_sums : KERNEL_bn_gradient_sums, &a));
+    }
     TRY(gpu_launch(d, KERNEL_bn_gradient_factors, join_shape(l), &a));
     if (a.dx != NULL)
-        TRY(pass(d, l->x, KERNEL_bn_gradient, &a));
+        TRY(pass(d, l->x, unmasked ? KERNEL_bn_unmasked_gradient : KERNEL_bn_gradient, &a));
 done:
     return rc;
 }

@@ -1,6 +1,6 @@
 /** Which of cuDNN's candidates was the fastest for each convolution, kept on disk: in the cache folder, one file a GPU
- *  model, compute capability, cuDNN and driver version; beside them, under the key sums-..., how long BN's own pass for
- *  its sums takes. A file that cannot be read is passed over with a warning.
+ *  model, compute capability, cuDNN and driver version; beside them, under the keys sums-..., apply-..., gradient-...,
+ *  how long BN's own passes take. A file that cannot be read is passed over with a warning.
  *
  *      linnet cudnn choices 1
  *      KEY CANDIDATE ENGINE MICROSECONDS

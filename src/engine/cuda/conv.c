@@ -3,7 +3,10 @@
  * cuDNN reads the weights from the compute type's copy that the update keeps, at their place in the arena. Where that
  * place is not aligned to 16 bytes, or x has been padded to 4 channels, a packed copy is made in scratch before each
  * use. dw is asked for in fp32, else in the compute type; it goes straight into its slot where the layout is the slot's
- * and nothing is to be added to, else through scratch. Logits and their gradient are fp32. */
+ * and nothing is to be added to, else through scratch. Logits and their gradient are fp32.
+ *
+ * Which parts of the BNs before and behind it a convolution takes over is measured (statistics.c, prologue.c,
+ * gradient.c). */
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/cuda/convolution.h"
@@ -12,7 +15,6 @@
 
 typedef struct conv_node {
     convolution *forward, *data, *weights; /* the device's; the last two in training only */
-    convolution *statistics;               /* in place of forward; NULL: not */
     element dw;
     bool packed;
     size_t rows, c, c_padded; /* of the weights: k * r * s; channels in the slot and in the copy */
@@ -21,20 +23,49 @@ typedef struct conv_node {
 } conv_node;
 
 enum { ALIGNED_ELEMENTS = 8 }; /* 16 bytes of fp16 */
+enum { BN_SUMS = 5 };          /* dbeta, dgamma, and factors that cuDNN makes beside them */
 
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
 
-/** dw in fp32 where cuDNN can. */
-static int find_weights(conv_node *n, cuda_device *d, convolution_shape *s) {
-    n->dw = s->dw = ELEMENT_F32;
-    if (convolution_find(&n->weights, d, s, CONVOLUTION_WEIGHTS) == OK)
+/** Forward and weights, with what they take over of the BNs around them. */
+static int find_pair(convolution_pair *out, cuda_device *d, const device_layer *l, const convolution_shape *s) {
+    convolution_pair fused = {0};
+    int rc = OK;
+    *out = (convolution_pair){.dw = d->type};
+    TRY(convolution_find(&out->forward, d, s, CONVOLUTION_FORWARD));
+    out->microseconds = convolution_microseconds(out->forward);
+    if (l->sums_wanted)
+        TRY(statistics_find(&out->forward, &out->sums, &out->microseconds, d, s, out->forward, CONVOLUTION_STATISTICS));
+    if (!l->training)
         return OK;
-    n->dw = s->dw = d->type;
-    return convolution_find(&n->weights, d, s, CONVOLUTION_WEIGHTS);
+    TRY(weights_find(&out->weights, &out->dw, d, s, CONVOLUTION_WEIGHTS));
+    out->microseconds += convolution_microseconds(out->weights);
+    if (!l->bn_ahead)
+        return OK;
+    TRY(prologue_find(&fused, d, s, l->sums_wanted, out));
+    *out = fused.forward != NULL ? fused : *out;
+done:
+    return rc;
+}
+
+static int find_data(convolution **out, cuda_device *d, device_layer *l, const convolution_shape *s) {
+    convolution *fused = NULL;
+    int rc = OK;
+    TRY(convolution_find(out, d, s, CONVOLUTION_DATA));
+    if (!l->bn_ahead)
+        return OK;
+    TRY(gradient_find(&fused, d, s, *out));
+    if (fused == NULL)
+        return OK;
+    *out = fused;
+    l->gradient_sums_bytes = BN_SUMS * (size_t)l->x.c * sizeof(float);
+done:
+    return rc;
 }
 
 static int plan(cuda_device *d, device_layer *l, convolution_shape s, size_t dy_bytes) {
     conv_node *n = NULL;
+    convolution_pair pair = {0};
     size_t workspace = 0, channels = (size_t)l->layer->in_c / (size_t)s.groups;
     int rc = OK;
     TRY(memory_zeroed(&n, 1, sizeof *n));
@@ -46,21 +77,18 @@ static int plan(cuda_device *d, device_layer *l, convolution_shape s, size_t dy_
     n->packed = n->c_padded != n->c || l->weight_offset % ALIGNED_ELEMENTS != 0;
     n->packed_bytes = n->packed ? memory_round(n->rows * n->c_padded * element_bytes(d->type)) : 0;
     n->dy_bytes = memory_round(dy_bytes);
-    TRY(convolution_find(&n->forward, d, &s, CONVOLUTION_FORWARD));
+    TRY(find_pair(&pair, d, l, &s));
+    n->forward = pair.forward;
     workspace = convolution_workspace(n->forward);
-    if (l->sums_wanted) {
-        TRY(statistics_find(&n->statistics, d, &s, n->forward));
-        if (n->statistics != NULL) {
-            workspace = convolution_workspace(n->statistics);
-            l->sums_bytes = 2 * (size_t)l->y.c * sizeof(float);
-        }
-    }
+    l->sums_bytes = pair.sums ? 2 * (size_t)l->y.c * sizeof(float) : 0;
+    l->applies_bn = convolution_scales(n->forward);
     if (l->training) {
-        TRY(find_weights(n, d, &s));
+        n->weights = pair.weights;
+        n->dw = pair.dw;
         workspace = largest(workspace, convolution_workspace(n->weights));
         n->dw_bytes = memory_round(n->rows * n->c_padded * element_bytes(n->dw));
         if (l->dx_needed) {
-            TRY(convolution_find(&n->data, d, &s, CONVOLUTION_DATA));
+            TRY(find_data(&n->data, d, l, &s));
             workspace = largest(workspace, convolution_workspace(n->data));
         }
     }
@@ -129,23 +157,42 @@ static int find_copy(const void **w, const cuda_device *d, const device_layer *l
                : OK;
 }
 
-static int forward(const cuda_device *d, const device_layer *l, const void *x, void *y, float *sums,
+/** Names what a convolution may read or write of the BN ahead, which it knows by b->bn_saved. */
+static void name_bn(const void *tensor[TENSORS], const cuda_device *d, const device_layer *l, const device_buffers *b) {
+    size_t c = (size_t)l->x.c;
+    if (b->bn_saved == NULL)
+        return;
+    bn_saved s = cuda_bn_saved(l->x, b->bn_saved);
+    tensor[TENSOR_SCALE] = s.rounded;
+    tensor[TENSOR_SHIFT] = (const unsigned char *)s.rounded + c * element_bytes(d->type);
+    tensor[TENSOR_BN_X] = b->bn_x;
+    tensor[TENSOR_MEAN] = s.mean;
+    tensor[TENSOR_INVERSE] = s.inverse;
+    tensor[TENSOR_GAMMA] = s.affine;
+    tensor[TENSOR_BETA] = s.affine + c;
+    if (l->applies_bn)
+        tensor[TENSOR_X] = b->bn_x;
+}
+
+static int forward(const cuda_device *d, const device_layer *l, const device_buffers *b, void *y,
                    const device_params *p, const conv_scratch *s) {
     const conv_node *n = l->node;
-    const void *w = NULL;
+    const void *tensor[TENSORS] = {[TENSOR_X] = b->x, [TENSOR_Y] = y};
     int rc = OK;
-    TRY(find_copy(&w, d, l, p, s));
-    if (n->statistics != NULL)
-        TRY(convolution_run_statistics(d, n->statistics, x, w, y, sums, s->workspace));
-    else
-        TRY(convolution_run(d, n->forward, x, w, y, s->workspace));
+    name_bn(tensor, d, l, b);
+    if (b->sums != NULL) {
+        tensor[TENSOR_SUM] = b->sums;
+        tensor[TENSOR_SQUARES] = (const float *)b->sums + l->y.c;
+    }
+    TRY(find_copy(&tensor[TENSOR_W], d, l, p, s));
+    TRY(convolution_run(d, n->forward, tensor, s->workspace));
 done:
     return rc;
 }
 
 int cuda_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     conv_scratch s = scratch_of(l->node, b->scratch);
-    return forward(device, l, b->x, b->y, b->sums, p, &s);
+    return forward(device, l, b, b->y, p, &s);
 }
 
 int cuda_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
@@ -153,35 +200,56 @@ int cuda_linear_forward(void *device, device_layer *l, const device_buffers *b, 
     conv_scratch s = scratch_of(l->node, b->scratch);
     linear_args a = {.x = s.dy, .y = b->y, .bias = p->bias, .n = l->y.n, .c = l->y.c};
     int rc = OK;
-    TRY(forward(d, l, b->x, s.dy, NULL, p, &s));
+    TRY(forward(d, l, b, s.dy, p, &s));
     TRY(gpu_launch(d, kernel_for(KERNEL_logits, d->type), launch_threads(tensor_count(l->y)), &a));
 done:
     return rc;
 }
 
 /** dw into its slot. */
-static int weights_backward(const cuda_device *d, const device_layer *l, const void *x, const void *dy,
+static int weights_backward(const cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
                             const device_params *p, const conv_scratch *s) {
     const conv_node *n = l->node;
+    bool direct = n->dw == ELEMENT_F32 && !n->packed && !p->accumulate;
+    const void *tensor[TENSORS] = {[TENSOR_X] = b->x, [TENSOR_W] = direct ? p->dweight : s->dw, [TENSOR_Y] = dy};
     weights_args a = weights_of(n, p->dweight, s->dw);
     int rc = OK;
-    if (n->dw == ELEMENT_F32 && !n->packed && !p->accumulate)
-        return convolution_run(d, n->weights, x, p->dweight, dy, s->workspace);
+    name_bn(tensor, d, l, b);
+    TRY(convolution_run(d, n->weights, tensor, s->workspace));
+    if (direct)
+        return OK;
     a.accumulate = p->accumulate;
-    TRY(convolution_run(d, n->weights, x, s->dw, dy, s->workspace));
     TRY(gpu_launch(d, kernel_for(KERNEL_weights_add, n->dw), launch_threads(n->rows * n->c), &a));
 done:
     return rc;
 }
 
-static int timed_weights_backward(cuda_device *d, const device_layer *l, const void *x, const void *dy,
+static int timed_weights_backward(cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
                                   const device_params *p, const conv_scratch *s) {
     int rc = OK;
     if (p->weights_seconds == NULL)
-        return weights_backward(d, l, x, dy, p, s);
+        return weights_backward(d, l, b, dy, p, s);
     TRY(cuda_time_begin(d));
-    TRY(weights_backward(d, l, x, dy, p, s));
+    TRY(weights_backward(d, l, b, dy, p, s));
     TRY(cuda_time_end(p->weights_seconds, d));
+done:
+    return rc;
+}
+
+/** dx, and the sums of it where the layer leaves them: first the two that BN wants. */
+static int data_backward(const cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
+                         const device_params *p, const conv_scratch *s) {
+    static const convolution_tensor sums[BN_SUMS] = {TENSOR_DBETA, TENSOR_DGAMMA, TENSOR_OF_DY, TENSOR_OF_X,
+                                                     TENSOR_ALONE};
+    const conv_node *n = l->node;
+    const void *tensor[TENSORS] = {[TENSOR_Y] = dy};
+    int rc = OK;
+    name_bn(tensor, d, l, b);
+    tensor[TENSOR_X] = b->dx;
+    for (int i = 0; i < BN_SUMS && b->gradient_sums != NULL; i++)
+        tensor[sums[i]] = (const float *)b->gradient_sums + (size_t)i * (size_t)l->x.c;
+    TRY(find_copy(&tensor[TENSOR_W], d, l, p, s));
+    TRY(convolution_run(d, n->data, tensor, s->workspace));
 done:
     return rc;
 }
@@ -190,13 +258,10 @@ done:
 static int backward(cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
                     const device_params *p, const conv_scratch *s) {
     const conv_node *n = l->node;
-    const void *w = NULL;
     int rc = OK;
-    TRY(timed_weights_backward(d, l, b->x, dy, p, s));
-    if (n->data == NULL)
-        return OK;
-    TRY(find_copy(&w, d, l, p, s));
-    TRY(convolution_run(d, n->data, b->dx, w, dy, s->workspace));
+    TRY(timed_weights_backward(d, l, b, dy, p, s));
+    if (n->data != NULL)
+        TRY(data_backward(d, l, b, dy, p, s));
 done:
     return rc;
 }

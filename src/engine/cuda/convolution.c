@@ -13,14 +13,23 @@
 struct convolution {
     char key[CHOICE_KEY];
     bool estimate; /* its candidate is not measured */
+    convolution_pass pass;
     operation_graph graph;
     cudnnBackendDescriptor_t candidate, plan;
     size_t workspace;
     double microseconds; /* infinite: not measured */
-    size_t channels;     /* of y */
 };
 
-static const char *const passes[] = {"forward", "data", "weights", "statistics"};
+static const char *const passes[] = {
+    [CONVOLUTION_FORWARD] = "forward",
+    [CONVOLUTION_DATA] = "data",
+    [CONVOLUTION_WEIGHTS] = "weights",
+    [CONVOLUTION_STATISTICS] = "statistics",
+    [CONVOLUTION_SCALED_FORWARD] = "scaled",
+    [CONVOLUTION_SCALED_STATISTICS] = "scaled-statistics",
+    [CONVOLUTION_SCALED_WEIGHTS] = "scaled-weights",
+    [CONVOLUTION_DATA_SUMS] = "data-sums",
+};
 static const size_t largest_workspace = (size_t)1 << 30;
 
 void convolution_key(char key[CHOICE_KEY], const cuda_device *d, const convolution_shape *s, const char *what,
@@ -41,13 +50,20 @@ void convolution_destroy(const cuda_device *d, convolution *c) {
 }
 
 size_t convolution_workspace(const convolution *c) { return c->workspace; }
+bool convolution_scales(const convolution *c) { return graph_has(c->pass, TENSOR_SCALE); }
 double convolution_microseconds(const convolution *c) { return c->microseconds; }
 
-static int execute(const cuda_device *d, cudnnBackendDescriptor_t plan, const void *const *pointer, int n,
-                   void *workspace) {
-    static const int64_t uid[GRAPH_TENSORS] = {UID_X, UID_W, UID_Y, UID_SUM, UID_SQUARES};
+static int execute(const cuda_device *d, cudnnBackendDescriptor_t plan, convolution_pass pass,
+                   const void *const tensor[TENSORS], void *workspace) {
+    int64_t uid[TENSORS];
+    const void *pointer[TENSORS];
     cudnnBackendDescriptor_t pack = NULL;
-    int rc = OK;
+    int n = 0, rc = OK;
+    for (int t = 0; t < TENSORS; t++)
+        if (graph_has(pass, (convolution_tensor)t)) {
+            uid[n] = t + 1;
+            pointer[n++] = tensor[t];
+        }
     TRY(backend_create(&pack, d, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR));
     TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, uid));
     TRY(backend_set(d, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, pointer));
@@ -59,30 +75,20 @@ done:
     return rc;
 }
 
-int convolution_run(const cuda_device *d, const convolution *c, const void *x, const void *w, const void *y,
-                    void *workspace) {
-    const void *pointer[PLAIN_TENSORS] = {x, w, y};
-    return execute(d, c->plan, pointer, PLAIN_TENSORS, workspace);
+int convolution_run(const cuda_device *d, const convolution *c, const void *const tensor[TENSORS], void *workspace) {
+    return execute(d, c->plan, c->pass, tensor, workspace);
 }
-
-/* NOLINTBEGIN(readability-non-const-parameter): the GPU writes y and sums */
-int convolution_run_statistics(const cuda_device *d, const convolution *c, const void *x, const void *w, void *y,
-                               float *sums, void *workspace) {
-    const void *pointer[GRAPH_TENSORS] = {x, w, y, sums, sums + c->channels};
-    return execute(d, c->plan, pointer, GRAPH_TENSORS, workspace);
-}
-/* NOLINTEND(readability-non-const-parameter) */
 
 /* ---- measuring ---- */
 
-enum { TRIAL_WORKSPACE = GRAPH_TENSORS, TRIAL_BLOCKS };
+enum { TRIAL_WORKSPACE = TENSORS, TRIAL_BLOCKS };
 
 /** Memory to measure on. */
 typedef struct trial {
-    void *memory[TRIAL_BLOCKS]; /* x, w, y, sum, squares, workspace */
+    void *memory[TRIAL_BLOCKS]; /* the tensors, workspace */
     size_t bytes[TRIAL_BLOCKS];
-    int tensors; /* of the graph */
     const cuda_device *device;
+    convolution_pass pass;
     cudnnBackendDescriptor_t plan; /* under test */
 } trial;
 
@@ -93,15 +99,15 @@ static void trial_close(trial *t, cuda_device *d) {
 }
 
 static int trial_open(trial *t, cuda_device *d, const convolution_shape *s, convolution_pass pass) {
-    size_t weights = (size_t)s->kernel * (size_t)s->kernel * (size_t)(s->x.c / s->groups) * (size_t)s->y.c;
-    size_t sums = (size_t)s->y.c * element_bytes(ELEMENT_F32);
     int rc = OK;
-    *t = (trial){.bytes = {tensor_count(s->x) * element_bytes(s->type), weights * element_bytes(ELEMENT_F32),
-                           tensor_count(s->y) * element_bytes(s->type), sums, sums},
-                 .tensors = pass == CONVOLUTION_STATISTICS ? GRAPH_TENSORS : PLAIN_TENSORS,
-                 .device = d};
-    for (int i = 0; i < t->tensors; i++)
-        TRY(gpu_allocate(&t->memory[i], d, t->bytes[i]));
+    *t = (trial){.device = d, .pass = pass};
+    for (int i = 0; i < TENSORS; i++) {
+        element type = s->type;
+        tensor_shape shape = graph_tensor(&type, s, pass, (convolution_tensor)i);
+        t->bytes[i] = tensor_count(shape) * element_bytes(type);
+        if (graph_has(pass, (convolution_tensor)i))
+            TRY(gpu_allocate(&t->memory[i], d, t->bytes[i]));
+    }
 done:
     return rc;
 }
@@ -124,7 +130,7 @@ done:
 
 static int queue_trial(void *what) {
     trial *t = what;
-    return execute(t->device, t->plan, (const void *const *)t->memory, t->tensors, t->memory[TRIAL_WORKSPACE]);
+    return execute(t->device, t->plan, t->pass, (const void *const *)t->memory, t->memory[TRIAL_WORKSPACE]);
 }
 
 static int measure(double *microseconds, trial *t, cuda_device *d, cudnnBackendDescriptor_t plan, size_t workspace) {
@@ -226,7 +232,7 @@ static int create(convolution **out, cuda_device *d, const convolution_shape *sh
     TRY(memory_zeroed(&c, 1, sizeof *c));
     snprintf(c->key, sizeof c->key, "%s", key);
     c->microseconds = INFINITY;
-    c->channels = (size_t)shape->y.c;
+    c->pass = pass;
     TRY(graph_open(&c->graph, d, shape, pass));
     TRY(graph_candidates(s.candidate, s.engine, &s.n, d, &c->graph));
     TRY(choose(c, d, shape, pass, &s));
@@ -242,7 +248,9 @@ done:
 int convolution_find(convolution **out, cuda_device *d, const convolution_shape *s, convolution_pass pass) {
     char key[CHOICE_KEY];
     int rc = OK;
-    convolution_key(key, d, s, passes[pass], pass == CONVOLUTION_WEIGHTS ? s->dw : s->type);
+    element result = s->type;
+    graph_tensor(&result, s, pass, TENSOR_W);
+    convolution_key(key, d, s, passes[pass], result);
     for (int i = 0; i < d->convolution_n; i++) {
         *out = d->convolution[i];
         if (strcmp((*out)->key, key) == 0 && (s->estimate || !(*out)->estimate))

@@ -109,9 +109,20 @@ CUDA_LAYER(avgpool)
 CUDA_LAYER(linear)
 #undef CUDA_LAYER
 int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-/** BN's own pass for the sums of x, alone: bytes of `part`, and queueing it; mean: (c). */
+/** What BN has saved in a training forward for the convolution behind: c channels, in memory aligned to 16 bytes where
+ *  c is a multiple of 8. */
+typedef struct bn_saved {
+    float *mean, *inverse; /* (c) */
+    float *factor;         /* (2, c) y = relu(x * f0 + f1) */
+    float *affine;         /* (2, c) gamma, beta */
+    void *rounded;         /* (2, c) factor in the compute type */
+} bn_saved;
+bn_saved cuda_bn_saved(tensor_shape x, void *saved);
 size_t cuda_bn_part_bytes(tensor_shape x);
-int cuda_bn_queue_sums(const cuda_device *d, tensor_shape x, const void *values, float *mean, float *part);
+/** One of BN's own passes over x (bn_sums, bn_apply, bn_gradient_sums) with ReLU, alone, to be measured: bytes of
+ * memory that it needs, and queueing it. */
+size_t cuda_bn_pass_bytes(const cuda_device *d, tensor_shape x);
+int cuda_bn_queue_pass(const cuda_device *d, tensor_shape x, kernel f32, void *memory);
 void cuda_conv_destroy(void *device, device_layer *l);
 
 int cuda_load_batch(void *device, void *x, int channels, const batch *b);

@@ -11,69 +11,65 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { CHANNELS_STEP = 8 }; /* cuDNN's tensor cores want it; the two sums are then aligned to 16 bytes */
-
-/** BN's own pass, to be measured. */
-typedef struct sums_trial {
+/** One of BN's own passes, to be measured. */
+typedef struct pass_trial {
     const cuda_device *device;
-    tensor_shape shape;
-    void *values, *mean, *part;
-} sums_trial;
+    tensor_shape x;
+    kernel f32;
+    void *memory;
+} pass_trial;
 
-static int queue_sums(void *what) {
-    const sums_trial *t = what;
-    return cuda_bn_queue_sums(t->device, t->shape, t->values, t->mean, t->part);
+static int queue_pass(void *what) {
+    const pass_trial *t = what;
+    return cuda_bn_queue_pass(t->device, t->x, t->f32, t->memory);
 }
 
-static int measure_sums(double *microseconds, cuda_device *d, const convolution_shape *s) {
-    size_t values = tensor_count(s->y) * element_bytes(s->type), mean = (size_t)s->y.c * sizeof(float),
-           part = cuda_bn_part_bytes(s->y);
-    sums_trial t = {.device = d, .shape = s->y};
-    int rc = OK;
-    TRY(gpu_allocate(&t.values, d, values));
-    TRY(gpu_allocate(&t.mean, d, mean));
-    TRY(gpu_allocate(&t.part, d, part));
-    TRY(gpu_time(microseconds, d, queue_sums, &t));
-done:
-    gpu_release(d, t.values, values);
-    gpu_release(d, t.mean, mean);
-    gpu_release(d, t.part, part);
-    return rc;
-}
-
-/** Of BN's own pass: noted or measured; infinite where memory is short. */
-static int sums_microseconds(double *out, cuda_device *d, const convolution_shape *s) {
+int own_pass_microseconds(double *out, cuda_device *d, const convolution_shape *s, const char *what, kernel f32,
+                          tensor_shape x) {
     choice one = {.candidate = 0};
+    pass_trial t = {.device = d, .x = x, .f32 = f32};
+    size_t bytes = cuda_bn_pass_bytes(d, x);
     int rc = OK;
-    convolution_key(one.key, d, s, "sums", ELEMENT_F32);
+    convolution_key(one.key, d, s, what, ELEMENT_F32);
     const choice *known = choices_find(&d->choices, one.key);
     if (known != NULL) {
         *out = known->microseconds;
         return OK;
     }
     *out = INFINITY;
-    rc = measure_sums(&one.microseconds, d, s);
-    if (rc != OK)
-        return rc == E_NOMEM ? OK : rc;
+    TRY(gpu_allocate(&t.memory, d, bytes));
+    TRY(gpu_time(&one.microseconds, d, queue_pass, &t));
     *out = one.microseconds;
-    return choices_add(&d->choices, &one);
+    TRY(choices_add(&d->choices, &one));
+done:
+    gpu_release(d, t.memory, bytes);
+    return rc == E_NOMEM ? OK : rc;
 }
 
-int statistics_find(convolution **out, cuda_device *d, const convolution_shape *s, const convolution *forward) {
+int statistics_find(convolution **out, bool *sums, double *microseconds, cuda_device *d, const convolution_shape *s,
+                    convolution *plain, convolution_pass pass) {
     convolution *fused = NULL;
-    double own = INFINITY;
+    double own = INFINITY, alone = plain != NULL ? convolution_microseconds(plain) : INFINITY;
     int rc = OK;
-    *out = NULL;
-    if (s->type == ELEMENT_F32 || s->y.c % CHANNELS_STEP != 0 || isinf(convolution_microseconds(forward)))
+    *out = plain;
+    *sums = false;
+    *microseconds = INFINITY;
+    if (s->type == ELEMENT_F32 || s->y.c % FUSED_CHANNELS != 0 || (plain != NULL && isinf(alone)))
         return OK;
-    rc = convolution_find(&fused, d, s, CONVOLUTION_STATISTICS);
-    if (rc != OK)
-        return rc == E_NOMEM ? rc : OK; /* cuDNN, this GPU or this shape has none */
-    if (isinf(convolution_microseconds(fused)))
-        return OK;
-    TRY(sums_microseconds(&own, d, s));
-    if (convolution_microseconds(fused) < convolution_microseconds(forward) + own && !isinf(own))
+    rc = convolution_find(&fused, d, s, pass);
+    if (rc == E_NOMEM)
+        return rc;
+    double together =
+        rc == OK ? convolution_microseconds(fused) : INFINITY; /* cuDNN, this GPU or this shape has none */
+    rc = OK;
+    if (plain != NULL)
+        TRY(own_pass_microseconds(&own, d, s, "sums", KERNEL_bn_sums, s->y));
+    *microseconds = alone + own;
+    if (!isinf(together) && (plain == NULL || (together < alone + own && !isinf(own)))) {
         *out = fused;
+        *sums = true;
+        *microseconds = together;
+    }
 done:
     return rc;
 }

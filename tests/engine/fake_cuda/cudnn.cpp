@@ -1,37 +1,14 @@
-/* libcudnn.so.9, as far as engine/cuda/cudnn.h uses it: graphs of one convolution, and of the sums over
- * its output, by plain loops in fp32. */
+/* libcudnn.so.9, as far as engine/cuda/cudnn.h uses it: descriptors, suggestions, and running graphs (graphs.h). */
 #include "fake.h"
+#include "graphs.h"
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#include <cudnn_graph.h>
-
-#include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <map>
-#include <string>
-#include <vector>
 
 namespace {
 
 constexpr int CANDIDATES = 3, VARYING = 2; /* VARYING: said to differ from run to run */
 int varying_runs;
-constexpr int64_t WORKSPACE_BYTES = 128, ALIGNMENT = 16;
-
-/** An attribute's values as they were given. */
-struct attribute {
-    cudnnBackendAttributeType_t type;
-    std::string bytes;
-};
-
-struct descriptor {
-    cudnnBackendDescriptorType_t type;
-    bool final = false;
-    int candidate = 0;           /* of an engine's configuration */
-    descriptor *graph = nullptr; /* and what it is for */
-    std::map<int, attribute> attributes;
-};
+constexpr int64_t WORKSPACE_BYTES = 128;
 
 size_t bytes_of(cudnnBackendAttributeType_t type) {
     switch (type) {
@@ -45,21 +22,12 @@ size_t bytes_of(cudnnBackendAttributeType_t type) {
     }
 }
 
-template <class T> std::vector<T> values(const descriptor *d, int name) {
-    const std::string &bytes = d->attributes.at(name).bytes;
-    std::vector<T> v(bytes.size() / sizeof(T));
-    memcpy(v.data(), bytes.data(), bytes.size());
-    return v;
-}
-
-descriptor *child(const descriptor *d, int name) { return values<descriptor *>(d, name)[0]; }
-
 /** The attributes without which a descriptor of that type means nothing. */
 std::vector<int> needed(cudnnBackendDescriptorType_t type) {
     switch (type) {
     case CUDNN_BACKEND_TENSOR_DESCRIPTOR:
-        return {CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_ATTR_TENSOR_STRIDES,
-                CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT};
+        return {CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_ATTR_TENSOR_DIMENSIONS,     CUDNN_ATTR_TENSOR_STRIDES,
+                CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_ATTR_TENSOR_IS_VIRTUAL};
     case CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR:
         return {CUDNN_ATTR_CONVOLUTION_COMP_TYPE,    CUDNN_ATTR_CONVOLUTION_CONV_MODE,
                 CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES,
@@ -78,6 +46,17 @@ std::vector<int> needed(cudnnBackendDescriptorType_t type) {
         return {CUDNN_ATTR_OPERATION_GENSTATS_MODE, CUDNN_ATTR_OPERATION_GENSTATS_MATH_PREC,
                 CUDNN_ATTR_OPERATION_GENSTATS_XDESC, CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC,
                 CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC};
+    case CUDNN_BACKEND_POINTWISE_DESCRIPTOR: return {CUDNN_ATTR_POINTWISE_MODE, CUDNN_ATTR_POINTWISE_MATH_PREC};
+    case CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR:
+        return {CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_ATTR_OPERATION_POINTWISE_XDESC};
+    case CUDNN_BACKEND_OPERATION_BN_BWD_WEIGHTS_DESCRIPTOR:
+        return {
+            CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_MATH_PREC,        CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_MEAN_DESC,
+            CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_INVSTD_DESC,      CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_BN_SCALE_DESC,
+            CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_X_DESC,           CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DY_DESC,
+            CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DBN_SCALE_DESC,   CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DBN_BIAS_DESC,
+            CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_DY_SCALE_DESC, CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_X_SCALE_DESC,
+            CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_EQ_BIAS};
     case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
         return {CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_ATTR_OPERATIONGRAPH_OPS};
     case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
@@ -91,170 +70,35 @@ std::vector<int> needed(cudnnBackendDescriptorType_t type) {
     }
 }
 
-struct tensor {
-    int type;
-    int64_t n[4], stride[4]; /* N, C, H, W; of a filter K, C, R, S */
-    int64_t id;
-    char *memory = nullptr;
-
-    explicit tensor(const descriptor *d) {
-        type = values<int>(d, CUDNN_ATTR_TENSOR_DATA_TYPE)[0];
-        memcpy(n, values<int64_t>(d, CUDNN_ATTR_TENSOR_DIMENSIONS).data(), sizeof n);
-        memcpy(stride, values<int64_t>(d, CUDNN_ATTR_TENSOR_STRIDES).data(), sizeof stride);
-        id = values<int64_t>(d, CUDNN_ATTR_TENSOR_UNIQUE_ID)[0];
-    }
-
-    size_t element_bytes() const { return type == CUDNN_DATA_FLOAT ? 4 : 2; }
-
-    size_t elements() const {
-        size_t last = 0;
-        for (int i = 0; i < 4; i++)
-            last += (size_t)(n[i] - 1) * (size_t)stride[i];
-        return last + 1;
-    }
-
-    size_t at(int64_t a, int64_t b, int64_t c, int64_t d) const {
-        return (size_t)(a * stride[0] + b * stride[1] + c * stride[2] + d * stride[3]);
-    }
-
-    std::vector<float> read() const {
-        std::vector<float> v(elements());
-        for (size_t i = 0; i < v.size(); i++)
-            v[i] = type == CUDNN_DATA_HALF       ? __half2float(((const __half *)memory)[i])
-                   : type == CUDNN_DATA_BFLOAT16 ? __bfloat162float(((const __nv_bfloat16 *)memory)[i])
-                                                 : ((const float *)memory)[i];
-        return v;
-    }
-
-    void write(const std::vector<float> &v) const {
-        for (size_t i = 0; i < v.size(); i++)
-            if (type == CUDNN_DATA_HALF)
-                ((__half *)memory)[i] = __float2half_rn(v[i]);
-            else if (type == CUDNN_DATA_BFLOAT16)
-                ((__nv_bfloat16 *)memory)[i] = __float2bfloat16_rn(v[i]);
-            else
-                ((float *)memory)[i] = v[i];
-    }
+/** What cuDNN's patterns do beside a convolution, and the time that each part takes more than it: enough to be worth
+ *  it, or "slow". */
+struct fused_part {
+    fake_fusion what;
+    const char *pattern[3];
+    double ms;
 };
 
-/** y = conv(x, w) and its two gradients: one of the three is written. */
-struct convolution {
-    cudnnBackendDescriptorType_t pass;
-    tensor x, w, y;
-    std::vector<int64_t> stride, pad;
-
-    void run() const {
-        bool forward = pass == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR;
-        bool data = pass == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR;
-        std::vector<float> xs = data ? std::vector<float>(x.elements()) : x.read();
-        std::vector<float> ws = forward || data ? w.read() : std::vector<float>(w.elements());
-        std::vector<float> ys = forward ? std::vector<float>(y.elements()) : y.read();
-        each_product([&](size_t ix, size_t iw, size_t iy) {
-            if (forward)
-                ys[iy] += xs[ix] * ws[iw];
-            else if (data)
-                xs[ix] += ys[iy] * ws[iw];
-            else
-                ws[iw] += xs[ix] * ys[iy];
-        });
-        if (forward)
-            y.write(ys);
-        else if (data)
-            x.write(xs);
-        else
-            w.write(ws);
-    }
-
-    template <class F> void each_product(const F &f) const {
-        int64_t group_c = w.n[1], group_k = w.n[0] / (x.n[1] / group_c);
-        for (int64_t n = 0; n < y.n[0]; n++)
-            for (int64_t p = 0; p < y.n[2]; p++)
-                for (int64_t q = 0; q < y.n[3]; q++)
-                    for (int64_t r = 0; r < w.n[2]; r++)
-                        for (int64_t s = 0; s < w.n[3]; s++) {
-                            int64_t h = p * stride[0] + r - pad[0], v = q * stride[1] + s - pad[1];
-                            if (h < 0 || v < 0 || h >= x.n[2] || v >= x.n[3])
-                                continue;
-                            for (int64_t k = 0; k < y.n[1]; k++)
-                                for (int64_t c = 0; c < group_c; c++)
-                                    f(x.at(n, k / group_k * group_c + c, h, v), w.at(k, c, r, s), y.at(n, k, p, q));
-                        }
-    }
+const fused_part parts[] = {
+    {FAKE_STATISTICS, {"statistics", "scaled-statistics", ""}, 0.5},
+    {FAKE_PROLOGUE, {"scaled-forward", "scaled-statistics", "scaled-weights"}, 0.25},
+    {FAKE_GRADIENT, {"data-sums", "", ""}, 0.5},
 };
 
-/** Sums over all but the channels of what x holds. */
-struct statistics {
-    tensor x, sum, squares;
-
-    explicit statistics(const descriptor *op)
-        : x(child(op, CUDNN_ATTR_OPERATION_GENSTATS_XDESC)), sum(child(op, CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC)),
-          squares(child(op, CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC)) {}
-
-    void run() const {
-        std::vector<float> xs = x.read(), s(sum.elements()), q(squares.elements());
-        for (int64_t n = 0; n < x.n[0]; n++)
-            for (int64_t h = 0; h < x.n[2]; h++)
-                for (int64_t w = 0; w < x.n[3]; w++)
-                    for (int64_t c = 0; c < x.n[1]; c++) {
-                        float v = xs[x.at(n, c, h, w)];
-                        s[sum.at(0, c, 0, 0)] += v;
-                        q[squares.at(0, c, 0, 0)] += v * v;
-                    }
-        sum.write(s);
-        squares.write(q);
-    }
-};
-
-/** The operations of a graph that are understood: a convolution, or a forward one and the sums of its output. */
-bool is_understood(const std::vector<descriptor *> &ops) {
-    if (ops.size() == 1)
-        return ops[0]->type != CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR;
-    return ops.size() == 2 && !fake_statistics_are("rejected") &&
-           ops[0]->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR &&
-           ops[1]->type == CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR &&
-           child(ops[0], CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y) ==
-               child(ops[1], CUDNN_ATTR_OPERATION_GENSTATS_XDESC);
+bool has_part(const fused_part &part, const std::string &pattern) {
+    for (const char *name : part.pattern)
+        if (!pattern.empty() && pattern == name)
+            return true;
+    return false;
 }
 
-convolution convolution_of(const descriptor *op) {
-    switch (op->type) {
-    case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR: {
-        const descriptor *c = child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
-        return {op->type,
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X)),
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W)),
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y)),
-                values<int64_t>(c, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES),
-                values<int64_t>(c, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS)};
-    }
-    case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR: {
-        const descriptor *c = child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC);
-        return {op->type,
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX)),
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W)),
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY)),
-                values<int64_t>(c, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES),
-                values<int64_t>(c, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS)};
-    }
-    default: {
-        const descriptor *c = child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC);
-        return {op->type,
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X)),
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW)),
-                tensor(child(op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY)),
-                values<int64_t>(c, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES),
-                values<int64_t>(c, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS)};
-    }
-    }
-}
-
-/** Gives a tensor its memory from the variant pack. @return whether it is there, aligned and large enough */
-bool bind_memory(tensor &t, const std::vector<int64_t> &ids, const std::vector<void *> &pointers) {
-    for (size_t i = 0; i < ids.size() && i < pointers.size(); i++)
-        if (ids[i] == t.id)
-            t.memory = (char *)pointers[i];
-    return t.memory != nullptr && (uintptr_t)t.memory % ALIGNMENT == 0 &&
-           fake_owns(t.memory, t.elements() * t.element_bytes());
+bool is_understood(const descriptor *graph) {
+    std::string pattern = graph_pattern(graph);
+    for (const fused_part &part : parts)
+        if (has_part(part, pattern) && fake_fusion_is(part.what, "rejected"))
+            return false;
+    if (pattern == "scaled-forward" && fake_fusion_is(FAKE_PROLOGUE, "whole"))
+        return false;
+    return !pattern.empty();
 }
 
 descriptor *of(cudnnBackendDescriptor_t d) { return (descriptor *)d; }
@@ -309,8 +153,7 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t d) {
     for (int name : needed(of(d)->type))
         if (of(d)->attributes.count(name) == 0)
             return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
-    if (of(d)->type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR &&
-        !is_understood(values<descriptor *>(of(d), CUDNN_ATTR_OPERATIONGRAPH_OPS)))
+    if (of(d)->type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR && !is_understood(of(d)))
         return CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN;
     of(d)->final = true;
     return CUDNN_STATUS_SUCCESS;
@@ -365,22 +208,18 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan, 
         return CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED;
     varying_runs += child(of(plan), CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->candidate == VARYING;
     const descriptor *graph = child(of(plan), CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->graph;
-    convolution c = convolution_of(child(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS));
-    std::vector<int64_t> ids = values<int64_t>(of(pack), CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
-    std::vector<void *> pointers = values<void *>(of(pack), CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
-    if (!bind_memory(c.x, ids, pointers) || !bind_memory(c.w, ids, pointers) || !bind_memory(c.y, ids, pointers) ||
+    graph_run run(graph);
+    double ms = 2;
+    if (!run.bind(values<int64_t>(of(pack), CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS),
+                  values<void *>(of(pack), CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS)) ||
         !fake_owns(values<void *>(of(pack), CUDNN_ATTR_VARIANT_PACK_WORKSPACE)[0], WORKSPACE_BYTES))
         return CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER;
-    std::vector<descriptor *> ops = values<descriptor *>(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
-    fake_queue([=] { c.run(); }, 2);
-    if (ops.size() < 2)
-        return CUDNN_STATUS_SUCCESS;
-    statistics s(ops[1]);
-    if (!bind_memory(s.x, ids, pointers) || !bind_memory(s.sum, ids, pointers) ||
-        !bind_memory(s.squares, ids, pointers))
-        return CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER;
-    fake_count_statistics();
-    fake_queue([=] { s.run(); }, fake_statistics_are("slow") ? 2 : 0.5);
+    for (const fused_part &part : parts)
+        if (has_part(part, graph_pattern(graph))) {
+            ms += fake_fusion_is(part.what, "slow") ? 2 : part.ms;
+            fake_count_fusion(part.what);
+        }
+    fake_queue([=] { run.run(); }, ms);
     return CUDNN_STATUS_SUCCESS;
 }
 

@@ -29,7 +29,7 @@ recording recorded;
 std::map<char *, size_t> allocations;
 size_t used_bytes;
 
-int graphs, replays, with_statistics, waits;
+int graphs, replays, fused[FAKE_FUSIONS], waits;
 double clock_ms;
 
 size_t memory_bytes() {
@@ -50,12 +50,13 @@ void fake_queue(const std::function<void()> &work, double ms) {
         timed();
 }
 
-bool fake_statistics_are(const char *what) {
-    const char *set = getenv("FAKE_CUDA_STATISTICS");
+bool fake_fusion_is(fake_fusion which, const char *what) {
+    static const char *const names[] = {"FAKE_CUDA_STATISTICS", "FAKE_CUDA_PROLOGUE", "FAKE_CUDA_GRADIENT"};
+    const char *set = getenv(names[which]);
     return set != nullptr && strcmp(set, what) == 0;
 }
 
-void fake_count_statistics() { with_statistics++; }
+void fake_count_fusion(fake_fusion which) { fused[which]++; }
 
 bool fake_is_recording() { return is_recording; }
 
@@ -95,9 +96,10 @@ bool fake_owns(const void *p, size_t n) {
 
 extern "C" {
 
-/** For tests: 0, graphs made; 1, graphs launched; 2, convolutions with sums; 3, waits for a stream. */
+/** For tests: 0, graphs made; 1, graphs launched; 2, convolutions with sums; 3, waits for a stream; 4,
+ *  convolutions that scale their input; 5, data gradients with a BN's sums. */
 int fake_cuda_counts(int what) {
-    const int counts[] = {graphs, replays, with_statistics, waits};
+    const int counts[] = {graphs, replays, fused[FAKE_STATISTICS], waits, fused[FAKE_PROLOGUE], fused[FAKE_GRADIENT]};
     return counts[what];
 }
 

@@ -15,9 +15,12 @@
     X(bn_statistics, bn_args)                                                                                          \
     X(bn_running, bn_args)                                                                                             \
     V(bn_apply, bn_args)                                                                                               \
+    T(bn_hand_on, bn_args)                                                                                             \
     V(bn_gradient_sums, bn_args)                                                                                       \
+    V(bn_unmasked_sums, bn_args)                                                                                       \
     X(bn_gradient_factors, bn_args)                                                                                    \
     V(bn_gradient, bn_args)                                                                                            \
+    V(bn_unmasked_gradient, bn_args)                                                                                   \
     V(maxpool, pool_args)                                                                                              \
     V(maxpool_gradient, pool_args)                                                                                     \
     V(avgpool, pool_args)                                                                                              \
@@ -91,6 +94,9 @@ typedef struct bn_args {
     float *part;
     float *mean, *inverse; /* (c) of the batch; inverse = 1 / sqrt(var + eps) */
     float *factor;         /* forward (2, c): y = x * f0 + f1; backward (3, c): dx = g * f0 + x * f1 + f2 */
+    const float *applied;  /* unmasked backward: forward's factor */
+    float *affine;         /* NULL, or a copy of gamma and beta, aligned as cuDNN wants it: (2, c) */
+    void *rounded;         /* bn_hand_on: factor in the kernel's type: (2, c) */
     float *running_mean, *running_var;
     const float *gamma, *beta;
     float *dgamma, *dbeta;

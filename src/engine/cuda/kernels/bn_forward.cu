@@ -4,6 +4,7 @@
  *
  * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. The sums are of x less the channel's first
  * value, so that a large mean costs no digits; those that a 16-bit convolution has left (statistics.c) are of x itself.
+ * Where a convolution applies the factors itself (prologue.c), bn_hand_on rounds them to its type in place of bn_apply.
  * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
 #include "engine/cuda/kernels/bn.cuh"
 
@@ -50,6 +51,10 @@ extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_statis
     a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
     a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
     write_factor(a, channel, mean, inverse);
+    if (a.affine != nullptr) {
+        a.affine[channel] = a.gamma[channel];
+        a.affine[a.c + channel] = a.beta[channel];
+    }
 }
 
 extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_running(bn_args a) {
@@ -90,3 +95,13 @@ template <class T, int V> static __device__ void bn_apply(const bn_args &a) {
     }
 }
 FOR_TYPES_AND_PACKS(bn_apply, bn_args, bn_apply, BN_THREADS)
+
+/** factor, rounded to T as well as in fp32: what backward sees is then what the convolution did. */
+template <class T> static __device__ void bn_hand_on(const bn_args &a) {
+    int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (i >= 2 * a.c)
+        return;
+    from_float(((T *)a.rounded)[i], a.factor[i]);
+    a.factor[i] = to_float(((const T *)a.rounded)[i]);
+}
+FOR_TYPES(bn_hand_on, bn_args, bn_hand_on, BN_THREADS)

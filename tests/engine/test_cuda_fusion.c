@@ -1,0 +1,216 @@
+/* Convolutions that do parts of the BN and ReLU before them: its output made on the way (prologue), its gradient behind
+ * the ReLU with the sums for its backward (gradient). Chosen where they are quicker, and the same numbers as the ref
+ * engine's either way; never in fp32. Over the stand-ins of fake_cuda the choice is forced. */
+#define _GNU_SOURCE
+#include "engine/layer_pair.h"
+
+#include <dlfcn.h>
+
+static int (*counts)(int what); /* of the stand-ins; NULL on a GPU */
+enum { SCALED = 4, GRADIENTS = 5 };
+
+typedef struct shape_case {
+    int n, h, w, in_c, c, out_c, kernel, stride;
+} shape_case;
+
+static const shape_case cases[] = {{2, 9, 7, 8, 16, 24, 3, 2}, {3, 5, 6, 8, 24, 8, 1, 1}};
+
+/** conv, BN, ReLU, conv, BN. */
+static net *link_net(const shape_case *c) {
+    net *n = NULL;
+    int a = 0;
+    assert_ok(net_create_empty(&n, "link", c->out_c));
+    assert_ok(net_add_conv(&a, n, "conv1", NET_INPUT, c->in_c, c->c, 1, 1, 0));
+    assert_ok(net_add_bn(&a, n, "bn1", a, c->c, NET_NONE, true));
+    assert_ok(net_add_conv(&a, n, "conv2", a, c->c, c->out_c, c->kernel, c->stride, c->kernel / 2));
+    assert_ok(net_add_bn(&a, n, "bn2", a, c->out_c, NET_NONE, false));
+    return n;
+}
+
+static char folder[256];
+
+/** What the stand-ins shall say of each; NULL: fast. The choices noted so far are forgotten. */
+typedef struct fake_way {
+    const char *statistics, *prologue, *gradient;
+} fake_way;
+
+static void set(const char *name, const char *value) {
+    assert_int_equal(value != NULL ? setenv(name, value, 1) : unsetenv(name), 0);
+}
+
+static void new_choices(const fake_way *way) {
+    remove_folder(folder);
+    set("XDG_CACHE_HOME", folder);
+    set("FAKE_CUDA_STATISTICS", way->statistics);
+    set("FAKE_CUDA_PROLOGUE", way->prologue);
+    set("FAKE_CUDA_GRADIENT", way->gradient);
+}
+
+/** The first convolution copies channels, exactly; and the image stays away from 0, about where its BN's ReLU has its
+ *  edge: no rounding moves an element over it, where its gradient would count whole. */
+static void write_copies(pair *r, const shape_case *c) {
+    size_t count = (size_t)c->c * (size_t)c->in_c;
+    double *w = allocated(count, sizeof *w);
+    for (int k = 0; k < c->c; k++)
+        w[k * c->in_c + k % c->in_c] = 1;
+    assert_ok(engine_write(r->device, ENGINE_WEIGHT, 0, w));
+    assert_ok(engine_write(r->ref, ENGINE_WEIGHT, 0, w));
+    free(w);
+}
+
+static void forward(pair *r, double mean) {
+    size_t n = tensor_count(engine_tensor_shape(r->plan, NET_INPUT));
+    double *x = allocated(n, sizeof *x);
+    fill_normal(x, n, 11);
+    for (size_t i = 0; i < n; i++)
+        x[i] = to_bf16(x[i] + copysign(0.5, x[i]) + mean);
+    assert_ok(engine_write_input(r->device, r->plan, x));
+    assert_ok(engine_write_input(r->ref, r->ref_plan, x));
+    free(x);
+    assert_ok(engine_forward(r->device, r->plan));
+    assert_ok(engine_forward(r->ref, r->ref_plan));
+    for (int t = 0; t < r->net->layer_n; t++)
+        pair_compare_tensor(r, t, false);
+    pair_compare_all(r, ENGINE_STATS, "running statistics");
+}
+
+typedef struct fused_calls {
+    int scaled, gradients; /* of one step, without those that were measured */
+} fused_calls;
+
+static int count(int what) { return counts != NULL ? counts(what) : 0; }
+
+static fused_calls run(const shape_case *c, precision p) {
+    net *n = link_net(c);
+    pair r = pair_open("link", n, c->n, c->h, c->w, p, true);
+    write_copies(&r, c);
+    forward(&r, 0);
+    fused_calls calls = {-count(SCALED), -count(GRADIENTS)};
+    forward(&r, 0); /* with what the first has left in memory */
+    pair_backward(&r, ENGINE_FIRST, 21);
+    calls.scaled += count(SCALED);
+    calls.gradients += count(GRADIENTS);
+    pair_backward(&r, ENGINE_LAST, 22);
+    pair_close(&r);
+    net_destroy(n);
+    return calls;
+}
+
+static void run_case(const shape_case *c, fake_way way, precision p, fused_calls expected) {
+    for (int again = 0; again < 2; again++) { /* measured, then by the file of choices */
+        if (again == 0)
+            new_choices(&way);
+        fused_calls got = run(c, p);
+        if (counts != NULL && (got.scaled != expected.scaled || got.gradients != expected.gradients))
+            fail_msg("%s, %d -> %d: %d scaled and %d gradients, not %d and %d", precision_name(p), c->c, c->out_c,
+                     got.scaled, got.gradients, expected.scaled, expected.gradients);
+    }
+}
+
+static void test_taken(void **state) {
+    (void)state;
+    run_case(&cases[0], (fake_way){NULL, NULL, NULL}, PRECISION_16, (fused_calls){2, 1}); /* forward and weights */
+    run_case(&cases[1], (fake_way){NULL, NULL, NULL}, PRECISION_BF16, (fused_calls){2, 1});
+    run_case(&cases[0], (fake_way){NULL, "whole", NULL}, PRECISION_16, (fused_calls){2, 1});
+    run_case(&cases[1], (fake_way){"rejected", NULL, NULL}, PRECISION_16, (fused_calls){2, 1});
+}
+
+static void test_one_taken(void **state) {
+    (void)state;
+    run_case(&cases[0], (fake_way){NULL, "slow", NULL}, PRECISION_16, (fused_calls){0, 1});
+    run_case(&cases[1], (fake_way){NULL, "rejected", NULL}, PRECISION_BF16, (fused_calls){0, 1});
+    run_case(&cases[0], (fake_way){NULL, NULL, "slow"}, PRECISION_16, (fused_calls){2, 0});
+    run_case(&cases[1], (fake_way){NULL, NULL, "rejected"}, PRECISION_BF16, (fused_calls){2, 0});
+}
+
+static void test_none_taken(void **state) {
+    (void)state;
+    run_case(&cases[0], (fake_way){"rejected", "whole", "slow"}, PRECISION_16, (fused_calls){0, 0});
+    run_case(&cases[1], (fake_way){NULL, NULL, NULL}, PRECISION_32, (fused_calls){0, 0});
+}
+
+/** Rounded factors stand a mean many deviations from 0. */
+static void test_large_mean(void **state) {
+    (void)state;
+    const shape_case *c = &cases[0];
+    net *n = link_net(c);
+    new_choices(&(fake_way){NULL, NULL, NULL});
+    pair r = pair_open("large mean", n, c->n, c->h, c->w, PRECISION_16, true);
+    write_copies(&r, c);
+    forward(&r, 20);
+    pair_close(&r);
+    net_destroy(n);
+}
+
+/* ---- whole steps ---- */
+
+enum { STEPS = 5, IMAGES = 2, SIDE = 12 };
+
+/** conv, BN and ReLU three times: two links; accumulated in two micro-batches. @return the loss of all steps; *bytes of
+ * a plan */
+static double train(size_t *bytes, bool recompute, bool keep_tensors) {
+    net *n = NULL;
+    engine_options o = engine_options_default();
+    engine *e = NULL;
+    engine_plan *p = NULL;
+    engine_result_data result;
+    int out = NET_INPUT;
+    assert_ok(net_create_empty(&n, "links", SMALL_CLASSES));
+    out = small_conv_bn(n, "a", out, 3, 16, 3, 1, NET_NONE, true);
+    out = small_conv_bn(n, "b", out, 16, 16, 3, 2, NET_NONE, true);
+    out = small_conv_bn(n, "c", out, 16, 8, 1, 1, NET_NONE, true);
+    assert_ok(net_add_avgpool(&out, n, "avgpool", out, 8));
+    assert_ok(net_add_linear(&out, n, "fc", out, 8, SMALL_CLASSES));
+    o.precision = PRECISION_16;
+    o.recompute = recompute;
+    o.keep_tensors = keep_tensors;
+    assert_ok(engine_create(&e, "cuda", n, &o));
+    assert_ok(engine_init_weights(e, 3));
+    assert_ok(engine_compile(&p, e, IMAGES, SIDE, SIDE, true));
+    *bytes = engine_plan_memory(e, p).activations;
+    assert_ok(engine_reset_result(e));
+    for (int i = 0; i < 2 * STEPS; i++) {
+        batch b;
+        engine_hyper h = {.lr = 0.05, .momentum = 0.9, .first_step = i < 2, .loss_scale = 64, .images = 2 * IMAGES};
+        small_batch(&b, IMAGES, SIDE, SIDE, 50 + (uint64_t)i);
+        assert_ok(engine_set_hyper(e, &h));
+        assert_ok(engine_load_batch(e, p, &b));
+        assert_ok(engine_step(e, p, i % 2 == 0 ? ENGINE_FIRST : ENGINE_LAST));
+        batch_deinit(&b);
+    }
+    assert_ok(engine_result(&result, e));
+    engine_destroy(e);
+    net_destroy(n);
+    return result.loss_sum;
+}
+
+/** Recorded, accumulated, with memory shared: the same training, in less memory where outputs are not made. */
+static void test_steps(void **state) {
+    (void)state;
+    for (int recompute = 0; recompute < 2; recompute++) {
+        size_t fused_bytes = 0, apart_bytes = 0, unshared_bytes = 0;
+        new_choices(&(fake_way){NULL, NULL, NULL});
+        double fused = train(&fused_bytes, recompute, false);
+        assert_true(fused == train(&unshared_bytes, recompute, true)); /* nothing is overwritten too early */
+        new_choices(&(fake_way){NULL, "rejected", "rejected"});
+        double apart = train(&apart_bytes, recompute, false);
+        assert_close(fused, apart, 1e-2);
+        assert_true(counts == NULL || fused_bytes < apart_bytes);
+    }
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_taken),      cmocka_unit_test(test_one_taken), cmocka_unit_test(test_none_taken),
+        cmocka_unit_test(test_large_mean), cmocka_unit_test(test_steps),
+    };
+    (void)argc;
+    pair_device = "cuda";
+    pair_main_start(argv);
+    void *handle = dlopen("libcuda.so.1", RTLD_NOW), *address = dlsym(handle, "fake_cuda_counts");
+    memcpy(&counts, &address, sizeof counts);
+    make_temporary_folder(folder);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    remove_folder(folder);
+    return failed;
+}
