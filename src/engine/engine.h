@@ -37,7 +37,7 @@ typedef struct engine_options {
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
-    bool winograd;         /* bf16 on a CPU may round factors of 3x3 convolutions once more (engine/cpu/winograd.h) */
+    bool winograd;         /* bf16 on a CPU may round factors of 3x3 convolutions once more (engine/cpu/own_conv.h) */
     bool sync_bn;          /* batch norm over the batches of all ranks (sync_bn.h); ref and cpu */
     bool recompute;        /* backward computes most BN outputs anew: less memory, the same results bit for bit */
     bool keep_tensors;     /* tests: no memory sharing, every tensor and gradient stays readable */

@@ -12,10 +12,10 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "engine/cpu/cpu.h"
+#include "engine/cpu/own_conv.h"
 #include "engine/cpu/product.h"
 #include "engine/cpu/taps.h"
 #include "engine/cpu/weight_parts.h"
-#include "engine/cpu/winograd.h"
 #include "engine/cpu/winograd_dw.h"
 
 #include <stdlib.h>
@@ -26,7 +26,7 @@ typedef struct conv_node {
     weight_copy *copy;                   /* borrowed from the device: as forward wants the weights */
     onednn_reorder *pack;                /* weights as data wants them; NULL: as forward does */
     onednn_reorder *unpack, *unpack_add;
-    winograd_plan own_forward, own_data; /* instead of forward and data, and their copies of the weights */
+    own_conv_plan own_forward, own_data; /* instead of forward and data, and their copies of the weights */
     winograd_dw_plan own_weights;        /* and instead of weights and unpack */
     weight_parts *parts;                 /* instead of weights */
     product_plan own_product;            /* instead of weights and unpack */
@@ -116,7 +116,8 @@ static int plan_backward(cpu_device *d, conv_node *n, const device_layer *l, one
     int rc = OK;
     c.y_type = c.x_type; /* dy is converted where y is wider than x */
     if (l->dx_needed && n->own_forward.kernels != NULL) {
-        n->own_data = winograd_planned(n->own_forward.kernels, d->threads, &n->own_forward.shape, d->bf16, true);
+        n->own_data = own_conv_planned(n->own_forward.kernels, d->threads, &n->own_forward.shape, d->bf16, true,
+                                       cpu_streams(d, l->x));
     } else if (l->dx_needed) {
         TRY(onednn_op_create(&n->data, d->onednn, &c, ONEDNN_BACKWARD_DATA));
         TRY(plan_pack(d, n, onednn_op_layout(n->data)));
@@ -138,19 +139,19 @@ static size_t backward_scratch(const conv_node *n) {
     weights = largest(weights, n->parts != NULL ? weight_parts_scratch(n->parts) : op_scratch(n->weights));
     weights += n->dw_bytes;
     size_t data = n->pack_bytes + largest(reorder_scratch(n->pack), op_scratch(n->data));
-    data = largest(data, winograd_scratch(&n->own_data));
+    data = largest(data, own_conv_scratch(&n->own_data));
     return n->dy_bytes + largest(weights, data);
 }
 
 static int plan_forward(cpu_device *d, conv_node *n, device_layer *l, const onednn_conv *c) {
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
     int rc = OK;
-    const winograd_kernels *own = NULL;
-    if (c->groups == 1 && !(d->bf16 && onednn_has_amx()))
-        own = winograd_for(d->kernels, &s, d->bf16, d->options.winograd);
+    const conv_kernels *own = NULL;
+    if (c->groups == 1 && c->y_type == c->x_type && !(d->bf16 && onednn_has_amx()))
+        own = own_conv_for(d->kernels, &s, d->bf16, d->options.winograd);
     if (own != NULL) {
-        n->own_forward = winograd_planned(own, d->threads, &s, d->bf16, false);
-        l->scratch_bytes = winograd_scratch(&n->own_forward);
+        n->own_forward = own_conv_planned(own, d->threads, &s, d->bf16, false, cpu_streams(d, l->y));
+        l->scratch_bytes = own_conv_scratch(&n->own_forward);
         return OK;
     }
     TRY(onednn_op_create(&n->forward, d->onednn, c, ONEDNN_FORWARD));
@@ -220,7 +221,7 @@ int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, con
     conv_node *n = l->node;
     int rc = OK;
     if (n->own_forward.kernels != NULL) {
-        winograd_run(&n->own_forward, b->y, b->x, p->weight, b->scratch);
+        own_conv_run(&n->own_forward, b->y, b->x, p->weight, b->scratch);
         return OK;
     }
     TRY(copy_renew(n->copy, p->weight, p->version));
@@ -309,7 +310,7 @@ static int data_backward(const device_layer *l, const device_buffers *b, void *d
     unsigned char *scratch = work + n->pack_bytes;
     int rc = OK;
     if (n->own_data.kernels != NULL) {
-        winograd_run(&n->own_data, b->dx, dy, p->weight, work);
+        own_conv_run(&n->own_data, b->dx, dy, p->weight, work);
         return OK;
     }
     if (n->pack != NULL)

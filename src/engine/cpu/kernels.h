@@ -71,27 +71,27 @@ typedef struct taps_part {
 enum { PRODUCT_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
 
 /** Panels [begin, end) of out_c, `panel` channels each, of the transformed weights. */
-typedef struct winograd_weights_part {
+typedef struct conv_weights_part {
     void *v;        /* weights_bytes */
-    const float *w; /* (out_c, in_c, 3, 3), for a gradient (in_c, out_c, 3, 3) and turned around */
+    const float *w; /* (out_c, in_c, kernel, kernel), for a gradient (in_c, out_c, kernel, kernel) and turned around */
     int in_c, out_c;
     size_t begin, end;
     bool gradient, bf16;
-} winograd_weights_part;
+} conv_weights_part;
 
-/** What is computed at a time: tiles of 2x2 places of y, counted along rows of tiles, image after image (square), or
- * bands of lines of y (line). Parts [begin, end) of them. */
-typedef struct winograd_part {
-    const conv_shape *shape; /* kernel 3, stride 1, pad 1; channels whole multiples of 32 */
+/** Parts [begin, end) of y, as `parts` counts them. */
+typedef struct conv_part {
+    const conv_shape *shape; /* of stride 1, y as large as x; channels whole multiples of 32 */
     void *y;                 /* F32 or BF16, as x */
     const void *x, *v;
     size_t begin, end;
     bool bf16;
-} winograd_part;
+    bool stream; /* as in bn_range */
+} conv_part;
 
 /** The sums of the transformed weight gradient, over words [begin, end): tiles of x and dy, in bf16 of two images. */
 typedef struct winograd_dw_part {
-    const conv_shape *shape; /* as above */
+    const conv_shape *shape; /* 3x3, as above */
     float *sums;             /* (WINOGRAD_PLACES, y.c, x.c), from the first of k channels on */
     const void *dy, *x;      /* F32 or BF16; dy from the first of k channels on */
     int k;                   /* a multiple of 16 */
@@ -111,19 +111,19 @@ typedef struct winograd_dw_sums {
 
 enum { WINOGRAD_PLACES = 16 /* of a transformed tile */ };
 
-/** One way to fewer multiplications: F(2x2, 3x3), or F(2, 3) along lines. scratch: 64-byte aligned. */
-typedef struct winograd_kernels {
+/** A way to compute some kind of convolution. scratch: 64-byte aligned. */
+typedef struct conv_kernels {
     int panel;                                /* channels; divides 32 */
     int group;                                /* parts that are best not parted: a thread's first is a multiple */
-    size_t (*parts)(const conv_shape *shape); /* that there are of winograd_part */
-    void (*run)(const winograd_part *t, void *scratch);
+    size_t (*parts)(const conv_shape *shape); /* that there are of conv_part */
+    void (*run)(const conv_part *t, void *scratch);
     size_t (*scratch)(const conv_shape *s, bool bf16);
-    void (*weights)(const winograd_weights_part *t);
+    void (*weights)(const conv_weights_part *t);
     size_t (*weights_bytes)(const conv_shape *s, bool bf16);
     void (*dw)(const winograd_dw_part *t, void *scratch); /* NULL: no weight gradient */
     size_t (*dw_scratch)(const conv_shape *s, int k);
     void (*dw_back)(const winograd_dw_sums *t);
-} winograd_kernels;
+} conv_kernels;
 
 typedef struct kernels {
     const char *name;
@@ -160,8 +160,9 @@ typedef struct kernels {
     /** NULL with product. scratch: taps_scratch(shape, k) bytes, 64-byte aligned. */
     void (*taps)(const taps_part *t, void *scratch);
     size_t (*taps_scratch)(const conv_shape *s, int k);
-    /** NULL: this instruction set is better off without. square: bf16 only where `line` is; line: bf16 only. */
-    const winograd_kernels *square, *line;
+    /** NULL: this instruction set is better off without. 3x3: F(2x2, 3x3), in bf16 only where `line` is; F(2, 3) along
+     * lines, bf16 only. 1x1: bf16 only. */
+    const conv_kernels *square, *line, *pointwise;
 
     /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);

@@ -15,6 +15,8 @@
 #include "engine/cpu/winograd_dw.inc.c"
 #include "engine/cpu/winograd_line.inc.c"
 
+#include "engine/cpu/pointwise.inc.c"
+
 const kernels KERNELS = {
     .name = KERNELS_NAME,
     .load = load,
@@ -33,6 +35,7 @@ const kernels KERNELS = {
     .taps = taps,
     .taps_scratch = taps_scratch,
     .line = &winograd_line,
+    .pointwise = &pointwise_kernels,
 #endif
 #if LANES == 16 || defined(__AVX2__)
     .square = &winograd_square,

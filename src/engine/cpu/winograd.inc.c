@@ -50,7 +50,7 @@ INLINE vf wino_gather(const float *p, vi index) {
 }
 
 /** G w G^T of LANES channels of y; w: where the first one's 3x3 begins, the others' by `index`. */
-INLINE void wino_weight(vf out[WINO_PLACES], const winograd_weights_part *t, const float *w, vi index) {
+INLINE void wino_weight(vf out[WINO_PLACES], const conv_weights_part *t, const float *w, vi index) {
     vf half = splat(0.5f), column[4][3];
     for (int s = 0; s < 3; s++) {
         vf g[3];
@@ -87,7 +87,7 @@ INLINE vu wino_pair(vf a, vf b) {
 }
 
 /** v: (panel, place, word, WINO_WIDE). */
-static void wino_weights(const winograd_weights_part *t) {
+static void wino_weights(const conv_weights_part *t) {
     size_t in_step = t->gradient ? (size_t)t->out_c * 9 : 9, out_step = t->gradient ? 9 : (size_t)t->in_c * 9;
     size_t words = wino_words(t->in_c, t->bf16);
     vi index = {0};
@@ -179,7 +179,7 @@ INLINE void wino_advance(vf d[4][4]) {
 }
 
 /** u: (place, tile, c). */
-INLINE void wino_input(void *u, const winograd_part *t, size_t begin, size_t end, bool bf16) {
+INLINE void wino_input(void *u, const conv_part *t, size_t begin, size_t end, bool bf16) {
     const tensor_shape *x = &t->shape->x;
     size_t plane = wino_plane(x->c, bf16) * (bf16 ? 2 : 1), at = 0;
     for (size_t tile = begin; tile < end;) {
@@ -274,7 +274,7 @@ INLINE void wino_back(vf y[4], const float *m) {
 }
 
 /** Channels [k, k + WINO_WIDE) of the tiles' places in y. */
-INLINE void wino_output(const winograd_part *t, const float *m, size_t begin, size_t end, size_t k, bool bf16) {
+INLINE void wino_output(const conv_part *t, const float *m, size_t begin, size_t end, size_t k, bool bf16) {
     const tensor_shape *y = &t->shape->y;
     size_t channels = (size_t)y->c, line = (size_t)y->w * channels;
     for (size_t tile = begin; tile < end;) {
@@ -299,7 +299,7 @@ INLINE void wino_output(const winograd_part *t, const float *m, size_t begin, si
     }
 }
 
-INLINE void wino_blocks(const winograd_part *t, void *scratch, bool bf16) {
+INLINE void wino_blocks(const conv_part *t, void *scratch, bool bf16) {
     const conv_shape *s = t->shape;
     size_t words = wino_words(s->x.c, bf16), u_plane = wino_plane(s->x.c, bf16);
     uint32_t *u = scratch;
@@ -318,11 +318,11 @@ INLINE void wino_blocks(const winograd_part *t, void *scratch, bool bf16) {
     }
 }
 
-static __attribute__((noinline)) void wino_blocks_f32(const winograd_part *t, void *scratch) {
+static __attribute__((noinline)) void wino_blocks_f32(const conv_part *t, void *scratch) {
     wino_blocks(t, scratch, false);
 }
 
-static void wino_run_part(const winograd_part *t, void *scratch) {
+static void wino_run_part(const conv_part *t, void *scratch) {
 #ifdef __AVX512BF16__
     if (t->bf16) {
         wino_blocks(t, scratch, true);

@@ -5,7 +5,7 @@
 
 enum { CHANNELS = 16 /* the kernel takes whole multiples of */, PART_CHANNELS = 64 /* are worth transforming x for */ };
 
-winograd_dw_plan winograd_dw_planned(const winograd_kernels *k, int threads, const conv_shape *s, bool bf16) {
+winograd_dw_plan winograd_dw_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16) {
     winograd_dw_plan p = {.kernels = k, .shape = *s, .bf16 = bf16, .threads = threads};
     int most = s->y.c > PART_CHANNELS ? s->y.c / PART_CHANNELS : 1, groups = s->y.c / CHANNELS;
     p.k_parts = threads < most ? threads : most;

@@ -1,4 +1,4 @@
-/** The weight gradient of the convolutions of winograd.h. Work is split among the threads by channels of dy, and where
+/** The weight gradient of the convolutions of own_conv.h. Work is split among the threads by channels of dy, and where
  *  there are too few by tiles too; the same thread count gives the same bytes. Internal to src/engine/cpu. */
 #ifndef LINNET_ENGINE_CPU_WINOGRAD_DW_H
 #define LINNET_ENGINE_CPU_WINOGRAD_DW_H
@@ -6,15 +6,15 @@
 #include "engine/cpu/kernels.h"
 
 typedef struct winograd_dw_plan {
-    const winograd_kernels *kernels; /* NULL: not planned */
+    const conv_kernels *kernels; /* NULL: not planned */
     conv_shape shape;
     bool bf16;
     int threads, k_parts, word_parts;
     size_t sums_bytes, part_bytes; /* scratch: sums of each part of the words, then what each part transforms */
 } winograd_dw_plan;
 
-/** k: winograd_for(set, s, bf16, square), which has weight gradients. */
-winograd_dw_plan winograd_dw_planned(const winograd_kernels *k, int threads, const conv_shape *s, bool bf16);
+/** k: own_conv_for(set, s, bf16, square), which has weight gradients. */
+winograd_dw_plan winograd_dw_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16);
 /** 0 where nothing is planned. */
 size_t winograd_dw_scratch(const winograd_dw_plan *p);
 /** dw (k, c, 3, 3) fp32 =, or += when `add`, the gradient of w from x (n, h, w, c) and dy (n, h, w, k). */

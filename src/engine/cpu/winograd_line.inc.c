@@ -59,7 +59,7 @@ static size_t line_weights_bytes(const conv_shape *s, bool bf16) {
 }
 
 /** G w of line `r` of LANES channels of y; w as wino_weight has it. */
-INLINE void line_weight(vf out[LINE_PLACES], const winograd_weights_part *t, const float *w, vi index, int r) {
+INLINE void line_weight(vf out[LINE_PLACES], const conv_weights_part *t, const float *w, vi index, int r) {
     vf g[3], half = splat(0.5f);
     for (int s = 0; s < 3; s++) {
         int tap = r * 3 + s;
@@ -72,7 +72,7 @@ INLINE void line_weight(vf out[LINE_PLACES], const winograd_weights_part *t, con
 }
 
 /** v: (panel, place, line, word, LINE_WIDE). */
-static void line_weights(const winograd_weights_part *t) {
+static void line_weights(const conv_weights_part *t) {
     size_t in_step = t->gradient ? (size_t)t->out_c * 9 : 9, out_step = t->gradient ? 9 : (size_t)t->in_c * 9;
     size_t words = (size_t)t->in_c / 2;
     vi index = {0};
@@ -103,7 +103,7 @@ INLINE vf line_column(const uint16_t *line, const tensor_shape *x, int column, i
 }
 
 /** u: (place, line of x from one above the band on, tile, c). */
-INLINE void line_input(uint16_t *u, const winograd_part *t, const line_band *b, int image, int top, int lines) {
+INLINE void line_input(uint16_t *u, const conv_part *t, const line_band *b, int image, int top, int lines) {
     const tensor_shape *x = &t->shape->x;
     size_t place = 2 * b->u_place, line_words = (size_t)b->across * (size_t)x->c;
     for (int i = 0; i < lines + 2; i++, u += line_words) {
@@ -173,7 +173,7 @@ static line_product_of *const line_products[] = {line_product_2,  line_product_4
                                                  line_product_10, line_product_12, line_product_14};
 
 /** Channels [k, k + LINE_WIDE) of a band of y. */
-INLINE void line_output(const winograd_part *t, const line_band *b, const float *m, int image, int top, int lines,
+INLINE void line_output(const conv_part *t, const line_band *b, const float *m, int image, int top, int lines,
                         size_t k) {
     const tensor_shape *y = &t->shape->y;
     size_t place = b->m_place;
@@ -191,7 +191,7 @@ INLINE void line_output(const winograd_part *t, const line_band *b, const float 
     }
 }
 
-static void line_band_run(const winograd_part *t, const line_band *b, uint32_t *u, int image, int top) {
+static void line_band_run(const conv_part *t, const line_band *b, uint32_t *u, int image, int top) {
     const conv_shape *s = t->shape;
     int lines = smaller(b->lines, s->y.h - top), tiles = lines * b->across;
     int groups = (tiles + LINE_ROWS - 1) / LINE_ROWS, rows = ((tiles + groups - 1) / groups + 1) / 2 * 2;
@@ -208,14 +208,14 @@ static void line_band_run(const winograd_part *t, const line_band *b, uint32_t *
     }
 }
 
-static void line_run(const winograd_part *t, void *scratch) {
+static void line_run(const conv_part *t, void *scratch) {
     line_band b = line_band_of(t->shape);
     size_t each = (size_t)((t->shape->y.h + b.lines - 1) / b.lines);
     for (size_t i = t->begin; i < t->end; i++)
         line_band_run(t, &b, scratch, (int)(i / each), (int)(i % each) * b.lines);
 }
 
-static const winograd_kernels winograd_line = {
+static const conv_kernels winograd_line = {
     .panel = LINE_WIDE,
     .group = 1,
     .parts = line_bands,
