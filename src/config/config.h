@@ -89,6 +89,8 @@ typedef struct config {
         bool dry_run;
         char resume[CONFIG_TEXT]; /* --resume: "", auto, FILE */
         char out[CONFIG_TEXT];    /* --out */
+        double ema;               /* decay of the running average of the weights; 0: off */
+        int ema_steps;            /* between two renewals of it */
         int log_every_n_steps;
     } trainer;
     struct {

@@ -155,6 +155,10 @@ const option option_table[] = {
     TEXT(trainer, resume, "", .alias = "resume",
          .help = "auto: go on from the newest checkpoint under --out; or a checkpoint file"),
     TEXT(trainer, out, ".", .alias = "out", .help = "folder for checkpoints/ and logs/"),
+    REAL(trainer, ema, "0.0", 0, 1,
+         .help = "decay of a running average of the weights, which is validated and saved as the model: torchvision's "
+                 "--model-ema-decay, adjusted as there; 0: off"),
+    INT(trainer, ema_steps, "32", 1, 1000000, .help = "ema: steps between two renewals of the average"),
     INT(trainer, log_every_n_steps, "50", 1, 1000000, .help = "steps between two logged values"),
 
     INT(dist, restarts, "0", 0, 1000000, .alias = "restarts",

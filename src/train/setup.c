@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "train/average.h"
 
 #include <math.h>
 #include <sched.h>
@@ -216,6 +217,7 @@ int setup_open(setup *s, const config *c, comm *all) {
     }
     TRY(open_engine(s, s->train->class_n));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
+    TRY(average_restart(s));
     TRY(open_train(s));
     TRY(open_val(s));
     TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,
