@@ -11,15 +11,18 @@
 
 typedef struct config {
     struct {
-        char path[CONFIG_TEXT]; /* --data */
-        int image_size;         /* --image-size; training and validation crop */
-        int resize_size;        /* val: shorter side; 0: round(image_size / 0.875) */
-        int batch_size;         /* --batch-size; per device */
-        int val_batch_size;     /* 0: batch_size */
-        int workers;            /* --workers; -1: auto */
-        int ahead;              /* batches prepared ahead */
-        int read_ahead;         /* shards: batches that the system reads ahead */
-        bool sequential;        /* shards are read one after the other */
+        char path[CONFIG_TEXT];                 /* --data */
+        int image_size;                         /* --image-size; the crop that trains */
+        int val_size;                           /* the crop in validation; 0: image_size */
+        int resize_size;                        /* val: shorter side; 0: round(val_size / 0.875) */
+        int progressive_size;                   /* of the first epochs' crop; 0: image_size always */
+        int progressive_begin, progressive_end; /* epochs, from 0, between which it grows */
+        int batch_size;                         /* --batch-size; per device */
+        int val_batch_size;                     /* 0: batch_size */
+        int workers;                            /* --workers; -1: auto */
+        int ahead;                              /* batches prepared ahead */
+        int read_ahead;                         /* shards: batches that the system reads ahead */
+        bool sequential;                        /* shards are read one after the other */
         long long shuffle_buffer;
         bool shuffle;
         char augment[32]; /* "default", "none" */

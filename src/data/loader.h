@@ -50,6 +50,9 @@ int64_t loader_batches(const loader *l);
  * yet released are taken back: do not use them any more. @return 0, E_OPTION (no such batch) */
 int loader_start(loader *l, uint32_t epoch, int64_t first);
 
+/** Side of the images from the next loader_start on; at most that of loader_open. */
+void loader_set_size(loader *l, int size);
+
 /** The next batch of the epoch that is this loader's; *out = NULL after the last. Waits for it; the time waited adds to
  * loader_waited.
  *  @return 0, or the code of what stopped the loading (E_DATA, E_IO, E_NOMEM) */

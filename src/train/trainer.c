@@ -188,12 +188,23 @@ done:
     return rc;
 }
 
+/** Images grow from epoch to epoch where data.progressive_size says so. */
+static void set_size(train_run_state *r) {
+    const config *c = r->setup.config;
+    int64_t epoch = r->state.epoch;
+    int size = setup_train_size(c, epoch);
+    loader_set_size(r->setup.train_loader, size);
+    if (epoch > 0 && size != setup_train_size(c, epoch - 1))
+        logbook_event(&r->logbook, &r->state, "size", "images of %d x %d from this epoch on", size, size);
+}
+
 /** The training part of an epoch; *done when a limit ended it early. */
 static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     train_state *t = &r->state;
     int rc = OK;
     *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader)};
     workers_begin(&r->setup.workers, r->setup.train_loader);
+    set_size(r);
     TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
     progress_begin(r->progress, "train", t->epoch, r->setup.config->trainer.max_epochs, t->batch_in_epoch,
                    r->setup.train_batches);
