@@ -107,6 +107,9 @@ static int check_progressive(const config *c) {
 }
 
 static int check_data(const config *c) {
+    if (c->data.repeats > 1 && c->data.sequential)
+        return fail(E_OPTION, "data.repeats %d reads at random, data.sequential one after the other: leave out one",
+                    c->data.repeats);
     if (c->data.scale_min > c->data.scale_max)
         return fail(E_OPTION, "data.scale_min %g is over data.scale_max %g: lower it", c->data.scale_min,
                     c->data.scale_max);

@@ -25,6 +25,7 @@ typedef struct config {
         bool sequential;                        /* shards are read one after the other */
         long long shuffle_buffer;
         bool shuffle;
+        int repeats;      /* of an image in an epoch's order */
         char augment[32]; /* "default", "none" */
         double scale_min, scale_max, ratio_min, ratio_max, flip;
         char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */

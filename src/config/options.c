@@ -52,6 +52,9 @@ const option option_table[] = {
     LONG(data, shuffle_buffer, "10000", 1, 4294967295.0,
          .help = "sequential: an image is drawn from so many that come next; the fewer, the weaker the shuffle"),
     BOOL(data, shuffle, "true", .help = "a new order of the training images in every epoch"),
+    INT(data, repeats, "1", 1, 1024,
+        .help = "repeated augmentation: an epoch takes 1 in so many images, each so often in consecutive batches, "
+                "torchvision's --ra-reps"),
     CHOICE(data, augment, "default", "default|none",
            .help = "default: random crop and flip; none: training images are prepared like validation images"),
     REAL(data, scale_min, "0.08", 0, 1, .above = true, .help = "random crop: smallest share of the image's area"),

@@ -28,6 +28,7 @@ typedef struct loader_options {
     int ahead;      /* batches in the ring, at least 2 */
     uint64_t seed;
     bool shuffle;
+    int repeats;    /* sampler_repeat; 0 and 1: none. Not with `buffer` */
     bool drop_last; /* leave out a short last batch */
     double max_bad; /* fraction of files, 0..1 */
     int read_ahead; /* shards: batches that the system is asked to read before workers come to them; 0: none */

@@ -88,6 +88,7 @@ loader_options setup_loader_options(const config *c, bool training) {
                         .ahead = c->data.ahead,
                         .seed = c->trainer.seed,
                         .shuffle = training && c->data.shuffle,
+                        .repeats = training ? c->data.repeats : 1,
                         .drop_last = training && c->data.drop_last,
                         .max_bad = c->data.max_bad,
                         .read_ahead = c->data.read_ahead,

@@ -233,6 +233,7 @@ static void test_check(void **state) {
         {"data.augment", "none", "data.random_erase", "0.1", "data.random_erase follows crop and flip"},
         {"data.progressive_size", "256", "data.progressive_end", "3", "must be from 8 to data.image_size 224"},
         {"data.progressive_size", "128", "data.progressive_end", "0", "data.progressive_begin 0 is not before"},
+        {"data.repeats", "4", "data.sequential", "true", "data.repeats 4 reads at random"},
         {"optimizer.nesterov", "true", "optimizer.momentum", "0", "optimizer.nesterov needs"},
         {"schedule.name", "plateau", "schedule.factor", "1", "schedule.factor must be under 1"},
         {"schedule.warmup_epochs", "9", "max_epochs", "8", "schedule.warmup_epochs 9 is over"},
