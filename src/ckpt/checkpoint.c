@@ -173,6 +173,7 @@ void ckpt_free(ckpt *c) {
     if (c == NULL)
         return;
     tensors_free(c->state, c->state_n);
+    tensors_free(c->current, c->current_n);
     tensors_free(c->momentum, c->momentum_n);
     items_free(c->hyper, c->hyper_n);
     items_free(c->own, c->own_n);

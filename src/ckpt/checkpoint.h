@@ -80,6 +80,9 @@ typedef struct ckpt {
 
     ckpt_tensor *state; /* state_dict in torchvision's order, names with the "model." prefix */
     int state_n;
+    ckpt_tensor *current; /* where `state` is a running average of the weights: those that train, as `state` is */
+    int current_n;        /* 0: `state` trains */
+    int64_t averaged;     /* times that the average was renewed */
     char prefix[CKPT_NAME_BYTES]; /* of a loaded file: what stands before torchvision's names in `state` */
     ckpt_tensor *momentum;        /* momentum_buffer of parameter i in parameters() order; momentum_n 0: none yet */
     int momentum_n;

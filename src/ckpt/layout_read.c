@@ -223,30 +223,51 @@ done:
 }
 
 /** The tensors of a state_dict; what is no tensor is passed over. */
-static int read_state(ckpt *c, const value *dict, tensor_source *source) {
+static int read_tensors(ckpt_tensor **out, int *out_n, const value *dict, tensor_source *source) {
     int rc = OK;
     size_t n = dict_n(dict);
     char shown[NAME_SHOWN];
     if (n > LAYOUT_TENSOR_LIMIT)
         return fail(E_FORMAT, "%zu tensors, more than %d", n, LAYOUT_TENSOR_LIMIT);
-    TRY(memory_zeroed(&c->state, n, sizeof *c->state));
+    TRY(memory_zeroed(out, n, sizeof **out));
     for (size_t i = 0; i < n; i++) {
         const value *key = dict->list.items[2 * i], *v = dict->list.items[2 * i + 1];
         if (key->kind != VALUE_STRING || v->kind != VALUE_TENSOR)
             continue;
-        ckpt_tensor *t = &c->state[c->state_n];
+        ckpt_tensor *t = &(*out)[*out_n];
         TRY(layout_string(t->name, sizeof t->name, key, "a tensor's name"));
         rc = tensor_load(t, source, v->tensor);
         if (rc != OK) {
             fail_context(rc, "tensor %s", name_shown(shown, key->string.s, key->string.n));
             goto done;
         }
-        c->state_n++;
+        (*out_n)++;
     }
-    if (c->state_n == 0)
+done:
+    return rc;
+}
+
+static int read_state(ckpt *c, const value *dict, tensor_source *source) {
+    int rc = read_tensors(&c->state, &c->state_n, dict, source);
+    if (rc == OK && c->state_n == 0)
         rc = fail(E_FORMAT, "holds no tensors: neither a checkpoint nor a state_dict");
-    else
-        rc = layout_check_names(c);
+    return rc == OK ? layout_check_names(c) : rc;
+}
+
+/** What a running average stands beside: ours, or of Lightning's WeightAveraging callback. */
+static int read_average(ckpt *c, const value *top, tensor_source *source) {
+    const value *current = dict_get(top, "current_model_state");
+    double n = NAN;
+    int rc = OK;
+    if (current == NULL || current->kind != VALUE_DICT)
+        return OK;
+    c->averaged = 1; /* where no count is told */
+    TRY(read_tensors(&c->current, &c->current_n, current, source));
+    TRY(layout_number(&n, dict_get(dict_get(top, "averaging_state"), "n_averaged"), source));
+    if (n < 0 || n > (double)COUNT_LIMIT)
+        return fail(E_FORMAT, "impossible average: renewed %g times", n);
+    if (!isnan(n))
+        c->averaged = (int64_t)n;
 done:
     return rc;
 }
@@ -300,6 +321,7 @@ int layout_read(ckpt *c, const value *top, tensor_source *source) {
         TRY(layout_read_lightning(c, top, source));
     else
         goto done;
+    TRY(read_average(c, top, source));
     TRY(layout_read_optimizer(c, top, source));
     TRY(read_scaler(c, dict_get(top, "MixedPrecision")));
     TRY(layout_read_items(&c->hyper, &c->hyper_n, dict_get(top, "hyper_parameters"), source));

@@ -348,6 +348,19 @@ void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n) {
     pickle_dict_end(p);
 }
 
+/** As Lightning's WeightAveraging callback has it. */
+static void write_average(pickle *p, const ckpt *c) {
+    ckpt_tensor n = {.type = CKPT_I64, .data = (void *)&c->averaged, .bytes = sizeof c->averaged};
+    if (c->current_n == 0)
+        return;
+    pickle_string(p, "current_model_state");
+    layout_write_state(p, c->current, c->current_n);
+    pickle_item_dict(p, "averaging_state");
+    pickle_string(p, "n_averaged");
+    pickle_tensor(p, &n);
+    pickle_dict_end(p);
+}
+
 void layout_write(pickle *p, const ckpt *c) {
     pickle_dict(p);
     pickle_item_int(p, "epoch", c->epoch);
@@ -355,6 +368,7 @@ void layout_write(pickle *p, const ckpt *c) {
     pickle_item_string(p, "pytorch-lightning_version", "2.0.0");
     pickle_string(p, "state_dict");
     layout_write_state(p, c->state, c->state_n);
+    write_average(p, c);
     write_loops(p, c);
     write_callbacks(p, c);
     write_optimizer(p, c);

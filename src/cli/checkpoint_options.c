@@ -1,5 +1,6 @@
 #include "cli/checkpoint_options.h"
 
+#include "train/setup.h"
 #include "train/weights.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ int checkpoint_options(config *c, const ckpt *k, const char *path) {
     config_defaults(&trained);
     int rc = config_read_yaml_text(&trained, yaml->s, strlen(yaml->s), "the checkpoint's configuration");
     c->model = trained.model;
-    c->data.image_size = trained.data.image_size;
+    c->data.image_size = setup_val_size(&trained);
     c->data.resize_size = trained.data.resize_size;
     memcpy(c->data.mean, trained.data.mean, sizeof c->data.mean);
     memcpy(c->data.std, trained.data.std, sizeof c->data.std);

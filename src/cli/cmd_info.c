@@ -27,16 +27,21 @@ static long long values_of(const ckpt *c) {
     return n;
 }
 
-/** FNV-1a over the bytes of all weights, statistics and momentum: equal for equal training states. */
-static uint64_t digest_of(const ckpt *c) {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (int i = 0; i < c->state_n + c->momentum_n; i++) {
-        const ckpt_tensor *t = i < c->state_n ? &c->state[i] : &c->momentum[i - c->state_n];
-        const unsigned char *bytes = t->data;
-        for (size_t k = 0; k < t->bytes; k++)
+static uint64_t hash_tensors(uint64_t h, const ckpt_tensor *tensors, int n) {
+    for (int i = 0; i < n; i++) {
+        const unsigned char *bytes = tensors[i].data;
+        for (size_t k = 0; k < tensors[i].bytes; k++)
             h = (h ^ bytes[k]) * 0x100000001b3u;
     }
     return h;
+}
+
+/** FNV-1a over the bytes of all weights, statistics and momentum, an average of the weights included: equal for equal
+ *  training states. */
+static uint64_t digest_of(const ckpt *c) {
+    uint64_t h = hash_tensors(0xcbf29ce484222325u, c->state, c->state_n);
+    h = hash_tensors(h, c->momentum, c->momentum_n);
+    return hash_tensors(h, c->current, c->current_n);
 }
 
 /** What the checkpoint says of itself, else what its tensors are. */
@@ -101,6 +106,9 @@ static int info_checkpoint(const char *path, bool json) {
            c->epoch_done ? "; the epoch is finished" : "");
     printf("optimizer   LR %g, momentum %g, weight decay %g, %d momentum buffers\n", c->schedule.last_lr,
            c->sgd.momentum, c->sgd.weight_decay, c->momentum_n);
+    if (c->current_n > 0)
+        printf("average     the model is a running average, renewed %lld times; what trains is there too\n",
+               (long long)c->averaged);
     if (isfinite(c->current_value))
         printf("val_loss    %.6f\n", c->current_value);
     for (int i = 0; i < c->kept_n; i++)

@@ -57,9 +57,11 @@ static int preview(const config *c, const char *split, int images, uint32_t epoc
     TRY(dataset_open(&d, c->data.path, split));
     loader_options o = setup_loader_options(c, strcmp(split, "train") == 0);
     TRY(loader_open(&l, d, &o));
+    if (o.transform.training)
+        loader_set_size(l, setup_train_size(c, epoch));
     TRY(loader_start(l, epoch, 0));
     images = images < d->image_n ? images : (int)d->image_n;
-    TRY(sheet_init(&s, images, COLUMNS, c->data.image_size, GAP));
+    TRY(sheet_init(&s, images, COLUMNS, o.transform.training ? setup_train_size(c, epoch) : o.transform.size, GAP));
     TRY(fill(&shown, &s, l, d, images));
     TRY(sheet_write(&s, path));
     printf("%s: %d images of %s as the network sees them in epoch %u, row by row\n", path, shown, d->root, epoch);

@@ -94,7 +94,22 @@ long long config_limit(double limit, long long batches) {
     return (long long)floor(limit * (double)batches);
 }
 
+static int check_progressive(const config *c) {
+    if (c->data.progressive_size == 0)
+        return OK;
+    if (c->data.progressive_size < 8 || c->data.progressive_size > c->data.image_size)
+        return fail(E_OPTION, "data.progressive_size %d must be from 8 to data.image_size %d", c->data.progressive_size,
+                    c->data.image_size);
+    if (c->data.progressive_begin >= c->data.progressive_end)
+        return fail(E_OPTION, "data.progressive_begin %d is not before data.progressive_end %d",
+                    c->data.progressive_begin, c->data.progressive_end);
+    return OK;
+}
+
 static int check_data(const config *c) {
+    if (c->data.repeats > 1 && c->data.sequential)
+        return fail(E_OPTION, "data.repeats %d reads at random, data.sequential one after the other: leave out one",
+                    c->data.repeats);
     if (c->data.scale_min > c->data.scale_max)
         return fail(E_OPTION, "data.scale_min %g is over data.scale_max %g: lower it", c->data.scale_min,
                     c->data.scale_max);
@@ -104,12 +119,11 @@ static int check_data(const config *c) {
     if (strcmp(c->data.augment, "none") == 0 && (strcmp(c->data.auto_augment, "none") != 0 || c->data.random_erase > 0))
         return fail(E_OPTION, "data.%s follows crop and flip, which data.augment none leaves out: set one of them back",
                     c->data.random_erase > 0 ? "random_erase" : "auto_augment");
-    if (c->data.resize_size != 0 && c->data.resize_size < c->data.image_size)
-        return fail(E_OPTION,
-                    "data.resize_size %d is under data.image_size %d, the crop taken from it: raise it or "
-                    "set 0",
-                    c->data.resize_size, c->data.image_size);
-    return OK;
+    int crop = c->data.val_size > 0 ? c->data.val_size : c->data.image_size;
+    if (c->data.resize_size != 0 && c->data.resize_size < crop)
+        return fail(E_OPTION, "data.resize_size %d is under data.%s %d, the crop taken from it: raise it or set 0",
+                    c->data.resize_size, c->data.val_size > 0 ? "val_size" : "image_size", crop);
+    return check_progressive(c);
 }
 
 static int check_training(const config *c) {

@@ -11,17 +11,21 @@
 
 typedef struct config {
     struct {
-        char path[CONFIG_TEXT]; /* --data */
-        int image_size;         /* --image-size; training and validation crop */
-        int resize_size;        /* val: shorter side; 0: round(image_size / 0.875) */
-        int batch_size;         /* --batch-size; per device */
-        int val_batch_size;     /* 0: batch_size */
-        int workers;            /* --workers; -1: auto */
-        int ahead;              /* batches prepared ahead */
-        int read_ahead;         /* shards: batches that the system reads ahead */
-        bool sequential;        /* shards are read one after the other */
+        char path[CONFIG_TEXT];                 /* --data */
+        int image_size;                         /* --image-size; the crop that trains */
+        int val_size;                           /* the crop in validation; 0: image_size */
+        int resize_size;                        /* val: shorter side; 0: round(val_size / 0.875) */
+        int progressive_size;                   /* of the first epochs' crop; 0: image_size always */
+        int progressive_begin, progressive_end; /* epochs, from 0, between which it grows */
+        int batch_size;                         /* --batch-size; per device */
+        int val_batch_size;                     /* 0: batch_size */
+        int workers;                            /* --workers; -1: auto */
+        int ahead;                              /* batches prepared ahead */
+        int read_ahead;                         /* shards: batches that the system reads ahead */
+        bool sequential;                        /* shards are read one after the other */
         long long shuffle_buffer;
         bool shuffle;
+        int repeats;      /* of an image in an epoch's order */
         char augment[32]; /* "default", "none" */
         double scale_min, scale_max, ratio_min, ratio_max, flip;
         char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */
@@ -89,6 +93,8 @@ typedef struct config {
         bool dry_run;
         char resume[CONFIG_TEXT]; /* --resume: "", auto, FILE */
         char out[CONFIG_TEXT];    /* --out */
+        double ema;               /* decay of the running average of the weights; 0: off */
+        int ema_steps;            /* between two renewals of it */
         int log_every_n_steps;
     } trainer;
     struct {

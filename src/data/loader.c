@@ -89,6 +89,7 @@ int loader_open(loader **out, const dataset *d, const loader_options *o) {
     pthread_cond_init(&l->ready, NULL);
     l->dataset = d;
     l->options = *o;
+    l->size = l->largest = o->transform.size;
     l->batches = o->drop_last ? d->image_n / o->batch_size : (d->image_n + o->batch_size - 1) / o->batch_size;
     /* no share: nothing to do until loader_start */
     l->bad_limit = (int64_t)floor(o->max_bad * (double)d->image_n + 1e-6); /* 0.29 * 100 is a little below 29 */
@@ -151,6 +152,9 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
         l->slot[i].state = SLOT_FREE;
     }
     l->epoch = epoch;
+    l->options.transform.size = l->size;
+    for (int i = 0; i < l->options.ahead; i++)
+        l->slot[i].batch.h = l->slot[i].batch.w = l->size;
     loader_sequence_start(l);
     const loader_options *o = &l->options;
     int64_t left = l->batches - first, rest = left % o->row - o->own;
@@ -163,6 +167,11 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
     return OK;
+}
+
+void loader_set_size(loader *l, int size) {
+    assert(size > 0 && size <= l->largest);
+    l->size = size;
 }
 
 /** Validation: closes the gaps that unreadable images left. */

@@ -28,6 +28,7 @@ typedef struct loader_options {
     int ahead;      /* batches in the ring, at least 2 */
     uint64_t seed;
     bool shuffle;
+    int repeats;    /* sampler_repeat; 0 and 1: none. Not with `buffer` */
     bool drop_last; /* leave out a short last batch */
     double max_bad; /* fraction of files, 0..1 */
     int read_ahead; /* shards: batches that the system is asked to read before workers come to them; 0: none */
@@ -49,6 +50,9 @@ int64_t loader_batches(const loader *l);
 /** Begins an epoch at batch `first` (0-based, of all ranks' batches), dropping what was prepared before. Batches not
  * yet released are taken back: do not use them any more. @return 0, E_OPTION (no such batch) */
 int loader_start(loader *l, uint32_t epoch, int64_t first);
+
+/** Side of the images from the next loader_start on; at most that of loader_open. */
+void loader_set_size(loader *l, int size);
 
 /** The next batch of the epoch that is this loader's; *out = NULL after the last. Waits for it; the time waited adds to
  * loader_waited.

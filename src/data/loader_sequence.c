@@ -47,6 +47,8 @@ void loader_sequence_start(loader *l) {
     int64_t n = l->dataset->image_n;
     if (l->stream == NULL) {
         sampler_epoch(l->order, n, o->seed, l->epoch, o->shuffle);
+        if (o->repeats > 1)
+            sampler_repeat(l->order, n, o->repeats, o->batch_size);
         return;
     }
     sampler_stream(l->stream, l->shards, l->by_place, l->shard_first, l->dataset->shard_n, o->seed, l->epoch);

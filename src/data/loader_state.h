@@ -67,6 +67,8 @@ struct loader {
     int active;           /* workers that take part */
     int busy;             /* workers at a place */
     uint32_t epoch;
+    int largest;     /* side of an image that a batch has room for */
+    int size;        /* of images from the next epoch on */
     int64_t claim;   /* number that workers fill */
     int64_t deliver; /* number that the consumer gets next */
     slot *slot;      /* (ahead) */

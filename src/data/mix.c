@@ -57,7 +57,7 @@ static void mix_labels(batch *b, double lambda) {
     }
 }
 
-static void mixup(batch *b, double lambda) {
+void mix_up(batch *b, double lambda) {
     uint32_t weight = (uint32_t)lrint(lambda * LAMBDA_ONE);
     mix_bytes(b, 0, (size_t)b->h * (size_t)b->w * 3, weight);
     mix_labels(b, (double)weight / LAMBDA_ONE);
@@ -66,8 +66,7 @@ static void mixup(batch *b, double lambda) {
 static int at_least(int a, int low) { return a > low ? a : low; }
 static int at_most(int a, int high) { return a < high ? a : high; }
 
-static void cutmix(batch *b, double lambda, random_stream *r) {
-    int x = (int)random_below(r, (uint64_t)b->w), y = (int)random_below(r, (uint64_t)b->h);
+void mix_cut(batch *b, double lambda, int x, int y) {
     double half = 0.5 * sqrt(1 - lambda);
     int half_w = (int)(half * b->w), half_h = (int)(half * b->h);
     int x1 = at_least(x - half_w, 0), x2 = at_most(x + half_w, b->w);
@@ -83,8 +82,11 @@ void mix_batch(batch *b, double mixup_alpha, double cutmix_alpha, random_stream 
     bool both = mixup_alpha > 0 && cutmix_alpha > 0;
     if (b->n < 1 || (mixup_alpha <= 0 && cutmix_alpha <= 0))
         return;
-    if (both ? random_unit(r) < 0.5 : mixup_alpha > 0)
-        mixup(b, mix_beta(r, mixup_alpha));
-    else
-        cutmix(b, mix_beta(r, cutmix_alpha), r);
+    if (both ? random_unit(r) < 0.5 : mixup_alpha > 0) {
+        mix_up(b, mix_beta(r, mixup_alpha));
+        return;
+    }
+    double lambda = mix_beta(r, cutmix_alpha);
+    int x = (int)random_below(r, (uint64_t)b->w), y = (int)random_below(r, (uint64_t)b->h);
+    mix_cut(b, lambda, x, y);
 }

@@ -12,6 +12,11 @@
 /** Beta(alpha, alpha), alpha > 0. */
 double mix_beta(random_stream *r, double alpha);
 
+/** What mix_batch does after its draws, in place: with weight lambda of each image's own; with a rectangle about (x, y)
+ *  of the other's. b->n > 0. */
+void mix_up(batch *b, double lambda);
+void mix_cut(batch *b, double lambda, int x, int y);
+
 /** Mixes in place. alpha 0: that kind is off. b->label is then the heavier of the two labels, as torchvision counts
  *  accuracy. Draws are a function of the stream alone. */
 void mix_batch(batch *b, double mixup_alpha, double cutmix_alpha, random_stream *r);

@@ -46,3 +46,8 @@ void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_place
         stream += n;
     }
 }
+
+void sampler_repeat(uint32_t *order, int64_t n, int64_t repeats, int64_t group) {
+    for (int64_t i = n - 1; i >= 0; i--) /* from an earlier place, or the same: down, so that it is still as it was */
+        order[i] = order[i / (repeats * group) * group + i % group];
+}

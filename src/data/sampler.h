@@ -9,6 +9,11 @@
  */
 void sampler_epoch(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, bool shuffle);
 
+/** Repeated augmentation (Hoffer et al. 2020), torchvision's RASampler: the first ceil(n / repeats) images of the order
+ *  take all of it. As there on several GPUs, the places of one image are `group` apart: `repeats` consecutive batches
+ * of that size hold the same images, each with its own draws. @param order in: any order; out: with repeats */
+void sampler_repeat(uint32_t *order, int64_t n, int64_t repeats, int64_t group);
+
 /** The weaker shuffle of a shuffle buffer, for images that are read one after the other: order[0..n) holds a stream,
  * and place p takes one of the entries p .. p + buffer - 1 that are not used yet. An image of the stream's end cannot
  * come early. @param order in: the stream; out: the order. A pure function of the stream and (seed, epoch). */

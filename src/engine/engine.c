@@ -129,6 +129,7 @@ void engine_destroy(engine *e) {
         free(e->bucket[i].host);
     free(e->bucket);
     free(e->times.layer);
+    free(e->average);
     free(e->staging);
     free(e->empty_work);
     free(e->slot);
@@ -145,7 +146,7 @@ engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t staging = e->staging_bytes + e->slot_n * sizeof *e->slot;
     if (e->ops->memory_free != NULL) /* of a device's memory the host's part is none */
         return (engine_memory){.parameters = masters + copies, .activations = p != NULL ? p->bytes : 0};
-    return (engine_memory){.parameters = masters + copies,
+    return (engine_memory){.parameters = masters + copies + engine_average_bytes(e),
                            .activations = p != NULL ? p->bytes : 0,
                            .library = e->library_bytes + staging,
                            .process = e->process_bytes};

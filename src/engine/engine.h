@@ -176,6 +176,16 @@ int engine_snapshot_put(engine *e, const engine_snapshot *s);
 size_t engine_snapshot_bytes(const engine *e);
 void engine_snapshot_free(engine_snapshot *s);
 
+/** A running average of weights and running statistics, beside them in host memory:
+ *  a = decay * a + (1 - decay) * now, in the precision of the weights; decay 0, and the first call, make it a copy.
+ *  @return 0, E_NOMEM, E_DEVICE */
+int engine_average_update(engine *e, double decay);
+/** Exchanges the two: the engine runs, reads and writes the average, until the next call. Momentum stays.
+ *  @return 0, E_OPTION (no average yet), E_DEVICE */
+int engine_average_swap(engine *e);
+/** What it takes of the host's memory; 0: there is none. */
+size_t engine_average_bytes(const engine *e);
+
 /** Tensor `t` (NET_INPUT or a layer's number) of the plan's last run, NHWC. Logits (the last tensor) are always
  *  readable after forward; others need options.keep_tensors. @return 0, E_OPTION, E_SHAPE, E_DEVICE, E_UNSUPPORTED (a
  *  fused layer never makes it) */

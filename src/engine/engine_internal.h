@@ -109,6 +109,8 @@ struct engine {
     size_t activation_bytes;
     engine_plan *holder; /* whose values the arena holds */
 
+    void *average; /* of weights, then statistics, in host memory: average.c; NULL: none */
+
     void *staging; /* raw elements on their way to or from the device */
     size_t staging_bytes;
     double *slot; /* one slot in the device's order */
@@ -120,6 +122,9 @@ struct engine {
 
 /** @return 0, E_OPTION (unknown), E_DEVICE (known, but not here); the message lists what there is */
 int device_find(const device_ops **out, const char *name);
+
+/** Room for so many raw bytes and elements of a slot in e->staging and e->slot. @return 0, E_NOMEM */
+int engine_stage(engine *e, size_t raw_bytes, size_t slot_n);
 
 /** Readers, slots, update ranges and buckets: what follows from the net alone. @return 0, E_SHAPE, E_NOMEM */
 int engine_analyse(engine *e);

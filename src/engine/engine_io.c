@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int stage(engine *e, size_t raw_bytes, size_t slot_n) {
+int engine_stage(engine *e, size_t raw_bytes, size_t slot_n) {
     int rc = OK;
     if (raw_bytes > e->staging_bytes) {
         TRY(memory_resize(&e->staging, raw_bytes, 1));
@@ -23,7 +23,7 @@ done:
 
 static int download(double *out, engine *e, const void *memory, element type, size_t n) {
     int rc = OK;
-    TRY(stage(e, n * element_bytes(type), 0));
+    TRY(engine_stage(e, n * element_bytes(type), 0));
     TRY(e->ops->download(e->device, e->staging, memory, n * element_bytes(type)));
     elements_to_double(out, e->staging, type, n);
 done:
@@ -32,7 +32,7 @@ done:
 
 static int upload(engine *e, void *memory, const double *in, element type, size_t n) {
     int rc = OK;
-    TRY(stage(e, n * element_bytes(type), 0));
+    TRY(engine_stage(e, n * element_bytes(type), 0));
     elements_from_double(e->staging, in, type, n);
     TRY(e->ops->upload(e->device, memory, e->staging, n * element_bytes(type)));
 done:
@@ -42,7 +42,7 @@ done:
 int engine_clear_gradient(engine *e) {
     size_t unit = element_bytes(e->ops->master), most = net_largest(e->net);
     int rc = OK;
-    TRY(stage(e, most * unit, 0));
+    TRY(engine_stage(e, most * unit, 0));
     memset(e->staging, 0, most * unit);
     for (size_t at = 0; at < e->net->weight_n; at += most) {
         size_t n = e->net->weight_n - at < most ? e->net->weight_n - at : most;
@@ -58,7 +58,7 @@ static int download_tensor(double *out, engine *e, const void *memory, const pla
     int rc = OK;
     if (wide == narrow)
         return download(out, e, memory, t->type, rows * narrow);
-    TRY(stage(e, 0, rows * wide));
+    TRY(engine_stage(e, 0, rows * wide));
     TRY(download(e->slot, e, memory, t->type, rows * wide));
     for (size_t i = 0; i < rows * narrow; i++)
         out[i] = e->slot[i / narrow * wide + i % narrow];
@@ -71,7 +71,7 @@ static int upload_tensor(engine *e, void *memory, const double *in, const plan_t
     int rc = OK;
     if (wide == narrow)
         return upload(e, memory, in, t->type, rows * narrow);
-    TRY(stage(e, 0, rows * wide));
+    TRY(engine_stage(e, 0, rows * wide));
     for (size_t i = 0; i < rows * wide; i++)
         e->slot[i] = i % wide < narrow ? in[i / wide * narrow + i % wide] : 0;
     TRY(upload(e, memory, e->slot, t->type, rows * wide));
@@ -113,7 +113,7 @@ int engine_read(double *out, engine *e, engine_what what, int i) {
     TRY(locate(&memory, &n, &slot, e, what, i));
     if (slot == NULL || e->ops->slot_to_logical == NULL)
         return download(out, e, memory, e->ops->master, n);
-    TRY(stage(e, 0, n));
+    TRY(engine_stage(e, 0, n));
     TRY(download(e->slot, e, memory, e->ops->master, n));
     e->ops->slot_to_logical(out, e->slot, slot);
 done:
@@ -132,7 +132,7 @@ int engine_write(engine *e, engine_what what, int i, const double *values) {
     }
     if (slot == NULL || e->ops->logical_to_slot == NULL)
         return upload(e, memory, values, e->ops->master, n);
-    TRY(stage(e, 0, n));
+    TRY(engine_stage(e, 0, n));
     e->ops->logical_to_slot(e->slot, values, slot);
     TRY(upload(e, memory, e->slot, e->ops->master, n));
 done:

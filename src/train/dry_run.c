@@ -22,12 +22,17 @@ static bool same_tensor(const ckpt_tensor *a, const ckpt_tensor *b) {
     return strcmp(a->name, b->name) == 0 && a->bytes == b->bytes && memcmp(a->data, b->data, a->bytes) == 0;
 }
 
+static bool same_tensors(const ckpt_tensor *a, int a_n, const ckpt_tensor *b, int b_n) {
+    bool same = a_n == b_n;
+    for (int i = 0; same && i < a_n; i++)
+        same = same_tensor(&a[i], &b[i]);
+    return same;
+}
+
 static int compare(const ckpt *a, const ckpt *b, const char *path) {
-    bool same = a->state_n == b->state_n && a->momentum_n == b->momentum_n;
-    for (int i = 0; same && i < a->state_n; i++)
-        same = same_tensor(&a->state[i], &b->state[i]);
-    for (int i = 0; same && i < a->momentum_n; i++)
-        same = same_tensor(&a->momentum[i], &b->momentum[i]);
+    bool same = same_tensors(a->state, a->state_n, b->state, b->state_n) &&
+                same_tensors(a->momentum, a->momentum_n, b->momentum, b->momentum_n) &&
+                same_tensors(a->current, a->current_n, b->current, b->current_n);
     return same ? OK : fail(E_FORMAT, "%s: the state changed on its way to disk and back", path);
 }
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "train/average.h"
 #include "train/weights.h"
 
 #include <stdio.h>
@@ -171,6 +172,27 @@ static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     now->cooldown_counter = then->cooldown_counter;
 }
 
+/** The weights that train, and their average where this run has one: the file's, or else a copy. */
+static int restore_weights(setup *s, train_state *t, const ckpt *c, const char *path) {
+    ckpt training = *c; /* a view; what it points to is c's */
+    int rc = OK;
+    if (c->current_n > 0) {
+        training.state = c->current;
+        training.state_n = c->current_n;
+    }
+    TRY(weights_restore(s, &training, path));
+    TRY(average_restart(s));
+    if (!average_on(s) || c->current_n == 0)
+        goto done;
+    TRY(average_swap(s));
+    rc = weights_restore(s, c, path);
+    int back = average_swap(s);
+    TRY(rc != OK ? rc : back);
+    t->averaged = c->averaged;
+done:
+    return rc;
+}
+
 int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
     const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
     int rc = OK;
@@ -180,7 +202,7 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     }
     TRY(check_data(s, c, path));
     TRY(check_fingerprints(s, c, path));
-    TRY(weights_restore(s, c, path));
+    TRY(restore_weights(s, t, c, path));
     TRY(restore_momentum(s, c, path));
     TRY(restore_best(t, c, f, path));
     TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "train/average.h"
 
 #include <math.h>
 #include <sched.h>
@@ -31,10 +32,24 @@ static const char *device_name(const config *c) {
     return engine_unavailable("cuda") == NULL ? "cuda" : "cpu";
 }
 
+int setup_train_size(const config *c, int64_t epoch) {
+    int from = c->data.progressive_size, to = c->data.image_size;
+    int begin = c->data.progressive_begin, end = c->data.progressive_end;
+    if (from == 0 || epoch >= end)
+        return to;
+    if (epoch <= begin)
+        return from;
+    double between = from + (double)(to - from) * (double)(epoch - begin) / (end - begin);
+    int size = (int)nearbyint(between / 32) * 32;
+    return size < from ? from : size < to ? size : to;
+}
+
+int setup_val_size(const config *c) { return c->data.val_size > 0 ? c->data.val_size : c->data.image_size; }
+
 int setup_resize(const config *c) {
     if (c->data.resize_size > 0)
         return c->data.resize_size;
-    return (int)nearbyint(c->data.image_size / 0.875); /* 256 for 224 */
+    return (int)nearbyint(setup_val_size(c) / 0.875); /* 256 for 224 */
 }
 
 /** "auto" resolved for this machine. @return 0, E_OPTION */
@@ -65,13 +80,15 @@ static augment_kind auto_augment_kind(const char *name) {
 }
 
 loader_options setup_loader_options(const config *c, bool training) {
-    loader_options o = {.transform = transform_default(training, c->data.image_size, setup_resize(c)),
+    int size = training ? c->data.image_size : setup_val_size(c);
+    loader_options o = {.transform = transform_default(training, size, setup_resize(c)),
                         .limits = image_limits_default(),
                         .batch_size = training ? c->data.batch_size : val_batch_size(c),
                         .workers = workers_init("", c->data.workers, cores()).n,
                         .ahead = c->data.ahead,
                         .seed = c->trainer.seed,
                         .shuffle = training && c->data.shuffle,
+                        .repeats = training ? c->data.repeats : 1,
                         .drop_last = training && c->data.drop_last,
                         .max_bad = c->data.max_bad,
                         .read_ahead = c->data.read_ahead,
@@ -198,6 +215,7 @@ static int open_train(setup *s) {
     o.own = s->own;
     o.own_n = s->own_n;
     TRY(loader_open(&s->train_loader, s->train, &o));
+    loader_set_size(s->train_loader, setup_train_size(s->config, 0)); /* for the LR finder */
 done:
     return rc;
 }
@@ -216,6 +234,7 @@ int setup_open(setup *s, const config *c, comm *all) {
     }
     TRY(open_engine(s, s->train->class_n));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
+    TRY(average_restart(s));
     TRY(open_train(s));
     TRY(open_val(s));
     TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,
@@ -271,10 +290,14 @@ done:
     return rc;
 }
 
+static int plan_size(const setup *s, bool training) {
+    return training ? s->config->data.image_size : setup_val_size(s->config);
+}
+
 /** The most images, below `images`, whose plan leaves the total of `m` within `limit`; 0: not even one. Memory grows
  *  almost linearly with the batch, so few plans are tried. @param m activations: those of `images`, 0 when not known */
 static int largest_batch(int *out, setup *s, engine_memory m, size_t limit, int images, bool training) {
-    int size = s->config->data.image_size, low = 0, high = images;
+    int size = plan_size(s, training), low = 0, high = images;
     double low_bytes = 0, high_bytes = (double)m.activations;
     m.activations = 0;
     double room = (double)limit - (double)engine_memory_total(&m);
@@ -302,7 +325,7 @@ static int largest_batch(int *out, setup *s, engine_memory m, size_t limit, int 
 /** `m`: as for largest_batch. @return E_NOMEM with the message, or why it could not be told */
 static int refuse_batch(setup *s, engine_memory m, size_t limit, int images, bool training) {
     const char *option = training ? "data.batch_size" : "data.val_batch_size";
-    int size = s->config->data.image_size, most = 0, rc = OK;
+    int size = plan_size(s, training), most = 0, rc = OK;
     char need[32] = "more memory than there can be", room[32];
     if (m.activations > 0)
         text_bytes(need, (double)engine_memory_total(&m));
@@ -319,7 +342,7 @@ done:
 }
 
 int setup_compile_batch(engine_plan **out, setup *s, int images, bool training) {
-    int size = s->config->data.image_size;
+    int size = plan_size(s, training);
     size_t bytes = 0;
     int rc = engine_compile(out, s->engine, images, size, size, training);
     if (rc < 0 && rc != E_NOMEM)
@@ -351,6 +374,7 @@ int setup_compile(engine_memory *out, setup *s) {
     const config *c = s->config;
     int size = c->data.image_size, rc = OK;
     engine_plan *p = NULL;
+    TRY(compile_last(s, setup_train_size(c, 0))); /* the smallest */
     TRY(compile_last(s, size));
     if (s->val_batches > 0) {
         int val = val_batch_size(c);

@@ -37,6 +37,10 @@ typedef struct setup {
     void *on_batch_context;
 } setup;
 
+/** Sides of the crops: of training in an epoch, as FFCV's get_resolution has it; of validation; and of the shorter side
+ *  that the latter is taken from. */
+int setup_train_size(const config *c, int64_t epoch);
+int setup_val_size(const config *c);
 int setup_resize(const config *c);
 /** Micro-batches of a step, over all ranks. */
 int setup_row(const config *c, const comm *all);
@@ -61,9 +65,9 @@ void setup_close(setup *s);
  * of an epoch. @param[out] out memory of the largest, the full training batch. @return 0, E_SHAPE, E_NOMEM */
 int setup_compile(engine_memory *out, setup *s);
 
-/** engine_compile for images of data.image_size. A plan whose memory is not there is refused, though the system might
- *  hand it out and fail later. @return 0, E_SHAPE, E_DEVICE, E_NOMEM: names what is needed, what there is, and the
- *  largest batch that fits */
+/** engine_compile for images of data.image_size, in validation of val_size. A plan whose memory is not there is
+ * refused, though the system might hand it out and fail later. @return 0, E_SHAPE, E_DEVICE, E_NOMEM: names what is
+ * needed, what there is, and the largest batch that fits */
 int setup_compile_batch(engine_plan **out, setup *s, int images, bool training);
 
 /** Images of training batch b of the epoch (short last ones are smaller). */

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "train/average.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,6 +24,17 @@ static int share_slots(setup *s, engine_what what) {
     }
 done:
     free(one);
+    return rc;
+}
+
+/** The average is on every rank: each adds up the same weights. */
+static int share_average(setup *s) {
+    int rc = OK;
+    TRY(average_swap(s));
+    TRY(share_slots(s, ENGINE_WEIGHT));
+    TRY(share_slots(s, ENGINE_STATS));
+    TRY(average_swap(s));
+done:
     return rc;
 }
 
@@ -61,6 +73,8 @@ int share_state(setup *s, train_state *t) {
     for (engine_what what = ENGINE_WEIGHT; what <= ENGINE_STATS; what++)
         if (what != ENGINE_GRADIENT)
             TRY(share_slots(s, what));
+    if (average_on(s))
+        TRY(share_average(s));
     TRY(broadcast(c, &lead, sizeof lead));
     lead.best = t->best; /* holds addresses */
     *t = lead;

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "train/average.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,16 +51,22 @@ static void put_param(gathered *g, ckpt_tensor *t, const setup *s, int i, const 
     put_values(g, t, values, p->count);
 }
 
-static void put_stats(gathered *g, const setup *s, int i, const double *values) {
+/** A state_dict that grows. */
+typedef struct state_list {
+    ckpt_tensor *tensor;
+    int n;
+} state_list;
+
+static void put_stats(gathered *g, state_list *to, const setup *s, int i, const double *values) {
     const net_stats *n = &s->net->stats[i];
     static const char *const part[] = {"running_mean", "running_var"};
     for (int k = 0; k < 2; k++) {
-        ckpt_tensor *t = &g->c.state[g->c.state_n++];
+        ckpt_tensor *t = &to->tensor[to->n++];
         *t = (ckpt_tensor){.type = value_type(s), .rank = 1, .shape = {n->c}};
         snprintf(t->name, sizeof t->name, "model.%s.%s", n->name, part[k]);
         put_values(g, t, values + (size_t)k * (size_t)n->c, (size_t)n->c);
     }
-    ckpt_tensor *t = &g->c.state[g->c.state_n++];
+    ckpt_tensor *t = &to->tensor[to->n++];
     *t = (ckpt_tensor){.type = CKPT_I64, .rank = 0, .data = &g->batches_seen, .bytes = sizeof g->batches_seen};
     snprintf(t->name, sizeof t->name, "model.%s.num_batches_tracked", n->name);
 }
@@ -76,26 +83,52 @@ static int stats_after(const net *n, int i) {
     return -1;
 }
 
-static int gather_tensors(gathered *g, const setup *s, const train_state *t) {
+/** Weights and statistics as the engine has them now. */
+static int gather_state(gathered *g, ckpt_tensor **out, int *out_n, const setup *s, double *one) {
     const net *n = s->net;
-    size_t tensors = (size_t)n->param_n * 2 + (size_t)n->stats_n * 2;
-    size_t bytes = (n->weight_n * 2 + n->stats_elements) * ckpt_type_bytes(value_type(s)) + tensors * MEMORY_ALIGN;
-    double *one = NULL;
+    state_list to = {0};
     int rc = OK;
-    TRY(memory_zeroed(&one, net_largest(n), sizeof *one));
-    TRY(memory_zeroed(&g->values, bytes, 1));
-    TRY(memory_zeroed(&g->c.state, (size_t)(n->param_n + 3 * n->stats_n), sizeof *g->c.state));
-    TRY(memory_zeroed(&g->c.momentum, (size_t)n->param_n, sizeof *g->c.momentum));
-    g->batches_seen = t->batches_seen;
+    TRY(memory_zeroed(out, (size_t)(n->param_n + 3 * n->stats_n), sizeof **out));
+    to.tensor = *out;
     for (int i = 0; i < n->param_n; i++) {
         TRY(engine_read(one, s->engine, ENGINE_WEIGHT, i));
-        put_param(g, &g->c.state[g->c.state_n++], s, i, one);
+        put_param(g, &to.tensor[to.n++], s, i, one);
         int stats = stats_after(n, i);
         if (stats >= 0) {
             TRY(engine_read(one, s->engine, ENGINE_STATS, stats));
-            put_stats(g, s, stats, one);
+            put_stats(g, &to, s, stats, one);
         }
     }
+    *out_n = to.n;
+done:
+    return rc;
+}
+
+/** Where there is an average of the weights it is the model, and what trains stands beside it. */
+static int gather_average(gathered *g, setup *s, double *one) {
+    int rc = OK;
+    TRY(gather_state(g, &g->c.current, &g->c.current_n, s, one));
+    TRY(average_swap(s));
+    rc = gather_state(g, &g->c.state, &g->c.state_n, s, one);
+    int back = average_swap(s);
+    rc = rc != OK ? rc : back;
+done:
+    return rc;
+}
+
+static int gather_tensors(gathered *g, setup *s, const train_state *t) {
+    const net *n = s->net;
+    size_t states = average_on(s) ? 2 : 1;
+    size_t tensors = (size_t)n->param_n * (states + 1) + (size_t)n->stats_n * states * 2;
+    size_t values = n->weight_n * (states + 1) + n->stats_elements * states;
+    double *one = NULL;
+    int rc = OK;
+    TRY(memory_zeroed(&one, net_largest(n), sizeof *one));
+    TRY(memory_zeroed(&g->values, values * ckpt_type_bytes(value_type(s)) + tensors * MEMORY_ALIGN, 1));
+    TRY(memory_zeroed(&g->c.momentum, (size_t)n->param_n, sizeof *g->c.momentum));
+    g->batches_seen = t->batches_seen;
+    g->c.averaged = t->averaged;
+    TRY(average_on(s) ? gather_average(g, s, one) : gather_state(g, &g->c.state, &g->c.state_n, s, one));
     for (int i = 0; i < n->param_n && t->momentum; i++) {
         TRY(engine_read(one, s->engine, ENGINE_MOMENTUM, i));
         put_param(g, &g->c.momentum[g->c.momentum_n++], s, i, one);
@@ -224,6 +257,7 @@ done:
     if (g != NULL) {
         free(g->values);
         free(g->c.state);
+        free(g->c.current);
         free(g->c.momentum);
         text_deinit(&g->config);
         text_deinit(&g->bad_train);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "monitor/report.h"
+#include "train/average.h"
 #include "train/share.h"
 #include "train/snapshot.h"
 #include "train/weights.h"
@@ -36,6 +37,7 @@ static int load_init(train_run_state *r, const char *path) {
     int rc = OK;
     TRY(ckpt_load(&c, path));
     TRY(weights_init(&r->setup, c, path));
+    TRY(average_restart(&r->setup));
     log_info("weights from %s", path);
 done:
     ckpt_free(c);

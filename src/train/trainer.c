@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "train/average.h"
 #include "train/evaluate.h"
 #include "train/news.h"
 #include "train/publish.h"
@@ -173,6 +174,7 @@ static int one_step(train_run_state *r, epoch_clock *k) {
     if (wait)
         TRY(settle(r));
     TRY(train_step(&step, &r->setup, &r->state, wait));
+    TRY(average_step(&r->setup, &r->state, before / r->setup.row));
     TRY(count_step(r, &step));
     images = r->summary->images - images;
     k->images += images;
@@ -186,12 +188,23 @@ done:
     return rc;
 }
 
+/** Images grow from epoch to epoch where data.progressive_size says so. */
+static void set_size(train_run_state *r) {
+    const config *c = r->setup.config;
+    int64_t epoch = r->state.epoch;
+    int size = setup_train_size(c, epoch);
+    loader_set_size(r->setup.train_loader, size);
+    if (epoch > 0 && size != setup_train_size(c, epoch - 1))
+        logbook_event(&r->logbook, &r->state, "size", "images of %d x %d from this epoch on", size, size);
+}
+
 /** The training part of an epoch; *done when a limit ended it early. */
 static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     train_state *t = &r->state;
     int rc = OK;
     *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader)};
     workers_begin(&r->setup.workers, r->setup.train_loader);
+    set_size(r);
     TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
     progress_begin(r->progress, "train", t->epoch, r->setup.config->trainer.max_epochs, t->batch_in_epoch,
                    r->setup.train_batches);
@@ -290,6 +303,20 @@ static void tell_epoch(const train_run_state *r, double lr, double images_per_se
              100 * metrics_top1(&t->train), val, lr, images_per_second, 100 * wait);
 }
 
+/** Validates the average of the weights where there is one. The weights that train are back in any case. */
+static int validate(train_run_state *r) {
+    const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
+    int rc = OK;
+    TRY(average_swap(&r->setup));
+    rc = share_statistics(&r->setup);
+    if (rc == OK)
+        rc = evaluate(&r->state.val, &extras, &r->setup, r->progress, r->state.epoch);
+    int back = average_swap(&r->setup);
+    rc = rc != OK ? rc : back;
+done:
+    return rc;
+}
+
 static int end_epoch(train_run_state *r, const epoch_clock *k) {
     train_state *t = &r->state;
     double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
@@ -298,9 +325,7 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     TRY(log_distributions(r, k));
     r->judged = false;
     if (r->setup.val_batches > 0) {
-        const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
-        TRY(share_statistics(&r->setup));
-        rc = evaluate(&t->val, &extras, &r->setup, r->progress, t->epoch);
+        rc = validate(r);
         if (rc == E_STOPPED) {
             bool done = false;
             rc = check_stop(r, &done); /* saves: the resumed run validates first */

@@ -91,6 +91,47 @@ static void test_beta(void **state) {
     }
 }
 
+/* tests/golden/mix_make.py: pixels to half a step of 8 bits, as mixing comes before normalisation here; soft targets.
+ */
+static void test_as_torchvision(void **state) {
+    (void)state;
+    enum { IMAGES = 4, ROWS = 7, COLUMNS = 5, CLASSES = 6, BYTES = ROWS * COLUMNS * 3 };
+    FILE *f = fopen(SOURCE_DIR "/tests/golden/mix_golden.txt", "r");
+    char kind[16];
+    double lambda = 0, expected = 0;
+    int x = 0, y = 0, cases = 0;
+    batch b;
+    assert_non_null(f);
+    assert_ok(batch_init(&b, IMAGES, ROWS, COLUMNS));
+    for (; fscanf(f, "%15s %lf", kind, &lambda) == 2; cases++) {
+        b.n = IMAGES;
+        for (int i = 0; i < IMAGES * BYTES; i++)
+            b.pixels[i] = (uint8_t)(i * 37 + i / BYTES * 11);
+        for (int i = 0; i < IMAGES; i++)
+            b.label[i] = b.label_b[i] = i, b.mix[i] = 1;
+        if (strcmp(kind, "mixup") == 0) {
+            mix_up(&b, lambda);
+        } else {
+            assert_int_equal(fscanf(f, "%d %d", &x, &y), 2);
+            mix_cut(&b, lambda, x, y);
+        }
+        for (int i = 0; i < IMAGES * CLASSES; i++) {
+            int image = i / CLASSES, class = i % CLASSES;
+            double weight = (double)b.mix[image];
+            assert_int_equal(fscanf(f, "%lf", &expected), 1);
+            assert_near((b.label[image] == class) * weight + (b.label_b[image] == class) * (1 - weight), expected,
+                        1e-5);
+        }
+        for (int i = 0; i < IMAGES * BYTES; i++) {
+            assert_int_equal(fscanf(f, "%lf", &expected), 1);
+            assert_near(b.pixels[i], expected, 0.52); /* the file has four digits, lambda here 16 bits */
+        }
+    }
+    assert_int_equal(cases, 10);
+    batch_deinit(&b);
+    fclose(f);
+}
+
 static void test_off(void **state) {
     (void)state;
     static uint8_t x[N * IMAGE];
@@ -106,10 +147,8 @@ static void test_off(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mixup),
-        cmocka_unit_test(test_cutmix),
-        cmocka_unit_test(test_beta),
-        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_mixup),          cmocka_unit_test(test_cutmix), cmocka_unit_test(test_beta),
+        cmocka_unit_test(test_as_torchvision), cmocka_unit_test(test_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

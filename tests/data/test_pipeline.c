@@ -32,6 +32,7 @@ static loader_options options(bool training, int workers) {
 static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_options *o, uint32_t epoch) {
     static uint32_t order[100];
     static uint8_t pixels[SIZE * SIZE * 3];
+    size_t bytes_n = (size_t)o->transform.size * (size_t)o->transform.size * 3;
     batch *b = NULL;
     uint64_t place = 0;
     sampler_epoch(order, d->image_n, SEED, epoch, o->shuffle);
@@ -51,7 +52,8 @@ static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_
             assert_ok(file_read(&bytes, &n, path, 0));
             assert_ok(transform_decode(pixels, one, bytes, n, path, &o->transform, &r));
             free(bytes);
-            assert_memory_equal(b->pixels + (size_t)i * sizeof pixels, pixels, sizeof pixels);
+            assert_int_equal(b->h, o->transform.size);
+            assert_memory_equal(b->pixels + (size_t)i * bytes_n, pixels, bytes_n);
         }
         loader_release(l, b);
     }
@@ -73,6 +75,8 @@ static void test_shapes(void **state) {
             assert_ok(loader_open(&l, d, &o));
             for (uint32_t epoch = 0; epoch < 3; epoch++)
                 check_epoch(d, l, one, &o, epoch);
+            loader_set_size(l, o.transform.size = 24); /* from the next epoch on */
+            check_epoch(d, l, one, &o, 3);
             assert_int_equal(loader_bad(&(const bad_image *){NULL}, l), 0);
             loader_close(l);
             decoder_destroy(one);

@@ -92,12 +92,30 @@ static void test_synthetic_batch(void **state) {
     assert_null(a.pixels);
 }
 
+/* The first images of the order, each `repeats` times: once in each of as many consecutive batches. */
+static void test_repeats(void **state) {
+    (void)state;
+    enum { N = 1000, REPEATS = 4, GROUP = 16 };
+    static uint32_t plain[N], order[N];
+    sampler_epoch(plain, N, 5, 2, true);
+    sampler_epoch(order, N, 5, 2, true);
+    sampler_repeat(order, N, 1, GROUP);
+    assert_memory_equal(order, plain, sizeof plain);
+    sampler_repeat(order, N, REPEATS, GROUP);
+    for (int i = 0; i < N; i++) {
+        int number = i / GROUP, at = i % GROUP;
+        assert_int_equal(order[i], plain[number / REPEATS * GROUP + at]);
+    }
+    int times[N] = {0}, seen = 0;
+    for (int i = 0; i < N; i++)
+        seen += times[order[i]]++ == 0;
+    assert_in_range(seen, N / REPEATS, N / REPEATS + GROUP);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known),
-        cmocka_unit_test(test_permutation),
-        cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_synthetic_batch),
+        cmocka_unit_test(test_known),           cmocka_unit_test(test_permutation), cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_synthetic_batch), cmocka_unit_test(test_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

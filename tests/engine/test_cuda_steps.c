@@ -128,6 +128,44 @@ static void test_recorded(void **state) {
     net_destroy(n);
 }
 
+/** A running average beside the training changes none of its bytes, and is what the weights add up to. */
+static void test_average(void **state) {
+    (void)state;
+    net *n = small_residual_net();
+    trainee plain = trainee_open("cuda", n, PRECISION_32, 1), other = trainee_open("cuda", n, PRECISION_32, 1);
+    size_t count = 0;
+    double *expected = NULL;
+    for (int i = 0; i < 5; i++) {
+        train_step(&plain, n, i);
+        train_step(&other, n, i);
+        assert_ok(engine_average_update(other.engine, 0.9));
+        assert_ok(engine_average_swap(other.engine));
+        assert_ok(engine_average_swap(other.engine));
+        double *now = read_all(&count, plain.engine, n, ENGINE_WEIGHT);
+        if (expected == NULL)
+            expected = read_all(&count, plain.engine, n, ENGINE_WEIGHT);
+        for (size_t k = 0; k < count; k++)
+            expected[k] = 0.9 * expected[k] + (1 - 0.9) * now[k];
+        free(now);
+    }
+    for (int what = ENGINE_WEIGHT; what <= ENGINE_STATS; what++) {
+        double *a = read_all(&count, plain.engine, n, (engine_what)what);
+        double *b = read_all(&count, other.engine, n, (engine_what)what);
+        assert_memory_equal(a, b, count * sizeof *a);
+        free(a);
+        free(b);
+    }
+    assert_ok(engine_average_swap(other.engine));
+    double *average = read_all(&count, other.engine, n, ENGINE_WEIGHT);
+    for (size_t k = 0; k < count; k++)
+        assert_near(average[k], expected[k], 1e-6);
+    free(average);
+    free(expected);
+    engine_destroy(plain.engine);
+    engine_destroy(other.engine);
+    net_destroy(n);
+}
+
 /** Every part of a step takes time, all together no longer than the wall clock shows (the stand-ins' clock is none). */
 static void test_profile(void **state) {
     (void)state;
@@ -158,7 +196,7 @@ static void test_profile(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fp32),     cmocka_unit_test(test_bf16),    cmocka_unit_test(test_fp16_with_scaler),
-        cmocka_unit_test(test_recorded), cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_recorded), cmocka_unit_test(test_average), cmocka_unit_test(test_profile),
     };
     (void)argc;
     pair_device = "cuda";
