@@ -5,8 +5,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "dist/launch.h"
-#include "dist/warnings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,17 +26,11 @@ int cli_failed(int rc) {
 }
 
 /** A rank that was stopped with the others need not have seen the signal itself. */
-static int stop_code(void) { return 128 + (cli_stop == 0 || cli_stop == SIGUSR2 ? SIGTERM : (int)cli_stop); }
+int cli_stop_code(void) { return 128 + (cli_stop == 0 || cli_stop == SIGUSR2 ? SIGTERM : (int)cli_stop); }
 
 int cli_stopped(int rc) {
     int code = cli_failed(rc);
-    return rc == E_STOPPED ? stop_code() : code;
-}
-
-int cli_ranks_ended(const comm *ranks, int rc) {
-    if (comm_rank(ranks) == 0)
-        return cli_stopped(rc);
-    return rc == E_STOPPED ? stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
+    return rc == E_STOPPED ? cli_stop_code() : code;
 }
 
 int cli_usage(const char *usage) {
@@ -122,13 +114,6 @@ static void log_to_stderr(void *context, log_level level, const char *line) {
         fputs("\r\033[K", stderr);
     line_open = false;
     fprintf(stderr, "%s%s\n", level == LOG_WARN ? "warning: " : "", line);
-}
-
-int cli_open_ranks(comm **out) {
-    int rc = comm_open(out);
-    if (rc == OK && comm_rank(*out) != 0)
-        warnings_keep();
-    return rc;
 }
 
 void cli_log_to_stderr(void) { log_set_sink(log_to_stderr, NULL); }

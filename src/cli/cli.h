@@ -32,6 +32,7 @@ int cmd_audit(int argc, char **argv);
 int cli_failed(int rc);
 /** The same, but 128 + signal for E_STOPPED. */
 int cli_stopped(int rc);
+int cli_stop_code(void);
 /** The same for a run of several ranks, of which rank 0 alone prints. */
 int cli_ranks_ended(const comm *ranks, int rc);
 /** Prints a usage line on stderr. @return 2 */
@@ -50,8 +51,11 @@ int cli_take_int(long long *out, int *argc, char **argv, const char *name, long 
 int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n);
 
 /** Joins the ranks of the run, if a launcher started several (launch.h): rank 0 alone logs from then on, the others'
- *  warnings go through it. Close with comm_close. */
-int cli_open_ranks(comm **out);
+ *  warnings go through it. A rank that is lost for `timeout` seconds (0: not watched) ends this process, and one rank
+ *  says which. */
+int cli_open_ranks(comm **out, double timeout);
+/** What the command ends with, `rc`, goes to the other ranks. NULL is allowed. */
+void cli_close_ranks(comm *ranks, int rc);
 /** Sends log lines and progress to stderr. */
 void cli_log_to_stderr(void);
 progress_options cli_progress(void);

@@ -82,18 +82,17 @@ int cmd_bench_allreduce(int argc, char **argv) {
     comm *c = NULL;
     long long steps = 9;
     bool json = cli_take_flag(&argc, argv, "--json");
-    int rc = OK;
+    int rc = OK, code = EXIT_DONE;
     TRY(cli_take_int(&steps, &argc, argv, "--steps", 1, 1000000));
     if (argc > 0)
         return cli_usage(usage);
-    TRY(cli_open_ranks(&c));
+    TRY(cli_open_ranks(&c, 0));
     if (comm_ranks(c) < 2)
         rc = fail(E_OPTION, "one process exchanges nothing: mpirun -n 2 --bind-to none linnet bench allreduce");
     else
         rc = run(c, (int)steps, json);
 done:
-    if (rc != OK)
-        rc = comm_rank(c) == 0 || rc != E_RANK ? cli_failed(rc) : EXIT_FAILED;
-    comm_close(c);
-    return rc;
+    code = rc == OK ? EXIT_DONE : comm_rank(c) == 0 || rc != E_RANK ? cli_failed(rc) : EXIT_FAILED;
+    cli_close_ranks(c, rc);
+    return code;
 }

@@ -55,9 +55,12 @@ int cmd_find_lr(int argc, char **argv) {
     if (code >= 0)
         return code;
     comm *ranks = NULL;
-    int rc = cli_open_ranks(&ranks);
-    if (rc != OK)
-        return cli_failed(rc);
+    int rc = cli_open_ranks(&ranks, c.dist.timeout);
+    if (rc != OK) {
+        code = cli_ranks_ended(ranks, rc);
+        cli_close_ranks(ranks, rc);
+        return code;
+    }
     cli_catch_signals();
     train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .comm = ranks};
     rc = train_find_lr(&f, plot, &c, &hooks);
@@ -66,6 +69,6 @@ int cmd_find_lr(int argc, char **argv) {
         print_result(&f, plot, json);
     lr_finding_deinit(&f);
     code = rc == OK ? EXIT_DONE : cli_ranks_ended(ranks, rc);
-    comm_close(ranks);
+    cli_close_ranks(ranks, rc);
     return code;
 }

@@ -63,9 +63,12 @@ int cmd_train(int argc, char **argv) {
     if (code >= 0)
         return code;
     comm *ranks = NULL;
-    int rc = cli_open_ranks(&ranks);
-    if (rc != OK)
-        return cli_failed(rc);
+    int rc = cli_open_ranks(&ranks, c.dist.timeout);
+    if (rc != OK) {
+        code = cli_ranks_ended(ranks, rc);
+        cli_close_ranks(ranks, rc);
+        return code;
+    }
     cli_catch_signals();
     train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .comm = ranks};
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
@@ -76,6 +79,6 @@ int cmd_train(int argc, char **argv) {
         print_summary(&s);
     if (rc != OK)
         code = cli_ranks_ended(ranks, rc);
-    comm_close(ranks);
+    cli_close_ranks(ranks, rc);
     return rc == OK ? EXIT_DONE : code;
 }

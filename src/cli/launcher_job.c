@@ -219,6 +219,8 @@ static void tell(const job *j, int code) {
         fail(E_DEVICE, "the run ended by %s", how);
     else if (WIFSIGNALED(j->status))
         fail(E_DEVICE, "mpirun ended by %s, and its ranks with it", how);
+    else if (l->lost[0] != 0)
+        fail(E_DEVICE, "%s ended by %s", l->lost, how);
     else if (l->first_gone >= 0)
         fail(E_DEVICE, "rank %d ended by %s", l->ranks[l->first_gone].rank, how);
     else
@@ -262,6 +264,9 @@ int launcher_job_run(int *code, char *const *command, int ranks) {
     j.end_by = clock_seconds() + ORPHANED;
     while (!j.childless)
         wait_and_serve(&j);
+    for (int i = 0; i < j.link.n; i++)
+        while (launcher_link_read(&j.link, i)) /* their last words */
+            ;
     cli_stop = j.stop;
     *code = exit_code(&j);
 done:

@@ -38,7 +38,7 @@ int launcher_link_open(launcher_link *l, int ranks) {
         goto done;
     }
     snprintf(l->name, sizeof l->name, "linnet-%d-%016llx", (int)getpid(), key);
-    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&a, address(&a, l->name)) != 0 || listen(l->fd, ranks) != 0 ||
         setenv(VARIABLE, l->name, 1) != 0)
         rc = fail_errno(errno, "cannot open a socket for the ranks");
@@ -74,22 +74,28 @@ void launcher_link_accept(launcher_link *l) {
     l->ranks[l->n++] = (rank_link){.fd = fd, .rank = -1, .pid = who.pid};
 }
 
-void launcher_link_read(launcher_link *l, int i) {
+bool launcher_link_read(launcher_link *l, int i) {
     rank_link *r = &l->ranks[i];
-    char said[32] = "";
+    char said[sizeof l->lost] = "";
+    if (r->fd < 0)
+        return false;
     ssize_t n = recv(r->fd, said, sizeof said - 1, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return false;
     if (n <= 0) {
         close(r->fd);
         r->fd = -1;
         if (l->first_gone < 0)
             l->first_gone = i;
-        return;
+        return false;
     }
-    r->told = r->told || strchr(said, 't') != NULL;
-    if (said[0] == 'r')
+    if (said[0] == 't')
+        r->told = true;
+    else if (said[0] == 'r')
         r->rank = (int)strtol(said + 1, NULL, 10);
+    else if (said[0] == 'l' && l->lost[0] == 0)
+        snprintf(l->lost, sizeof l->lost, "%s", said + 1);
+    return true;
 }
 
 void launcher_link_close(launcher_link *l) {
@@ -131,8 +137,8 @@ int launcher_attach(void) {
     if (name == NULL)
         return OK;
     socklen_t length = address(&a, name);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int n = snprintf(line, sizeof line, "r%s ", rank != NULL ? rank : "0");
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int n = snprintf(line, sizeof line, "r%s", rank != NULL ? rank : "0");
     if (fd < 0 || connect(fd, (struct sockaddr *)&a, length) != 0 || take_outputs(fd) != 0 ||
         send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
         int rc = fail_errno(errno, "cannot reach the launcher that started this rank");
@@ -142,6 +148,12 @@ int launcher_attach(void) {
     }
     own_fd = fd; /* open until the process ends: its end tells the launcher so */
     return OK;
+}
+
+bool launcher_lost(const char *where) {
+    char line[256];
+    int n = snprintf(line, sizeof line, "l%s", where);
+    return own_fd >= 0 && send(own_fd, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1, MSG_NOSIGNAL) > 0;
 }
 
 void launcher_told(void) {

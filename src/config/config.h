@@ -99,6 +99,7 @@ typedef struct config {
     } trainer;
     struct {
         int restarts; /* --restarts; after failures, on one machine */
+        int timeout;  /* seconds until a lost rank ends the run; 0: never */
     } dist;
     struct {
         int top_k;

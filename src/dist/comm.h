@@ -85,13 +85,16 @@ int comm_agree(comm *c, int rc);
 /** Every rank's line, a 0-terminated string of at most `bytes`; lines holds ranks * bytes. */
 int comm_lines(comm *c, char *lines, size_t bytes, const char *own);
 
-/** Notes what this rank does next. */
-static inline void comm_at(comm *c, comm_phase phase, int64_t step) {
+/** Notes what this rank does next, and for which step. */
+static inline void comm_at(comm *c, comm_phase phase) {
     if (c == NULL)
         return;
-    c->progress.step = step;
     c->progress.phase = (int)phase;
     c->progress.moves++;
+}
+static inline void comm_step(comm *c, int64_t step) {
+    if (c != NULL)
+        c->progress.step = step;
 }
 
 static inline int comm_rank(const comm *c) { return c != NULL ? c->rank : 0; }

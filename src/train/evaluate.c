@@ -48,6 +48,7 @@ static int64_t own_batches(const setup *s) {
 static int next_batch(batch **b, setup *s, const metrics *own, int64_t turn) {
     int rc = OK;
     *b = NULL;
+    comm_at(s->ranks.comm, COMM_VALIDATES);
     if (comm_ranks(s->ranks.comm) > 1) {
         TRY(ranks_hear(NULL, &s->ranks));
         TRY(ranks_tell(&s->ranks, own));

@@ -69,6 +69,7 @@ static int micro_batch(setup *s, train_state *t, int64_t number, unsigned flags)
     batch *b = NULL;
     engine_plan *p = NULL;
     int rc = OK;
+    comm_at(s->ranks.comm, COMM_LOADS);
     TRY(loader_next(&b, s->train_loader));
     if (b == NULL) {
         rc = fail(E_DATA, "the training data ended before the epoch did");
@@ -76,6 +77,7 @@ static int micro_batch(setup *s, train_state *t, int64_t number, unsigned flags)
     }
     if (s->on_batch != NULL)
         s->on_batch(s->on_batch_context, b);
+    comm_at(s->ranks.comm, COMM_COMPUTES);
     mix(s, t, number, b);
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));
@@ -134,6 +136,8 @@ int train_step(step_result *out, setup *s, train_state *t, bool wait) {
     engine_hyper h = step_hyper(s, t);
     int n = micro_batches(s, t->batch_in_epoch), own = own_micro_batches(s, n);
     int rc = OK;
+    comm_step(s->ranks.comm, t->global_step);
+    comm_at(s->ranks.comm, COMM_COMPUTES);
     TRY(hand_over_scaler(&h, s, t));
     TRY(engine_reset_result(s->engine));
     TRY(engine_set_hyper(s->engine, &h));

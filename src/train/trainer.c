@@ -62,6 +62,7 @@ static int save_last(train_run_state *r) {
     if (rc != OK)
         return rc;
     r->saving = true;
+    comm_at(r->setup.ranks.comm, COMM_SAVES);
     if (train_leads(r))
         rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
     rc = comm_agree(r->setup.ranks.comm, rc);

@@ -85,7 +85,8 @@ static void one_rank(scene *e, int rank) {
     comm c = {.rank = rank, .ranks = RANKS, .state = s, .start = fake_start, .wait = fake_wait};
     watchdog *w = NULL;
     watchdog_options o = {.timeout = TIMEOUT, .lost = on_loss, .context = &s->noticed[rank]};
-    comm_at(&c, COMM_COMPUTES, STEP + rank);
+    comm_step(&c, STEP + rank);
+    comm_at(&c, COMM_COMPUTES);
     if (watchdog_open(&w, &c, &o) != OK) {
         fprintf(stderr, "%s: rank %d: %s\n", e->name, rank, status_message());
         _exit(2);
@@ -100,7 +101,7 @@ static void one_rank(scene *e, int rank) {
 /** Moves on like a rank that trains. */
 static void work(comm *c, double seconds) {
     for (double end = clock_seconds() + seconds; clock_seconds() < end; usleep(20000))
-        comm_at(c, COMM_COMPUTES, c->progress.step);
+        comm_at(c, COMM_COMPUTES);
 }
 
 static void wait_for_others(comm *c) {
@@ -121,7 +122,7 @@ static void killed(watchdog **w, comm *c, shared *s) {
     (void)w;
     (void)s;
     if (c->rank == 1) {
-        comm_at(c, COMM_VALIDATES, STEP + 1);
+        comm_at(c, COMM_VALIDATES);
         usleep(300000); /* a heartbeat carries it */
         raise(SIGKILL);
     }
@@ -142,7 +143,7 @@ static void stuck(watchdog **w, comm *c, shared *s) {
     (void)w;
     (void)s;
     if (c->rank == 2) {
-        comm_at(c, COMM_LOADS, STEP + 2);
+        comm_at(c, COMM_LOADS);
         sleep(10);
     }
     wait_for_others(c);
@@ -152,7 +153,7 @@ static void network(watchdog **w, comm *c, shared *s) {
     (void)w;
     (void)s;
     if (c->rank != 1)
-        comm_at(c, COMM_COMPUTES, STEP);
+        comm_at(c, COMM_COMPUTES);
     wait_for_others(c); /* all of them */
 }
 

@@ -1,0 +1,64 @@
+#include "cli/cli.h"
+#include "cli/launcher_link.h"
+
+#include "base/status.h"
+#include "dist/launch.h"
+#include "dist/warnings.h"
+#include "dist/watchdog.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static watchdog *dog;
+
+static void cause_text(char out[512], const watch_loss *l) {
+    switch (l->cause) {
+    case WATCH_ENDED: snprintf(out, 512, "its process has ended%s%s", l->why[0] != 0 ? ": " : "", l->why); break;
+    case WATCH_SILENT:
+        snprintf(out, 512, "no sign of life for %.0f s: it is stopped, or its host is cut off", l->seconds);
+        break;
+    case WATCH_STUCK: snprintf(out, 512, "it has not gone on for %.0f s, and others wait for it", l->seconds); break;
+    case WATCH_LEFT: snprintf(out, 512, "%s", l->why[0] != 0 ? l->why : "it has ended"); break;
+    case WATCH_ALL:
+        snprintf(out, 512, "all ranks have waited for each other for %.0f s: their network carries no data",
+                 l->seconds);
+        break;
+    }
+}
+
+/** In the watchdog's thread. The launcher of one machine knows better how a process has ended, and tells. */
+static void on_loss(void *context, const watch_loss *l) {
+    char where[256], cause[512];
+    (void)context;
+    snprintf(where, sizeof where, "rank %d on %s at step %lld (%s)", l->rank, l->host, (long long)l->step, l->phase);
+    if (l->tell && !(l->cause == WATCH_ENDED && launcher_lost(where))) {
+        cause_text(cause, l);
+        fail(E_RANK, "%s: %s; the run has ended", where, cause);
+        cli_failed(E_RANK);
+    }
+    _exit(EXIT_FAILED); /* the other threads may wait for ever */
+}
+
+int cli_open_ranks(comm **out, double timeout) {
+    const watchdog_options o = {.timeout = timeout, .lost = on_loss};
+    int rc = OK;
+    TRY(comm_open(out));
+    if (comm_rank(*out) != 0)
+        warnings_keep();
+    if (timeout > 0)
+        TRY(watchdog_open(&dog, *out, &o));
+done:
+    return rc;
+}
+
+int cli_ranks_ended(const comm *ranks, int rc) {
+    if (comm_rank(ranks) == 0)
+        return cli_stopped(rc);
+    return rc == E_STOPPED ? cli_stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
+}
+
+void cli_close_ranks(comm *ranks, int rc) {
+    watchdog_close(dog, rc == OK || rc == E_STOPPED ? NULL : status_message());
+    dog = NULL;
+    comm_close(ranks);
+}
