@@ -18,23 +18,24 @@ static engine_work product_work(const engine_plan *p, int i, engine_pass pass) {
     case PASS_BACKWARD:
         if (!d->dx_needed)
             return (engine_work){0};
-        return (engine_work){flop, dy + weights * (double)element_bytes(x->type) + bytes_of(x)};
+        return (engine_work){flop, dy + weights * (double)element_bytes(x->type) + bytes_of(x) +
+                                       (d->gradient_sums_bytes > 0 ? bytes_of(x) : 0)}; /* BN's x */
     default: return (engine_work){flop, dy + bytes_of(x) + weights * (double)element_bytes(e->ops->master)};
     }
 }
 
 /** Sums over x, then y; sums over g and g * x, where a residual waits its gradient g is written, then dx. Before it
- *  all, where y is recomputed: x, residual and y. */
+ *  all, where y is recomputed: x, residual and y. Less what the layers around do. */
 static double bn_bytes(const engine_plan *p, int i, engine_pass pass) {
     const layer *l = &p->engine->net->layer[i];
     const device_layer *d = &p->layer[i];
     double x = bytes_of(plan_tensor_at(p, l->input)), saved = (double)d->saved_bytes;
     bool residual = p->engine->slots[i].residual >= 0;
     if (pass == PASS_FORWARD)
-        return x * (d->training ? 2 : 1) + x + (residual ? x : 0) + saved;
+        return (d->training && !d->sums_given ? x : 0) + (d->applied_behind ? 0 : x + (residual ? x : 0) + x) + saved;
     bool keeps_g = residual && p->run[i].backward.dresidual != NULL;
     double again = plan_tensor_at(p, i)->recomputed ? x + (residual ? x : 0) + x : 0;
-    double sums = again + x + d->dy_n * x + saved + (keeps_g ? x : 0);
+    double sums = again + (d->gradient_given ? 0 : x + d->dy_n * x + saved + (keeps_g ? x : 0));
     return sums + (d->dx_needed ? x + (keeps_g ? x : d->dy_n * x + saved) + x : 0);
 }
 

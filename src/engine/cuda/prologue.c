@@ -2,10 +2,12 @@
  * BN then keeps its sums and hands on the factors: its y is never written, nor kept for backward, nor read twice.
  * Forward alone would save nothing: backward needs y for the weights, and making it then costs what it has saved.
  *
- * Numbers: cuDNN wants scale and shift in x's type, each rounded by at most half of 2^-10 of itself (fp16; bf16: 2^-7).
- * y changes by no more than rounding x has changed it: |x * scale| + |shift| is what both are relative to, and where
- * BN's output is not small beside its input's mean these are of one size. BN's backward takes the rounded factors for
- * ReLU's mask, so that it opens where forward did. fp32 keeps its own pass. */
+ * Numbers: cuDNN wants scale and shift in x's type. Rounding them moves y by up to 2^-11 (|x * scale| + |shift|) in
+ * fp16, 2^-8 in bf16, and rounding x has moved it by up to 2^-11 |x * scale| before: where the mean is many deviations
+ * from 0 the two are alike, else both small. A shift beyond fp16 (65,504: a mean of as many deviations, times gamma) is
+ * infinite. BN's backward takes the rounded factors for ReLU's mask, so that it opens where forward did. fp32 keeps its
+ * own pass.
+ */
 #include "base/status.h"
 #include "engine/cuda/convolution.h"
 
