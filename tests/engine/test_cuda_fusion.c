@@ -204,7 +204,7 @@ static void test_steps(void **state) {
         new_choices(&(fake_way){NULL, "rejected", "rejected"});
         trained apart = train(recompute, false);
         assert_close(fused.loss, apart.loss, 1e-2);
-        double y = 2.0 * IMAGES * 16 * (SIDE * SIDE + SIDE * SIDE / 4); /* of the two BNs, in bytes */
+        double y = 2.0 * IMAGES * 16 * SIDE * SIDE * 1.25; /* of the two BNs, in bytes */
         assert_true(counts == NULL || fused.bytes < apart.bytes);
         /* the prologue: BN neither reads x nor writes y, in backward neither again; the gradient: dy is read once less
          */
