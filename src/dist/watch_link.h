@@ -7,7 +7,7 @@
 
 enum { WATCH_HOST = 64, WATCH_TEXT = 448, WATCH_ADDRESSES = 8 };
 
-typedef enum watch_kind { WATCH_HELLO = 1, WATCH_WELCOME, WATCH_BEAT, WATCH_BYE } watch_kind;
+typedef enum watch_kind { WATCH_HELLO = 1, WATCH_WELCOME, WATCH_BEAT, WATCH_BYE, WATCH_OVER } watch_kind;
 
 /** The one kind of message. All hosts of a run have the same byte order, as MPI asks. */
 typedef struct watch_record {
@@ -17,7 +17,7 @@ typedef struct watch_record {
     int32_t phase, waiting;
     int32_t heir;          /* BEAT of rank 0: who tells when rank 0 is gone */
     int32_t spare;         /* 0 */
-    char text[WATCH_TEXT]; /* HELLO, WELCOME: the host; BYE: why, "" in order */
+    char text[WATCH_TEXT]; /* HELLO, WELCOME: the host; BYE: why, "" in order; OVER (rank 0 tells who is lost): "" */
 } watch_record;
 
 /** Where rank 0 listens: its addresses, those of the loopback last. */

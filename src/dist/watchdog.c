@@ -20,10 +20,10 @@
 
 /** What is known of one rank. */
 typedef struct peer {
-    int fd;   /* -1: no connection, or none any more */
-    bool met; /* has been connected, or is this rank */
-    bool left;
-    int error; /* of the connection that was lost */
+    int fd;          /* -1: no connection, or none any more */
+    bool met;        /* has been connected, or is this rank */
+    bool left, over; /* has said that it ends; that all must end */
+    int error;       /* of the connection that was lost */
     int64_t step, moves;
     int phase;
     bool waits;
@@ -91,15 +91,16 @@ static void send_to(peer *p, const watch_record *r) {
 
 static void obey(watchdog *w, peer *p, double now) {
     const watch_record *r = &p->in;
-    if (r->key != w->key || (r->kind != WATCH_BEAT && r->kind != WATCH_BYE)) {
+    if (r->key != w->key || r->kind < WATCH_BEAT || r->kind > WATCH_OVER) {
         lose(p, EPROTO);
         return;
     }
     take_progress(p, r, now);
     if (w->rank != 0)
         w->heir = r->heir;
-    if (r->kind == WATCH_BYE) {
+    if (r->kind != WATCH_BEAT) {
         p->left = true;
+        p->over = r->kind == WATCH_OVER;
         p->moved = now;
         snprintf(p->why, sizeof p->why, "%.*s", WATCH_TEXT - 1, r->text);
     }
@@ -159,6 +160,10 @@ static bool find_lost(watch_loss *l, const watchdog *w, double now) {
             blame(l, w, r, WATCH_SILENT, now - p->heard);
             return true;
         }
+        if (p->over) {
+            blame(l, w, r, WATCH_LEFT, 0);
+            return true;
+        }
         if (p->left && (w->rank != 0 || p->why[0] != 0) && now - p->heard > limit) {
             blame(l, w, r, WATCH_LEFT, now - p->heard);
             return true;
@@ -196,13 +201,19 @@ static void forgive(watchdog *w, double now) {
         w->peers[r].heard = w->peers[r].moved = now;
 }
 
+static void send_to_all(watchdog *w, const watch_record *r) {
+    for (int i = 0; i < w->ranks; i++)
+        if (w->peers[i].fd >= 0) {
+            send_to(&w->peers[i], NULL); /* what waits comes first */
+            send_to(&w->peers[i], r);
+        }
+}
+
 /** Sends a heartbeat and looks at the others. @return whether one is lost */
 static bool beat(watch_loss *l, watchdog *w, double now) {
     watch_record r = record(w, WATCH_BEAT, "");
     take_progress(&w->peers[w->rank], &r, now);
-    for (int i = 0; i < w->ranks; i++)
-        if (w->peers[i].fd >= 0)
-            send_to(&w->peers[i], &r);
+    send_to_all(w, &r);
     return find_lost(l, w, now) || (w->rank == 0 && find_stuck(l, w, now));
 }
 
@@ -232,6 +243,9 @@ static void *run(void *argument) {
         if (now >= next)
             next = now + w->interval;
         if (lost) {
+            watch_record over = record(w, WATCH_OVER, "");
+            if (w->rank == 0) /* else the next would tell that rank 0 is gone */
+                send_to_all(w, &over);
             w->options.lost(w->options.context, &l);
             break;
         }
@@ -384,14 +398,10 @@ void watchdog_close(watchdog *w, const char *why) {
     eventfd_write(w->quit_fd, 1);
     pthread_join(w->thread, NULL);
     watch_record bye = record(w, WATCH_BYE, why != NULL ? why : "");
-    for (int r = 0; r < w->ranks; r++) {
-        peer *p = &w->peers[r];
-        if (p->fd < 0)
-            continue;
-        send_to(p, NULL);
-        send_to(p, &bye);
-        shutdown(p->fd, SHUT_WR);
-    }
+    send_to_all(w, &bye);
+    for (int r = 0; r < w->ranks; r++)
+        if (w->peers[r].fd >= 0)
+            shutdown(w->peers[r].fd, SHUT_WR);
     if (w->rank != 0 && why != NULL && why[0] != 0)
         await_lead(w);
     destroy(w);

@@ -14,7 +14,7 @@ typedef enum watch_cause {
     WATCH_ENDED,  /* its connection was closed without a word: killed, or crashed */
     WATCH_SILENT, /* no heartbeat: stopped, or its host is cut off */
     WATCH_STUCK,  /* it does not go on, and others wait for it */
-    WATCH_LEFT,   /* it ended for a reason that it told, and this rank did not follow */
+    WATCH_LEFT,   /* it ended for a reason that it told, and this rank did not follow; or rank 0 has told of a loss */
     WATCH_ALL     /* every rank waits for the others: their network carries no data. `rank` is the furthest behind */
 } watch_cause;
 

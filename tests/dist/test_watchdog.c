@@ -121,7 +121,7 @@ static void in_order(watchdog **w, comm *c, shared *s) {
 static void killed(watchdog **w, comm *c, shared *s) {
     (void)w;
     (void)s;
-    if (c->rank == 1) {
+    if (c->rank == 2) {
         comm_at(c, COMM_VALIDATES);
         usleep(300000); /* a heartbeat carries it */
         raise(SIGKILL);
@@ -265,8 +265,8 @@ static void test_names_who_is_lost(void **state) {
     (void)state;
     char host[64] = "";
     gethostname(host, sizeof host - 1);
-    const noticed *n = expect("killed", 0, 1, WATCH_ENDED, true);
-    assert_int_equal(n->step, STEP + 1);
+    const noticed *n = expect("killed", 0, 2, WATCH_ENDED, true);
+    assert_int_equal(n->step, STEP + 2);
     assert_string_equal(n->phase, "validation");
     assert_string_equal(n->host, host);
     n = expect("stopped", 0, 2, WATCH_SILENT, true);
@@ -282,7 +282,7 @@ static void test_names_who_is_lost(void **state) {
 
 static void test_others_end_with_rank_0(void **state) {
     (void)state;
-    expect("killed", 2, 0, WATCH_ENDED, false); /* rank 0 has told, and is gone */
+    expect("killed", 1, 0, WATCH_LEFT, false); /* rank 0 has told */
     expect("rank 0 killed", 1, 0, WATCH_ENDED, true);
     expect("rank 0 killed", 2, 0, WATCH_ENDED, false);
     const noticed *n = expect("rank 0 stopped", 1, 0, WATCH_SILENT, true);
