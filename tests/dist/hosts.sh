@@ -63,7 +63,7 @@ rank_on() { ip netns pids "$net-$1" | while read -r p; do [ "$(readlink "/proc/$
 none_left() {
   local i p
   for _ in {1..300}; do
-    p=$(for i in 1 2 3 4; do ip netns pids "$net-$i" 2>/dev/null; done)
+    p=$(for i in 1 2 3 4; do ip netns pids "$net-$i" 2>/dev/null || true; done)
     [ -n "$p" ] || return 0
     sleep 0.1
   done

@@ -147,7 +147,9 @@ static int plan_forward(cpu_device *d, conv_node *n, device_layer *l, const oned
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
     int rc = OK;
     const conv_kernels *own = NULL;
-    if (c->groups == 1 && c->y_type == c->x_type && !(d->bf16 && onednn_has_amx()))
+    /* own bf16 kernels are chosen by the size of the batch too, but evaluation must not depend on it */
+    bool suits = !d->bf16 || ((l->training || d->options.winograd) && !onednn_has_amx());
+    if (c->groups == 1 && c->y_type == c->x_type && suits)
         own = own_conv_for(d->kernels, &s, d->bf16, d->options.winograd);
     if (own != NULL) {
         n->own_forward = own_conv_planned(own, d->threads, &s, d->bf16, false, cpu_streams(d, l->y));
