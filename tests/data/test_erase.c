@@ -31,6 +31,7 @@ static box find(const uint8_t *pixels, int size) {
         return (box){0};
     box b = {.h = bottom - top + 1, .w = right - left + 1, .y = top, .x = left};
     assert_int_equal(b.h * b.w, n);
+    assert_true(b.h < size && b.w < size);
     return b;
 }
 

@@ -22,6 +22,7 @@ static loader_options options(bool training, int workers) {
                         .seed = SEED,
                         .shuffle = training,
                         .max_bad = 1,
+                        .repeats = training ? 2 : 1,
                         .row = 1,
                         .own_n = 1};
     o.transform.auto_augment = (augment){.kind = AUGMENT_TRIVIAL};
@@ -36,6 +37,7 @@ static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_
     batch *b = NULL;
     uint64_t place = 0;
     sampler_epoch(order, d->image_n, SEED, epoch, o->shuffle);
+    sampler_repeat(order, d->image_n, o->repeats, o->batch_size);
     assert_ok(loader_start(l, epoch, 0));
     for (;;) {
         assert_ok(loader_next(&b, l));

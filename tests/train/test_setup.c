@@ -46,11 +46,34 @@ static void validation_has_its_own_sizes(void **state) {
     assert_int_equal(v.resize, 232);
 }
 
+static void augmentation_reaches_the_loader(void **state) {
+    (void)state;
+    static config c;
+    config_defaults(&c);
+    loader_options o = setup_loader_options(&c, true);
+    assert_true(o.transform.auto_augment.kind == AUGMENT_NONE && o.transform.erase.probability == 0 && o.repeats == 1);
+    assert_ok(config_set(&c, "data.auto_augment", "randaugment", "test"));
+    c.data.ra_ops = 3;
+    c.data.ra_magnitude = 7;
+    c.data.random_erase = 0.1;
+    c.data.repeats = 4;
+    o = setup_loader_options(&c, true);
+    assert_true(o.transform.auto_augment.kind == AUGMENT_RAND && o.transform.auto_augment.ops == 3);
+    assert_int_equal(o.transform.auto_augment.magnitude, 7);
+    assert_true(o.transform.erase.probability == 0.1);
+    assert_memory_equal(o.transform.erase.fill, ((uint8_t[]){124, 116, 104}), 3); /* ImageNet's mean */
+    assert_int_equal(o.repeats, 4);
+    assert_int_equal(setup_loader_options(&c, false).repeats, 1);
+    assert_ok(config_set(&c, "data.auto_augment", "trivialaugment", "test"));
+    assert_true(setup_loader_options(&c, true).transform.auto_augment.kind == AUGMENT_TRIVIAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fast_decode_is_for_training_alone),
         cmocka_unit_test(images_grow_as_in_ffcv),
         cmocka_unit_test(validation_has_its_own_sizes),
+        cmocka_unit_test(augmentation_reaches_the_loader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
