@@ -87,8 +87,7 @@ typedef struct ckpt {
     ckpt_tensor *momentum;        /* momentum_buffer of parameter i in parameters() order; momentum_n 0: none yet */
     int momentum_n;
     int param_n; /* the optimizer's parameters */
-    int head_n;  /* the last ones, a group of its own whose rate is head_scale times the LR; 0: one group. Not read back
-                  */
+    int head_n;  /* the last ones, a second group whose rate is head_scale times the LR; 0: one group */
     double head_scale;
     ckpt_sgd sgd;
     ckpt_schedule schedule;

@@ -85,6 +85,25 @@ done:
     return rc;
 }
 
+/** A second group's parameters and its rate against the first's. Initial rates, where both are there: a schedule may
+ *  have come down to 0. */
+static void read_head(ckpt *c, const value *groups) {
+    static const char *const keys[] = {"initial_lr", "lr"};
+    const value *params = dict_get(item_get(groups, 1), "params");
+    if (params == NULL || params->kind != VALUE_LIST || item_get(groups, 2) != NULL)
+        return;
+    for (int k = 0; k < 2; k++) {
+        double first = 0, second = 0;
+        get_double(&first, item_get(groups, 0), keys[k]);
+        get_double(&second, item_get(groups, 1), keys[k]);
+        if (first > 0 && first < INFINITY && second > 0 && second < INFINITY) {
+            c->head_n = (int)params->list.n;
+            c->head_scale = second / first;
+            return;
+        }
+    }
+}
+
 int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source) {
     const value *optimizer = item_get(dict_get(top, "optimizer_states"), 0);
     const value *groups = dict_get(optimizer, "param_groups");
@@ -96,6 +115,7 @@ int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source) {
             return fail(E_FORMAT, "%zu parameters in the optimizer, more than %d", params, PARAM_LIMIT);
     }
     c->param_n = (int)params;
+    read_head(c, groups);
     return read_momentum(c, dict_get(optimizer, "state"), source);
 }
 

@@ -193,6 +193,17 @@ done:
     return rc;
 }
 
+/** The classifier's rate: the option, else that of the file's second group where it is the classifier's. */
+static double restored_head_lr(const setup *s, const ckpt *c, double base_lr) {
+    const net *n = s->net;
+    int head_n = 0;
+    while (head_n < n->param_n && n->param[n->param_n - 1 - head_n].head)
+        head_n++;
+    if (s->config->optimizer.head_lr > 0 || c->head_n != head_n)
+        return s->config->optimizer.head_lr;
+    return c->head_scale * base_lr;
+}
+
 int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
     const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
     int rc = OK;
@@ -208,7 +219,7 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
     TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     restore_schedule(t, c, path);
-    schedule_set_head(&t->schedule, s->config->optimizer.head_lr);
+    schedule_set_head(&t->schedule, restored_head_lr(s, c, t->schedule.state.base_lr));
     if (t->schedule.state.base_lr <= 0) {
         rc = fail(E_OPTION, "%s has no learning rate: give one with --lr", path);
         goto done;

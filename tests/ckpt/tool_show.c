@@ -48,6 +48,7 @@ int main(int n, char **arguments) {
            (long long)c->batch_in_epoch, c->epoch_done);
     printf("lr %.17g\nmomentum_factor %.17g\nweight_decay %.17g\nparams %d\n", c->sgd.lr, c->sgd.momentum,
            c->sgd.weight_decay, c->param_n);
+    printf("head %d %.17g\n", c->head_n, c->head_scale);
     printf("schedule %d\nlast_epoch %lld\nbest %.17g\n", (int)c->schedule.kind, (long long)c->schedule.last_epoch,
            c->schedule.best);
     for (int i = 0; i < c->kept_n; i++)

@@ -7,7 +7,8 @@ small+=(--monitor.report false)
 run 0 "$LINNET" train "${small[@]}" --max-steps 3 --out first
 first=first/checkpoints/resnet18/last.ckpt
 
-tune=("${small[@]}" --init "$first" --model.freeze layer2 --optimizer.head_lr 0.1 --schedule.step_size 1 --max-epochs 2)
+same=("${small[@]}" --init "$first" --model.freeze layer2 --schedule.step_size 1 --max-epochs 2)
+tune=("${same[@]}" --optimizer.head_lr 0.1)
 run 0 "$LINNET" train "${tune[@]}" --out whole
 says err "weights from $first"
 whole=whole/checkpoints/resnet18/last.ckpt
@@ -22,7 +23,7 @@ for name in layer3.0.conv1.weight layer3.0.bn1.running_mean layer3.0.bn1.weight 
 done
 
 run 0 "$LINNET" train "${tune[@]}" --out parts --max-steps 3
-run 0 "$LINNET" train "${tune[@]}" --out parts --resume auto
+run 0 "$LINNET" train "${same[@]}" --out parts --resume auto # the classifier's rate is the file's second group's
 [ "$(digest $whole)" = "$(digest parts/checkpoints/resnet18/last.ckpt)" ] || die "a resumed run is another"
 
 run 0 "$LINNET" train "${small[@]}" --model.freeze backbone --max-steps 1 --out random

@@ -159,6 +159,14 @@ class Ours(unittest.TestCase):
             scheduler.load_state_dict(file["lr_schedulers"][0])
             rates = scheduler.base_lrs if schedule == "step" else scheduler.min_lrs
             self.assertEqual(rates[1], 4 * rates[0])
+            # and as Lightning would write it: without linnet's own part, the groups as torch states them
+            del file["linnet"]
+            file["optimizer_states"] = [sgd.state_dict()]
+            torch.save(file, self.path)
+            self.assertIn("head 1 4", show(self.path)[0])
+            file["optimizer_states"][0]["param_groups"].append({"params": [], "lr": 1.0})  # three: not one of ours
+            torch.save(file, self.path)
+            self.assertIn("head 0 0", show(self.path)[0])
 
     def test_only_what_weights_only_allows(self):
         make(self.path, [("model.w", torch.float32, (2,)), ("model.n", torch.int64, ())])
