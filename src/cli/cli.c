@@ -35,12 +35,6 @@ int cli_stopped(int rc) {
     return rc == E_STOPPED ? stop_code() : code;
 }
 
-int cli_ranks_ended(const comm *ranks, int rc) {
-    if (comm_rank(ranks) == 0)
-        return cli_stopped(rc);
-    return rc == E_STOPPED ? stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
-}
-
 int cli_usage(const char *usage) {
     fprintf(stderr, "usage: %s\n", usage);
     return EXIT_USAGE;
@@ -129,6 +123,25 @@ int cli_open_ranks(comm **out) {
     if (rc == OK && comm_rank(*out) != 0)
         warnings_keep();
     return rc;
+}
+
+int cli_open_run(train_hooks *h) {
+    *h = (train_hooks){.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
+    int rc = cli_open_ranks(&h->comm);
+    if (rc == OK)
+        cli_catch_signals();
+    return rc;
+}
+
+int cli_close_run(train_hooks *h, int rc) {
+    int code = EXIT_DONE;
+    if (rc != OK && comm_rank(h->comm) == 0)
+        code = cli_stopped(rc);
+    else if (rc != OK)
+        code = rc == E_STOPPED ? stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
+    comm_close(h->comm);
+    h->comm = NULL;
+    return code;
 }
 
 void cli_log_to_stderr(void) { log_set_sink(log_to_stderr, NULL); }

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "dist/comm.h"
 #include "monitor/progress.h"
+#include "train/trainer.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -32,8 +33,6 @@ int cmd_audit(int argc, char **argv);
 int cli_failed(int rc);
 /** The same, but 128 + signal for E_STOPPED. */
 int cli_stopped(int rc);
-/** The same for a run of several ranks, of which rank 0 alone prints. */
-int cli_ranks_ended(const comm *ranks, int rc);
 /** Prints a usage line on stderr. @return 2 */
 int cli_usage(const char *usage);
 
@@ -52,6 +51,11 @@ int cli_config(config *c, int argc, char **argv, const char *usage, const char *
 /** Joins the ranks of the run, if a launcher started several (launch.h): rank 0 alone logs from then on, the others'
  *  warnings go through it. Close with comm_close. */
 int cli_open_ranks(comm **out);
+/** The beginning of a command that ranks may run together: joins them, catches signals, fills *h.
+ *  @return as comm_open; cli_close_run is due when it is 0 */
+int cli_open_run(train_hooks *h);
+/** Its end, with what it came to: rank 0 alone tells. @return the exit code */
+int cli_close_run(train_hooks *h, int rc);
 /** Sends log lines and progress to stderr. */
 void cli_log_to_stderr(void);
 progress_options cli_progress(void);
