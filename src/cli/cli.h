@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "dist/comm.h"
 #include "monitor/progress.h"
+#include "train/trainer.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -33,8 +34,6 @@ int cli_failed(int rc);
 /** The same, but 128 + signal for E_STOPPED. */
 int cli_stopped(int rc);
 int cli_stop_code(void);
-/** The same for a run of several ranks, of which rank 0 alone prints. */
-int cli_ranks_ended(const comm *ranks, int rc);
 /** Prints a usage line on stderr. @return 2 */
 int cli_usage(const char *usage);
 
@@ -52,10 +51,16 @@ int cli_config(config *c, int argc, char **argv, const char *usage, const char *
 
 /** Joins the ranks of the run, if a launcher started several (launch.h): rank 0 alone logs from then on, the others'
  *  warnings go through it. A rank that is lost for `timeout` seconds (0: not watched) ends this process, and one rank
- *  says which. */
+ *  says which. cli_close_ranks is due in any case. @return as comm_open, watchdog_open */
 int cli_open_ranks(comm **out, double timeout);
 /** What the command ends with, `rc`, goes to the other ranks. NULL is allowed. */
 void cli_close_ranks(comm *ranks, int rc);
+/** The beginning of a command that ranks may run together: cli_open_ranks, catches signals, fills *h. cli_close_run is
+ *  due in any case. */
+int cli_open_run(train_hooks *h, double timeout);
+/** The end of such a command, with what it came to: rank 0 alone prints, the other ranks are told. @return the exit
+ * code */
+int cli_close_run(train_hooks *h, int rc);
 /** Sends log lines and progress to stderr. */
 void cli_log_to_stderr(void);
 progress_options cli_progress(void);

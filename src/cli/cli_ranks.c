@@ -51,14 +51,27 @@ done:
     return rc;
 }
 
-int cli_ranks_ended(const comm *ranks, int rc) {
-    if (comm_rank(ranks) == 0)
-        return cli_stopped(rc);
-    return rc == E_STOPPED ? cli_stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
-}
-
 void cli_close_ranks(comm *ranks, int rc) {
     watchdog_close(dog, rc == OK || rc == E_STOPPED ? NULL : status_message());
     dog = NULL;
     comm_close(ranks);
+}
+
+int cli_open_run(train_hooks *h, double timeout) {
+    *h = (train_hooks){.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
+    int rc = cli_open_ranks(&h->comm, timeout);
+    if (rc == OK)
+        cli_catch_signals();
+    return rc;
+}
+
+int cli_close_run(train_hooks *h, int rc) {
+    int code = EXIT_DONE;
+    if (rc != OK && comm_rank(h->comm) == 0)
+        code = cli_stopped(rc);
+    else if (rc != OK)
+        code = rc == E_STOPPED ? cli_stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
+    cli_close_ranks(h->comm, rc);
+    h->comm = NULL;
+    return code;
 }

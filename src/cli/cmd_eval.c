@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "ckpt/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/news.h"
 #include "train/snapshot.h"
 #include "train/weights.h"
 
@@ -122,15 +123,36 @@ done:
     return rc;
 }
 
-static int run(config *c, const ckpt *k, const request *q) {
+/** What rank 0 tells and writes when all is counted. */
+static int tell(outcome *r, const request *q, const setup *s) {
+    class_result *worst = NULL;
+    const bad_image *bad = NULL;
+    int rc = OK;
+    r->bad = loader_bad(&bad, s->val_loader);
+    for (long long i = 0; i < r->bad; i++)
+        log_warn("left out: %s", bad[i].message);
+    TRY(assessment_worst(&worst, r->a));
+    r->worst = worst;
+    if (q->tables != NULL)
+        TRY(write_tables(r->a, q->tables));
+    if (q->json)
+        print_json(r, q);
+    else
+        print_text(r, q);
+done:
+    free(worst);
+    r->worst = NULL;
+    return rc;
+}
+
+static int run(config *c, const ckpt *k, const request *q, const train_hooks *h) {
     setup s = {0};
     progress *p = NULL;
     assessment a = {0};
-    class_result *worst = NULL;
     outcome r = {.a = &a};
     int classes = 0, rc = OK;
     TRY(weights_classes(&classes, k, q->path));
-    TRY(setup_open_evaluation(&s, c, classes));
+    TRY(setup_open_evaluation(&s, c, classes, h->comm));
     if (s.val_batches == 0) {
         rc = fail(E_OPTION, "trainer.limit_val_batches leaves nothing to evaluate");
         goto done;
@@ -138,36 +160,42 @@ static int run(config *c, const ckpt *k, const request *q) {
     TRY(snapshot_check_classes(s.val, k, q->path));
     TRY(weights_restore(&s, k, q->path));
     TRY(assessment_init(&a, s.val->class_name, classes));
-    progress_options o = cli_progress();
-    TRY(progress_open(&p, &o));
+    TRY(progress_open(&p, ranks_lead(&s.ranks) ? &h->progress : &(progress_options){0}));
     double start = clock_seconds();
-    s.ranks.stop = &cli_stop;
+    s.ranks.stop = h->stop;
     TRY(evaluate(&r.m, &(evaluate_extras){.judged = &a, .flip = q->flip}, &s, p, 0));
     r.seconds = clock_seconds() - start;
-    const bad_image *bad = NULL;
-    r.bad = loader_bad(&bad, s.val_loader);
-    for (long long i = 0; i < r.bad; i++)
-        log_warn("left out: %s", bad[i].message);
-    TRY(assessment_worst(&worst, &a));
-    r.worst = worst;
-    if (q->tables != NULL)
-        TRY(write_tables(&a, q->tables));
-    if (q->json)
-        print_json(&r, q);
-    else
-        print_text(&r, q);
+    TRY(news_finish(&s));
+    if (ranks_lead(&s.ranks))
+        TRY(tell(&r, q, &s));
 done:
-    free(worst);
     assessment_deinit(&a);
     progress_close(p);
     setup_close(&s);
     return rc;
 }
 
-int cmd_eval(int argc, char **argv) {
-    static config c, overridden;
-    request q = {.worst = WORST_SHOWN};
+/** @param argv as given, for what overrides the checkpoint's options */
+static int with_checkpoint(const request *q, int argc, char **argv, const char **file, const train_hooks *h) {
+    static config c;
     ckpt *k = NULL;
+    int n = 0, rc = OK;
+    TRY(ckpt_load(&k, q->path));
+    config_defaults(&c);
+    TRY(checkpoint_options(&c, k, q->path));
+    TRY(config_read_arguments(&c, argc, argv, file, &n));
+    TRY(config_check(&c));
+    rc = run(&c, k, q, h);
+done:
+    ranks_failed(h->comm, rc);
+    ckpt_free(k);
+    return rc;
+}
+
+int cmd_eval(int argc, char **argv) {
+    static config overridden;
+    train_hooks hooks;
+    request q = {.worst = WORST_SHOWN};
     int n = 0, rc = OK, code = -1;
     const char **file = calloc((size_t)argc + 1, sizeof *file);
     if (file == NULL)
@@ -181,16 +209,12 @@ int cmd_eval(int argc, char **argv) {
         code = cli_usage(usage);
     if (code >= 0)
         goto done;
-    cli_catch_signals();
     q.path = file[0];
-    TRY(ckpt_load(&k, q.path));
-    config_defaults(&c);
-    TRY(checkpoint_options(&c, k, q.path));
-    TRY(config_read_arguments(&c, argc, argv, file, &n));
-    TRY(config_check(&c));
-    TRY(run(&c, k, &q));
+    rc = cli_open_run(&hooks, overridden.dist.timeout);
+    if (rc == OK)
+        rc = with_checkpoint(&q, argc, argv, file, &hooks);
+    code = cli_close_run(&hooks, rc);
 done:
     free(file);
-    ckpt_free(k);
-    return code >= 0 ? code : rc == OK ? EXIT_DONE : cli_stopped(rc);
+    return code >= 0 ? code : cli_failed(rc);
 }

@@ -54,21 +54,14 @@ int cmd_find_lr(int argc, char **argv) {
     code = launcher_run(&c);
     if (code >= 0)
         return code;
-    comm *ranks = NULL;
-    int rc = cli_open_ranks(&ranks, c.dist.timeout);
-    if (rc != OK) {
-        code = cli_ranks_ended(ranks, rc);
-        cli_close_ranks(ranks, rc);
-        return code;
-    }
-    cli_catch_signals();
-    train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .comm = ranks};
+    train_hooks hooks;
+    int rc = cli_open_run(&hooks, c.dist.timeout);
+    if (rc != OK)
+        return cli_close_run(&hooks, rc);
     rc = train_find_lr(&f, plot, &c, &hooks);
-    bool lead = comm_rank(ranks) == 0;
+    bool lead = comm_rank(hooks.comm) == 0;
     if (lead && (rc == OK || f.n > 0))
         print_result(&f, plot, json);
     lr_finding_deinit(&f);
-    code = rc == OK ? EXIT_DONE : cli_ranks_ended(ranks, rc);
-    cli_close_ranks(ranks, rc);
-    return code;
+    return cli_close_run(&hooks, rc);
 }

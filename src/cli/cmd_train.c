@@ -62,23 +62,15 @@ int cmd_train(int argc, char **argv) {
     code = launcher_run(&c);
     if (code >= 0)
         return code;
-    comm *ranks = NULL;
-    int rc = cli_open_ranks(&ranks, c.dist.timeout);
-    if (rc != OK) {
-        code = cli_ranks_ended(ranks, rc);
-        cli_close_ranks(ranks, rc);
-        return code;
-    }
-    cli_catch_signals();
-    train_hooks hooks = {.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .comm = ranks};
+    train_hooks hooks;
+    int rc = cli_open_run(&hooks, c.dist.timeout);
+    if (rc != OK)
+        return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
-    bool lead = comm_rank(ranks) == 0;
+    bool lead = comm_rank(hooks.comm) == 0;
     if (json && lead)
         print_json(&s);
     else if (rc == OK && !c.trainer.dry_run && lead)
         print_summary(&s);
-    if (rc != OK)
-        code = cli_ranks_ended(ranks, rc);
-    cli_close_ranks(ranks, rc);
-    return rc == OK ? EXIT_DONE : code;
+    return cli_close_run(&hooks, rc);
 }

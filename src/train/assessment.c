@@ -50,6 +50,32 @@ void assessment_add(assessment *a, const double *logits, const int32_t *label, i
     }
 }
 
+int assessment_join(assessment *a, comm *c) {
+    enum { BINS = CALIBRATION_BINS };
+    int64_t count[2 * BINS + 3] = {0};
+    double real[BINS + 1] = {0};
+    size_t classes = (size_t)a->classes;
+    int rc = OK;
+    for (int i = 0; i < BINS; i++) {
+        count[i] = a->bin[i].n;
+        count[BINS + i] = a->bin[i].right;
+        real[i] = a->bin[i].confidence;
+    }
+    count[2 * BINS] = a->sum.images;
+    count[2 * BINS + 1] = a->sum.top1;
+    count[2 * BINS + 2] = a->sum.top5;
+    real[BINS] = a->sum.loss_sum;
+    TRY(comm_all(c, COMM_SUM, COMM_I64, a->confusion, classes * classes));
+    TRY(comm_all(c, COMM_SUM, COMM_I64, a->top5, classes));
+    TRY(comm_all(c, COMM_SUM, COMM_I64, count, sizeof count / sizeof *count));
+    TRY(comm_all(c, COMM_SUM, COMM_F64, real, sizeof real / sizeof *real));
+    for (int i = 0; i < BINS; i++)
+        a->bin[i] = (calibration_bin){.n = count[i], .right = count[BINS + i], .confidence = real[i]};
+    a->sum = (metrics){real[BINS], count[2 * BINS], count[2 * BINS + 1], count[2 * BINS + 2]};
+done:
+    return rc;
+}
+
 class_result assessment_class(const assessment *a, int i) {
     class_result r = {.index = i, .top1 = *cell(a, i, i), .top5 = a->top5[i], .confused = -1};
     for (int k = 0; k < a->classes; k++) {

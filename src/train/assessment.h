@@ -4,6 +4,7 @@
 #define LINNET_TRAIN_ASSESSMENT_H
 
 #include "base/text.h"
+#include "dist/comm.h"
 #include "train/state.h"
 
 #include <stdint.h>
@@ -31,6 +32,10 @@ void assessment_deinit(assessment *a);
 
 /** @param logits (n, classes). @param label (n) */
 void assessment_add(assessment *a, const double *logits, const int32_t *label, int n);
+
+/** Every rank's become the sum of all ranks'; for one rank nothing changes. Every rank comes here.
+ *  @return 0, E_RANK, E_DEVICE */
+int assessment_join(assessment *a, comm *c);
 
 /** One class's part. */
 typedef struct class_result {

@@ -163,11 +163,13 @@ int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p,
     }
     if (p != NULL)
         progress_end(p, &shown);
-    s->ranks.news = s->train_loader != NULL && news_wait(s);
+    s->ranks.news = news_wait(s);
     TRY(ranks_tell(&s->ranks, &e.sum));
     TRY(ranks_hear(out, &s->ranks));
     if (e.extras.wrong != NULL)
         TRY(mistakes_join(e.extras.wrong, s->ranks.comm));
+    if (e.extras.judged != NULL)
+        TRY(assessment_join(e.extras.judged, s->ranks.comm));
 done:
     if (b != NULL)
         loader_release(s->val_loader, b);

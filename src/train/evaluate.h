@@ -11,12 +11,12 @@
 /** What to look at beside loss and accuracy. */
 typedef struct evaluate_extras {
     mistakes *wrong;    /* the worst ones, replaced; NULL: not looked for */
-    assessment *judged; /* added to; NULL: not wanted */
+    assessment *judged; /* empty before; NULL: not wanted */
     bool flip;          /* each image is seen mirrored too: its logits are the mean of both (FFCV's test-time
                            augmentation), and loss and accuracy those of the means */
 } evaluate_extras;
 
-/** @param extras borrowed; NULL: none. With several ranks `wrong` gets those of all, `judged` this rank's
+/** @param extras borrowed; NULL: none. With several ranks both get those of all
  *  @param progress drawn while it runs; NULL: silent
  *  The ranks share the batches out and get the sums over all.
  *  @return 0, E_STOPPED (ranks_stop), what loading or computing failed with */

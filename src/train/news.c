@@ -24,7 +24,7 @@ bool news_wait(const setup *s) {
     if (ranks_lead(&s->ranks))
         return false;
     for (int i = 0; i < 2; i++)
-        if (loader_bad(&bad, loader_of(s, i)) > s->told[i].n)
+        if (loader_of(s, i) != NULL && loader_bad(&bad, loader_of(s, i)) > s->told[i].n)
             return true;
     return warnings_wait();
 }
@@ -43,7 +43,7 @@ static int find_image(news *out, setup *s) {
     for (int i = 0; i < 2 && out->loader < 0; i++) {
         const bad_image *bad = NULL;
         told_images *t = &s->told[i];
-        int64_t n = loader_bad(&bad, loader_of(s, i));
+        int64_t n = loader_of(s, i) != NULL ? loader_bad(&bad, loader_of(s, i)) : 0;
         for (int64_t k = 0; n > t->n && k < n; k++) {
             if (was_told(t, bad[k].index))
                 continue;
@@ -83,5 +83,17 @@ int news_exchange(setup *s) {
         TRY(take(s, &all[r], r));
 done:
     free(all);
+    return rc;
+}
+
+int news_finish(setup *s) {
+    int rc = OK;
+    do {
+        s->ranks.news = news_wait(s);
+        TRY(ranks_tell(&s->ranks, NULL));
+        TRY(ranks_hear(NULL, &s->ranks));
+        TRY(news_exchange(s));
+    } while (s->ranks.agreed_news);
+done:
     return rc;
 }

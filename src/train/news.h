@@ -9,5 +9,7 @@ bool news_wait(const setup *s);
 /** After an exchange, on every rank: hands over one warning and one image of each rank that has some. @return 0,
  * E_RANK, E_DEVICE, E_NOMEM */
 int news_exchange(setup *s);
+/** Exchanges until no rank has any. @return as news_exchange */
+int news_finish(setup *s);
 
 #endif

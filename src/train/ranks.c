@@ -20,6 +20,11 @@ void ranks_deinit(rank_group *r) {
 static int asked_to_stop(const rank_group *r) { return r->stop != NULL ? (int)*r->stop : 0; }
 static bool asked_to_save(const rank_group *r) { return r->save != NULL && *r->save != 0; }
 
+void ranks_failed(comm *c, int rc) {
+    if (comm_ranks(c) > 1 && rc != OK && rc != E_STOPPED && rc != E_RANK && c->tell != NULL)
+        c->tell(c, status_message());
+}
+
 int ranks_tell(rank_group *r, const metrics *own) {
     comm *c = r->comm;
     int rc = OK;

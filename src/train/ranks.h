@@ -41,6 +41,9 @@ void ranks_deinit(rank_group *r);
 /** The one that writes files, logs and prints. */
 static inline bool ranks_lead(const rank_group *r) { return comm_rank(r->comm) == 0; }
 
+/** After an error of this rank alone: the others cannot go on without it. What all agreed on they know. */
+void ranks_failed(comm *c, int rc);
+
 /** Begins to tell the others; `own` may be NULL. A second call waits for the first. @return as comm.wait */
 int ranks_tell(rank_group *r, const metrics *own);
 /** Waits for what all have told; *sum: over all ranks, added in their order. NULL: not wanted. */

@@ -256,10 +256,10 @@ done:
     return rc;
 }
 
-int setup_open_evaluation(setup *s, const config *c, int classes) {
+int setup_open_evaluation(setup *s, const config *c, int classes, comm *all) {
     int rc = OK;
     *s = (setup){.config = c};
-    TRY(ranks_init(&s->ranks, NULL));
+    TRY(ranks_init(&s->ranks, all));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     if (s->val->class_n != classes) {
         rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);

@@ -52,8 +52,8 @@ loader_options setup_loader_options(const config *c, bool training);
  *  @return 0 or the error of what could not be opened; setup_close is due in either case */
 int setup_open(setup *s, const config *c, comm *all);
 /** The validation side alone: dataset, loader, net and engine for `classes` classes. The folder's classes must be as
- * many. */
-int setup_open_evaluation(setup *s, const config *c, int classes);
+ * many. `all` as for setup_open. */
+int setup_open_evaluation(setup *s, const config *c, int classes, comm *all);
 /** The same for images that have no class: takes over `images` (image_list.h), also when it fails. Any share of them
  * may be unreadable. */
 int setup_open_prediction(setup *s, const config *c, int classes, dataset *images);

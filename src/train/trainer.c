@@ -403,13 +403,6 @@ static void rescue(train_run_state *r, int error) {
         fail(error, "%s (and the run could not be saved)", message);
 }
 
-/** The others cannot go on without this rank. What all agreed on they know. */
-static void tell_ranks(const train_run_state *r, int rc) {
-    comm *c = r->hooks->comm;
-    if (comm_ranks(c) > 1 && rc != E_STOPPED && rc != E_RANK && c->tell != NULL)
-        c->tell(c, status_message());
-}
-
 /** The first batch of a new run goes to TensorBoard, as a picture. */
 static void show_batch(void *context, const batch *b) {
     train_run_state *r = context;
@@ -429,8 +422,7 @@ int train_run(train_summary *out, const config *c, const train_hooks *h) {
     }
     TRY(run_epochs(&r));
 done:
-    if (rc != OK)
-        tell_ranks(&r, rc);
+    ranks_failed(h->comm, rc);
     if (rc != OK && r.logbook.folder != NULL)
         rescue(&r, rc);
     summarise(&r);

@@ -21,6 +21,30 @@ says err '37 validation images'
 [ "$(grep -c '^engine ' err)" = 1 ] || die "more than one rank told of itself"
 [ "$(wc -l <out)" = 1 ] || die "more than one rank printed its result"
 
+# evaluation: the same sums on 3 ranks, counts of classes and bins too; an unreadable image of another rank is told once
+last=one/checkpoints/resnet18/last.ckpt
+judge=(eval "$last" --data data --device cpu --workers 1 --data.val_batch_size 5 --json)
+run 0 "$LINNET" "${judge[@]}"
+cp out one.json
+run 0 ranks 3 "${judge[@]}"
+total() { sed 's/"classes".*//' "$1" >total.json && value total.json "$2"; } # classes have images too
+for name in loss top1 top5 calibration_error images; do near "$(total out "$name")" "$(total one.json "$name")" 1e-6; done
+[ "$(total out images)" = 37 ] || die "$(total out images) images, not 37"
+counts() { tr -d ' \n' <"$1" | sed 's/.*"classes"://'; }
+[ "$(counts out)" = "$(counts one.json)" ] || die "the classes differ"
+[ "$(grep -c '"loss"' out)" = 1 ] || die "more than one rank printed its evaluation"
+spoilt=$(find data/val -type f | sort | sed -n 6p) # in the second batch: rank 1's
+cp "$spoilt" kept
+echo no image >"$spoilt"
+run 0 ranks 3 "${judge[@]}" --data.max_bad 0.1
+for want in "images 36" "bad_images 1"; do
+  [ "$(total out "${want% *}")" = "${want#* }" ] || { cat out err >&2; die "not $want"; }
+done
+[ "$(grep -c "left out: .*$spoilt" err)" = 1 ] || die "the bad image was not told once"
+mv kept "$spoilt"
+run 1 ranks 3 eval nowhere.ckpt --data data
+[ "$(grep -c 'nowhere.ckpt' err)" = 1 ] || die "not told once"
+
 # 2 ranks, unevenly: the last step of 3 batches leaves rank 1 with none. It meets an unreadable image: rank 0 lists it
 bad=$(find data/train -type f | sort | sed -n 6p)
 echo no image >"$bad"
