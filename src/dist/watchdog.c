@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define MEETING 60 /* seconds until all ranks have knocked */
+#define PARTING 1  /* seconds for them to read that this one ends */
 
 /** What is known of one rank. */
 typedef struct peer {
@@ -235,6 +236,7 @@ static void *run(void *argument) {
     watchdog *w = argument;
     watch_loss l;
     double next = clock_seconds();
+    forgive(w, next); /* the others met this rank some time before */
     for (bool go_on = true; go_on;) {
         double now = clock_seconds();
         if (now > next + 2 * w->interval)
@@ -392,6 +394,24 @@ static void await_lead(watchdog *w) {
     }
 }
 
+/** Reads on until the others have closed too: a connection closed with words unread is reset, and takes along what the
+ * other side has not read yet. */
+static void part(watchdog *w) {
+    double until = clock_seconds() + PARTING;
+    for (int open = w->ranks; open > 0 && clock_seconds() < until;) {
+        open = 0;
+        for (int r = 0; r < w->ranks; r++) {
+            w->polls[r] = (struct pollfd){.fd = w->peers[r].fd, .events = POLLIN};
+            open += w->peers[r].fd >= 0;
+        }
+        if (open == 0 || poll(w->polls, (nfds_t)w->ranks, (int)(1e3 * PARTING)) <= 0)
+            continue;
+        for (int r = 0; r < w->ranks; r++)
+            if (w->polls[r].revents != 0)
+                receive_from(w, &w->peers[r]);
+    }
+}
+
 void watchdog_close(watchdog *w, const char *why) {
     if (w == NULL)
         return;
@@ -404,5 +424,7 @@ void watchdog_close(watchdog *w, const char *why) {
             shutdown(w->peers[r].fd, SHUT_WR);
     if (w->rank != 0 && why != NULL && why[0] != 0)
         await_lead(w);
+    else
+        part(w);
     destroy(w);
 }

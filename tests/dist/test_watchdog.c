@@ -85,6 +85,7 @@ static void one_rank(scene *e, int rank) {
     comm c = {.rank = rank, .ranks = RANKS, .state = s, .start = fake_start, .wait = fake_wait};
     watchdog *w = NULL;
     watchdog_options o = {.timeout = TIMEOUT, .lost = on_loss, .context = &s->noticed[rank]};
+    alarm(30); /* whatever goes wrong, nothing hangs */
     comm_step(&c, STEP + rank);
     comm_at(&c, COMM_COMPUTES);
     if (watchdog_open(&w, &c, &o) != OK) {
@@ -233,7 +234,8 @@ static int run_all(void **state) {
         kill(p->pid[r], SIGCONT);
     for (int r = 0; r < RANKS; r++)
         if (waitpid(p->pid[r], &status, 0) != p->pid[r] || status != 0)
-            fail_msg("paused: rank %d ended with %x", r, (unsigned)status);
+            fail_msg("paused: rank %d ended with %x: rank %d, cause %d, %s", r, (unsigned)status,
+                     p->shared->noticed[r].rank, p->shared->noticed[r].cause, p->shared->noticed[r].why);
     for (int i = 0; i < SCENES; i++)
         for (int r = 0; r < RANKS; r++)
             kill(scenes[i].pid[r], SIGKILL); /* those that are stopped; who lives on has noticed nothing */
