@@ -41,6 +41,18 @@ done:
     return rc;
 }
 
+/** A file of its own: a run whose metrics.csv is older than this column can still be resumed. */
+static int open_samples(logbook *b, int64_t global_step) {
+    static const char *const name[] = {"samples"};
+    char path[PATH_BYTES];
+    int rc = OK;
+    TRY(path_join(path, b->folder, "samples.csv"));
+    TRY(csv_trim(path, global_step - 1));
+    TRY(csv_open(&b->samples, path, name, 1));
+done:
+    return rc;
+}
+
 int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step) {
     char path[PATH_BYTES];
     int rc = OK;
@@ -50,6 +62,7 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t globa
     TRY(events_trim(f->logs, global_step > 0 ? global_step - 1 : 0)); /* what a run logs once stands at step 0 */
     TRY(csv_trim(path, global_step - 1));
     TRY(csv_open(&b->csv, path, column_name, COLUMNS));
+    TRY(open_samples(b, global_step));
     TRY(events_open(&b->events, f->logs));
     TRY(path_join(path, f->logs, "events.log"));
     TRY(journal_open(&b->journal, path));
@@ -67,7 +80,8 @@ done:
 }
 
 int logbook_close(logbook *b) {
-    const int closed[] = {events_close(b->events), csv_close(b->csv), csv_close(b->device), journal_close(b->journal)};
+    const int closed[] = {events_close(b->events), csv_close(b->csv), csv_close(b->samples), csv_close(b->device),
+                          journal_close(b->journal)};
     int rc = OK;
     for (size_t i = 0; rc == OK && i < sizeof closed / sizeof *closed; i++)
         rc = closed[i];
@@ -118,7 +132,9 @@ int logbook_step(logbook *b, const train_state *t, const step_result *r) {
                              [SKIPPED] = (double)t->scaler.skipped};
     char scaling = t->scaler.on ? 1 : 0;
     char present[COLUMNS] = {[LOSS_STEP] = 1, [LR] = 1, [GRAD_NORM] = 1, [SCALE] = scaling, [SKIPPED] = scaling};
-    return log_row(b, t, value, present);
+    const double samples = (double)r->samples;
+    int rc = log_row(b, t, value, present);
+    return rc == OK ? csv_row(b->samples, t->epoch, t->global_step - 1, &samples, "\1") : rc;
 }
 
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait) {

@@ -1,5 +1,6 @@
-/** A run's logs in logs/ARCH/version_N: TensorBoard events and metrics.csv with Lightning's tags, device.csv, the
- *  journal events.log, hparams.yaml, bad_images.txt, lr_finder.csv, worst.csv and worst.jpg. docs/formats.md. */
+/** A run's logs in logs/ARCH/version_N: TensorBoard events and metrics.csv with Lightning's tags, samples.csv,
+ * device.csv, the journal events.log, hparams.yaml, bad_images.txt, lr_finder.csv, worst.csv and worst.jpg.
+ * docs/formats.md. */
 #ifndef LINNET_TRAIN_LOGBOOK_H
 #define LINNET_TRAIN_LOGBOOK_H
 
@@ -16,7 +17,7 @@
 
 typedef struct logbook {
     events *events;
-    csv *csv, *device;
+    csv *csv, *samples, *device;
     journal *journal;
     bool journal_failed;   /* told */
     device_stats *stats;   /* NULL: not watched */
@@ -40,7 +41,7 @@ void logbook_event(logbook *b, const train_state *t, const char *kind, const cha
     __attribute__((format(printf, 4, 5)));
 
 /** train_loss_step, lr-SGD, grad_norm of the step just made, scale and skipped_steps where the loss is scaled;
- *  t->global_step already counts it. */
+ *  t->global_step already counts it. The hash of its images goes into samples.csv. */
 int logbook_step(logbook *b, const train_state *t, const step_result *r);
 /** End of an epoch: train_loss_epoch, train_acc, val_loss, val_acc, val_acc_top5, images_per_second, data_wait. */
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "train/samples.h"
 
 #include <stdlib.h>
 
@@ -31,8 +32,11 @@ int ranks_tell(rank_group *r, const metrics *own) {
     if (r->on_its_way)
         TRY(ranks_hear(NULL, r));
     rank_report *one = &r->report[comm_rank(c)];
-    *one = (rank_report){
-        .stop = asked_to_stop(r), .save = asked_to_save(r), .seconds = clock_seconds() - r->started, .news = r->news};
+    *one = (rank_report){.stop = asked_to_stop(r),
+                         .save = asked_to_save(r),
+                         .seconds = clock_seconds() - r->started,
+                         .news = r->news,
+                         .samples = (double)r->samples};
     if (own != NULL) {
         one->loss_sum = own->loss_sum;
         one->images = (double)own->images;
@@ -61,12 +65,14 @@ int ranks_hear(metrics *sum, rank_group *r) {
         TRY(c->wait(c, &r->call));
     metrics all = {0};
     r->agreed_news = false;
+    r->agreed_samples = 0;
     for (int i = 0; i < comm_ranks(c); i++) {
         const rank_report *one = &r->report[i];
         metrics m = {one->loss_sum, (long long)one->images, (long long)one->top1, (long long)one->top5};
         metrics_add(&all, &m);
         r->agreed_save = r->agreed_save || one->save != 0;
         r->agreed_news = r->agreed_news || one->news != 0;
+        r->agreed_samples = samples_join(r->agreed_samples, (uint64_t)one->samples);
         r->agreed_stop = (int)one->stop > r->agreed_stop ? (int)one->stop : r->agreed_stop;
     }
     r->agreed_seconds = r->report[0].seconds;

@@ -14,6 +14,7 @@ typedef struct rank_report {
     double save;                         /* 1: asked to save */
     double seconds;                      /* since the run began */
     double news;                         /* 1: has some (news.h) */
+    double samples;                      /* hash of the step's own images (samples.h), below 2^48 */
 } rank_report;
 
 enum { RANK_REPORT = sizeof(rank_report) / sizeof(double) };
@@ -25,13 +26,15 @@ typedef struct rank_group {
     bool on_its_way;
     const volatile sig_atomic_t *stop; /* train_hooks; NULL: never */
     volatile sig_atomic_t *save;
-    double started; /* clock_seconds */
-    bool news;      /* goes into the next report */
+    double started;   /* clock_seconds */
+    bool news;        /* goes into the next report, as does ... */
+    uint64_t samples; /* ... this */
     /* what the last exchange agreed on */
     int agreed_stop;
     bool agreed_save; /* and no save has followed yet */
     double agreed_seconds;
-    bool agreed_news; /* a rank has some */
+    bool agreed_news;        /* a rank has some */
+    uint64_t agreed_samples; /* of all ranks' images */
 } rank_group;
 
 /** stop and save are the caller's to set. @return 0, E_NOMEM. ranks_deinit is due either way */

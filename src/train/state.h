@@ -36,6 +36,7 @@ typedef struct pending_step {
     bool on;
     int64_t step; /* global_step before it */
     double lr;
+    uint64_t samples; /* of this rank (samples.h) */
 } pending_step;
 
 typedef struct train_state {

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "data/mix.h"
 #include "train/news.h"
+#include "train/samples.h"
 
 /** Micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const setup *s, int64_t first) {
@@ -64,8 +65,8 @@ static void mix(const setup *s, const train_state *t, int64_t number, batch *b) 
     mix_batch(b, c->data.mixup, c->data.cutmix, &r);
 }
 
-/** Load, forward, loss, backward of one micro-batch; after the last one the update. */
-static int micro_batch(setup *s, train_state *t, int64_t number, unsigned flags) {
+/** Load, forward, loss, backward of one micro-batch; after the last one the update. Its images go into *samples. */
+static int micro_batch(uint64_t *samples, setup *s, train_state *t, int64_t number, unsigned flags) {
     batch *b = NULL;
     engine_plan *p = NULL;
     int rc = OK;
@@ -79,6 +80,7 @@ static int micro_batch(setup *s, train_state *t, int64_t number, unsigned flags)
         s->on_batch(s->on_batch_context, b);
     comm_at(s->ranks.comm, COMM_COMPUTES);
     mix(s, t, number, b);
+    *samples = samples_join(*samples, samples_hash(number * s->config->data.batch_size, b->index, b->n));
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));
     loader_release(s->train_loader, b);
@@ -98,6 +100,7 @@ static int settle(step_result *out, setup *s, train_state *t) {
     TRY(engine_take_result(&r, s->engine));
     metrics own = step_metrics(&r), all;
     s->ranks.news = news_wait(s);
+    s->ranks.samples = t->pending.samples;
     TRY(ranks_tell(&s->ranks, &own));
     TRY(ranks_hear(&all, &s->ranks));
     *out = (step_result){.metrics = all,
@@ -106,6 +109,7 @@ static int settle(step_result *out, setup *s, train_state *t) {
                          .lr = t->pending.lr,
                          .grad_norm = r.grad_norm,
                          .scale = scaler_scale(&t->scaler),
+                         .samples = s->ranks.agreed_samples,
                          .finite = r.finite};
     t->pending.on = false;
     scaler_update(&t->scaler, r.finite);
@@ -135,6 +139,7 @@ static int hand_over_scaler(engine_hyper *h, const setup *s, const train_state *
 int train_step(step_result *out, setup *s, train_state *t, bool wait) {
     engine_hyper h = step_hyper(s, t);
     int n = micro_batches(s, t->batch_in_epoch), own = own_micro_batches(s, n);
+    uint64_t samples = 0;
     int rc = OK;
     comm_step(s->ranks.comm, t->global_step);
     comm_at(s->ranks.comm, COMM_COMPUTES);
@@ -144,12 +149,12 @@ int train_step(step_result *out, setup *s, train_state *t, bool wait) {
     for (int i = own; i < most_micro_batches(s, n); i++)
         TRY(engine_step_empty(s->engine, own == 0 && i == most_micro_batches(s, n) - 1 ? ENGINE_LAST : 0));
     for (int i = 0; i < own; i++)
-        TRY(micro_batch(s, t, t->batch_in_epoch + s->own + i,
+        TRY(micro_batch(&samples, s, t, t->batch_in_epoch + s->own + i,
                         (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
     TRY(engine_post_result(s->engine));
     t->in_step = false;
     TRY(train_settle(out, s, t)); /* the step before */
-    t->pending = (pending_step){.on = true, .step = t->global_step, .lr = h.lr};
+    t->pending = (pending_step){.on = true, .step = t->global_step, .lr = h.lr, .samples = samples};
     t->global_step++;
     t->batches_seen += statistics_updates(s, n);
     t->batch_in_epoch += n;

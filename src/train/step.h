@@ -12,6 +12,7 @@ typedef struct step_result {
     double lr;
     double grad_norm; /* before clipping */
     double scale;     /* of the loss */
+    uint64_t samples; /* which images, in which order: samples.h */
     bool finite;      /* false: the gradient was not, and weights and momentum are untouched */
 } step_result;
 
