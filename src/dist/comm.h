@@ -66,6 +66,8 @@ struct comm {
     int (*start)(comm *c, comm_call *call);
     /** @return 0, E_RANK (another rank has failed: names it and why; every later call fails too), E_DEVICE */
     int (*wait)(comm *c, comm_call *call);
+    /** Whether every later call fails, told at once. NULL: not known before a call */
+    bool (*lost)(comm *c);
     /** Tells every other rank that this one cannot go on; their calls then fail with E_RANK. NULL: nobody to tell. */
     void (*tell)(comm *c, const char *message);
 };

@@ -250,6 +250,14 @@ static int thread_wait(comm *c, comm_call *call) {
     return rc;
 }
 
+static bool thread_lost(comm *c) {
+    comm_thread *t = c->state;
+    pthread_mutex_lock(&t->lock);
+    bool lost = t->failed != OK;
+    pthread_mutex_unlock(&t->lock);
+    return lost;
+}
+
 static void thread_tell(comm *c, const char *text) {
     comm_thread *t = c->state;
     pthread_mutex_lock(&t->lock);
@@ -319,6 +327,7 @@ int comm_thread_open(comm **out, transport_open_function *open) {
                      .state = t,
                      .start = thread_start,
                      .wait = thread_wait,
+                     .lost = thread_lost,
                      .tell = thread_tell};
     *out = &t->comm;
     return OK;

@@ -97,6 +97,9 @@ int engine_create(engine **out, const char *device, const net *n, const engine_o
     e->process_bytes = host_memory_resident();
     TRY(device_find(&e->ops, device));
     TRY(e->ops->open(&e->device, o));
+    e->exchange = e->ops->exchange != NULL ? e->ops->exchange(e->device) : NULL;
+    if (e->exchange == NULL)
+        e->exchange = o->comm;
     TRY(memory_string(&e->description, e->ops->description(e->device)));
     TRY(engine_analyse(e));
     TRY(allocate_arenas(e));
@@ -271,7 +274,7 @@ done:
 }
 
 /** Whether gradients are exchanged by way of the host's memory. */
-static bool goes_by_host(const engine *e) { return e->ops->memory_free != NULL && !e->options.comm->device_memory; }
+static bool goes_by_host(const engine *e) { return e->ops->memory_free != NULL && !e->exchange->device_memory; }
 
 static size_t bucket_bytes(const engine *e, const bucket *b) {
     return (b->end - b->begin) * element_bytes(e->ops->master);
@@ -293,7 +296,7 @@ done:
 
 /** Hands over the buckets that layer i's backward has made final; *next: the first bucket not yet sent. */
 static int reduce_buckets(int *next, engine *e, int i) {
-    comm *c = e->options.comm;
+    comm *c = e->exchange;
     int rc = OK;
     comm_type type = e->ops->master == ELEMENT_F64 ? COMM_F64 : COMM_F32;
     void *queue = e->ops->queue != NULL && !goes_by_host(e) ? e->ops->queue(e->device) : NULL, *data = NULL;
@@ -317,7 +320,7 @@ done:
 
 /** All that were handed over, also after a failure: the memory is theirs until then. */
 static int await_buckets(engine *e, int sent) {
-    comm *c = e->options.comm;
+    comm *c = e->exchange;
     double start = 0;
     if (sent == 0)
         return OK;
@@ -353,7 +356,7 @@ done:
 
 int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     int rc = OK, next_bucket = 0;
-    bool reduce = (flags & ENGINE_LAST) && e->options.comm != NULL && e->options.comm->ranks > 1;
+    bool reduce = (flags & ENGINE_LAST) && comm_ranks(e->exchange) > 1;
     TRY(plan_check_holder(p));
     if (!p->training)
         return fail(E_OPTION, "backward needs a plan compiled for training");

@@ -86,6 +86,7 @@ struct engine {
     const net *net;
     engine_options options;
     char *description;
+    comm *exchange; /* of gradients: the device's own or options.comm; NULL: one rank */
 
     void *weight, *gradient, *momentum, *stats; /* arenas of ops->master */
     uint64_t version;                           /* of the weights */

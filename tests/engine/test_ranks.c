@@ -71,6 +71,7 @@ static int be_rank(const char *device, const char *how, const char *path) {
     size_t weights = 0, stats = 0;
     assert_ok(comm_open(&c));
     engine *e = train(n, device, c, strcmp(how, "joined") == 0);
+    assert_int_equal(strstr(engine_description(e), "NCCL") != NULL, strcmp(how, "nccl") == 0);
     double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
     if (comm_rank(c) == 0) {
         FILE *f = fopen(path, "wb");
@@ -79,13 +80,43 @@ static int be_rank(const char *device, const char *how, const char *path) {
         assert_int_equal(fwrite(s, sizeof *s, stats, f), stats);
         assert_int_equal(fclose(f), 0);
     }
+    engine_destroy(e);
     assert_ok(comm_barrier(c));
     comm_close(c);
     free(w);
     free(s);
-    engine_destroy(e);
     net_destroy(n);
     return 0;
+}
+
+/** Trains until the exchange fails at this rank or another, and prints the message. Nobody waits for ever. */
+static int be_failing_rank(const char *device, const char *symbol) {
+    comm *c = NULL;
+    engine *e = NULL;
+    net *n = small_residual_net();
+    engine_options o = engine_options_default();
+    assert_ok(comm_open(&c));
+    if (comm_rank(c) == 1)
+        setenv("FAKE_CUDA_FAIL", symbol, 1);
+    o.comm = c;
+    o.bucket_bytes = 1000;
+    int rc = engine_create(&e, device, n, &o);
+    if (rc == OK) {
+        engine_plan *p = NULL;
+        batch b = parity_batch_open(EVEN, SIDE, SIDE);
+        parity_batch(&b, 0, SMALL_CLASSES, false);
+        assert_ok(engine_compile(&p, e, b.n, SIDE, SIDE, true));
+        assert_ok(engine_load_batch(e, p, &b));
+        rc = engine_step(e, p, ENGINE_FIRST | ENGINE_LAST);
+        batch_deinit(&b);
+    }
+    fprintf(stderr, "rank %d fails with %d: %s\n", comm_rank(c), rc, status_message());
+    if (rc == E_DEVICE)
+        c->tell(c, status_message());
+    engine_destroy(e);
+    comm_close(c);
+    net_destroy(n);
+    _exit(rc == OK ? 0 : 1);
 }
 
 /** This program: what LINNET_PROGRAM names, where a loader started it. */
@@ -96,18 +127,23 @@ static void find_self(char out[512]) {
     out[n] = 0;
 }
 
+static void mpirun(char command[2048], int ranks, const char *device, const char *how, const char *path) {
+    char self[512];
+    find_self(self);
+    snprintf(command, 2048,
+             "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --bind-to none --oversubscribe "
+             "--mca plm isolated --mca btl self,vader -n %d %s %s %s %s",
+             ranks, self, device, how, path);
+}
+
 /** Weights, then statistics, after the steps on so many ranks. */
 static double *run_ranks(const net *n, int ranks, const char *device, const char *how) {
-    char self[512], command[2048], path[] = "/tmp/linnet-ranks-XXXXXX";
+    char command[2048], path[] = "/tmp/linnet-ranks-XXXXXX";
     size_t count = n->weight_n + n->stats_elements;
     double *out = allocated(count, sizeof *out);
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    find_self(self);
-    snprintf(command, sizeof command,
-             "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --bind-to none --oversubscribe "
-             "--mca plm isolated --mca btl self,vader -n %d %s %s %s %s",
-             ranks, self, device, how, path);
+    mpirun(command, ranks, device, how, path);
     assert_int_equal(system(command), 0);
     assert_int_equal(read(fd, out, count * sizeof *out), count * sizeof *out);
     close(fd);
@@ -166,6 +202,63 @@ static void apart_cuda(void **state) {
     net_destroy(n);
 }
 
+/** Whether the GPUs are stand-ins, and NCCL with them. */
+static bool has_stand_in_nccl(void) {
+    const char *folder = getenv("LD_LIBRARY_PATH");
+    char path[512];
+    if (folder == NULL || engine_unavailable("cuda") != NULL)
+        return false;
+    snprintf(path, sizeof path, "%s/libnccl.so.2", folder);
+    return access(path, R_OK) == 0;
+}
+
+/** Each rank with a GPU of its own: by NCCL, with the weights that come out by way of the host. */
+static void apart_nccl(void **state) {
+    (void)state;
+    if (!has_stand_in_nccl())
+        return;
+    net *n = small_residual_net();
+    for (int ranks = 2; ranks <= 4; ranks += 2) {
+        setenv("FAKE_CUDA_DEVICES", "1", 1);
+        double *host = run_ranks(n, ranks, "cuda", "apart");
+        setenv("FAKE_CUDA_DEVICES", "4", 1);
+        double *got = run_ranks(n, ranks, "cuda", "nccl");
+        assert_values_near(got, host, n->weight_n + n->stats_elements, ranks == 2 ? 0 : 1e-5);
+        free(host);
+        free(got);
+    }
+    unsetenv("FAKE_CUDA_DEVICES");
+    net_destroy(n);
+}
+
+/** A call fails at rank 1: it tells why in one line, and rank 0 hears of it while it waits. */
+static void failing_nccl(void **state) {
+    static const struct {
+        const char *symbol, *message;
+    } cases[] = {
+        {"ncclAllReduce:2", "exchanging gradients: ncclAllReduce: unhandled system error: made to fail\n"},
+        {"ncclCommInitRankConfig:1", "joining NCCL: ncclCommInitRankConfig: unhandled system error: made to fail\n"},
+        {"cuEventQuery:1", "exchanging gradients: cuEventQuery: made to fail"},
+    };
+    (void)state;
+    if (!has_stand_in_nccl())
+        return;
+    setenv("FAKE_CUDA_DEVICES", "2", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char command[2048], said[16384] = "", own[256], told[256];
+        mpirun(command, 2, "cuda", cases[i].symbol, "failing 2>&1");
+        FILE *out = popen(command, "r"); /* NOLINT(cert-env33-c) */
+        assert_non_null(out);
+        said[fread(said, 1, sizeof said - 1, out)] = 0;
+        assert_int_not_equal(pclose(out), 0);
+        snprintf(own, sizeof own, "rank 1 fails with %d: %s", E_DEVICE, cases[i].message);
+        snprintf(told, sizeof told, "rank 0 fails with %d: rank 1 on ", E_RANK);
+        if (strstr(said, own) == NULL || strstr(said, told) == NULL)
+            fail_msg("%s: '%s' or '%s' lacks in:\n%s", cases[i].symbol, own, told, said);
+    }
+    unsetenv("FAKE_CUDA_DEVICES");
+}
+
 /** Without SyncBN: each rank's batch norm sees its own images, and rank 0's statistics count. */
 static void against_ddp(void **state) {
     (void)state;
@@ -201,12 +294,13 @@ static void against_ddp(void **state) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && launched())
-        return be_rank(argv[1], argv[2], argv[3]);
+        return strcmp(argv[3], "failing") == 0 ? be_failing_rank(argv[1], argv[2]) : be_rank(argv[1], argv[2], argv[3]);
     if (system("mpirun --version >/dev/null 2>&1") != 0) {
         puts("skipped: there is no mpirun");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref), cmocka_unit_test(joined_cpu),
-                                       cmocka_unit_test(apart_cuda), cmocka_unit_test(against_ddp)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref),   cmocka_unit_test(joined_cpu),
+                                       cmocka_unit_test(apart_cuda),   cmocka_unit_test(apart_nccl),
+                                       cmocka_unit_test(failing_nccl), cmocka_unit_test(against_ddp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

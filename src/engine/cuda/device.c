@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "engine/cuda/convolution.h"
+#include "engine/cuda/exchange.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static void close_device(void *device) {
         return;
     if (d->stream != NULL)
         gpu_wait(d);
+    exchange_close(d->exchange);
     cuda_upload_deinit(d);
     cuda_time_deinit(d);
     for (int i = 0; i < d->convolution_n; i++)
@@ -161,6 +163,7 @@ static int open_device(void **out, const engine_options *o) {
     TRY(CUDNN(d->cudnn, "opening cuDNN", set_stream, d->handle, (cudaStream_t)d->stream));
     TRY(describe(d));
     TRY(make_stores(d));
+    TRY(exchange_open(&d->exchange, d));
     *out = d;
     d = NULL;
 done:
@@ -171,6 +174,8 @@ done:
 static const char *description(void *device) { return ((const cuda_device *)device)->description; }
 static size_t copy_bytes(void *device) { return ((const cuda_device *)device)->copy_bytes; }
 static void *queue(void *device) { return ((const cuda_device *)device)->stream; }
+
+static comm *exchange_of(void *device) { return ((const cuda_device *)device)->exchange; }
 
 static int memory_free_bytes(size_t *out, void *device) {
     const cuda_device *d = device;
@@ -246,6 +251,7 @@ const device_ops device_cuda = {
     .copy_bytes = copy_bytes,
     .memory_free = memory_free_bytes,
     .queue = queue,
+    .exchange = exchange_of,
     .element_of = element_of,
     .element_of_input = element_of_input,
     .padded_channels = padded_channels,

@@ -16,6 +16,7 @@
     X(device_count, "cuDeviceGetCount", (int *n))                                                                      \
     X(device_get, "cuDeviceGet", (CUdevice * device, int i))                                                           \
     X(device_name, "cuDeviceGetName", (char *name, int bytes, CUdevice device))                                        \
+    X(device_uuid, "cuDeviceGetUuid_v2", (CUuuid * out, CUdevice device))                                              \
     X(device_attribute, "cuDeviceGetAttribute", (int *value, CUdevice_attribute what, CUdevice device))                \
     X(context_retain, "cuDevicePrimaryCtxRetain", (CUcontext * context, CUdevice device))                              \
     X(context_release, "cuDevicePrimaryCtxRelease_v2", (CUdevice device))                                              \
@@ -35,6 +36,7 @@
     X(event_create, "cuEventCreate", (CUevent * out, unsigned flags))                                                  \
     X(event_destroy, "cuEventDestroy_v2", (CUevent event))                                                             \
     X(event_record, "cuEventRecord", (CUevent event, CUstream stream))                                                 \
+    X(event_query, "cuEventQuery", (CUevent event))                                                                    \
     X(event_wait, "cuEventSynchronize", (CUevent event))                                                               \
     X(event_elapsed, "cuEventElapsedTime", (float *ms, CUevent start, CUevent end))                                    \
     X(module_load, "cuModuleLoadData", (CUmodule * out, const void *image))                                            \

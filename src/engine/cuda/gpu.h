@@ -65,6 +65,7 @@ typedef struct cuda_device {
     double *part; /* (UPDATE_BLOCKS) */
     int *overflow;
 
+    comm *exchange; /* of gradients (exchange.h); NULL: options.comm does it */
     choices choices;
     convolution **convolution; /* made so far, one a shape */
     int convolution_n;

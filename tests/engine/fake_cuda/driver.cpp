@@ -32,6 +32,22 @@ size_t used_bytes;
 int graphs, replays, fused[FAKE_FUSIONS], waits;
 double clock_ms;
 
+/** Counts, when the event was recorded. */
+struct event {
+    double ms;
+    uint64_t queued, reductions;
+};
+
+uint64_t queued, reductions_ended;
+uintptr_t streams = 2;                   /* the next one's handle */
+std::map<const void *, uint64_t> waited; /* what a stream waits for: so many of those queued */
+
+bool advance() {
+    bool ended = fake_advance();
+    reductions_ended += ended ? 1 : 0;
+    return ended;
+}
+
 size_t memory_bytes() {
     const char *limit = getenv("FAKE_CUDA_MEMORY");
     return limit != nullptr ? strtoull(limit, nullptr, 10) : (size_t)4 << 30;
@@ -40,6 +56,7 @@ size_t memory_bytes() {
 } // namespace
 
 void fake_queue(const std::function<void()> &work, double ms) {
+    queued++;
     auto timed = [=] {
         work();
         clock_ms += ms;
@@ -57,6 +74,8 @@ bool fake_fusion_is(fake_fusion which, const char *what) {
 }
 
 void fake_count_fusion(fake_fusion which) { fused[which]++; }
+
+bool fake_has_waited(const void *stream) { return waited[stream] == queued; }
 
 bool fake_is_recording() { return is_recording; }
 
@@ -119,12 +138,19 @@ CUresult cuGetErrorString(CUresult, const char **text) {
 }
 
 CUresult cuDeviceGetCount(int *n) {
-    *n = 1;
+    const char *set = getenv("FAKE_CUDA_DEVICES");
+    *n = set != nullptr ? atoi(set) : 1;
     return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGet(CUdevice *device, int) {
-    *device = 0;
+CUresult cuDeviceGet(CUdevice *device, int i) {
+    *device = i;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetUuid_v2(CUuuid *out, CUdevice device) {
+    MAY_FAIL();
+    memset(out, 0xc0 + device, sizeof *out);
     return CUDA_SUCCESS;
 }
 
@@ -224,7 +250,7 @@ CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream
 
 CUresult cuStreamCreate(CUstream *out, unsigned) {
     MAY_FAIL();
-    *out = (CUstream)2;
+    *out = (CUstream)streams++;
     return CUDA_SUCCESS;
 }
 
@@ -237,22 +263,36 @@ CUresult cuStreamSynchronize(CUstream) {
     return CUDA_SUCCESS;
 }
 
-CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned) { return CUDA_SUCCESS; }
+CUresult cuStreamWaitEvent(CUstream stream, CUevent e, unsigned) {
+    MAY_FAIL();
+    waited[stream] = ((event *)e)->queued;
+    return CUDA_SUCCESS;
+}
 
 CUresult cuEventCreate(CUevent *out, unsigned) {
     MAY_FAIL();
-    *out = (CUevent) new double(0);
+    *out = (CUevent) new event();
     return CUDA_SUCCESS;
 }
 
-CUresult cuEventDestroy_v2(CUevent event) {
-    delete (double *)event;
+CUresult cuEventDestroy_v2(CUevent e) {
+    delete (event *)e;
     return CUDA_SUCCESS;
 }
 
-CUresult cuEventRecord(CUevent event, CUstream) {
+CUresult cuEventRecord(CUevent e, CUstream) {
     MAY_FAIL();
-    fake_queue([=] { *(double *)event = clock_ms; });
+    fake_queue([=] { ((event *)e)->ms = clock_ms; });
+    ((event *)e)->queued = queued;
+    ((event *)e)->reductions = reductions_ended + fake_reductions_ahead();
+    return CUDA_SUCCESS;
+}
+
+CUresult cuEventQuery(CUevent e) {
+    MAY_FAIL();
+    while (reductions_ended < ((event *)e)->reductions)
+        if (!advance())
+            return CUDA_ERROR_NOT_READY;
     return CUDA_SUCCESS;
 }
 
@@ -263,7 +303,7 @@ CUresult cuEventSynchronize(CUevent) {
 
 CUresult cuEventElapsedTime(float *ms, CUevent start, CUevent end) {
     MAY_FAIL();
-    *ms = (float)(*(double *)end - *(double *)start);
+    *ms = (float)(((event *)end)->ms - ((event *)start)->ms);
     return CUDA_SUCCESS;
 }
 
