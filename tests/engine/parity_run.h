@@ -17,7 +17,8 @@ typedef struct run {
 
 static run run_open(const char *arch, const char *device, precision p, bool zero_gamma) {
     run r = {.g = golden_open(arch)};
-    net_options o = {.classes = golden_int(&r.g, "classes"), .decay_norm = true, .decay_bias = true, .zero_gamma = zero_gamma};
+    net_options o = {
+        .classes = golden_int(&r.g, "classes"), .decay_norm = true, .decay_bias = true, .zero_gamma = zero_gamma};
     r.b = parity_batch_open(golden_int(&r.g, "fp32_batch"), golden_int(&r.g, "fp32_height"),
                             golden_int(&r.g, "fp32_width"));
     parity_batch(&r.b, golden_int(&r.g, "fp32_number"), o.classes, false);
