@@ -100,6 +100,7 @@ typedef struct config {
     struct {
         int restarts; /* --restarts; after failures, on one machine */
         int timeout;  /* seconds until a lost rank ends the run; 0: never */
+        bool requeue; /* SIGUSR1 requeues the job of Slurm, after its save */
     } dist;
     struct {
         int top_k;

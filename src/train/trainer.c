@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "dist/requeue.h"
 #include "train/average.h"
 #include "train/evaluate.h"
 #include "train/news.h"
@@ -111,6 +112,16 @@ static void predict(train_run_state *r, epoch_clock *k) {
     r->told_prediction = true;
 }
 
+/** The run goes on in any case: until Slurm ends it, or to its own end. */
+static void requeue(train_run_state *r) {
+    if (requeue_job() != OK) {
+        log_warn("%s", status_message());
+        return;
+    }
+    log_info("the job is requeued: Slurm ends it and starts it again");
+    logbook_event(&r->logbook, &r->state, "requeued", "by Slurm");
+}
+
 /** Signals and limits, looked at before every step. @return E_STOPPED once saved; *done when a limit is reached */
 static int check_stop(train_run_state *r, bool *done) {
     const config *c = r->setup.config;
@@ -119,6 +130,8 @@ static int check_stop(train_run_state *r, bool *done) {
         TRY(save_last(r));
         log_info("saved %s at step %lld, as asked", r->folder.last, (long long)r->state.global_step);
         logbook_event(&r->logbook, &r->state, "saved", "%s, as asked", r->folder.last);
+        if (c->dist.requeue && ranks_lead(&r->setup.ranks))
+            requeue(r);
     }
     stop = ranks_stop(&r->setup.ranks);
     if (stop != 0) {

@@ -1,0 +1,9 @@
+/** A job of Slurm that puts itself back into the queue. */
+#ifndef LINNET_DIST_REQUEUE_H
+#define LINNET_DIST_REQUEUE_H
+
+/** `scontrol requeue` for the job that this process belongs to ($SLURM_JOB_ID); Slurm ends the job soon after. One rank
+ *  alone may call it. Waits for scontrol, whose output goes to stderr. @return 0, or E_IO that says why not */
+int requeue_job(void);
+
+#endif
