@@ -20,7 +20,12 @@ whole() { # N: the undisturbed run on N hosts, once
   run 0 across "$1" train "${options[@]}" --out "whole$1"
   none_left "whole$1"
 }
-rows() { until [ "$(cat "$1/$csv" 2>/dev/null | wc -l)" -ge "$2" ]; do kill -0 $pid || { cat err >&2; die "$1: ended early"; }; sleep 0.02; done; }
+rows() { # NAME N: waits until N rows are written
+  until [ -e "$1/$csv" ] && [ "$(wc -l <"$1/$csv")" -ge "$2" ]; do
+    kill -0 "$pid" || { cat err >&2; die "$1: ended early"; }
+    sleep 0.02
+  done
+}
 
 # disturb NAME HOSTS LINE COMMAND...: the command is run in mid-epoch; LINE is an expression that the one line matches
 disturb() {
