@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /* How long ranks stay when a host may be cut off: mpirun on either side notices it by its keepalives, but only while it
- * has nothing to send there, such as an end of a rank. Together with the watchdog's limit it goes past dist.timeout. */
-enum { LINGER_SECONDS = 6 };
+ * has nothing to send there, such as an end of a rank. Linux rounds long timers up by as much as an eighth. */
+static unsigned linger_seconds;
 
 static watchdog *dog;
 
@@ -32,7 +32,7 @@ static void cause_text(char out[512], const watch_loss *l) {
 
 static void linger(const watch_loss *l) {
     if (!launcher_above() && (l->cause == WATCH_SILENT || (l->cause == WATCH_LEFT && !l->tell)))
-        sleep(LINGER_SECONDS);
+        sleep(linger_seconds);
 }
 
 /** In the watchdog's thread. The launcher of one machine knows better how a process has ended, and tells. */
@@ -59,6 +59,7 @@ int cli_open_ranks(comm **out, double timeout) {
     TRY(comm_open(out));
     if (comm_rank(*out) != 0)
         warnings_keep();
+    linger_seconds = 5 + (unsigned)(timeout / 8);
     if (timeout > 0)
         TRY(watchdog_open(&dog, *out, &o));
 done:

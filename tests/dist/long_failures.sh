@@ -40,7 +40,7 @@ disturb() {
   echo "$name: told after $(($(date +%s) - start)) s"
   [ $(($(date +%s) - start)) -le "$timeout" ] || { cat err >&2; die "$name: not told within dist.timeout"; }
   wait $pid || code=$?
-  [ $(($(date +%s) - start)) -le $((timeout + 6)) ] || { cat err >&2; die "$name: the job is late to end"; }
+  [ $(($(date +%s) - start)) -le $((timeout + 8)) ] || { cat err >&2; die "$name: the job is late to end"; }
   echo "$name: ended after $(($(date +%s) - start)) s with $code: $(grep '^linnet: ' err)"
   [ "$code" != 0 ] || { cat err >&2; die "$name: ended as if nothing had happened"; }
   [ "$(grep -c '^linnet: ' err)" = 1 ] || { cat err >&2; die "$name: not one line"; }
