@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* How long ranks stay when a host may be cut off: mpirun on either side notices it by its keepalives, but only while it
+ * has nothing to send there, such as an end of a rank. Linux rounds long timers up by as much as an eighth. */
+static unsigned linger_seconds;
+
 static watchdog *dog;
 
 static void cause_text(char out[512], const watch_loss *l) {
@@ -26,16 +30,26 @@ static void cause_text(char out[512], const watch_loss *l) {
     }
 }
 
+static void linger(const watch_loss *l) {
+    if (!launcher_above() && (l->cause == WATCH_SILENT || (l->cause == WATCH_LEFT && !l->tell)))
+        sleep(linger_seconds);
+}
+
 /** In the watchdog's thread. The launcher of one machine knows better how a process has ended, and tells. */
 static void on_loss(void *context, const watch_loss *l) {
     char where[256], cause[512];
     (void)context;
+    bool heir = l->rank == 0; /* this host may be the one that is cut off: nothing to say until mpirun let it live */
+    if (heir)
+        linger(l);
     snprintf(where, sizeof where, "rank %d on %s at step %lld (%s)", l->rank, l->host, (long long)l->step, l->phase);
     if (l->tell && !(l->cause == WATCH_ENDED && launcher_lost(where))) {
         cause_text(cause, l);
         fail(E_RANK, "%s: %s; the run has ended", where, cause);
         cli_failed(E_RANK);
     }
+    if (!heir)
+        linger(l);
     _exit(EXIT_FAILED); /* the other threads may wait for ever */
 }
 
@@ -45,6 +59,7 @@ int cli_open_ranks(comm **out, double timeout) {
     TRY(comm_open(out));
     if (comm_rank(*out) != 0)
         warnings_keep();
+    linger_seconds = 5 + (unsigned)(timeout / 8);
     if (timeout > 0)
         TRY(watchdog_open(&dog, *out, &o));
 done:

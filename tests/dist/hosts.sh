@@ -46,15 +46,25 @@ AGENT
 
 on() { ./agent "host$1" "${*:2}"; } # HOST COMMAND...
 cut_off() { ip -n "$net-switch" link set "port$1" down; }
-mend() { ip -n "$net-switch" link set "port$1" up; }
+mend() {
+  ip -n "$net-switch" link set "port$1" up
+  for _ in {1..100}; do # the kernel takes a second to see the carrier; who answers, even by a refusal, is there
+    on "$1" exec timeout 1 bash -c "': </dev/tcp/10.98.0.$((1 + ($1 == 1)))/9'" 2>reply || true
+    ! grep -q refused reply || return 0
+    sleep 0.1
+  done
+  die "host$1 cannot be reached again"
+}
 
+timeout=6 # dist.timeout of runs that are disturbed; mpirun notices a lost host right after it (docs/distributed.md)
 # across N ARGUMENTS...: linnet with a rank on each of N hosts, mpirun on the first
 across() {
   local n=$1 list
   shift
   list=$(seq -s, -f host%g:1 "$n")
   on 1 exec mpirun --bind-to none --host "$list" -n "$n" --mca plm_rsh_agent "$work/agent" --mca pml ob1 --mca btl tcp,self \
-    --mca btl_tcp_if_include 10.98.0.0/24 --mca oob_tcp_if_include 10.98.0.0/24 "$LINNET" "$(printf '%q ' "$@")"
+    --mca btl_tcp_if_include 10.98.0.0/24 --mca oob_tcp_if_include 10.98.0.0/24 --mca oob_tcp_keepalive_time 1 \
+    --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes "$timeout" "$LINNET" "$(printf '%q ' "$@")"
 }
 
 # rank_on HOST: the process id of linnet there
