@@ -198,7 +198,8 @@ static int read_callbacks(ckpt *c, const value *top, tensor_source *source) {
     const value *models = dict_get(callback, "best_k_models"), *found = NULL;
     size_t n = dict_n(models);
     TRY(layout_number(&c->best_value, dict_get(callback, "best_model_score"), source));
-    TRY(layout_number(&c->current_value, dict_get(callback, "current_score"), source));
+    if (value_is_string(dict_get(callback, "monitor"), "val_loss"))
+        TRY(layout_number(&c->current_value, dict_get(callback, "current_score"), source));
     if ((found = dict_get(callback, "dirpath")) != NULL && found->kind == VALUE_STRING)
         TRY(layout_string(c->monitor_dir, sizeof c->monitor_dir, found, "'dirpath'"));
     if ((found = dict_get(callback, "last_model_path")) != NULL && found->kind == VALUE_STRING)

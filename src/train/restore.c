@@ -6,6 +6,7 @@
 #include "train/average.h"
 #include "train/weights.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,10 @@ static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     now->best = then->best;
     now->num_bad_epochs = then->num_bad_epochs;
     now->cooldown_counter = then->cooldown_counter;
+    /* Lightning saves an epoch's end before its plateau has seen the epoch's val_loss: the callback knows it */
+    if (now->kind == CKPT_SCHEDULE_PLATEAU && c->own_n == 0 && c->epoch_done && then->last_epoch == c->epoch &&
+        !isnan(c->current_value))
+        schedule_end_epoch(&t->schedule, c->epoch, c->current_value);
 }
 
 /** The weights that train, and their average where this run has one: the file's, or else a copy. */
