@@ -37,8 +37,8 @@ typedef enum ckpt_schedule_kind {
 typedef struct ckpt_schedule {
     ckpt_schedule_kind kind;
     int64_t last_epoch;
-    double base_lr, last_lr;
-    int step_size; /* StepLR */
+    double base_lr, last_lr; /* base_lr 0: not in the file */
+    int step_size;           /* StepLR */
     double gamma;
     double min_lr;                       /* ReduceLROnPlateau's, cosine's eta_min */
     double factor, threshold, best, eps; /* ReduceLROnPlateau; best may be inf */

@@ -135,9 +135,12 @@ static void read_loops(ckpt *c, const value *top) {
     }
 }
 
+static const value *first_group(const value *top) {
+    return item_get(dict_get(item_get(dict_get(top, "optimizer_states"), 0), "param_groups"), 0);
+}
+
 static void read_sgd(ckpt *c, const value *top) {
-    const value *optimizer = item_get(dict_get(top, "optimizer_states"), 0);
-    const value *group = item_get(dict_get(optimizer, "param_groups"), 0);
+    const value *group = first_group(top);
     get_double(&c->sgd.lr, group, "lr");
     c->sgd.initial_lr = c->sgd.lr; /* ReduceLROnPlateau does not record it */
     get_double(&c->sgd.initial_lr, group, "initial_lr");
@@ -158,6 +161,8 @@ static void read_schedule(ckpt *c, const value *top) {
     s->base_lr = c->sgd.initial_lr;
     s->last_lr = c->sgd.lr;
     get_first(&s->base_lr, dict, "base_lrs");
+    if (s->kind == CKPT_SCHEDULE_PLATEAU && dict_get(first_group(top), "initial_lr") == NULL)
+        s->base_lr = 0; /* unknown: the rate may have fallen since */
     get_first(&s->last_lr, dict, "_last_lr");
     get_int(&s->step_size, dict, "step_size");
     get_double(&s->gamma, dict, "gamma");

@@ -161,7 +161,7 @@ static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     ckpt_schedule *now = &t->schedule.state;
     const ckpt_schedule *then = &c->schedule;
     if (now->base_lr == 0) /* auto: found when the run began */
-        now->base_lr = now->last_lr = then->base_lr;
+        now->base_lr = now->last_lr = then->base_lr > 0 ? then->base_lr : then->last_lr;
     if (then->kind != now->kind) {
         log_warn("%s was trained with another schedule: this one starts with its own LR", path);
         return;

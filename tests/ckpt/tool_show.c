@@ -49,8 +49,8 @@ int main(int n, char **arguments) {
     printf("lr %.17g\nmomentum_factor %.17g\nweight_decay %.17g\nparams %d\n", c->sgd.lr, c->sgd.momentum,
            c->sgd.weight_decay, c->param_n);
     printf("head %d %.17g\n", c->head_n, c->head_scale);
-    printf("schedule %d\nlast_epoch %lld\nbest %.17g\n", (int)c->schedule.kind, (long long)c->schedule.last_epoch,
-           c->schedule.best);
+    printf("schedule %d\nlast_epoch %lld\nbest %.17g\nbase_lr %.17g\n", (int)c->schedule.kind,
+           (long long)c->schedule.last_epoch, c->schedule.best, c->schedule.base_lr);
     for (int i = 0; i < c->kept_n; i++)
         printf("kept %.9g %s\n", c->kept[i].value, c->kept[i].path);
     show_items(c->hyper, c->hyper_n);

@@ -168,6 +168,16 @@ class Ours(unittest.TestCase):
             torch.save(file, self.path)
             self.assertIn("head 0 0", show(self.path)[0])
 
+    def test_a_plateau_without_its_first_rate(self):
+        """torch does not record it: the rate, which may have fallen since, must not pass for it."""
+        make(self.path, [("model.w", torch.float32, (2,))], (), "plateau")
+        file = load(self.path)
+        base = file["optimizer_states"][0]["param_groups"][0]["initial_lr"]
+        self.assertIn(f"base_lr {base:.17g}", show(self.path)[0])
+        del file["linnet"], file["optimizer_states"][0]["param_groups"][0]["initial_lr"]
+        torch.save(file, self.path)
+        self.assertIn("base_lr 0", show(self.path)[0])
+
     def test_only_what_weights_only_allows(self):
         make(self.path, [("model.w", torch.float32, (2,)), ("model.n", torch.int64, ())])
         with zipfile.ZipFile(self.path) as archive:
