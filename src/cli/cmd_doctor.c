@@ -200,7 +200,8 @@ static int examine(finding *f) {
     f[n++] = precision_state();
     f[n++] = cuda();
     f[n++] = watched_gpus();
-    f[n++] = library("MPI", mpi_names, "this build trains in one process", "none; training in one process needs none");
+    f[n++] = library("MPI", mpi_names, "ranks train together where liblinnet_mpi.so lies beside linnet",
+                     "none; training in one process needs none");
     f[n++] = pictures();
     f[n++] = disk();
     f[n++] = limits();
