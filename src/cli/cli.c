@@ -25,7 +25,6 @@ int cli_failed(int rc) {
     return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** A rank that was stopped with the others need not have seen the signal itself. */
 int cli_stop_code(void) { return 128 + (cli_stop == 0 || cli_stop == SIGUSR2 ? SIGTERM : (int)cli_stop); }
 
 int cli_stopped(int rc) {

@@ -33,6 +33,7 @@ int cmd_audit(int argc, char **argv);
 int cli_failed(int rc);
 /** The same, but 128 + signal for E_STOPPED. */
 int cli_stopped(int rc);
+/** 128 + the signal that stopped this run; a rank that was stopped with the others need not have seen it itself. */
 int cli_stop_code(void);
 /** Prints a usage line on stderr. @return 2 */
 int cli_usage(const char *usage);

@@ -5,7 +5,7 @@
 #ifdef __AVX512BF16__
 
 enum {
-    POINT_ROWS = 14,
+    POINT_ROWS = ROW_TILE,
     POINT_WIDE = 2 * LANES,
     POINT_BLOCK_BYTES = 1 << 18, /* of x, which stay in the second-level cache for all of y's channels */
     POINT_ALIAS_WORDS = 1024     /* rows so far apart fall into one cache set */
@@ -73,15 +73,7 @@ INLINE void point_product(uint16_t *y, size_t y_step, const uint32_t *x, size_t 
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) /* the next rows, which may come from memory */
             __builtin_prefetch(x + (size_t)(i + POINT_ROWS) * x_step + line, 0, 2);
-        for (size_t p = line; p < line + 16; p++, v += POINT_WIDE) {
-            __m512bh v0 = (__m512bh)_mm512_load_si512(v), v1 = (__m512bh)_mm512_load_si512(v + LANES);
-#pragma GCC unroll 14
-            for (int i = 0; i < rows; i++) {
-                __m512bh word = (__m512bh)_mm512_set1_epi32((int)x[(size_t)i * x_step + p]);
-                sum[i][0] = _mm512_dpbf16_ps(sum[i][0], word, v0);
-                sum[i][1] = _mm512_dpbf16_ps(sum[i][1], word, v1);
-            }
-        }
+        add_row_products(sum, x + line, x_step, v + line * POINT_WIDE, 16, rows);
     }
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)

@@ -1,7 +1,8 @@
-/* Sums of products of bf16 pairs, what the weight gradients are made of (product.inc.c, taps.inc.c). Two rows are
- * packed so that their values lie side by side, as the instruction wants its pairs: dy in panels of 8 channels, x in
- * panels of
- * 32. A tile of 8 x 32 of dw stays in registers while the pairs go by. */
+/* Sums of products of bf16 pairs. What the weight gradients are made of (product.inc.c, taps.inc.c): two rows are
+ * packed so that their values lie side by side, as the instruction wants its pairs, dy in panels of 8 channels, x in
+ * panels of 32, and a tile of 8 x 32 of dw stays in registers while the pairs go by. What the forward passes are made
+ * of (winograd_line.inc.c, pointwise.inc.c): a row's neighbouring channels are the pairs, and a tile of 14 x 32 stays.
+ */
 
 #ifdef __AVX512BF16__
 
@@ -79,6 +80,22 @@ INLINE void tile(float *out, size_t stride, const uint32_t *a, const uint32_t *b
             float *o = out + (size_t)i * stride + 16 * j;
             _mm512_storeu_ps(o, add ? _mm512_add_ps(_mm512_loadu_ps(o), sum[i][j]) : sum[i][j]);
         }
+}
+
+enum { ROW_TILE = 14 /* rows whose sums stay in registers, at most */ };
+
+/** sum += the product of `rows` rows of words, `step` apart, with v (words, TILE_C). */
+INLINE void add_row_products(__m512 sum[ROW_TILE][2], const uint32_t *x, size_t step, const uint32_t *v, size_t words,
+                             int rows) {
+    for (size_t p = 0; p < words; p++, v += TILE_C) {
+        __m512bh v0 = (__m512bh)_mm512_load_si512(v), v1 = (__m512bh)_mm512_load_si512(v + 16);
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++) {
+            __m512bh word = (__m512bh)_mm512_set1_epi32((int)x[(size_t)i * step + p]);
+            sum[i][0] = _mm512_dpbf16_ps(sum[i][0], word, v0);
+            sum[i][1] = _mm512_dpbf16_ps(sum[i][1], word, v1);
+        }
+    }
 }
 
 #endif

@@ -49,29 +49,32 @@ INLINE vf wino_gather(const float *p, vi index) {
 #endif
 }
 
+/** G of three. */
+INLINE void wino_factors(vf out[4], const vf g[3]) {
+    vf half = splat(0.5f);
+    out[0] = g[0];
+    out[1] = half * (g[0] + g[2] + g[1]);
+    out[2] = half * (g[0] + g[2] - g[1]);
+    out[3] = g[2];
+}
+
 /** G w G^T of LANES channels of y; w: where the first one's 3x3 begins, the others' by `index`. */
 INLINE void wino_weight(vf out[WINO_PLACES], const conv_weights_part *t, const float *w, vi index) {
-    vf half = splat(0.5f), column[4][3];
+    vf row[4][3]; /* of G w */
     for (int s = 0; s < 3; s++) {
-        vf g[3];
+        vf g[3], column[4];
         for (int r = 0; r < 3; r++) {
             int tap = r * 3 + s;
             g[r] = wino_gather(w + (t->gradient ? 8 - tap : tap), index);
             if (t->bf16)
                 g[r] = widen_bf16(round_bf16(g[r]));
         }
-        column[0][s] = g[0];
-        column[1][s] = half * (g[0] + g[2] + g[1]);
-        column[2][s] = half * (g[0] + g[2] - g[1]);
-        column[3][s] = g[2];
+        wino_factors(column, g);
+        for (int i = 0; i < 4; i++)
+            row[i][s] = column[i];
     }
-    for (int i = 0; i < 4; i++) {
-        vf *g = column[i];
-        out[4 * i] = g[0];
-        out[4 * i + 1] = half * (g[0] + g[2] + g[1]);
-        out[4 * i + 2] = half * (g[0] + g[2] - g[1]);
-        out[4 * i + 3] = g[2];
-    }
+    for (int i = 0; i < 4; i++)
+        wino_factors(out + 4 * i, row[i]);
 }
 
 /** a in the lower halves of the words, b in the upper ones. */

@@ -18,7 +18,7 @@
 
 enum {
     LINE_PLACES = 4,
-    LINE_ROWS = 14,           /* tiles whose sums stay in registers, at most */
+    LINE_ROWS = ROW_TILE,     /* tiles whose sums stay in registers, at most */
     LINE_WIDE = 2 * LANES,    /* channels of y in a panel */
     LINE_BAND_BYTES = 1 << 18 /* of x transformed, about */
 };
@@ -60,15 +60,12 @@ static size_t line_weights_bytes(const conv_shape *s, bool bf16) {
 
 /** G w of line `r` of LANES channels of y; w as wino_weight has it. */
 INLINE void line_weight(vf out[LINE_PLACES], const conv_weights_part *t, const float *w, vi index, int r) {
-    vf g[3], half = splat(0.5f);
+    vf g[3];
     for (int s = 0; s < 3; s++) {
         int tap = r * 3 + s;
         g[s] = widen_bf16(round_bf16(wino_gather(w + (t->gradient ? 8 - tap : tap), index)));
     }
-    out[0] = g[0];
-    out[1] = half * (g[0] + g[2] + g[1]);
-    out[2] = half * (g[0] + g[2] - g[1]);
-    out[3] = g[2];
+    wino_factors(out, g);
 }
 
 /** v: (panel, place, line, word, LINE_WIDE). */
@@ -137,16 +134,8 @@ INLINE void line_product(float *m, const uint32_t *u, size_t line, const uint32_
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)
         sum[i][0] = sum[i][1] = _mm512_setzero_ps();
-    for (int r = 0; r < 3; r++, u += line)
-        for (size_t p = 0; p < words; p++, v += LINE_WIDE) {
-            __m512bh v0 = (__m512bh)_mm512_loadu_si512(v), v1 = (__m512bh)_mm512_loadu_si512(v + LANES);
-#pragma GCC unroll 14
-            for (int i = 0; i < rows; i++) {
-                __m512bh word = (__m512bh)_mm512_set1_epi32((int)u[(size_t)i * words + p]);
-                sum[i][0] = _mm512_dpbf16_ps(sum[i][0], word, v0);
-                sum[i][1] = _mm512_dpbf16_ps(sum[i][1], word, v1);
-            }
-        }
+    for (size_t r = 0; r < 3; r++)
+        add_row_products(sum, u + r * line, words, v + r * words * LINE_WIDE, words, rows);
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++) {
         _mm512_storeu_ps(m + i * LINE_WIDE, sum[i][0]);

@@ -2,10 +2,10 @@
 #include "engine/cuda/cudnn.h"
 
 #include "base/status.h"
+#include "engine/cuda/library.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const places[] = {"libcudnn.so.9", "/usr/local/cuda/lib64/libcudnn.so.9",
@@ -16,12 +16,7 @@ static cudnn_library table;
 static char problem[512]; /* "" when the table can be used */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-typedef struct cudnn_symbol {
-    const char *name;
-    size_t place; /* of the pointer in the table */
-} cudnn_symbol;
-
-static const cudnn_symbol symbols[] = {
+static const library_symbol symbols[] = {
 #define CUDNN_SYMBOL(member, symbol, parameters) {symbol, offsetof(cudnn_library, member)},
     CUDNN_LIST(CUDNN_SYMBOL)
 #undef CUDNN_SYMBOL
@@ -31,30 +26,17 @@ static const cudnn_symbol symbols[] = {
 };
 
 static int find_symbols(void *library) {
-    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-        void *address = dlsym(library, symbols[i].name);
-        if (address == NULL)
-            return fail(E_DEVICE, "cuDNN has no %s: install cuDNN 9", symbols[i].name);
-        memcpy((char *)&table + symbols[i].place, &address, sizeof address);
-    }
+    int rc = library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "cuDNN", "install cuDNN 9");
+    if (rc != OK)
+        return rc;
     if (table.version() < oldest)
         return fail(E_DEVICE, "cuDNN %zu is too old: install cuDNN 9", table.version());
     return OK;
 }
 
-static void *open_library(void) {
-    const char *named = getenv("LINNET_CUDNN");
-    void *library = NULL;
-    if (named != NULL && named[0] != 0)
-        return dlopen(named, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    for (size_t i = 0; i < sizeof places / sizeof *places && library == NULL; i++)
-        library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    return library;
-}
-
 static void open_once(void) {
     int rc = OK;
-    void *library = open_library();
+    void *library = library_open("LINNET_CUDNN", places, sizeof places / sizeof *places);
     if (library == NULL) {
         const char *why = dlerror();
         rc = fail(E_DEVICE,

@@ -2,6 +2,7 @@
 #include "engine/cuda/driver.h"
 
 #include "base/status.h"
+#include "engine/cuda/library.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -13,27 +14,11 @@ static cuda_driver table;
 static char problem[512]; /* "" when the table can be used */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-typedef struct driver_symbol {
-    const char *name;
-    size_t place; /* of the pointer in the table */
-} driver_symbol;
-
-static const driver_symbol symbols[] = {
+static const library_symbol symbols[] = {
 #define DRIVER_SYMBOL(member, symbol, parameters) {symbol, offsetof(cuda_driver, member)},
     DRIVER_LIST(DRIVER_SYMBOL)
 #undef DRIVER_SYMBOL
 };
-
-static int find_symbols(void *library) {
-    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-        void *address = dlsym(library, symbols[i].name);
-        if (address == NULL)
-            return fail(E_DEVICE, "the NVIDIA driver has no %s: install one of CUDA 12 or later (525 or newer)",
-                        symbols[i].name);
-        memcpy((char *)&table + symbols[i].place, &address, sizeof address);
-    }
-    return OK;
-}
 
 static int check_gpus(void) {
     int n = 0, rc = OK;
@@ -50,12 +35,13 @@ done:
 
 static void open_once(void) {
     int rc = OK;
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    void *library = library_open(NULL, &(const char *){LIBRARY}, 1);
     if (library == NULL) {
         rc = fail(E_DEVICE, "no NVIDIA driver (%s): install one; in a container, run it with --gpus all", LIBRARY);
         goto done;
     }
-    TRY(find_symbols(library));
+    TRY(library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "the NVIDIA driver",
+                     "install one of CUDA 12 or later (525 or newer)"));
     TRY(check_gpus());
 done:
     if (rc != OK)

@@ -2,10 +2,10 @@
 #include "engine/cuda/nccl.h"
 
 #include "base/status.h"
+#include "engine/cuda/library.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const places[] = {"libnccl.so.2", "/usr/local/cuda/lib64/libnccl.so.2",
@@ -16,12 +16,7 @@ static nccl_library table;
 static char problem[512]; /* "" when the table can be used */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-typedef struct nccl_symbol {
-    const char *name;
-    size_t place; /* of the pointer in the table */
-} nccl_symbol;
-
-static const nccl_symbol symbols[] = {
+static const library_symbol symbols[] = {
 #define NCCL_SYMBOL(member, symbol, parameters) {symbol, offsetof(nccl_library, member)},
     NCCL_LIST(NCCL_SYMBOL)
 #undef NCCL_SYMBOL
@@ -30,31 +25,17 @@ static const nccl_symbol symbols[] = {
 };
 
 static int find_symbols(void *library) {
-    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-        void *address = dlsym(library, symbols[i].name);
-        if (address == NULL)
-            return fail(E_DEVICE, "NCCL has no %s: install 2.14 or later", symbols[i].name);
-        memcpy((char *)&table + symbols[i].place, &address, sizeof address);
-    }
-    int rc = NCCL(&table, "opening NCCL", version, &table.version_number);
+    int rc = library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "NCCL", "install 2.14 or later");
+    if (rc == OK)
+        rc = NCCL(&table, "opening NCCL", version, &table.version_number);
     if (rc == OK && table.version_number < oldest)
         rc = fail(E_DEVICE, "NCCL %d is too old: install 2.14 or later", table.version_number);
     return rc;
 }
 
-static void *open_library(void) {
-    const char *named = getenv("LINNET_NCCL");
-    void *library = NULL;
-    if (named != NULL && named[0] != 0)
-        return dlopen(named, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    for (size_t i = 0; i < sizeof places / sizeof *places && library == NULL; i++)
-        library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    return library;
-}
-
 static void open_once(void) {
     int rc = OK;
-    void *library = open_library();
+    void *library = library_open("LINNET_NCCL", places, sizeof places / sizeof *places);
     if (library == NULL) {
         const char *why = dlerror();
         rc = fail(
