@@ -59,6 +59,7 @@ typedef struct comm_progress {
 
 struct comm {
     comm_progress progress;
+    double waited; /* seconds in wait so far, of every channel */
     int rank, ranks;
     int local_rank, local_ranks; /* among those on this host */
     bool device_memory;          /* calls with a queue may name a device's memory */

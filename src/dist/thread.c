@@ -239,6 +239,7 @@ static int thread_start(comm *c, comm_call *call) {
 
 static int thread_wait(comm *c, comm_call *call) {
     comm_thread *t = c->state;
+    double start = clock_seconds();
     pthread_mutex_lock(&t->lock);
     c->progress.waits = call->state != ENDED;
     while (call->state != ENDED)
@@ -247,6 +248,7 @@ static int thread_wait(comm *c, comm_call *call) {
     c->progress.moves++;
     int rc = call->rc != OK ? fail(call->rc, "%s", t->message) : OK;
     pthread_mutex_unlock(&t->lock);
+    c->waited += clock_seconds() - start;
     return rc;
 }
 

@@ -47,8 +47,8 @@ void progress_begin(progress *p, const char *phase, int64_t epoch, int64_t epoch
 }
 
 /* The parts of a line besides the bar, and how willingly each is given up when the line is too long. */
-enum { LOSS, TOP1, RATE, WAIT, TIME, PARTS };
-static const int give_up[PARTS] = {WAIT, RATE, TOP1, TIME, LOSS};
+enum { LOSS, TOP1, RATE, WAIT, COMM, SLOWEST, TIME, PARTS };
+static const int give_up[PARTS] = {SLOWEST, COMM, WAIT, RATE, TOP1, TIME, LOSS};
 
 static const char *rate_text(char out[48], double rate) {
     char count[32];
@@ -70,6 +70,10 @@ static void format_parts(char part[PARTS][48], const progress *p, const progress
         rate_text(part[RATE], s->images_per_second);
     if (s->wait_share >= 0)
         snprintf(part[WAIT], 48, "  data wait %.0f%%", 100 * fmin(s->wait_share, 1));
+    if (s->ranks > 1 && s->slowest >= 0) {
+        snprintf(part[COMM], 48, "  comm %.0f%%", 100 * s->comm_share);
+        snprintf(part[SLOWEST], 48, "  slowest rank %d (+%.0f%%)", s->slowest, 100 * fmin(s->excess, 100));
+    }
     if (final)
         snprintf(part[TIME], 48, "  took %s", text_duration(duration, clock_seconds() - p->began));
     else if (s->remaining_seconds >= 0 && s->remaining_seconds < 1e9)
@@ -115,8 +119,8 @@ static void format(char *out, int bytes, const progress *p, const progress_state
         format_bar(bar, width, at, p->total);
     if (bytes > limit + 1)
         bytes = limit + 1;
-    snprintf(out, (size_t)(bytes > 0 ? bytes : 0), "%s%s%s%s%s%s%s%s", head, bar, count, part[LOSS], part[TOP1],
-             part[RATE], part[WAIT], part[TIME]);
+    snprintf(out, (size_t)(bytes > 0 ? bytes : 0), "%s%s%s%s%s%s%s%s%s%s", head, bar, count, part[LOSS], part[TOP1],
+             part[RATE], part[WAIT], part[COMM], part[SLOWEST], part[TIME]);
 }
 
 void progress_format(char *out, int bytes, const progress *p, const progress_state *s) {

@@ -30,6 +30,10 @@ typedef struct progress_state {
     double images_per_second;
     double wait_share;        /* 0..1 of the time spent waiting for data */
     double remaining_seconds; /* of the phase */
+    int ranks;                /* below 2: what follows is not shown */
+    int slowest;              /* rank; -1: not known yet */
+    double comm_share;        /* 0..1 of its time, spent waiting for exchanges */
+    double excess;            /* how much longer it works than the mean of the others; 0.1: a tenth */
 } progress_state;
 
 void progress_update(progress *p, const progress_state *s);

@@ -93,6 +93,18 @@ done:
     return rc;
 }
 
+static int ranks_load(run_data *d) {
+    static const char *const column[RANKS_VALUES] = {"step", "comm", "slowest", "excess", "slowest_data_wait"};
+    char path[PATH_BYTES];
+    int rc = OK;
+    TRY(path_join(path, d->run->logs, "ranks.csv"));
+    rc = table_read(&d->ranks, path, column, RANKS_VALUES);
+    if (rc != OK)
+        rc = load_problem(d->ranks_problem, rc, "ranks.csv", "");
+done:
+    return rc;
+}
+
 static int finder_load(run_data *d) {
     static const char *const column[FINDER_VALUES] = {"lr", "loss", "smoothed", "low", "median", "high"};
     char path[PATH_BYTES];
@@ -177,6 +189,7 @@ int run_load(run_data *out, const report_run *run) {
     TRY(info_load(&out->info, out->info_problem, run->logs));
     TRY(metrics_load(out));
     TRY(device_load(out));
+    TRY(ranks_load(out));
     TRY(finder_load(out));
     TRY(path_join(path, run->logs, "worst.csv"));
     rc = worst_read(&out->worst, path);
@@ -199,6 +212,7 @@ void run_unload(run_data *d) {
         free(d->step[k].y);
     }
     free(d->epoch);
+    table_deinit(&d->ranks);
     table_deinit(&d->device);
     free(d->device_time);
     table_deinit(&d->finder);

@@ -55,6 +55,9 @@ static inline size_t gpu_column(int gpu, int value) {
     return (size_t)DEV_VALUES + (size_t)gpu * GPU_VALUES + (size_t)value;
 }
 
+/** Columns of ranks.csv. */
+enum { RANKS_STEP, RANKS_COMM, RANKS_SLOWEST, RANKS_EXCESS, RANKS_WAIT, RANKS_VALUES };
+
 /** Columns of lr_finder.csv. */
 enum { FINDER_LR, FINDER_LOSS, FINDER_SMOOTHED, FINDER_LOW, FINDER_MEDIAN, FINDER_HIGH, FINDER_VALUES };
 
@@ -92,6 +95,7 @@ typedef struct run_data {
     size_t epoch_n;
     step_series step[STEP_VALUES];
     bool step_x; /* x of `step` is steps */
+    table ranks; /* empty for one rank */
     table device;
     double *device_time; /* (device.row_n) seconds, never going back */
     int gpu_n;
@@ -102,8 +106,8 @@ typedef struct run_data {
     size_t hparams_n;
     unsigned char *journal;
     size_t journal_n;
-    char info_problem[256], metrics_problem[256], device_problem[256], finder_problem[256], worst_problem[256],
-        hparams_problem[256], journal_problem[256];
+    char info_problem[256], metrics_problem[256], device_problem[256], ranks_problem[256], finder_problem[256],
+        worst_problem[256], hparams_problem[256], journal_problem[256];
 } run_data;
 
 /** @return 0, E_NOTFOUND (the folder is no run's), E_NOMEM */

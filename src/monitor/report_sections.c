@@ -246,6 +246,7 @@ int sections_run(page *p, const run_data *d) {
     TRY(section_chart(p, d, "Accuracy", chart_accuracy, metrics, none));
     TRY(section_chart(p, d, "Learning rate", chart_rate, metrics, no_steps));
     TRY(section_chart(p, d, "Throughput", chart_throughput, metrics, none));
+    TRY(section_ranks(p, d));
     TRY(section_device(p, d));
     TRY(section_chart(p, d, "Steps", chart_steps, metrics, no_steps));
     TRY(section_epochs(p, d));

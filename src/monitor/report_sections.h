@@ -11,6 +11,8 @@ int section_head(text *out, const run_data *d);
 /** All of one run's page below its head. */
 int sections_run(page *p, const run_data *d);
 int section_epochs(page *p, const run_data *d);
+/** What ranks did; nothing for one rank. */
+int section_ranks(page *p, const run_data *d);
 int section_journal(page *p, const run_data *d);
 /** Title, table and pictures of several runs. */
 int sections_compare(page *p, const run_data *d, size_t n);

@@ -53,7 +53,22 @@ done:
     return rc;
 }
 
-int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step) {
+enum pace_column { COMM, SLOWEST, EXCESS, SLOWEST_WAIT, PACE_COLUMNS };
+static const char *const pace_name[PACE_COLUMNS] = {"comm", "slowest", "excess", "slowest_data_wait"};
+
+/** A run of several ranks alone writes it; a resumed one with one rank keeps what there is. */
+static int open_ranks(logbook *b, int64_t global_step, int ranks) {
+    char path[PATH_BYTES];
+    int rc = OK;
+    TRY(path_join(path, b->folder, "ranks.csv"));
+    TRY(csv_trim(path, global_step - 1));
+    if (ranks > 1)
+        TRY(csv_open(&b->ranks, path, pace_name, PACE_COLUMNS));
+done:
+    return rc;
+}
+
+int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step, int ranks) {
     char path[PATH_BYTES];
     int rc = OK;
     *b = (logbook){.folder = f->logs, .opened = clock_seconds()};
@@ -63,6 +78,7 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t globa
     TRY(csv_trim(path, global_step - 1));
     TRY(csv_open(&b->csv, path, column_name, COLUMNS));
     TRY(open_samples(b, global_step));
+    TRY(open_ranks(b, global_step, ranks));
     TRY(events_open(&b->events, f->logs));
     TRY(path_join(path, f->logs, "events.log"));
     TRY(journal_open(&b->journal, path));
@@ -80,8 +96,8 @@ done:
 }
 
 int logbook_close(logbook *b) {
-    const int closed[] = {events_close(b->events), csv_close(b->csv), csv_close(b->samples), csv_close(b->device),
-                          journal_close(b->journal)};
+    const int closed[] = {events_close(b->events), csv_close(b->csv),    csv_close(b->samples),
+                          csv_close(b->ranks),     csv_close(b->device), journal_close(b->journal)};
     int rc = OK;
     for (size_t i = 0; rc == OK && i < sizeof closed / sizeof *closed; i++)
         rc = closed[i];
@@ -135,6 +151,22 @@ int logbook_step(logbook *b, const train_state *t, const step_result *r) {
     const double samples = (double)r->samples;
     int rc = log_row(b, t, value, present);
     return rc == OK ? csv_row(b->samples, t->epoch, t->global_step - 1, &samples, "\1") : rc;
+}
+
+int logbook_pace(logbook *b, const train_state *t, const pace *p) {
+    static const char all[PACE_COLUMNS] = {1, 1, 1, 1};
+    const double value[PACE_COLUMNS] = {p->comm, p->slowest, p->excess, p->loaded};
+    char tag[32];
+    int rc = OK;
+    if (b->ranks == NULL || p->slowest < 0)
+        return OK;
+    TRY(csv_row(b->ranks, t->epoch, t->global_step - 1, value, all));
+    for (int i = 0; i < PACE_COLUMNS; i++) {
+        snprintf(tag, sizeof tag, "ranks/%s", pace_name[i]);
+        TRY(events_scalar(b->events, tag, t->global_step - 1, value[i]));
+    }
+done:
+    return rc;
 }
 
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait) {

@@ -1,5 +1,5 @@
 /** A run's logs in logs/ARCH/version_N: TensorBoard events and metrics.csv with Lightning's tags, samples.csv,
- * device.csv, the journal events.log, hparams.yaml, bad_images.txt, lr_finder.csv, worst.csv and worst.jpg.
+ * ranks.csv, device.csv, the journal events.log, hparams.yaml, bad_images.txt, lr_finder.csv, worst.csv and worst.jpg.
  * docs/formats.md. */
 #ifndef LINNET_TRAIN_LOGBOOK_H
 #define LINNET_TRAIN_LOGBOOK_H
@@ -17,7 +17,7 @@
 
 typedef struct logbook {
     events *events;
-    csv *csv, *samples, *device;
+    csv *csv, *samples, *device, *ranks;
     journal *journal;
     bool journal_failed;   /* told */
     device_stats *stats;   /* NULL: not watched */
@@ -31,7 +31,7 @@ typedef struct logbook {
 
 /** Opens the logs, drops what a resumed run will log again (steps from `global_step` on), writes hparams.yaml.
  *  @return 0, E_IO, E_FULL: then it is closed again, folder NULL */
-int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step);
+int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step, int ranks);
 int logbook_close(logbook *b);
 
 /* A logbook that is not open (folder NULL: another rank writes) takes everything and writes nothing. */
@@ -45,6 +45,8 @@ void logbook_event(logbook *b, const train_state *t, const char *kind, const cha
 int logbook_step(logbook *b, const train_state *t, const step_result *r);
 /** End of an epoch: train_loss_epoch, train_acc, val_loss, val_acc, val_acc_top5, images_per_second, data_wait. */
 int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per_second, double data_wait);
+/** A row of ranks.csv and its scalars, for the step just made; nothing where the slowest is not known. */
+int logbook_pace(logbook *b, const train_state *t, const pace *p);
 /** A row of device.csv when one is due, or `now`; after a failure, a warning, there are no more. */
 void logbook_device(logbook *b, const train_state *t, bool now);
 /** Writes bad_images.txt anew when there is more to say than it does; new ones go into the journal. */

@@ -5,17 +5,63 @@
 #include "base/status.h"
 #include "train/samples.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int learn_hosts(rank_group *r) {
+    char own[RANK_HOST] = "";
+    int rc = memory_zeroed(&r->host, (size_t)comm_ranks(r->comm), RANK_HOST);
+    if (rc == OK && gethostname(own, sizeof own - 1) != 0)
+        snprintf(own, sizeof own, "?");
+    return rc == OK ? comm_lines(r->comm, r->host, RANK_HOST, own) : rc;
+}
 
 int ranks_init(rank_group *r, comm *c) {
+    size_t n = (size_t)comm_ranks(c);
+    int rc = OK;
     *r = (rank_group){.comm = c, .started = clock_seconds()};
-    return memory_zeroed(&r->report, (size_t)comm_ranks(c), sizeof *r->report);
+    TRY(memory_zeroed(&r->report, n, sizeof *r->report));
+    TRY(memory_zeroed(&r->now, n, sizeof *r->now));
+    TRY(memory_zeroed(&r->row, n, sizeof *r->row));
+    if (n > 1)
+        TRY(learn_hosts(r));
+done:
+    return rc;
 }
 
 void ranks_deinit(rank_group *r) {
     ranks_hear(NULL, r); /* the memory is the exchange's until then */
     free(r->report);
+    free(r->now);
+    free(r->row);
+    free(r->host);
     *r = (rank_group){0};
+}
+
+static rank_time time_now(const rank_group *r) {
+    return (rank_time){clock_seconds(), r->comm != NULL ? r->comm->waited : 0, r->loaded};
+}
+
+void ranks_begin(rank_group *r, double loaded) {
+    size_t bytes = (size_t)comm_ranks(r->comm) * sizeof(rank_time);
+    r->loaded = loaded;
+    r->began = time_now(r);
+    memset(r->now, 0, bytes);
+    memset(r->row, 0, bytes);
+}
+
+pace ranks_pace(const rank_group *r) { return pace_between(r->now, NULL, comm_ranks(r->comm)); }
+
+pace ranks_pace_row(rank_group *r) {
+    pace p = pace_between(r->now, r->row, comm_ranks(r->comm));
+    memcpy(r->row, r->now, (size_t)comm_ranks(r->comm) * sizeof *r->row);
+    return p;
+}
+
+const char *ranks_host(const rank_group *r, int rank) {
+    return r->host != NULL ? r->host + (size_t)rank * RANK_HOST : NULL;
 }
 
 static int asked_to_stop(const rank_group *r) { return r->stop != NULL ? (int)*r->stop : 0; }
@@ -36,7 +82,8 @@ int ranks_tell(rank_group *r, const metrics *own) {
                          .save = asked_to_save(r),
                          .seconds = clock_seconds() - r->started,
                          .news = r->news,
-                         .samples = (double)r->samples};
+                         .samples = (double)r->samples,
+                         .time = time_since(time_now(r), &r->began)};
     if (own != NULL) {
         one->loss_sum = own->loss_sum;
         one->images = (double)own->images;
@@ -74,6 +121,7 @@ int ranks_hear(metrics *sum, rank_group *r) {
         r->agreed_news = r->agreed_news || one->news != 0;
         r->agreed_samples = samples_join(r->agreed_samples, (uint64_t)one->samples);
         r->agreed_stop = (int)one->stop > r->agreed_stop ? (int)one->stop : r->agreed_stop;
+        r->now[i] = one->time;
     }
     r->agreed_seconds = r->report[0].seconds;
     if (sum != NULL)

@@ -101,6 +101,7 @@ static int settle(step_result *out, setup *s, train_state *t) {
     metrics own = step_metrics(&r), all;
     s->ranks.news = news_wait(s);
     s->ranks.samples = t->pending.samples;
+    s->ranks.loaded = loader_waited(s->train_loader);
     TRY(ranks_tell(&s->ranks, &own));
     TRY(ranks_hear(&all, &s->ranks));
     *out = (step_result){.metrics = all,

@@ -21,6 +21,7 @@ typedef struct epoch_clock {
     int64_t batches;
     double warm_at;       /* when the first steps were done; 0: not yet */
     int64_t warm_batches; /* batches done then */
+    pace pace;            /* of the ranks, so far */
 } epoch_clock;
 
 /** With a loss scaler the step was skipped; else the run ends. */
@@ -91,7 +92,11 @@ static progress_state shown_state(const train_run_state *r, const epoch_clock *k
                             .top1 = metrics_top1(&r->state.train),
                             .images_per_second = images_per_second(k),
                             .wait_share = wait_share(r, k),
-                            .remaining_seconds = per_batch * (double)left};
+                            .remaining_seconds = per_batch * (double)left,
+                            .ranks = comm_ranks(r->setup.ranks.comm),
+                            .slowest = k->pace.slowest,
+                            .comm_share = k->pace.comm,
+                            .excess = k->pace.excess};
 }
 
 /** The first steps warm caches; the prediction starts after them. */
@@ -153,12 +158,19 @@ done:
     return rc;
 }
 
+/** What ranks did since the row before. */
+static int log_pace(train_run_state *r) {
+    pace p = ranks_pace_row(&r->setup.ranks);
+    return logbook_pace(&r->logbook, &r->state, &p);
+}
+
 static int after_step(train_run_state *r, const step_result *step) {
     const config *c = r->setup.config;
     int rc = OK;
     TRY(news_exchange(&r->setup));
     if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
         TRY(logbook_step(&r->logbook, &r->state, step));
+        TRY(log_pace(r));
         TRY(logbook_bad_images(&r->logbook, &r->setup, &r->state));
     }
     logbook_device(&r->logbook, &r->state, false);
@@ -193,6 +205,7 @@ static int one_step(train_run_state *r, epoch_clock *k) {
     images = r->summary->images - images;
     k->images += images;
     k->batches += r->state.batch_in_epoch - before;
+    k->pace = ranks_pace(&r->setup.ranks);
     predict(r, k);
     workers_count(&r->setup.workers, r->setup.train_loader, r->own_images - own);
     progress_state shown = shown_state(r, k);
@@ -216,7 +229,8 @@ static void set_size(train_run_state *r) {
 static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     train_state *t = &r->state;
     int rc = OK;
-    *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader)};
+    *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader), .pace.slowest = -1};
+    ranks_begin(&r->setup.ranks, k->waited);
     workers_begin(&r->setup.workers, r->setup.train_loader);
     set_size(r);
     TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
@@ -228,6 +242,7 @@ static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
             break;
         TRY(one_step(r, k));
     }
+    TRY(log_pace(r));
     progress_state shown = shown_state(r, k);
     progress_end(r->progress, &shown);
 done:
@@ -306,15 +321,21 @@ static int log_distributions(train_run_state *r, const epoch_clock *k) {
     return logbook_histograms(&r->logbook, &r->setup, &r->state);
 }
 
-static void tell_epoch(const train_run_state *r, double lr, double images_per_second, double wait) {
+static void tell_epoch(const train_run_state *r, const epoch_clock *k, double lr, double images_per_second,
+                       double wait) {
     const train_state *t = &r->state;
-    char val[128] = "no validation";
+    char val[128] = "no validation", ranks[192] = "";
     if (t->val.images > 0)
         snprintf(val, sizeof val, "val loss %.4f, top-1 %.2f%%, top-5 %.2f%%", metrics_loss(&t->val),
                  100 * metrics_top1(&t->val), 100 * metrics_top5(&t->val));
-    log_info("epoch %lld/%d: train loss %.4f, top-1 %.2f%%; %s; LR %.3g; %.1f images/s, data wait %.1f%%",
+    if (k->pace.slowest >= 0)
+        snprintf(ranks, sizeof ranks,
+                 "; communication %.1f%%, slowest rank %d on %s: %.0f%% longer than the others, data wait %.1f%%",
+                 100 * k->pace.comm, k->pace.slowest, ranks_host(&r->setup.ranks, k->pace.slowest),
+                 100 * k->pace.excess, 100 * k->pace.loaded);
+    log_info("epoch %lld/%d: train loss %.4f, top-1 %.2f%%; %s; LR %.3g; %.1f images/s, data wait %.1f%%%s",
              (long long)t->epoch + 1, r->setup.config->trainer.max_epochs, metrics_loss(&t->train),
-             100 * metrics_top1(&t->train), val, lr, images_per_second, 100 * wait);
+             100 * metrics_top1(&t->train), val, lr, images_per_second, 100 * wait, ranks);
 }
 
 /** Validates the average of the weights where there is one. The weights that train are back in any case. */
@@ -357,7 +378,7 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     logbook_device(&r->logbook, t, true);
     TRY(logbook_bad_images(&r->logbook, &r->setup, t));
     if (train_leads(r))
-        tell_epoch(r, lr, speed, waited);
+        tell_epoch(r, k, lr, speed, waited);
     r->summary->train = t->train;
     r->summary->val = t->val;
     t->epoch++;

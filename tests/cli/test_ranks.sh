@@ -52,6 +52,12 @@ run 0 ranks 2 "${fast[@]}" --lr 0.01 --out two --batch-size 4 --trainer.limit_tr
   --data.shuffle false --data.max_bad 0.1
 says two/logs/resnet18/version_0/bad_images.txt "$bad"
 [ "$(value out images)" = 12 ] || die "$(value out images) images, not 12"
+for name in comm slowest excess slowest_data_wait; do # one row, at the end of the epoch
+  column "$name" two/logs/resnet18/version_0/ranks.csv >row
+  awk -v name="$name" '{ n++; if (!($1 >= 0 && (name == "excess" || $1 <= 1))) exit 1 } END { exit n != 1 }' row || { cat row >&2; die "ranks.csv: $name"; }
+done
+grep -qE 'communication [0-9.]+%, slowest rank [01] on ' err || die "the epoch's line does not name the slowest rank"
+[ ! -e one/logs/resnet18/version_0/ranks.csv ] || die "ranks.csv of one rank"
 run 0 "$LINNET" info two/checkpoints/resnet18/last.ckpt
 
 # a step that does not come out even, data that are not there: said once

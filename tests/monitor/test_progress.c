@@ -66,6 +66,26 @@ static void test_formats(void **state) {
     assert_line(false, 0, &s, "epoch 3/100 train 0/1,252 (0%)  loss inf");
 }
 
+/* Several ranks; the slowest is the first part to go. */
+static void test_ranks(void **state) {
+    (void)state;
+    progress_state s = half;
+    s.ranks = 4;
+    s.slowest = 3;
+    s.comm_share = 0.041;
+    s.excess = 0.12;
+    assert_line(false, 0, &s,
+                "epoch 3/100 train 512/1,252 (41%)  loss 2.310  top-1 45.2%  1,812 img/s  data wait 3%  comm 4%"
+                "  slowest rank 3 (+12%)  eta 2 min 10 s");
+    assert_line(true, 112, &s,
+                "epoch 3/100 train 512/1,252  loss 2.310  top-1 45.2%  1,812 img/s  data wait 3%  comm 4%"
+                "  eta 2 min 10 s");
+    s.slowest = -1;
+    assert_line(false, 0, &s,
+                "epoch 3/100 train 512/1,252 (41%)  loss 2.310  top-1 45.2%  1,812 img/s  data wait 3%"
+                "  eta 2 min 10 s");
+}
+
 /* A terminal line never reaches the last column, and the parts that matter most stay longest. */
 static void test_fits(void **state) {
     (void)state;
@@ -159,8 +179,13 @@ static void test_silent(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),          cmocka_unit_test(test_fits),        cmocka_unit_test(test_bar),
-        cmocka_unit_test(test_terminal_redraws), cmocka_unit_test(test_plain_lines), cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_bar),
+        cmocka_unit_test(test_terminal_redraws),
+        cmocka_unit_test(test_plain_lines),
+        cmocka_unit_test(test_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,9 @@ static void put_all(const char *where, int epochs) {
         "gpu0_memory_total,gpu0_power,gpu0_temperature,gpu0_sm_clock,gpu0_memory_clock\n"
         "0,0,10,90,80,1e9,2e9,16e9,95,1e10,8e10,300,60,1700,2600\n0,9,20,91,81,1e9,2e9,16e9,96,1e10,8e10,301,61,1701,"
         "2600\n1,20,5,91,81,1e9,2e9,16e9,nan,1e10,8e10,301,61,1701,2600\n");
+    put(where, "ranks.csv",
+        "epoch,step,comm,slowest,excess,slowest_data_wait\n0,9,0.05,3,0.2,0\n0,19,0.07,1,0.1,0.04\n1,29,0.03,3,0.3,0."
+        "02\n");
     put(where, "worst.csv",
         "file,true,predicted,probability,loss\n\"val/a b/x|1.jpg\",a|b,<c>,0.97,5.5\nval/2.jpg,a,b_,0.8,2\n");
     put(where, "events.log",
@@ -150,6 +153,9 @@ static void test_whole(void **state) {
         "## Accuracy\n",
         "## Learning rate\n",
         "## Throughput\n",
+        "## Ranks\n\nRank 3 was the slowest 67 % of the time. The slowest rank worked 20.0 % longer than the others, "
+        "and spent "
+        "5.0 % of its time in communication and 2.0 % waiting for data.\n",
         "## Device\n",
         "The machine has 15 GiB of memory.",
         "### Graphics processors\n",
@@ -174,7 +180,7 @@ static void test_whole(void **state) {
     report_of(&run, 1, &r);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
         assert_has(part[i]);
-    assert_pictures(&r, 9, "Not drawn: Learning rate finder, Loss over epochs, Accuracy over epochs");
+    assert_pictures(&r, 10, "Not drawn: Learning rate finder, Loss over epochs, Accuracy over epochs");
     if (r.pictures > 0)
         assert_has("![Loss over epochs](images/loss.png)\n");
 }
@@ -219,13 +225,14 @@ static void test_empty(void **state) {
     assert_has("## Checkpoints\n\nThere is no run.json.\n");
     assert_has("## Journal\n\nThere is no events.log.");
     assert_lacks("## Learning rate finder");
+    assert_lacks("## Ranks");
     assert_string_equal(r.missing, "");
 }
 
 static void test_foreign(void **state) {
     (void)state;
-    static const char *const name[] = {"metrics.csv", "device.csv",   "lr_finder.csv", "worst.csv",
-                                       "run.json",    "hparams.yaml", "events.log"};
+    static const char *const name[] = {"metrics.csv", "device.csv", "lr_finder.csv", "worst.csv",
+                                       "ranks.csv",   "run.json",   "hparams.yaml",  "events.log"};
     report_result r;
     report_run run = a_run(0, "a_run");
     for (size_t i = 0; i < sizeof name / sizeof *name; i++)
@@ -235,6 +242,7 @@ static void test_foreign(void **state) {
     assert_has("# a_run\n");
     assert_has("## Loss\n\nmetrics.csv cannot be read: it is not a log of linnet's.\n");
     assert_has("## Device\n\ndevice.csv cannot be read: it is not a log of linnet's.\n");
+    assert_has("## Ranks\n\nranks.csv cannot be read: it is not a log of linnet's.\n");
     assert_has("most wrong\n\nworst.csv cannot be read: it is not a log of linnet's.\n");
     assert_has("## Run\n\nrun.json cannot be read: ");
     assert_has("## Journal\n\nNo events yet.");
@@ -267,7 +275,7 @@ static void test_sheet(void **state) {
     run.worst = (report_sheet){NULL, 8, 8};
     report_of(&run, 1, &r);
     assert_has("Their thumbnails are not there.");
-    assert_pictures(&r, 8, "Not drawn: Learning rate finder");
+    assert_pictures(&r, 9, "Not drawn: Learning rate finder");
 }
 
 static void test_not_finite(void **state) {

@@ -4,6 +4,7 @@
  * No call of NCCL's blocks, for the same reason. */
 #include "engine/cuda/exchange.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -107,11 +108,13 @@ done:
 static int wait(comm *c, comm_call *call) {
     exchange *x = c->state;
     comm_progress *progress = &x->ranks->progress;
+    double start = clock_seconds();
     (void)call;
     progress->waits = true;
     int rc = x->failed == OK ? await(x) : x->failed;
     progress->waits = false;
     progress->moves++;
+    x->ranks->waited += clock_seconds() - start;
     return rc != OK ? give_up(x, rc) : OK;
 }
 
