@@ -139,7 +139,7 @@ const option option_table[] = {
             "images of a step over all ranks, a multiple of data.batch_size: each rank accumulates what comes to it, "
             "and a resume may have other ranks; 0: batch_size * accumulate * ranks"),
     BOOL(trainer, sync_batchnorm, "false", .help = "several ranks: batch norm over the batches of all of them"),
-    REAL(trainer, bucket_mb, "16.0", 0, 1024,
+    REAL(trainer, bucket_mb, "8.0", 0, 1024,
          .help =
              "several ranks: MiB of gradients that are exchanged in one go while backward goes on; 0: all at its end"),
     REAL(trainer, clip_norm, "1.0", 0, 1e30, .help = "gradients are scaled down to this global L2 norm; 0: off"),

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,10 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Seconds between two looks. A look that took longer than BUSY has moved data: the next follows at once. */
+/* Seconds between two looks. A look that took longer than BUSY has moved data: the next follows at once where somebody
+ * waits for them. Else the core is for computing, and the next follows after REST times as long: by then there is more
+ * to move, and a look is worth its cost. */
 #define SHORTEST 20e-6
 #define LONGEST 500e-6
 #define BUSY 3e-6
+#define REST 30
 #define IDLE 20e-3 /* while nothing is on its way: notes alone */
 
 enum { POSTED, ACTIVE, ENDED };
@@ -146,13 +150,14 @@ static void receive_notes(comm_thread *t) {
     pthread_mutex_unlock(&t->lock);
 }
 
-/** One round. @return whether something moved */
-static bool move_on(comm_thread *t) {
+/** One round. @return the seconds of a look that moved something, else 0 */
+static double move_on(comm_thread *t) {
     comm_call *ended = NULL;
     const char *error = NULL;
     double start = clock_seconds();
     int n = look(&ended, t, &error);
-    bool moved = n > 0 || clock_seconds() - start > BUSY;
+    double took = clock_seconds() - start;
+    bool moved = n > 0 || took > BUSY;
     send_note(t);
     receive_notes(t);
     pthread_mutex_lock(&t->lock);
@@ -166,7 +171,7 @@ static bool move_on(comm_thread *t) {
     if (n > 0)
         pthread_cond_broadcast(&t->done);
     pthread_mutex_unlock(&t->lock);
-    return moved;
+    return moved ? took : 0;
 }
 
 /** Until something is posted, at most so long. Call under the lock. */
@@ -190,12 +195,14 @@ static void serve(comm_thread *t) {
             end_all(t);
         bool busy = t->active != NULL;
         pthread_mutex_unlock(&t->lock);
-        bool moved = move_on(t);
+        double moved = move_on(t);
         pthread_mutex_lock(&t->lock);
-        if (t->quit || t->noted || t->posted != NULL || (moved && busy)) {
+        if (t->quit || t->noted || t->posted != NULL || (moved > 0 && busy && t->comm.progress.waits)) {
             pause = SHORTEST;
             continue;
         }
+        if (moved > 0)
+            pause = fmin(REST * moved, LONGEST);
         pause_for(t, busy ? pause : IDLE);
         pause = pause * 1.5 < LONGEST ? pause * 1.5 : LONGEST;
     }

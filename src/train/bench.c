@@ -26,10 +26,30 @@ done:
     return rc;
 }
 
+/** What ranks did since `start`. */
+static int collect_pace(bench_result *out, comm *all, const rank_time *start) {
+    rank_time *now = NULL;
+    int rc = OK;
+    out->pace.slowest = -1;
+    if (comm_ranks(all) < 2)
+        return OK;
+    TRY(memory_zeroed(&now, (size_t)all->ranks, sizeof *now));
+    now[all->rank] = time_since((rank_time){clock_seconds(), all->waited, 0}, start);
+    TRY(comm_all(all, COMM_GATHER, COMM_F64, now, sizeof *now / sizeof(double)));
+    out->pace = pace_between(now, NULL, all->ranks);
+done:
+    free(now);
+    return rc;
+}
+
 /** Fills `seconds` (steps) and what the steps gave. */
-static int time_steps(bench_result *out, double *seconds, engine *e, engine_plan *p, const config *c, const batch *b,
+static int time_steps(bench_result *out, double *seconds, const setup *s, engine_plan *p, const batch *b,
                       bool profiled) {
+    const config *c = s->config;
+    comm *all = s->ranks.comm;
+    engine *e = s->engine;
     engine_result_data r;
+    rank_time began = {0};
     engine_hyper h = {.lr = 1e-3,
                       .momentum = c->optimizer.momentum,
                       .weight_decay = c->optimizer.weight_decay,
@@ -43,6 +63,8 @@ static int time_steps(bench_result *out, double *seconds, engine *e, engine_plan
         TRY(engine_reset_result(e));
         if (i == 0 && profiled)
             engine_profile_start(e);
+        if (i == 0)
+            began = (rank_time){clock_seconds(), all != NULL ? all->waited : 0, 0};
         double start = clock_seconds();
         TRY(one_step(e, p, &b[(i + out->warmup) % BATCHES]));
         if (i >= 0)
@@ -50,27 +72,28 @@ static int time_steps(bench_result *out, double *seconds, engine *e, engine_plan
         h.first_step = false;
     }
     TRY(engine_profile_stop(e));
+    TRY(collect_pace(out, all, &began));
     TRY(engine_result(&r, e));
     out->loss = r.loss_sum / (double)r.images;
     qsort(seconds, (size_t)out->steps, sizeof *seconds, by_value);
     out->step_min = seconds[0];
     out->step_median = seconds[out->steps / 2];
-    out->images_per_second = out->batch / out->step_median;
+    out->images_per_second = (double)out->ranks * out->batch / out->step_median;
 done:
     return rc;
 }
 
-static int make_batches(batch *b, const config *c) {
+static int make_batches(batch *b, const config *c, int rank) {
     int rc = OK;
     for (int i = 0; i < BATCHES; i++) {
         TRY(batch_init(&b[i], c->data.batch_size, c->data.image_size, c->data.image_size));
-        batch_synthetic(&b[i], c->data.batch_size, CLASSES, c->trainer.seed, (uint64_t)i);
+        batch_synthetic(&b[i], c->data.batch_size, CLASSES, c->trainer.seed, (uint64_t)rank * BATCHES + (uint64_t)i);
     }
 done:
     return rc;
 }
 
-int bench_train(bench_result *out, profile *detail, const config *c, int steps, int warmup) {
+int bench_train(bench_result *out, profile *detail, const config *c, comm *all, int steps, int warmup) {
     setup s = {0};
     batch b[BATCHES] = {0};
     engine_plan *p = NULL;
@@ -78,13 +101,13 @@ int bench_train(bench_result *out, profile *detail, const config *c, int steps, 
     int rc = OK;
     if (detail != NULL)
         *detail = (profile){0};
-    *out = (bench_result){.steps = steps, .warmup = warmup, .batch = c->data.batch_size};
+    *out = (bench_result){.steps = steps, .warmup = warmup, .batch = c->data.batch_size, .ranks = comm_ranks(all)};
     TRY(memory_zeroed(&seconds, (size_t)steps, sizeof *seconds));
-    TRY(setup_open_engine(&s, c, CLASSES));
+    TRY(setup_open_engine(&s, c, CLASSES, all));
     TRY(setup_compile_batch(&p, &s, c->data.batch_size, true));
     TRY(engine_init_weights(s.engine, c->trainer.seed));
-    TRY(make_batches(b, c));
-    TRY(time_steps(out, seconds, s.engine, p, c, b, detail != NULL));
+    TRY(make_batches(b, c, comm_rank(all)));
+    TRY(time_steps(out, seconds, &s, p, b, detail != NULL));
     out->memory = engine_plan_memory(s.engine, p);
     out->memory.process += (size_t)BATCHES * 3 * (size_t)b->n * (size_t)b->h * (size_t)b->w;
     out->peak_bytes = host_memory_peak();
@@ -97,6 +120,7 @@ done:
     for (int i = 0; i < BATCHES; i++)
         batch_deinit(&b[i]);
     free(seconds);
+    ranks_failed(all, rc);
     setup_close(&s);
     return rc;
 }

@@ -282,9 +282,10 @@ done:
     return rc;
 }
 
-int setup_open_engine(setup *s, const config *c, int classes) {
+int setup_open_engine(setup *s, const config *c, int classes, comm *all) {
     int rc = OK;
     *s = (setup){.config = c};
+    TRY(ranks_init(&s->ranks, all));
     TRY(open_engine(s, classes));
 done:
     return rc;

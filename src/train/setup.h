@@ -57,8 +57,8 @@ int setup_open_evaluation(setup *s, const config *c, int classes, comm *all);
 /** The same for images that have no class: takes over `images` (image_list.h), also when it fails. Any share of them
  * may be unreadable. */
 int setup_open_prediction(setup *s, const config *c, int classes, dataset *images);
-/** Net and engine alone, without data (weights are zeros). */
-int setup_open_engine(setup *s, const config *c, int classes);
+/** Net and engine alone, without data (weights are zeros). `all` as for setup_open. */
+int setup_open_engine(setup *s, const config *c, int classes, comm *all);
 void setup_close(setup *s);
 
 /** Compiles the plans of full and last batches, of training and validation: what cannot run fails here, not at the end

@@ -60,6 +60,13 @@ grep -qE 'communication [0-9.]+%, slowest rank [01] on ' err || die "the epoch's
 [ ! -e one/logs/resnet18/version_0/ranks.csv ] || die "ranks.csv of one rank"
 run 0 "$LINNET" info two/checkpoints/resnet18/last.ckpt
 
+# the benchmark counts the images of all ranks, and says what the exchange costs
+run 0 "$LINNET" bench train --devices 2 --arch resnet18 --image-size 32 --batch-size 4 --device cpu --trainer.threads 1 --steps 2 --warmup 1 --json
+tr -d '\n' <out >bench.json
+[ "$(value bench.json ranks)" = 2 ] && [ "$(value bench.json images)" = 16 ] || { cat out >&2; die "not 16 images of 2 ranks"; }
+awk -v waited="$(value bench.json communication_seconds)" -v step="$(value bench.json seconds)" 'BEGIN { exit !(waited >= 0 && waited <= step) }' ||
+  { cat out >&2; die "communication_seconds"; }
+
 # a step that does not come out even, data that are not there: said once
 run 2 "$LINNET" "${fast[@]}" --lr 0.01 --out wrong --batch-size 2 --trainer.global_batch 7
 says err 'no multiple of data.batch_size 2'

@@ -27,7 +27,7 @@ static void plan_names_the_memory(void **state) {
     bench_result r;
     if (!memory_is_ours || engine_unavailable("cpu") != NULL)
         skip();
-    assert_ok(bench_train(&r, NULL, small("cpu", 16, 96), 1, 1));
+    assert_ok(bench_train(&r, NULL, small("cpu", 16, 96), NULL, 1, 1));
     double planned = (double)engine_memory_total(&r.memory), peak = (double)r.peak_bytes;
     assert_true(r.memory.process > 0 && r.memory.activations > 0);
     if (!(planned > 0.9 * peak && planned < 1.1 * peak))
@@ -53,7 +53,7 @@ static void check_profile(const char *device, int images, int size) {
     profile p;
     double covered = 0;
     for (int i = 0; i < 5 && covered < 0.95; i++) { /* another process may have its turn between two calls */
-        assert_ok(bench_train(&r, &p, small(device, images, size), 2, 1));
+        assert_ok(bench_train(&r, &p, small(device, images, size), NULL, 2, 1));
         covered = p.known_seconds / p.step_seconds;
         assert_true(covered <= 1);
         assert_int_equal(p.kind_n, sizeof kinds / sizeof *kinds);
@@ -95,14 +95,14 @@ static void what_cannot_fit(void **state) {
     setup s;
     engine_plan *p = NULL;
     config *c = small(device, 100 * 1000 * 1000, 32);
-    if (setup_open_engine(&s, c, 10) != OK || engine_memory_limit(s.engine) == SIZE_MAX)
+    if (setup_open_engine(&s, c, 10, NULL) != OK || engine_memory_limit(s.engine) == SIZE_MAX)
         skip();
     setup_close(&s);
-    assert_fails(E_NOMEM, "the largest that fits is data.batch_size ", bench_train(&r, NULL, c, 1, 0));
+    assert_fails(E_NOMEM, "the largest that fits is data.batch_size ", bench_train(&r, NULL, c, NULL, 1, 0));
     long long most = 0;
     assert_true(text_to_int(&most, strrchr(status_message(), ' ') + 1));
     assert_true(most > 0 && most < c->data.batch_size);
-    assert_ok(setup_open_engine(&s, c, 10));
+    assert_ok(setup_open_engine(&s, c, 10, NULL));
     size_t bytes = 0, limit = engine_memory_limit(s.engine); /* what is free moves a little */
     assert_ok(engine_plan_bytes(&bytes, s.engine, (int)most, 32, 32, true));
     assert_true((double)bytes > 0.7 * (double)limit && (double)bytes < 1.1 * (double)limit);
