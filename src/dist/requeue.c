@@ -1,6 +1,7 @@
 #include "dist/requeue.h"
 
 #include "base/status.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -15,7 +16,7 @@ int requeue_job(void) {
     char *job = getenv("SLURM_JOB_ID");
     if (job == NULL || job[0] == 0)
         return fail(E_IO, "the job was not requeued: SLURM_JOB_ID is not set, so this is no job of Slurm");
-    char scontrol[] = "scontrol", requeue[] = "requeue";
+    char name[32], scontrol[] = "scontrol", requeue[] = "requeue";
     char *command[] = {scontrol, requeue, job, NULL};
     posix_spawn_file_actions_t files;
     pid_t pid = 0;
@@ -33,7 +34,8 @@ int requeue_job(void) {
         if (errno != EINTR)
             return fail(E_IO, "scontrol requeue %s: its end is not known: %s", job, strerror(errno));
     if (WIFSIGNALED(status))
-        return fail(E_IO, "the job %s was not requeued: scontrol was ended by signal %d", job, WTERMSIG(status));
+        return fail(E_IO, "the job %s was not requeued: scontrol was ended by %s", job,
+                    text_signal(name, WTERMSIG(status)));
     if (WEXITSTATUS(status) != 0)
         return fail(E_IO, "the job %s was not requeued: scontrol ended with %d", job, WEXITSTATUS(status));
     return OK;

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "dist/requeue.h"
 #include "train/average.h"
 #include "train/evaluate.h"
@@ -140,9 +141,11 @@ static int check_stop(train_run_state *r, bool *done) {
     }
     stop = ranks_stop(&r->setup.ranks);
     if (stop != 0) {
+        char name[32];
         TRY(save_last(r));
-        logbook_event(&r->logbook, &r->state, "stop", "by signal %d, saved %s", stop, r->folder.last);
-        rc = fail(E_STOPPED, "stopped by signal %d at step %lld; saved %s: go on with --resume auto", stop,
+        text_signal(name, stop);
+        logbook_event(&r->logbook, &r->state, "stop", "by %s, saved %s", name, r->folder.last);
+        rc = fail(E_STOPPED, "stopped by %s at step %lld; saved %s: go on with --resume auto", name,
                   (long long)r->state.global_step, r->folder.last);
         goto done;
     }
