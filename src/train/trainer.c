@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { REQUEUE_PATIENCE = 30 }; /* seconds for scontrol, which takes one where Slurm is well */
+
 /** Clocks of the epoch in progress, this process alone. */
 typedef struct epoch_clock {
     double start, waited; /* at its start */
@@ -118,9 +120,12 @@ static void predict(train_run_state *r, epoch_clock *k) {
     r->told_prediction = true;
 }
 
-/** The run goes on in any case: until Slurm ends it, or to its own end. */
+/** The run goes on in any case: until Slurm ends it, or to its own end. The other ranks wait meanwhile: not as long as
+ *  makes the watchdog take rank 0 for lost. */
 static void requeue(train_run_state *r) {
-    if (requeue_job() != OK) {
+    double half = r->setup.config->dist.timeout / 2.0;
+    double patience = half > 0 && half < REQUEUE_PATIENCE ? half : REQUEUE_PATIENCE;
+    if (requeue_job(patience) != OK) {
         log_warn("%s", status_message());
         return;
     }
