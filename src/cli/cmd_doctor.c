@@ -1,10 +1,10 @@
-#define _GNU_SOURCE
 #include "cli/cli.h"
 #include "cli/json.h"
 
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "dist/cores.h"
 #include "engine/engine.h"
 #include "monitor/device_stats.h"
 #include "monitor/plot.h"
@@ -13,7 +13,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +33,7 @@ static void cpu_features(char *out, size_t n) {
     } feature[] = {{"AVX2", __builtin_cpu_supports("avx2")},
                    {"AVX-512", __builtin_cpu_supports("avx512f")},
                    {"AVX-512 BF16", __builtin_cpu_supports("avx512bf16")}};
-    cpu_set_t set;
-    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int cores = cores_usable();
     size_t k = (size_t)snprintf(out, n, "%d core%s usable", cores, cores == 1 ? "" : "s");
     for (size_t i = 0; i < sizeof feature / sizeof *feature; i++)
         if (feature[i].has && k < n)

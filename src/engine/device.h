@@ -108,7 +108,8 @@ typedef struct device_ops {
     const char *name;
     element master; /* of the parameter arenas, statistics included */
 
-    const char *(*unavailable)(void); /* NULL: can be used */
+    const char *(*unavailable)(void);                                          /* NULL: can be used */
+    int (*pci_address)(char out[ENGINE_PCI_ADDRESS], const engine_options *o); /* of what open would take; NULL: none */
     int (*open)(void **device, const engine_options *o);
     void (*close)(void *device);
     const char *(*description)(void *device);

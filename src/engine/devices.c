@@ -48,6 +48,17 @@ const char *engine_unavailable(const char *device) {
     return d != NULL ? why_not(d) : "no such device";
 }
 
+int engine_pci_address(char out[ENGINE_PCI_ADDRESS], const char *device, const engine_options *o) {
+    const device_ops *ops = NULL;
+    int rc = OK;
+    out[0] = 0;
+    TRY(device_find(&ops, device));
+    if (ops->pci_address != NULL)
+        TRY(ops->pci_address(out, o));
+done:
+    return rc;
+}
+
 int device_find(const device_ops **out, const char *name) {
     const known_device *d = find(name);
     const char *why = d != NULL ? why_not(d) : "no such device";
