@@ -59,6 +59,15 @@ done:
     return rc;
 }
 
+int engine_exchange_text(char out[ENGINE_EXCHANGE_TEXT], const char *device) {
+    const known_device *d = find(device);
+    out[0] = 0;
+    if (d == NULL || d->ops == NULL)
+        return fail(E_UNSUPPORTED, "%s", d != NULL ? d->absent : "no such device");
+    return d->ops->exchange_text != NULL ? d->ops->exchange_text(out)
+                                         : fail(E_UNSUPPORTED, "the %s engine has none", device);
+}
+
 int device_find(const device_ops **out, const char *name) {
     const known_device *d = find(name);
     const char *why = d != NULL ? why_not(d) : "no such device";

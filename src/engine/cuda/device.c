@@ -274,6 +274,7 @@ const device_ops device_cuda = {
     .memory_free = memory_free_bytes,
     .queue = queue,
     .exchange = exchange_of,
+    .exchange_text = exchange_text,
     .element_of = element_of,
     .element_of_input = element_of_input,
     .padded_channels = padded_channels,
