@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "base/text.h"
 
 #include "base/memory.h"
@@ -143,5 +144,14 @@ const char *text_duration(char out[32], double seconds) {
         snprintf(out, 32, "%d min %02d s", (int)seconds / 60, (int)seconds % 60);
     else
         snprintf(out, 32, "%lld h %02d min", (long long)seconds / 3600, (int)((long long)seconds % 3600 / 60));
+    return out;
+}
+
+const char *text_signal(char out[32], int signal) {
+    const char *name = sigabbrev_np(signal);
+    if (name != NULL)
+        snprintf(out, 32, "SIG%s", name);
+    else
+        snprintf(out, 32, "signal %d", signal);
     return out;
 }

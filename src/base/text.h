@@ -33,5 +33,7 @@ bool text_to_double(double *out, const char *s);
 const char *text_count(char out[32], unsigned long long n);
 const char *text_bytes(char out[32], double bytes);
 const char *text_duration(char out[32], double seconds);
+/** "SIGTERM"; "signal 70" for a number without a name. As above. */
+const char *text_signal(char out[32], int signal);
 
 #endif

@@ -1,11 +1,10 @@
-#define _GNU_SOURCE
 #include "cli/audit_report.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 
 #include "base/status.h"
+#include "dist/cores.h"
 
-#include <sched.h>
 #include <stdio.h>
 
 static const char usage[] = "linnet audit DATA [--quick] [--threads N] [--out DIR] [--json]\n"
@@ -23,8 +22,7 @@ static void help(void) {
 }
 
 int cmd_audit(int argc, char **argv) {
-    cpu_set_t set;
-    long long threads = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    long long threads = cores_usable();
     const char *out = NULL;
     cli_counter counter = {0};
     audit a = {0};

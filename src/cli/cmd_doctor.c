@@ -1,24 +1,24 @@
-#define _GNU_SOURCE
 #include "cli/cli.h"
 #include "cli/json.h"
 
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "dist/cores.h"
+#include "dist/launch.h"
 #include "engine/engine.h"
 #include "monitor/device_stats.h"
 #include "monitor/plot.h"
 #include "net/net.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /** One line of the findings: what, how it stands, and what to do about a lack ("" nothing). */
 typedef struct finding {
@@ -34,8 +34,7 @@ static void cpu_features(char *out, size_t n) {
     } feature[] = {{"AVX2", __builtin_cpu_supports("avx2")},
                    {"AVX-512", __builtin_cpu_supports("avx512f")},
                    {"AVX-512 BF16", __builtin_cpu_supports("avx512bf16")}};
-    cpu_set_t set;
-    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int cores = cores_usable();
     size_t k = (size_t)snprintf(out, n, "%d core%s usable", cores, cores == 1 ? "" : "s");
     for (size_t i = 0; i < sizeof feature / sizeof *feature; i++)
         if (feature[i].has && k < n)
@@ -143,18 +142,41 @@ static finding limits(void) {
     return f;
 }
 
-/** Whether a shared library can be loaded here, and what to say when it cannot. */
-static finding library(const char *what, const char *const *name, const char *present, const char *absent) {
-    finding f = {.what = what, .advice = ""};
-    for (; *name != NULL; name++) {
-        void *handle = dlopen(*name, RTLD_LAZY | RTLD_LOCAL);
-        if (handle == NULL)
-            continue;
-        dlclose(handle);
-        snprintf(f.state, sizeof f.state, "%s found; %s", *name, present);
-        return f;
+/** *out: where a shell would find the program. */
+static bool find_program(char out[PATH_BYTES], const char *name) {
+    const char *at = getenv("PATH");
+    while (at != NULL && *at != 0) {
+        size_t n = strcspn(at, ":");
+        if (path_format(out, "%.*s/%s", (int)n, at, name) == OK && access(out, X_OK) == 0)
+            return true;
+        at += n + (at[n] == ':');
     }
-    snprintf(f.state, sizeof f.state, "%s", absent);
+    return false;
+}
+
+/** What starts several ranks and carries what they exchange. */
+static finding mpi(void) {
+    finding f = {.what = "MPI", .advice = ""};
+    char mpirun[PATH_BYTES];
+    const char *why = comm_unavailable();
+    if (why != NULL) {
+        snprintf(f.state, sizeof f.state, "%s; training in one process needs none", why);
+    } else if (find_program(mpirun, "mpirun")) {
+        snprintf(f.state, sizeof f.state, "ready: --devices starts ranks by %.200s", mpirun);
+    } else {
+        snprintf(f.state, sizeof f.state, "ready, but --devices has no mpirun");
+        f.advice = "apt install openmpi-bin";
+    }
+    return f;
+}
+
+static finding nccl(void) {
+    finding f = {.what = "NCCL", .advice = ""};
+    char found[ENGINE_EXCHANGE_TEXT];
+    if (engine_exchange_text(found, "cuda") == OK)
+        snprintf(f.state, sizeof f.state, "ready: %.240s", found);
+    else
+        snprintf(f.state, sizeof f.state, "%s; several GPUs exchange by the host's memory without", status_message());
     return f;
 }
 
@@ -188,8 +210,6 @@ static finding pictures(void) {
     return f;
 }
 
-static const char *const mpi_names[] = {"libmpi.so.40", "libmpi.so.12", NULL};
-
 static int examine(finding *f) {
     int n = 0;
     f[n++] = cpu();
@@ -200,8 +220,8 @@ static int examine(finding *f) {
     f[n++] = precision_state();
     f[n++] = cuda();
     f[n++] = watched_gpus();
-    f[n++] = library("MPI", mpi_names, "ranks train together where liblinnet_mpi.so lies beside linnet",
-                     "none; training in one process needs none");
+    f[n++] = mpi();
+    f[n++] = nccl();
     f[n++] = pictures();
     f[n++] = disk();
     f[n++] = limits();

@@ -206,13 +206,13 @@ static void first_sentence(char out[256], const text *said) {
 /** One line, where no rank has printed one. */
 static void tell(const job *j, int code) {
     const launcher_link *l = &j->link;
-    char why[256] = "", how[64];
+    char why[256] = "", how[32];
     for (int i = 0; i < l->n; i++)
         if (l->ranks[i].told)
             return;
     first_sentence(why, &j->said);
     if (code > 128)
-        snprintf(how, sizeof how, "signal %d (%s)", code - 128, strsignal(code - 128));
+        text_signal(how, code - 128);
     else
         snprintf(how, sizeof how, "exit code %d", code);
     if (j->ranks == 1)
@@ -230,8 +230,9 @@ static void tell(const job *j, int code) {
 
 static int exit_code(const job *j) {
     int code = WIFEXITED(j->status) ? WEXITSTATUS(j->status) : 128 + WTERMSIG(j->status);
+    char name[32];
     if (j->stop != 0 && j->at_once)
-        log_info("stopped by signal %d at once: nothing was saved for it", j->stop);
+        log_info("stopped by %s at once: nothing was saved for it", text_signal(name, j->stop));
     if (j->stop != 0 && (j->at_once || code == 143))
         return 128 + j->stop;
     if (code == EXIT_DONE || code == EXIT_USAGE || code == 130 || code == 143)

@@ -34,12 +34,19 @@ static int open_library(void **out) {
             snprintf(why, sizeof why, "%s", dlerror());
     }
     if (*out == NULL)
-        rc = fail(E_UNSUPPORTED,
-                  "a launcher started this as one of several ranks, but MPI cannot be used: %s. Install Open MPI "
-                  "(libopenmpi-dev), build again, and start without a launcher until then",
+        rc = fail(E_UNSUPPORTED, "MPI cannot be used: %s. Install Open MPI (libopenmpi-dev) and build again",
                   why[0] != 0 ? why : LIBRARY " is not beside the program");
 done:
     return rc;
+}
+
+const char *comm_unavailable(void) {
+    static _Thread_local char why[PATH_BYTES];
+    void *library = NULL;
+    if (open_library(&library) == OK)
+        return NULL;
+    snprintf(why, sizeof why, "%s", status_message());
+    return why;
 }
 
 int comm_open(comm **out) {
@@ -48,7 +55,9 @@ int comm_open(comm **out) {
     *out = NULL;
     if (!launched())
         return OK;
-    TRY(open_library(&library)); /* stays open: MPI cannot begin a second time */
+    rc = open_library(&library); /* stays open: MPI cannot begin a second time */
+    if (rc != OK)
+        return fail_context(rc, "a launcher started this as one of several ranks");
     union {
         void *object;
         transport_open_function *function;

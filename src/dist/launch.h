@@ -7,6 +7,9 @@
 /** Whether a launcher (mpirun, srun --mpi=pmix) has started this process as one of its ranks. */
 bool launched(void);
 
+/** Why ranks cannot be joined here, whoever starts them; NULL when they can be. Opens MPI's module. */
+const char *comm_unavailable(void);
+
 /** Joins the other ranks, when there are any: *out is NULL for a process that nobody launched. Opens
  *  liblinnet_mpi.so, which lies beside the program or in ../lib/linnet. @return 0, E_UNSUPPORTED (this build has no
  * MPI, or the library is missing), E_DEVICE */

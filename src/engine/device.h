@@ -108,7 +108,8 @@ typedef struct device_ops {
     const char *name;
     element master; /* of the parameter arenas, statistics included */
 
-    const char *(*unavailable)(void); /* NULL: can be used */
+    const char *(*unavailable)(void);                                          /* NULL: can be used */
+    int (*pci_address)(char out[ENGINE_PCI_ADDRESS], const engine_options *o); /* of what open would take; NULL: none */
     int (*open)(void **device, const engine_options *o);
     void (*close)(void *device);
     const char *(*description)(void *device);
@@ -117,6 +118,7 @@ typedef struct device_ops {
     size_t (*copy_bytes)(void *device);            /* compute copies the device keeps beside the arenas, so far */
     int (*memory_free)(size_t *out, void *device); /* bytes of its own memory; NULL: it lives in the host's */
     void *(*queue)(void *device);                  /* for comm; NULL function: no queue */
+    int (*exchange_text)(char out[ENGINE_EXCHANGE_TEXT]); /* engine_exchange_text; NULL: has none */
     /** What exchanges gradients in the device's memory; NULL, as function or result: engine_options.comm does. */
     comm *(*exchange)(void *device);
 

@@ -48,6 +48,26 @@ const char *engine_unavailable(const char *device) {
     return d != NULL ? why_not(d) : "no such device";
 }
 
+int engine_pci_address(char out[ENGINE_PCI_ADDRESS], const char *device, const engine_options *o) {
+    const device_ops *ops = NULL;
+    int rc = OK;
+    out[0] = 0;
+    TRY(device_find(&ops, device));
+    if (ops->pci_address != NULL)
+        TRY(ops->pci_address(out, o));
+done:
+    return rc;
+}
+
+int engine_exchange_text(char out[ENGINE_EXCHANGE_TEXT], const char *device) {
+    const known_device *d = find(device);
+    out[0] = 0;
+    if (d == NULL || d->ops == NULL)
+        return fail(E_UNSUPPORTED, "%s", d != NULL ? d->absent : "no such device");
+    return d->ops->exchange_text != NULL ? d->ops->exchange_text(out)
+                                         : fail(E_UNSUPPORTED, "the %s engine has none", device);
+}
+
 int device_find(const device_ops **out, const char *name) {
     const known_device *d = find(name);
     const char *why = d != NULL ? why_not(d) : "no such device";

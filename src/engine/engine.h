@@ -77,6 +77,9 @@ typedef struct engine_result_data {
 } engine_result_data;
 
 typedef struct engine engine;
+
+enum { ENGINE_PCI_ADDRESS = 32, ENGINE_EXCHANGE_TEXT = 256 }; /* bytes */
+
 typedef struct engine_plan engine_plan;
 
 /** `device`: "ref", "cpu" or "cuda". The net must outlive the engine. Its frozen layers (net_freeze) run as in
@@ -89,6 +92,12 @@ void engine_destroy(engine *e);
 
 /** Why the device cannot be used here, or NULL when it can ("cpu" without oneDNN, say). */
 const char *engine_unavailable(const char *device);
+/** Where the GPU that engine_create would take stands on the PCI bus, as /sys/bus/pci/devices names it: "0000:3b:00.0";
+ *  "" for a device that is none. @return 0, as engine_create */
+int engine_pci_address(char out[ENGINE_PCI_ADDRESS], const char *device, const engine_options *o);
+/** What carries gradients between GPUs of that device: "NCCL 2.28.9, /usr/lib/x86_64-linux-gnu/libnccl.so.2"; a GPU
+ *  need not be there. @return 0, E_UNSUPPORTED (built without it), E_DEVICE (cannot be used: why, and what to do) */
+int engine_exchange_text(char out[ENGINE_EXCHANGE_TEXT], const char *device);
 const char *engine_device(const engine *e);
 /** One line on what computes: "oneDNN 2.6.3, AVX-512 BF16, 2 threads". */
 const char *engine_description(const engine *e);

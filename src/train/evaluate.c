@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "train/judge.h"
 #include "train/news.h"
 #include "train/step.h"
@@ -46,6 +47,7 @@ static int64_t own_batches(const setup *s) {
 /** *b: the next batch, NULL when there are no more of this rank's. Every rank comes here as often, and learns what the
  *  others told the time before. */
 static int next_batch(batch **b, setup *s, const metrics *own, int64_t turn) {
+    char name[32];
     int rc = OK;
     *b = NULL;
     comm_at(s->ranks.comm, COMM_VALIDATES);
@@ -54,7 +56,7 @@ static int next_batch(batch **b, setup *s, const metrics *own, int64_t turn) {
         TRY(ranks_tell(&s->ranks, own));
     }
     if (ranks_stop(&s->ranks) != 0) {
-        rc = fail(E_STOPPED, "stopped by signal %d", ranks_stop(&s->ranks));
+        rc = fail(E_STOPPED, "stopped by %s", text_signal(name, ranks_stop(&s->ranks)));
         goto done;
     }
     if (turn < own_batches(s))

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "train/step.h"
 
 #include <math.h>
@@ -31,13 +32,15 @@ static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p) {
     const config *o = s->config;
     train_state t = {.epoch = *epoch, .scaler = scaler_init(s->precision == PRECISION_16)};
     double start = clock_seconds();
+    char name[32];
     bool end = false;
     int rc = OK;
     TRY(loader_start(s->train_loader, (uint32_t)t.epoch, 0));
     while (!end) {
         double loss = NAN, lr = lr_curve_rate(o->lr_finder.min, o->lr_finder.max, o->lr_finder.steps, c->n);
         if (ranks_stop(&s->ranks) != 0) {
-            rc = fail(E_STOPPED, "stopped by signal %d in the LR finder, before the training", ranks_stop(&s->ranks));
+            rc = fail(E_STOPPED, "stopped by %s in the LR finder, before the training",
+                      text_signal(name, ranks_stop(&s->ranks)));
             goto done;
         }
         TRY(one_step(&loss, s, &t, lr));

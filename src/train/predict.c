@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -59,11 +60,12 @@ done:
 int predict(setup *s, int top, predict_sink *sink, void *context, const volatile sig_atomic_t *stop) {
     double *logits = NULL;
     batch *b = NULL;
+    char name[32];
     int rc = OK;
     TRY(loader_start(s->val_loader, 0, 0));
     for (;;) {
         if (*stop != 0) {
-            rc = fail(E_STOPPED, "stopped by signal %d", (int)*stop);
+            rc = fail(E_STOPPED, "stopped by %s", text_signal(name, (int)*stop));
             goto done;
         }
         TRY(loader_next(&b, s->val_loader));

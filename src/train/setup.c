@@ -1,29 +1,14 @@
-#define _GNU_SOURCE
 #include "train/setup.h"
 
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "dist/cores.h"
 #include "train/average.h"
 
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static int cores(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
-/** The cores that are this rank's to use: ranks of a host that are not bound apart share them out. */
-static int own_cores(const comm *c) {
-    int n = cores(), all = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (c == NULL || n * c->local_ranks <= all)
-        return n;
-    return n > c->local_ranks ? n / c->local_ranks : 1;
-}
 
 /** "auto" resolved: the device that will be used. */
 static const char *device_name(const config *c) {
@@ -84,7 +69,7 @@ loader_options setup_loader_options(const config *c, bool training) {
     loader_options o = {.transform = transform_default(training, size, setup_resize(c)),
                         .limits = image_limits_default(),
                         .batch_size = training ? c->data.batch_size : val_batch_size(c),
-                        .workers = workers_init("", c->data.workers, cores()).n,
+                        .workers = workers_init("", c->data.workers, cores_usable()).n,
                         .ahead = c->data.ahead,
                         .seed = c->trainer.seed,
                         .shuffle = training && c->data.shuffle,
@@ -112,6 +97,20 @@ loader_options setup_loader_options(const config *c, bool training) {
     return o;
 }
 
+/** Before datasets, loaders and engine start threads. */
+static int share_cores(setup *s) {
+    engine_options o = engine_options_default();
+    char gpu[ENGINE_PCI_ADDRESS] = "";
+    int rc = OK;
+    o.comm = s->ranks.comm;
+    o.device_index = s->config->trainer.device_index;
+    if (comm_ranks(o.comm) > 1)
+        TRY(engine_pci_address(gpu, device_name(s->config), &o));
+    TRY(cores_share(&s->cores, o.comm, gpu, ""));
+done:
+    return rc;
+}
+
 static int open_engine(setup *s, int classes) {
     const config *c = s->config;
     const char *device = device_name(c);
@@ -125,7 +124,7 @@ static int open_engine(setup *s, int classes) {
     TRY(net_create(&s->net, c->model.arch, &n));
     TRY(net_freeze(s->net, c->model.freeze));
     o.precision = s->precision;
-    o.threads = c->trainer.threads > 0 ? c->trainer.threads : own_cores(s->ranks.comm);
+    o.threads = c->trainer.threads > 0 ? c->trainer.threads : s->cores;
     o.comm = s->ranks.comm;
     o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
@@ -160,7 +159,7 @@ static int limited(int64_t *out, const char *option, double limit, int64_t batch
 static int open_val(setup *s) {
     loader_options o = setup_loader_options(s->config, false);
     int rc = OK;
-    s->val_workers = workers_init("val loader", s->config->data.workers, own_cores(s->ranks.comm));
+    s->val_workers = workers_init("val loader", s->config->data.workers, s->cores);
     o.workers = s->val_workers.n;
     o.row = comm_ranks(s->ranks.comm);
     o.own = comm_rank(s->ranks.comm);
@@ -209,7 +208,7 @@ static int open_train(setup *s) {
     loader_options o = setup_loader_options(s->config, true);
     int rc = OK;
     TRY(share_out(s));
-    s->workers = workers_init("loader", s->config->data.workers, own_cores(s->ranks.comm));
+    s->workers = workers_init("loader", s->config->data.workers, s->cores);
     o.workers = s->workers.n;
     o.row = s->row;
     o.own = s->own;
@@ -225,6 +224,7 @@ int setup_open(setup *s, const config *c, comm *all) {
     *s = (setup){.config = c};
     TRY(ranks_init(&s->ranks, all));
     TRY(check_devices(s));
+    TRY(share_cores(s));
     TRY(dataset_open(&s->train, c->data.path, "train"));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     TRY(dataset_same_classes(s->train, s->val));
@@ -260,6 +260,7 @@ int setup_open_evaluation(setup *s, const config *c, int classes, comm *all) {
     int rc = OK;
     *s = (setup){.config = c};
     TRY(ranks_init(&s->ranks, all));
+    TRY(share_cores(s));
     TRY(dataset_open(&s->val, c->data.path, "val"));
     if (s->val->class_n != classes) {
         rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);
@@ -276,6 +277,7 @@ int setup_open_prediction(setup *s, const config *c, int classes, dataset *image
     int rc = OK;
     *s = (setup){.config = c, .val = images};
     o.max_bad = 1;
+    TRY(share_cores(s));
     TRY(open_engine(s, classes));
     TRY(loader_open(&s->val_loader, s->val, &o));
 done:
@@ -286,6 +288,7 @@ int setup_open_engine(setup *s, const config *c, int classes, comm *all) {
     int rc = OK;
     *s = (setup){.config = c};
     TRY(ranks_init(&s->ranks, all));
+    TRY(share_cores(s));
     TRY(open_engine(s, classes));
 done:
     return rc;

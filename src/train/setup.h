@@ -21,6 +21,7 @@ typedef struct told_images {
 typedef struct setup {
     const config *config; /* borrowed */
     rank_group ranks;
+    int cores;                  /* of this host, that are this rank's to use */
     int row, own, own_n;        /* micro-batches of a step, and those of them that are this rank's (loader_options) */
     dataset *train, *val;       /* train is NULL for evaluation alone */
     fingerprint fingerprint[2]; /* of train and val; a training run's */

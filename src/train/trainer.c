@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "dist/requeue.h"
 #include "train/average.h"
 #include "train/evaluate.h"
@@ -13,6 +14,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+enum { REQUEUE_PATIENCE = 30 }; /* seconds for scontrol, which takes one where Slurm is well */
 
 /** Clocks of the epoch in progress, this process alone. */
 typedef struct epoch_clock {
@@ -117,9 +120,12 @@ static void predict(train_run_state *r, epoch_clock *k) {
     r->told_prediction = true;
 }
 
-/** The run goes on in any case: until Slurm ends it, or to its own end. */
+/** The run goes on in any case: until Slurm ends it, or to its own end. The other ranks wait meanwhile: not as long as
+ *  makes the watchdog take rank 0 for lost. */
 static void requeue(train_run_state *r) {
-    if (requeue_job() != OK) {
+    double half = r->setup.config->dist.timeout / 2.0;
+    double patience = half > 0 && half < REQUEUE_PATIENCE ? half : REQUEUE_PATIENCE;
+    if (requeue_job(patience) != OK) {
         log_warn("%s", status_message());
         return;
     }
@@ -140,9 +146,11 @@ static int check_stop(train_run_state *r, bool *done) {
     }
     stop = ranks_stop(&r->setup.ranks);
     if (stop != 0) {
+        char name[32];
         TRY(save_last(r));
-        logbook_event(&r->logbook, &r->state, "stop", "by signal %d, saved %s", stop, r->folder.last);
-        rc = fail(E_STOPPED, "stopped by signal %d at step %lld; saved %s: go on with --resume auto", stop,
+        text_signal(name, stop);
+        logbook_event(&r->logbook, &r->state, "stop", "by %s, saved %s", name, r->folder.last);
+        rc = fail(E_STOPPED, "stopped by %s at step %lld; saved %s: go on with --resume auto", name,
                   (long long)r->state.global_step, r->folder.last);
         goto done;
     }

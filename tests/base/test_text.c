@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+#include <signal.h>
+
 static void test_growing(void **state) {
     (void)state;
     text t = {0};
@@ -96,6 +98,10 @@ static void test_for_people(void **state) {
     assert_string_equal(text_duration(out, -1), "?");
     assert_string_equal(text_duration(out, NAN), "?");
     assert_string_equal(text_duration(out, INFINITY), "?");
+    assert_string_equal(text_signal(out, SIGTERM), "SIGTERM");
+    assert_string_equal(text_signal(out, SIGUSR2), "SIGUSR2");
+    assert_string_equal(text_signal(out, 70), "signal 70");
+    assert_string_equal(text_signal(out, 0), "signal 0");
 }
 
 int main(void) {

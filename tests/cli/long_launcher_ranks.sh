@@ -35,7 +35,7 @@ mpirun=$(cat /proc/$pid/task/$pid/children)
 ranks=$(cat "/proc/${mpirun// /}/task/${mpirun// /}/children")
 kill -KILL "${ranks##* }" 2>/dev/null || kill -KILL "$(echo "$ranks" | awk '{print $2}')"
 wait $pid || { cat err >&2; die "the restart failed"; }
-grep -Eq "rank 1 on $(uname -n) at step [0-9]+ \(.+\) ended by signal 9 \(Killed\)" err ||
+grep -Eq "rank 1 on $(uname -n) at step [0-9]+ \(.+\) ended by SIGKILL" err ||
   { cat err >&2; die "no line names host, step and phase of rank 1"; }
 says err "restart 1 of 1 from the last checkpoint"
 same killed

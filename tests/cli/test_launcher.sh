@@ -34,7 +34,7 @@ SCENE=fails run 1 train
 [ "$(cat err)" = "linnet: rank 0 says why" ] || die "another line than the rank's"
 rm -f ready*
 SCENE=killed run 1 train
-says err "rank 1 ended by signal 9"
+says err "rank 1 ended by SIGKILL"
 one_line
 no_ranks_left killed
 SCENE=no-slots run 1 train
@@ -42,7 +42,7 @@ says err "mpirun could not start 3 ranks (exit code 1): There are not enough slo
 one_line
 rm -f ready*
 SCENE=orphans run 1 train
-says err "mpirun ended by signal 9"
+says err "mpirun ended by SIGKILL"
 no_ranks_left orphans
 rm -f ready*
 
@@ -70,7 +70,7 @@ interrupt stop TERM 143
 interrupt stop USR2 143
 interrupt save USR1 0
 interrupt deaf INT 130
-says err "stopped by signal 2 at once"
+says err "stopped by SIGINT at once"
 
 # before the ranks are there
 SCENE=slow "$LINNET" train --data data --devices 3 >out 2>err &

@@ -19,6 +19,8 @@ run 0 ranks 3 "${still[@]}" --out three --batch-size 2 --trainer.limit_train_bat
 for name in loss top1 top5 train_loss; do near "$(value out "$name")" "$(value one.json "$name")" 1e-6; done
 says err '37 validation images'
 [ "$(grep -c '^engine ' err)" = 1 ] || die "more than one rank told of itself"
+own=$(($(nproc) / 3)) # the cores of this machine are shared out
+grep -q "^engine .*, $((own > 0 ? own : 1)) threads\?;" err || { cat err >&2; die "not $own threads for each of 3 ranks"; }
 [ "$(wc -l <out)" = 1 ] || die "more than one rank printed its result"
 
 # evaluation: the same sums on 3 ranks, counts of classes and bins too; an unreadable image of another rank is told once

@@ -1,25 +1,36 @@
 #!/usr/bin/env bash
-# dist.requeue: SIGUSR1 saves, then scontrol is called once; what it does not manage is one warning, and the run goes on.
+# dist.requeue: SIGUSR1 saves, then scontrol is called, by rank 0 alone; where it hangs, one warning and the run goes on.
+# What else may be wrong with it is dist/requeue's to test.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+unset "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}" LINNET_LAUNCHER 2>/dev/null || true
 tiny 8
 mkdir bin
-printf '#!/bin/sh\necho "$@" >>scontrol.calls\nexit "$SCONTROL_CODE"\n' >bin/scontrol
+cat >bin/scontrol <<'END'
+#!/bin/sh
+echo "$@" >>scontrol.calls
+if [ "$SCONTROL" = hangs ]; then exec sleep 60; fi
+END
 chmod +x bin/scontrol
 csv=logs/resnet18/version_0/metrics.csv
 
-requeued() { # folder, PATH, SCONTROL_CODE, what is said
+requeued() { # FOLDER, what is said, options...
+  local folder=$1 said=$2
+  shift 2
+  rm -f scontrol.calls
   # shellcheck disable=SC2154
-  PATH=$2 SLURM_JOB_ID=4711 SCONTROL_CODE=$3 "$LINNET" train "${small[@]}" --batch-size 8 --max-epochs 1 \
-    --dist.requeue true --out "$1" >/dev/null 2>err &
+  PATH=$PWD/bin:$PATH SLURM_JOB_ID=4711 "$LINNET" train "${small[@]}" --image-size 16 --batch-size 8 --max-epochs 1 \
+    --monitor.report false --dist.requeue true --out "$folder" "$@" >/dev/null 2>err &
   pid=$!
-  until [ "$(cat "$1/$csv" 2>/dev/null | wc -l)" -ge 2 ]; do sleep 0.01; done
+  until [ "$(cat "$folder/$csv" 2>/dev/null | wc -l)" -ge 2 ]; do sleep 0.01; done
   kill -USR1 $pid
-  wait $pid || { cat err >&2; die "$1: the run did not go on"; }
-  says err "as asked"
-  [ "$(grep -c "$4" err)" = 1 ] || { cat err >&2; die "$1: not one line '$4'"; }
+  wait $pid || { cat err >&2; die "$folder: the run did not go on"; }
+  [ "$(grep -c "as asked" err)" = 1 ] || { cat err >&2; die "$folder: not saved once"; }
+  [ "$(grep -c "$said" err)" = 1 ] || { cat err >&2; die "$folder: not one line '$said'"; }
+  [ "$(cat scontrol.calls)" = "requeue 4711" ] || die "$folder: scontrol was called with: $(cat scontrol.calls)"
 }
-requeued requeue "$PWD/bin:$PATH" 0 "the job is requeued"
-[ "$(cat scontrol.calls)" = "requeue 4711" ] || die "scontrol was called with: $(cat scontrol.calls)"
-requeued refused "$PWD/bin:$PATH" 1 "4711 was not requeued: scontrol ended with 1"
-requeued missing /nonexistent 0 "4711 was not requeued: cannot start scontrol"
+SCONTROL=hangs requeued hanging "4711 was not requeued: scontrol did not answer within 0.5 s" --dist.timeout 1
+
+# shellcheck source=ranks.sh
+. "$(dirname "$0")/ranks.sh"
+SCONTROL=well requeued well "the job is requeued" --devices 2 --trainer.threads 1

@@ -40,7 +40,9 @@ stopped() { # signal, exit code
   kill "-$1" $pid
   wait $pid || code=$?
   [ "$code" = "$2" ] || { cat err >&2; die "SIG$1 ended with $code, not $2"; }
+  says err "stopped by SIG$1 at step"
   says err "--resume auto"
+  grep -q "	stop	by SIG$1, saved" "${out}/${csv%/*}/events.log" || die "the journal does not name SIG$1"
   run 0 "$LINNET" train "${options[@]}" --checkpoint.every_n_steps 0 --out "$out" --resume auto
   check "$out"
 }

@@ -179,7 +179,26 @@ static void test_index(void **state) {
     (void)state;
     engine_options o = engine_options_default();
     o.device_index = 7;
+    char address[ENGINE_PCI_ADDRESS];
     assert_fails(E_OPTION, "GPU 7 of 1", run_steps_with(o, 1, 16));
+    assert_fails(E_OPTION, "GPU 7 of 1", engine_pci_address(address, "cuda", &o));
+}
+
+static void test_pci_address(void **state) {
+    (void)state;
+    engine_options o = engine_options_default();
+    comm c = {.local_rank = 5};
+    char address[ENGINE_PCI_ADDRESS];
+    setenv("FAKE_CUDA_DEVICES", "4", 1);
+    o.device_index = 2;
+    assert_ok(engine_pci_address(address, "cuda", &o));
+    assert_string_equal(address, "0000:3d:00.0");
+    o.comm = &c;
+    assert_ok(engine_pci_address(address, "cuda", &o));
+    assert_string_equal(address, "0000:3c:00.0");
+    assert_ok(engine_pci_address(address, "ref", &o));
+    assert_string_equal(address, "");
+    unsetenv("FAKE_CUDA_DEVICES");
 }
 
 int main(void) {
@@ -190,6 +209,7 @@ int main(void) {
         cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_index),
+        cmocka_unit_test(test_pci_address),
     };
     void *handle = dlopen("libcuda.so.1", RTLD_NOW);
     if (handle == NULL || !find(&library.counts, handle, "fake_cuda_counts") ||

@@ -90,16 +90,38 @@ static void close_device(void *device) {
     free(d);
 }
 
-static int find_gpu(cuda_device *d) {
+static int choose_gpu(int *index, CUdevice *gpu, const cuda_driver *driver, const engine_options *o) {
     int n = 0, rc = OK;
-    TRY(DRIVER(d->driver, "looking for GPUs", device_count, &n));
-    if (d->options.comm != NULL && n > 0) /* the ranks of a host take its GPUs in turn */
-        d->index = d->options.comm->local_rank % n;
-    if (d->index < 0 || d->index >= n) {
-        rc = fail(E_OPTION, "GPU %d of %d: they are counted from 0", d->index, n);
+    *index = o->device_index;
+    TRY(DRIVER(driver, "looking for GPUs", device_count, &n));
+    if (o->comm != NULL && n > 0) /* the ranks of a host take its GPUs in turn */
+        *index = o->comm->local_rank % n;
+    if (*index < 0 || *index >= n) {
+        rc = fail(E_OPTION, "GPU %d of %d: they are counted from 0", *index, n);
         goto done;
     }
-    TRY(DRIVER(d->driver, "opening the GPU", device_get, &d->gpu, d->index));
+    TRY(DRIVER(driver, "opening the GPU", device_get, gpu, *index));
+done:
+    return rc;
+}
+
+static int pci_address(char out[ENGINE_PCI_ADDRESS], const engine_options *o) {
+    const cuda_driver *driver = NULL;
+    CUdevice gpu = 0;
+    int index = 0, domain = 0, bus = 0, slot = 0, rc = OK;
+    TRY(driver_open(&driver));
+    TRY(choose_gpu(&index, &gpu, driver, o));
+    TRY(DRIVER(driver, "asking the GPU", device_attribute, &domain, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, gpu));
+    TRY(DRIVER(driver, "asking the GPU", device_attribute, &bus, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, gpu));
+    TRY(DRIVER(driver, "asking the GPU", device_attribute, &slot, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, gpu));
+    snprintf(out, ENGINE_PCI_ADDRESS, "%04x:%02x:%02x.0", domain, bus, slot); /* a GPU is its card's function 0 */
+done:
+    return rc;
+}
+
+static int find_gpu(cuda_device *d) {
+    int rc = OK;
+    TRY(choose_gpu(&d->index, &d->gpu, d->driver, &d->options));
     TRY(DRIVER(d->driver, "asking the GPU", device_attribute, &d->major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
                d->gpu));
     TRY(DRIVER(d->driver, "asking the GPU", device_attribute, &d->minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
@@ -149,7 +171,6 @@ static int open_device(void **out, const engine_options *o) {
     int rc = OK;
     TRY(memory_zeroed(&d, 1, sizeof *d));
     d->options = *o;
-    d->index = o->device_index;
     d->type = types[o->precision];
     TRY(driver_open(&d->driver));
     TRY(cudnn_open(&d->cudnn));
@@ -243,6 +264,7 @@ const device_ops device_cuda = {
     .name = "cuda",
     .master = ELEMENT_F32,
     .unavailable = unavailable,
+    .pci_address = pci_address,
     .open = open_device,
     .close = close_device,
     .description = description,
@@ -252,6 +274,7 @@ const device_ops device_cuda = {
     .memory_free = memory_free_bytes,
     .queue = queue,
     .exchange = exchange_of,
+    .exchange_text = exchange_text,
     .element_of = element_of,
     .element_of_input = element_of_input,
     .padded_channels = padded_channels,

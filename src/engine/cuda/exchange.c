@@ -176,10 +176,29 @@ done:
     return rc != OK ? give_up(x, rc) : OK;
 }
 
-static void describe(cuda_device *d, int version) {
+/** "NCCL 2.28.9" */
+static void name_nccl(char *out, size_t n, const nccl_library *nccl) {
+    int version = nccl->version_number;
+    snprintf(out, n, "NCCL %d.%d.%d", version / 10000, version / 100 % 100, version % 100);
+}
+
+int exchange_text(char out[ENGINE_EXCHANGE_TEXT]) {
+    const nccl_library *nccl = NULL;
+    int rc = OK;
+    out[0] = 0;
+    TRY(nccl_open(&nccl));
+    name_nccl(out, ENGINE_EXCHANGE_TEXT, nccl);
+    size_t n = strlen(out);
+    snprintf(out + n, ENGINE_EXCHANGE_TEXT - n, ", %s", nccl->file);
+done:
+    return rc;
+}
+
+static void describe(cuda_device *d, const nccl_library *nccl) {
+    char name[32];
     size_t n = strlen(d->description);
-    snprintf(d->description + n, sizeof d->description - n, ", NCCL %d.%d.%d", version / 10000, version / 100 % 100,
-             version % 100);
+    name_nccl(name, sizeof name, nccl);
+    snprintf(d->description + n, sizeof d->description - n, ", %s", name);
 }
 
 int exchange_open(comm **out, cuda_device *d) {
@@ -205,7 +224,7 @@ int exchange_open(comm **out, cuda_device *d) {
     if (!can)
         goto done;
     TRY(join(x));
-    describe(d, x->nccl->version_number);
+    describe(d, x->nccl);
     *out = &x->comm;
     x = NULL; /* now the caller's */
 done:

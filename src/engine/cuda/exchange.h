@@ -9,6 +9,9 @@
  *  Adds NCCL's version to d->description. @return 0, E_NOMEM, E_DEVICE, E_RANK */
 int exchange_open(comm **out, cuda_device *d);
 
+/** engine_exchange_text. */
+int exchange_text(char out[ENGINE_EXCHANGE_TEXT]);
+
 /** NULL is allowed. After a failure it waits for nobody. */
 void exchange_close(comm *c);
 

@@ -2,6 +2,12 @@
 #include "engine/cuda/exchange.h"
 
 #include "base/log.h"
+#include "base/status.h"
+
+int exchange_text(char out[ENGINE_EXCHANGE_TEXT]) {
+    out[0] = 0;
+    return fail(E_UNSUPPORTED, "built without NCCL: install its header (nccl.h) and build again");
+}
 
 int exchange_open(comm **out, cuda_device *d) {
     *out = NULL;

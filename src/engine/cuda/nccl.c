@@ -1,10 +1,12 @@
 /* libnccl.so.2, opened once. */
+#define _GNU_SOURCE
 #include "engine/cuda/nccl.h"
 
 #include "base/status.h"
 #include "engine/cuda/library.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -25,9 +27,11 @@ static const library_symbol symbols[] = {
 };
 
 static int find_symbols(void *library) {
+    struct link_map *map = NULL;
     int rc = library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "NCCL", "install 2.14 or later");
     if (rc == OK)
         rc = NCCL(&table, "opening NCCL", version, &table.version_number);
+    table.file = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "libnccl.so.2"; /* stays open */
     if (rc == OK && table.version_number < oldest)
         rc = fail(E_DEVICE, "NCCL %d is too old: install 2.14 or later", table.version_number);
     return rc;

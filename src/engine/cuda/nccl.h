@@ -24,6 +24,7 @@ typedef struct nccl_library {
     const char *(*error_string)(ncclResult_t result); /* ncclGetErrorString */
     const char *(*last_error)(ncclComm_t group);      /* ncclGetLastError; the group may be NULL */
     int version_number;                               /* 22809 for 2.28.9 */
+    const char *file;                                 /* it was found in */
 } nccl_library;
 
 /** The table; the same one for all callers, never closed. $LINNET_NCCL names the file to open instead.

@@ -159,8 +159,12 @@ CUresult cuDeviceGetName(char *name, int bytes, CUdevice) {
     return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute what, CUdevice) {
-    *value = what == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ? 9 : 0;
+CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute what, CUdevice device) {
+    switch (what) {
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = 9; break;
+    case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: *value = 0x3b + device; break;
+    default: *value = 0;
+    }
     return CUDA_SUCCESS;
 }
 
