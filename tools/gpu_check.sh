@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-stages=(doctor engine parity shapes resume throughput profile sanitizer)
+stages=(doctor engine parity shapes resume gpus throughput profile sanitizer)
 build=build/gpu out=gpu-check from=doctor only='' minutes='' dry=
 
 usage() {
@@ -151,6 +151,38 @@ stage_resume() { # steps 1 to 40 in one run, and as 1 to 23, 24 to 40
   step 120 half "$linnet" train "${options[@]}" --out "$out/halves" --max-steps 23
   step 120 resumed "$linnet" train "${options[@]}" --out "$out/halves" --max-steps 40 --resume auto
   check "weights, statistics and momentum are byte-equal" same_digest
+}
+
+gpus() { # that linnet would see
+  local named=${CUDA_VISIBLE_DEVICES-}
+  if [ -n "$named" ]; then tr , '\n' <<<"$named" | grep -c .; else nvidia-smi -L 2>/dev/null | grep -c '^GPU '; fi
+}
+
+# losses and gradient norms of the steps are the same to 1%, none is missing
+same_course() {
+  local csv=logs/resnet18/version_0/metrics.csv
+  awk -F, '
+    FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+    $at["train_loss_step"] == "" { next }
+    NR == FNR { loss[++one] = $at["train_loss_step"]; norm[one] = $at["grad_norm"]; next }
+    { n++; if (!near($at["train_loss_step"], loss[n]) || !near($at["grad_norm"], norm[n])) differ = 1 }
+    function near(a, b) { return a > 0 && b > 0 && a < 1.01 * b && b < 1.01 * a }
+    END { exit !(one == steps && n == steps && !differ) }' steps="$1" "$out/one/$csv" "$out/each/$csv"
+}
+
+stage_gpus() { # a rank on each GPU, by NCCL, beside one rank that accumulates the same batches
+  local n steps=5 options=("${train[@]}" --data "$data" --precision 32-true --max-epochs 9 --schedule.name none --lr 0.01)
+  n=$(gpus)
+  [ -z "$dry" ] || n=$((n > 2 ? n : 2))
+  [ "$n" -gt 1 ] || { skipped+=("one GPU: ranks by NCCL need two") && return 0; }
+  have mpirun || return 0
+  options+=(--trainer.global_batch $((32 * n)) --trainer.log_every_n_steps 1 --max-steps "$steps")
+  make_shapes
+  [ -n "$dry" ] || rm -rf "$out/one" "$out/each"
+  step 120 one "$linnet" train "${options[@]}" --out "$out/one"
+  step 120 each "$linnet" train "${options[@]}" --devices "$n" --out "$out/each"
+  check "gradients go by NCCL" grep -q '^engine .*NCCL' "$dir/each.err"
+  check "losses and gradient norms of one rank" same_course "$steps"
 }
 
 # figure BY NAME SECONDS COMMAND...: kept as JSON; one that is there already is not measured again

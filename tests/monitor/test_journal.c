@@ -7,16 +7,11 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static char *content(const char *path) {
-    unsigned char *bytes = NULL;
-    size_t n = 0;
-    assert_ok(file_read(&bytes, &n, path, 0));
-    return (char *)bytes;
-}
-
 static void lines(void **state) {
     (void)state;
     journal *j = NULL;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
     char path[PATH_BYTES], time[24];
     assert_ok(path_join(path, root, "events.log"));
     assert_string_equal(journal_time(time, 1795478876.9), "2026-11-24T00:07:56Z");
@@ -28,7 +23,8 @@ static void lines(void **state) {
     assert_ok(journal_open(&j, path));
     assert_ok(journal_line(j, 6, 812, "end", "done"));
     assert_ok(journal_close(j));
-    char *all = content(path), *p = all;
+    assert_ok(file_read(&bytes, &n, path, 0));
+    const char *all = (const char *)bytes, *p = all;
     assert_memory_equal(p, "torn\n20", 7);
     p = strchr(p, '\n') + 1;
     assert_string_equal(p + 20, strstr(all, "\t1\t0\tstart\tresnet18 on 5 images\n"));
@@ -37,13 +33,15 @@ static void lines(void **state) {
     assert_memory_equal(p + 20, second, sizeof second - 1);
     p = strchr(p, '\n') + 1;
     assert_string_equal(p + 20, "\t7\t812\tend\tdone\n");
-    free(all);
+    free(bytes);
 }
 
 /** A line that does not fit is not begun. */
 static void full_disk(void **state) {
     (void)state;
     journal *j = NULL;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
     char path[PATH_BYTES];
     struct rlimit before, small;
     assert_ok(path_join(path, root, "full.log"));
@@ -59,11 +57,12 @@ static void full_disk(void **state) {
     assert_fails(E_IO, "full.log", rc);
     assert_ok(journal_line(j, 0, 2, "end", "y"));
     assert_ok(journal_close(j));
-    char *all = content(path);
+    assert_ok(file_read(&bytes, &n, path, 0));
+    const char *all = (const char *)bytes;
     assert_non_null(strstr(all, "\tstart\tx\n20"));
     assert_non_null(strstr(all, "\tend\ty\n"));
     assert_null(strstr(all, "too long"));
-    free(all);
+    free(bytes);
 }
 
 int main(void) {

@@ -6,19 +6,21 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/linnet-gpu-check-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 die() { echo "FAILED: $*" >&2; exit 1; }
-mkdir "$work/bin" # a Python without PyTorch, an mpirun
+mkdir "$work/bin" # a Python without PyTorch, an mpirun, as many GPUs as said
+unset CUDA_VISIBLE_DEVICES
 printf '#!/bin/sh\nexit 1\n' >"$work/bin/python3"
 printf '#!/bin/sh\n' >"$work/bin/mpirun"
+printf '#!/bin/sh\nfor i in $(seq "${GPUS:-1}"); do echo "GPU $i: stand-in"; done\n' >"$work/bin/nvidia-smi"
 chmod +x "$work"/bin/*
 gpu_check() { (cd "$work" && PATH=$work/bin:$PATH "$LINNET_SOURCE/dev" gpu-check "$@"); }
 
 # the plan names every stage, and nothing is made
 gpu_check --build "$work/none" --out "$work/plan" --dry-run >"$work/out"
-for stage in doctor engine parity shapes resume throughput profile sanitizer; do
+for stage in doctor engine parity shapes resume gpus throughput profile sanitizer; do
   grep -qx "== $stage" "$work/out" || die "the plan lacks $stage"
 done
 for text in 'bench train .*--precision bf16-mixed --batch-size 32' '--trainer.tf32 true' 'peer_torch.py .*--compile' \
-  'compute-sanitizer' '--resume auto' 'tests/engine_test_ranks$' 'assert  accuracy'; do
+  'compute-sanitizer' '--resume auto' '--devices 2' 'gradients go by NCCL' 'tests/engine_test_ranks$' 'assert  accuracy'; do
   grep -q -- "$text" "$work/out" || die "the plan lacks '$text'"
 done
 [ ! -e "$work/plan" ] || die "a dry run wrote something"
@@ -71,6 +73,28 @@ names = [f["name"] for f in r["throughput"]]
 assert [s["stage"] for s in r["stages"]][:3] == ["doctor", "engine", "parity"], r["stages"]
 assert names[0] == "linnet-16-mixed-256" and names.count("linnet-bf16-mixed-256") == 1, names
 PY
+
+# several GPUs: steps as one rank's, by NCCL; one GPU: skipped
+cat >"$work/build/linnet" <<'END'
+#!/bin/sh
+norm=2.5 out=
+while [ $# -gt 0 ]; do
+  [ "$1" != --out ] || out=$2
+  if [ "$1" = --devices ]; then norm=$NORM && echo "engine  stand-in, $BY; 32-true" >&2; fi
+  shift
+done
+[ -n "$out" ] || exit 0
+mkdir -p "$out/logs/resnet18/version_0"
+{ echo step,grad_norm,train_loss_step; for i in 0 1 2 3 4; do echo "$i,$norm,2.3"; done; } >"$out/logs/resnet18/version_0/metrics.csv"
+END
+gpus() { # GPUS BY NORM PATTERN
+  GPUS=$1 BY=$2 NORM=$3 gpu_check --build "$work/build" --out "$work/gpus" --only gpus >"$work/out" 2>&1 || true
+  grep -Eq "^gpus +$4" "$work/out" || { cat "$work/out" >&2; die "$1 GPUs by $2, norm $3: not '$4'"; }
+}
+gpus 1 none 0 'skipped .*one GPU'
+gpus 2 'NCCL 2.28.9' 2.51 'passed '
+gpus 2 'the host' 2.51 'failed .*by NCCL: it is not so'
+gpus 2 'NCCL 2.28.9' 1.7 'failed .*gradient norms of one rank: it is not so'
 
 # minutes that are up: what there is, and no failure; the stage to go on with is named, the next ones do not run
 rm "$calls"
