@@ -6,11 +6,12 @@
 #include "dist/warnings.h"
 #include "dist/watchdog.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
-/* How long ranks stay when a host may be cut off: mpirun on either side notices it by its keepalives, but only while it
- * has nothing to send there, such as an end of a rank. Linux rounds long timers up by as much as an eighth. */
+/* How long ranks stay when a host is cut off: mpirun on either side notices it by its keepalives (docs/distributed.md),
+ * but only while it has nothing to send there, such as an end of a rank. Linux rounds long timers up by an eighth. */
 static unsigned linger_seconds;
 
 static watchdog *dog;
@@ -18,9 +19,10 @@ static watchdog *dog;
 static void cause_text(char out[512], const watch_loss *l) {
     switch (l->cause) {
     case WATCH_ENDED: snprintf(out, 512, "its process has ended%s%s", l->why[0] != 0 ? ": " : "", l->why); break;
-    case WATCH_SILENT:
-        snprintf(out, 512, "no sign of life for %.0f s: it is stopped, or its host is cut off", l->seconds);
+    case WATCH_STOPPED:
+        snprintf(out, 512, "no sign of life for %.0f s, but its host answers: it is stopped", l->seconds);
         break;
+    case WATCH_CUT: snprintf(out, 512, "no sign of life for %.0f s, nor of its host: it is cut off", l->seconds); break;
     case WATCH_STUCK: snprintf(out, 512, "it has not gone on for %.0f s, and others wait for it", l->seconds); break;
     case WATCH_LEFT: snprintf(out, 512, "%s", l->why[0] != 0 ? l->why : "it has ended"); break;
     case WATCH_ALL:
@@ -31,8 +33,12 @@ static void cause_text(char out[512], const watch_loss *l) {
 }
 
 static void linger(const watch_loss *l) {
-    if (!launcher_above() && (l->cause == WATCH_SILENT || (l->cause == WATCH_LEFT && !l->tell)))
+    if (launcher_above())
+        return;
+    if (l->cut)
         sleep(linger_seconds);
+    else if (!l->tell)
+        sleep(1); /* mpirun ends all ranks when one fails: who tells comes first */
 }
 
 /** In the watchdog's thread. The launcher of one machine knows better how a process has ended, and tells. */
@@ -59,7 +65,7 @@ int cli_open_ranks(comm **out, double timeout) {
     TRY(comm_open(out));
     if (comm_rank(*out) != 0)
         warnings_keep();
-    linger_seconds = 5 + (unsigned)(timeout / 8);
+    linger_seconds = 3 + (unsigned)ceil(0.15 * timeout);
     if (timeout > 0)
         TRY(watchdog_open(&dog, *out, &o));
 done:

@@ -16,7 +16,7 @@ typedef struct watch_record {
     int64_t step, moves;
     int32_t phase, waiting;
     int32_t heir;          /* BEAT of rank 0: who tells when rank 0 is gone */
-    int32_t spare;         /* 0 */
+    int32_t cut;           /* OVER: 1 where a host is cut off */
     char text[WATCH_TEXT]; /* HELLO, WELCOME: the host; BYE: why, "" in order; OVER (rank 0 tells who is lost): "" */
 } watch_record;
 

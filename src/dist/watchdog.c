@@ -7,6 +7,8 @@
 #include "dist/watch_link.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,16 +16,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define MEETING 60 /* seconds until all ranks have knocked */
 #define PARTING 1  /* seconds for them to read that this one ends */
+#define PAUSE 0.3  /* seconds without a turn that are a stop of this process, and not a busy machine */
 
 /** What is known of one rank. */
 typedef struct peer {
     int fd;          /* -1: no connection, or none any more */
     bool met;        /* has been connected, or is this rank */
     bool left, over; /* has said that it ends; that all must end */
+    bool cut;        /* ... as a host is cut off */
     int error;       /* of the connection that was lost */
     int64_t step, moves;
     int phase;
@@ -39,9 +44,10 @@ struct watchdog {
     watchdog_options options;
     uint64_t key;
     int rank, ranks, heir;
-    double interval, limit; /* between heartbeats; until a loss is one */
-    peer *peers;            /* (ranks); only rank 0 has connections to all, the others one to rank 0 */
-    struct pollfd *polls;   /* (ranks + 1) */
+    double interval;         /* between heartbeats */
+    double limit, cut_limit; /* until a loss is one; of a host that is cut off */
+    peer *peers;             /* (ranks); only rank 0 has connections to all, the others one to rank 0 */
+    struct pollfd *polls;    /* (ranks + 1) */
     int quit_fd;
     pthread_t thread;
 };
@@ -102,6 +108,7 @@ static void obey(watchdog *w, peer *p, double now) {
     if (r->kind != WATCH_BEAT) {
         p->left = true;
         p->over = r->kind == WATCH_OVER;
+        p->cut = r->cut != 0;
         p->moved = now;
         snprintf(p->why, sizeof p->why, "%.*s", WATCH_TEXT - 1, r->text);
     }
@@ -140,26 +147,36 @@ static void blame(watch_loss *l, const watchdog *w, int rank, watch_cause cause,
                                                                        : phases[p->phase],
                       .cause = cause,
                       .seconds = seconds,
+                      .cut = cause == WATCH_CUT || (cause == WATCH_LEFT && p->cut),
                       .why = p->left         ? p->why
                              : p->error != 0 ? strerror(p->error)
                                              : "",
                       .tell = w->rank == 0 || (rank == 0 && cause != WATCH_LEFT && w->rank == w->heir)};
 }
 
-/** Ranks that no word comes from. Rank 0's limit is the shorter: where a link is cut, its line counts. */
+/** The kernel of a process that is stopped still takes what is sent to it; a host that is cut off takes nothing. */
+static bool host_answers(const peer *p) {
+    int waiting = 0;
+    return ioctl(p->fd, SIOCOUTQ, &waiting) == 0 && waiting == 0;
+}
+
+/** Ranks that no word comes from. Rank 0's limits are the shorter: where a link is cut, its line counts. */
 static bool find_lost(watch_loss *l, const watchdog *w, double now) {
-    double limit = w->rank == 0 ? w->limit : w->limit + w->interval;
+    double more = w->rank == 0 ? 0 : w->interval, limit = w->limit + more, cut_limit = w->cut_limit + more;
     for (int r = 0; r < w->ranks; r++) {
         const peer *p = &w->peers[r];
         if (!p->met || r == w->rank)
             continue;
         if (p->fd < 0 && !p->left) {
-            blame(l, w, r, lost_by_network(p->error) ? WATCH_SILENT : WATCH_ENDED, now - p->heard);
+            blame(l, w, r, lost_by_network(p->error) ? WATCH_CUT : WATCH_ENDED, now - p->heard);
             return true;
         }
-        if (!p->left && now - p->heard > limit) {
-            blame(l, w, r, WATCH_SILENT, now - p->heard);
-            return true;
+        if (!p->left && now - p->heard > cut_limit) {
+            bool cut = !host_answers(p);
+            if (cut || now - p->heard > limit) {
+                blame(l, w, r, cut ? WATCH_CUT : WATCH_STOPPED, now - p->heard);
+                return true;
+            }
         }
         if (p->over) {
             blame(l, w, r, WATCH_LEFT, 0);
@@ -202,9 +219,10 @@ static void forgive(watchdog *w, double now) {
         w->peers[r].heard = w->peers[r].moved = now;
 }
 
-static void send_to_all(watchdog *w, const watch_record *r) {
+/** To all that were heard of since `since`. */
+static void send_to_all(watchdog *w, const watch_record *r, double since) {
     for (int i = 0; i < w->ranks; i++)
-        if (w->peers[i].fd >= 0) {
+        if (w->peers[i].fd >= 0 && w->peers[i].heard >= since) {
             send_to(&w->peers[i], NULL); /* what waits comes first */
             send_to(&w->peers[i], r);
         }
@@ -214,7 +232,8 @@ static void send_to_all(watchdog *w, const watch_record *r) {
 static bool beat(watch_loss *l, watchdog *w, double now) {
     watch_record r = record(w, WATCH_BEAT, "");
     take_progress(&w->peers[w->rank], &r, now);
-    send_to_all(w, &r);
+    /* who is stopped reads nothing, and with its buffer full its host would seem cut off */
+    send_to_all(w, &r, now - 5 * w->interval);
     return find_lost(l, w, now) || (w->rank == 0 && find_stuck(l, w, now));
 }
 
@@ -239,15 +258,16 @@ static void *run(void *argument) {
     forgive(w, next); /* the others met this rank some time before */
     for (bool go_on = true; go_on;) {
         double now = clock_seconds();
-        if (now > next + 2 * w->interval)
+        if (now > next + fmax(2 * w->interval, PAUSE))
             forgive(w, now);
         bool lost = now >= next ? beat(&l, w, now) : find_lost(&l, w, now);
         if (now >= next)
             next = now + w->interval;
         if (lost) {
             watch_record over = record(w, WATCH_OVER, "");
+            over.cut = l.cut;
             if (w->rank == 0) /* else the next would tell that rank 0 is gone */
-                send_to_all(w, &over);
+                send_to_all(w, &over, 0);
             w->options.lost(w->options.context, &l);
             break;
         }
@@ -334,7 +354,7 @@ static void destroy(watchdog *w) {
     free(w);
 }
 
-/** Heartbeats once a second, ten in the timeout at least. A loss is one so early that the job ends within it. */
+/** Heartbeats once a second, twenty in the timeout at least. */
 static int create(watchdog **out, comm *c, const watchdog_options *o) {
     watchdog *w = NULL;
     int rc = memory_zeroed(&w, 1, sizeof *w);
@@ -344,8 +364,9 @@ static int create(watchdog **out, comm *c, const watchdog_options *o) {
     w->options = *o;
     w->rank = c->rank;
     w->ranks = c->ranks;
-    w->interval = o->timeout < 10 ? o->timeout / 10 : 1;
-    w->limit = o->timeout - 3 * w->interval;
+    w->interval = fmin(o->timeout / 20, 1);
+    w->limit = o->timeout - fmin(0.3 * o->timeout, 3);
+    w->cut_limit = fmax(0.5 * o->timeout, 0.75 * o->timeout - 3);
     w->quit_fd = eventfd(0, EFD_CLOEXEC);
     TRY(memory_zeroed(&w->peers, (size_t)w->ranks, sizeof *w->peers));
     for (int r = 0; r < w->ranks; r++)
@@ -418,7 +439,7 @@ void watchdog_close(watchdog *w, const char *why) {
     eventfd_write(w->quit_fd, 1);
     pthread_join(w->thread, NULL);
     watch_record bye = record(w, WATCH_BYE, why != NULL ? why : "");
-    send_to_all(w, &bye);
+    send_to_all(w, &bye, 0);
     for (int r = 0; r < w->ranks; r++)
         if (w->peers[r].fd >= 0)
             shutdown(w->peers[r].fd, SHUT_WR);

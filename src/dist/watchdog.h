@@ -11,11 +11,12 @@
 typedef struct watchdog watchdog;
 
 typedef enum watch_cause {
-    WATCH_ENDED,  /* its connection was closed without a word: killed, or crashed */
-    WATCH_SILENT, /* no heartbeat: stopped, or its host is cut off */
-    WATCH_STUCK,  /* it does not go on, and others wait for it */
-    WATCH_LEFT,   /* it ended for a reason that it told, and this rank did not follow; or rank 0 has told of a loss */
-    WATCH_ALL     /* every rank waits for the others: their network carries no data. `rank` is the furthest behind */
+    WATCH_ENDED,   /* its connection was closed without a word: killed, or crashed */
+    WATCH_STOPPED, /* no heartbeat, though its host takes what is sent to it */
+    WATCH_CUT,     /* no heartbeat, nor does its host take what is sent: it is cut off */
+    WATCH_STUCK,   /* it does not go on, and others wait for it */
+    WATCH_LEFT,    /* it ended for a reason that it told, and this rank did not follow; or rank 0 has told of a loss */
+    WATCH_ALL      /* every rank waits for the others: their network carries no data. `rank` is the furthest behind */
 } watch_cause;
 
 typedef struct watch_loss {
@@ -26,11 +27,14 @@ typedef struct watch_loss {
     watch_cause cause;
     double seconds;  /* how long it has been so */
     const char *why; /* what it told, or an error of the connection; "" none */
+    bool cut;        /* a host is cut off, if not this one */
     bool tell;       /* false: it is for another rank to tell the user */
 } watch_loss;
 
 typedef struct watchdog_options {
-    double timeout; /* seconds, > 0: no loss goes unnoticed for longer */
+    /** Seconds T, > 0. A loss is noticed so early that the job can end within T: at T - min(0.3 T, 3); a cut host at
+     *  max(T / 2, 3/4 T - 3), as a launcher takes its time to notice that. */
+    double timeout;
     /** Called once, in the watchdog's thread; the process should end. When it returns, nothing is watched any more. */
     void (*lost)(void *context, const watch_loss *l);
     void *context;

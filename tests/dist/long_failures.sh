@@ -40,7 +40,7 @@ disturb() {
   echo "$name: told after $(($(date +%s) - start)) s"
   [ $(($(date +%s) - start)) -le "$timeout" ] || { cat err >&2; die "$name: not told within dist.timeout"; }
   wait $pid || code=$?
-  [ $(($(date +%s) - start)) -le $((timeout + 8)) ] || { cat err >&2; die "$name: the job is late to end"; }
+  [ $(($(date +%s) - start)) -le $timeout ] || { cat err >&2; die "$name: the job is late to end"; }
   echo "$name: ended after $(($(date +%s) - start)) s with $code: $(grep '^linnet: ' err)"
   [ "$code" != 0 ] || { cat err >&2; die "$name: ended as if nothing had happened"; }
   [ "$(grep -c '^linnet: ' err)" = 1 ] || { cat err >&2; die "$name: not one line"; }
@@ -69,16 +69,16 @@ scene_lead() {
   resumes lead 2
 }
 scene_stopped() {
-  disturb stopped 2 'rank 1 on host2 at step [0-9]+ \(.*\): no sign of life' signal STOP 2
+  disturb stopped 2 'rank 1 on host2 at step [0-9]+ \(.*\): no sign of life for .*, but its host answers' signal STOP 2
   resumes stopped 2
 }
 scene_cut() {
-  disturb cut 2 'rank 1 on host2 at step [0-9]+ \(.*\): no sign of life' cut_off 2
+  disturb cut 2 'rank 1 on host2 at step [0-9]+ \(.*\): no sign of life for .*, nor of its host' cut_off 2
   mend 2
   resumes cut 2
 }
 scene_cut4() {
-  disturb cut4 4 'rank 3 on host4 at step [0-9]+ \(.*\): no sign of life' cut_off 4
+  disturb cut4 4 'rank 3 on host4 at step [0-9]+ \(.*\): no sign of life for .*, nor of its host' cut_off 4
   mend 4
   resumes cut4 4
 }

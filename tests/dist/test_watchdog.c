@@ -271,7 +271,7 @@ static void test_names_who_is_lost(void **state) {
     assert_int_equal(n->step, STEP + 2);
     assert_string_equal(n->phase, "validation");
     assert_string_equal(n->host, host);
-    n = expect("stopped", 0, 2, WATCH_SILENT, true);
+    n = expect("stopped", 0, 2, WATCH_STOPPED, true);
     assert_int_equal(n->step, STEP + 2);
     assert_string_equal(n->phase, "forward and backward");
     n = expect("stuck", 0, 2, WATCH_STUCK, true);
@@ -287,9 +287,9 @@ static void test_others_end_with_rank_0(void **state) {
     expect("killed", 1, 0, WATCH_LEFT, false); /* rank 0 has told */
     expect("rank 0 killed", 1, 0, WATCH_ENDED, true);
     expect("rank 0 killed", 2, 0, WATCH_ENDED, false);
-    const noticed *n = expect("rank 0 stopped", 1, 0, WATCH_SILENT, true);
+    const noticed *n = expect("rank 0 stopped", 1, 0, WATCH_STOPPED, true);
     assert_int_equal(n->step, STEP);
-    expect("rank 0 stopped", 2, 0, WATCH_SILENT, false);
+    expect("rank 0 stopped", 2, 0, WATCH_STOPPED, false);
 }
 
 static void test_says_nothing_without_a_loss(void **state) {
