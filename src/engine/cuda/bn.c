@@ -89,6 +89,8 @@ static bn_args args_of(const cuda_device *d, const device_layer *l, const device
     a.factor = b->scratch;
     if (!l->training)
         return a;
+    if (p->keep_statistics)
+        a.running_mean = a.running_var = NULL;
     bn_saved s = cuda_bn_saved(l->x, b->saved);
     a.mean = s.mean;
     a.inverse = s.inverse;

@@ -100,7 +100,7 @@ typedef struct bn_args {
     float *affine;         /* NULL, or a copy of gamma and beta, aligned as cuDNN wants it: (2, c) */
     void *rounded;         /* bn_hand_on: factor in the kernel's type: (2, c) */
     double *joined;        /* NULL, or for other ranks: forward mean and var, backward two sums, (2, c); then rows */
-    float *running_mean, *running_var;
+    float *running_mean, *running_var; /* training: NULL, they stay as they are */
     const float *gamma, *beta;
     float *dgamma, *dbeta;
     size_t m, chunk_rows;

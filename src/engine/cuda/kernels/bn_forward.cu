@@ -44,8 +44,10 @@ static __device__ void write_statistics(const bn_args &a, int channel, double me
     double inverse = 1 / sqrt(var + EPSILON);
     a.mean[channel] = (float)mean;
     a.inverse[channel] = (float)inverse;
-    a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
-    a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
+    if (a.running_mean != nullptr) {
+        a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
+        a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
+    }
     write_factor(a, channel, mean, inverse);
     if (a.affine != nullptr) {
         a.affine[channel] = a.gamma[channel];
