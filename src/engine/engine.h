@@ -38,7 +38,7 @@ typedef struct engine_options {
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
     bool winograd;         /* bf16 on a CPU may round factors of 3x3 convolutions once more (engine/cpu/own_conv.h) */
-    bool sync_bn;          /* batch norm over the batches of all ranks (sync_bn.h); ref and cpu */
+    bool sync_bn;          /* batch norm over the batches of all ranks (sync_bn.h) */
     bool recompute;        /* backward computes most BN outputs anew: less memory, the same results bit for bit */
     bool keep_tensors;     /* tests: no memory sharing, every tensor and gradient stays readable */
     bool input_gradient;   /* tests: compute the gradient of the image batch too */

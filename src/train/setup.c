@@ -130,10 +130,6 @@ static int open_engine(setup *s, int classes) {
     o.recompute = c->trainer.recompute;
     o.bucket_bytes = (size_t)(c->trainer.bucket_mb * 1048576);
     o.sync_bn = c->trainer.sync_batchnorm;
-    if (o.sync_bn && strcmp(device, "cuda") == 0) {
-        rc = fail(E_UNSUPPORTED, "trainer.sync_batchnorm: the cuda engine has none");
-        goto done;
-    }
     o.device_index = c->trainer.device_index;
     o.tf32 = c->trainer.tf32;
     o.deterministic = c->trainer.deterministic;

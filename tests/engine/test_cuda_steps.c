@@ -128,6 +128,33 @@ static void test_recorded(void **state) {
     net_destroy(n);
 }
 
+/** Steps that keep the running statistics, recorded ones too, leave every byte of them; others do not. */
+static void test_kept_statistics(void **state) {
+    (void)state;
+    net *n = small_residual_net();
+    trainee t = trainee_open("cuda", n, PRECISION_16, 1);
+    engine_hyper h = {.lr = 0.01, .loss_scale = 1, .images = 2};
+    engine_plan *p = NULL;
+    batch b;
+    small_batch(&b, 2, 16, 16, 40);
+    assert_ok(engine_set_hyper(t.engine, &h));
+    assert_ok(engine_compile(&p, t.engine, 2, 16, 16, true));
+    for (int i = 0; i < 6; i++) {
+        bool keep = i % 2 == 1;
+        size_t count = 0;
+        double *before = read_all(&count, t.engine, n, ENGINE_STATS);
+        assert_ok(engine_load_batch(t.engine, p, &b));
+        assert_ok(engine_step(t.engine, p, ENGINE_FIRST | ENGINE_LAST | (keep ? ENGINE_KEEP_STATISTICS : 0)));
+        double *after = read_all(&count, t.engine, n, ENGINE_STATS);
+        assert_int_equal(memcmp(before, after, count * sizeof *after) == 0, keep);
+        free(before);
+        free(after);
+    }
+    batch_deinit(&b);
+    engine_destroy(t.engine);
+    net_destroy(n);
+}
+
 /** A running average beside the training changes none of its bytes, and is what the weights add up to. */
 static void test_average(void **state) {
     (void)state;
@@ -195,8 +222,13 @@ static void test_profile(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fp32),     cmocka_unit_test(test_bf16),    cmocka_unit_test(test_fp16_with_scaler),
-        cmocka_unit_test(test_recorded), cmocka_unit_test(test_average), cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_fp32),
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_fp16_with_scaler),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_average),
+        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_kept_statistics),
     };
     (void)argc;
     pair_device = "cuda";

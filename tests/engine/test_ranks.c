@@ -165,7 +165,7 @@ static void assert_values_near(const double *a, const double *b, size_t n, doubl
 static void check_joined(const char *device, int ranks, double bound) {
     net *n = small_residual_net();
     size_t weights = 0, stats = 0;
-    engine *e = train(n, device, NULL, true);
+    engine *e = train(n, "ref", NULL, true);
     double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
     double *got = run_ranks(n, ranks, device, "joined");
     assert_values_near(got, w, weights, bound);
@@ -187,6 +187,15 @@ static void joined_cpu(void **state) {
     (void)state;
     if (engine_unavailable("cpu") == NULL)
         check_joined("cpu", 2, 1e-3);
+}
+
+/** On the cuda engine against the ref engine's joint batch. */
+static void joined_cuda(void **state) {
+    (void)state;
+    if (engine_unavailable("cuda") != NULL)
+        return;
+    check_joined("cuda", 2, 1e-4);
+    check_joined("cuda", 4, 1e-4);
 }
 
 /** A GPU's gradients go by the host. */
@@ -299,8 +308,9 @@ int main(int argc, char **argv) {
         puts("skipped: there is no mpirun");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref),   cmocka_unit_test(joined_cpu),
-                                       cmocka_unit_test(apart_cuda),   cmocka_unit_test(apart_nccl),
-                                       cmocka_unit_test(failing_nccl), cmocka_unit_test(against_ddp)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref),  cmocka_unit_test(joined_cpu),
+                                       cmocka_unit_test(joined_cuda), cmocka_unit_test(apart_cuda),
+                                       cmocka_unit_test(apart_nccl),  cmocka_unit_test(failing_nccl),
+                                       cmocka_unit_test(against_ddp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,8 @@
  * (gradient.c). */
 #include "base/memory.h"
 #include "base/status.h"
-#include "engine/cuda/gpu.h"
+#include "engine/cuda/bn_join.h"
+#include "engine/sync_bn.h"
 
 enum { THREADS = 256, BLOCKS = 1024, LANES_MAX = 32, ROWS_A_THREAD = 4, JOIN_CHANNELS = 32, JOIN_ROWS = 8 };
 
@@ -46,9 +47,9 @@ bn_saved cuda_bn_saved(tensor_shape x, void *saved) {
 }
 
 /** saved: mean, inverse, forward's factor; then the mask or, for the layer behind, gamma, beta and rounded factors.
- *  scratch: factor; sums of the chunks. */
+ *  scratch: factor; sums of the chunks; what is joined with other ranks'. */
 int cuda_bn_plan(void *device, device_layer *l) {
-    (void)device;
+    cuda_device *d = device;
     l->scratch_bytes = channels_bytes(l->x, 3);
     if (!l->training)
         return OK;
@@ -58,10 +59,13 @@ int cuda_bn_plan(void *device, device_layer *l) {
     else if (l->layer->relu)
         l->saved_bytes += tensor_count(l->x) / (size_t)kernel_pack(l->x.c);
     l->scratch_bytes += cuda_bn_part_bytes(l->x);
-    return OK;
+    if (!sync_bn_on(&d->options))
+        return OK;
+    l->scratch_bytes += memory_round(sync_bn_work(l->x.c) * sizeof(double));
+    return bn_join_room(d, l->x.c);
 }
 
-static bn_args args_of(const device_layer *l, const device_buffers *b, const device_params *p) {
+static bn_args args_of(const cuda_device *d, const device_layer *l, const device_buffers *b, const device_params *p) {
     cut k = cut_of(l->x);
     bn_args a = {.x = b->x,
                  .residual = b->residual,
@@ -85,6 +89,8 @@ static bn_args args_of(const device_layer *l, const device_buffers *b, const dev
     a.factor = b->scratch;
     if (!l->training)
         return a;
+    if (p->keep_statistics)
+        a.running_mean = a.running_var = NULL;
     bn_saved s = cuda_bn_saved(l->x, b->saved);
     a.mean = s.mean;
     a.inverse = s.inverse;
@@ -94,8 +100,11 @@ static bn_args args_of(const device_layer *l, const device_buffers *b, const dev
     } else if (l->layer->relu) {
         a.mask = (uint8_t *)b->saved + channels_bytes(l->x, 4);
     }
-    if (b->scratch != NULL)
-        a.part = (float *)((unsigned char *)b->scratch + channels_bytes(l->x, 3));
+    if (b->scratch == NULL)
+        return a;
+    a.part = (float *)((unsigned char *)b->scratch + channels_bytes(l->x, 3));
+    if (sync_bn_on(&d->options))
+        a.joined = (double *)((unsigned char *)a.part + cuda_bn_part_bytes(l->x));
     return a;
 }
 
@@ -140,13 +149,17 @@ static int batch_statistics(const cuda_device *d, const device_layer *l, const d
         TRY(pass(d, l->x, KERNEL_bn_sums, &a));
     }
     TRY(gpu_launch(d, KERNEL_bn_statistics, join_shape(l), &a));
+    if (a.joined != NULL) {
+        TRY(bn_join_statistics(d, a.joined, a.c));
+        TRY(gpu_launch(d, KERNEL_bn_joined_statistics, launch_threads((size_t)a.c), &a));
+    }
 done:
     return rc;
 }
 
 int cuda_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     const cuda_device *d = device;
-    bn_args a = args_of(l, b, p);
+    bn_args a = args_of(d, l, b, p);
     int rc = OK;
     if (l->training) {
         a.factor = a.inverse + l->x.c; /* kept for backward */
@@ -163,7 +176,7 @@ done:
 }
 
 int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    bn_args a = args_of(l, b, p);
+    bn_args a = args_of(device, l, b, p);
     a.factor = a.inverse + l->x.c;
     return pass(device, l->x, KERNEL_bn_apply, &a);
 }
@@ -171,7 +184,7 @@ int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, co
 /** bn_gradient_factors joins the parts of BN's own pass, or what the convolution behind has left as the only one. */
 int cuda_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
     const cuda_device *d = device;
-    bn_args a = args_of(l, b, p);
+    bn_args a = args_of(d, l, b, p);
     bool unmasked = l->layer->relu && a.mask == NULL && !l->gradient_given;
     int rc = OK;
     if (is_shared(l))
@@ -184,6 +197,10 @@ int cuda_bn_backward(void *device, device_layer *l, const device_buffers *b, con
         TRY(pass(d, l->x, unmasked ? KERNEL_bn_unmasked_sums : KERNEL_bn_gradient_sums, &a));
     }
     TRY(gpu_launch(d, KERNEL_bn_gradient_factors, join_shape(l), &a));
+    if (a.joined != NULL) {
+        TRY(bn_join_sums(d, a.joined, a.c));
+        TRY(gpu_launch(d, KERNEL_bn_joined_factors, launch_threads((size_t)a.c), &a));
+    }
     if (a.dx != NULL)
         TRY(pass(d, l->x, unmasked ? KERNEL_bn_unmasked_gradient : KERNEL_bn_gradient, &a));
 done:

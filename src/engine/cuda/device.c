@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "engine/cuda/bn_join.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/exchange.h"
 
@@ -74,6 +75,7 @@ static void close_device(void *device) {
     gpu_release(d, d->range, (size_t)d->range_n * sizeof *d->range);
     gpu_release(d, d->part, 0);
     gpu_release(d, d->overflow, 0);
+    bn_join_deinit(d);
     for (int i = 0; i < RESULT_SLOTS; i++) {
         if (d->result[i] != NULL)
             d->driver->pinned_free(d->result[i]);

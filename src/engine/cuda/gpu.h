@@ -65,6 +65,9 @@ typedef struct cuda_device {
     double *part; /* (UPDATE_BLOCKS) */
     int *overflow;
 
+    double *joined;      /* pinned: bn_join.c */
+    int joined_channels; /* at most */
+
     comm *exchange; /* of gradients (exchange.h); NULL: options.comm does it */
     choices choices;
     convolution **convolution; /* made so far, one a shape */

@@ -13,12 +13,14 @@
     T(load_batch, load_args)                                                                                           \
     V(bn_sums, bn_args)                                                                                                \
     X(bn_statistics, bn_args)                                                                                          \
+    X(bn_joined_statistics, bn_args)                                                                                   \
     X(bn_running, bn_args)                                                                                             \
     V(bn_apply, bn_args)                                                                                               \
     T(bn_hand_on, bn_args)                                                                                             \
     V(bn_gradient_sums, bn_args)                                                                                       \
     V(bn_unmasked_sums, bn_args)                                                                                       \
     X(bn_gradient_factors, bn_args)                                                                                    \
+    X(bn_joined_factors, bn_args)                                                                                      \
     V(bn_gradient, bn_args)                                                                                            \
     V(bn_unmasked_gradient, bn_args)                                                                                   \
     V(maxpool, pool_args)                                                                                              \
@@ -97,7 +99,8 @@ typedef struct bn_args {
     const float *applied;  /* unmasked backward: forward's factor */
     float *affine;         /* NULL, or a copy of gamma and beta, aligned as cuDNN wants it: (2, c) */
     void *rounded;         /* bn_hand_on: factor in the kernel's type: (2, c) */
-    float *running_mean, *running_var;
+    double *joined;        /* NULL, or for other ranks: forward mean and var, backward two sums, (2, c); then rows */
+    float *running_mean, *running_var; /* training: NULL, they stay as they are */
     const float *gamma, *beta;
     float *dgamma, *dbeta;
     size_t m, chunk_rows;

@@ -76,4 +76,12 @@ static __device__ void bn_join_parts(double &first, double &second, const bn_arg
     }
 }
 
+/** For other ranks: two values a channel, and the rows they are of. */
+static __device__ void bn_hand_to_ranks(const bn_args &a, int channel, double first, double second) {
+    a.joined[channel] = first;
+    a.joined[a.c + channel] = second;
+    if (channel == 0)
+        a.joined[2 * a.c] = (double)a.m;
+}
+
 #endif

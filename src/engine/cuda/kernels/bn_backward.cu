@@ -3,7 +3,9 @@
  *     dresidual = g     dbeta = sum g     dgamma = sum g * xhat
  *     dx = gamma / sqrt(var + eps) * (g - dbeta / m - xhat * dgamma / m)
  *
- * bn_gradient_sums (writes dresidual too), bn_gradient_factors, bn_gradient. dresidual, or dx without one, may be dy0.
+ * bn_gradient_sums (writes dresidual too), bn_gradient_factors, bn_gradient. Where the batches of several ranks are
+ * joined, bn_gradient_factors leaves this rank's two sums, of which dbeta and dgamma are, and bn_joined_factors goes on
+ * from those of all. dresidual, or dx without one, may be dy0.
  * Where forward has left no mask, because another kernel made y: bn_unmasked_sums, bn_unmasked_gradient, which see from
  * x where the ReLU let through. */
 #include "engine/cuda/kernels/bn.cuh"
@@ -68,19 +70,32 @@ template <class T, int V> static __device__ void bn_unmasked_sums(const bn_args 
 FOR_TYPES_AND_PACKS(bn_gradient_sums, bn_args, bn_gradient_sums, BN_THREADS)
 FOR_TYPES_AND_PACKS(bn_unmasked_sums, bn_args, bn_unmasked_sums, BN_THREADS)
 
-extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_gradient_factors(bn_args a) {
-    int channel = (int)(blockIdx.x * JOIN_CHANNELS + threadIdx.x);
-    double sum, product, m = (double)a.m;
-    bn_join_parts(sum, product, a, channel);
-    if (threadIdx.y != 0 || channel >= a.c)
-        return;
+static __device__ void write_factors(const bn_args &a, int channel, double sum, double product, double m) {
     double inverse = (double)a.inverse[channel], scale = (double)a.gamma[channel] * inverse;
     double slope = -scale * inverse * product / m;
-    a.dbeta[channel] = (float)((a.accumulate ? (double)a.dbeta[channel] : 0) + sum);
-    a.dgamma[channel] = (float)((a.accumulate ? (double)a.dgamma[channel] : 0) + product);
     a.factor[channel] = (float)scale;
     a.factor[a.c + channel] = (float)slope;
     a.factor[2 * a.c + channel] = (float)(-scale * sum / m - slope * (double)a.mean[channel]);
+}
+
+extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_gradient_factors(bn_args a) {
+    int channel = (int)(blockIdx.x * JOIN_CHANNELS + threadIdx.x);
+    double sum, product;
+    bn_join_parts(sum, product, a, channel);
+    if (threadIdx.y != 0 || channel >= a.c)
+        return;
+    a.dbeta[channel] = (float)((a.accumulate ? (double)a.dbeta[channel] : 0) + sum);
+    a.dgamma[channel] = (float)((a.accumulate ? (double)a.dgamma[channel] : 0) + product);
+    if (a.joined != nullptr)
+        bn_hand_to_ranks(a, channel, sum, product);
+    else
+        write_factors(a, channel, sum, product, (double)a.m);
+}
+
+extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_joined_factors(bn_args a) {
+    int channel = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (channel < a.c)
+        write_factors(a, channel, a.joined[channel], a.joined[a.c + channel], a.joined[2 * a.c]);
 }
 
 template <class T, int V, bool MASKED> static __device__ void gradient(const bn_args &a) {

@@ -2,9 +2,11 @@
  *
  *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
  *
- * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. The sums are of x less the channel's first
- * value, so that a large mean costs no digits; those that a 16-bit convolution has left (statistics.c) are of x itself.
- * Where a convolution applies the factors itself (prologue.c), bn_hand_on rounds them to its type in place of bn_apply.
+ * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. Where the batches of several ranks are joined,
+ * bn_statistics leaves this rank's mean and variance, and bn_joined_statistics goes on from those of all. The sums are
+ * of x less the channel's first value, so that a large mean costs no digits; those that a 16-bit convolution has left
+ * (statistics.c) are of x itself. Where a convolution applies the factors itself (prologue.c), bn_hand_on rounds them
+ * to its type in place of bn_apply.
  * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
 #include "engine/cuda/kernels/bn.cuh"
 
@@ -37,6 +39,22 @@ static __device__ void write_factor(const bn_args &a, int channel, double mean, 
     a.factor[a.c + channel] = (float)((double)a.beta[channel] - mean * scale);
 }
 
+/** What a channel's batch statistics lead to. var: biased, of m rows. */
+static __device__ void write_statistics(const bn_args &a, int channel, double mean, double var, double m) {
+    double inverse = 1 / sqrt(var + EPSILON);
+    a.mean[channel] = (float)mean;
+    a.inverse[channel] = (float)inverse;
+    if (a.running_mean != nullptr) {
+        a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
+        a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
+    }
+    write_factor(a, channel, mean, inverse);
+    if (a.affine != nullptr) {
+        a.affine[channel] = a.gamma[channel];
+        a.affine[a.c + channel] = a.beta[channel];
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_statistics(bn_args a) {
     int channel = (int)(blockIdx.x * JOIN_CHANNELS + threadIdx.x);
     double sum, square, m = (double)a.m;
@@ -45,16 +63,16 @@ extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_statis
         return;
     double about = sum / m, mean = (a.shifted ? (double)a.mean[channel] : 0) + about, var = square / m - about * about;
     var = var < 0 ? 0 : var;
-    double inverse = 1 / sqrt(var + EPSILON);
-    a.mean[channel] = (float)mean;
-    a.inverse[channel] = (float)inverse;
-    a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
-    a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
-    write_factor(a, channel, mean, inverse);
-    if (a.affine != nullptr) {
-        a.affine[channel] = a.gamma[channel];
-        a.affine[a.c + channel] = a.beta[channel];
-    }
+    if (a.joined != nullptr)
+        bn_hand_to_ranks(a, channel, mean, var);
+    else
+        write_statistics(a, channel, mean, var, m);
+}
+
+extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_joined_statistics(bn_args a) {
+    int channel = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (channel < a.c)
+        write_statistics(a, channel, a.joined[channel], a.joined[a.c + channel], a.joined[2 * a.c]);
 }
 
 extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_running(bn_args a) {
