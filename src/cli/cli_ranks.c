@@ -65,7 +65,7 @@ int cli_open_ranks(comm **out, double timeout) {
     TRY(comm_open(out));
     if (comm_rank(*out) != 0)
         warnings_keep();
-    linger_seconds = 3 + (unsigned)ceil(0.15 * timeout);
+    linger_seconds = 2 + (unsigned)ceil(0.2 * timeout);
     if (timeout > 0)
         TRY(watchdog_open(&dog, *out, &o));
 done:

@@ -366,7 +366,7 @@ static int create(watchdog **out, comm *c, const watchdog_options *o) {
     w->ranks = c->ranks;
     w->interval = fmin(o->timeout / 20, 1);
     w->limit = o->timeout - fmin(0.3 * o->timeout, 3);
-    w->cut_limit = fmax(0.5 * o->timeout, 0.75 * o->timeout - 3);
+    w->cut_limit = o->timeout / 2;
     w->quit_fd = eventfd(0, EFD_CLOEXEC);
     TRY(memory_zeroed(&w->peers, (size_t)w->ranks, sizeof *w->peers));
     for (int r = 0; r < w->ranks; r++)

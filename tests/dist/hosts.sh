@@ -56,7 +56,7 @@ mend() {
   die "host$1 cannot be reached again"
 }
 
-timeout=12 # dist.timeout of runs that are disturbed; mpirun is to notice a lost host within it (docs/distributed.md)
+timeout=15 # dist.timeout of runs that are disturbed; mpirun is to notice a lost host within it (docs/distributed.md)
 # across N ARGUMENTS...: linnet with a rank on each of N hosts, mpirun on the first
 across() {
   local n=$1 list
@@ -64,7 +64,7 @@ across() {
   list=$(seq -s, -f host%g:1 "$n")
   on 1 exec mpirun --bind-to none --host "$list" -n "$n" --mca plm_rsh_agent "$work/agent" --mca pml ob1 --mca btl tcp,self \
     --mca btl_tcp_if_include 10.98.0.0/24 --mca oob_tcp_if_include 10.98.0.0/24 --mca oob_tcp_keepalive_time 1 \
-    --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes $((timeout * 8 / 10 - 2)) "$LINNET" "$(printf '%q ' "$@")"
+    --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes $((timeout * 6 / 10)) "$LINNET" "$(printf '%q ' "$@")"
 }
 
 # rank_on HOST: the process id of linnet there
