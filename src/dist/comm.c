@@ -33,6 +33,10 @@ int comm_sum(comm *c, comm_channel channel, double *data, size_t n) {
     return exchange(c, (comm_call){.kind = COMM_SUM, .type = COMM_F64, .channel = channel, .data = data, .n = n});
 }
 
+int comm_gather(comm *c, comm_channel channel, double *data, size_t n) {
+    return exchange(c, (comm_call){.kind = COMM_GATHER, .type = COMM_F64, .channel = channel, .data = data, .n = n});
+}
+
 int comm_barrier(comm *c) {
     int64_t none = 0;
     return comm_all(c, COMM_SUM, COMM_I64, &none, 1);

@@ -79,6 +79,8 @@ size_t comm_bytes(comm_type t);
 int comm_all(comm *c, comm_kind kind, comm_type type, void *data, size_t n);
 /** Sums of doubles, on a channel of the caller's choice. */
 int comm_sum(comm *c, comm_channel channel, double *data, size_t n);
+/** Every rank's n doubles at rank * n of data, which holds ranks * n; all get all. */
+int comm_gather(comm *c, comm_channel channel, double *data, size_t n);
 int comm_barrier(comm *c);
 
 /** Whether all ranks are well: `rc` of each, 0 or an error whose message stands in status_message(). Every rank comes

@@ -99,7 +99,8 @@ static int join_batch_norms(engine *e) {
     for (int i = 0; i < n->stats_n; i++)
         most = n->stats[i].c > most ? n->stats[i].c : most;
     if (e->empty_work == NULL)
-        TRY(memory_zeroed(&e->empty_work, 2 * (size_t)most + sync_bn_work(most), sizeof *e->empty_work));
+        TRY(memory_zeroed(&e->empty_work, 2 * (size_t)most + sync_bn_work(e->options.comm, most),
+                          sizeof *e->empty_work));
     double *mean = e->empty_work, *var = mean + most, *work = var + most;
     for (int i = n->frozen_layer_n; i < n->layer_n; i++) {
         double m = 0;
@@ -110,7 +111,7 @@ static int join_batch_norms(engine *e) {
         if (n->layer[i].kind != LAYER_BN)
             continue;
         int c = n->stats[n->layer[i].stats].c;
-        memset(work, 0, sync_bn_work(c) * sizeof *work);
+        memset(work, 0, sync_bn_values(c) * sizeof *work);
         TRY(sync_bn_sums(e->options.comm, work, c));
     }
 done:

@@ -4,12 +4,31 @@
 #include "engine/parity.h"
 #include "engine/small_nets.h"
 
+#include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STEPS = 10, SIDE = 16, EVEN = 8, UNEVEN = 10, FEW = 3 };
+enum { STEPS = 10, SIDE = 16, EVEN = 8, UNEVEN = 10, FEW = 3, LOGITS = EVEN * SMALL_CLASSES };
 
 /** joined: SyncBN, batches that no number of ranks divides, and one of fewer images than 4 ranks. */
+typedef struct way {
+    const char *name;
+    bool joined, nccl;
+    precision precision;
+} way;
+
+static const way ways[] = {{.name = "apart"},
+                           {.name = "joined", .joined = true},
+                           {.name = "joined16", .joined = true, .precision = PRECISION_16},
+                           {.name = "nccl", .nccl = true}};
+
+static const way *way_of(const char *name) {
+    const way *w = ways;
+    while (strcmp(w->name, name) != 0)
+        w++;
+    return w;
+}
+
 static int images_of(bool joined, int step) { return !joined ? EVEN : step == 4 ? FEW : UNEVEN; }
 
 /** Images [low, high) of `whole`; pixels are copied. */
@@ -50,18 +69,44 @@ static void one_step(engine *e, comm *c, bool joined, int step) {
     batch_deinit(&whole);
 }
 
-static engine *train(const net *n, const char *device, comm *c, bool joined) {
+static engine *train(const net *n, const char *device, comm *c, const way *w) {
     engine *e = NULL;
     engine_options o = engine_options_default();
     o.comm = c;
-    o.sync_bn = joined;
+    o.sync_bn = w->joined;
+    o.precision = w->precision;
     o.bucket_bytes = 1000; /* several buckets */
     o.threads = 1;
     assert_ok(engine_create(&e, device, n, &o));
     parity_write_weights(e, n, false);
     for (int step = 0; step < STEPS; step++)
-        one_step(e, c, joined, step);
+        one_step(e, c, w->joined, step);
     return e;
+}
+
+/** The logits of a batch, in evaluation: each rank by itself. */
+static double *evaluate(engine *e, const net *n) {
+    double *out = allocated(LOGITS, sizeof *out);
+    engine_plan *p = NULL;
+    batch b = parity_batch_open(EVEN, SIDE, SIDE);
+    parity_batch(&b, STEPS, SMALL_CLASSES, false);
+    assert_ok(engine_compile(&p, e, b.n, SIDE, SIDE, false));
+    assert_ok(engine_load_batch(e, p, &b));
+    assert_ok(engine_forward(e, p));
+    assert_ok(engine_read_tensor(out, e, p, n->layer_n - 1));
+    batch_deinit(&b);
+    return out;
+}
+
+/** In 16 bits over the stand-ins: sums that convolutions leave are joined, the other fusions with BN are not taken. */
+static void check_fusions(void) {
+    void *handle = dlopen("libcuda.so.1", RTLD_NOW), *address = dlsym(handle, "fake_cuda_counts");
+    int (*counts)(int what) = NULL;
+    memcpy(&counts, &address, sizeof counts);
+    if (counts == NULL)
+        return;
+    assert_true(counts(2) > 0);
+    assert_int_equal(counts(4) + counts(5), 0);
 }
 
 /** What one of the ranks does. */
@@ -70,27 +115,33 @@ static int be_rank(const char *device, const char *how, const char *path) {
     net *n = small_residual_net();
     size_t weights = 0, stats = 0;
     assert_ok(comm_open(&c));
-    engine *e = train(n, device, c, strcmp(how, "joined") == 0);
-    assert_int_equal(strstr(engine_description(e), "NCCL") != NULL, strcmp(how, "nccl") == 0);
-    double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
+    const way *w = way_of(how);
+    engine *e = train(n, device, c, w);
+    assert_int_equal(strstr(engine_description(e), "NCCL") != NULL, w->nccl);
+    if (w->joined && w->precision == PRECISION_16)
+        check_fusions();
+    double *weight = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
     if (comm_rank(c) == 0) {
+        double *logits = evaluate(e, n);
         FILE *f = fopen(path, "wb");
         assert_non_null(f);
-        assert_int_equal(fwrite(w, sizeof *w, weights, f), weights);
+        assert_int_equal(fwrite(weight, sizeof *weight, weights, f), weights);
         assert_int_equal(fwrite(s, sizeof *s, stats, f), stats);
+        assert_int_equal(fwrite(logits, sizeof *logits, LOGITS, f), LOGITS);
         assert_int_equal(fclose(f), 0);
+        free(logits);
     }
     engine_destroy(e);
     assert_ok(comm_barrier(c));
     comm_close(c);
-    free(w);
+    free(weight);
     free(s);
     net_destroy(n);
     return 0;
 }
 
 /** Trains until the exchange fails at this rank or another, and prints the message. Nobody waits for ever. */
-static int be_failing_rank(const char *device, const char *symbol) {
+static int be_failing_rank(const char *device, const char *symbol, bool joined) {
     comm *c = NULL;
     engine *e = NULL;
     net *n = small_residual_net();
@@ -99,6 +150,7 @@ static int be_failing_rank(const char *device, const char *symbol) {
     if (comm_rank(c) == 1)
         setenv("FAKE_CUDA_FAIL", symbol, 1);
     o.comm = c;
+    o.sync_bn = joined;
     o.bucket_bytes = 1000;
     int rc = engine_create(&e, device, n, &o);
     if (rc == OK) {
@@ -136,10 +188,10 @@ static void mpirun(char command[2048], int ranks, const char *device, const char
              ranks, self, device, how, path);
 }
 
-/** Weights, then statistics, after the steps on so many ranks. */
+/** Weights, statistics and logits after the steps on so many ranks. */
 static double *run_ranks(const net *n, int ranks, const char *device, const char *how) {
     char command[2048], path[] = "/tmp/linnet-ranks-XXXXXX";
-    size_t count = n->weight_n + n->stats_elements;
+    size_t count = n->weight_n + n->stats_elements + LOGITS;
     double *out = allocated(count, sizeof *out);
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -162,15 +214,30 @@ static void assert_values_near(const double *a, const double *b, size_t n, doubl
     assert_true(most <= bound * scale);
 }
 
-static void check_joined(const char *device, int ranks, double bound) {
+/** One rank with the joint batch: of the ref engine, or of this one in 16 bits without the fusions that several ranks
+ *  do not take, so that both round the same values. */
+static engine *train_alone(const net *n, const char *device, const way *w) {
+    if (w->precision != PRECISION_16)
+        return train(n, "ref", NULL, w);
+    setenv("FAKE_CUDA_PROLOGUE", "rejected", 1);
+    setenv("FAKE_CUDA_GRADIENT", "rejected", 1);
+    engine *e = train(n, device, NULL, w);
+    unsetenv("FAKE_CUDA_PROLOGUE");
+    unsetenv("FAKE_CUDA_GRADIENT");
+    return e;
+}
+
+static void check_joined(const char *device, int ranks, const char *how, double bound) {
     net *n = small_residual_net();
     size_t weights = 0, stats = 0;
-    engine *e = train(n, "ref", NULL, true);
+    engine *e = train_alone(n, device, way_of(how));
     double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
-    double *got = run_ranks(n, ranks, device, "joined");
+    double *got = run_ranks(n, ranks, device, how), *logits = evaluate(e, n);
     assert_values_near(got, w, weights, bound);
     assert_values_near(got + weights, s, stats, bound);
+    assert_values_near(got + weights + stats, logits, LOGITS, bound);
     free(got);
+    free(logits);
     free(w);
     free(s);
     engine_destroy(e);
@@ -179,14 +246,14 @@ static void check_joined(const char *device, int ranks, double bound) {
 
 static void joined_ref(void **state) {
     (void)state;
-    check_joined("ref", 2, 1e-9);
-    check_joined("ref", 4, 1e-9);
+    check_joined("ref", 2, "joined", 1e-9);
+    check_joined("ref", 4, "joined", 1e-9);
 }
 
 static void joined_cpu(void **state) {
     (void)state;
     if (engine_unavailable("cpu") == NULL)
-        check_joined("cpu", 2, 1e-3);
+        check_joined("cpu", 2, "joined", 1e-3);
 }
 
 /** On the cuda engine against the ref engine's joint batch. */
@@ -194,8 +261,9 @@ static void joined_cuda(void **state) {
     (void)state;
     if (engine_unavailable("cuda") != NULL)
         return;
-    check_joined("cuda", 2, 1e-4);
-    check_joined("cuda", 4, 1e-4);
+    check_joined("cuda", 2, "joined", 1e-4);
+    check_joined("cuda", 4, "joined", 1e-4);
+    check_joined("cuda", 2, "joined16", 1e-2);
 }
 
 /** A GPU's gradients go by the host. */
@@ -232,7 +300,7 @@ static void apart_nccl(void **state) {
         double *host = run_ranks(n, ranks, "cuda", "apart");
         setenv("FAKE_CUDA_DEVICES", "4", 1);
         double *got = run_ranks(n, ranks, "cuda", "nccl");
-        assert_values_near(got, host, n->weight_n + n->stats_elements, ranks == 2 ? 0 : 1e-5);
+        assert_values_near(got, host, n->weight_n + n->stats_elements + LOGITS, ranks == 2 ? 0 : 1e-5);
         free(host);
         free(got);
     }
@@ -243,11 +311,13 @@ static void apart_nccl(void **state) {
 /** A call fails at rank 1: it tells why in one line, and rank 0 hears of it while it waits. */
 static void failing_nccl(void **state) {
     static const struct {
-        const char *symbol, *message;
+        const char *symbol, *message, *how;
     } cases[] = {
-        {"ncclAllReduce:2", "exchanging gradients: ncclAllReduce: unhandled system error: made to fail\n"},
-        {"ncclCommInitRankConfig:1", "joining NCCL: ncclCommInitRankConfig: unhandled system error: made to fail\n"},
-        {"cuEventQuery:1", "exchanging gradients: cuEventQuery: made to fail"},
+        {"ncclAllReduce:2", "exchanging gradients: ncclAllReduce: unhandled system error: made to fail\n", "failing"},
+        {"ncclCommInitRankConfig:1", "joining NCCL: ncclCommInitRankConfig: unhandled system error: made to fail\n",
+         "failing"},
+        {"cuEventQuery:1", "exchanging gradients: cuEventQuery: made to fail", "failing"},
+        {"cuMemcpyDtoHAsync_v2:3", "joining batch norms: cuMemcpyDtoHAsync_v2: made to fail", "failing_joined"},
     };
     (void)state;
     if (!has_stand_in_nccl())
@@ -255,7 +325,9 @@ static void failing_nccl(void **state) {
     setenv("FAKE_CUDA_DEVICES", "2", 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char command[2048], said[16384] = "", own[256], told[256];
-        mpirun(command, 2, "cuda", cases[i].symbol, "failing 2>&1");
+        char how[64];
+        snprintf(how, sizeof how, "%s 2>&1", cases[i].how);
+        mpirun(command, 2, "cuda", cases[i].symbol, how);
         FILE *out = popen(command, "r"); /* NOLINT(cert-env33-c) */
         assert_non_null(out);
         said[fread(said, 1, sizeof said - 1, out)] = 0;
@@ -303,14 +375,20 @@ static void against_ddp(void **state) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && launched())
-        return strcmp(argv[3], "failing") == 0 ? be_failing_rank(argv[1], argv[2]) : be_rank(argv[1], argv[2], argv[3]);
+        return strncmp(argv[3], "failing", 7) == 0 ? be_failing_rank(argv[1], argv[2], strchr(argv[3], '_') != NULL)
+                                                   : be_rank(argv[1], argv[2], argv[3]);
     if (system("mpirun --version >/dev/null 2>&1") != 0) {
         puts("skipped: there is no mpirun");
         return 77;
     }
+    char folder[256]; /* for choices of this run's own */
+    make_temporary_folder(folder);
+    assert_int_equal(setenv("XDG_CACHE_HOME", folder, 1), 0);
     const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref),  cmocka_unit_test(joined_cpu),
                                        cmocka_unit_test(joined_cuda), cmocka_unit_test(apart_cuda),
                                        cmocka_unit_test(apart_nccl),  cmocka_unit_test(failing_nccl),
                                        cmocka_unit_test(against_ddp)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    remove_folder(folder);
+    return failed;
 }

@@ -56,7 +56,7 @@ int cpu_bn_plan(void *device, device_layer *l) {
     l->saved_bytes = saved_channels_bytes(l) + (l->layer->relu ? m * bn_mask_stride(l->x.c) : 0);
     l->scratch_bytes += chunks * 2 * c * sizeof(double);
     if (sync_bn_on(&d->options))
-        l->scratch_bytes += (2 * c + sync_bn_work(l->x.c)) * sizeof(double);
+        l->scratch_bytes += (2 * c + sync_bn_work(d->options.comm, l->x.c)) * sizeof(double);
     return OK;
 }
 

@@ -61,7 +61,7 @@ int cuda_bn_plan(void *device, device_layer *l) {
     l->scratch_bytes += cuda_bn_part_bytes(l->x);
     if (!sync_bn_on(&d->options))
         return OK;
-    l->scratch_bytes += memory_round(sync_bn_work(l->x.c) * sizeof(double));
+    l->scratch_bytes += memory_round(sync_bn_values(l->x.c) * sizeof(double));
     return bn_join_room(d, l->x.c);
 }
 

@@ -33,7 +33,7 @@ int ref_bn_plan(void *device, device_layer *l) {
     l->saved_bytes = 2 * (size_t)l->x.c * sizeof(double) + (l->layer->relu ? tensor_count(l->x) : 0);
     l->scratch_bytes = 2 * (size_t)l->x.c * sizeof(double);
     if (l->training && sync_bn_on(&d->options))
-        l->scratch_bytes += sync_bn_work(l->x.c) * sizeof(double);
+        l->scratch_bytes += sync_bn_work(d->options.comm, l->x.c) * sizeof(double);
     return 0;
 }
 
