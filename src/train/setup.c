@@ -130,6 +130,7 @@ static int open_engine(setup *s, int classes) {
     o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
     o.bucket_bytes = (size_t)(c->trainer.bucket_mb * 1048576);
+    o.half_gradients = strcmp(c->dist.gradients, "compute") == 0;
     o.sync_bn = c->trainer.sync_batchnorm;
     if (o.sync_bn && strcmp(device, "cuda") == 0) {
         rc = fail(E_UNSUPPORTED, "trainer.sync_batchnorm: the cuda engine has none");

@@ -1,28 +1,13 @@
 /* Several ranks against one with the joint batch, and against PyTorch's DDP. Each case runs this program under mpirun;
  * rank 0 writes what came out to a file. */
-#include "dist/launch.h"
-#include "engine/parity.h"
-#include "engine/small_nets.h"
+#include "engine/ranks_run.h"
 
 #include <sys/wait.h>
-#include <unistd.h>
 
-enum { STEPS = 10, SIDE = 16, EVEN = 8, UNEVEN = 10, FEW = 3 };
+enum { STEPS = 10, EVEN = 8, UNEVEN = 10, FEW = 3 };
 
 /** joined: SyncBN, batches that no number of ranks divides, and one of fewer images than 4 ranks. */
 static int images_of(bool joined, int step) { return !joined ? EVEN : step == 4 ? FEW : UNEVEN; }
-
-/** Images [low, high) of `whole`; pixels are copied. */
-static batch slice_of(const batch *whole, int low, int high) {
-    batch b = parity_batch_open(high - low, SIDE, SIDE);
-    size_t image = (size_t)SIDE * SIDE * 3;
-    memcpy(b.pixels, whole->pixels + (size_t)low * image, (size_t)b.n * image);
-    for (int i = 0; i < b.n; i++) {
-        b.label[i] = b.label_b[i] = whole->label[low + i];
-        b.mix[i] = 1;
-    }
-    return b;
-}
 
 static void one_step(engine *e, comm *c, bool joined, int step) {
     int n = images_of(joined, step), ranks = comm_ranks(c), rank = comm_rank(c);
@@ -73,13 +58,7 @@ static int be_rank(const char *device, const char *how, const char *path) {
     engine *e = train(n, device, c, strcmp(how, "joined") == 0);
     assert_int_equal(strstr(engine_description(e), "NCCL") != NULL, strcmp(how, "nccl") == 0);
     double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
-    if (comm_rank(c) == 0) {
-        FILE *f = fopen(path, "wb");
-        assert_non_null(f);
-        assert_int_equal(fwrite(w, sizeof *w, weights, f), weights);
-        assert_int_equal(fwrite(s, sizeof *s, stats, f), stats);
-        assert_int_equal(fclose(f), 0);
-    }
+    write_results(c, path, w, weights, s, stats);
     engine_destroy(e);
     assert_ok(comm_barrier(c));
     comm_close(c);
@@ -117,49 +96,6 @@ static int be_failing_rank(const char *device, const char *symbol) {
     comm_close(c);
     net_destroy(n);
     _exit(rc == OK ? 0 : 1);
-}
-
-/** This program: what LINNET_PROGRAM names, where a loader started it. */
-static void find_self(char out[512]) {
-    const char *named = getenv("LINNET_PROGRAM");
-    ssize_t n = named != NULL ? snprintf(out, 512, "%s", named) : readlink("/proc/self/exe", out, 511);
-    assert_true(n > 0 && n < 512);
-    out[n] = 0;
-}
-
-static void mpirun(char command[2048], int ranks, const char *device, const char *how, const char *path) {
-    char self[512];
-    find_self(self);
-    snprintf(command, 2048,
-             "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --bind-to none --oversubscribe "
-             "--mca plm isolated --mca btl self,vader -n %d %s %s %s %s",
-             ranks, self, device, how, path);
-}
-
-/** Weights, then statistics, after the steps on so many ranks. */
-static double *run_ranks(const net *n, int ranks, const char *device, const char *how) {
-    char command[2048], path[] = "/tmp/linnet-ranks-XXXXXX";
-    size_t count = n->weight_n + n->stats_elements;
-    double *out = allocated(count, sizeof *out);
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    mpirun(command, ranks, device, how, path);
-    assert_int_equal(system(command), 0);
-    assert_int_equal(read(fd, out, count * sizeof *out), count * sizeof *out);
-    close(fd);
-    unlink(path);
-    return out;
-}
-
-/** The largest difference, relative to the largest value of the tensors it lies in. */
-static void assert_values_near(const double *a, const double *b, size_t n, double bound) {
-    double most = 0, scale = 0;
-    for (size_t i = 0; i < n; i++) {
-        most = fmax(most, fabs(a[i] - b[i]));
-        scale = fmax(scale, fabs(b[i]));
-    }
-    print_message("differs by %.2g\n", most / scale);
-    assert_true(most <= bound * scale);
 }
 
 static void check_joined(const char *device, int ranks, double bound) {
@@ -200,16 +136,6 @@ static void apart_cuda(void **state) {
     free(ref);
     free(got);
     net_destroy(n);
-}
-
-/** Whether the GPUs are stand-ins, and NCCL with them. */
-static bool has_stand_in_nccl(void) {
-    const char *folder = getenv("LD_LIBRARY_PATH");
-    char path[512];
-    if (folder == NULL || engine_unavailable("cuda") != NULL)
-        return false;
-    snprintf(path, sizeof path, "%s/libnccl.so.2", folder);
-    return access(path, R_OK) == 0;
 }
 
 /** Each rank with a GPU of its own: by NCCL, with the weights that come out by way of the host. */
