@@ -98,9 +98,10 @@ typedef struct config {
         int log_every_n_steps;
     } trainer;
     struct {
-        int restarts; /* --restarts; after failures, on one machine */
-        int timeout;  /* seconds until a lost rank ends the run; 0: never */
-        bool requeue; /* SIGUSR1 requeues the job of Slurm, after its save */
+        int restarts;       /* --restarts; after failures, on one machine */
+        int timeout;        /* seconds until a lost rank ends the run; 0: never */
+        char gradients[16]; /* as ranks exchange them: fp32, or compute: of the precision's 16 bits */
+        bool requeue;       /* SIGUSR1 requeues the job of Slurm, after its save */
     } dist;
     struct {
         int top_k;

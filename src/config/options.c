@@ -173,6 +173,9 @@ const option option_table[] = {
         .help = "on one machine: a run that failed goes on from its last checkpoint, so many times"),
     INT(dist, timeout, "300", 0, 1000000,
         .help = "seconds within which a rank that is killed, stopped, cut off or stuck ends the run; 0: not watched"),
+    CHOICE(dist, gradients, "fp32", "fp32|compute",
+           .help =
+               "compute: ranks exchange gradients in the 16 bits of bf16-mixed or 16-mixed: half the bytes, coarser"),
     BOOL(dist, requeue, "false", .help = "in a job of Slurm: SIGUSR1 saves, then puts the job back into the queue"),
     INT(checkpoint, top_k, "3", 0, 1000, .help = "best checkpoints to keep, by val_loss"),
     BOOL(checkpoint, save_last, "true", .help = "keep last.ckpt too"),

@@ -11,8 +11,15 @@
 enum { LINE = 1024 };
 
 size_t comm_bytes(comm_type t) {
-    static const size_t bytes[] = {[COMM_F32] = sizeof(float), [COMM_F64] = sizeof(double), [COMM_I64] = 8, 1};
-    return bytes[t];
+    switch (t) {
+    case COMM_F64:
+    case COMM_I64: return 8;
+    case COMM_F32: return 4;
+    case COMM_BF16:
+    case COMM_F16: return 2;
+    case COMM_BYTES: break;
+    }
+    return 1;
 }
 
 static int exchange(comm *c, comm_call call) {

@@ -13,13 +13,13 @@ typedef struct comm comm;
 
 typedef enum comm_kind {
     COMM_MEAN, /* all get the mean over ranks; of COMM_F32 or COMM_F64 */
-    COMM_SUM,
+    COMM_SUM,  /* of COMM_BF16 and COMM_F16 too, as half_add of half.h has it */
     COMM_MAX,
     COMM_BROADCAST, /* all get rank 0's */
     COMM_GATHER     /* data holds ranks * n elements; rank r's own stand at r * n, and all get all */
 } comm_kind;
 
-typedef enum comm_type { COMM_F32, COMM_F64, COMM_I64, COMM_BYTES } comm_type;
+typedef enum comm_type { COMM_F32, COMM_F64, COMM_I64, COMM_BF16, COMM_F16, COMM_BYTES } comm_type;
 
 /** Calls of different channels do not wait for each other. */
 typedef enum comm_channel { COMM_GRADIENTS, COMM_CONTROL, COMM_NORM, COMM_CHANNELS } comm_channel;

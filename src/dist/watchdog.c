@@ -365,7 +365,7 @@ static int create(watchdog **out, comm *c, const watchdog_options *o) {
     w->rank = c->rank;
     w->ranks = c->ranks;
     w->interval = fmin(o->timeout / 20, 1);
-    w->limit = o->timeout - fmin(0.3 * o->timeout, 3);
+    w->limit = o->timeout - fmin(0.3 * o->timeout, 4);
     w->cut_limit = o->timeout / 2;
     w->quit_fd = eventfd(0, EFD_CLOEXEC);
     TRY(memory_zeroed(&w->peers, (size_t)w->ranks, sizeof *w->peers));

@@ -32,7 +32,7 @@ typedef struct watch_loss {
 } watch_loss;
 
 typedef struct watchdog_options {
-    /** Seconds T, > 0. A loss is noticed so early that the job can end within T: at T - min(0.3 T, 3); a cut host at T
+    /** Seconds T, > 0. A loss is noticed so early that the job can end within T: at T - min(0.3 T, 4); a cut host at T
      * / 2, as a launcher takes its time to notice that. */
     double timeout;
     /** Called once, in the watchdog's thread; the process should end. When it returns, nothing is watched any more. */

@@ -141,6 +141,10 @@ typedef struct device_ops {
     int (*loss)(void *device, const device_loss *l);
     int (*unscale)(void *device, const device_arenas *a);
     int (*update)(void *device, const device_arenas *a);
+    /** Gradients for the exchange, as half_narrow and half_widen (dist/half.h), in the type of convolutions; for
+     * devices where that may have 16 bits. */
+    int (*narrow)(void *device, void *half, const void *gradient, size_t n, int ranks);
+    int (*widen)(void *device, void *gradient, const void *half, size_t n);
     int (*result)(void *device, engine_result_data *out); /* waits for the device */
     /** The time from here in the queue to the end that belongs to it, within others perhaps; read waits for the device
      *  and adds each to its *seconds. All NULL: a call ends when its work is done, the clock tells. */

@@ -27,6 +27,13 @@ engine_options engine_options_default(void) {
                             .std = {0.229f, 0.224f, 0.225f}};
 }
 
+/** Of engine.half; 0: gradients are exchanged as they are. */
+static size_t half_bytes(const engine *e) {
+    size_t one = element_bytes(e->ops->element_of(e->device, LAYER_CONV));
+    bool half = e->options.half_gradients && comm_ranks(e->exchange) > 1 && one == 2;
+    return half ? (e->net->weight_n - e->net->frozen_n) * one : 0;
+}
+
 static int allocate_arenas(engine *e) {
     int rc = OK;
     size_t unit = element_bytes(e->ops->master), weights = e->net->weight_n * unit;
@@ -36,6 +43,8 @@ static int allocate_arenas(engine *e) {
             TRY(e->ops->allocate(place[i], e->device, weights));
     if (e->net->stats_elements > 0)
         TRY(e->ops->allocate(&e->stats, e->device, e->net->stats_elements * unit));
+    if (half_bytes(e) > 0)
+        TRY(e->ops->allocate(&e->half, e->device, half_bytes(e)));
 done:
     return rc;
 }
@@ -48,6 +57,8 @@ static void release_arenas(engine *e) {
             e->ops->release(e->device, place[i], weights);
     if (e->stats != NULL)
         e->ops->release(e->device, e->stats, e->net->stats_elements * unit);
+    if (e->half != NULL)
+        e->ops->release(e->device, e->half, half_bytes(e));
     if (e->activation != NULL)
         e->ops->release(e->device, e->activation, e->activation_bytes);
 }
@@ -146,6 +157,7 @@ const char *engine_description(const engine *e) { return e->description; }
 engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
     size_t masters = (3 * e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
+    copies += half_bytes(e);
     size_t staging = e->staging_bytes + e->slot_n * sizeof *e->slot;
     if (e->ops->memory_free != NULL) /* of a device's memory the host's part is none */
         return (engine_memory){.parameters = masters + copies, .activations = p != NULL ? p->bytes : 0};
@@ -276,14 +288,25 @@ done:
 /** Whether gradients are exchanged by way of the host's memory. */
 static bool goes_by_host(const engine *e) { return e->ops->memory_free != NULL && !e->exchange->device_memory; }
 
+static element exchanged_type(const engine *e) {
+    return e->half != NULL ? e->ops->element_of(e->device, LAYER_CONV) : e->ops->master;
+}
+
 static size_t bucket_bytes(const engine *e, const bucket *b) {
-    return (b->end - b->begin) * element_bytes(e->ops->master);
+    return (b->end - b->begin) * element_bytes(exchanged_type(e));
+}
+
+/** Where the device has what is exchanged. */
+static void *bucket_own(const engine *e, const bucket *b) {
+    return e->half != NULL ? (uint16_t *)e->half + (b->begin - e->net->frozen_n) : at(e->gradient, e, b->begin);
 }
 
 /** *data: where the bucket's gradients lie for the comm. */
 static int bucket_data(void **data, engine *e, bucket *b) {
     int rc = OK;
-    *data = at(e->gradient, e, b->begin);
+    *data = bucket_own(e, b);
+    if (e->half != NULL)
+        TRY(e->ops->narrow(e->device, *data, at(e->gradient, e, b->begin), b->end - b->begin, comm_ranks(e->exchange)));
     if (!goes_by_host(e))
         return OK;
     if (b->host == NULL)
@@ -294,18 +317,35 @@ done:
     return rc;
 }
 
+/** The bucket's mean is there: back to where it is read. */
+static int bucket_take(engine *e, const bucket *b) {
+    int rc = OK;
+    if (goes_by_host(e))
+        TRY(e->ops->upload(e->device, bucket_own(e, b), b->host, bucket_bytes(e, b)));
+    if (e->half != NULL)
+        TRY(e->ops->widen(e->device, at(e->gradient, e, b->begin), bucket_own(e, b), b->end - b->begin));
+done:
+    return rc;
+}
+
+static comm_type comm_type_of(element e) {
+    static const comm_type types[] = {
+        [ELEMENT_F64] = COMM_F64, [ELEMENT_F32] = COMM_F32, [ELEMENT_BF16] = COMM_BF16, [ELEMENT_F16] = COMM_F16};
+    return types[e];
+}
+
 /** Hands over the buckets that layer i's backward has made final; *next: the first bucket not yet sent. */
 static int reduce_buckets(int *next, engine *e, int i) {
     comm *c = e->exchange;
     int rc = OK;
-    comm_type type = e->ops->master == ELEMENT_F64 ? COMM_F64 : COMM_F32;
+    comm_type type = comm_type_of(exchanged_type(e));
     void *queue = e->ops->queue != NULL && !goes_by_host(e) ? e->ops->queue(e->device) : NULL, *data = NULL;
     double start = 0;
     TRY(profile_begin(&start, e));
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
         bucket *b = &e->bucket[*next];
         TRY(bucket_data(&data, e, b));
-        b->call = (comm_call){.kind = COMM_MEAN,
+        b->call = (comm_call){.kind = e->half != NULL ? COMM_SUM : COMM_MEAN, /* narrow has divided */
                               .type = type,
                               .channel = COMM_GRADIENTS,
                               .data = data,
@@ -328,8 +368,8 @@ static int await_buckets(engine *e, int sent) {
     for (int i = 0; i < sent; i++) {
         bucket *b = &e->bucket[i];
         int one = c->wait(c, &b->call);
-        if (one == OK && goes_by_host(e))
-            one = e->ops->upload(e->device, at(e->gradient, e, b->begin), b->host, bucket_bytes(e, b));
+        if (one == OK)
+            one = bucket_take(e, b);
         rc = rc != OK ? rc : one;
     }
     TRY(rc);

@@ -39,6 +39,7 @@ typedef struct engine_options {
     comm *comm;            /* NULL: one rank. Borrowed */
     bool winograd;         /* bf16 on a CPU may round factors of 3x3 convolutions once more (engine/cpu/own_conv.h) */
     bool sync_bn;          /* batch norm over the batches of all ranks (sync_bn.h) */
+    bool half_gradients;   /* ranks exchange gradients in the compute type where that has 16 bits */
     bool recompute;        /* backward computes most BN outputs anew: less memory, the same results bit for bit */
     bool keep_tensors;     /* tests: no memory sharing, every tensor and gradient stays readable */
     bool input_gradient;   /* tests: compute the gradient of the image batch too */
@@ -113,7 +114,7 @@ int engine_init_weights(engine *e, uint64_t seed);
 int engine_compile(engine_plan **out, engine *e, int batch, int h, int w, bool training);
 
 typedef struct engine_memory {
-    size_t parameters;  /* weights, gradients, momentum, statistics, compute copies */
+    size_t parameters;  /* weights, gradients, momentum, statistics, copies in 16 bits */
     size_t activations; /* the arena as this plan lays it out, saved values and scratch included */
     size_t library;     /* measured: what compiling took, above all the device's library: code it made, descriptions;
                            and the staging of what is read and written */

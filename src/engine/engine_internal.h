@@ -87,6 +87,7 @@ struct engine {
     engine_options options;
     char *description;
     comm *exchange; /* of gradients: the device's own or options.comm; NULL: one rank */
+    void *half;     /* what trains of the gradients, in the compute type, as ranks exchange it; NULL: as it is */
 
     void *weight, *gradient, *momentum, *stats; /* arenas of ops->master */
     uint64_t version;                           /* of the weights */

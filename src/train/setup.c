@@ -129,6 +129,7 @@ static int open_engine(setup *s, int classes) {
     o.winograd = c->trainer.winograd;
     o.recompute = c->trainer.recompute;
     o.bucket_bytes = (size_t)(c->trainer.bucket_mb * 1048576);
+    o.half_gradients = strcmp(c->dist.gradients, "compute") == 0;
     o.sync_bn = c->trainer.sync_batchnorm;
     o.device_index = c->trainer.device_index;
     o.tf32 = c->trainer.tf32;

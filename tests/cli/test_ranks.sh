@@ -69,6 +69,21 @@ tr -d '\n' <out >bench.json
 awk -v waited="$(value bench.json communication_seconds)" -v step="$(value bench.json seconds)" 'BEGIN { exit !(waited >= 0 && waited <= step) }' ||
   { cat out >&2; die "communication_seconds"; }
 
+# gradients in 16 bits: another rounding, the same training
+half=("${fast[@]}" --precision bf16-mixed --lr 0.01 --batch-size 4 --trainer.limit_train_batches 4 --trainer.limit_val_batches 0
+  --json)
+if [ "$("$LINNET" doctor | grep -c 'auto is bf16-mixed')" != 0 ]; then
+  run 0 ranks 2 "${half[@]}" --out full
+  cp out one.json
+  run 0 ranks 2 "${half[@]}" --out half --dist.gradients compute
+  near "$(value out train_loss)" "$(value one.json train_loss)" 1e-2
+  cmp -s full/checkpoints/resnet18/last.ckpt half/checkpoints/resnet18/last.ckpt && die "dist.gradients changes nothing"
+fi
+run 0 ranks 2 bench allreduce --type bf16 --bytes 4096 --steps 1 --json
+[ "$(value out bytes)" = 4096 ] || { cat out >&2; die "not one size"; }
+says out '"type": "bf16"'
+run 2 ranks 2 bench allreduce --type int8
+
 # a step that does not come out even, data that are not there: said once
 run 2 "$LINNET" "${fast[@]}" --lr 0.01 --out wrong --batch-size 2 --trainer.global_batch 7
 says err 'no multiple of data.batch_size 2'

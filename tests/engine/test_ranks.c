@@ -1,14 +1,11 @@
 /* Several ranks against one with the joint batch, and against PyTorch's DDP. Each case runs this program under mpirun;
  * rank 0 writes what came out to a file. */
-#include "dist/launch.h"
-#include "engine/parity.h"
-#include "engine/small_nets.h"
+#include "engine/ranks_run.h"
 
 #include <dlfcn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-enum { STEPS = 10, SIDE = 16, EVEN = 8, UNEVEN = 10, FEW = 3, LOGITS = EVEN * SMALL_CLASSES };
+enum { STEPS = 10, EVEN = 8, UNEVEN = 10, FEW = 3, LOGITS = EVEN * SMALL_CLASSES };
 
 /** joined: SyncBN, batches that no number of ranks divides, and one of fewer images than 4 ranks. */
 typedef struct way {
@@ -30,18 +27,6 @@ static const way *way_of(const char *name) {
 }
 
 static int images_of(bool joined, int step) { return !joined ? EVEN : step == 4 ? FEW : UNEVEN; }
-
-/** Images [low, high) of `whole`; pixels are copied. */
-static batch slice_of(const batch *whole, int low, int high) {
-    batch b = parity_batch_open(high - low, SIDE, SIDE);
-    size_t image = (size_t)SIDE * SIDE * 3;
-    memcpy(b.pixels, whole->pixels + (size_t)low * image, (size_t)b.n * image);
-    for (int i = 0; i < b.n; i++) {
-        b.label[i] = b.label_b[i] = whole->label[low + i];
-        b.mix[i] = 1;
-    }
-    return b;
-}
 
 static void one_step(engine *e, comm *c, bool joined, int step) {
     int n = images_of(joined, step), ranks = comm_ranks(c), rank = comm_rank(c);
@@ -121,12 +106,11 @@ static int be_rank(const char *device, const char *how, const char *path) {
     if (w->joined && w->precision == PRECISION_16)
         check_fusions();
     double *weight = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
+    write_results(c, path, weight, weights, s, stats);
     if (comm_rank(c) == 0) {
         double *logits = evaluate(e, n);
-        FILE *f = fopen(path, "wb");
+        FILE *f = fopen(path, "ab");
         assert_non_null(f);
-        assert_int_equal(fwrite(weight, sizeof *weight, weights, f), weights);
-        assert_int_equal(fwrite(s, sizeof *s, stats, f), stats);
         assert_int_equal(fwrite(logits, sizeof *logits, LOGITS, f), LOGITS);
         assert_int_equal(fclose(f), 0);
         free(logits);
@@ -171,49 +155,6 @@ static int be_failing_rank(const char *device, const char *symbol, bool joined) 
     _exit(rc == OK ? 0 : 1);
 }
 
-/** This program: what LINNET_PROGRAM names, where a loader started it. */
-static void find_self(char out[512]) {
-    const char *named = getenv("LINNET_PROGRAM");
-    ssize_t n = named != NULL ? snprintf(out, 512, "%s", named) : readlink("/proc/self/exe", out, 511);
-    assert_true(n > 0 && n < 512);
-    out[n] = 0;
-}
-
-static void mpirun(char command[2048], int ranks, const char *device, const char *how, const char *path) {
-    char self[512];
-    find_self(self);
-    snprintf(command, 2048,
-             "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --bind-to none --oversubscribe "
-             "--mca plm isolated --mca btl self,vader -n %d %s %s %s %s",
-             ranks, self, device, how, path);
-}
-
-/** Weights, statistics and logits after the steps on so many ranks. */
-static double *run_ranks(const net *n, int ranks, const char *device, const char *how) {
-    char command[2048], path[] = "/tmp/linnet-ranks-XXXXXX";
-    size_t count = n->weight_n + n->stats_elements + LOGITS;
-    double *out = allocated(count, sizeof *out);
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    mpirun(command, ranks, device, how, path);
-    assert_int_equal(system(command), 0);
-    assert_int_equal(read(fd, out, count * sizeof *out), count * sizeof *out);
-    close(fd);
-    unlink(path);
-    return out;
-}
-
-/** The largest difference, relative to the largest value of the tensors it lies in. */
-static void assert_values_near(const double *a, const double *b, size_t n, double bound) {
-    double most = 0, scale = 0;
-    for (size_t i = 0; i < n; i++) {
-        most = fmax(most, fabs(a[i] - b[i]));
-        scale = fmax(scale, fabs(b[i]));
-    }
-    print_message("differs by %.2g\n", most / scale);
-    assert_true(most <= bound * scale);
-}
-
 /** One rank with the joint batch: of the ref engine, or of this one in 16 bits without the fusions that several ranks
  *  do not take, so that both round the same values. */
 static engine *train_alone(const net *n, const char *device, const way *w) {
@@ -227,12 +168,15 @@ static engine *train_alone(const net *n, const char *device, const way *w) {
     return e;
 }
 
+/** Weights, statistics, logits. */
+static size_t results(const net *n) { return n->weight_n + n->stats_elements + LOGITS; }
+
 static void check_joined(const char *device, int ranks, const char *how, double bound) {
     net *n = small_residual_net();
     size_t weights = 0, stats = 0;
     engine *e = train_alone(n, device, way_of(how));
     double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
-    double *got = run_ranks(n, ranks, device, how), *logits = evaluate(e, n);
+    double *got = run_ranks(results(n), ranks, device, how), *logits = evaluate(e, n);
     assert_values_near(got, w, weights, bound);
     assert_values_near(got + weights, s, stats, bound);
     assert_values_near(got + weights + stats, logits, LOGITS, bound);
@@ -256,16 +200,6 @@ static void joined_cpu(void **state) {
         check_joined("cpu", 2, "joined", 1e-3);
 }
 
-/** Whether the GPUs are stand-ins, and NCCL with them. */
-static bool has_stand_in_nccl(void) {
-    const char *folder = getenv("LD_LIBRARY_PATH");
-    char path[512];
-    if (folder == NULL || engine_unavailable("cuda") != NULL)
-        return false;
-    snprintf(path, sizeof path, "%s/libnccl.so.2", folder);
-    return access(path, R_OK) == 0;
-}
-
 /** On the cuda engine against the ref engine's joint batch. */
 static void joined_cuda(void **state) {
     (void)state;
@@ -283,7 +217,7 @@ static void apart_cuda(void **state) {
     if (engine_unavailable("cuda") != NULL)
         return;
     net *n = small_residual_net();
-    double *ref = run_ranks(n, 2, "ref", "apart"), *got = run_ranks(n, 2, "cuda", "apart");
+    double *ref = run_ranks(results(n), 2, "ref", "apart"), *got = run_ranks(results(n), 2, "cuda", "apart");
     assert_values_near(got, ref, n->weight_n, 1e-3);
     free(ref);
     free(got);
@@ -298,9 +232,9 @@ static void apart_nccl(void **state) {
     net *n = small_residual_net();
     for (int ranks = 2; ranks <= 4; ranks += 2) {
         setenv("FAKE_CUDA_DEVICES", "1", 1);
-        double *host = run_ranks(n, ranks, "cuda", "apart");
+        double *host = run_ranks(results(n), ranks, "cuda", "apart");
         setenv("FAKE_CUDA_DEVICES", "4", 1);
-        double *got = run_ranks(n, ranks, "cuda", "nccl");
+        double *got = run_ranks(results(n), ranks, "cuda", "nccl");
         assert_values_near(got, host, n->weight_n + n->stats_elements + LOGITS, ranks == 2 ? 0 : 1e-5);
         free(host);
         free(got);
@@ -348,7 +282,7 @@ static void against_ddp(void **state) {
     net *n = small_residual_net();
     for (int ranks = 2; ranks <= 4; ranks += 2) {
         char key[96];
-        double *got = run_ranks(n, ranks, "ref", "apart"), worst = 0;
+        double *got = run_ranks(results(n), ranks, "ref", "apart"), worst = 0;
         for (int i = 0; i < n->param_n; i++) {
             const param *p = &n->param[i];
             double *start = allocated(p->count, sizeof *start), *change = got + p->offset;

@@ -1,7 +1,8 @@
 /* MPI as a transport: nonblocking collectives, one communicator a channel. A shared object of its own, so that the
  * program starts where there is no MPI. MPI 3.1: MPI_Iallreduce and its like; called by one thread alone
- * (MPI_THREAD_FUNNELED). */
+ * (MPI_THREAD_FUNNELED). MPI has no 16-bit floats: their sums are operations of ours over 16-bit integers. */
 #define _POSIX_C_SOURCE 200112L
+#include "dist/half.h"
 #include "dist/transport.h"
 
 #include <limits.h>
@@ -13,6 +14,7 @@ enum { NOTES = COMM_CHANNELS, COMMUNICATORS, NOTE_TAG = 1 };
 
 typedef struct mpi_state {
     MPI_Comm communicator[COMMUNICATORS];
+    MPI_Op add_bf16, add_f16;
 } mpi_state;
 
 static mpi_state state;
@@ -32,9 +34,26 @@ static MPI_Datatype type_of(comm_type t) {
     case COMM_F32: return MPI_FLOAT;
     case COMM_F64: return MPI_DOUBLE;
     case COMM_I64: return MPI_INT64_T;
+    case COMM_BF16:
+    case COMM_F16: return MPI_UINT16_T;
     default: return MPI_BYTE;
     }
 }
+
+static MPI_Op sum_of(comm_type t) { return t == COMM_BF16 ? state.add_bf16 : t == COMM_F16 ? state.add_f16 : MPI_SUM; }
+
+/* MPI says what they take. */
+/* NOLINTBEGIN(readability-non-const-parameter) */
+static void add_bf16(void *in, void *sum, int *n, MPI_Datatype *type) {
+    (void)type;
+    half_add(sum, in, (size_t)*n, COMM_BF16);
+}
+
+static void add_f16(void *in, void *sum, int *n, MPI_Datatype *type) {
+    (void)type;
+    half_add(sum, in, (size_t)*n, COMM_F16);
+}
+/* NOLINTEND(readability-non-const-parameter) */
 
 static const char *mpi_start(transport *t, comm_call *call) {
     MPI_Comm c = state.communicator[call->channel];
@@ -47,7 +66,7 @@ static const char *mpi_start(transport *t, comm_call *call) {
     }
     switch (call->kind) {
     case COMM_MEAN:
-    case COMM_SUM: rc = MPI_Iallreduce(MPI_IN_PLACE, call->data, n, type, MPI_SUM, c, r); break;
+    case COMM_SUM: rc = MPI_Iallreduce(MPI_IN_PLACE, call->data, n, type, sum_of(call->type), c, r); break;
     case COMM_MAX: rc = MPI_Iallreduce(MPI_IN_PLACE, call->data, n, type, MPI_MAX, c, r); break;
     case COMM_BROADCAST: rc = MPI_Ibcast(call->data, n, type, 0, c, r); break;
     case COMM_GATHER: rc = MPI_Iallgather(MPI_IN_PLACE, 0, type, call->data, n, type, c, r); break;
@@ -108,6 +127,8 @@ static void mpi_close(transport *t, bool in_order) {
         return;
     for (int i = 0; i < COMMUNICATORS; i++)
         MPI_Comm_free(&state.communicator[i]);
+    MPI_Op_free(&state.add_bf16);
+    MPI_Op_free(&state.add_f16);
     MPI_Finalize();
 }
 
@@ -137,6 +158,10 @@ const char *linnet_transport_open(transport *t) {
         return "this MPI was built without support for threads";
     for (int i = 0; rc == MPI_SUCCESS && i < COMMUNICATORS; i++)
         rc = MPI_Comm_dup(MPI_COMM_WORLD, &state.communicator[i]);
+    if (rc == MPI_SUCCESS)
+        rc = MPI_Op_create(add_bf16, 1, &state.add_bf16);
+    if (rc == MPI_SUCCESS)
+        rc = MPI_Op_create(add_f16, 1, &state.add_f16);
     if (rc == MPI_SUCCESS)
         rc = MPI_Comm_rank(MPI_COMM_WORLD, &t->rank);
     if (rc == MPI_SUCCESS)

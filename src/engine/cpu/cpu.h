@@ -62,6 +62,8 @@ int cpu_loss(void *device, const device_loss *l);
 
 int cpu_unscale(void *device, const device_arenas *a);
 int cpu_update(void *device, const device_arenas *a);
+int cpu_narrow(void *device, void *half, const void *gradient, size_t n, int ranks);
+int cpu_widen(void *device, void *gradient, const void *half, size_t n);
 
 int cpu_peaks(void *device, engine_peaks *out);
 

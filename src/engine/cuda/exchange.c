@@ -71,13 +71,15 @@ done:
     return rc;
 }
 
-static int queue_mean(exchange *x, const comm_call *call) {
+/** fp32 is averaged; what has 16 bits was divided before. */
+static int queue_reduction(exchange *x, const comm_call *call) {
     const cuda_driver *driver = x->device->driver;
+    ncclDataType_t type = call->type == COMM_BF16 ? ncclBfloat16 : call->type == COMM_F16 ? ncclFloat16 : ncclFloat32;
     int rc = OK;
     TRY(DRIVER(driver, what, event_record, x->ready, call->queue));
     TRY(DRIVER(driver, what, stream_wait_event, x->stream, x->ready, 0));
-    TRY(NCCL(x->nccl, what, all_reduce, call->data, call->data, call->n, ncclFloat32, ncclAvg, x->group,
-             (cudaStream_t)x->stream));
+    TRY(NCCL(x->nccl, what, all_reduce, call->data, call->data, call->n, type,
+             call->kind == COMM_MEAN ? ncclAvg : ncclSum, x->group, (cudaStream_t)x->stream));
     TRY(settle(x));
     TRY(DRIVER(driver, what, event_record, x->done, x->stream));
 done:
@@ -86,7 +88,7 @@ done:
 
 static int start(comm *c, comm_call *call) {
     exchange *x = c->state;
-    int rc = x->failed == OK ? queue_mean(x, call) : x->failed;
+    int rc = x->failed == OK ? queue_reduction(x, call) : x->failed;
     return rc != OK ? give_up(x, rc) : OK;
 }
 

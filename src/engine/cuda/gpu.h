@@ -143,6 +143,8 @@ int cuda_take_result(void *device, int slot, engine_result_data *out);
 int cuda_before_step(void *device, const device_arenas *a, uint64_t written);
 int cuda_unscale(void *device, const device_arenas *a);
 int cuda_update(void *device, const device_arenas *a);
+int cuda_narrow(void *device, void *half, const void *gradient, size_t n, int ranks);
+int cuda_widen(void *device, void *gradient, const void *half, size_t n);
 
 int cuda_record_begin(void *device);
 int cuda_record_end(void **recording, void *device);

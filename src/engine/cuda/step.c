@@ -198,3 +198,15 @@ int cuda_update(void *device, const device_arenas *a) {
 done:
     return rc;
 }
+
+static int convert(const cuda_device *d, kernel f32, const half_args *a) {
+    return gpu_launch(d, kernel_for(f32, d->type), (launch_shape){blocks_for(a->n), 1, 256, 1}, a);
+}
+
+int cuda_narrow(void *device, void *half, const void *gradient, size_t n, int ranks) {
+    return convert(device, KERNEL_narrow, &(half_args){half, (float *)gradient, n, ranks});
+}
+
+int cuda_widen(void *device, void *gradient, const void *half, size_t n) {
+    return convert(device, KERNEL_widen, &(half_args){(void *)half, gradient, n, 1});
+}

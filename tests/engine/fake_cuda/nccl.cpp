@@ -5,6 +5,8 @@
 
 #if __has_include(<nccl.h>)
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <nccl.h>
 
 #include <fcntl.h>
@@ -20,21 +22,41 @@
 namespace {
 
 constexpr int RANKS = 8;
-constexpr size_t SLOT = 1 << 16; /* floats of one all-reduce, at most */
+constexpr size_t SLOT = 1 << 18; /* bytes of one all-reduce, at most */
 
 /** Calls are numbered from 1; a counter holds the last that is done. Zeros at first, as memory of a new file. */
 struct shared {
     std::atomic<int> joined;
     std::atomic<int> published[RANKS], taken[RANKS];
-    float slot[RANKS][SLOT];
+    alignas(16) unsigned char slot[RANKS][SLOT];
 };
 
 struct reduction {
-    const float *in;
-    float *out;
+    const void *in;
+    void *out;
     size_t n;
+    ncclDataType_t type;
     bool published;
 };
+
+size_t bytes_of(ncclDataType_t type) { return type == ncclFloat32 ? 4 : 2; }
+
+float wide(float v) { return v; }
+float wide(__half v) { return __half2float(v); }
+float wide(__nv_bfloat16 v) { return __bfloat162float(v); }
+void narrow(float *out, float v) { *out = v; }
+void narrow(__half *out, float v) { *out = __float2half_rn(v); }
+void narrow(__nv_bfloat16 *out, float v) { *out = __float2bfloat16_rn(v); }
+
+/** Rank by rank, each sum rounded; fp32 is averaged. */
+template <class T> void reduce(const shared *all, int ranks, const reduction &r) {
+    for (size_t i = 0; i < r.n; i++) {
+        T sum = ((const T *)all->slot[0])[i];
+        for (int k = 1; k < ranks; k++)
+            narrow(&sum, wide(sum) + wide(((const T *)all->slot[k])[i]));
+        narrow(&((T *)r.out)[i], r.type == ncclFloat32 ? wide(sum) / (float)ranks : wide(sum));
+    }
+}
 
 int all_reach(const std::atomic<int> *counter, int ranks, int call) {
     for (int r = 0; r < ranks; r++)
@@ -72,18 +94,18 @@ bool fake_advance() {
     reduction &r = c.queue.front();
     int call = c.call + 1;
     if (!r.published && all_reach(c.all->taken, c.ranks, call - 1)) {
-        memcpy(c.all->slot[c.rank], r.in, r.n * sizeof *r.in);
+        memcpy(c.all->slot[c.rank], r.in, r.n * bytes_of(r.type));
         c.all->published[c.rank] = call;
         r.published = true;
     }
     if (!r.published || !all_reach(c.all->published, c.ranks, call))
         return false;
-    for (size_t i = 0; i < r.n; i++) {
-        float sum = 0;
-        for (int k = 0; k < c.ranks; k++)
-            sum += c.all->slot[k][i];
-        r.out[i] = sum / (float)c.ranks;
-    }
+    if (r.type == ncclFloat32)
+        reduce<float>(c.all, c.ranks, r);
+    else if (r.type == ncclFloat16)
+        reduce<__half>(c.all, c.ranks, r);
+    else
+        reduce<__nv_bfloat16>(c.all, c.ranks, r);
     c.all->taken[c.rank] = c.call = call;
     c.queue.pop_front();
     return true;
@@ -138,12 +160,14 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t *state) {
 ncclResult_t ncclAllReduce(const void *in, void *out, size_t n, ncclDataType_t type, ncclRedOp_t operation,
                            ncclComm_t c, cudaStream_t stream) {
     MAY_FAIL();
-    if (type != ncclFloat32 || operation != ncclAvg || n > SLOT || !fake_owns(in, n * sizeof(float)) ||
-        !fake_owns(out, n * sizeof(float)))
+    bool known = type == ncclFloat32 ? operation == ncclAvg
+                                     : (type == ncclFloat16 || type == ncclBfloat16) && operation == ncclSum;
+    if (!known || n * bytes_of(type) > SLOT || !fake_owns(in, n * bytes_of(type)) ||
+        !fake_owns(out, n * bytes_of(type)))
         return failed(ncclInvalidArgument, "not of the stand-in's kind");
     if (!fake_has_waited(stream))
         return failed(ncclInvalidUsage, "the stream has not waited for what was queued before");
-    c->queue.push_back({(const float *)in, (float *)out, n, false});
+    c->queue.push_back({in, out, n, type, false});
     return ncclSuccess;
 }
 

@@ -39,6 +39,8 @@
     X(gradient_norm, update_args)                                                                                      \
     T(update, update_args)                                                                                             \
     X(scaler, update_args)                                                                                             \
+    T(narrow, half_args)                                                                                               \
+    T(widen, half_args)                                                                                                \
     T(cast, update_args)                                                                                               \
     X(set_hyper, hyper_args)                                                                                           \
     X(set_scaler, scaler_args)                                                                                         \
@@ -177,6 +179,14 @@ typedef struct update_args {
     int range_n, blocks;
     int fp16; /* a scaled gradient beyond fp16's range is infinite */
 } update_args;
+
+/** n gradients and what ranks exchange of them, in the kernel's type. */
+typedef struct half_args {
+    void *half;
+    float *gradient;
+    size_t n;
+    int ranks;
+} half_args;
 
 typedef struct hyper_args {
     cuda_state *state;

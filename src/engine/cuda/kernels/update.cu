@@ -168,6 +168,24 @@ template <class T> static __device__ void cast(const update_args &a) {
 }
 FOR_TYPES(cast, update_args, cast, THREADS)
 
+/** As half_narrow (dist/half.h): rounded, then divided, so that the sum over ranks does not overflow. */
+template <class T> static __device__ void narrow(const half_args &a) {
+    size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
+    for (; i < a.n; i += step) {
+        T rounded;
+        from_float(rounded, a.gradient[i]);
+        from_float(((T *)a.half)[i], to_float(rounded) / (float)a.ranks);
+    }
+}
+FOR_TYPES(narrow, half_args, narrow, THREADS)
+
+template <class T> static __device__ void widen(const half_args &a) {
+    size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
+    for (; i < a.n; i += step)
+        a.gradient[i] = to_float(((const T *)a.half)[i]);
+}
+FOR_TYPES(widen, half_args, widen, THREADS)
+
 extern "C" __global__ void set_hyper(hyper_args a) { a.state->hyper = a.hyper; }
 extern "C" __global__ void set_scaler(scaler_args a) { a.state->scaler = a.scaler; }
 
