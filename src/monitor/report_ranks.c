@@ -51,7 +51,9 @@ static int most_frequent(double *out, double *share, const table_column *c) {
     double *sorted = NULL;
     size_t best = 0;
     int rc = OK;
-    *out = NAN;
+    *out = *share = NAN;
+    if (c->n == 0)
+        return OK;
     TRY(memory_zeroed(&sorted, c->n, sizeof *sorted));
     memcpy(sorted, c->value, c->n * sizeof *sorted);
     qsort(sorted, c->n, sizeof *sorted, ascending);
@@ -63,7 +65,7 @@ static int most_frequent(double *out, double *share, const table_column *c) {
             *out = sorted[i];
         }
     }
-    *share = c->n > 0 ? (double)best / (double)c->n : NAN;
+    *share = (double)best / (double)c->n;
 done:
     free(sorted);
     return rc;

@@ -4,11 +4,12 @@ command -v mpirun >/dev/null || { echo "skipped: there is no mpirun"; exit 77; }
 [ -e "$(dirname "$LINNET")/liblinnet_mpi.so" ] || { echo "skipped: built without MPI"; exit 77; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
+# Open MPI keeps some of its memory until the process ends: no leak of ours
+no_leaks="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 ranks() { # N ARGUMENTS...
   local n=$1
   shift
-  # Open MPI keeps some of its memory until the process ends: no leak of ours
-  ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" mpirun --bind-to none --oversubscribe --mca plm isolated --mca btl self,vader -n "$n" "$LINNET" "$@"
+  ASAN_OPTIONS=$no_leaks mpirun --bind-to none --oversubscribe --mca plm isolated --mca btl self,vader -n "$n" "$LINNET" "$@"
 }
 value() { sed -E "s/.*\"$2\": ([-0-9.e+]+).*/\\1/" "$1"; }
 near() { # A B BOUND: relative

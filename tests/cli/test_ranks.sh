@@ -63,7 +63,7 @@ grep -qE 'communication [0-9.]+%, slowest rank [01] on ' err || die "the epoch's
 run 0 "$LINNET" info two/checkpoints/resnet18/last.ckpt
 
 # the benchmark counts the images of all ranks, and says what the exchange costs
-run 0 "$LINNET" bench train --devices 2 --arch resnet18 --image-size 32 --batch-size 4 --device cpu --trainer.threads 1 --steps 2 --warmup 1 --json
+ASAN_OPTIONS=$no_leaks run 0 "$LINNET" bench train --devices 2 --arch resnet18 --image-size 32 --batch-size 4 --device cpu --trainer.threads 1 --steps 2 --warmup 1 --json
 tr -d '\n' <out >bench.json
 [ "$(value bench.json ranks)" = 2 ] && [ "$(value bench.json images)" = 16 ] || { cat out >&2; die "not 16 images of 2 ranks"; }
 awk -v waited="$(value bench.json communication_seconds)" -v step="$(value bench.json seconds)" 'BEGIN { exit !(waited >= 0 && waited <= step) }' ||

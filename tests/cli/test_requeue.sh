@@ -33,4 +33,4 @@ SCONTROL=hangs requeued hanging "4711 was not requeued: scontrol did not answer 
 
 # shellcheck source=ranks.sh
 . "$(dirname "$0")/ranks.sh"
-SCONTROL=well requeued well "the job is requeued" --devices 2 --trainer.threads 1
+ASAN_OPTIONS=$no_leaks SCONTROL=well requeued well "the job is requeued" --devices 2 --trainer.threads 1
