@@ -12,8 +12,7 @@
 #include <stdlib.h>
 
 static const char usage[] = "linnet bench train [--devices N] [--arch A] [--batch-size N] [--image-size N] "
-                            "[--precision P] [--steps N] [--warmup N] "
-                            "[--profile] [--json]";
+                            "[--precision P] [--steps N] [--warmup N] [--profile] [--json]";
 
 /** `detail`: NULL without --profile. */
 static void print_result(const bench_result *r, const profile *detail, bool json) {
@@ -27,8 +26,7 @@ static void print_result(const bench_result *r, const profile *detail, bool json
                1e3 * r->step_median, 1e3 * r->step_min, r->steps);
         if (r->pace.slowest >= 0)
             printf("communication: %.1f ms a step (%.1f%%) that backward does not hide; slowest rank %d, %.0f%% longer "
-                   "than "
-                   "the others\n",
+                   "than the others\n",
                    1e3 * r->pace.comm * r->seconds / r->steps, 100 * r->pace.comm, r->pace.slowest,
                    100 * r->pace.excess);
         printf("memory: %s parameters and state, %s activations, %s library, %s process: planned %s, peak %s\n",

@@ -93,28 +93,28 @@ done:
     return rc;
 }
 
-static int ranks_load(run_data *d) {
-    static const char *const column[RANKS_VALUES] = {"step", "comm", "slowest", "excess", "slowest_data_wait"};
+/* A table of numbers alone. */
+static int load_numbers(table *out, char problem[256], const char *folder, const char *name, const char *const *column,
+                        size_t column_n, const char *absent) {
     char path[PATH_BYTES];
     int rc = OK;
-    TRY(path_join(path, d->run->logs, "ranks.csv"));
-    rc = table_read(&d->ranks, path, column, RANKS_VALUES);
+    TRY(path_join(path, folder, name));
+    rc = table_read(out, path, column, column_n);
     if (rc != OK)
-        rc = load_problem(d->ranks_problem, rc, "ranks.csv", "");
+        rc = load_problem(problem, rc, name, absent);
 done:
     return rc;
 }
 
+static int ranks_load(run_data *d) {
+    static const char *const column[RANKS_VALUES] = {"step", "comm", "slowest", "excess", "slowest_data_wait"};
+    return load_numbers(&d->ranks, d->ranks_problem, d->run->logs, "ranks.csv", column, RANKS_VALUES, "");
+}
+
 static int finder_load(run_data *d) {
     static const char *const column[FINDER_VALUES] = {"lr", "loss", "smoothed", "low", "median", "high"};
-    char path[PATH_BYTES];
-    int rc = OK;
-    TRY(path_join(path, d->run->logs, "lr_finder.csv"));
-    rc = table_read(&d->finder, path, column, FINDER_VALUES);
-    if (rc != OK)
-        rc = load_problem(d->finder_problem, rc, "lr_finder.csv", "The curve of the learning rate finder is not there");
-done:
-    return rc;
+    return load_numbers(&d->finder, d->finder_problem, d->run->logs, "lr_finder.csv", column, FINDER_VALUES,
+                        "The curve of the learning rate finder is not there");
 }
 
 /* Options as config_to_yaml writes them: "group:" and "  name: value" on one line each. Other lines are none. */

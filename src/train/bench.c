@@ -26,30 +26,11 @@ done:
     return rc;
 }
 
-/** What ranks did since `start`. */
-static int collect_pace(bench_result *out, comm *all, const rank_time *start) {
-    rank_time *now = NULL;
-    int rc = OK;
-    out->pace.slowest = -1;
-    if (comm_ranks(all) < 2)
-        return OK;
-    TRY(memory_zeroed(&now, (size_t)all->ranks, sizeof *now));
-    now[all->rank] = time_since((rank_time){clock_seconds(), all->waited, 0}, start);
-    TRY(comm_all(all, COMM_GATHER, COMM_F64, now, sizeof *now / sizeof(double)));
-    out->pace = pace_between(now, NULL, all->ranks);
-done:
-    free(now);
-    return rc;
-}
-
 /** Fills `seconds` (steps) and what the steps gave. */
-static int time_steps(bench_result *out, double *seconds, const setup *s, engine_plan *p, const batch *b,
-                      bool profiled) {
+static int time_steps(bench_result *out, double *seconds, setup *s, engine_plan *p, const batch *b, bool profiled) {
     const config *c = s->config;
-    comm *all = s->ranks.comm;
     engine *e = s->engine;
     engine_result_data r;
-    rank_time began = {0};
     engine_hyper h = {.lr = 1e-3,
                       .momentum = c->optimizer.momentum,
                       .weight_decay = c->optimizer.weight_decay,
@@ -64,7 +45,7 @@ static int time_steps(bench_result *out, double *seconds, const setup *s, engine
         if (i == 0 && profiled)
             engine_profile_start(e);
         if (i == 0)
-            began = (rank_time){clock_seconds(), all != NULL ? all->waited : 0, 0};
+            ranks_begin(&s->ranks, 0);
         double start = clock_seconds();
         TRY(one_step(e, p, &b[(i + out->warmup) % BATCHES]));
         if (i >= 0)
@@ -72,7 +53,9 @@ static int time_steps(bench_result *out, double *seconds, const setup *s, engine
         h.first_step = false;
     }
     TRY(engine_profile_stop(e));
-    TRY(collect_pace(out, all, &began));
+    TRY(ranks_tell(&s->ranks, NULL));
+    TRY(ranks_hear(NULL, &s->ranks));
+    out->pace = ranks_pace(&s->ranks);
     TRY(engine_result(&r, e));
     out->loss = r.loss_sum / (double)r.images;
     qsort(seconds, (size_t)out->steps, sizeof *seconds, by_value);
