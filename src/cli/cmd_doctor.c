@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 
+#include "base/cpu_level.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -27,24 +28,15 @@ typedef struct finding {
     const char *advice;
 } finding;
 
-static void cpu_features(char *out, size_t n) {
-    const struct {
-        const char *name;
-        int has;
-    } feature[] = {{"AVX2", __builtin_cpu_supports("avx2")},
-                   {"AVX-512", __builtin_cpu_supports("avx512f")},
-                   {"AVX-512 BF16", __builtin_cpu_supports("avx512bf16")}};
-    int cores = cores_usable();
-    size_t k = (size_t)snprintf(out, n, "%d core%s usable", cores, cores == 1 ? "" : "s");
-    for (size_t i = 0; i < sizeof feature / sizeof *feature; i++)
-        if (feature[i].has && k < n)
-            k += (size_t)snprintf(out + k, n - k, ", %s", feature[i].name);
-}
-
 static finding cpu(void) {
     finding f = {.what = "CPU", .advice = ""};
-    cpu_features(f.state, sizeof f.state);
-    if (!__builtin_cpu_supports("avx2"))
+    int cores = cores_usable();
+    cpu_level best = cpu_level_of_machine(), used = cpu_level_get();
+    size_t k = (size_t)snprintf(f.state, sizeof f.state, "%d core%s usable, level %s", cores, cores == 1 ? "" : "s",
+                                cpu_level_name(used));
+    if (used < best)
+        snprintf(f.state + k, sizeof f.state - k, " (LINNET_CPU; this CPU has %s)", cpu_level_name(best));
+    if (best < CPU_AVX2)
         f.advice = "without AVX2 training is slow: use a newer machine";
     return f;
 }
@@ -56,18 +48,18 @@ static finding engine_state(const char *device, const char *what) {
     return f;
 }
 
-/** Opens the first GPU: its name, capability, memory and versions, or why it cannot be used and what to do. */
-static finding cuda(void) {
-    finding f = engine_state("cuda", "cuda engine");
+/** Opens the device: its name and versions, or why it cannot be used and what to do. */
+static finding engine_opened(const char *device, const char *what) {
+    finding f = engine_state(device, what);
     net *small = NULL;
     engine *e = NULL;
     engine_options o = engine_options_default();
     net_options shape = {.classes = 10};
     int rc = OK;
-    if (engine_unavailable("cuda") != NULL)
+    if (engine_unavailable(device) != NULL)
         return f;
     TRY(net_create(&small, "resnet18", &shape));
-    TRY(engine_create(&e, "cuda", small, &o));
+    TRY(engine_create(&e, device, small, &o));
     snprintf(f.state, sizeof f.state, "ready: %s", engine_description(e));
 done:
     if (rc != OK)
@@ -215,10 +207,10 @@ static int examine(finding *f) {
     f[n++] = cpu();
     f[n++] = memory();
     f[n++] = huge_pages();
-    f[n++] = engine_state("cpu", "cpu engine");
+    f[n++] = engine_opened("cpu", "cpu engine");
     f[n++] = engine_state("ref", "ref engine");
     f[n++] = precision_state();
-    f[n++] = cuda();
+    f[n++] = engine_opened("cuda", "cuda engine");
     f[n++] = watched_gpus();
     f[n++] = mpi();
     f[n++] = nccl();

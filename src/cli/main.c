@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/launcher_link.h"
 
+#include "base/cpu_level.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -75,6 +76,8 @@ int main(int argc, char **argv) {
         return EXIT_DONE;
     }
     cli_log_to_stderr();
+    if (cpu_level_check() != OK)
+        return cli_failed(E_OPTION);
     if (launcher_above()) {
         cli_catch_signals(); /* before the launcher may pass one on */
         int rc = launcher_attach();

@@ -2,6 +2,8 @@
 
 #ifdef RESAMPLE_X86
 
+#include "base/cpu_level.h"
+
 #include <immintrin.h>
 #include <string.h>
 
@@ -24,7 +26,7 @@ static void avx2_pack(int32_t packed[RESAMPLE_TAPS], const int32_t k[RESAMPLE_TA
     packed[3] = halves(k[2] >> LOW_BITS, k[3] >> LOW_BITS);
 }
 
-static bool avx2_usable(void) { return __builtin_cpu_supports("avx2"); }
+static bool avx2_usable(void) { return cpu_level_get() >= CPU_AVX2; }
 
 /** The sums of both digits to 8 RGBX words of 0..255. */
 AVX2 static inline __m256i avx2_join(__m256i low, __m256i high) {
@@ -128,10 +130,7 @@ static void vnni_pack(int32_t packed[RESAMPLE_TAPS], const int32_t k[RESAMPLE_TA
     memcpy(packed, digits, sizeof digits);
 }
 
-static bool vnni_usable(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-}
+static bool vnni_usable(void) { return cpu_level_get() >= CPU_AVX512 && __builtin_cpu_supports("avx512vnni"); }
 
 VNNI static inline __m512i vnni_join(__m512i d0, __m512i d1, __m512i d2) {
     __m512i sum = _mm512_add_epi32(d0, _mm512_add_epi32(_mm512_slli_epi32(d1, 8), _mm512_slli_epi32(d2, 16)));

@@ -27,3 +27,16 @@ if [ -e "$fake" ]; then
   LINNET_NCCL=$fake run 0 "$LINNET" doctor --json
   grep -Eq "\"state\": \"ready: NCCL [0-9]+\.[0-9]+\.[0-9]+, $fake\"" out || { cat out >&2; die "NCCL is not found"; }
 fi
+
+# the CPU level: the machine's own, held lower, not a level
+level=$("$build/tests/base_tool_cpu_level")
+run 0 env -u LINNET_CPU "$LINNET" doctor
+[[ $(line CPU) == *" usable, level $level" ]] || die "CPU: $(line CPU)"
+if [ "$level" != sse41 ]; then
+  LINNET_CPU=sse41 run 0 "$LINNET" doctor
+  [[ $(line CPU) == *" usable, level sse41 (LINNET_CPU; this CPU has $level)" ]] || die "CPU: $(line CPU)"
+  says out "auto is 32-true"
+  [[ $(line "cpu engine") != ready* || $(line "cpu engine") == *"SSE4.1 (LINNET_CPU)"* ]] || die "$(line "cpu engine")"
+fi
+LINNET_CPU=avx3 run 2 "$LINNET" doctor
+says err "LINNET_CPU=avx3 is not a CPU level"

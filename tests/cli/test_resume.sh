@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A run killed at any moment, or stopped by a signal, and resumed ends as an undisturbed one does: byte-equal weights,
-# statistics and momentum, the same rows in metrics.csv.
+# A run stopped by a signal and resumed ends as an undisturbed one does: byte-equal weights, statistics and momentum, the
+# same rows in metrics.csv. What a resume refuses.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 12
@@ -15,21 +15,6 @@ check() { # folder
   same_metrics "whole/$csv" "$1/$csv"
   [ ! -e "$1/logs/resnet18/version_1" ] || die "$1: a resume began a new version"
 }
-
-# SIGKILL once metrics.csv has N rows: in mid-epoch, at an epoch's border, in the first steps
-for rows in 4 9 12; do
-  out=killed-$rows
-  "$LINNET" train "${options[@]}" --out "$out" >/dev/null 2>&1 &
-  pid=$!
-  until [ "$(cat "$out/$csv" 2>/dev/null | wc -l)" -ge "$rows" ]; do
-    kill -0 $pid 2>/dev/null || break
-    sleep 0.01
-  done
-  kill -KILL $pid 2>/dev/null || true
-  wait $pid 2>/dev/null || true
-  run 0 "$LINNET" train "${options[@]}" --out "$out" --resume auto
-  check "$out"
-done
 
 # SIGINT and SIGTERM save at the next step and end with 130 and 143; SIGUSR1 saves and goes on
 stopped() { # signal, exit code

@@ -1,4 +1,4 @@
-/* The cpu device as a whole: what it refuses, that a step is reproducible bit by bit, that our code allocates nothing
+/* The cpu device as a whole: what it refuses, that our code allocates nothing
  * in a steady step, that plans share weights, that pixels are normalised as torchvision does it. */
 #define _GNU_SOURCE
 #include "engine/layer_pair.h"
@@ -121,53 +121,6 @@ static void test_no_allocation(void **state) {
         engine_destroy(e);
         net_destroy(n);
     }
-}
-
-/** Weights and statistics after three steps. */
-static double *trained(size_t *count_, const net *n, precision p, int threads) {
-    engine *e = NULL;
-    engine_plan *plan = NULL;
-    batch b;
-    size_t weights = 0, stats = 0;
-    if (open_engine(&e, n, p, threads) != OK)
-        return NULL;
-    assert_ok(engine_init_weights(e, 1));
-    small_batch(&b, 6, 32, 40, 4);
-    assert_ok(engine_compile(&plan, e, 6, 32, 40, true));
-    for (int step = 0; step < 3; step++)
-        train_step(e, plan, &b, step);
-    double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
-    double *all = allocated(weights + stats, sizeof *all);
-    memcpy(all, w, weights * sizeof *all);
-    memcpy(all + weights, s, stats * sizeof *all);
-    *count_ = weights + stats;
-    free(w);
-    free(s);
-    batch_deinit(&b);
-    engine_destroy(e);
-    return all;
-}
-
-static void check_reproducible(const net *n, int threads) {
-    for (int k = 0; k < 2; k++) {
-        size_t c = 0;
-        precision p = k == 0 ? PRECISION_32 : PRECISION_BF16;
-        double *a = trained(&c, n, p, threads), *b = trained(&c, n, p, threads);
-        if (a != NULL)
-            assert_memory_equal(a, b, c * sizeof *a);
-        free(a);
-        free(b);
-    }
-}
-
-static void test_reproducible(void **state) {
-    (void)state;
-    net *small = small_residual_net(), *large = resnet("resnet18");
-    for (int threads = 1; threads <= 3; threads++)
-        check_reproducible(small, threads);
-    check_reproducible(large, 2);
-    net_destroy(small);
-    net_destroy(large);
 }
 
 /** Gradients, then statistics, of a net without oneDNN's layers. */
@@ -313,7 +266,7 @@ static void test_stale_copies(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),      cmocka_unit_test(test_pixels),  cmocka_unit_test(test_stale_copies),
-        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_threads), cmocka_unit_test(test_reproducible),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_threads),
     };
     (void)argc;
     pair_main_start(argv);

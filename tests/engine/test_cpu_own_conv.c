@@ -149,7 +149,7 @@ static void check_case(const kernels *all, const conv_case *t, int kernel, bool 
     values_free(&v.w);
 }
 
-static const kernels *level_or_skip(kernel_level level) {
+static const kernels *level_or_skip(cpu_level level) {
     const kernels *set = kernels_of(level);
     if (set == NULL) {
         print_message("this machine lacks the instructions\n");
@@ -158,7 +158,7 @@ static const kernels *level_or_skip(kernel_level level) {
     return set;
 }
 
-static void check_level(kernel_level level, bool bf16, bool square) {
+static void check_level(cpu_level level, bool bf16, bool square) {
     const kernels *set = level_or_skip(level);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_case(set, &cases[i], 3, bf16, square);
@@ -166,34 +166,34 @@ static void check_level(kernel_level level, bool bf16, bool square) {
 
 static void test_avx2(void **state) {
     (void)state;
-    check_level(KERNELS_AVX2, false, true);
+    check_level(CPU_AVX2, false, true);
 }
 
 static void test_avx512(void **state) {
     (void)state;
-    check_level(KERNELS_AVX512, false, true);
+    check_level(CPU_AVX512, false, true);
 }
 
 static void test_bf16(void **state) {
     (void)state;
-    check_level(KERNELS_AVX512_BF16, true, true);
+    check_level(CPU_AVX512_BF16, true, true);
 }
 
 static void test_bf16_lines(void **state) {
     (void)state;
-    check_level(KERNELS_AVX512_BF16, true, false);
+    check_level(CPU_AVX512_BF16, true, false);
 }
 
 static void test_bf16_pointwise(void **state) {
     (void)state;
-    const kernels *set = level_or_skip(KERNELS_AVX512_BF16);
+    const kernels *set = level_or_skip(CPU_AVX512_BF16);
     for (size_t i = 0; i < sizeof pointwise_cases / sizeof *pointwise_cases; i++)
         check_case(set, &pointwise_cases[i], 1, true, false);
 }
 
 static void test_what_does_not_suit(void **state) {
     (void)state;
-    const kernels *set = kernels_of(KERNELS_AVX2);
+    const kernels *set = kernels_of(CPU_AVX2);
     const tensor_shape x = {8, 8, 8, 32}, narrow = {8, 8, 8, 24}, small = {5, 8, 8, 32}, half = {8, 4, 4, 32};
     if (set == NULL)
         skip();

@@ -69,7 +69,7 @@ static void check_case(const kernels *set, const taps_case *t) {
 
 static void test_taps(void **state) {
     (void)state;
-    const kernels *set = kernels_of(KERNELS_AVX512_BF16);
+    const kernels *set = kernels_of(CPU_AVX512_BF16);
     if (set == NULL) {
         print_message("this machine has no AVX-512 bf16\n");
         skip();

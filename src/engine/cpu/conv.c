@@ -4,8 +4,9 @@
  *
  * dw comes from oneDNN in its own layout and goes through scratch into the gradient's slot (OIHW). In bf16 the batch is
  * split among the threads by hand for it (weight_parts.h), except for a 1x1 convolution: there dw is a plain product
- * dy^T x, straight into the slot; a stride is taken out first. Where there are bf16 products but no tiles of them
- * (AMX), own kernels compute dw (product.h, taps.h).
+ * dy^T x, straight into the slot. The stride of a 1x1 convolution is taken out first: where oneDNN (2.6.3, 3.7.2) does
+ * that itself, threads write over each other's rows when x has fewer channels than a vector (docs/numerics.md). Where
+ * there are bf16 products but no tiles of them (AMX), own kernels compute dw (product.h, taps.h).
  *
  * The forward's copy of the weights stays, since evaluation runs it batch after batch. Backward data wants them in
  * another layout, once for each new version: that copy is made in scratch, where dw was. */
@@ -21,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { USUAL_BATCH = 32 /* images: what evaluation is planned for */ };
+
 typedef struct conv_node {
     onednn_op *forward, *data, *weights; /* the last two in training only */
     weight_copy *copy;                   /* borrowed from the device: as forward wants the weights */
@@ -33,6 +36,7 @@ typedef struct conv_node {
     taps_plan own_taps;                  /* or this */
     onednn_op *product, *product_add;    /* or these */
     size_t dy_bytes;                     /* scratch before all else: dy as bf16, or the sum of two dy */
+    size_t subsample_bytes;              /* then x without the stride, for dw */
     size_t dw_bytes;                     /* then dw as oneDNN lays it, then oneDNN's own scratch */
     size_t pack_bytes;                   /* in their place, later: the packed weights, then oneDNN's own scratch */
 } conv_node;
@@ -54,21 +58,27 @@ static void node_destroy(conv_node *n) {
     free(n);
 }
 
-static bool is_product(const onednn_conv *c) {
-    return c->kernel == 1 && c->pad == 0 && c->groups == 1 && c->x_type == ELEMENT_BF16 && onednn_has_bf16();
+static bool is_product(const cpu_device *d, const onednn_conv *c) {
+    return c->kernel == 1 && c->pad == 0 && c->groups == 1 && c->x_type == ELEMENT_BF16 && d->level >= CPU_AVX512_BF16;
 }
 
-/** x as the product reads it: a strided convolution's is thinned out to y's places, in scratch. */
-static tensor_shape thin_shape(const device_layer *l) { return (tensor_shape){l->y.n, l->y.h, l->y.w, l->x.c}; }
+static bool is_subsampled(const onednn_conv *c) { return c->kernel == 1 && c->pad == 0 && c->stride > 1; }
+
+/** The same weight gradient from x at y's positions alone. */
+static onednn_conv subsampled(onednn_conv c) {
+    c.x = (tensor_shape){c.y.n, c.y.h, c.y.w, c.x.c};
+    c.stride = 1;
+    return c;
+}
 
 static size_t rows_of(tensor_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w; }
 
 /** Whether the device's own kernels compute the layer's weight gradient; if so, plans them. */
 static bool plan_own_weights(const cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
-    if (d->kernels->product == NULL || c->x_type != ELEMENT_BF16 || c->groups > 1 || onednn_has_amx())
+    if (d->kernels->product == NULL || c->x_type != ELEMENT_BF16 || c->groups > 1 || d->level == CPU_AMX)
         return false;
-    if (is_product(c))
+    if (is_product(d, c))
         n->own_product = product_planned(d->kernels, d->threads, rows_of(l->y), l->y.c, l->x.c);
     else if (taps_suit(&s))
         n->own_taps = taps_planned(d->kernels, d->threads, &s);
@@ -77,21 +87,20 @@ static bool plan_own_weights(const cpu_device *d, conv_node *n, const device_lay
     return true;
 }
 
+/** c: of the weight gradient, subsampled. */
 static int plan_weights(cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
     int rc = OK;
     if (n->own_forward.kernels != NULL && n->own_forward.kernels->dw != NULL) {
         n->own_weights = winograd_dw_planned(n->own_forward.kernels, d->threads, &n->own_forward.shape, d->bf16);
         return OK;
     }
-    if (is_product(c) && c->stride > 1)
-        n->dw_bytes = memory_round(tensor_count(thin_shape(l)) * element_bytes(c->x_type));
     if (plan_own_weights(d, n, l, c))
         return OK;
-    if (is_product(c)) {
-        TRY(onednn_product_create(&n->product, d->onednn, c->name, thin_shape(l), l->y, c->x_type, false));
-        return onednn_product_create(&n->product_add, d->onednn, c->name, thin_shape(l), l->y, c->x_type, true);
+    if (is_product(d, c)) {
+        TRY(onednn_product_create(&n->product, d->onednn, c->name, c->x, c->y, c->x_type, false));
+        return onednn_product_create(&n->product_add, d->onednn, c->name, c->x, c->y, c->x_type, true);
     }
-    TRY(weight_parts_create(&n->parts, d->threads, c));
+    TRY(weight_parts_create(&n->parts, d->threads, d->level, c));
     if (n->parts == NULL)
         TRY(onednn_op_create(&n->weights, d->onednn, c, ONEDNN_BACKWARD_WEIGHTS));
     const onednn_layout *dw = n->parts != NULL ? weight_parts_layout(n->parts) : onednn_op_layout(n->weights);
@@ -122,6 +131,10 @@ static int plan_backward(cpu_device *d, conv_node *n, const device_layer *l, one
         TRY(onednn_op_create(&n->data, d->onednn, &c, ONEDNN_BACKWARD_DATA));
         TRY(plan_pack(d, n, onednn_op_layout(n->data)));
     }
+    if (is_subsampled(&c)) {
+        c = subsampled(c);
+        n->subsample_bytes = memory_round(tensor_count(c.x) * element_bytes(c.x_type));
+    }
     TRY(plan_weights(d, n, l, &c));
 done:
     return rc;
@@ -137,7 +150,7 @@ static size_t backward_scratch(const conv_node *n) {
     weights = largest(weights, winograd_dw_scratch(&n->own_weights));
     weights = largest(weights, n->own_taps.kernels != NULL ? taps_plan_scratch(&n->own_taps) : 0);
     weights = largest(weights, n->parts != NULL ? weight_parts_scratch(n->parts) : op_scratch(n->weights));
-    weights += n->dw_bytes;
+    weights += n->subsample_bytes + n->dw_bytes;
     size_t data = n->pack_bytes + largest(reorder_scratch(n->pack), op_scratch(n->data));
     data = largest(data, own_conv_scratch(&n->own_data));
     return n->dy_bytes + largest(weights, data);
@@ -147,10 +160,12 @@ static int plan_forward(cpu_device *d, conv_node *n, device_layer *l, const oned
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
     int rc = OK;
     const conv_kernels *own = NULL;
-    /* own bf16 kernels are chosen by the size of the batch too, but evaluation must not depend on it */
-    bool suits = !d->bf16 || ((l->training || d->options.winograd) && !onednn_has_amx());
+    bool suits = !d->bf16 || ((l->training || d->options.winograd) && d->level != CPU_AMX);
+    if (!l->training) /* an image's prediction does not depend on the batch it is in */
+        s.x.n = s.y.n = USUAL_BATCH;
     if (c->groups == 1 && c->y_type == c->x_type && suits)
         own = own_conv_for(d->kernels, &s, d->bf16, d->options.winograd);
+    s.x.n = s.y.n = c->x.n;
     if (own != NULL) {
         n->own_forward = own_conv_planned(own, d->threads, &s, d->bf16, false, cpu_streams(d, l->y));
         l->scratch_bytes = own_conv_scratch(&n->own_forward);
@@ -246,16 +261,16 @@ done:
     return rc;
 }
 
-typedef struct thin_task {
+typedef struct subsample_task {
     const device_layer *layer;
     const unsigned char *x;
     unsigned char *out;
     size_t pixel_bytes;
-} thin_task;
+} subsample_task;
 
 /** Lines [begin, end) of n * p: every stride-th pixel of every stride-th line. */
-static void thin(void *context, size_t begin, size_t end) {
-    const thin_task *t = context;
+static void subsample(void *context, size_t begin, size_t end) {
+    const subsample_task *t = context;
     const device_layer *l = t->layer;
     size_t p = (size_t)l->y.h, q = (size_t)l->y.w, stride = (size_t)l->layer->stride, bytes = t->pixel_bytes;
     for (size_t i = begin; i < end; i++) {
@@ -265,42 +280,42 @@ static void thin(void *context, size_t begin, size_t end) {
     }
 }
 
-/** dw of a 1x1 convolution into its slot. `work`: dw_bytes, then scratch. */
-static int product_backward(const cpu_device *d, const device_layer *l, const device_buffers *b, void *dy,
-                            const device_params *p, unsigned char *work) {
+/** x for the weight gradient; its stride is taken out into `work` where the plan says so. */
+static void *x_for_weights(const cpu_device *d, const device_layer *l, const device_buffers *b, unsigned char *work) {
     const conv_node *n = l->node;
-    thin_task t = {l, b->x, work, (size_t)l->x.c * sizeof(uint16_t)};
-    bool strided = l->layer->kind == LAYER_CONV && l->layer->stride > 1;
-    void *x = strided ? work : (void *)b->x, *scratch = work + n->dw_bytes;
-    if (strided)
-        team_run(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, TEAM_FORWARD, thin, &t);
-    if (n->own_product.kernels == NULL)
-        return onednn_op_run(p->accumulate ? n->product_add : n->product, x, p->dweight, dy, scratch);
-    product_run(&n->own_product, p->dweight, dy, x, p->accumulate, scratch);
-    return OK;
+    if (n->subsample_bytes == 0)
+        return (void *)b->x;
+    subsample_task t = {l, b->x, work, (size_t)l->x.c * (d->bf16 ? sizeof(uint16_t) : sizeof(float))};
+    team_run(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, TEAM_FORWARD, subsample, &t);
+    return work;
 }
 
-/** dw into its slot. `work`: dw_bytes, then scratch. */
+/** dw into its slot. `work`: subsample_bytes, dw_bytes, then scratch. */
 static int weights_backward(const cpu_device *d, const device_layer *l, const device_buffers *b, void *dy,
                             const device_params *p, unsigned char *work) {
     const conv_node *n = l->node;
-    unsigned char *scratch = work + n->dw_bytes;
+    void *x = x_for_weights(d, l, b, work);
+    unsigned char *dw = work + n->subsample_bytes, *scratch = dw + n->dw_bytes;
     int rc = OK;
-    if (n->product != NULL || n->own_product.kernels != NULL)
-        return product_backward(d, l, b, dy, p, work);
+    if (n->product != NULL)
+        return onednn_op_run(p->accumulate ? n->product_add : n->product, x, p->dweight, dy, scratch);
+    if (n->own_product.kernels != NULL) {
+        product_run(&n->own_product, p->dweight, dy, x, p->accumulate, scratch);
+        return OK;
+    }
     if (n->own_weights.kernels != NULL) {
-        winograd_dw_run(&n->own_weights, p->dweight, dy, b->x, p->accumulate, scratch);
+        winograd_dw_run(&n->own_weights, p->dweight, dy, x, p->accumulate, scratch);
         return OK;
     }
     if (n->own_taps.kernels != NULL) {
-        taps_run(&n->own_taps, p->dweight, dy, b->x, p->accumulate, scratch);
+        taps_run(&n->own_taps, p->dweight, dy, x, p->accumulate, scratch);
         return OK;
     }
     if (n->parts != NULL)
-        TRY(weight_parts_run(n->parts, b->x, work, dy, scratch));
+        TRY(weight_parts_run(n->parts, x, dw, dy, scratch));
     else
-        TRY(onednn_op_run(n->weights, (void *)b->x, work, dy, scratch));
-    TRY(onednn_reorder_run(p->accumulate ? n->unpack_add : n->unpack, work, p->dweight, scratch));
+        TRY(onednn_op_run(n->weights, x, dw, dy, scratch));
+    TRY(onednn_reorder_run(p->accumulate ? n->unpack_add : n->unpack, dw, p->dweight, scratch));
 done:
     return rc;
 }

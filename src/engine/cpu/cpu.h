@@ -14,7 +14,8 @@ typedef struct cpu_device {
     int threads;
     char description[128];
     onednn *onednn;
-    const kernels *kernels;
+    cpu_level level;
+    const kernels *kernels; /* of the level */
     copies copies;
 
     engine_hyper hyper;

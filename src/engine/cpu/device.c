@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool engine_has_bf16(void) { return onednn_has_bf16(); }
+bool engine_has_bf16(void) { return onednn_level() >= CPU_AVX512_BF16; }
 
 static const char *unavailable(void) { return NULL; }
 
@@ -37,13 +37,15 @@ static int open_device(void **out, const engine_options *o) {
     cpu_device *d = NULL;
     if (o->precision == PRECISION_16)
         return fail(E_OPTION, "precision 16-mixed needs a GPU: on a CPU use bf16-mixed or 32-true");
-    if (o->precision == PRECISION_BF16 && !onednn_can_bf16())
+    TRY(cpu_level_check());
+    if (o->precision == PRECISION_BF16 && onednn_level() < CPU_AVX512) /* which imitates bf16, slowly */
         return fail(E_OPTION, "precision bf16-mixed needs a CPU with AVX-512: use 32-true here");
     TRY(memory_zeroed(&d, 1, sizeof *d));
     d->options = *o;
     d->bf16 = o->precision == PRECISION_BF16;
     d->threads = team_threads(o->threads);
-    d->kernels = kernels_best();
+    d->level = onednn_level();
+    d->kernels = kernels_of(d->level);
     TRY(onednn_open(&d->onednn, d->threads));
     snprintf(d->description, sizeof d->description, "%s, %d thread%s", onednn_description(), d->threads,
              d->threads == 1 ? "" : "s");

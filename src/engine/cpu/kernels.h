@@ -5,6 +5,7 @@
 #ifndef LINNET_ENGINE_CPU_KERNELS_H
 #define LINNET_ENGINE_CPU_KERNELS_H
 
+#include "base/cpu_level.h"
 #include "net/net.h"
 
 #include <stdbool.h>
@@ -169,20 +170,9 @@ typedef struct kernels {
     void (*update)(float *w, const float *g, float *m, const sgd *s, size_t n);
 } kernels;
 
-typedef enum kernel_level {
-    KERNELS_PLAIN,
-    KERNELS_AVX2,
-    KERNELS_AVX512,
-    KERNELS_AVX512_BF16,
-    KERNEL_LEVELS
-} kernel_level;
-
-/** NULL when this machine or this build lacks the instruction set; KERNELS_PLAIN is always there. */
-const kernels *kernels_of(kernel_level level);
-/** The best this machine has, or the level that kernels_force set. */
-const kernels *kernels_best(void);
-/** Tests: every device opened from now on uses this level; KERNEL_LEVELS: the best again. */
-void kernels_force(kernel_level level);
+/** @return NULL where this machine is below the level; CPU_SSE41 is always there. AMX: none of our own, those of
+ *  CPU_AVX512_BF16. */
+const kernels *kernels_of(cpu_level level);
 
 extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512_bf16;
 

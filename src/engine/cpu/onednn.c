@@ -40,6 +40,7 @@ typedef struct call {
 struct onednn_op {
     call call; /* arguments: x, w, y, scratch */
     onednn_layout layout;
+    bool dw_incomplete; /* it is set to 0 before each run */
     char name[NAME_BYTES], implementation[NAME_BYTES];
 };
 
@@ -68,34 +69,29 @@ static int fail_status(int status, const char *name, const char *what) {
 static const struct {
     int isa; /* every bit of it is there */
     const char *name;
-    bool bf16, amx;
-} isa_names[] = {
-    {dnnl_cpu_isa_avx512_core_amx, "AVX-512 AMX bf16", true, true},
-    {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 bf16", true, false},
-    {dnnl_cpu_isa_avx512_core, "AVX-512", false, false},
-    {dnnl_cpu_isa_avx2, "AVX2", false, false},
-    {dnnl_cpu_isa_avx, "AVX", false, false},
-    {0, "SSE4.1", false, false},
+} isa_of[CPU_LEVELS] = {
+    [CPU_SSE41] = {dnnl_cpu_isa_sse41, "SSE4.1"},
+    [CPU_AVX2] = {dnnl_cpu_isa_avx2, "AVX2"},
+    [CPU_AVX512] = {dnnl_cpu_isa_avx512_core, "AVX-512"},
+    [CPU_AVX512_BF16] = {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 bf16"},
+    [CPU_AMX] = {dnnl_cpu_isa_avx512_core_amx, "AVX-512 AMX bf16"},
 };
 
-static int isa_index(void) {
-    int isa = (int)dnnl_get_effective_cpu_isa(), i = 0;
-    while ((isa & isa_names[i].isa) != isa_names[i].isa)
-        i++;
-    return i;
-}
-
-bool onednn_has_bf16(void) { return isa_names[isa_index()].bf16; }
-bool onednn_has_amx(void) { return isa_names[isa_index()].amx; }
-
-bool onednn_can_bf16(void) {
-    return ((int)dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+cpu_level onednn_level(void) {
+    cpu_level level = cpu_level_get();
+    if (cpu_level_is_held()) /* succeeds once, before oneDNN's first use; the level is the same every time */
+        dnnl_set_max_cpu_isa((dnnl_cpu_isa_t)isa_of[level].isa);
+    int isa = (int)dnnl_get_effective_cpu_isa();
+    while (level > CPU_SSE41 && (isa & isa_of[level].isa) != isa_of[level].isa)
+        level--;
+    return level;
 }
 
 const char *onednn_description(void) {
     static char line[96]; /* the same text whoever writes it */
     const dnnl_version_t *v = dnnl_version();
-    snprintf(line, sizeof line, "oneDNN %d.%d.%d, %s", v->major, v->minor, v->patch, isa_names[isa_index()].name);
+    snprintf(line, sizeof line, "oneDNN %d.%d.%d, %s%s", v->major, v->minor, v->patch, isa_of[onednn_level()].name,
+             cpu_level_is_held() ? " (LINNET_CPU)" : "");
     return line;
 }
 
@@ -104,6 +100,7 @@ int onednn_open(onednn **out, int threads) {
     onednn *o = NULL;
     TRY(memory_zeroed(&o, 1, sizeof *o));
     o->threads = threads;
+    (void)onednn_level(); /* before the first primitive */
     int status = dnnl_engine_create(&o->engine, dnnl_cpu, 0);
     if (status == dnnl_success)
         status = dnnl_stream_create(&o->stream, o->engine, dnnl_stream_in_order);
@@ -263,6 +260,18 @@ static int backward_with_hint(dnnl_primitive_desc_t *pd, onednn *o, const onednn
     return status;
 }
 
+/** Whether every row of the kernel meets one of x's `in` rows for some of y's `out` rows; columns likewise. */
+static bool all_taps_read(const onednn_conv *c, int in, int out) {
+    for (int tap = 0; tap < c->kernel; tap++) {
+        int p = 0;
+        while (p < out && (p * c->stride + tap < c->pad || p * c->stride + tap - c->pad >= in))
+            p++;
+        if (p == out)
+            return false;
+    }
+    return true;
+}
+
 static const struct {
     int x, w, y;          /* argument numbers */
     dnnl_query_t weights; /* which descriptor to ask for w's layout */
@@ -304,6 +313,9 @@ int onednn_op_create(onednn_op **out, onednn *o, const onednn_conv *c, onednn_pa
     snprintf(op->name, sizeof op->name, "%s", c->name);
     attr = scratch_attribute();
     weight_dims(&op->layout, c);
+    /* jit:avx512_core_amx_bf16 (2.6.3) does not write dw where a row of the kernel reads padding alone */
+    op->dw_incomplete =
+        pass == ONEDNN_BACKWARD_WEIGHTS && !(all_taps_read(c, c->x.h, c->y.h) && all_taps_read(c, c->x.w, c->y.w));
     int status = attr != NULL ? describe_conv(&d, c, &op->layout, pass) : dnnl_out_of_memory;
     if (status == dnnl_success && pass == ONEDNN_FORWARD)
         status = forward_pd(&pd, o->engine, &d, c->training, attr);
@@ -341,6 +353,8 @@ const onednn_layout *onednn_op_layout(const onednn_op *op) { return &op->layout;
 const char *onednn_op_implementation(const onednn_op *op) { return op->implementation; }
 
 int onednn_op_run(onednn_op *op, void *x, void *w, void *y, void *scratch) {
+    if (op->dw_incomplete)
+        memset(w, 0, onednn_layout_bytes(&op->layout));
     void *address[ARGUMENTS] = {x, w, y, scratch};
     int status = call_run(&op->call, address);
     return status == dnnl_success ? OK : fail_status(status, op->name, op->implementation);

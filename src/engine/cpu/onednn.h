@@ -8,6 +8,7 @@
 #ifndef LINNET_ENGINE_CPU_ONEDNN_H
 #define LINNET_ENGINE_CPU_ONEDNN_H
 
+#include "base/cpu_level.h"
 #include "engine/device.h"
 
 #include <stdbool.h>
@@ -23,12 +24,9 @@ int onednn_open(onednn **out, int threads);
 void onednn_close(onednn *o);
 /** "oneDNN 2.6.3, AVX-512 AMX bf16": static. */
 const char *onednn_description(void);
-/** bf16 arithmetic in hardware. */
-bool onednn_has_bf16(void);
-/** bf16 in matrix tiles. */
-bool onednn_has_amx(void);
-/** bf16 at all: AVX-512 can imitate it, slowly. */
-bool onednn_can_bf16(void);
+/** The level at which oneDNN runs, and linnet's own kernels with it: cpu_level_get(), or a lower one where oneDNN is
+ * held by ONEDNN_MAX_CPU_ISA. The first call passes LINNET_CPU on to oneDNN. */
+cpu_level onednn_level(void);
 
 typedef enum onednn_pass { ONEDNN_FORWARD, ONEDNN_BACKWARD_DATA, ONEDNN_BACKWARD_WEIGHTS } onednn_pass;
 

@@ -23,11 +23,13 @@ struct weight_parts {
     size_t dw_bytes, scratch_bytes; /* of each part, rounded */
 };
 
-/** oneDNN's bf16 kernels meet at spinning barriers, to transpose x and dy and to add up dw. When one thread of the team
- *  has lost its core, the others wait for it at each, and a call takes up to ten times as long (bench/results); in
- *  fp32 it does not. Each part costs a dw: not for large teams; and no thread is to be left idle. */
-static int parts_of(int threads, const onednn_conv *c) {
-    return c->x_type == ELEMENT_BF16 && threads <= PARTS && c->x.n >= threads ? threads : 1;
+/** oneDNN's bf16 kernels, and those for AVX2, meet at spinning barriers, to transpose x and dy and to add up dw. When
+ *  one thread of the team has lost its core, the others wait for it at each, and a call takes up to ten times as long
+ *  (bench/results); in fp32 for AVX-512 it does not. Each part costs a dw: not for large teams; and no thread is to be
+ *  left idle. */
+static int parts_of(int threads, cpu_level level, const onednn_conv *c) {
+    bool spins = c->x_type == ELEMENT_BF16 || level < CPU_AVX512;
+    return spins && threads <= PARTS && c->x.n >= threads ? threads : 1;
 }
 
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
@@ -48,8 +50,8 @@ done:
     return rc;
 }
 
-int weight_parts_create(weight_parts **out, int threads, const onednn_conv *c) {
-    int rc = OK, n = parts_of(threads, c);
+int weight_parts_create(weight_parts **out, int threads, cpu_level level, const onednn_conv *c) {
+    int rc = OK, n = parts_of(threads, level, c);
     weight_parts *p = NULL;
     *out = NULL;
     if (n < 2)

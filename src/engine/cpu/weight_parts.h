@@ -10,7 +10,7 @@ typedef struct weight_parts weight_parts;
 
 /** `*out` is NULL where one primitive for the whole team is the better way.
  *  @return 0, E_DEVICE, E_NOMEM */
-int weight_parts_create(weight_parts **out, int threads, const onednn_conv *c);
+int weight_parts_create(weight_parts **out, int threads, cpu_level level, const onednn_conv *c);
 void weight_parts_destroy(weight_parts *p);
 /** Of dw; valid as long as `p`. */
 const onednn_layout *weight_parts_layout(const weight_parts *p);

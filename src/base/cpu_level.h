@@ -1,0 +1,36 @@
+/** The CPU level: which instruction sets linnet's own kernels and oneDNN may use. LINNET_CPU holds it below what the
+ * CPU has, to reproduce or to test what a smaller machine computes:
+ *
+ *      LINNET_CPU=sse41|avx2|avx512|avx512_bf16|amx */
+#ifndef LINNET_BASE_CPU_LEVEL_H
+#define LINNET_BASE_CPU_LEVEL_H
+
+#include <stdbool.h>
+
+/** Each level includes those before it. */
+typedef enum cpu_level {
+    CPU_SSE41,       /* any x86-64 CPU: plain C, oneDNN's SSE4.1 */
+    CPU_AVX2,        /* and FMA */
+    CPU_AVX512,      /* F, BW, DQ, VL */
+    CPU_AVX512_BF16, /* bf16 dot products */
+    CPU_AMX,         /* bf16 tiles, permitted by the kernel */
+    CPU_LEVELS
+} cpu_level;
+
+/** The name that LINNET_CPU takes: "avx2". Static. */
+const char *cpu_level_name(cpu_level level);
+
+/** The best level of this CPU. */
+cpu_level cpu_level_of_machine(void);
+
+/** The level in force: the machine's, or LINNET_CPU's where that is valid and lower. The environment is read once, so
+ *  the level never changes within a process. Any thread. */
+cpu_level cpu_level_get(void);
+
+/** Whether LINNET_CPU is set. */
+bool cpu_level_is_held(void);
+
+/** @return 0, or E_OPTION: LINNET_CPU is not the name of a level, or of one that this CPU lacks */
+int cpu_level_check(void);
+
+#endif

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# at_level.sh LEVEL COMMAND...: the test with linnet held to a CPU level below the machine's own; skipped where there is
+# nothing to hold.
+set -u
+levels=(sse41 avx2 avx512 avx512_bf16 amx)
+machine=$("${LINNET_BUILD:?}/tests/base_tool_cpu_level")
+for level in "${levels[@]}"; do
+  if [ "$level" = "$machine" ]; then
+    echo "skipped: this machine's own level is $machine"
+    exit 77
+  fi
+  [ "$level" != "$1" ] || break
+done
+export LINNET_CPU=$1
+shift
+exec "$@"

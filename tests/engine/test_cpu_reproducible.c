@@ -1,0 +1,158 @@
+/* The same steps give the same bytes: weights and running statistics after three steps, the last with a short batch, on
+ * 1 to 5 threads, while other processes take the cores away.
+ *
+ * Memory that a kernel reads before writing it must show: each repetition first computes gradients of another batch of
+ * other images, which leaves other values in the arena that all plans share.
+ *
+ * Argument: repetitions of each case; without it, as many as the default tier has time for. */
+#define _GNU_SOURCE
+#include "engine/layer_pair.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+enum { STEPS = 3 };
+
+typedef struct training_case {
+    const char *arch; /* NULL: small_residual_net */
+    int images, last, h, w;
+    int repetitions; /* by default */
+} training_case;
+
+static const training_case cases[] = {
+    {NULL, 6, 3, 32, 40, 20},      {NULL, 5, 2, 16, 16, 20},      {"resnet18", 6, 5, 32, 40, 3},
+    {"resnet18", 4, 2, 23, 33, 2}, {"resnet50", 3, 2, 33, 47, 2},
+};
+
+static int repetitions; /* 0: each case's own */
+
+static net *case_net(const training_case *c) {
+    net *n = NULL;
+    net_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
+    if (c->arch == NULL)
+        return small_residual_net();
+    assert_ok(net_create(&n, c->arch, &o));
+    return n;
+}
+
+/** Gradients of `images` images. */
+static void gradients(engine *e, const training_case *c, int images, uint64_t seed) {
+    engine_plan *plan = NULL;
+    batch b;
+    small_batch(&b, images, c->h, c->w, seed);
+    assert_ok(engine_compile(&plan, e, images, c->h, c->w, true));
+    run_step(e, plan, &b);
+    batch_deinit(&b);
+}
+
+static void step(engine *e, const training_case *c, int images, int number) {
+    engine_hyper h = {.lr = 0.05,
+                      .momentum = 0.9,
+                      .weight_decay = 1e-4,
+                      .clip_norm = 1,
+                      .first_step = number == 0,
+                      .loss_scale = 1,
+                      .images = images};
+    assert_ok(engine_set_hyper(e, &h));
+    gradients(e, c, images, 1 + (uint64_t)number);
+    assert_ok(engine_unscale(e));
+    assert_ok(engine_update(e));
+}
+
+static engine *open_engine(const net *n, precision p, int threads) {
+    engine_options o = engine_options_default();
+    engine *e = NULL;
+    o.precision = p;
+    o.threads = threads;
+    assert_ok(engine_create(&e, "cpu", n, &o));
+    return e;
+}
+
+/** Weights and statistics after the steps, weight_n + stats_elements of them. */
+static void train(double *out, engine *e, const net *n, const training_case *c, int repetition) {
+    size_t count = 0;
+    gradients(e, c, c->images + 1, 100 + (uint64_t)repetition); /* what it leaves in the arena must not matter */
+    assert_ok(engine_init_weights(e, 1));                       /* and statistics */
+    for (int i = 0; i < STEPS; i++)
+        step(e, c, i == STEPS - 1 ? c->last : c->images, i);
+    double *w = read_all(&count, e, n, ENGINE_WEIGHT);
+    memcpy(out, w, count * sizeof *out);
+    free(w);
+    double *s = read_all(&count, e, n, ENGINE_STATS);
+    memcpy(out + n->weight_n, s, count * sizeof *out);
+    free(s);
+}
+
+static void check_case(const training_case *c, precision p, int threads) {
+    net *n = case_net(c);
+    size_t bytes = (n->weight_n + n->stats_elements) * sizeof(double);
+    double *first = allocated(bytes, 1), *again = allocated(bytes, 1);
+    int runs = repetitions > 0 ? repetitions : c->repetitions, differ = 0;
+    engine *e = open_engine(n, p, threads);
+    train(first, e, n, c, 0);
+    for (int i = 1; i < runs; i++) {
+        if (i == runs / 2) { /* primitives are made again, memory lies elsewhere */
+            engine_destroy(e);
+            e = open_engine(n, p, threads);
+        }
+        train(again, e, n, c, i);
+        differ += memcmp(first, again, bytes) != 0;
+    }
+    engine_destroy(e);
+    for (size_t i = 0; i < bytes / sizeof *first; i++)
+        assert_true(isfinite(first[i]));
+    if (repetitions > 0 || differ > 0)
+        print_message("%s, %s, %d and %d images of %d x %d, %d threads: %d of %d differ\n",
+                      c->arch != NULL ? c->arch : "small net", precision_name(p), c->images, c->last, c->h, c->w,
+                      threads, differ, runs - 1);
+    assert_int_equal(differ, 0);
+    free(first);
+    free(again);
+    net_destroy(n);
+}
+
+static void check_precision(precision p) {
+    static const int threads[] = {1, 2, 3, 5};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
+            if (repetitions > 0 || cases[i].arch == NULL || threads[t] == (i % 2 == 0 ? 2 : 3))
+                check_case(&cases[i], p, threads[t]);
+}
+
+static void test_fp32(void **state) {
+    (void)state;
+    check_precision(PRECISION_32);
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    if (!engine_has_bf16()) {
+        print_message("no bf16 arithmetic at this CPU level\n");
+        skip();
+    }
+    check_precision(PRECISION_BF16);
+}
+
+/** Takes one core for as long as this process lives. */
+static pid_t load_start(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (volatile unsigned i = 0;; i++)
+            ;
+    }
+    return pid;
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fp32), cmocka_unit_test(test_bf16)};
+    pair_main_start(argv);
+    repetitions = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
+    pid_t load[2] = {load_start(), load_start()};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (int i = 0; i < 2; i++)
+        if (load[i] > 0 && kill(load[i], SIGKILL) == 0)
+            waitpid(load[i], NULL, 0);
+    return failed;
+}
