@@ -32,18 +32,13 @@ int cli_stopped(int rc) {
     return rc == E_STOPPED ? cli_stop_code() : code;
 }
 
-int cli_usage(const char *usage) {
-    fprintf(stderr, "usage: %s\n", usage);
-    return EXIT_USAGE;
-}
-
 static void remove_arguments(int *argc, char **argv, int at, int n) {
     memmove(argv + at, argv + at + n, (size_t)(*argc - at - n) * sizeof *argv);
     *argc -= n;
 }
 
 bool cli_take_flag(int *argc, char **argv, const char *flag) {
-    for (int i = 0; i < *argc; i++) {
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], flag) == 0) {
             remove_arguments(argc, argv, i, 1);
             return true;
@@ -55,7 +50,7 @@ bool cli_take_flag(int *argc, char **argv, const char *flag) {
 int cli_take_value(const char **value, int *argc, char **argv, const char *name) {
     size_t n = strlen(name);
     *value = NULL;
-    for (int i = 0; i < *argc; i++) {
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
         if (strncmp(argv[i], name, n) != 0)
             continue;
         if (argv[i][n] == '=') {
@@ -89,13 +84,9 @@ static int print_text(int rc, text *t) {
     return rc == OK ? EXIT_DONE : cli_failed(rc);
 }
 
-int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n) {
+int cli_config(config *c, int argc, char **argv, const char **positional, int *positional_n) {
     text t = {0};
     config_defaults(c);
-    if (cli_take_flag(&argc, argv, "--help") || cli_take_flag(&argc, argv, "-h")) {
-        int rc = text_printf(&t, "usage: %s\n\n", usage);
-        return print_text(rc == OK ? config_help(&t, false) : rc, &t);
-    }
     bool print = cli_take_flag(&argc, argv, "--print-config");
     int rc = config_read_arguments(c, argc, argv, positional, positional_n);
     if (rc != OK)

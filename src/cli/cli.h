@@ -35,20 +35,50 @@ int cli_failed(int rc);
 int cli_stopped(int rc);
 /** 128 + the signal that stopped this run; a rank that was stopped with the others need not have seen it itself. */
 int cli_stop_code(void);
-/** Prints a usage line on stderr. @return 2 */
-int cli_usage(const char *usage);
 
-/** Removes `flag` from the arguments. @return whether it was there */
+/** An option that a command has beside those of src/config. */
+typedef struct cli_option {
+    const char *name; /* with what follows it: "--worst N" */
+    const char *help;
+} cli_option;
+
+/** What a command's help says. */
+typedef struct cli_manual {
+    const char *usage;        /* "linnet eval CHECKPOINT DATA [options]" */
+    const char *text;         /* what else there is to say; NULL: nothing */
+    const cli_option *option; /* its own, up to one without a name; NULL: none */
+    bool shared;              /* takes the options of src/config too */
+} cli_manual;
+
+/** Prints the help when -h or --help is among the arguments. Before anything is taken off them.
+ *  @return -1 to go on, else the exit code the command ends with */
+int cli_help(int argc, char **argv, const cli_manual *m);
+/** Prints the usage on stderr. @return 2 */
+int cli_usage(const cli_manual *m);
+/** @return E_OPTION, with a message that names the argument */
+int cli_unexpected(const char *argument);
+
+/** Removes `flag` from the arguments. Neither this nor what follows looks behind a "--". @return whether it was there
+ */
 bool cli_take_flag(int *argc, char **argv, const char *flag);
 /** Removes "--name VALUE" or "--name=VALUE". *value = NULL when absent. @return 0, E_OPTION (no value) */
 int cli_take_value(const char **value, int *argc, char **argv, const char *name);
 /** The same for a whole number from low to high; *out is left as it is when the option is absent. */
 int cli_take_int(long long *out, int *argc, char **argv, const char *name, long long low, long long high);
 
-/** --help, --print-config, then the options of src/config into c (defaults first). Positional arguments go to
- *  `positional` (at least argc entries).
+/** --print-config, then the options of src/config into c (defaults first). Positional arguments go to `positional` (at
+ *  least argc entries).
  *  @return -1 to go on, else the exit code the command ends with */
-int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n);
+int cli_config(config *c, int argc, char **argv, const char **positional, int *positional_n);
+
+/** The dataset of a command that has read its options with cli_config: the one argument in `positional`, which goes
+ * into c, or --data. @return 0, E_OPTION: none, more than one argument, or both and not the same folder */
+int cli_data(config *c, int argc, char **argv, const char *const *positional, int positional_n);
+/** cli_config and cli_data of a command that takes nothing but a dataset. @return as cli_config */
+int cli_config_data(config *c, int argc, char **argv);
+/** As cli_data for a command without the options of src/config, once its own are taken off. *data = NULL when absent.
+ *  @return 0, E_OPTION: an argument more, or both and not the same folder */
+int cli_take_data(const char **data, int *argc, char **argv);
 
 /** Joins the ranks of the run, if a launcher started several (launch.h): rank 0 alone logs from then on, the others'
  *  warnings go through it. A rank that is lost for `timeout` seconds (0: not watched) ends this process, and one rank

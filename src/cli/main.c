@@ -37,8 +37,15 @@ static void help(FILE *to) {
     fprintf(to, "linnet trains ResNets on folders of photos.\n\nusage: linnet COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fprintf(to, "\nlinnet COMMAND --help lists a command's options.\n"
-                "First steps: linnet shapes data; linnet train --data data --config configs/demo.yaml\n");
+    fprintf(to, "\nlinnet help COMMAND lists a command's options, as linnet COMMAND --help and -h do.\n"
+                "First steps: linnet shapes data; linnet train data --config configs/demo.yaml\n");
+}
+
+static const struct command *find(const char *name) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
 static int unknown(const char *name) {
@@ -48,6 +55,20 @@ static int unknown(const char *name) {
             nearest = commands[i].name;
     fprintf(stderr, "linnet: no command '%s'; did you mean '%s'? linnet --help lists them\n", name, nearest);
     return EXIT_USAGE;
+}
+
+/** linnet help [COMMAND [PART]]: what COMMAND [PART] --help prints. */
+static int help_on(int argc, char **argv) {
+    static char flag[] = "--help";
+    const struct command *c = argc > 0 ? find(argv[0]) : NULL;
+    if (argc == 0)
+        return help(stdout), EXIT_DONE;
+    if (c == NULL)
+        return unknown(argv[0]);
+    argv[0] = argc > 1 ? argv[1] : flag;
+    if (argc > 1)
+        argv[1] = flag;
+    return c->run(argc > 1 ? 2 : 1, argv);
 }
 
 /** GNU OpenMP's threads spin for long at a barrier; with another program on the same cores a step then takes several
@@ -66,10 +87,8 @@ int main(int argc, char **argv) {
         help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        help(stdout);
-        return EXIT_DONE;
-    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return help_on(argc - 2, argv + 2);
     if (strcmp(argv[1], "--version") == 0) {
         puts("linnet " LINNET_VERSION);
         return EXIT_DONE;
@@ -81,8 +100,6 @@ int main(int argc, char **argv) {
         if (rc != OK)
             return cli_failed(rc);
     }
-    for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 2, argv + 2);
-    return unknown(argv[1]);
+    const struct command *c = find(argv[1]);
+    return c != NULL ? c->run(argc - 2, argv + 2) : unknown(argv[1]);
 }
