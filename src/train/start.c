@@ -66,7 +66,7 @@ static int resume(train_run_state *r, const config *c) {
     r->resumed_lr = from->schedule.base_lr;
     log_info("resumed from %s: epoch %lld, batch %lld, step %lld, LR %.4g", r->resumed_from,
              (long long)r->state.epoch + 1, (long long)r->state.batch_in_epoch, (long long)r->state.global_step,
-             schedule_lr(&r->state.schedule, r->state.epoch, r->state.batch_in_epoch / c->trainer.accumulate,
+             schedule_lr(&r->state.schedule, r->state.epoch, r->state.batch_in_epoch / r->setup.row,
                          r->setup.steps_per_epoch));
 done:
     ckpt_free(from);
