@@ -16,10 +16,19 @@ volatile sig_atomic_t cli_stop, cli_save;
 
 static bool line_open; /* a progress line stands on the terminal, not yet ended */
 
+void cli_mark_permanent(int rc) {
+    static const int permanent[] = {E_FORMAT,      E_DATA,      E_OPTION, E_SHAPE,
+                                    E_UNSUPPORTED, E_NONFINITE, E_LOCKED, E_NOTFOUND};
+    for (size_t i = 0; i < sizeof permanent / sizeof *permanent; i++)
+        if (rc == permanent[i])
+            launcher_permanent();
+}
+
 int cli_failed(int rc) {
     if (line_open)
         fputc('\n', stderr);
     line_open = false;
+    cli_mark_permanent(rc);
     launcher_told();
     fprintf(stderr, "linnet: %s\n", status_message());
     return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;

@@ -31,7 +31,10 @@ int cmd_audit(int argc, char **argv);
 
 /** Prints "linnet: MESSAGE" on stderr. @return the exit code for rc: 2 for E_OPTION, else 1 */
 int cli_failed(int rc);
-/** The same, but 128 + signal for E_STOPPED. */
+/** Tells the launcher, if there is one, when another start would fail with rc in the same way. cli_failed does it too.
+ */
+void cli_mark_permanent(int rc);
+/** As cli_failed, but 128 + signal for E_STOPPED. */
 int cli_stopped(int rc);
 /** 128 + the signal that stopped this run; a rank that was stopped with the others need not have seen it itself. */
 int cli_stop_code(void);

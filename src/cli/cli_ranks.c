@@ -79,7 +79,7 @@ void cli_close_ranks(comm *ranks, int rc) {
 }
 
 int cli_open_run(train_hooks *h, double timeout) {
-    *h = (train_hooks){.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
+    *h = (train_hooks){.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .saved = launcher_saved};
     int rc = cli_open_ranks(&h->comm, timeout);
     if (rc == OK)
         cli_catch_signals();
@@ -90,8 +90,10 @@ int cli_close_run(train_hooks *h, int rc) {
     int code = EXIT_DONE;
     if (rc != OK && comm_rank(h->comm) == 0)
         code = cli_stopped(rc);
-    else if (rc != OK)
+    else if (rc != OK) {
+        cli_mark_permanent(rc);
         code = rc == E_STOPPED ? cli_stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
+    }
     cli_close_ranks(h->comm, rc);
     h->comm = NULL;
     return code;

@@ -62,6 +62,13 @@ done:
     return rc;
 }
 
+/** A checkpoint is complete: the summary names it, and who runs this learns it. */
+static void note_saved(train_run_state *r, const char *path) {
+    snprintf(r->summary->last, sizeof r->summary->last, "%s", path);
+    if (r->hooks->saved != NULL && train_leads(r))
+        r->hooks->saved(path);
+}
+
 static int save_last(train_run_state *r) {
     int rc = settle(r);
     if (rc != OK)
@@ -72,7 +79,7 @@ static int save_last(train_run_state *r) {
         rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
     rc = comm_agree(r->setup.ranks.comm, rc);
     if (rc == OK)
-        snprintf(r->summary->last, sizeof r->summary->last, "%s", r->folder.last);
+        note_saved(r, r->folder.last);
     r->saving = rc != OK;
     return rc;
 }
@@ -287,7 +294,7 @@ static int save_best(char evicted[PATH_BYTES], train_run_state *r, double val_lo
         topk swap = *best;
         *best = next;
         next = swap; /* the old list is released below */
-        snprintf(r->summary->last, sizeof r->summary->last, "%s", path);
+        note_saved(r, path);
         logbook_event(&r->logbook, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
                       path);
     }
