@@ -79,6 +79,8 @@ int cli_config(config *c, int argc, char **argv, const char **positional, int *p
 int cli_data(config *c, int argc, char **argv, const char *const *positional, int positional_n);
 /** cli_config and cli_data of a command that takes nothing but a dataset. @return as cli_config */
 int cli_config_data(config *c, int argc, char **argv);
+/** Whether the arguments, or a YAML file among them, set model.arch. They were read before. */
+bool cli_gives_arch(int argc, char **argv);
 /** As cli_data for a command without the options of src/config, once its own are taken off. *data = NULL when absent.
  *  @return 0, E_OPTION: an argument more, or both and not the same folder */
 int cli_take_data(const char **data, int *argc, char **argv);

@@ -104,6 +104,18 @@ done:
     return rc == OK ? code : cli_failed(rc);
 }
 
+bool cli_gives_arch(int argc, char **argv) {
+    static config c;
+    const char **positional = NULL;
+    int n = 0, rc = memory_zeroed(&positional, (size_t)argc + 1, sizeof *positional);
+    config_defaults(&c);
+    c.model.arch[0] = 0;
+    if (rc == OK)
+        config_read_arguments(&c, argc, argv, positional, &n);
+    free(positional);
+    return c.model.arch[0] != 0;
+}
+
 int cli_take_data(const char **data, int *argc, char **argv) {
     const char *option = NULL;
     int rc = OK;

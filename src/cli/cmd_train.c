@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "dist/launch.h"
+#include "train/resume.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -63,6 +64,10 @@ int cmd_train(int argc, char **argv) {
         return code;
     train_hooks hooks;
     int rc = cli_open_run(&hooks, c.dist.timeout);
+    if (rc != OK)
+        return cli_close_run(&hooks, rc);
+    if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
+        rc = resume_choose_arch(&c, hooks.comm);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);

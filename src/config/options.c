@@ -161,7 +161,7 @@ const option option_table[] = {
     BOOL(trainer, dry_run, "false", .alias = "dry-run",
          .help = "a few steps, a validation and a checkpoint written and read back"),
     TEXT(trainer, resume, "", .alias = "resume",
-         .help = "auto: go on from the newest checkpoint under --out; or a checkpoint file"),
+         .help = "a checkpoint file; auto: of the newest run under --out, the checkpoint with the most steps"),
     TEXT(trainer, out, ".", .alias = "out", .help = "folder for checkpoints/ and logs/"),
     REAL(trainer, ema, "0.0", 0, 1,
          .help = "decay of a running average of the weights, which is validated and saved as the model: torchvision's "

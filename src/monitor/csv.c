@@ -157,10 +157,23 @@ static bool row_step(int64_t *step, const char *row, size_t n) {
     return true;
 }
 
-int csv_trim(const char *path, int64_t last_step) {
+/** `rows`: a header and rows. */
+static int move_rows(const char *path, int64_t last_step, const text *rows) {
+    char aside[PATH_BYTES];
+    int rc = OK, number = 0;
+    do
+        TRY(path_format(aside, "%s.%d", path, ++number));
+    while (file_exists(aside));
+    log_info("%s has rows behind step %" PRId64 ": they move to %s", path, last_step, aside);
+    TRY(file_write_atomic(aside, text_string(rows), rows->n));
+done:
+    return rc;
+}
+
+int csv_trim(const char *path, int64_t last_step, bool keep) {
     unsigned char *bytes = NULL;
-    size_t n = 0;
-    text kept = {0};
+    size_t n = 0, header_n = 0;
+    text kept = {0}, moved = {0};
     int dropped = 0, rc = file_read(&bytes, &n, path, 0);
     if (rc == E_NOTFOUND)
         return OK;
@@ -179,14 +192,20 @@ int csv_trim(const char *path, int64_t last_step) {
         dropped += at > 0 && !is_row;
         if (at == 0 || (is_row && step <= last_step))
             TRY(text_append(&kept, bytes + at, length));
+        if (at == 0 || (is_row && step > last_step))
+            TRY(text_append(&moved, bytes + at, length));
+        header_n = at == 0 ? length : header_n;
         at += length;
     }
     if (dropped > 0)
         log_warn("%s: %d malformed lines left out", path, dropped);
+    if (keep && moved.n > header_n)
+        TRY(move_rows(path, last_step, &moved));
     if (kept.n != n)
         TRY(file_write_atomic(path, text_string(&kept), kept.n));
 done:
     text_deinit(&kept);
+    text_deinit(&moved);
     free(bytes);
     return rc;
 }

@@ -66,7 +66,7 @@ int logbook_watch_device(logbook *b, double seconds, int64_t global_step) {
         name[i] = names[i];
     }
     TRY(path_join(path, b->folder, "device.csv"));
-    TRY(csv_trim(path, global_step));
+    TRY(csv_trim(path, global_step, false));
     TRY(open_csv(b, path, name, n));
     TRY(device_stats_open(&b->stats, seconds < 1 ? seconds : 1));
     b->device_every = seconds;

@@ -4,33 +4,15 @@
 #include "base/status.h"
 #include "monitor/report.h"
 #include "train/average.h"
+#include "train/resume.h"
 #include "train/share.h"
 #include "train/snapshot.h"
 #include "train/weights.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/** The file to go on from: --resume FILE, or for auto the newest checkpoint of the run's folder; "" begins anew. */
-static int find_resume(train_run_state *r, const config *c) {
-    char real[PATH_MAX];
-    const char *resume = c->trainer.resume;
-    if (resume[0] == 0)
-        return OK;
-    if (strcmp(resume, "auto") != 0) {
-        if (realpath(resume, real) == NULL)
-            return fail_errno(errno, "cannot resume from %s", resume);
-        return path_format(r->resumed_from, "%s", real);
-    }
-    int rc = run_folder_newest(r->resumed_from, &r->folder);
-    if (rc == OK && r->resumed_from[0] == 0)
-        log_info("nothing to resume in %s: training begins anew", r->folder.checkpoints);
-    return rc;
-}
 
 static int load_init(train_run_state *r, const char *path) {
     ckpt *c = NULL;
@@ -46,21 +28,23 @@ done:
 
 static int resume(train_run_state *r, const config *c) {
     ckpt *from = NULL;
-    int rc = OK;
-    TRY(find_resume(r, c));
-    if (r->resumed_from[0] == 0) {
+    int rc = OK, free_version = 0;
+    TRY(resume_free_version(&free_version, &r->folder));
+    TRY(resume_load(&from, r->resumed_from, c, &r->folder));
+    if (from == NULL) {
         if (c->model.init[0] != 0)
             TRY(load_init(r, c->model.init));
         else if (r->setup.net->frozen_layer_n > 0)
             log_warn("model.freeze %s without --init: what is frozen stays as random as it begins", c->model.freeze);
-        TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, ""));
+        TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, free_version, ""));
         r->new_logs = true;
         goto done;
     }
-    TRY(ckpt_load(&from, r->resumed_from));
     TRY(snapshot_restore(&r->setup, &r->state, from, r->resumed_from, &r->folder));
     int version = run_folder_holds(&r->folder, r->resumed_from) ? snapshot_version(from) : -1;
-    TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, version, from->last_path));
+    TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, version, free_version, from->last_path));
+    if (version >= 0)
+        resume_warn_older(from, r->resumed_from, &r->folder);
     snprintf(r->summary->last, sizeof r->summary->last, "%s", r->resumed_from);
     r->new_logs = version < 0;
     r->resumed_lr = from->schedule.base_lr;

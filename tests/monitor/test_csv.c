@@ -90,26 +90,26 @@ static void test_quotes(void **state) {
 static void test_trim(void **state) {
     (void)state;
     put(HEADER "0,49,1,,\n0,99,2,,\n0,99,,3,\n1,149,1,,\n1,199,1");
-    assert_ok(csv_trim(path, 99));
+    assert_ok(csv_trim(path, 99, false));
     assert_content(HEADER "0,49,1,,\n0,99,2,,\n0,99,,3,\n");
     struct stat before, after;
     assert_int_equal(stat(path, &before), 0);
-    assert_ok(csv_trim(path, 99)); /* nothing to do: not touched */
+    assert_ok(csv_trim(path, 99, false)); /* nothing to do: not touched */
     assert_int_equal(stat(path, &after), 0);
     assert_true(before.st_ino == after.st_ino);
-    assert_ok(csv_trim(path, -1));
+    assert_ok(csv_trim(path, -1, false));
     assert_content(HEADER);
     put(HEADER "0,1,1,,\ngarbage\n,,,\n0,x,1,,\n0,2,1,,\n");
-    assert_ok(csv_trim(path, 5));
+    assert_ok(csv_trim(path, 5, false));
     assert_content(HEADER "0,1,1,,\n0,2,1,,\n");
     put("epoch,st");
-    assert_ok(csv_trim(path, 5));
+    assert_ok(csv_trim(path, 5, false));
     assert_content("");
     put("name,age\nx,1\n");
-    assert_fails(E_FORMAT, "does not begin with 'epoch,step'", csv_trim(path, 5));
+    assert_fails(E_FORMAT, "does not begin with 'epoch,step'", csv_trim(path, 5, false));
     assert_content("name,age\nx,1\n");
     assert_ok(file_remove(path));
-    assert_ok(csv_trim(path, 5));
+    assert_ok(csv_trim(path, 5, false));
     assert_false(file_exists(path));
 }
 
