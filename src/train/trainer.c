@@ -77,11 +77,10 @@ static int save_last(train_run_state *r) {
     comm_at(r->setup.ranks.comm, COMM_SAVES);
     if (train_leads(r))
         rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
-    rc = comm_agree(r->setup.ranks.comm, rc);
     if (rc == OK)
         note_saved(r, r->folder.last);
     r->saving = rc != OK;
-    return rc;
+    return comm_agree(r->setup.ranks.comm, rc);
 }
 
 static double images_per_second(const epoch_clock *k) {
@@ -434,22 +433,40 @@ static void summarise(train_run_state *r) {
     snprintf(s->logs, sizeof s->logs, "%s", r->folder.logs);
 }
 
+/** On rank 0, after an error of which the other ranks know: they cannot be asked any more. Where a step's result is
+ * still to come, it is that of this rank. */
+static int save_alone(train_run_state *r) {
+    step_result step;
+    int rc = OK;
+    if (train_settle(&step, &r->setup, &r->state) != OK && r->state.pending.on)
+        return E_DEVICE; /* not even its own */
+    if (r->state.in_step)
+        return fail(E_NONFINITE, "the last step's gradient is not finite");
+    comm_at(r->setup.ranks.comm, COMM_SAVES);
+    TRY(snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder));
+    note_saved(r, r->folder.last);
+done:
+    return rc;
+}
+
 /** After an error: what can still be kept is. The first message stays, with where to go on from. */
 static void rescue(train_run_state *r, int error) {
-    char message[1024];
+    char message[1024], why[1024];
     snprintf(message, sizeof message, "%s", status_message());
     if (logbook_bad_images(&r->logbook, &r->setup, &r->state) != OK)
         log_warn("bad_images.txt is not complete: %s", status_message());
     if (error != E_STOPPED)
         logbook_event(&r->logbook, &r->state, "error", "%s", message);
     bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
-    if (!worth)
+    if (!worth) {
         fail(error, "%s", message);
-    else if (save_last(r) == OK)
+    } else if (save_alone(r) == OK) {
         fail(error, "%s (saved %s at step %lld: go on with --resume auto)", message, r->folder.last,
              (long long)r->state.global_step);
-    else
-        fail(error, "%s (and the run could not be saved)", message);
+    } else {
+        snprintf(why, sizeof why, "%s", status_message());
+        fail(error, "%s (and the run could not be saved: %s)", message, why);
+    }
 }
 
 /** The first batch of a new run goes to TensorBoard, as a picture. */
