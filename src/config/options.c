@@ -30,7 +30,7 @@
 
 const option option_table[] = {
     TEXT(data, path, "", .alias = "data",
-         .help = "folder that holds train/CLASS/*.jpg and val/CLASS/*.jpg, or shards: *train*.tar and *val*.tar"),
+         .help = "folder that holds train/CLASS/*.jpg and val/CLASS/*.jpg, or shards, with train and val as words in their names"),
     INT(data, image_size, "224", 8, 4096, .alias = "image-size",
         .help = "side of the square crop that the network sees, pixels"),
     INT(data, val_size, "0", 0, 4096, .help = "the same in validation; 0: image_size"),
