@@ -1,8 +1,10 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "train/run_record.h"
 #include "train/run_report.h"
 
 #include <stdio.h>
@@ -53,6 +55,8 @@ int cmd_report(int argc, char **argv) {
     TRY(memory_zeroed(&logs, (size_t)argc, sizeof *logs));
     for (int i = 0; i < argc; i++) {
         TRY(run_report_find(path[i], argv[i]));
+        if (run_record_check(path[i]) != OK)
+            log_warn("%s", status_message());
         logs[i] = path[i];
     }
     const char *folder = choose_folder(out, argv, argc, path[0]);

@@ -47,7 +47,7 @@ static int open_samples(logbook *b, int64_t global_step) {
     char path[PATH_BYTES];
     int rc = OK;
     TRY(path_join(path, b->folder, "samples.csv"));
-    TRY(csv_trim(path, global_step - 1, false));
+    TRY(csv_trim(path, global_step - 1, false, NULL));
     TRY(csv_open(&b->samples, path, name, 1));
 done:
     return rc;
@@ -61,20 +61,21 @@ static int open_ranks(logbook *b, int64_t global_step, int ranks) {
     char path[PATH_BYTES];
     int rc = OK;
     TRY(path_join(path, b->folder, "ranks.csv"));
-    TRY(csv_trim(path, global_step - 1, false));
+    TRY(csv_trim(path, global_step - 1, false, NULL));
     if (ranks > 1)
         TRY(csv_open(&b->ranks, path, pace_name, PACE_COLUMNS));
 done:
     return rc;
 }
 
-int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step, int ranks) {
+int logbook_open(logbook *b, const run_folder *f, const config *c, const train_state *t, bool validates, int ranks) {
+    int64_t global_step = t->global_step;
     char path[PATH_BYTES];
     int rc = OK;
     *b = (logbook){.folder = f->logs, .opened = clock_seconds()};
     TRY(path_join(path, f->logs, "metrics.csv"));
     /* loggers count steps from 0: the last one kept is global_step - 1 */
-    TRY(csv_trim(path, global_step - 1, true));
+    TRY(csv_trim(path, t->global_step - 1, true, validates ? column_name[LOSS_EPOCH] : NULL));
     TRY(events_trim(f->logs, global_step > 0 ? global_step - 1 : 0)); /* what a run logs once stands at step 0 */
     TRY(csv_open(&b->csv, path, column_name, COLUMNS));
     TRY(open_samples(b, global_step));

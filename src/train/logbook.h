@@ -29,9 +29,10 @@ typedef struct logbook {
     double seconds_before; /* of the run, before this process */
 } logbook;
 
-/** Opens the logs, drops what a resumed run will log again (steps from `global_step` on), writes hparams.yaml.
+/** Opens the logs, drops what a resumed run will log again (steps from t->global_step on; `validates`: it goes on with
+ * an epoch's validation, so that epoch's row too), writes hparams.yaml.
  *  @return 0, E_IO, E_FULL: then it is closed again, folder NULL */
-int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step, int ranks);
+int logbook_open(logbook *b, const run_folder *f, const config *c, const train_state *t, bool validates, int ranks);
 int logbook_close(logbook *b);
 
 /* A logbook that is not open (folder NULL: another rank writes) takes everything and writes nothing. */

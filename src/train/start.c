@@ -169,9 +169,12 @@ static int open_logs(train_run_state *r, const config *c) {
     int rc = OK;
     if (!train_leads(r))
         return OK;
-    TRY(logbook_open(&r->logbook, &r->folder, c, r->state.global_step, comm_ranks(r->setup.ranks.comm)));
+    bool validates = r->state.batch_in_epoch == r->setup.train_batches;
+    TRY(logbook_open(&r->logbook, &r->folder, c, &r->state, validates, comm_ranks(r->setup.ranks.comm)));
     run_record_open(&r->record, r->folder.logs, &r->setup, &r->memory);
     r->logbook.seconds_before = r->record.seconds_before;
+    if (r->hooks->opened != NULL)
+        r->hooks->opened(r->folder.logs, c->monitor.report ? c->trainer.out : "");
 done:
     return rc;
 }

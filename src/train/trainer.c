@@ -368,6 +368,7 @@ done:
 
 static int end_epoch(train_run_state *r, const epoch_clock *k) {
     train_state *t = &r->state;
+    char why[1024];
     double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
     double speed = k->images > 0 ? images_per_second(k) : NAN, waited = k->images > 0 ? wait_share(r, k) : NAN;
     int rc = OK;
@@ -387,8 +388,15 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     double val_loss = metrics_loss(&t->val);
     end_schedule(r, val_loss);
     t->epoch_done = true;
-    TRY(save_epoch(r, val_loss)); /* first: an epoch's work is worth more than its line in a log */
-    TRY(logbook_epoch(&r->logbook, t, lr, speed, waited));
+    /* its row comes first: a run that is killed after it resumes from an earlier step and logs it again. But an epoch's
+     * work is worth more than its row: it is saved in any case */
+    int logged = logbook_epoch(&r->logbook, t, lr, speed, waited);
+    snprintf(why, sizeof why, "%s", status_message());
+    TRY(save_epoch(r, val_loss));
+    if (logged != OK) {
+        rc = fail(logged, "%s", why);
+        goto done;
+    }
     logbook_device(&r->logbook, t, true);
     TRY(logbook_bad_images(&r->logbook, &r->setup, t));
     if (train_leads(r))

@@ -34,3 +34,19 @@ find spoilt/train -type f | sort | sed -n 17,20p | while read -r f; do echo no >
 run 1 ranks 2 "${fast[@]}" --data spoilt --out bad --data.max_bad 0.02
 says err 'data.max_bad'
 rescued bad 2
+
+# a rank is killed: the run's record says that it has failed
+unset "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}" LINNET_LAUNCHER 2>/dev/null || true
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+"$LINNET" "${fast[@]}" --devices 2 --max-epochs 50 --monitor.report true --out lost >out 2>err &
+pid=$!
+until [ "$(cat lost/logs/resnet18/version_0/metrics.csv 2>/dev/null | wc -l)" -ge 4 ]; do sleep 0.01; done
+mpirun=$(cat /proc/$pid/task/$pid/children)
+for rank in $(cat "/proc/${mpirun// /}/task/${mpirun// /}/children"); do
+  if tr '\0' '\n' <"/proc/$rank/environ" | grep -qx OMPI_COMM_WORLD_RANK=1; then kill -KILL "$rank"; fi
+done
+code=0
+wait $pid || code=$?
+[ $code = 1 ] || { cat err >&2; die "a killed rank ended the run with $code"; }
+says lost/logs/resnet18/version_0/run.json '"state": "failed"'
+says lost/viewlogs.md '**failed**'
