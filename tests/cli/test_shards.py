@@ -120,6 +120,23 @@ def file_system():
     run(1, "pack", "data", "--out", "full", fault="full:full.tmp:60000", says="No space left")
     assert not os.path.exists("full") and not os.path.exists("full.tmp")
     run(2, "pack", "data", "--out", "shards", says="is there already")
+    # OUT.tmp of somebody else stays as it is; that of a run that was killed goes
+    os.makedirs("mine.tmp")
+    for name in "photos.tar", "classes.txt", "train-000000.tar":
+        open(f"mine.tmp/{name}", "w").write("mine")
+    run(2, "pack", "data", "--out", "mine", says="mine.tmp is in the way")
+    assert sorted(os.listdir("mine.tmp")) == ["classes.txt", "photos.tar", "train-000000.tar"]
+    run(-9, "pack", "data", "--out", "dead", fault="kill:dead.tmp:60000")
+    assert os.listdir("dead.tmp")
+    open("dead.tmp/photos.tar", "w").write("mine")
+    run(2, "pack", "data", "--out", "dead", says="dead.tmp is in the way")
+    assert os.listdir("dead.tmp") == ["photos.tar"]
+    os.remove("dead.tmp/photos.tar")
+    os.rmdir("dead.tmp")
+    run(-9, "pack", "data", "--out", "dead", fault="kill:dead.tmp:60000")
+    run(0, "pack", "data", "--out", "dead")
+    assert sorted(os.listdir("dead")) == sorted(f for f in os.listdir(os.path.abspath("dead"))) and not os.path.exists("dead.tmp")
+    assert not [f for f in os.listdir("dead") if f.startswith(".")]
     # resized
     run(0, "pack", "data", "--out", "small", "--resize", "20", "--quality", "80")
     with tarfile.open("small/train-000000.tar") as t:
