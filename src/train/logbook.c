@@ -84,6 +84,9 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, const train_s
     TRY(path_join(path, f->logs, "events.log"));
     TRY(journal_open(&b->journal, path));
     TRY(write_hparams(f->logs, c));
+    TRY(path_join(path, f->logs, "bad_images.txt"));
+    if (c->data.changed) /* they are looked for again */
+        TRY(file_remove(path));
     if (c->monitor.device_seconds > 0)
         TRY(logbook_watch_device(b, c->monitor.device_seconds, global_step));
 done:
@@ -204,6 +207,17 @@ done:
     return rc;
 }
 
+/** The first of a loader whose cause this process knows. */
+static void tell_first(logbook *b, loader *l) {
+    const bad_image *bad = NULL;
+    int64_t n = loader_bad(&bad, l);
+    for (int64_t i = 0; i < n && !b->bad_told; i++) {
+        b->bad_told = !bad[i].declared;
+        if (b->bad_told)
+            log_warn("unreadable image: %s", bad[i].message);
+    }
+}
+
 int logbook_bad_images(logbook *b, const setup *s, const train_state *t) {
     if (b->folder == NULL)
         return OK;
@@ -220,9 +234,26 @@ int logbook_bad_images(logbook *b, const setup *s, const train_state *t) {
     if (list.n != b->bad_bytes) { /* it only grows: more images, or a cause where there was none */
         TRY(file_write_atomic(path, list.data, list.n));
         logbook_event(b, t, "bad_image", "%lld unreadable so far: bad_images.txt", (long long)bad_n);
+        if (bad_n > b->bad_counted) { /* not those that an earlier run has told */
+            tell_first(b, s->train_loader);
+            tell_first(b, s->val_loader);
+        }
     }
     b->bad_bytes = list.n;
 done:
     text_deinit(&list);
     return rc;
+}
+
+void logbook_count_bad(logbook *b, const setup *s, const train_state *t) {
+    const bad_image *bad = NULL;
+    if (b->folder == NULL)
+        return;
+    int64_t train = loader_bad(&bad, s->train_loader), val = loader_bad(&bad, s->val_loader);
+    if (train + val > b->bad_counted)
+        log_warn("epoch %lld: %lld of the %lld training images and %lld of the %lld validation images cannot be read: "
+                 "%s/bad_images.txt",
+                 (long long)t->epoch + 1, (long long)train, (long long)s->train->image_n, (long long)val,
+                 (long long)s->val->image_n, b->folder);
+    b->bad_counted = train + val;
 }

@@ -166,11 +166,14 @@ static int open_folder(train_run_state *r, const config *c) {
 }
 
 static int open_logs(train_run_state *r, const config *c) {
+    const bad_image *known = NULL;
     int rc = OK;
     if (!train_leads(r))
         return OK;
     bool validates = r->state.batch_in_epoch == r->setup.train_batches;
     TRY(logbook_open(&r->logbook, &r->folder, c, &r->state, validates, comm_ranks(r->setup.ranks.comm)));
+    r->logbook.bad_counted =
+        loader_bad(&known, r->setup.train_loader) + loader_bad(&known, r->setup.val_loader); /* by the run before */
     run_record_open(&r->record, r->folder.logs, &r->setup, &r->memory);
     r->logbook.seconds_before = r->record.seconds_before;
     if (r->hooks->opened != NULL)

@@ -399,6 +399,7 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     }
     logbook_device(&r->logbook, t, true);
     TRY(logbook_bad_images(&r->logbook, &r->setup, t));
+    logbook_count_bad(&r->logbook, &r->setup, t);
     if (train_leads(r))
         tell_epoch(r, k, lr, speed, waited);
     r->summary->train = t->train;
@@ -469,8 +470,9 @@ static void rescue(train_run_state *r, int error) {
     if (!worth) {
         fail(error, "%s", message);
     } else if (save_alone(r) == OK) {
-        fail(error, "%s (saved %s at step %lld: go on with --resume auto)", message, r->folder.last,
-             (long long)r->state.global_step);
+        fail(error, "%s (saved %s at step %lld: go on with --resume auto%s)", message, r->folder.last,
+             (long long)r->state.global_step,
+             error == E_DATA ? ", and --data.changed true where images were mended or removed" : "");
     } else {
         snprintf(why, sizeof why, "%s", status_message());
         fail(error, "%s (and the run could not be saved: %s)", message, why);
