@@ -14,7 +14,7 @@
 
 volatile sig_atomic_t cli_stop, cli_save;
 
-static bool line_open; /* a progress line stands on the terminal, not yet ended */
+static volatile sig_atomic_t line_open; /* a progress line stands on the terminal, not yet ended */
 
 void cli_mark_permanent(int rc) {
     static const int permanent[] = {E_FORMAT,      E_DATA,      E_OPTION, E_SHAPE,
@@ -165,11 +165,36 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGUSR2};
 
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
 
+static cli_answer how_to_stop;
+
+/** To stderr, below a progress line; safe in a signal handler. */
+static void say(const char *line) {
+    static const char end[] = "\n";
+    ssize_t n = line_open ? write(STDERR_FILENO, end, 1) : 0;
+    line_open = false;
+    n += write(STDERR_FILENO, line, strlen(line));
+    (void)n; /* nobody hears it, then */
+}
+
+void cli_answer_stop(cli_answer answer, int signal) {
+    if (answer == CLI_SAVES)
+        say(signal == SIGINT ? "stopping after this step, then saving; press Ctrl-C again to quit without saving\n"
+                             : "stopping after this step, then saving; a second signal quits without saving\n");
+    else if (answer == CLI_STOPS)
+        say(signal == SIGINT ? "stopping; press Ctrl-C again to quit at once\n"
+                             : "stopping; a second signal quits at once\n");
+}
+
 static void on_stop(int signal) {
-    cli_stop = signal;
-    struct sigaction second = {.sa_handler = SIG_DFL}; /* a second one does not wait */
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        sigaction(stop_signals[i], &second, NULL);
+    if (cli_stop == 0) {
+        cli_stop = signal;
+        cli_answer_stop(how_to_stop, signal);
+        return;
+    }
+    if (how_to_stop != CLI_SILENT)
+        say(how_to_stop == CLI_SAVES ? "linnet: quit without saving; checkpoints that were saved before stay\n"
+                                     : "linnet: quit at once\n");
+    _exit(EXIT_QUIT);
 }
 
 static void on_save(int signal) {
@@ -177,7 +202,8 @@ static void on_save(int signal) {
     cli_save = 1;
 }
 
-void cli_catch_signals(void) {
+void cli_catch_signals(cli_answer answer) {
+    how_to_stop = answer;
     struct sigaction stop = {.sa_handler = on_stop}, save = {.sa_handler = on_save, .sa_flags = SA_RESTART};
     for (int i = 0; i < STOP_SIGNALS; i++)
         sigaction(stop_signals[i], &stop, NULL);

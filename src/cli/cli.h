@@ -1,5 +1,6 @@
 /** What the commands share. Only src/cli prints results or decides exit codes:
- *  0 done, 1 failed, 2 usage, 130 and 143 stopped by SIGINT and SIGTERM after saving. */
+ *  0 done, 1 failed, 2 usage, 3 quit by a second signal without saving, 130 and 143 stopped by SIGINT and SIGTERM after
+ *  saving. */
 #ifndef LINNET_CLI_CLI_H
 #define LINNET_CLI_CLI_H
 
@@ -11,7 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_QUIT = 3 };
 
 /** A command gets what follows its name. */
 int cmd_train(int argc, char **argv);
@@ -85,6 +86,13 @@ bool cli_gives_arch(int argc, char **argv);
  *  @return 0, E_OPTION: an argument more, or both and not the same folder */
 int cli_take_data(const char **data, int *argc, char **argv);
 
+/** What a process says when it is asked to stop. */
+typedef enum cli_answer {
+    CLI_SILENT, /* nothing: another process does */
+    CLI_STOPS,  /* that it stops */
+    CLI_SAVES   /* that it saves first */
+} cli_answer;
+
 /** Joins the ranks of the run, if a launcher started several (launch.h): rank 0 alone logs from then on, the others'
  *  warnings go through it. A rank that is lost for `timeout` seconds (0: not watched) ends this process, and one rank
  *  says which. cli_close_ranks is due in any case. @return as comm_open, watchdog_open */
@@ -93,7 +101,7 @@ int cli_open_ranks(comm **out, double timeout);
 void cli_close_ranks(comm *ranks, int rc);
 /** The beginning of a command that ranks may run together: cli_open_ranks, catches signals, fills *h. cli_close_run is
  *  due in any case. */
-int cli_open_run(train_hooks *h, double timeout);
+int cli_open_run(train_hooks *h, double timeout, cli_answer answer);
 /** The end of such a command, with what it came to: rank 0 alone prints, the other ranks are told. @return the exit
  * code */
 int cli_close_run(train_hooks *h, int rc);
@@ -112,9 +120,11 @@ typedef struct cli_counter {
 /** "train  1,200 of 50,000 images, 812/s"; the last one of a phase stays. unit "bytes" is shown as MiB and GiB. */
 void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64_t done, int64_t total);
 
-/** SIGINT, SIGTERM and SIGUSR2, which stands for SIGTERM where mpirun passes signals on, set cli_stop (a second one
- * ends the process at once); SIGUSR1 sets cli_save. */
-void cli_catch_signals(void);
+/** SIGINT, SIGTERM and SIGUSR2, which stands for SIGTERM where mpirun passes signals on, set cli_stop, and the process
+ *  says so at once; a second one ends it, with EXIT_QUIT. SIGUSR1 sets cli_save. */
+void cli_catch_signals(cli_answer answer);
+/** The first signal's line on stderr; safe in a signal handler. */
+void cli_answer_stop(cli_answer answer, int signal);
 extern volatile sig_atomic_t cli_stop, cli_save;
 
 #endif

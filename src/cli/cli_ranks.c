@@ -104,12 +104,12 @@ void cli_close_ranks(comm *ranks, int rc) {
     comm_close(ranks);
 }
 
-int cli_open_run(train_hooks *h, double timeout) {
+int cli_open_run(train_hooks *h, double timeout, cli_answer answer) {
     *h = (train_hooks){
         .progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .opened = note_run, .saved = launcher_saved};
     int rc = cli_open_ranks(&h->comm, timeout);
     if (rc == OK)
-        cli_catch_signals();
+        cli_catch_signals(launcher_above() || comm_rank(h->comm) != 0 ? CLI_SILENT : answer);
     return rc;
 }
 

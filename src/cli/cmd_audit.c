@@ -43,7 +43,7 @@ int cmd_audit(int argc, char **argv) {
     TRY(cli_take_data(&data, &argc, argv));
     if (data == NULL)
         return cli_usage(&manual);
-    cli_catch_signals();
+    cli_catch_signals(CLI_STOPS);
     audit_options o = {
         .quick = quick, .threads = (int)threads, .progress = show, .context = &counter, .stop = &cli_stop};
     TRY(audit_run(&a, data, &o));

@@ -226,7 +226,7 @@ int cmd_eval(int argc, char **argv) {
         goto done;
     TRY(cli_data(&overridden, argc, argv, file + 1, n - 1));
     q.path = file[0];
-    rc = cli_open_run(&hooks, overridden.dist.timeout);
+    rc = cli_open_run(&hooks, overridden.dist.timeout, CLI_STOPS);
     if (rc == OK)
         rc = with_checkpoint(&q, argc, argv, file, overridden.data.path, &hooks);
     code = cli_close_run(&hooks, rc);

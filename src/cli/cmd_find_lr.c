@@ -54,7 +54,7 @@ int cmd_find_lr(int argc, char **argv) {
     if (code >= 0)
         return code;
     train_hooks hooks;
-    int rc = cli_open_run(&hooks, c.dist.timeout);
+    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_STOPS);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = train_find_lr(&f, plot, &c, &hooks);

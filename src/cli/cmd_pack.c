@@ -38,7 +38,7 @@ int cmd_pack(int argc, char **argv) {
     TRY(cli_take_data(&data, &argc, argv));
     if (data == NULL || out == NULL)
         return cli_usage(&manual);
-    cli_catch_signals();
+    cli_catch_signals(CLI_STOPS);
     pack_options o = {.shard_bytes = (uint64_t)(megabytes * (1 << 20)),
                       .resize = (int)resize,
                       .quality = (int)quality,

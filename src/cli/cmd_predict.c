@@ -159,7 +159,7 @@ int cmd_predict(int argc, char **argv) {
         code = cli_usage(&manual);
     if (code >= 0)
         goto done;
-    cli_catch_signals();
+    cli_catch_signals(CLI_STOPS);
     TRY(ckpt_load(&k, path[0]));
     config_defaults(&c);
     TRY(checkpoint_options(&c, k, path[0]));

@@ -43,7 +43,7 @@ int cmd_prepare(int argc, char **argv) {
     if (argc != 1 || strcmp(argv[0], "imagenet") != 0 || o.devkit == NULL || o.out == NULL ||
         (o.train == NULL && o.val == NULL))
         return cli_usage(&manual);
-    cli_catch_signals();
+    cli_catch_signals(CLI_STOPS);
     TRY(prepare_imagenet(&r, &o));
     print_result(&r, o.out);
 done:

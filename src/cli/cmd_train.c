@@ -63,7 +63,7 @@ int cmd_train(int argc, char **argv) {
     if (code >= 0)
         return code;
     train_hooks hooks;
-    int rc = cli_open_run(&hooks, c.dist.timeout);
+    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_SAVES);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))

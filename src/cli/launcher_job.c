@@ -30,8 +30,9 @@ enum {
 typedef struct job {
     pid_t pid; /* of the child; 0: it has ended */
     int status, said_fd, ranks;
-    int stop;      /* the signal that asked for the end; 0: none */
-    bool at_once;  /* without a save: it came too early for one, or twice */
+    int stop;     /* the signal that asked for the end; 0: none */
+    bool at_once; /* without a save: it came too early for one, or twice */
+    bool twice;
     double end_by; /* when SIGKILL follows; 0: never */
     bool childless;
     launcher_link link;
@@ -116,6 +117,9 @@ static void signal_child(const job *j, int signal) {
 /** Before all ranks are there, nothing is worth saving and a signal might meet one that cannot handle it yet. */
 static void stop(job *j, int signal) {
     j->at_once = j->stop != 0 || j->link.n < j->ranks;
+    j->twice = j->stop != 0;
+    if (!j->twice && !j->at_once)
+        cli_answer_stop(CLI_SAVES, signal);
     if (j->stop == 0)
         j->stop = signal == SIGUSR2 ? SIGTERM : signal;
     signal_child(j, j->at_once ? SIGTERM : SIGUSR2);
@@ -235,6 +239,8 @@ static int exit_code(const job *j) {
     char name[32];
     if (j->stop != 0 && j->at_once)
         log_info("stopped by %s at once: nothing was saved for it", text_signal(name, j->stop));
+    if (j->twice)
+        return EXIT_QUIT;
     if (j->stop != 0 && (j->at_once || code == 143))
         return 128 + j->stop;
     if (code == EXIT_DONE || code == EXIT_USAGE || code == 130 || code == 143)

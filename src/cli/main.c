@@ -95,7 +95,7 @@ int main(int argc, char **argv) {
     }
     cli_log_to_stderr();
     if (launcher_above()) {
-        cli_catch_signals(); /* before the launcher may pass one on */
+        cli_catch_signals(CLI_SILENT); /* before the launcher may pass one on */
         int rc = launcher_attach();
         if (rc != OK)
             return cli_failed(rc);

@@ -65,11 +65,12 @@ interrupt() {
 }
 interrupt stop INT 130
 says err "rank 0 says why"
-one_line
+says err "stopping after this step, then saving; press Ctrl-C again to quit without saving"
+[ "$(wc -l <err)" = 2 ] || { cat err >&2; die "stderr is not two lines"; }
 interrupt stop TERM 143
 interrupt stop USR2 143
 interrupt save USR1 0
-interrupt deaf INT 130
+interrupt deaf INT 3
 says err "stopped by SIGINT at once"
 
 # before the ranks are there
