@@ -5,6 +5,8 @@
 #include "base/status.h"
 #include "base/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +83,14 @@ static void shorten_spinning(char **argv) {
         execv("/proc/self/exe", argv); /* comes back only when it failed: then as it was */
 }
 
-int main(int argc, char **argv) {
-    shorten_spinning(argv);
+/** A file that is opened later must not become standard output: what is printed would go into it. */
+static void open_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            abort(); /* no /dev/null: nothing can be printed safely */
+}
+
+static int run(int argc, char **argv) {
     if (argc < 2) {
         help(stderr);
         return EXIT_USAGE;
@@ -102,4 +110,13 @@ int main(int argc, char **argv) {
     }
     const struct command *c = find(argv[1]);
     return c != NULL ? c->run(argc - 2, argv + 2) : unknown(argv[1]);
+}
+
+int main(int argc, char **argv) {
+    open_standard_streams();
+    shorten_spinning(argv);
+    int code = run(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
+        code = cli_failed(fail(E_IO, "cannot write all of the result to standard output: it is full or closed"));
+    return code;
 }
