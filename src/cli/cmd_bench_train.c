@@ -16,9 +16,7 @@ static const cli_option own[] = {{"--steps N", "steps that are timed (5)"},
                                  {"--profile", "list the time of each layer and pass"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
-static const cli_manual manual = {.usage =
-                                      "linnet bench train [--devices N] [--arch A] [--batch-size N] [--image-size N] "
-                                      "[--precision P] [--steps N] [--warmup N] [--profile] [options] [--json]",
+static const cli_manual manual = {.usage = "linnet bench train [--steps N] [--warmup N] [--profile] [options] [--json]",
                                   .option = own,
                                   .shared = true};
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/shard_bytes.h"
 #include "data/shard_info.h"
 #include "data/tar.h"
 
@@ -280,43 +281,6 @@ static int in_order(const void *a, const void *b, void *names) {
     return order;
 }
 
-static const char *shard_of(const build *b, uint32_t number) {
-    const char *name = text_string(&b->list->stamps.names);
-    while (number-- > 0)
-        name += strlen(name) + 1;
-    return name;
-}
-
-static int read_image(unsigned char **out, const build *b, const sample *s) {
-    int rc = OK, fd = -1;
-    char path[PATH_BYTES];
-    TRY(path_join(path, b->list->root, shard_of(b, s->place.shard)));
-    TRY(memory_resize(out, (size_t)s->place.bytes + 1, 1));
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    tar_source from = {.fd = fd, .size = s->place.offset + s->place.bytes, .name = path};
-    rc = fd < 0 ? fail_errno(errno, "cannot read %s", path)
-                : tar_source_read(*out, &from, s->place.offset, s->place.bytes);
-done:
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
-static int same_bytes(bool *same, const build *b, const sample *x, const sample *y) {
-    unsigned char *p = NULL, *q = NULL;
-    int rc = OK;
-    *same = x->place.bytes == y->place.bytes;
-    if (!*same)
-        return OK;
-    TRY(read_image(&p, b, x));
-    TRY(read_image(&q, b, y));
-    *same = memcmp(p, q, x->place.bytes) == 0;
-done:
-    free(p);
-    free(q);
-    return rc;
-}
-
 /** Whether `s` is one of the kept samples [first, n), which have its name: in one shard by its name, in several only
  *  with the same bytes, as names may begin anew in every shard. */
 static int is_there(bool *out, const build *b, size_t first, size_t n, const sample *s) {
@@ -326,7 +290,7 @@ static int is_there(bool *out, const build *b, size_t first, size_t n, const sam
         if (b->sample[k].place.shard == s->place.shard)
             *out = true;
         else if (s->is_path)
-            rc = same_bytes(out, b, &b->sample[k], s);
+            rc = shard_same_bytes(out, b->list, &b->sample[k].place, &s->place);
     return rc;
 }
 

@@ -24,11 +24,12 @@ for command in "${commands[@]}"; do
   source=$LINNET_SOURCE/src/cli/cmd_$(tr ' -' __ <<<"$command").c
   [ "$command" = bench ] || [ -e "$source" ] || die "no $source"
   sed '/^data: /,$d' help.txt >own.txt
-  { grep -oE 'cli_take_[a-z]+\([^;]*"--[a-z0-9-]+"' "$source" || true; } | grep -oE '"--[a-z0-9-]+"' | tr -d '"' | sort -u >taken
+  grep cli_take_ "$source" | grep -oE '"--[a-z0-9-]+"' | tr -d '"' | sort -u >taken || true # bench has none of its own
   while read -r option; do
     grep -qE "^  $option( |\$)" own.txt || { cat own.txt >&2; die "$command --help does not explain $option"; }
   done <taken
-  { grep -oE '^  --[a-z0-9-]+' own.txt || true; } | tr -d ' ' | sort >explained
+  [ "$command" = bench ] || [ -s taken ] || die "no options are found in $source"
+  sed -nE 's/^  (--[a-z0-9-]+).*/\1/p' own.txt | sort >explained
   [ -z "$(uniq -d explained)" ] || die "$command --help explains twice: $(uniq -d explained)"
 done
 

@@ -12,8 +12,8 @@ run 0 "$LINNET" train "${options[@]}" --max-epochs 3 --out used
 starts() { grep -c '^training  ' err || true; }
 
 # a new run beside an older one fails before its first save: it begins anew, and fails again
-if [ -e "$faults" ] && [ -z "${ASAN_OPTIONS:-}" ]; then
-  LD_PRELOAD=$faults LINNET_FAULT=full:metrics.csv:10 run 1 "$LINNET" train "${options[@]}" --out used --restarts 1
+if [ -e "$faults" ]; then
+  ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$faults LINNET_FAULT=full:metrics.csv:10 run 1 "$LINNET" train "${options[@]}" --out used --restarts 1
   says err 'restart 1 of 1 in 1 s, from its start: nothing was saved'
   says err 'No space left'
   ! grep -q 'resumed from\|done already' err || { cat err >&2; die "a new run went on from another one"; }
@@ -25,7 +25,10 @@ killed() {
   shift 2
   "$LINNET" train "${options[@]}" "$@" >out 2>err &
   pid=$!
-  until [ "$(cat "$file" 2>/dev/null | wc -l)" -ge "$rows" ]; do sleep 0.01; done
+  until [ "$(cat "$file" 2>/dev/null | wc -l)" -ge "$rows" ]; do
+    kill -0 $pid 2>/dev/null || { cat err >&2; die "the run ended before it was killed"; }
+    sleep 0.01
+  done
   kill -KILL "$(cat /proc/$pid/task/$pid/children)"
   code=0
   wait $pid || code=$?
@@ -34,7 +37,8 @@ killed() {
 killed 6 new/$csv --out new --restarts 1
 [ "$(digest new/checkpoints/resnet18/last.ckpt)" = "$(digest whole/checkpoints/resnet18/last.ckpt)" ] || die "new: other weights"
 # beside a run that came further, from the weights of a file
-killed 6 used/logs/resnet18/version_3/metrics.csv --out used --restarts 1 --init whole/checkpoints/resnet18/last.ckpt
+next=$(find used/logs/resnet18 -maxdepth 1 -name 'version_*' | wc -l)
+killed 6 "used/logs/resnet18/version_$next/metrics.csv" --out used --restarts 1 --init whole/checkpoints/resnet18/last.ckpt
 says err 'restart 1 of 1 in 1 s, from /'
 grep -q 'resumed from .*/last-v1.ckpt' err || { cat err >&2; die "not resumed from what this run saved"; }
 [ "$(starts)" = 2 ] || die "not two starts"
