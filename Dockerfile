@@ -5,7 +5,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
       libjansson-dev libcairo2-dev libdnnl-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
-RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O3 -DBUILD_TESTING=OFF \
+RUN cmake -S /src -B /build -G Ninja -DBUILD_TESTING=OFF \
     && cmake --build /build --target linnet && strip /build/linnet \
     && mkdir /libraries \
     && ldd /build/linnet | sed -nE 's/^.* => (\/[^ ]*) .*/\1/p' | grep -vE '/lib(c|m|dl|pthread|rt)\.so' | xargs -I{} cp -L {} /libraries/

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 folder=${1:-build/gpu} make=build/gpu-make
 most_mib=60
 
-cmake -S . -B $make -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O3 -DLINNET_ONEDNN=OFF \
+cmake -S . -B $make -G Ninja -DLINNET_ONEDNN=OFF \
   -DLINNET_CAIRO=OFF -DCMAKE_BUILD_RPATH="\$ORIGIN/../lib" -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags >/tmp/linnet-gpu-build.$$ ||
   { cat /tmp/linnet-gpu-build.$$ >&2; exit 1; }
 grep cuda /tmp/linnet-gpu-build.$$ || true

@@ -100,7 +100,7 @@ static int byteorder_check(const zip_reader *z) {
     return rc;
 }
 
-static int zip_load(ckpt *c, int fd) {
+static int zip_load(ckpt *c, int fd, int (*read)(ckpt *c, const value *top, tensor_source *source)) {
     int rc = OK;
     zip_reader z = {.fd = -1};
     pool values = {0};
@@ -113,7 +113,7 @@ static int zip_load(ckpt *c, int fd) {
     TRY(byteorder_check(&z));
     TRY(entry_read(&bytes, &n, &z, "data.pkl", PICKLE_LIMIT));
     TRY(unpickle(&top, &used, &values, bytes, n));
-    TRY(layout_read(c, top, &source));
+    TRY(read(c, top, &source));
 done:
     tensor_source_deinit(&source);
     pool_deinit(&values);
@@ -122,7 +122,20 @@ done:
     return rc;
 }
 
-int ckpt_load(ckpt **out, const char *path) {
+/** What any reader of ours takes. */
+static int read_any(ckpt *c, int fd) {
+    bool is_known = false;
+    int rc = safetensors_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
+        rc = legacy_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
+        rc = zip_load(c, fd, layout_read);
+    return rc == OK ? layout_find_prefix(c) : rc;
+}
+
+static int read_progress(ckpt *c, int fd) { return zip_load(c, fd, layout_read_progress); }
+
+static int load(ckpt **out, const char *path, int (*read)(ckpt *c, int fd)) {
     int rc = OK;
     ckpt *c = NULL;
     struct stat st;
@@ -135,14 +148,7 @@ int ckpt_load(ckpt **out, const char *path) {
         goto done;
     }
     TRY(memory_zeroed(&c, 1, sizeof *c));
-    bool is_known = false;
-    rc = safetensors_read(&is_known, c, fd);
-    if (rc == OK && !is_known)
-        rc = legacy_read(&is_known, c, fd);
-    if (rc == OK && !is_known)
-        rc = zip_load(c, fd);
-    if (rc == OK)
-        rc = layout_find_prefix(c);
+    rc = read(c, fd);
     if (rc != OK) {
         fail_context(rc, "checkpoint %s", path);
         goto done;
@@ -154,6 +160,9 @@ done:
     close(fd);
     return rc;
 }
+
+int ckpt_load(ckpt **out, const char *path) { return load(out, path, read_any); }
+int ckpt_load_progress(ckpt **out, const char *path) { return load(out, path, read_progress); }
 
 static void tensors_free(ckpt_tensor *tensors, int n) {
     for (int i = 0; i < n; i++)

@@ -113,6 +113,9 @@ int ckpt_save(const char *path, const ckpt *c);
  * zero. Untrusted input: only whitelisted opcodes and globals, sizes checked against the file before memory is taken.
  *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (what, where in the file), E_NOMEM. Free with ckpt_free */
 int ckpt_load(ckpt **out, const char *path);
+/** The same without tensors and hyper-parameters, for a file of ours or Lightning's: how far the training came, and
+ * what only linnet reads. Reads little of the file, and so finds only damage of its structure. */
+int ckpt_load_progress(ckpt **out, const char *path);
 void ckpt_free(ckpt *c);
 
 const ckpt_tensor *ckpt_find_tensor(const ckpt *c, const char *name);

@@ -58,6 +58,8 @@ int layout_check_names(const ckpt *c);
 
 /** Fills a zeroed ckpt from the top-level value; what it allocated is in `c` on failure too. */
 int layout_read(ckpt *c, const value *top, tensor_source *source);
+/** The part of it that tells how far the training came: no tensors, no hyper-parameters. */
+int layout_read_progress(ckpt *c, const value *top, tensor_source *source);
 /** The part of it that reads Lightning's own keys, for files without ours. */
 int layout_read_lightning(ckpt *c, const value *top, tensor_source *source);
 

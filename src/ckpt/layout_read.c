@@ -308,24 +308,42 @@ done:
     return rc;
 }
 
-int layout_read(ckpt *c, const value *top, tensor_source *source) {
-    int rc = OK;
+/** *is_training: whether the file has more than weights. */
+static int read_progress(bool *is_training, ckpt *c, const value *top, tensor_source *source) {
     const value *own = dict_get(top, "linnet"), *version = dict_get(top, "pytorch-lightning_version");
+    bool is_own = own != NULL && own->kind == VALUE_DICT;
+    int rc = OK;
     c->best_value = c->current_value = NAN;
-    if (top->kind != VALUE_DICT)
-        return fail(E_FORMAT, "its pickle holds no dictionary");
+    *is_training = is_own || (version != NULL && version->kind == VALUE_STRING);
+    if (*is_training)
+        TRY(is_own ? read_own(c, own, source) : layout_read_lightning(c, top, source));
+    TRY(ranges_check(c));
+done:
+    return rc;
+}
+
+static int check_top(const value *top) {
+    return top->kind == VALUE_DICT ? OK : fail(E_FORMAT, "its pickle holds no dictionary");
+}
+
+int layout_read_progress(ckpt *c, const value *top, tensor_source *source) {
+    bool is_training = false;
+    int rc = check_top(top);
+    return rc == OK ? read_progress(&is_training, c, top, source) : rc;
+}
+
+int layout_read(ckpt *c, const value *top, tensor_source *source) {
+    bool is_training = false;
+    int rc = OK;
+    TRY(check_top(top));
     TRY(read_state(c, find_state(top), source));
-    if (own != NULL && own->kind == VALUE_DICT)
-        TRY(read_own(c, own, source));
-    else if (version != NULL && version->kind == VALUE_STRING)
-        TRY(layout_read_lightning(c, top, source));
-    else
+    TRY(read_progress(&is_training, c, top, source));
+    if (!is_training)
         goto done;
     TRY(read_average(c, top, source));
     TRY(layout_read_optimizer(c, top, source));
     TRY(read_scaler(c, dict_get(top, "MixedPrecision")));
     TRY(layout_read_items(&c->hyper, &c->hyper_n, dict_get(top, "hyper_parameters"), source));
-    TRY(ranges_check(c));
 done:
     return rc;
 }

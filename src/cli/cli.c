@@ -14,12 +14,21 @@
 
 volatile sig_atomic_t cli_stop, cli_save;
 
-static bool line_open; /* a progress line stands on the terminal, not yet ended */
+static volatile sig_atomic_t line_open; /* a progress line stands on the terminal, not yet ended */
+
+void cli_mark_permanent(int rc) {
+    static const int permanent[] = {E_FORMAT,      E_DATA,      E_OPTION, E_SHAPE,
+                                    E_UNSUPPORTED, E_NONFINITE, E_LOCKED, E_NOTFOUND};
+    for (size_t i = 0; i < sizeof permanent / sizeof *permanent; i++)
+        if (rc == permanent[i])
+            launcher_permanent();
+}
 
 int cli_failed(int rc) {
     if (line_open)
         fputc('\n', stderr);
     line_open = false;
+    cli_mark_permanent(rc);
     launcher_told();
     fprintf(stderr, "linnet: %s\n", status_message());
     return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;
@@ -32,18 +41,13 @@ int cli_stopped(int rc) {
     return rc == E_STOPPED ? cli_stop_code() : code;
 }
 
-int cli_usage(const char *usage) {
-    fprintf(stderr, "usage: %s\n", usage);
-    return EXIT_USAGE;
-}
-
 static void remove_arguments(int *argc, char **argv, int at, int n) {
     memmove(argv + at, argv + at + n, (size_t)(*argc - at - n) * sizeof *argv);
     *argc -= n;
 }
 
 bool cli_take_flag(int *argc, char **argv, const char *flag) {
-    for (int i = 0; i < *argc; i++) {
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], flag) == 0) {
             remove_arguments(argc, argv, i, 1);
             return true;
@@ -55,7 +59,7 @@ bool cli_take_flag(int *argc, char **argv, const char *flag) {
 int cli_take_value(const char **value, int *argc, char **argv, const char *name) {
     size_t n = strlen(name);
     *value = NULL;
-    for (int i = 0; i < *argc; i++) {
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
         if (strncmp(argv[i], name, n) != 0)
             continue;
         if (argv[i][n] == '=') {
@@ -89,13 +93,9 @@ static int print_text(int rc, text *t) {
     return rc == OK ? EXIT_DONE : cli_failed(rc);
 }
 
-int cli_config(config *c, int argc, char **argv, const char *usage, const char **positional, int *positional_n) {
+int cli_config(config *c, int argc, char **argv, const char **positional, int *positional_n) {
     text t = {0};
     config_defaults(c);
-    if (cli_take_flag(&argc, argv, "--help") || cli_take_flag(&argc, argv, "-h")) {
-        int rc = text_printf(&t, "usage: %s\n\n", usage);
-        return print_text(rc == OK ? config_help(&t, false) : rc, &t);
-    }
     bool print = cli_take_flag(&argc, argv, "--print-config");
     int rc = config_read_arguments(c, argc, argv, positional, positional_n);
     if (rc != OK)
@@ -165,11 +165,36 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGUSR2};
 
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
 
+static cli_answer how_to_stop;
+
+/** To stderr, below a progress line; safe in a signal handler. */
+static void say(const char *line) {
+    static const char end[] = "\n";
+    ssize_t n = line_open ? write(STDERR_FILENO, end, 1) : 0;
+    line_open = false;
+    n += write(STDERR_FILENO, line, strlen(line));
+    (void)n; /* nobody hears it, then */
+}
+
+void cli_answer_stop(cli_answer answer, int signal) {
+    if (answer == CLI_SAVES)
+        say(signal == SIGINT ? "stopping after this step, then saving; press Ctrl-C again to quit without saving\n"
+                             : "stopping after this step, then saving; a second signal quits without saving\n");
+    else if (answer == CLI_STOPS)
+        say(signal == SIGINT ? "stopping; press Ctrl-C again to quit at once\n"
+                             : "stopping; a second signal quits at once\n");
+}
+
 static void on_stop(int signal) {
-    cli_stop = signal;
-    struct sigaction second = {.sa_handler = SIG_DFL}; /* a second one does not wait */
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        sigaction(stop_signals[i], &second, NULL);
+    if (cli_stop == 0) {
+        cli_stop = signal;
+        cli_answer_stop(how_to_stop, signal);
+        return;
+    }
+    if (how_to_stop != CLI_SILENT)
+        say(how_to_stop == CLI_SAVES ? "linnet: quit without saving; checkpoints that were saved before stay\n"
+                                     : "linnet: quit at once\n");
+    _exit(EXIT_QUIT);
 }
 
 static void on_save(int signal) {
@@ -177,7 +202,8 @@ static void on_save(int signal) {
     cli_save = 1;
 }
 
-void cli_catch_signals(void) {
+void cli_catch_signals(cli_answer answer) {
+    how_to_stop = answer;
     struct sigaction stop = {.sa_handler = on_stop}, save = {.sa_handler = on_save, .sa_flags = SA_RESTART};
     for (int i = 0; i < STOP_SIGNALS; i++)
         sigaction(stop_signals[i], &stop, NULL);

@@ -1,10 +1,14 @@
 #include "cli/cli.h"
 #include "cli/launcher_link.h"
 
+#include "base/file.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "dist/launch.h"
 #include "dist/warnings.h"
 #include "dist/watchdog.h"
+#include "train/run_record.h"
+#include "train/run_report.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +19,27 @@
 static unsigned linger_seconds;
 
 static watchdog *dog;
+static char run_logs[PATH_BYTES], run_out[PATH_BYTES]; /* of rank 0; "" none */
+
+static void note_run(const char *logs, const char *out) {
+    snprintf(run_logs, sizeof run_logs, "%s", logs);
+    snprintf(run_out, sizeof run_out, "%s", out);
+}
+
+/** run.json and the report of a run that ends here for another rank's loss would say for ever that it is running. */
+static void end_record(void) {
+    const char *logs = run_logs;
+    report_result result;
+    int rc = OK;
+    if (run_logs[0] == 0)
+        return;
+    TRY(run_record_set_state(run_logs, "failed"));
+    if (run_out[0] != 0)
+        TRY(run_report(&result, run_out, &logs, 1));
+done:
+    if (rc != OK)
+        log_warn("the report is not up to date: %s", status_message());
+}
 
 static void cause_text(char out[512], const watch_loss *l) {
     switch (l->cause) {
@@ -54,6 +79,7 @@ static void on_loss(void *context, const watch_loss *l) {
         fail(E_RANK, "%s: %s; the run has ended", where, cause);
         cli_failed(E_RANK);
     }
+    end_record();
     if (!heir)
         linger(l);
     _exit(EXIT_FAILED); /* the other threads may wait for ever */
@@ -78,11 +104,12 @@ void cli_close_ranks(comm *ranks, int rc) {
     comm_close(ranks);
 }
 
-int cli_open_run(train_hooks *h, double timeout) {
-    *h = (train_hooks){.progress = cli_progress(), .stop = &cli_stop, .save = &cli_save};
+int cli_open_run(train_hooks *h, double timeout, cli_answer answer) {
+    *h = (train_hooks){
+        .progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .opened = note_run, .saved = launcher_saved};
     int rc = cli_open_ranks(&h->comm, timeout);
     if (rc == OK)
-        cli_catch_signals();
+        cli_catch_signals(launcher_above() || comm_rank(h->comm) != 0 ? CLI_SILENT : answer);
     return rc;
 }
 
@@ -90,8 +117,10 @@ int cli_close_run(train_hooks *h, int rc) {
     int code = EXIT_DONE;
     if (rc != OK && comm_rank(h->comm) == 0)
         code = cli_stopped(rc);
-    else if (rc != OK)
+    else if (rc != OK) {
+        cli_mark_permanent(rc);
         code = rc == E_STOPPED ? cli_stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
+    }
     cli_close_ranks(h->comm, rc);
     h->comm = NULL;
     return code;

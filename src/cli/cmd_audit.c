@@ -7,37 +7,46 @@
 
 #include <stdio.h>
 
-static const char usage[] = "linnet audit DATA [--quick] [--threads N] [--out DIR] [--json]\n"
-                            "--quick looks at bytes and headers alone: no damage within, no near duplicates.\n"
-                            "--out writes audit.md with thumbnails, and audit.json.";
+static const cli_option own[] = {{"--quick", "look at bytes and headers alone: no damage within, no near duplicates"},
+                                 {"--threads N", "threads that read and decode (one per core)"},
+                                 {"--out DIR", "write audit.md with thumbnails, and audit.json"},
+                                 {"--json", "print the findings as one JSON object"},
+                                 {0}};
+static const cli_manual manual = {.usage = "linnet audit DATA [--quick] [--threads N] [--out DIR] [--json]",
+                                  .option = own};
 
 static void show(void *context, int64_t done, int64_t total) {
     cli_counter_show(context, "audit", "images", done, total);
 }
 
-static void help(void) {
-    printf("usage: %s\n\nWhat is found:\n", usage);
+static int help(int argc, char **argv) {
+    int code = cli_help(argc, argv, &manual);
+    if (code != EXIT_DONE)
+        return code;
+    printf("\nwhat is found\n");
     for (int k = 0; k < AUDIT_KINDS; k++)
         printf("  %-17s %s\n", audit_name[k], audit_text[k]);
+    return code;
 }
 
 int cmd_audit(int argc, char **argv) {
     long long threads = cores_usable();
-    const char *out = NULL;
+    const char *data = NULL, *out = NULL;
     cli_counter counter = {0};
     audit a = {0};
-    int rc = OK;
-    if (cli_take_flag(&argc, argv, "--help"))
-        return help(), EXIT_DONE;
+    int rc = OK, code = help(argc, argv);
+    if (code >= 0)
+        return code;
     bool json = cli_take_flag(&argc, argv, "--json"), quick = cli_take_flag(&argc, argv, "--quick");
     TRY(cli_take_int(&threads, &argc, argv, "--threads", 1, 1024));
     TRY(cli_take_value(&out, &argc, argv, "--out"));
-    if (argc != 1 || argv[0][0] == '-')
-        return cli_usage(usage);
-    cli_catch_signals();
+    TRY(cli_take_data(&data, &argc, argv));
+    if (data == NULL)
+        return cli_usage(&manual);
+    cli_catch_signals(CLI_STOPS);
     audit_options o = {
         .quick = quick, .threads = (int)threads, .progress = show, .context = &counter, .stop = &cli_stop};
-    TRY(audit_run(&a, argv[0], &o));
+    TRY(audit_run(&a, data, &o));
     if (out != NULL)
         TRY(audit_write(&a, out));
     if (json)

@@ -2,11 +2,10 @@
 
 #include "cli/cli.h"
 
-#include <stdio.h>
 #include <string.h>
 
-static const char usage[] =
-    "linnet bench train|data|allreduce [options]; linnet bench train --help lists those of train";
+static const cli_manual manual = {.usage = "linnet bench train|data|allreduce [options]",
+                                  .text = "linnet bench train --help lists the options of train, and so on."};
 
 int cmd_bench(int argc, char **argv) {
     if (argc > 0 && strcmp(argv[0], "train") == 0)
@@ -15,7 +14,6 @@ int cmd_bench(int argc, char **argv) {
         return cmd_bench_data(argc - 1, argv + 1);
     if (argc > 0 && strcmp(argv[0], "allreduce") == 0)
         return cmd_bench_allreduce(argc - 1, argv + 1);
-    if (argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0))
-        return printf("usage: %s\n", usage), EXIT_DONE;
-    return cli_usage(usage);
+    int code = cli_help(argc, argv, &manual);
+    return code >= 0 ? code : cli_usage(&manual);
 }

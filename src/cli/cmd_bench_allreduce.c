@@ -13,8 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "mpirun -n N linnet bench allreduce [--type fp32|bf16|fp16] [--bytes N] [--steps N] [--json]";
+static const cli_option own[] = {{"--type fp32|bf16|fp16", "number format (fp32)"},
+                                 {"--bytes N", "that size alone (1 KiB to 64 MiB)"},
+                                 {"--steps N", "exchanges per size, of which the median counts (9)"},
+                                 {"--json", "print the result as one JSON object"},
+                                 {0}};
+static const cli_manual manual = {
+    .usage = "mpirun -n N linnet bench allreduce [--type fp32|bf16|fp16] [--bytes N] [--steps N] [--json]",
+    .option = own};
 
 enum { SMALLEST = 1 << 10, LARGEST = 1 << 26 }; /* bytes, without --bytes: 1 KiB, 4 KiB, ... */
 
@@ -122,10 +128,12 @@ done:
 int cmd_bench_allreduce(int argc, char **argv) {
     comm *c = NULL;
     allreduce a;
-    int rc = OK, code = EXIT_DONE;
+    int rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     TRY(read_options(&a, &argc, argv));
     if (argc > 0)
-        return cli_usage(usage);
+        return cli_usage(&manual);
     TRY(cli_open_ranks(&c, 0));
     if (comm_ranks(c) < 2)
         rc = fail(E_OPTION, "one process exchanges nothing: mpirun -n 2 --bind-to none linnet bench allreduce");

@@ -7,11 +7,17 @@
 #include "train/bench_data.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "linnet bench data --data DIR [--split train|val] [--workers N] [--images N] [--seconds S] "
-                            "[options] [--json]";
+static const cli_option own[] = {{"--split train|val", "which images (train)"},
+                                 {"--images N", "stop after so many images; all of one epoch without a limit"},
+                                 {"--seconds S", "stop after that time"},
+                                 {"--json", "print the result as one JSON object"},
+                                 {0}};
+static const cli_manual manual = {.usage = "linnet bench data DATA [--split train|val] [--workers N] [--images N] "
+                                           "[--seconds S] [options] [--json]",
+                                  .option = own,
+                                  .shared = true};
 
 static double rate(int64_t images, double seconds) { return seconds > 0 ? (double)images / seconds : 0; }
 
@@ -67,18 +73,14 @@ int cmd_bench_data(int argc, char **argv) {
     bench_data_result r;
     bench_data_limit limit = {0};
     const char *split = NULL;
-    int n = 0, rc = OK;
-    bool json = cli_take_flag(&argc, argv, "--json");
-    TRY(take_limits(&split, &limit, &argc, argv));
-    const char **rest = calloc((size_t)argc + 1, sizeof *rest);
-    if (rest == NULL)
-        return EXIT_FAILED;
-    int code = cli_config(&c, argc, argv, usage, rest, &n);
-    free(rest);
+    int rc = OK, code = cli_help(argc, argv, &manual);
     if (code >= 0)
         return code;
-    if (n > 0 || c.data.path[0] == 0)
-        return cli_usage(usage);
+    bool json = cli_take_flag(&argc, argv, "--json");
+    TRY(take_limits(&split, &limit, &argc, argv));
+    code = cli_config_data(&c, argc, argv);
+    if (code >= 0)
+        return code;
     TRY(config_check(&c));
     TRY(bench_data(&r, &c, split, limit));
     print_result(&r, split, json);

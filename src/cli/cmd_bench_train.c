@@ -11,8 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char usage[] = "linnet bench train [--devices N] [--arch A] [--batch-size N] [--image-size N] "
-                            "[--precision P] [--steps N] [--warmup N] [--profile] [--json]";
+static const cli_option own[] = {{"--steps N", "steps that are timed (5)"},
+                                 {"--warmup N", "steps before them (2)"},
+                                 {"--profile", "list the time of each layer and pass"},
+                                 {"--json", "print the result as one JSON object"},
+                                 {0}};
+static const cli_manual manual = {.usage = "linnet bench train [--steps N] [--warmup N] [--profile] [options] [--json]",
+                                  .option = own,
+                                  .shared = true};
 
 /** `detail`: NULL without --profile. */
 static void print_result(const bench_result *r, const profile *detail, bool json) {
@@ -69,19 +75,21 @@ int cmd_bench_train(int argc, char **argv) {
     profile detail = {0};
     comm *ranks = NULL;
     long long steps = 5, warmup = 2;
-    int n = 0, rc = OK;
+    int n = 0, rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     bool json = cli_take_flag(&argc, argv, "--json"), profiled = cli_take_flag(&argc, argv, "--profile");
     TRY(cli_take_int(&steps, &argc, argv, "--steps", 1, 1000000));
     TRY(cli_take_int(&warmup, &argc, argv, "--warmup", 0, 1000000));
     const char **rest = calloc((size_t)argc + 1, sizeof *rest);
     if (rest == NULL)
         return EXIT_FAILED;
-    int code = cli_config(&c, argc, argv, usage, rest, &n);
+    code = cli_config(&c, argc, argv, rest, &n);
+    if (code < 0 && n > 0)
+        code = cli_failed(cli_unexpected(rest[0]));
     free(rest);
     if (code >= 0)
         return code;
-    if (n > 0)
-        return cli_usage(usage);
     code = launcher_run(&c);
     if (code >= 0)
         return code;

@@ -221,12 +221,15 @@ static int examine(finding *f) {
 }
 
 int cmd_doctor(int argc, char **argv) {
+    static const cli_option own[] = {{"--json", "print the findings as one JSON object"}, {0}};
+    static const cli_manual manual = {.usage = "linnet doctor [--json]", .option = own};
     finding f[16];
+    int code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     bool json = cli_take_flag(&argc, argv, "--json");
-    if (cli_take_flag(&argc, argv, "--help"))
-        return printf("usage: linnet doctor [--json]\n"), EXIT_DONE;
     if (argc != 0)
-        return cli_usage("linnet doctor [--json]");
+        return cli_usage(&manual);
     int n = examine(f);
     json_t *o = json ? json_object() : NULL;
     for (int i = 0; i < n; i++) {

@@ -16,7 +16,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char usage[] = "linnet eval CHECKPOINT --data DIR [--flip] [--worst N] [--tables DIR] [options] [--json]";
+static const cli_option own[] = {
+    {"--flip", "evaluate each image mirrored too, and take the mean of both"},
+    {"--worst N", "classes to list, those with the lowest accuracy first (10); 0: none"},
+    {"--tables DIR", "write classes.csv, confusion.csv, calibration.csv and confusion.png there"},
+    {"--json", "print the result as one JSON object, with all classes"},
+    {0}};
+static const cli_manual manual = {
+    .usage = "linnet eval CHECKPOINT DATA [--flip] [--worst N] [--tables DIR] [options] [--json]",
+    .text = "Evaluates a checkpoint on the validation images of DATA. The model, image size and normalisation are the\n"
+            "checkpoint's unless options say otherwise.",
+    .option = own,
+    .shared = true};
 
 enum { WORST_SHOWN = 10, WORST_MAX = 1000000, NAME_WIDTH = 32 };
 
@@ -176,7 +187,8 @@ done:
 }
 
 /** @param argv as given, for what overrides the checkpoint's options */
-static int with_checkpoint(const request *q, int argc, char **argv, const char **file, const train_hooks *h) {
+static int with_checkpoint(const request *q, int argc, char **argv, const char **file, const char *data,
+                           const train_hooks *h) {
     static config c;
     ckpt *k = NULL;
     int n = 0, rc = OK;
@@ -184,6 +196,7 @@ static int with_checkpoint(const request *q, int argc, char **argv, const char *
     config_defaults(&c);
     TRY(checkpoint_options(&c, k, q->path));
     TRY(config_read_arguments(&c, argc, argv, file, &n));
+    TRY(config_set(&c, "data.path", data, "the dataset"));
     TRY(config_check(&c));
     rc = run(&c, k, q, h);
 done:
@@ -196,7 +209,9 @@ int cmd_eval(int argc, char **argv) {
     static config overridden;
     train_hooks hooks;
     request q = {.worst = WORST_SHOWN};
-    int n = 0, rc = OK, code = -1;
+    int n = 0, rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     const char **file = calloc((size_t)argc + 1, sizeof *file);
     if (file == NULL)
         return EXIT_FAILED;
@@ -204,15 +219,16 @@ int cmd_eval(int argc, char **argv) {
     q.flip = cli_take_flag(&argc, argv, "--flip");
     TRY(cli_take_int(&q.worst, &argc, argv, "--worst", 0, WORST_MAX));
     TRY(cli_take_value(&q.tables, &argc, argv, "--tables"));
-    code = cli_config(&overridden, argc, argv, usage, file, &n);
-    if (code < 0 && (n != 1 || overridden.data.path[0] == 0))
-        code = cli_usage(usage);
+    code = cli_config(&overridden, argc, argv, file, &n);
+    if (code < 0 && n < 1)
+        code = cli_usage(&manual);
     if (code >= 0)
         goto done;
+    TRY(cli_data(&overridden, argc, argv, file + 1, n - 1));
     q.path = file[0];
-    rc = cli_open_run(&hooks, overridden.dist.timeout);
+    rc = cli_open_run(&hooks, overridden.dist.timeout, CLI_STOPS);
     if (rc == OK)
-        rc = with_checkpoint(&q, argc, argv, file, &hooks);
+        rc = with_checkpoint(&q, argc, argv, file, overridden.data.path, &hooks);
     code = cli_close_run(&hooks, rc);
 done:
     free(file);

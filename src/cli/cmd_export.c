@@ -9,8 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "linnet export CHECKPOINT --format safetensors|pth|onnx --out FILE [--fold] [--fp16] "
-                            "[--normalise] [options]; FILE must not be CHECKPOINT";
+static const cli_option own[] = {{"--format F", "safetensors, pth or onnx"},
+                                 {"--out FILE", "the file to write, not the checkpoint itself"},
+                                 {"--fold", "fold batch norm into the convolutions"},
+                                 {"--fp16", "weights in half precision"},
+                                 {"--normalise", "onnx: the model takes RGB in [0, 1] and normalises it itself"},
+                                 {0}};
+static const cli_manual manual = {.usage = "linnet export CHECKPOINT --format safetensors|pth|onnx --out FILE [--fold] "
+                                           "[--fp16] [--normalise] [options]",
+                                  .option = own,
+                                  .shared = true};
 
 static int choose_format(export_format *out, const char *name) {
     static const char *const names[] = {"safetensors", "pth", "onnx"};
@@ -26,7 +34,9 @@ int cmd_export(int argc, char **argv) {
     static config c, overridden;
     ckpt *k = NULL;
     const char *format = NULL, *out = NULL;
-    int n = 0, rc = OK, code = -1;
+    int n = 0, rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     export_options how = {.fold = cli_take_flag(&argc, argv, "--fold"),
                           .half = cli_take_flag(&argc, argv, "--fp16"),
                           .normalise = cli_take_flag(&argc, argv, "--normalise")};
@@ -35,9 +45,9 @@ int cmd_export(int argc, char **argv) {
         return EXIT_FAILED;
     TRY(cli_take_value(&format, &argc, argv, "--format"));
     TRY(cli_take_value(&out, &argc, argv, "--out"));
-    code = cli_config(&overridden, argc, argv, usage, path, &n);
+    code = cli_config(&overridden, argc, argv, path, &n);
     if (code < 0 && (n != 1 || out == NULL || strcmp(out, path[0]) == 0))
-        code = cli_usage(usage);
+        code = cli_usage(&manual);
     if (code >= 0)
         goto done;
     TRY(choose_format(&how.format, format));

@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char usage[] =
-    "linnet find-lr --data DIR [--config FILE] [--repeats N] [options] [--json]\n(--lr is what it looks for: ignored)";
+static const cli_option own[] = {{"--json", "print the suggestion as one JSON object"}, {0}};
+static const cli_manual manual = {.usage = "linnet find-lr DATA [--config FILE] [--repeats N] [options] [--json]",
+                                  .text = "--lr is what it looks for, and is ignored.",
+                                  .option = own,
+                                  .shared = true};
 
 static void print_result(const lr_finding *f, const char *plot, bool json) {
     if (json) {
@@ -34,28 +37,24 @@ int cmd_find_lr(int argc, char **argv) {
     static config c;
     lr_finding f = {.suggestion = NAN, .loss = NAN, .plain = NAN};
     char plot[PATH_BYTES] = "";
-    bool json = cli_take_flag(&argc, argv, "--json");
-    int positional_n = 0;
-    const char **positional = calloc((size_t)argc + 1, sizeof *positional);
-    int code = positional == NULL ? EXIT_FAILED : cli_config(&c, argc, argv, usage, positional, &positional_n);
-    free(positional);
+    int code = cli_help(argc, argv, &manual);
     if (code >= 0)
         return code;
-    if (positional_n > 0 || c.data.path[0] == 0) {
-        fprintf(stderr, "linnet: find-lr needs --data DIR, a folder with train/CLASS/ and val/CLASS/ in it\n");
-        return cli_usage(usage);
-    }
+    bool json = cli_take_flag(&argc, argv, "--json");
+    code = cli_config_data(&c, argc, argv);
+    if (code >= 0)
+        return code;
     if (c.trainer.resume[0] != 0 || c.trainer.dry_run) {
         fprintf(stderr,
                 "linnet: find-lr begins anew: start from a checkpoint's weights with --init, and leave out %s\n",
                 c.trainer.dry_run ? "--dry-run" : "--resume");
-        return cli_usage(usage);
+        return cli_usage(&manual);
     }
     code = launcher_run(&c);
     if (code >= 0)
         return code;
     train_hooks hooks;
-    int rc = cli_open_run(&hooks, c.dist.timeout);
+    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_STOPS);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = train_find_lr(&f, plot, &c, &hooks);

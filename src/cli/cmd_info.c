@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] = "linnet info CHECKPOINT|DATASET [--json]";
+static const cli_option own[] = {{"--json", "print one JSON object, with all names"}, {0}};
+static const cli_manual manual = {.usage = "linnet info CHECKPOINT|DATASET [--json]",
+                                  .text = "A dataset may be given as --data DIR too.",
+                                  .option = own};
 
 enum { NAMES_SHOWN = 20 }; /* of a list, on the terminal; --json has all */
 
@@ -161,11 +164,15 @@ done:
 }
 
 int cmd_info(int argc, char **argv) {
+    const char *path = NULL;
+    int rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     bool json = cli_take_flag(&argc, argv, "--json");
-    if (argc != 1 || argv[0][0] == '-') {
-        bool help = argc == 1 && strcmp(argv[0], "--help") == 0;
-        return help ? (printf("usage: %s\n", usage), EXIT_DONE) : cli_usage(usage);
-    }
-    int rc = folder_exists(argv[0]) ? info_dataset(argv[0], json) : info_checkpoint(argv[0], json);
+    TRY(cli_take_data(&path, &argc, argv));
+    if (path == NULL)
+        return cli_usage(&manual);
+    TRY(folder_exists(path) ? info_dataset(path, json) : info_checkpoint(path, json));
+done:
     return rc == OK ? EXIT_DONE : cli_failed(rc);
 }

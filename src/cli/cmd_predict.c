@@ -15,9 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "linnet predict CHECKPOINT FILE|DIR|- ... [--top K] [--csv | --json] [options]; -: names of "
-    "images from standard input, one a line";
+static const cli_option own[] = {{"--top K", "classes per image, the most probable first (5)"},
+                                 {"--csv", "print CSV, one row per image and class"},
+                                 {"--json", "print one JSON object per image and line"},
+                                 {0}};
+static const cli_manual manual = {.usage =
+                                      "linnet predict CHECKPOINT FILE|DIR|- ... [--top K] [--csv | --json] [options]",
+                                  .text = "-: names of images from standard input, one per line.",
+                                  .option = own,
+                                  .shared = true};
 
 typedef enum style { STYLE_TABLE, STYLE_CSV, STYLE_JSON } style;
 
@@ -139,19 +145,21 @@ int cmd_predict(int argc, char **argv) {
     static config c, overridden;
     ckpt *k = NULL;
     long long top = 5;
-    int n = 0, rc = OK, code = -1;
+    int n = 0, rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     style how = cli_take_flag(&argc, argv, "--json") ? STYLE_JSON : STYLE_TABLE;
     how = cli_take_flag(&argc, argv, "--csv") ? STYLE_CSV : how;
     const char **path = calloc((size_t)argc + 1, sizeof *path);
     if (path == NULL)
         return EXIT_FAILED;
     TRY(cli_take_int(&top, &argc, argv, "--top", 1, PREDICT_TOP_MAX));
-    code = cli_config(&overridden, argc, argv, usage, path, &n);
+    code = cli_config(&overridden, argc, argv, path, &n);
     if (code < 0 && n < 2)
-        code = cli_usage(usage);
+        code = cli_usage(&manual);
     if (code >= 0)
         goto done;
-    cli_catch_signals();
+    cli_catch_signals(CLI_STOPS);
     TRY(ckpt_load(&k, path[0]));
     config_defaults(&c);
     TRY(checkpoint_options(&c, k, path[0]));

@@ -1,7 +1,6 @@
 #include "cli/cli.h"
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "base/status.h"
 #include "data/sheet.h"
 #include "train/setup.h"
@@ -10,8 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "linnet preview DIR [--split train|val] [--images N] [--epoch N] [--out FILE.jpg] [--image-size N] [options]";
+static const cli_option own[] = {{"--split train|val", "which images (train)"},
+                                 {"--images N", "how many (32)"},
+                                 {"--epoch N", "as they are in that epoch, from 0 (0)"},
+                                 {"--out FILE", "the JPEG file to write (preview.jpg)"},
+                                 {0}};
+static const cli_manual manual = {
+    .usage = "linnet preview DATA [--split train|val] [--images N] [--epoch N] [--out FILE.jpg] [options]",
+    .option = own,
+    .shared = true};
 
 enum { COLUMNS = 8, GAP = 4 };
 
@@ -74,9 +80,11 @@ done:
 
 int cmd_preview(int argc, char **argv) {
     static config c;
-    const char *split = NULL, *out = NULL, **folder = NULL;
+    const char *split = NULL, *out = NULL;
     long long images = 32, epoch = 0;
-    int n = 0, rc = OK;
+    int rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     TRY(cli_take_value(&split, &argc, argv, "--split"));
     TRY(cli_take_value(&out, &argc, argv, "--out"));
     TRY(cli_take_int(&images, &argc, argv, "--images", 1, 4096));
@@ -86,16 +94,9 @@ int cmd_preview(int argc, char **argv) {
         rc = fail(E_OPTION, "--split '%s' is neither train nor val", split);
         goto done;
     }
-    TRY(memory_zeroed(&folder, (size_t)argc + 1, sizeof *folder));
-    int code = cli_config(&c, argc, argv, usage, folder, &n);
-    if (code < 0 && n == 1)
-        rc = config_set(&c, "data.path", folder[0], "the command line");
-    if (code < 0 && c.data.path[0] == 0)
-        code = cli_usage(usage);
-    free(folder);
+    code = cli_config_data(&c, argc, argv);
     if (code >= 0)
         return code;
-    TRY(rc);
     TRY(preview(&c, split, (int)images, (uint32_t)epoch, out != NULL ? out : "preview.jpg"));
 done:
     return rc == OK ? EXIT_DONE : cli_failed(rc);

@@ -1,16 +1,23 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "train/run_record.h"
 #include "train/run_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "linnet report RUN [RUN...] [--out DIR] [--json]\n"
-                            "RUN: a run's --out folder (its newest logs) or one of its logs/ARCH/version_N";
+static const cli_option own[] = {{"--out DIR", "where viewlogs.md and images/ go; the run's own folder, else this one"},
+                                 {"--json", "print the result as one JSON object"},
+                                 {0}};
+static const cli_manual manual = {.usage = "linnet report RUN [RUN...] [--out DIR] [--json]",
+                                  .text =
+                                      "RUN: a run's --out folder (its newest logs) or one of its logs/ARCH/version_N.",
+                                  .option = own};
 
 static void print_result(const report_result *r, const char *folder, bool json) {
     if (json) {
@@ -37,19 +44,19 @@ int cmd_report(int argc, char **argv) {
     const char *out = NULL, **logs = NULL;
     char(*path)[PATH_BYTES] = NULL;
     report_result result;
-    int rc = OK;
+    int rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
     bool json = cli_take_flag(&argc, argv, "--json");
-    if (cli_take_flag(&argc, argv, "--help")) {
-        printf("usage: %s\n", usage);
-        return EXIT_DONE;
-    }
     TRY(cli_take_value(&out, &argc, argv, "--out"));
     if (argc < 1 || argv[0][0] == '-')
-        return cli_usage(usage);
+        return cli_usage(&manual);
     TRY(memory_zeroed(&path, (size_t)argc, sizeof *path));
     TRY(memory_zeroed(&logs, (size_t)argc, sizeof *logs));
     for (int i = 0; i < argc; i++) {
         TRY(run_report_find(path[i], argv[i]));
+        if (run_record_check(path[i]) != OK)
+            log_warn("%s", status_message());
         logs[i] = path[i];
     }
     const char *folder = choose_folder(out, argv, argc, path[0]);

@@ -5,12 +5,16 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "dist/launch.h"
+#include "train/resume.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char usage[] = "linnet train --data DIR [--config FILE] [--resume auto|FILE] [options] [--json]";
+static const cli_option own[] = {{"--json", "print the result as one JSON object"}, {0}};
+static const cli_manual manual = {.usage = "linnet train DATA [--config FILE] [--resume auto|FILE] [options] [--json]",
+                                  .option = own,
+                                  .shared = true};
 
 static void print_json(const train_summary *s) {
     json_t *o = json_object();
@@ -48,22 +52,22 @@ static void print_summary(const train_summary *s) {
 int cmd_train(int argc, char **argv) {
     static config c;
     static train_summary s;
-    bool json = cli_take_flag(&argc, argv, "--json");
-    int positional_n = 0;
-    const char **positional = calloc((size_t)argc + 1, sizeof *positional);
-    int code = positional == NULL ? EXIT_FAILED : cli_config(&c, argc, argv, usage, positional, &positional_n);
-    free(positional);
+    int code = cli_help(argc, argv, &manual);
     if (code >= 0)
         return code;
-    if (positional_n > 0 || c.data.path[0] == 0) {
-        fprintf(stderr, "linnet: train needs --data DIR, a folder with train/CLASS/ and val/CLASS/ in it\n");
-        return cli_usage(usage);
-    }
+    bool json = cli_take_flag(&argc, argv, "--json");
+    code = cli_config_data(&c, argc, argv);
+    if (code >= 0)
+        return code;
     code = launcher_run(&c);
     if (code >= 0)
         return code;
     train_hooks hooks;
-    int rc = cli_open_run(&hooks, c.dist.timeout);
+    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_SAVES);
+    if (rc != OK)
+        return cli_close_run(&hooks, rc);
+    if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
+        rc = resume_choose_arch(&c, hooks.comm);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);

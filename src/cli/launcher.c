@@ -54,12 +54,13 @@ done:
     return rc;
 }
 
-/** [mpirun and its options] program own-words [--resume auto]. The list is the caller's, its words are borrowed. */
+/** [mpirun and its options] program own-words [--init= --resume SAVED]. The list is the caller's, its words are
+ * borrowed. `saved`: the checkpoint to go on from, "" none. */
 static int command_line(char ***out, char *ranks_text, char *program, char *const *words, int words_n, int ranks,
-                        bool resume) {
-    static char option[] = "--resume", automatic[] = "auto";
+                        char *saved) {
+    static char no_init[] = "--init=", option[] = "--resume";
     char **w = NULL;
-    int n = 0, rc = memory_zeroed(out, MPIRUN_WORDS + (size_t)words_n + 4, sizeof **out);
+    int n = 0, rc = memory_zeroed(out, MPIRUN_WORDS + (size_t)words_n + 5, sizeof **out);
     if (rc != OK)
         return rc;
     w = *out;
@@ -69,9 +70,10 @@ static int command_line(char ***out, char *ranks_text, char *program, char *cons
     w[n++] = program;
     for (int i = 1; i < words_n; i++)
         w[n++] = words[i];
-    if (resume) {
+    if (saved[0] != 0) {
+        w[n++] = no_init; /* its weights are in what was saved */
         w[n++] = option;
-        w[n++] = automatic;
+        w[n++] = saved;
     }
     return OK;
 }
@@ -84,17 +86,17 @@ static int allow_root(void) {
     return OK;
 }
 
-/** The ranks once, from start to end. @param[out] code what the command ends with */
-static int run_once(int *code, const config *c, bool resume) {
+/** The ranks once, from start to end. */
+static int run_once(job_result *out, const config *c, char *saved) {
     char **words = NULL, **command = NULL, ranks[16], program[PATH_BYTES];
     int words_n = 0, rc = OK;
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n > 0 ? n : 0] = 0;
     snprintf(ranks, sizeof ranks, "%d", c->trainer.devices);
     TRY(own_words(&words, &words_n));
-    TRY(command_line(&command, ranks, program, words, words_n, c->trainer.devices, resume));
+    TRY(command_line(&command, ranks, program, words, words_n, c->trainer.devices, saved));
     TRY(allow_root());
-    TRY(launcher_job_run(code, command, c->trainer.devices));
+    TRY(launcher_job_run(out, command, c->trainer.devices));
 done:
     free(command);
     free_words(words);
@@ -112,8 +114,37 @@ static bool lone_tasks(long long *n) {
     return tasks != NULL && text_to_int(n, tasks) && *n > 1;
 }
 
+/** Runs the command until it ends well, is stopped, fails for good or has no restarts left. @return its exit code */
+static int run_with_restarts(const config *c) {
+    enum { FIRST = 1, LONGEST = 60 }; /* seconds before a restart; twice as long each time that nothing was saved */
+    static job_result result, latest;
+    int wait = FIRST;
+    for (int i = 0;; i++) {
+        int rc = run_once(&result, c, latest.saved);
+        if (rc != OK)
+            return cli_failed(rc);
+        bool stopped = cli_stop != 0 || result.code == 130 || result.code == 143;
+        if (result.code == EXIT_DONE || result.code == EXIT_USAGE || stopped || i >= c->dist.restarts)
+            return result.code;
+        if (result.permanent) {
+            log_info("not restarted: the run would fail in the same way");
+            return result.code;
+        }
+        if (result.saved[0] != 0) {
+            wait = FIRST;
+            latest = result;
+        }
+        const char *from = latest.saved[0] != 0 ? latest.saved : "its start: nothing was saved";
+        log_warn("the run failed: restart %d of %d in %d s, from %s", i + 1, c->dist.restarts, wait, from);
+        int signal = launcher_job_pause(wait);
+        if (signal != 0)
+            return 128 + signal;
+        wait = wait * 2 < LONGEST ? wait * 2 : LONGEST;
+    }
+}
+
 int launcher_run(const config *c) {
-    int code = EXIT_FAILED, rc = OK;
+    int rc = OK;
     long long tasks = 0;
     if (lone_tasks(&tasks)) {
         rc = fail(E_OPTION,
@@ -124,12 +155,8 @@ int launcher_run(const config *c) {
     }
     if (launched() || launcher_above() || (c->trainer.devices < 2 && c->dist.restarts == 0))
         return -1;
-    for (int i = 0;; i++) {
-        rc = run_once(&code, c, i > 0);
-        if (rc != OK)
-            return cli_failed(rc);
-        if (code == EXIT_DONE || code == EXIT_USAGE || cli_stop != 0 || i >= c->dist.restarts)
-            return code;
-        log_warn("the run failed: restart %d of %d from the last checkpoint", i + 1, c->dist.restarts);
-    }
+    rc = launcher_job_begin();
+    int code = rc == OK ? run_with_restarts(c) : cli_failed(rc);
+    launcher_job_end();
+    return code;
 }

@@ -29,16 +29,19 @@ enum {
 
 typedef struct job {
     pid_t pid; /* of the child; 0: it has ended */
-    int status, signals, said_fd, ranks;
-    int stop;      /* the signal that asked for the end; 0: none */
-    bool at_once;  /* without a save: it came too early for one, or twice */
+    int status, said_fd, ranks;
+    int stop;     /* the signal that asked for the end; 0: none */
+    bool at_once; /* without a save: it came too early for one, or twice */
+    bool twice;
     double end_by; /* when SIGKILL follows; 0: never */
     bool childless;
-    sigset_t before;
     launcher_link link;
     text said;
     struct pollfd *polls;
 } job;
+
+static int signals_fd = -1;  /* between launcher_job_begin and _end */
+static sigset_t mask_before; /* a child's */
 
 /** In the child. mpirun speaks on stderr; ranks that are well have their own outputs. Reports errno of a failed exec
  * through `pipe`. */
@@ -72,7 +75,7 @@ static int start(job *j, char *const *command) {
         goto done;
     }
     if (j->pid == 0)
-        become(command, &j->before, said[1], failed[1], self);
+        become(command, &mask_before, said[1], failed[1], self);
     setpgid(j->pid, j->pid); /* whoever comes first */
     close(failed[1]);
     failed[1] = -1;
@@ -114,6 +117,9 @@ static void signal_child(const job *j, int signal) {
 /** Before all ranks are there, nothing is worth saving and a signal might meet one that cannot handle it yet. */
 static void stop(job *j, int signal) {
     j->at_once = j->stop != 0 || j->link.n < j->ranks;
+    j->twice = j->stop != 0;
+    if (!j->twice && !j->at_once)
+        cli_answer_stop(CLI_SAVES, signal);
     if (j->stop == 0)
         j->stop = signal == SIGUSR2 ? SIGTERM : signal;
     signal_child(j, j->at_once ? SIGTERM : SIGUSR2);
@@ -135,7 +141,7 @@ static void reap(job *j) {
 
 static void on_signal(job *j) {
     struct signalfd_siginfo s;
-    if (read(j->signals, &s, sizeof s) != sizeof s)
+    if (read(signals_fd, &s, sizeof s) != sizeof s)
         return;
     int signal = (int)s.ssi_signo;
     if (signal == SIGINT || signal == SIGTERM || signal == SIGUSR2) {
@@ -167,7 +173,7 @@ static void kill_all(job *j) {
 static void wait_and_serve(job *j) {
     launcher_link *l = &j->link;
     int n = 3 + l->n, left = -1;
-    j->polls[0] = (struct pollfd){.fd = j->signals, .events = POLLIN};
+    j->polls[0] = (struct pollfd){.fd = signals_fd, .events = POLLIN};
     j->polls[1] = (struct pollfd){.fd = l->fd, .events = POLLIN};
     j->polls[2] = (struct pollfd){.fd = j->said_fd, .events = POLLIN};
     for (int i = 0; i < l->n; i++)
@@ -233,6 +239,8 @@ static int exit_code(const job *j) {
     char name[32];
     if (j->stop != 0 && j->at_once)
         log_info("stopped by %s at once: nothing was saved for it", text_signal(name, j->stop));
+    if (j->twice)
+        return EXIT_QUIT;
     if (j->stop != 0 && (j->at_once || code == 143))
         return 128 + j->stop;
     if (code == EXIT_DONE || code == EXIT_USAGE || code == 130 || code == 143)
@@ -241,23 +249,49 @@ static int exit_code(const job *j) {
     return EXIT_FAILED;
 }
 
-static int catch_signals(job *j) {
+int launcher_job_begin(void) {
     static const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGCHLD};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaddset(&set, signals[i]);
-    sigprocmask(SIG_BLOCK, &set, &j->before);
-    j->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return j->signals >= 0 ? OK : fail_errno(errno, "cannot wait for signals");
+    sigprocmask(SIG_BLOCK, &set, &mask_before);
+    signals_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return signals_fd >= 0 ? OK : fail_errno(errno, "cannot wait for signals");
 }
 
-int launcher_job_run(int *code, char *const *command, int ranks) {
-    job j = {.signals = -1, .said_fd = -1, .ranks = ranks, .link = {.fd = -1}};
+void launcher_job_end(void) {
+    struct signalfd_siginfo s;
+    while (signals_fd >= 0 && read(signals_fd, &s, sizeof s) == sizeof s)
+        ; /* one that is pending would end this process in place of its exit code */
+    if (signals_fd >= 0)
+        close(signals_fd);
+    signals_fd = -1;
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+int launcher_job_pause(double seconds) {
+    double end = clock_seconds() + seconds, left = seconds;
+    for (; left > 0; left = end - clock_seconds()) {
+        struct pollfd one = {.fd = signals_fd, .events = POLLIN};
+        struct signalfd_siginfo s;
+        if (poll(&one, 1, (int)(left * 1000) + 1) <= 0 || read(signals_fd, &s, sizeof s) != sizeof s)
+            continue;
+        if (s.ssi_signo == SIGINT)
+            return SIGINT;
+        if (s.ssi_signo == SIGTERM || s.ssi_signo == SIGUSR2)
+            return SIGTERM;
+        if (s.ssi_signo == SIGTSTP)
+            raise(SIGSTOP);
+    }
+    return 0;
+}
+
+int launcher_job_run(job_result *out, char *const *command, int ranks) {
+    job j = {.said_fd = -1, .ranks = ranks, .link = {.fd = -1}};
     int rc = OK;
     TRY(launcher_link_open(&j.link, ranks));
     TRY(memory_zeroed(&j.polls, (size_t)ranks + 3, sizeof *j.polls));
-    TRY(catch_signals(&j));
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* where it fails, orphaned ranks end by themselves */
     TRY(start(&j, command));
     while (j.pid > 0)
@@ -269,16 +303,14 @@ int launcher_job_run(int *code, char *const *command, int ranks) {
         while (launcher_link_read(&j.link, i)) /* their last words */
             ;
     cli_stop = j.stop;
-    *code = exit_code(&j);
+    out->code = exit_code(&j);
+    out->permanent = j.link.permanent;
+    memcpy(out->saved, j.link.saved, sizeof out->saved);
 done:
     if (j.pid > 0) /* became nothing */
         waitpid(j.pid, &j.status, 0);
     if (j.said_fd >= 0)
         close(j.said_fd);
-    if (j.signals >= 0) {
-        close(j.signals);
-        sigprocmask(SIG_SETMASK, &j.before, NULL);
-    }
     launcher_link_close(&j.link);
     text_deinit(&j.said);
     free(j.polls);

@@ -76,7 +76,7 @@ void launcher_link_accept(launcher_link *l) {
 
 bool launcher_link_read(launcher_link *l, int i) {
     rank_link *r = &l->ranks[i];
-    char said[sizeof l->lost] = "";
+    char said[1 + PATH_BYTES] = "";
     if (r->fd < 0)
         return false;
     ssize_t n = recv(r->fd, said, sizeof said - 1, MSG_DONTWAIT);
@@ -94,7 +94,11 @@ bool launcher_link_read(launcher_link *l, int i) {
     else if (said[0] == 'r')
         r->rank = (int)strtol(said + 1, NULL, 10);
     else if (said[0] == 'l' && l->lost[0] == 0)
-        snprintf(l->lost, sizeof l->lost, "%s", said + 1);
+        snprintf(l->lost, sizeof l->lost, "%.*s", (int)sizeof l->lost - 1, said + 1);
+    else if (said[0] == 'p')
+        l->permanent = true;
+    else if (said[0] == 's')
+        snprintf(l->saved, sizeof l->saved, "%s", said + 1);
     return true;
 }
 
@@ -156,7 +160,16 @@ bool launcher_lost(const char *where) {
     return own_fd >= 0 && send(own_fd, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1, MSG_NOSIGNAL) > 0;
 }
 
-void launcher_told(void) {
-    if (own_fd >= 0 && send(own_fd, "t", 1, MSG_NOSIGNAL) != 1)
+static void tell(const char *word, size_t n) {
+    if (own_fd >= 0 && send(own_fd, word, n, MSG_NOSIGNAL) != (ssize_t)n)
         own_fd = -1; /* the launcher is gone: nobody to tell */
+}
+
+void launcher_told(void) { tell("t", 1); }
+void launcher_permanent(void) { tell("p", 1); }
+
+void launcher_saved(const char *path) {
+    char word[1 + PATH_BYTES];
+    int n = snprintf(word, sizeof word, "s%s", path);
+    tell(word, (size_t)n);
 }

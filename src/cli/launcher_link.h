@@ -4,6 +4,8 @@
 #ifndef LINNET_CLI_LAUNCHER_LINK_H
 #define LINNET_CLI_LAUNCHER_LINK_H
 
+#include "base/file.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -19,9 +21,11 @@ typedef struct launcher_link {
     int fd; /* listens; -1: closed */
     char name[64];
     rank_link *ranks;
-    int n, capacity; /* that have come so far, in this order */
-    int first_gone;  /* index of the first that ended; -1: none */
-    char lost[256];  /* who has ended, and where it was, as a rank tells; "" nobody */
+    int n, capacity;        /* that have come so far, in this order */
+    int first_gone;         /* index of the first that ended; -1: none */
+    char lost[256];         /* who has ended, and where it was, as a rank tells; "" nobody */
+    bool permanent;         /* a rank failed with what would fail again */
+    char saved[PATH_BYTES]; /* the run's latest checkpoint; "" none yet */
 } launcher_link;
 
 /** Listens under a new name and puts it into the environment for the ranks. @return 0, E_IO, E_NOMEM */
@@ -36,6 +40,10 @@ void launcher_link_close(launcher_link *l);
 int launcher_attach(void);
 /** Tells the launcher that this rank prints why it ends. */
 void launcher_told(void);
+/** Tells the launcher of an error that another start would meet again. */
+void launcher_permanent(void);
+/** Tells the launcher of a complete checkpoint of this run. */
+void launcher_saved(const char *path);
 /** Tells the launcher, which knows how its processes end, who it was that did and where it stood. @return whether there
  *  is one */
 bool launcher_lost(const char *where);

@@ -6,6 +6,8 @@
 #include "base/status.h"
 #include "base/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +40,15 @@ static void help(FILE *to) {
     fprintf(to, "linnet trains ResNets on folders of photos.\n\nusage: linnet COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fprintf(to, "\nlinnet COMMAND --help lists a command's options.\n"
-                "First steps: linnet shapes data; linnet train --data data --config configs/demo.yaml\n");
+    fprintf(to, "\nlinnet help COMMAND lists a command's options, as linnet COMMAND --help and -h do.\n"
+                "First steps: linnet shapes data; linnet train data --config configs/demo.yaml\n");
+}
+
+static const struct command *find(const char *name) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
 static int unknown(const char *name) {
@@ -49,6 +58,20 @@ static int unknown(const char *name) {
             nearest = commands[i].name;
     fprintf(stderr, "linnet: no command '%s'; did you mean '%s'? linnet --help lists them\n", name, nearest);
     return EXIT_USAGE;
+}
+
+/** linnet help [COMMAND [PART]]: what COMMAND [PART] --help prints. */
+static int help_on(int argc, char **argv) {
+    static char flag[] = "--help";
+    const struct command *c = argc > 0 ? find(argv[0]) : NULL;
+    if (argc == 0)
+        return help(stdout), EXIT_DONE;
+    if (c == NULL)
+        return unknown(argv[0]);
+    argv[0] = argc > 1 ? argv[1] : flag;
+    if (argc > 1)
+        argv[1] = flag;
+    return c->run(argc > 1 ? 2 : 1, argv);
 }
 
 /** GNU OpenMP's threads spin for long at a barrier; with another program on the same cores a step then takes several
@@ -61,16 +84,20 @@ static void shorten_spinning(char **argv) {
         execv("/proc/self/exe", argv); /* comes back only when it failed: then as it was */
 }
 
-int main(int argc, char **argv) {
-    shorten_spinning(argv);
+/** A file that is opened later must not become standard output: what is printed would go into it. */
+static void open_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            abort(); /* no /dev/null: nothing can be printed safely */
+}
+
+static int run(int argc, char **argv) {
     if (argc < 2) {
         help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        help(stdout);
-        return EXIT_DONE;
-    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return help_on(argc - 2, argv + 2);
     if (strcmp(argv[1], "--version") == 0) {
         puts("linnet " LINNET_VERSION);
         return EXIT_DONE;
@@ -79,13 +106,20 @@ int main(int argc, char **argv) {
     if (cpu_level_check() != OK)
         return cli_failed(E_OPTION);
     if (launcher_above()) {
-        cli_catch_signals(); /* before the launcher may pass one on */
+        cli_catch_signals(CLI_SILENT); /* before the launcher may pass one on */
         int rc = launcher_attach();
         if (rc != OK)
             return cli_failed(rc);
     }
-    for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 2, argv + 2);
-    return unknown(argv[1]);
+    const struct command *c = find(argv[1]);
+    return c != NULL ? c->run(argc - 2, argv + 2) : unknown(argv[1]);
+}
+
+int main(int argc, char **argv) {
+    open_standard_streams();
+    shorten_spinning(argv);
+    int code = run(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
+        code = cli_failed(fail(E_IO, "cannot write all of the result to standard output: it is full or closed"));
+    return code;
 }

@@ -30,7 +30,8 @@
 
 const option option_table[] = {
     TEXT(data, path, "", .alias = "data",
-         .help = "folder that holds train/CLASS/*.jpg and val/CLASS/*.jpg, or shards: *train*.tar and *val*.tar"),
+         .help = "folder that holds train/CLASS/*.jpg and val/CLASS/*.jpg, or shards, with train and val as words in "
+                 "their names"),
     INT(data, image_size, "224", 8, 4096, .alias = "image-size",
         .help = "side of the square crop that the network sees, pixels"),
     INT(data, val_size, "0", 0, 4096, .help = "the same in validation; 0: image_size"),
@@ -82,7 +83,9 @@ const option option_table[] = {
     LONG(data, max_pixels, "178956970", 1, WHOLE_MAX,
          .help = "an image of more pixels is not decoded (it counts as unreadable)"),
     INT(data, max_scans, "100", 1, 1000000, .help = "a progressive JPEG of more scans is not decoded"),
-    BOOL(data, changed, "false", .help = "resume although names, sizes or classes of the images have changed"),
+    BOOL(data, changed, "false",
+         .help = "resume although names, sizes or classes of the images have changed: unreadable ones are looked for "
+                 "again, and with another number of training images their epoch begins again"),
     BOOL(data, drop_last, "false", .help = "leave out a short last training batch"),
 
     CHOICE(model, arch, "resnet50",
@@ -161,7 +164,7 @@ const option option_table[] = {
     BOOL(trainer, dry_run, "false", .alias = "dry-run",
          .help = "a few steps, a validation and a checkpoint written and read back"),
     TEXT(trainer, resume, "", .alias = "resume",
-         .help = "auto: go on from the newest checkpoint under --out; or a checkpoint file"),
+         .help = "a checkpoint file; auto: of the newest run under --out, the checkpoint with the most steps"),
     TEXT(trainer, out, ".", .alias = "out", .help = "folder for checkpoints/ and logs/"),
     REAL(trainer, ema, "0.0", 0, 1,
          .help = "decay of a running average of the weights, which is validated and saved as the model: torchvision's "

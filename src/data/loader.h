@@ -77,6 +77,7 @@ int loader_set_workers(loader *l, int n);
 typedef struct bad_image {
     int64_t index;
     char *message;
+    bool declared; /* by loader_set_bad, and not met since: the message is no cause */
 } bad_image;
 
 /** Distinct bad images so far, sorted by dataset index; valid until the next call. Call from the consumer thread. */

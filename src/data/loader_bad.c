@@ -26,15 +26,15 @@ static int64_t bad_position(const loader *l, int64_t index) {
 
 bool bad_known(const loader *l, int64_t index) {
     int64_t at = bad_position(l, index);
-    return at < l->bad_n && l->bad[at].index == index && l->bad[at].message != declared;
+    return at < l->bad_n && l->bad[at].index == index && !l->bad[at].declared;
 }
 
 /** Adds an image, or gives one that is there its cause. `message` is now owned by the list. */
 static int bad_add(loader *l, int64_t index, char *message) {
     int64_t at = bad_position(l, index);
     if (at < l->bad_n && l->bad[at].index == index) {
-        if (l->bad[at].message == declared)
-            l->bad[at].message = message;
+        if (l->bad[at].declared)
+            l->bad[at] = (bad_image){.index = index, .message = message, .declared = message == declared};
         else if (message != declared)
             free(message);
         return OK;
@@ -50,7 +50,7 @@ static int bad_add(loader *l, int64_t index, char *message) {
         l->bad_capacity = capacity;
     }
     memmove(&l->bad[at + 1], &l->bad[at], (size_t)(l->bad_n - at) * sizeof *l->bad);
-    l->bad[at] = (bad_image){.index = index, .message = message};
+    l->bad[at] = (bad_image){.index = index, .message = message, .declared = message == declared};
     l->bad_n++;
     return OK;
 }
@@ -100,10 +100,10 @@ int bad_check(const loader *l) {
         example = l->bad[i].message;
     return fail(
         E_DATA,
-        "%lld of the %lld images in %s cannot be read, more than data.max_bad (%g) allows. For example: %.400s. "
-        "Mend or remove the files that bad_images.txt lists, or raise data.max_bad",
+        "so far %lld of the %lld images in %s cannot be read, more than data.max_bad (%g) allows. For example: %.400s. "
+        "Mend or remove them, linnet audit %s finds all, or raise data.max_bad",
         (long long)(l->bad_n + lost), (long long)(l->dataset->image_n + lost), l->dataset->root, l->options.max_bad,
-        example);
+        example, l->dataset->root);
 }
 
 void bad_clear(slot *s) {
@@ -114,7 +114,7 @@ void bad_clear(slot *s) {
 
 void bad_deinit(loader *l) {
     for (int64_t i = 0; i < l->bad_n; i++)
-        if (l->bad[i].message != declared)
+        if (!l->bad[i].declared)
             free(l->bad[i].message);
     free(l->bad);
 }

@@ -22,6 +22,8 @@
 
 enum { END_BLOCKS = 2, FLUSH_BYTES = 1 << 20, DEAL_SEED = 0 };
 
+#define MARK ".linnet-pack" /* in a folder that is being packed into */
+
 typedef struct packer {
     const pack_options *options;
     pack_result *result;
@@ -29,6 +31,7 @@ typedef struct packer {
     char folder[PATH_BYTES];
     atomic_file shard;
     bool open;
+    int mark;            /* the lock on MARK; -1: none */
     text block;          /* of the shard, not yet written */
     uint64_t shard_used; /* bytes */
     int64_t in_shard;
@@ -271,17 +274,23 @@ done:
     return rc;
 }
 
-/** Whether a file is one that packing writes. */
+/** "train-000012.tar", "train.index" or a text, written or half-written. */
 static bool is_ours(const char *name) {
-    static const char *const suffix[] = {".tar", ".tar.tmp", ".index", ".index.tmp", "_info.json", "classes.txt"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
-        if (n >= strlen(suffix[i]) && strcmp(name + n - strlen(suffix[i]), suffix[i]) == 0)
+    static const char *const ends[] = {".index",     "_info.json",     "classes.txt",
+                                       ".index.tmp", "_info.json.tmp", "classes.txt.tmp"};
+    int split = strncmp(name, "train", 5) == 0 ? 5 : strncmp(name, "val", 3) == 0 ? 3 : 0;
+    const char *rest = name + split;
+    if (split > 0 && *rest == '-') {
+        size_t digits = strspn(rest + 1, "0123456789");
+        return digits >= 6 && (strcmp(rest + 1 + digits, ".tar") == 0 || strcmp(rest + 1 + digits, ".tar.tmp") == 0);
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(rest, ends[i]) == 0 && (split > 0) == (ends[i][0] == '.'))
             return true;
     return false;
 }
 
-/** Removes what a run has left, and the folder when nothing else is in it. */
+/** Removes what packing has written, then its mark, then the folder when nothing else is in it. */
 static void remove_folder(const char *path) {
     char file[PATH_BYTES];
     DIR *dir = opendir(path);
@@ -291,7 +300,31 @@ static void remove_folder(const char *path) {
         if (is_ours(e->d_name) && path_join(file, path, e->d_name) == OK)
             unlink(file);
     closedir(dir);
+    if (path_join(file, path, MARK) == OK)
+        unlink(file);
     rmdir(path);
+}
+
+/** Makes the folder that is packed into, with a locked mark in it. One that has the mark is of a run that was killed,
+ * and goes first. */
+static int make_folder(packer *p) {
+    char mark[PATH_BYTES];
+    int rc = OK;
+    TRY(path_join(mark, p->folder, MARK));
+    if (file_exists(mark)) {
+        TRY(lock_take(&p->mark, mark));
+        remove_folder(p->folder);
+        close(p->mark);
+        p->mark = -1;
+    }
+    if (file_exists(p->folder) && rmdir(p->folder) != 0) {
+        rc = fail(E_OPTION, "%s is in the way and has files that linnet pack did not write: move it", p->folder);
+        goto done;
+    }
+    TRY(folder_make(p->folder));
+    TRY(lock_take(&p->mark, mark));
+done:
+    return rc;
 }
 
 static int check_out(const char *out) {
@@ -302,7 +335,7 @@ static int check_out(const char *out) {
 
 int pack(pack_result *result, const char *root, const char *out, const pack_options *o) {
     int rc = OK;
-    packer p = {.options = o, .result = result, .shard.fd = -1};
+    packer p = {.options = o, .result = result, .shard.fd = -1, .mark = -1};
     dataset *d[2] = {NULL, NULL};
     json_t *splits = json_object();
     char final[PATH_BYTES];
@@ -315,12 +348,7 @@ int pack(pack_result *result, const char *root, const char *out, const pack_opti
     TRY(dataset_same_classes(d[0], d[1]));
     TRY(check_out(final));
     TRY(path_format(p.folder, "%s.tmp", final));
-    remove_folder(p.folder); /* of a run that was killed */
-    if (file_exists(p.folder)) {
-        rc = fail(E_OPTION, "%s is in the way and holds other files: move it", p.folder);
-        goto done;
-    }
-    TRY(folder_make(p.folder));
+    TRY(make_folder(&p));
     made = true;
     TRY(decoder_create(&p.decoder, NULL));
     for (p.split = 0; p.split < 2; p.split++)
@@ -328,13 +356,19 @@ int pack(pack_result *result, const char *root, const char *out, const pack_opti
     TRY(write_texts(&p, splits, d[0]));
     for (int i = 0; i < 2; i++)
         TRY(check_split(&p, i));
-    if (rename(p.folder, final) != 0)
+    if (rename(p.folder, final) != 0) {
         rc = fail_errno(errno, "cannot rename %s to %s", p.folder, final);
+        goto done;
+    }
+    TRY(path_join(p.folder, final, MARK));
+    TRY(file_remove(p.folder));
 done:
     if (p.open)
         atomic_abort(&p.shard);
     if (rc != OK && made)
         remove_folder(p.folder);
+    if (p.mark >= 0)
+        close(p.mark);
     for (int i = 0; i < 2; i++)
         dataset_close(d[i]);
     image_buffer_deinit(&p.file);

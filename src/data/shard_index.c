@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/shard_bytes.h"
 #include "data/shard_info.h"
 #include "data/tar.h"
 
@@ -33,7 +34,8 @@ typedef struct sample {
 typedef struct group {
     char key[PATH_BYTES];
     bool open, has_image, duplicate;
-    char image[PATH_BYTES]; /* the member */
+    bool compound_image, compound_label; /* taken from KEY.PART.jpg or KEY.PART.cls: KEY.jpg and KEY.cls come before */
+    char image[PATH_BYTES];              /* the member */
     image_place place;
     int64_t label; /* -1: none yet */
     char filename[PATH_BYTES];
@@ -140,17 +142,32 @@ done:
     return rc;
 }
 
-static void take_image(build *b, const tar_member *m) {
+/** compound: KEY.PART.jpg, which is the image of its sample only where there is no KEY.jpg, as in WebDataset. */
+static void take_image(build *b, const tar_member *m, bool compound) {
     group *g = &b->group;
-    if (g->has_image) {
+    if (g->has_image && compound && !g->compound_image) {
+        return;
+    } else if (g->has_image && compound == g->compound_image) {
         g->duplicate = true;
     } else if (m->size > UINT32_MAX) {
         note(b, 1, "%s has over 4 GiB", m->name);
     } else {
         g->has_image = true;
+        g->compound_image = compound;
         snprintf(g->image, sizeof g->image, "%s", m->name);
         g->place = (image_place){.offset = m->data, .bytes = (uint32_t)m->size, .shard = b->shard_number};
     }
+}
+
+/** compound: as for an image. */
+static int take_label(build *b, tar_reader *r, const tar_member *m, bool compound, bool is_cls) {
+    group *g = &b->group;
+    if (compound && g->label >= 0)
+        return OK;
+    if (!compound && g->compound_label)
+        g->label = -1;
+    g->compound_label = compound;
+    return is_cls ? read_label(b, r, m) : read_json(b, r, m);
 }
 
 static int take_member(build *b, tar_reader *r, const tar_member *m) {
@@ -174,12 +191,11 @@ static int take_member(build *b, tar_reader *r, const tar_member *m) {
         *g = (group){.open = true, .label = -1};
         memcpy(g->key, m->name, n);
     }
-    if (strcasecmp(dot, ".cls") == 0)
-        TRY(read_label(b, r, m));
-    else if (strcasecmp(dot, ".json") == 0)
-        TRY(read_json(b, r, m));
+    bool compound = dot != m->name + n, label = strcasecmp(dot, ".cls") == 0, json = strcasecmp(dot, ".json") == 0;
+    if (label || json)
+        TRY(take_label(b, r, m, compound, label));
     else if (dataset_is_image_name(m->name))
-        take_image(b, m);
+        take_image(b, m, compound);
 done:
     return rc;
 }
@@ -265,23 +281,46 @@ static int in_order(const void *a, const void *b, void *names) {
     return order;
 }
 
-/** The first of equal names stays. Keys alone may begin anew in every shard, file names may not. */
-static void drop_duplicates(build *b) {
-    size_t kept = 0, dropped = 0;
+/** Whether `s` is one of the kept samples [first, n), which have its name: in one shard by its name, in several only
+ *  with the same bytes, as names may begin anew in every shard. */
+static int is_there(bool *out, const build *b, size_t first, size_t n, const sample *s) {
+    int rc = OK;
+    *out = false;
+    for (size_t k = first; rc == OK && !*out && k < n; k++)
+        if (b->sample[k].place.shard == s->place.shard)
+            *out = true;
+        else if (s->is_path)
+            rc = shard_same_bytes(out, b->list, &b->sample[k].place, &s->place);
+    return rc;
+}
+
+/** The first of equal ones stays. */
+static int drop_duplicates(build *b) {
+    size_t kept = 0, dropped = 0, shared = 0, first_same = 0;
     const char *first = NULL;
+    int rc = OK;
     for (size_t i = 0; i < b->n; i++) {
         const sample *s = &b->sample[i], *last = kept > 0 ? &b->sample[kept - 1] : NULL;
         const char *name = b->names.data + s->name;
-        if (last != NULL && last->label == s->label && strcmp(b->names.data + last->name, name) == 0 &&
-            (s->is_path || last->place.shard == s->place.shard)) {
+        bool same_name = last != NULL && last->label == s->label && strcmp(b->names.data + last->name, name) == 0;
+        bool duplicate = false;
+        if (!same_name)
+            first_same = kept;
+        else
+            TRY(is_there(&duplicate, b, first_same, kept, s));
+        shared += same_name && s->is_path && !duplicate ? 1 : 0;
+        if (duplicate)
             first = dropped++ == 0 ? name : first;
-            continue;
-        }
-        b->sample[kept++] = *s;
+        else
+            b->sample[kept++] = *s;
     }
     b->n = kept;
     if (dropped > 0)
         log_warn("%s: %s occurs twice (%zu duplicates in all): the first counts", b->list->root, first, dropped);
+    if (shared > 0)
+        log_info("%s: %zu images share their name with another, in another shard: all count", b->list->root, shared);
+done:
+    return rc;
 }
 
 static int count_classes(dataset *d, const build *b) {
@@ -375,7 +414,7 @@ static int make_dataset(dataset **out, build *b) {
                     "official archives of ImageNet are no shards: linnet prepare imagenet unpacks them",
                     b->list->root, b->list->n, b->list->split);
     qsort_r(b->sample, b->n, sizeof *b->sample, in_order, b->names.data);
-    drop_duplicates(b);
+    TRY(drop_duplicates(b));
     TRY(memory_zeroed(&d, 1, sizeof *d));
     TRY(memory_string(&d->root, b->list->root));
     TRY(count_classes(d, b));

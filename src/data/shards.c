@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define INDEX_MAX ((size_t)8 << 30)
 
@@ -22,58 +23,163 @@ static bool ends_with(const char *name, const char *suffix) {
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/** Names of the .tar files in l->root that hold `word` ("": all) and not `without`. */
-static int list_names(char ***out, size_t *n, int *compressed, const shard_list *l, const char *word,
-                      const char *without) {
+/** What the folder l->root has. */
+typedef struct listing {
+    char **name; /* (n) of the .tar files of the split */
+    size_t n;
+    char **packed; /* (packed_n) of the compressed ones */
+    size_t packed_n, strangers;
+    char stranger[256]; /* the first .tar of no split; "" none */
+} listing;
+
+static void listing_deinit(listing *f) {
+    for (size_t i = 0; i < f->n; i++)
+        free(f->name[i]);
+    for (size_t i = 0; i < f->packed_n; i++)
+        free(f->packed[i]);
+    free(f->name);
+    free(f->packed);
+}
+
+static int add_name(char ***list, size_t *n, const char *name) {
     int rc = OK;
-    DIR *dir = opendir(l->root);
-    if (dir == NULL)
-        return errno == ENOENT || errno == ENOTDIR ? OK : fail_errno(errno, "cannot read the folder %s", l->root);
-    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-        if (e->d_name[0] == '.' || strstr(e->d_name, word) == NULL || (without[0] && strstr(e->d_name, without)))
-            continue;
-        *compressed += ends_with(e->d_name, ".tar.gz") || ends_with(e->d_name, ".tgz") ||
-                       ends_with(e->d_name, ".tar.zst") || ends_with(e->d_name, ".tar.xz");
-        if (!ends_with(e->d_name, ".tar"))
-            continue;
-        TRY(memory_resize(out, *n + 1, sizeof **out));
-        TRY(memory_string(&(*out)[*n], e->d_name));
-        (*n)++;
+    TRY(memory_resize(list, *n + 1, sizeof **list));
+    TRY(memory_string(&(*list)[*n], name));
+    ++*n;
+done:
+    return rc;
+}
+
+/** Whether a word of the name, between what are no letters, is one of `words` (n). */
+static bool has_word(const char *name, const char *const *words, size_t n) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (const char *p = name; *p != 0;) {
+        size_t length = strspn(p, letters);
+        for (size_t i = 0; i < n; i++)
+            if (length == strlen(words[i]) && strncasecmp(p, words[i], length) == 0)
+                return true;
+        p += length > 0 ? length : 1;
     }
-    if (*n > 1)
-        qsort(*out, *n, sizeof **out, by_name);
+    return false;
+}
+
+static bool is_train(const char *name) {
+    static const char *const words[] = {"train", "training"};
+    return has_word(name, words, 2);
+}
+
+static bool is_val(const char *name) {
+    static const char *const words[] = {"val", "valid", "validation"};
+    return has_word(name, words, 3);
+}
+
+static const char *packed_suffix(const char *name) {
+    static const char *const suffix[] = {".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"};
+    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
+        if (ends_with(name, suffix[i]))
+            return suffix[i];
+    return NULL;
+}
+
+/** Takes up a file of the folder. `split`: "train", "val", or "" for any name. */
+static int take_file(listing *f, const char *root, const char *split, const char *name) {
+    bool tar = ends_with(name, ".tar"), any = split[0] == 0, train = is_train(name), val = is_val(name);
+    if (name[0] == '.' || (!tar && packed_suffix(name) == NULL))
+        return OK;
+    if (!any && train && val)
+        return fail(E_DATA, "%s/%s belongs to two splits by its name: rename it", root, name);
+    if (!any && !train && !val && tar && f->strangers++ == 0)
+        snprintf(f->stranger, sizeof f->stranger, "%s", name);
+    if (!any && !(strcmp(split, "val") == 0 ? val : train))
+        return OK;
+    return tar ? add_name(&f->name, &f->n, name) : add_name(&f->packed, &f->packed_n, name);
+}
+
+static int list_names(listing *f, const char *root, const char *split) {
+    int rc = OK;
+    DIR *dir = opendir(root);
+    if (dir == NULL)
+        return errno == ENOENT || errno == ENOTDIR ? OK : fail_errno(errno, "cannot read the folder %s", root);
+    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir))
+        TRY(take_file(f, root, split, e->d_name));
+    if (f->n > 1)
+        qsort(f->name, f->n, sizeof *f->name, by_name);
 done:
     closedir(dir);
     return rc;
 }
 
-/** Those of one folder into the list, with their stamps. */
-static int list_folder(shard_list *l, const char *word, const char *without) {
-    int rc = OK, compressed = 0;
-    char **name = NULL, path[PATH_BYTES];
-    size_t n = 0;
-    TRY(list_names(&name, &n, &compressed, l, word, without));
-    if (n == 0 && compressed > 0) {
-        rc = fail(E_DATA, "%s holds compressed shards only: they cannot be read at random; decompress them first (%s)",
-                  l->root, "gunzip *.tar.gz");
-        goto done;
+/** A compressed shard whose .tar is not there too is images that would be missing without a word. */
+static int check_packed(const listing *f, const char *root) {
+    for (size_t i = 0; i < f->packed_n; i++) {
+        const char *name = f->packed[i];
+        int stem = (int)(strlen(name) - strlen(packed_suffix(name)));
+        char tar[512];
+        snprintf(tar, sizeof tar, "%.*s.tar", stem, name);
+        bool there = false;
+        for (size_t k = 0; k < f->n && !there; k++)
+            there = strcmp(f->name[k], tar) == 0;
+        if (!there)
+            return fail(E_DATA,
+                        "%s has compressed shards (%s): they cannot be read at random; decompress them first (%s)",
+                        root, name, "gunzip *.tar.gz");
     }
-    for (size_t i = 0; i < n; i++) {
+    return OK;
+}
+
+/** Whether the folder has images, and no folders count below it. */
+static bool has_images(const char *path) {
+    bool found = false;
+    DIR *dir = opendir(path);
+    for (const struct dirent *e = dir != NULL ? readdir(dir) : NULL; e != NULL && !found; e = readdir(dir))
+        found = dataset_is_image_name(e->d_name);
+    if (dir != NULL)
+        closedir(dir);
+    return found;
+}
+
+/** Shards or class folders: which of them are meant nobody can tell. */
+static int check_folders(const listing *f, const char *root) {
+    char path[PATH_BYTES];
+    int rc = OK;
+    DIR *dir = opendir(root);
+    for (const struct dirent *e = dir != NULL ? readdir(dir) : NULL; rc == OK && e != NULL; e = readdir(dir)) {
+        if (e->d_name[0] == '.' || path_join(path, root, e->d_name) != OK || !folder_exists(path) || !has_images(path))
+            continue;
+        rc = fail(E_DATA, "%s has both .tar files (%s) and folders of images (%s): move away which are not to be read",
+                  root, f->name[0], e->d_name);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return rc;
+}
+
+/** Those of one folder into the list, with their stamps. */
+static int list_folder(shard_list *l, const char *split) {
+    int rc = OK;
+    char path[PATH_BYTES];
+    listing f = {0};
+    TRY(list_names(&f, l->root, split));
+    TRY(check_packed(&f, l->root));
+    if (f.n > 0)
+        TRY(check_folders(&f, l->root));
+    if (f.n > 0 && f.strangers > 0 && strcmp(split, "train") == 0)
+        log_warn("%s/%s: left out, as its name has neither train nor val in it%s", l->root, f.stranger,
+                 f.strangers > 1 ? " (and others)" : "");
+    for (size_t i = 0; i < f.n; i++) {
         struct stat st;
-        TRY(path_join(path, l->root, name[i]));
+        TRY(path_join(path, l->root, f.name[i]));
         if (stat(path, &st) != 0) {
             rc = fail_errno(errno, "cannot read %s", path);
             goto done;
         }
         if (!S_ISREG(st.st_mode))
             continue;
-        TRY(folder_stamps_add(&l->stamps, name[i], shard_stamp_of(&st)));
+        TRY(folder_stamps_add(&l->stamps, f.name[i], shard_stamp_of(&st)));
         l->n++;
     }
 done:
-    for (size_t i = 0; i < n; i++)
-        free(name[i]);
-    free(name);
+    listing_deinit(&f);
     return rc;
 }
 
@@ -83,19 +189,18 @@ int shard_list_find(shard_list *l, const char *root, const char *split) {
     if (split == NULL || split[0] == 0) {
         snprintf(l->split, sizeof l->split, "all");
         TRY(path_format(l->root, "%s", root));
-        TRY(list_folder(l, "", ""));
+        TRY(list_folder(l, ""));
         goto done;
     }
-    bool val = strcmp(split, "val") == 0;
     snprintf(l->split, sizeof l->split, "%s", split);
     TRY(path_join(l->root, root, split));
-    if (val && !folder_exists(l->root))
+    if (strcmp(split, "val") == 0 && !folder_exists(l->root))
         TRY(path_join(l->root, root, "validation"));
     if (folder_exists(l->root)) {
-        TRY(list_folder(l, "", ""));
+        TRY(list_folder(l, ""));
     } else {
         TRY(path_format(l->root, "%s", root));
-        TRY(list_folder(l, split, val ? "train" : ""));
+        TRY(list_folder(l, split));
     }
 done:
     return rc;

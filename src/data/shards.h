@@ -1,10 +1,11 @@
 /** WebDataset shards: tar files whose members KEY.jpg (or another image), KEY.cls (the label in ASCII) and perhaps
  *  KEY.json stand together; KEY is the path up to the first dot of the base name. Also timm's sets (imagenet-1k-wds).
  *
- *  The shards of a split are ROOT/SPLIT/X.tar, or those ROOT/X.tar with the split's name in theirs ("val" is also
- *  "validation"). Where a JSON has "filename": "CLASS/FILE", that is the image's name; else it is called by its key.
- *  Classes have the names of the folders in "filename" if these are in the labels' order, else the labels themselves,
- *  with leading zeros. Images are ordered as an ImageFolder's would be, whichever shards they lie in. */
+ *  The shards of a split are ROOT/SPLIT/X.tar, or those ROOT/X.tar that have the split's name as a word in theirs
+ *  ("val" is also "valid" and "validation", "train" also "training"). Where a JSON has "filename": "CLASS/FILE", that
+ * is the image's name; else it is called by its key. Classes have the names of the folders in "filename" if these are
+ * in the labels' order, else the labels themselves, with leading zeros. Images are ordered as an ImageFolder's would
+ * be, whichever shards they lie in. */
 #ifndef LINNET_DATA_SHARDS_H
 #define LINNET_DATA_SHARDS_H
 
@@ -20,7 +21,8 @@ typedef struct shard_list {
     size_t n;
 } shard_list;
 
-/** No shards, n = 0, is no error. @return 0, E_DATA (only compressed ones), E_IO, E_NOMEM; shard_list_deinit is due */
+/** No shards, n = 0, is no error. @return 0, E_DATA (compressed ones, class folders beside
+ *  them, a name of two splits), E_IO, E_NOMEM; shard_list_deinit is due */
 int shard_list_find(shard_list *l, const char *root, const char *split);
 void shard_list_deinit(shard_list *l);
 

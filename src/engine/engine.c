@@ -1,4 +1,4 @@
-/* Making an engine and running a step. */
+/* Creating an engine, and the parts of a step: load, forward, loss, backward, exchange of the gradients, update. */
 #include "engine/engine.h"
 
 #include "base/file.h"

@@ -157,10 +157,42 @@ static bool row_step(int64_t *step, const char *row, size_t n) {
     return true;
 }
 
-int csv_trim(const char *path, int64_t last_step) {
+/** `rows`: a header and rows. */
+static int move_rows(const char *path, int64_t last_step, const text *rows) {
+    char aside[PATH_BYTES];
+    int rc = OK, number = 0;
+    do
+        TRY(path_format(aside, "%s.%d", path, ++number));
+    while (file_exists(aside));
+    log_info("%s has rows behind step %" PRId64 ": they move to %s", path, last_step, aside);
+    TRY(file_write_atomic(aside, text_string(rows), rows->n));
+done:
+    return rc;
+}
+
+/** The number of a column in the header, or -1. */
+static int column_of(const char *header, size_t n, const char *name) {
+    int column = 0;
+    for (const char *p = header, *end = header + n; name != NULL && p < end; column++) {
+        size_t k = strcspn(p, ",\r\n");
+        if (k == strlen(name) && memcmp(p, name, k) == 0)
+            return column;
+        p += k + 1;
+    }
+    return -1;
+}
+
+static bool has_cell(const char *row, int column) {
+    for (; column > 0 && *row != '\n'; row++)
+        column -= *row == ',';
+    return column == 0 && strchr(",\r\n", *row) == NULL;
+}
+
+int csv_trim(const char *path, int64_t last_step, bool keep, const char *again) {
     unsigned char *bytes = NULL;
-    size_t n = 0;
-    text kept = {0};
+    size_t n = 0, header_n = 0;
+    int again_column = -1;
+    text kept = {0}, moved = {0};
     int dropped = 0, rc = file_read(&bytes, &n, path, 0);
     if (rc == E_NOTFOUND)
         return OK;
@@ -176,17 +208,29 @@ int csv_trim(const char *path, int64_t last_step) {
         size_t length = (size_t)(end + 1 - (bytes + at));
         int64_t step = 0;
         bool is_row = row_step(&step, (char *)bytes + at, length);
+        if (at == 0)
+            again_column = column_of((char *)bytes, length, again);
         dropped += at > 0 && !is_row;
+        if (is_row && step == last_step && again_column >= 0 && has_cell((char *)bytes + at, again_column)) {
+            at += length;
+            continue;
+        }
         if (at == 0 || (is_row && step <= last_step))
             TRY(text_append(&kept, bytes + at, length));
+        if (at == 0 || (is_row && step > last_step))
+            TRY(text_append(&moved, bytes + at, length));
+        header_n = at == 0 ? length : header_n;
         at += length;
     }
     if (dropped > 0)
         log_warn("%s: %d malformed lines left out", path, dropped);
+    if (keep && moved.n > header_n)
+        TRY(move_rows(path, last_step, &moved));
     if (kept.n != n)
         TRY(file_write_atomic(path, text_string(&kept), kept.n));
 done:
     text_deinit(&kept);
+    text_deinit(&moved);
     free(bytes);
     return rc;
 }

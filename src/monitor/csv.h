@@ -2,6 +2,7 @@
 #ifndef LINNET_MONITOR_CSV_H
 #define LINNET_MONITOR_CSV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct csv csv;
@@ -14,7 +15,9 @@ int csv_close(csv *c);
 /** One row; value[i] NaN-boxed as absent by present[i] == 0. Flushed to the operating system. */
 int csv_row(csv *c, int64_t epoch, int64_t step, const double *value, const char *present);
 
-/** Resume: keeps the rows with step <= last_step; a torn last line is dropped. Atomic. A missing file is no error. */
-int csv_trim(const char *path, int64_t last_step);
+/** Resume: keeps the rows with step <= last_step; a torn last line is dropped. Atomic. A missing file is no error.
+ *  `keep`: rows that are dropped move to PATH.1, or the next number that is free, which is logged before.
+ *  `again`: a column; a row of last_step that has a value in it will be logged again, and is dropped too. NULL: none */
+int csv_trim(const char *path, int64_t last_step, bool keep, const char *again);
 
 #endif

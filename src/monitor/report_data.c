@@ -181,6 +181,17 @@ static int check_folder(const char *folder) {
     return OK;
 }
 
+/** Lines of a file; 0 where there is none. */
+static int64_t count_lines(const char *path) {
+    int64_t n = 0;
+    FILE *f = fopen(path, "re");
+    for (int c; f != NULL && (c = getc(f)) != EOF;)
+        n += c == '\n';
+    if (f != NULL)
+        fclose(f);
+    return n;
+}
+
 int run_load(run_data *out, const report_run *run) {
     char path[PATH_BYTES];
     int rc = OK;
@@ -191,6 +202,8 @@ int run_load(run_data *out, const report_run *run) {
     TRY(device_load(out));
     TRY(ranks_load(out));
     TRY(finder_load(out));
+    TRY(path_join(path, run->logs, "bad_images.txt"));
+    out->bad_images = count_lines(path);
     TRY(path_join(path, run->logs, "worst.csv"));
     rc = worst_read(&out->worst, path);
     if (rc != OK)

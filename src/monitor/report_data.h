@@ -104,6 +104,7 @@ typedef struct run_data {
     pair_list options; /* of hparams.yaml: group.name and the value as it is written */
     unsigned char *hparams;
     size_t hparams_n;
+    int64_t bad_images; /* lines of bad_images.txt */
     unsigned char *journal;
     size_t journal_n;
     char info_problem[256], metrics_problem[256], device_problem[256], ranks_problem[256], finder_problem[256],

@@ -65,6 +65,9 @@ int section_head(text *out, const run_data *d) {
     }
     if (isfinite(d->info.seconds))
         TRY(text_printf(out, " · %s", text_duration(took, d->info.seconds)));
+    if (d->bad_images > 0)
+        TRY(text_printf(out, " · %lld image%s cannot be read (`bad_images.txt`)", (long long)d->bad_images,
+                        d->bad_images == 1 ? "" : "s"));
     TRY(text_printf(out, "\n\n"));
     if (d->info.started != NULL && d->info.updated != NULL) {
         TRY(text_printf(out, "Started "));

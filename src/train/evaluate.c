@@ -14,7 +14,7 @@
 typedef struct evaluation {
     setup *s;
     evaluate_extras extras;
-    metrics sum;
+    metrics sum, all;          /* of this rank; of all ranks, as far as it has heard of them */
     double *logits, *mirrored; /* (logits_n) of a batch; NULL: not wanted */
     size_t logits_n;
 } evaluation;
@@ -46,14 +46,15 @@ static int64_t own_batches(const setup *s) {
 
 /** *b: the next batch, NULL when there are no more of this rank's. Every rank comes here as often, and learns what the
  *  others told the time before. */
-static int next_batch(batch **b, setup *s, const metrics *own, int64_t turn) {
+static int next_batch(batch **b, evaluation *e, int64_t turn) {
+    setup *s = e->s;
     char name[32];
     int rc = OK;
     *b = NULL;
     comm_at(s->ranks.comm, COMM_VALIDATES);
     if (comm_ranks(s->ranks.comm) > 1) {
-        TRY(ranks_hear(NULL, &s->ranks));
-        TRY(ranks_tell(&s->ranks, own));
+        TRY(ranks_hear(turn > 0 ? &e->all : NULL, &s->ranks));
+        TRY(ranks_tell(&s->ranks, &e->sum));
     }
     if (ranks_stop(&s->ranks) != 0) {
         rc = fail(E_STOPPED, "stopped by %s", text_signal(name, ranks_stop(&s->ranks)));
@@ -121,7 +122,11 @@ done:
     return rc;
 }
 
-static progress_state shown_state(const setup *s, const metrics *m, int64_t done_n, double start, double waited) {
+/** Loss and accuracy are all ranks', one turn behind where there are several; the rate is this rank's times the ranks.
+ */
+static progress_state shown_state(const evaluation *e, int64_t done_n, double start, double waited) {
+    const setup *s = e->s;
+    const metrics *m = comm_ranks(s->ranks.comm) > 1 ? &e->all : &e->sum;
     double seconds = clock_seconds() - start;
     int64_t all = done_n * comm_ranks(s->ranks.comm);
     if (all > s->val_batches)
@@ -129,7 +134,7 @@ static progress_state shown_state(const setup *s, const metrics *m, int64_t done
     return (progress_state){.done = all,
                             .loss = metrics_loss(m),
                             .top1 = metrics_top1(m),
-                            .images_per_second = (double)m->images * (double)all / (double)done_n / seconds,
+                            .images_per_second = (double)e->sum.images * (double)all / (double)done_n / seconds,
                             .wait_share = (loader_waited(s->val_loader) - waited) / seconds,
                             .remaining_seconds = seconds / (double)all * (double)(s->val_batches - all)};
 }
@@ -140,7 +145,7 @@ int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p,
     engine_hyper plain = {.loss_scale = 1, .images = 1}; /* no label smoothing: the loss is the cross-entropy */
     double start = clock_seconds(), waited = loader_waited(s->val_loader);
     int ranks = comm_ranks(s->ranks.comm);
-    progress_state shown = {0};
+    progress_state shown;
     int rc = OK;
     if (extras != NULL)
         e.extras = *extras;
@@ -152,22 +157,24 @@ int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p,
     if (p != NULL)
         progress_begin(p, "val", epoch, s->config->trainer.max_epochs, 0, s->val_batches);
     for (int64_t turn = 0; turn < (s->val_batches + ranks - 1) / ranks; turn++) {
-        TRY(next_batch(&b, s, &e.sum, turn));
+        TRY(next_batch(&b, &e, turn));
         if (b == NULL)
             continue;
         TRY(evaluate_batch(&e, b));
         workers_count(&s->val_workers, s->val_loader, b->n);
         loader_release(s->val_loader, b);
         b = NULL; /* now owned by the loader */
-        shown = shown_state(s, &e.sum, turn + 1, start, waited);
+        shown = shown_state(&e, turn + 1, start, waited);
         if (p != NULL)
             progress_update(p, &shown);
     }
-    if (p != NULL)
-        progress_end(p, &shown);
     s->ranks.news = news_wait(s);
     TRY(ranks_tell(&s->ranks, &e.sum));
-    TRY(ranks_hear(out, &s->ranks));
+    TRY(ranks_hear(&e.all, &s->ranks));
+    *out = e.all;
+    shown = shown_state(&e, (s->val_batches + ranks - 1) / ranks, start, waited);
+    if (p != NULL)
+        progress_end(p, &shown);
     if (e.extras.wrong != NULL)
         TRY(mistakes_join(e.extras.wrong, s->ranks.comm));
     if (e.extras.judged != NULL)

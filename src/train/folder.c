@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /** Absolute form of an existing folder, as checkpoints record it. */
@@ -63,39 +62,12 @@ int run_folder_path(char out[PATH_BYTES], const run_folder *f, const char *path)
     return path_join(out, f->checkpoints, path_name(path));
 }
 
-int run_folder_newest(char path[PATH_BYTES], const run_folder *f) {
-    struct timespec newest = {0};
-    path[0] = 0;
-    DIR *d = opendir(f->checkpoints);
-    if (d == NULL)
-        return fail_errno(errno, "cannot read %s", f->checkpoints);
-    int rc = OK;
-    const struct dirent *e = NULL;
-    while ((e = readdir(d)) != NULL) {
-        char candidate[PATH_BYTES];
-        struct stat st;
-        if (!run_folder_is_last(e->d_name) && !run_folder_is_best(e->d_name))
-            continue;
-        TRY(path_join(candidate, f->checkpoints, e->d_name));
-        if (stat(candidate, &st) != 0)
-            continue;
-        if (path[0] == 0 || st.st_mtim.tv_sec > newest.tv_sec ||
-            (st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec > newest.tv_nsec)) {
-            newest = st.st_mtim;
-            TRY(path_format(path, "%s", candidate));
-        }
-    }
-done:
-    closedir(d);
-    return rc;
-}
-
-/** One more than the largest N of version_N in `logs`. */
-static int next_version(const char *logs) {
-    int next = 0;
+/** One more than the largest N of version_N in `logs`, at least `least`. */
+static int next_version(const char *logs, int least) {
+    int next = least;
     DIR *d = opendir(logs);
     if (d == NULL)
-        return 0;
+        return next;
     const struct dirent *e = NULL;
     while ((e = readdir(d)) != NULL) {
         char *end = NULL;
@@ -116,13 +88,13 @@ static int free_last_name(run_folder *f) {
     return rc;
 }
 
-int run_folder_logs(run_folder *f, const char *out, const char *arch, int version, const char *last) {
+int run_folder_logs(run_folder *f, const char *out, const char *arch, int version, int free_version, const char *last) {
     char logs[PATH_BYTES];
     int rc = OK;
     TRY(path_format(logs, "%s/logs/%s", out, arch));
     TRY(folder_make(logs));
     TRY(absolute(logs));
-    f->version = version >= 0 ? version : next_version(logs);
+    f->version = version >= 0 ? version : next_version(logs, free_version);
     if (version >= 0 && run_folder_is_last(last))
         TRY(run_folder_path(f->last, f, last));
     else

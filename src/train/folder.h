@@ -27,11 +27,8 @@ bool run_folder_holds(const run_folder *f, const char *path);
 /** The path that a file of that base name has in the run's checkpoint folder. @return 0 or E_IO (too long) */
 int run_folder_path(char out[PATH_BYTES], const run_folder *f, const char *path);
 
-/** The newest checkpoint of a run folder into path, "" when there is none. @return 0 or E_IO */
-int run_folder_newest(char path[PATH_BYTES], const run_folder *f);
-
 /** Chooses version_N and the name of last.ckpt: those of the resumed run (version >= 0; `last` as its checkpoint has
- *  it), else new ones. @return 0 or E_IO */
-int run_folder_logs(run_folder *f, const char *out, const char *arch, int version, const char *last);
+ *  it), else new ones, N from free_version on. @return 0 or E_IO */
+int run_folder_logs(run_folder *f, const char *out, const char *arch, int version, int free_version, const char *last);
 
 #endif

@@ -47,7 +47,7 @@ static int open_samples(logbook *b, int64_t global_step) {
     char path[PATH_BYTES];
     int rc = OK;
     TRY(path_join(path, b->folder, "samples.csv"));
-    TRY(csv_trim(path, global_step - 1));
+    TRY(csv_trim(path, global_step - 1, false, NULL));
     TRY(csv_open(&b->samples, path, name, 1));
 done:
     return rc;
@@ -61,21 +61,22 @@ static int open_ranks(logbook *b, int64_t global_step, int ranks) {
     char path[PATH_BYTES];
     int rc = OK;
     TRY(path_join(path, b->folder, "ranks.csv"));
-    TRY(csv_trim(path, global_step - 1));
+    TRY(csv_trim(path, global_step - 1, false, NULL));
     if (ranks > 1)
         TRY(csv_open(&b->ranks, path, pace_name, PACE_COLUMNS));
 done:
     return rc;
 }
 
-int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step, int ranks) {
+int logbook_open(logbook *b, const run_folder *f, const config *c, const train_state *t, bool validates, int ranks) {
+    int64_t global_step = t->global_step;
     char path[PATH_BYTES];
     int rc = OK;
     *b = (logbook){.folder = f->logs, .opened = clock_seconds()};
     TRY(path_join(path, f->logs, "metrics.csv"));
     /* loggers count steps from 0: the last one kept is global_step - 1 */
+    TRY(csv_trim(path, t->global_step - 1, true, validates ? column_name[LOSS_EPOCH] : NULL));
     TRY(events_trim(f->logs, global_step > 0 ? global_step - 1 : 0)); /* what a run logs once stands at step 0 */
-    TRY(csv_trim(path, global_step - 1));
     TRY(csv_open(&b->csv, path, column_name, COLUMNS));
     TRY(open_samples(b, global_step));
     TRY(open_ranks(b, global_step, ranks));
@@ -83,6 +84,9 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t globa
     TRY(path_join(path, f->logs, "events.log"));
     TRY(journal_open(&b->journal, path));
     TRY(write_hparams(f->logs, c));
+    TRY(path_join(path, f->logs, "bad_images.txt"));
+    if (c->data.changed) /* they are looked for again */
+        TRY(file_remove(path));
     if (c->monitor.device_seconds > 0)
         TRY(logbook_watch_device(b, c->monitor.device_seconds, global_step));
 done:
@@ -203,6 +207,17 @@ done:
     return rc;
 }
 
+/** The first of a loader whose cause this process knows. */
+static void tell_first(logbook *b, loader *l) {
+    const bad_image *bad = NULL;
+    int64_t n = loader_bad(&bad, l);
+    for (int64_t i = 0; i < n && !b->bad_told; i++) {
+        b->bad_told = !bad[i].declared;
+        if (b->bad_told)
+            log_warn("unreadable image: %s", bad[i].message);
+    }
+}
+
 int logbook_bad_images(logbook *b, const setup *s, const train_state *t) {
     if (b->folder == NULL)
         return OK;
@@ -219,9 +234,26 @@ int logbook_bad_images(logbook *b, const setup *s, const train_state *t) {
     if (list.n != b->bad_bytes) { /* it only grows: more images, or a cause where there was none */
         TRY(file_write_atomic(path, list.data, list.n));
         logbook_event(b, t, "bad_image", "%lld unreadable so far: bad_images.txt", (long long)bad_n);
+        if (bad_n > b->bad_counted) { /* not those that an earlier run has told */
+            tell_first(b, s->train_loader);
+            tell_first(b, s->val_loader);
+        }
     }
     b->bad_bytes = list.n;
 done:
     text_deinit(&list);
     return rc;
+}
+
+void logbook_count_bad(logbook *b, const setup *s, const train_state *t) {
+    const bad_image *bad = NULL;
+    if (b->folder == NULL)
+        return;
+    int64_t train = loader_bad(&bad, s->train_loader), val = loader_bad(&bad, s->val_loader);
+    if (train + val > b->bad_counted)
+        log_warn("epoch %lld: %lld of the %lld training images and %lld of the %lld validation images cannot be read: "
+                 "%s/bad_images.txt",
+                 (long long)t->epoch + 1, (long long)train, (long long)s->train->image_n, (long long)val,
+                 (long long)s->val->image_n, b->folder);
+    b->bad_counted = train + val;
 }

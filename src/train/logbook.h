@@ -23,15 +23,18 @@ typedef struct logbook {
     device_stats *stats;   /* NULL: not watched */
     const char *folder;    /* borrowed from the run_folder */
     size_t bad_bytes;      /* of bad_images.txt as written */
+    bool bad_told;         /* the first unreadable image */
+    int64_t bad_counted;   /* unreadable images at the last count */
     double opened;         /* clock_seconds */
     double device_every;   /* seconds between rows of device.csv */
     double device_next;    /* clock_seconds of the next one */
     double seconds_before; /* of the run, before this process */
 } logbook;
 
-/** Opens the logs, drops what a resumed run will log again (steps from `global_step` on), writes hparams.yaml.
+/** Opens the logs, drops what a resumed run will log again (steps from t->global_step on; `validates`: it goes on with
+ * an epoch's validation, so that epoch's row too), writes hparams.yaml.
  *  @return 0, E_IO, E_FULL: then it is closed again, folder NULL */
-int logbook_open(logbook *b, const run_folder *f, const config *c, int64_t global_step, int ranks);
+int logbook_open(logbook *b, const run_folder *f, const config *c, const train_state *t, bool validates, int ranks);
 int logbook_close(logbook *b);
 
 /* A logbook that is not open (folder NULL: another rank writes) takes everything and writes nothing. */
@@ -49,8 +52,11 @@ int logbook_epoch(logbook *b, const train_state *t, double lr, double images_per
 int logbook_pace(logbook *b, const train_state *t, const pace *p);
 /** A row of device.csv when one is due, or `now`; after a failure, a warning, there are no more. */
 void logbook_device(logbook *b, const train_state *t, bool now);
-/** Writes bad_images.txt anew when there is more to say than it does; new ones go into the journal. */
+/** Writes bad_images.txt anew when there is more to say than it does; new ones go into the journal, and the first that
+ *  this process meets is a warning. */
 int logbook_bad_images(logbook *b, const setup *s, const train_state *t);
+/** At the end of an epoch: warns with the number of unreadable images when it has grown. */
+void logbook_count_bad(logbook *b, const setup *s, const train_state *t);
 
 /** The beginning of a run, once: the hparams page, the configuration as text. */
 int logbook_start(logbook *b, const setup *s);

@@ -66,7 +66,7 @@ int logbook_watch_device(logbook *b, double seconds, int64_t global_step) {
         name[i] = names[i];
     }
     TRY(path_join(path, b->folder, "device.csv"));
-    TRY(csv_trim(path, global_step));
+    TRY(csv_trim(path, global_step - 1, false, NULL));
     TRY(open_csv(b, path, name, n));
     TRY(device_stats_open(&b->stats, seconds < 1 ? seconds : 1));
     b->device_every = seconds;
@@ -86,13 +86,13 @@ static int put_row(logbook *b, const train_state *t) {
     values(value, &s, b->seconds_before + clock - b->opened);
     for (int i = 0; i < COLUMNS; i++)
         present[i] = isnan(value[i]) ? 0 : 1;
-    TRY(csv_row(b->device, t->epoch, t->global_step, value, present));
+    TRY(csv_row(b->device, t->epoch, t->global_step - 1, value, present));
     for (int i = 1; i < COLUMNS; i++) {
         if (!present[i])
             continue;
         column_name(name, i);
         snprintf(tag, sizeof tag, "device/%s", name);
-        TRY(events_scalar(b->events, tag, t->global_step, value[i]));
+        TRY(events_scalar(b->events, tag, t->global_step - 1, value[i]));
     }
 done:
     return rc;

@@ -91,7 +91,8 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                 {"batch_size", "data.batch_size", o->data.batch_size},
                 {"train_batches", "a number of batches in the epoch of", s->train_batches}};
     int rc = snapshot_check_classes(s->train, c, path);
-    bool middle = c->batch_in_epoch > 0 && !c->epoch_done;
+    bool other = o->data.changed && own_int(c, "train_images", s->train->image_n) != s->train->image_n;
+    bool middle = c->batch_in_epoch > 0 && !c->epoch_done && !other; /* with other images the epoch begins again */
     for (size_t i = 0; rc == OK && middle && i < sizeof same / sizeof *same; i++) {
         int64_t then = own_int(c, same[i].key, same[i].now);
         if (then != same[i].now)
@@ -221,8 +222,10 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     TRY(restore_weights(s, t, c, path));
     TRY(restore_momentum(s, c, path));
     TRY(restore_best(t, c, f, path));
-    TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
-    TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
+    if (!s->config->data.changed) { /* else they may have been mended: who is still bad is met again */
+        TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
+        TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
+    }
     restore_schedule(t, c, path);
     schedule_set_head(&t->schedule, restored_head_lr(s, c, t->schedule.state.base_lr));
     if (t->schedule.state.base_lr <= 0) {
@@ -242,6 +245,14 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
                          .images = own_int(c, "train_images_seen", 0),
                          .top1 = own_int(c, "train_top1", 0),
                          .top5 = own_int(c, "train_top5", 0)};
+    int64_t images = own_int(c, "train_images", s->train->image_n);
+    bool other = s->config->data.changed && images != s->train->image_n;
+    if (other && c->batch_in_epoch > 0 && !c->epoch_done) {
+        log_warn("the training images are %lld, not %lld: epoch %lld begins again", (long long)s->train->image_n,
+                 (long long)images, (long long)t->epoch + 1);
+        t->batch_in_epoch = 0;
+        t->train = (metrics){0};
+    }
     if (c->epoch_done) {
         t->epoch++;
         t->batch_in_epoch = 0;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void read_earlier(run_record *r, const char *folder) {
     char path[PATH_BYTES];
@@ -144,5 +145,64 @@ int run_record_write(const run_record *r, const char *folder, double seconds, co
 done:
     free(dump);
     json_decref(o);
+    return rc;
+}
+
+int run_record_set_state(const char *folder, const char *state) {
+    char path[PATH_BYTES], *dump = NULL;
+    json_error_t error;
+    json_t *o = NULL;
+    int rc = OK;
+    TRY(path_join(path, folder, "run.json"));
+    if (!file_exists(path))
+        return fail(E_NOTFOUND, "%s does not exist", path);
+    o = json_load_file(path, 0, &error);
+    if (o == NULL) {
+        rc = fail(E_FORMAT, "%s: %s", path, error.text);
+        goto done;
+    }
+    json_object_set_new(o, "state", json_string(state));
+    dump = json_dumps(o, JSON_INDENT(2));
+    if (dump == NULL) {
+        rc = fail(E_NOMEM, "no memory for run.json");
+        goto done;
+    }
+    TRY(file_write_atomic(path, dump, strlen(dump)));
+done:
+    free(dump);
+    json_decref(o);
+    return rc;
+}
+
+static bool says_running(const char *folder) {
+    char path[PATH_BYTES];
+    json_t *o = path_join(path, folder, "run.json") == OK ? json_load_file(path, 0, NULL) : NULL;
+    const char *state = json_string_value(json_object_get(o, "state"));
+    bool running = state != NULL && strcmp(state, "running") == 0;
+    json_decref(o);
+    return running;
+}
+
+int run_record_check(const char *folder) {
+    char *real = realpath(folder, NULL), path[PATH_BYTES];
+    int rc = OK, fd = -1;
+    if (real == NULL || !says_running(folder))
+        goto done;
+    /* OUT/logs/ARCH/version_N: the lock is OUT/checkpoints/ARCH/.lock */
+    char *version = strrchr(real, '/');
+    *version = 0;
+    const char *arch = path_name(real);
+    TRY(path_format(path, "%s/../../checkpoints/%s/.lock", real, arch));
+    if (!file_exists(path))
+        goto done;
+    rc = lock_take(&fd, path);
+    if (rc == E_LOCKED)
+        rc = OK;
+    else if (rc == OK)
+        rc = run_record_set_state(folder, "lost");
+done:
+    if (fd >= 0)
+        close(fd);
+    free(real);
     return rc;
 }

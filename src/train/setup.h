@@ -62,8 +62,9 @@ int setup_open_prediction(setup *s, const config *c, int classes, dataset *image
 int setup_open_engine(setup *s, const config *c, int classes, comm *all);
 void setup_close(setup *s);
 
-/** Compiles the plans of full and last batches, of training and validation: what cannot run fails here, not at the end
- * of an epoch. @param[out] out memory of the largest, the full training batch. @return 0, E_SHAPE, E_NOMEM */
+/** Compiles the plans of the full training batch, of an epoch's last, shorter one, and of the full validation batch:
+ * what cannot run fails here, not at the end of an epoch. @param[out] out memory of the largest, the full training
+ * batch. @return 0, E_SHAPE, E_NOMEM */
 int setup_compile(engine_memory *out, setup *s);
 
 /** engine_compile for images of data.image_size, in validation of val_size. A plan whose memory is not there is
@@ -71,7 +72,7 @@ int setup_compile(engine_memory *out, setup *s);
  * needed, what there is, and the largest batch that fits */
 int setup_compile_batch(engine_plan **out, setup *s, int images, bool training);
 
-/** Images of training batch b of the epoch (short last ones are smaller). */
+/** Images of training batch b of the epoch: data.batch_size, but for a shorter last one (without data.drop_last). */
 int setup_batch_images(const setup *s, int64_t b);
 
 #endif

@@ -4,33 +4,15 @@
 #include "base/status.h"
 #include "monitor/report.h"
 #include "train/average.h"
+#include "train/resume.h"
 #include "train/share.h"
 #include "train/snapshot.h"
 #include "train/weights.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/** The file to go on from: --resume FILE, or for auto the newest checkpoint of the run's folder; "" begins anew. */
-static int find_resume(train_run_state *r, const config *c) {
-    char real[PATH_MAX];
-    const char *resume = c->trainer.resume;
-    if (resume[0] == 0)
-        return OK;
-    if (strcmp(resume, "auto") != 0) {
-        if (realpath(resume, real) == NULL)
-            return fail_errno(errno, "cannot resume from %s", resume);
-        return path_format(r->resumed_from, "%s", real);
-    }
-    int rc = run_folder_newest(r->resumed_from, &r->folder);
-    if (rc == OK && r->resumed_from[0] == 0)
-        log_info("nothing to resume in %s: training begins anew", r->folder.checkpoints);
-    return rc;
-}
 
 static int load_init(train_run_state *r, const char *path) {
     ckpt *c = NULL;
@@ -46,27 +28,29 @@ done:
 
 static int resume(train_run_state *r, const config *c) {
     ckpt *from = NULL;
-    int rc = OK;
-    TRY(find_resume(r, c));
-    if (r->resumed_from[0] == 0) {
+    int rc = OK, free_version = 0;
+    TRY(resume_free_version(&free_version, &r->folder));
+    TRY(resume_load(&from, r->resumed_from, c, &r->folder));
+    if (from == NULL) {
         if (c->model.init[0] != 0)
             TRY(load_init(r, c->model.init));
         else if (r->setup.net->frozen_layer_n > 0)
             log_warn("model.freeze %s without --init: what is frozen stays as random as it begins", c->model.freeze);
-        TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, ""));
+        TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, free_version, ""));
         r->new_logs = true;
         goto done;
     }
-    TRY(ckpt_load(&from, r->resumed_from));
     TRY(snapshot_restore(&r->setup, &r->state, from, r->resumed_from, &r->folder));
     int version = run_folder_holds(&r->folder, r->resumed_from) ? snapshot_version(from) : -1;
-    TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, version, from->last_path));
+    TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, version, free_version, from->last_path));
+    if (version >= 0)
+        resume_warn_older(from, r->resumed_from, &r->folder);
     snprintf(r->summary->last, sizeof r->summary->last, "%s", r->resumed_from);
     r->new_logs = version < 0;
     r->resumed_lr = from->schedule.base_lr;
     log_info("resumed from %s: epoch %lld, batch %lld, step %lld, LR %.4g", r->resumed_from,
              (long long)r->state.epoch + 1, (long long)r->state.batch_in_epoch, (long long)r->state.global_step,
-             schedule_lr(&r->state.schedule, r->state.epoch, r->state.batch_in_epoch / c->trainer.accumulate,
+             schedule_lr(&r->state.schedule, r->state.epoch, r->state.batch_in_epoch / r->setup.row,
                          r->setup.steps_per_epoch));
 done:
     ckpt_free(from);
@@ -182,12 +166,18 @@ static int open_folder(train_run_state *r, const config *c) {
 }
 
 static int open_logs(train_run_state *r, const config *c) {
+    const bad_image *known = NULL;
     int rc = OK;
     if (!train_leads(r))
         return OK;
-    TRY(logbook_open(&r->logbook, &r->folder, c, r->state.global_step, comm_ranks(r->setup.ranks.comm)));
+    bool validates = r->state.batch_in_epoch == r->setup.train_batches;
+    TRY(logbook_open(&r->logbook, &r->folder, c, &r->state, validates, comm_ranks(r->setup.ranks.comm)));
+    r->logbook.bad_counted =
+        loader_bad(&known, r->setup.train_loader) + loader_bad(&known, r->setup.val_loader); /* by the run before */
     run_record_open(&r->record, r->folder.logs, &r->setup, &r->memory);
     r->logbook.seconds_before = r->record.seconds_before;
+    if (r->hooks->opened != NULL)
+        r->hooks->opened(r->folder.logs, c->monitor.report ? c->trainer.out : "");
 done:
     return rc;
 }

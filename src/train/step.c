@@ -93,29 +93,32 @@ done:
     return rc;
 }
 
-/** The step's outcome goes into the state. */
+/** The step's outcome goes into the state: also where the ranks can no longer be heard, then with this rank's images
+ *  alone in its sums. */
 static int settle(step_result *out, setup *s, train_state *t) {
     engine_result_data r;
     int rc = OK;
     TRY(engine_take_result(&r, s->engine));
-    metrics own = step_metrics(&r), all;
+    metrics own = step_metrics(&r), all = own;
+    double scale = scaler_scale(&t->scaler);
+    t->pending.on = false;
+    scaler_update(&t->scaler, r.finite);
+    t->in_step = !r.finite && !t->scaler.on;
+    t->momentum = t->momentum || r.finite;
     s->ranks.news = news_wait(s);
     s->ranks.samples = t->pending.samples;
     s->ranks.loaded = loader_waited(s->train_loader);
-    TRY(ranks_tell(&s->ranks, &own));
-    TRY(ranks_hear(&all, &s->ranks));
+    rc = ranks_tell(&s->ranks, &own);
+    if (rc == OK)
+        rc = ranks_hear(&all, &s->ranks);
     *out = (step_result){.metrics = all,
                          .own_images = own.images,
                          .step = t->pending.step,
                          .lr = t->pending.lr,
                          .grad_norm = r.grad_norm,
-                         .scale = scaler_scale(&t->scaler),
+                         .scale = scale,
                          .samples = s->ranks.agreed_samples,
                          .finite = r.finite};
-    t->pending.on = false;
-    scaler_update(&t->scaler, r.finite);
-    t->in_step = !r.finite && !t->scaler.on;
-    t->momentum = t->momentum || r.finite;
     metrics_add(&t->train, &out->metrics);
 done:
     return rc;

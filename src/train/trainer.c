@@ -62,6 +62,13 @@ done:
     return rc;
 }
 
+/** A checkpoint is complete: the summary names it, and who runs this learns it. */
+static void note_saved(train_run_state *r, const char *path) {
+    snprintf(r->summary->last, sizeof r->summary->last, "%s", path);
+    if (r->hooks->saved != NULL && train_leads(r))
+        r->hooks->saved(path);
+}
+
 static int save_last(train_run_state *r) {
     int rc = settle(r);
     if (rc != OK)
@@ -70,11 +77,10 @@ static int save_last(train_run_state *r) {
     comm_at(r->setup.ranks.comm, COMM_SAVES);
     if (train_leads(r))
         rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
-    rc = comm_agree(r->setup.ranks.comm, rc);
     if (rc == OK)
-        snprintf(r->summary->last, sizeof r->summary->last, "%s", r->folder.last);
+        note_saved(r, r->folder.last);
     r->saving = rc != OK;
-    return rc;
+    return comm_agree(r->setup.ranks.comm, rc);
 }
 
 static double images_per_second(const epoch_clock *k) {
@@ -287,7 +293,7 @@ static int save_best(char evicted[PATH_BYTES], train_run_state *r, double val_lo
         topk swap = *best;
         *best = next;
         next = swap; /* the old list is released below */
-        snprintf(r->summary->last, sizeof r->summary->last, "%s", path);
+        note_saved(r, path);
         logbook_event(&r->logbook, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
                       path);
     }
@@ -362,6 +368,7 @@ done:
 
 static int end_epoch(train_run_state *r, const epoch_clock *k) {
     train_state *t = &r->state;
+    char why[1024];
     double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
     double speed = k->images > 0 ? images_per_second(k) : NAN, waited = k->images > 0 ? wait_share(r, k) : NAN;
     int rc = OK;
@@ -381,10 +388,18 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     double val_loss = metrics_loss(&t->val);
     end_schedule(r, val_loss);
     t->epoch_done = true;
-    TRY(save_epoch(r, val_loss)); /* first: an epoch's work is worth more than its line in a log */
-    TRY(logbook_epoch(&r->logbook, t, lr, speed, waited));
+    /* its row comes first: a run that is killed after it resumes from an earlier step and logs it again. But an epoch's
+     * work is worth more than its row: it is saved in any case */
+    int logged = logbook_epoch(&r->logbook, t, lr, speed, waited);
+    snprintf(why, sizeof why, "%s", status_message());
+    TRY(save_epoch(r, val_loss));
+    if (logged != OK) {
+        rc = fail(logged, "%s", why);
+        goto done;
+    }
     logbook_device(&r->logbook, t, true);
     TRY(logbook_bad_images(&r->logbook, &r->setup, t));
+    logbook_count_bad(&r->logbook, &r->setup, t);
     if (train_leads(r))
         tell_epoch(r, k, lr, speed, waited);
     r->summary->train = t->train;
@@ -427,22 +442,41 @@ static void summarise(train_run_state *r) {
     snprintf(s->logs, sizeof s->logs, "%s", r->folder.logs);
 }
 
+/** On rank 0, after an error of which the other ranks know: they cannot be asked any more. Where a step's result is
+ * still to come, it is that of this rank. */
+static int save_alone(train_run_state *r) {
+    step_result step;
+    int rc = OK;
+    if (train_settle(&step, &r->setup, &r->state) != OK && r->state.pending.on)
+        return E_DEVICE; /* not even its own */
+    if (r->state.in_step)
+        return fail(E_NONFINITE, "the last step's gradient is not finite");
+    comm_at(r->setup.ranks.comm, COMM_SAVES);
+    TRY(snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder));
+    note_saved(r, r->folder.last);
+done:
+    return rc;
+}
+
 /** After an error: what can still be kept is. The first message stays, with where to go on from. */
 static void rescue(train_run_state *r, int error) {
-    char message[1024];
+    char message[1024], why[1024];
     snprintf(message, sizeof message, "%s", status_message());
     if (logbook_bad_images(&r->logbook, &r->setup, &r->state) != OK)
         log_warn("bad_images.txt is not complete: %s", status_message());
     if (error != E_STOPPED)
         logbook_event(&r->logbook, &r->state, "error", "%s", message);
     bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
-    if (!worth)
+    if (!worth) {
         fail(error, "%s", message);
-    else if (save_last(r) == OK)
-        fail(error, "%s (saved %s at step %lld: go on with --resume auto)", message, r->folder.last,
-             (long long)r->state.global_step);
-    else
-        fail(error, "%s (and the run could not be saved)", message);
+    } else if (save_alone(r) == OK) {
+        fail(error, "%s (saved %s at step %lld: go on with --resume auto%s)", message, r->folder.last,
+             (long long)r->state.global_step,
+             error == E_DATA ? ", and --data.changed true where images were mended or removed" : "");
+    } else {
+        snprintf(why, sizeof why, "%s", status_message());
+        fail(error, "%s (and the run could not be saved: %s)", message, why);
+    }
 }
 
 /** The first batch of a new run goes to TensorBoard, as a picture. */

@@ -16,6 +16,9 @@ typedef struct train_hooks {
     const volatile sig_atomic_t *stop; /* number of a signal that asks to save and end; 0: none yet. NULL: never */
     volatile sig_atomic_t *save;       /* set to ask for a save; the trainer clears it. NULL: never */
     comm *comm;                        /* the ranks of the run, each of which calls; NULL: one. Borrowed */
+    void (*opened)(const char *logs, const char *out); /* on rank 0, once the run's logs are open; `out`: where its
+                                                          report goes, "" none. NULL: nobody */
+    void (*saved)(const char *path); /* on rank 0, after each checkpoint of the run that is complete; NULL: nobody */
 } train_hooks;
 
 typedef struct train_summary {

@@ -37,5 +37,5 @@ kill -KILL "${ranks##* }" 2>/dev/null || kill -KILL "$(echo "$ranks" | awk '{pri
 wait $pid || { cat err >&2; die "the restart failed"; }
 grep -Eq "rank 1 on $(uname -n) at step [0-9]+ \(.+\) ended by SIGKILL" err ||
   { cat err >&2; die "no line names host, step and phase of rank 1"; }
-says err "restart 1 of 1 from the last checkpoint"
+says err "restart 1 of 1 in 1 s, from $PWD/killed/$last"
 same killed

@@ -65,11 +65,12 @@ interrupt() {
 }
 interrupt stop INT 130
 says err "rank 0 says why"
-one_line
+says err "stopping after this step, then saving; press Ctrl-C again to quit without saving"
+[ "$(wc -l <err)" = 2 ] || { cat err >&2; die "stderr is not two lines"; }
 interrupt stop TERM 143
 interrupt stop USR2 143
 interrupt save USR1 0
-interrupt deaf INT 130
+interrupt deaf INT 3
 says err "stopped by SIGINT at once"
 
 # before the ranks are there
@@ -96,11 +97,29 @@ done <pids
 # restarts go on from the last checkpoint; a usage error and a stop are final
 rm command
 SCENE=fails-once run 0 train --restarts 2
-says err "restart 1 of 2 from the last checkpoint"
-says command "--restarts 2 --resume auto"
+says err "restart 1 of 2 in 1 s, from its start: nothing was saved"
+! grep -q -- --resume command || die "a restart goes on from what this run has not saved"
 rm command
+SCENE=saves-once run 0 train --restarts 2 --init weights.pth
+says err "restart 1 of 2 in 1 s, from $PWD/saved.ckpt"
+says command "--restarts 2 --init weights.pth --init= --resume $PWD/saved.ckpt"
+rm command
+SECONDS=0
 SCENE=fails run 1 train --restarts 2
 [ "$(grep -c group command)" = 3 ] || die "2 restarts are not 3 starts"
+says err "restart 2 of 2 in 2 s"
+[ $SECONDS -ge 3 ] || die "restarts without a pause"
+rm command
+SCENE=hopeless run 1 train --restarts 2
+[ "$(grep -c group command)" = 1 ] || die "a failure for good was tried again"
+SCENE=fails "$LINNET" train --data data --devices 3 --restarts 2 >out 2>err & # stopped between two starts
+pid=$!
+until grep -q "restart 2 of 2" err; do sleep 0.01; done
+kill -USR1 $pid # nothing to save
+kill -INT $pid
+code=0
+wait $pid || code=$?
+[ $code = 130 ] || die "SIGINT between two starts ended with $code"
 rm command
 run 2 train --restarts 2 --lr x
 [ ! -e command ] || die "ranks were started with a wrong option"

@@ -35,6 +35,7 @@ for name in loss top1 top5 calibration_error images; do near "$(total out "$name
 counts() { tr -d ' \n' <"$1" | sed 's/.*"classes"://'; }
 [ "$(counts out)" = "$(counts one.json)" ] || die "the classes differ"
 [ "$(grep -c '"loss"' out)" = 1 ] || die "more than one rank printed its evaluation"
+near "$(sed -nE 's/.* val +[0-9]+\/[0-9]+  loss ([0-9.]+).*/\1/p' err)" "$(total out loss)" 5e-4 # the progress line
 spoilt=$(find data/val -type f | sort | sed -n 6p) # in the second batch: rank 1's
 cp "$spoilt" kept
 echo no image >"$spoilt"
@@ -59,6 +60,14 @@ for name in comm slowest excess slowest_data_wait; do # one row, at the end of t
   awk -v name="$name" '{ n++; if (!($1 >= 0 && (name == "excess" || $1 <= 1))) exit 1 } END { exit n != 1 }' row || { cat row >&2; die "ranks.csv: $name"; }
 done
 grep -qE 'communication [0-9.]+%, slowest rank [01] on ' err || die "the epoch's line does not name the slowest rank"
+
+# the progress lines show all ranks' loss and accuracy, as the epoch's result does
+line() { sed -nE "s/.* $1 +[0-9]+\/[0-9]+  loss ([0-9.]+)  top-1 ([0-9.]+)%.*/\1 \2/p" err; }
+result() { sed -nE "s/.*$1 loss ([0-9.]+), top-1 ([0-9.]+)%.*/\1 \2/p" err | awk '{ printf "%.3f %.1f\n", $1, $2 }'; }
+close() { awk -v a="$1" -v b="$2" 'BEGIN { split(a, x); split(b, y); d = x[1] - y[1]; e = x[2] - y[2]
+  exit !(a != "" && d * d < 4e-6 && e * e < 0.04) }' || { cat err >&2; die "the line of $3 shows $1, the epoch's result is $2"; }; }
+close "$(line train)" "$(result train)" training
+close "$(line val)" "$(result val)" validation
 [ ! -e one/logs/resnet18/version_0/ranks.csv ] || die "ranks.csv of one rank"
 run 0 "$LINNET" info two/checkpoints/resnet18/last.ckpt
 

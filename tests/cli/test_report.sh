@@ -69,3 +69,15 @@ run 0 "$LINNET" train "${small[@]}" --max-epochs 1 --schedule.warmup_epochs 1 --
 [ ! -e quiet/logs/resnet18/version_0/device.csv ] || die "device.csv although it is off"
 grep -q '	lr	warm-up from' quiet/logs/resnet18/version_0/events.log || die "the journal lacks the warm-up"
 grep -q '	lr	.*end of the warm-up' quiet/logs/resnet18/version_0/events.log || die "the journal lacks its end"
+
+# a run that was killed is not running
+"$LINNET" train "${small[@]}" --max-epochs 50 --out killed >/dev/null 2>&1 &
+pid=$!
+until grep -q running killed/logs/resnet18/version_0/run.json 2>/dev/null; do sleep 0.01; done
+run 0 "$LINNET" report killed
+grep -q '"state": "running"' killed/logs/resnet18/version_0/run.json || die "a report ended a run that is running"
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+run 0 "$LINNET" report killed
+says killed/viewlogs.md '**lost**'
+says killed/logs/resnet18/version_0/run.json '"state": "lost"'

@@ -53,6 +53,15 @@ run 0 "$LINNET" train "${options[@]}" --trainer.max_steps 3 --out middle
 run 2 "$LINNET" train "${options[@]}" --out middle --resume auto --batch-size 8
 says err 'data.batch_size 16, now it is 8'
 
+# the LR that a resume tells is the next step's, in a warm-up with accumulated steps too
+warm=("${options[@]}" --out warm --batch-size 8 --trainer.global_batch 24 --schedule.warmup_epochs 1)
+run 0 "$LINNET" train "${warm[@]}" --trainer.max_steps 2
+run 0 "$LINNET" train "${warm[@]}" --trainer.max_steps 3 --resume auto
+told=$(sed -nE 's/.*resumed from .*, step 2, LR ([0-9.e-]+)$/\1/p' err)
+rate=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) { if ($i == "step") s = i; if ($i ~ /^lr/) l = i } next }
+  $s == 2 { printf "%.4g", $l }' warm/$csv)
+[ -n "$rate" ] && [ "$told" = "$rate" ] || die "a resume tells LR '$told', the next step has '$rate'"
+
 # a second process in the same folder is refused
 "$LINNET" train "${options[@]}" --max-epochs 50 --out busy >/dev/null 2>&1 &
 pid=$!

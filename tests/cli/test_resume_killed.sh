@@ -10,6 +10,12 @@ last=checkpoints/resnet18/last.ckpt
 csv=logs/resnet18/version_0/metrics.csv
 run 0 "$LINNET" train "${options[@]}" --out whole
 
+check() { # folder
+  [ "$(digest "$1/$last")" = "$(digest whole/$last)" ] || die "$1: other weights than the undisturbed run"
+  same_metrics "whole/$csv" "$1/$csv"
+  [ ! -e "$1/logs/resnet18/version_1" ] || die "$1: a resume began a new version"
+}
+
 [ $# -gt 0 ] || set -- 4 9 12 # in mid-epoch, at an epoch's border, in the first steps of the next
 for rows in "$@"; do
   out=killed-$rows
@@ -22,7 +28,19 @@ for rows in "$@"; do
   kill -KILL $pid 2>/dev/null || true
   wait $pid 2>/dev/null || true
   run 0 "$LINNET" train "${options[@]}" --out "$out" --resume auto
-  [ "$(digest "$out/$last")" = "$(digest whole/$last)" ] || die "$out: other weights than the undisturbed run"
-  same_metrics "whole/$csv" "$out/$csv"
-  [ ! -e "$out/logs/resnet18/version_1" ] || die "$out: a resume began a new version"
+  check "$out"
 done
+
+# SIGKILL around the end of an epoch: as its row is written to metrics.csv, and as its checkpoint is; each row is there
+# once afterwards
+faults=$(dirname "$LINNET")/tests/faults.so
+if [ -e "$faults" ]; then
+  rows=$(awk -F, 'NR > 1 && $6 != "" { print NR; exit }' whole/$csv) # the first epoch's
+  bytes=$(head -n $((rows - 1)) whole/$csv | wc -c)
+  for fault in "kill:metrics.csv:$bytes" 'kill:epoch=0:0'; do
+    rm -rf border
+    ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$faults LINNET_FAULT=$fault run 137 "$LINNET" train "${options[@]}" --checkpoint.every_n_steps 5 --out border
+    run 0 "$LINNET" train "${options[@]}" --out border --resume auto
+    check border
+  done
+fi

@@ -120,6 +120,23 @@ def file_system():
     run(1, "pack", "data", "--out", "full", fault="full:full.tmp:60000", says="No space left")
     assert not os.path.exists("full") and not os.path.exists("full.tmp")
     run(2, "pack", "data", "--out", "shards", says="is there already")
+    # OUT.tmp of somebody else stays as it is; that of a run that was killed goes
+    os.makedirs("mine.tmp")
+    for name in "photos.tar", "classes.txt", "train-000000.tar":
+        open(f"mine.tmp/{name}", "w").write("mine")
+    run(2, "pack", "data", "--out", "mine", says="mine.tmp is in the way")
+    assert sorted(os.listdir("mine.tmp")) == ["classes.txt", "photos.tar", "train-000000.tar"]
+    run(-9, "pack", "data", "--out", "dead", fault="kill:dead.tmp:60000")
+    assert os.listdir("dead.tmp")
+    open("dead.tmp/photos.tar", "w").write("mine")
+    run(2, "pack", "data", "--out", "dead", says="dead.tmp is in the way")
+    assert os.listdir("dead.tmp") == ["photos.tar"]
+    os.remove("dead.tmp/photos.tar")
+    os.rmdir("dead.tmp")
+    run(-9, "pack", "data", "--out", "dead", fault="kill:dead.tmp:60000")
+    run(0, "pack", "data", "--out", "dead")
+    assert sorted(os.listdir("dead")) == sorted(f for f in os.listdir(os.path.abspath("dead"))) and not os.path.exists("dead.tmp")
+    assert not [f for f in os.listdir("dead") if f.startswith(".")]
     # resized
     run(0, "pack", "data", "--out", "small", "--resize", "20", "--quality", "80")
     with tarfile.open("small/train-000000.tar") as t:
@@ -127,6 +144,85 @@ def file_system():
     at = jpeg.index(b"\xff\xc0") + 5
     height, width = int.from_bytes(jpeg[at:at + 2], "big"), int.from_bytes(jpeg[at + 2:at + 4], "big")
     assert min(height, width) == 20, (height, width)
+
+
+def write_shard(path, members):
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as t:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+
+
+def splits():
+    # names that only contain the other split's name; other tars beside them
+    def renamed(name, change):
+        shutil.rmtree(name, ignore_errors=True)
+        shutil.copytree("shards", name, ignore=lambda _, names: [n for n in names if not n.endswith(".tar")] )
+        for f in sorted(os.listdir(name)):
+            os.rename(f"{name}/{f}", f"{name}/{change(f)}")
+        return name
+    n = counts("shards")
+    both = json.loads(run(0, "info", "shards", "--json").stdout)
+    for change in (lambda f: f.replace("train", "set-training").replace("val", "set_Validation"),
+                   lambda f: f.replace("train", "constraint1-train").replace("val", "constraint1-val"),
+                   lambda f: f.replace("-", ""),  # train000000.tar
+                   lambda f: ("interval-" if f[0] == "t" else "strained-") + f):
+        assert json.loads(run(0, "info", renamed("s1", change), "--json").stdout) == both
+    run(1, "info", renamed("s1", lambda f: "train-" + f if f.startswith("val") else f),
+        says=".tar belongs to two splits by its name")
+    d = renamed("s1", lambda f: f)
+    shutil.copy("shards/val-000000.tar", "s1/trainval-000000.tar")
+    assert counts(d, says="trainval-000000.tar: left out") == n
+
+    # compressed ones beside those that are not: missing images
+    d = renamed("s2", lambda f: f + ".gz" if f == "train-000001.tar" else f)
+    run(1, "info", d, says="train-000001.tar.gz")
+    shutil.copy("shards/train-000001.tar", "s2/train-000001.tar")  # gunzip --keep
+    assert counts(d) == n
+
+    # class folders beside tars
+    shutil.copytree("data", "s3")
+    shutil.copy("shards/val-000000.tar", "s3/train/backup.tar")
+    run(1, "info", "s3", says="s3/train has both .tar files (backup.tar) and folders of images (")
+    os.remove("s3/train/backup.tar")
+    run(0, "info", "s3")
+
+
+def members():
+    jpeg = [open(f"data/train/circle/000{i}.jpg", "rb").read() for i in range(6)]
+    other = open("data/train/ring/0001.jpg", "rb").read()
+
+    def dataset(name, *shards):
+        shutil.rmtree(name, ignore_errors=True)
+        os.makedirs(name)
+        for i, m in enumerate(shards):
+            write_shard(f"{name}/train-{i}.tar", m)
+        write_shard(f"{name}/val-0.tar", shards[0])
+        return name
+
+    # file names that begin anew in each shard are other images; the same bytes under one name are one
+    def sample(key, file, data, label=0):
+        meta = json.dumps({"label": label, "filename": f"c/{file}"}).encode()
+        return [(f"{key}.jpg", data), (f"{key}.cls", str(label).encode()), (f"{key}.json", meta)]
+    d = dataset("m1", sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[1]),
+                sample("0", "0.jpg", jpeg[2]) + sample("1", "1.jpg", jpeg[3]))
+    assert counts(d, says="share their name with another") == 4
+    d = dataset("m1", sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[1]),
+                sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[2]))
+    assert counts(d, says="occurs twice (1 duplicates in all)") == 3
+
+    # of a sample's members the image is the one without a further part in its name, wherever it stands
+    for order in ([0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0]):
+        parts = [("k.jpg", jpeg[0]), ("k.depth.png", other), ("k.cls", b"0"), ("k.seg.cls", b"7")]
+        d = dataset("m2", [parts[i] for i in order])
+        assert counts(d) == 1
+        r = run(0, "info", d)
+        assert "occurs twice" not in r.stderr, r.stderr
+        run(0, "bench", "data", d, "--workers", "1", "--images", "1", "--image-size", "16")
+        index = open(f"{d}/train.index", "rb").read()
+        assert b"k.jpg" in index and b"depth" not in index
+    assert counts(dataset("m2", [("k.big.jpg", jpeg[0]), ("k.cls", b"0")])) == 1  # none other
 
 
 work = tempfile.mkdtemp(prefix="linnet-shards-")
@@ -140,6 +236,8 @@ try:
     same_weights()
     other_data()
     damaged()
+    splits()
+    members()
     file_system()
 finally:
     os.chdir("/")

@@ -100,7 +100,7 @@ static void test_max_bad(void **state) {
             assert_non_null(strstr(message, "11 of the 47 images"));
             assert_non_null(strstr(message, ".jpg: corrupt"));
             assert_non_null(strstr(message, "data.max_bad"));
-            assert_non_null(strstr(message, "bad_images.txt"));
+            assert_non_null(strstr(message, "linnet audit"));
         }
         assert_int_equal(batches, delivered);
         assert_string_equal(status_message(), message);

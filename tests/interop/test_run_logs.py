@@ -35,7 +35,8 @@ def check_scalars(board, logs):
         assert got == want, (tag, got, want)
         seen += 1
     assert seen == 11, seen
-    assert any(t.startswith("device/") for t in board.Tags()["scalars"])
+    device = [int(r["step"]) for r in csv.DictReader(open(logs + "/device.csv"))]
+    assert device and [e.step for e in board.Scalars("device/process_memory")] == device, device
 
 
 def plugin(board, tag):
@@ -81,6 +82,10 @@ def main():
                "--out", work + "/run")
         logs = glob.glob(work + "/run/logs/resnet18/version_0")[0]
         check(work + "/run", logs)
+        linnet("train", "--data", data, "--arch", "resnet18", "--image-size", "32", "--batch-size", "16",
+               "--max-epochs", "3", "--precision", "32-true", "--out", work + "/run", "--resume", "auto")
+        device = [int(r["step"]) for r in csv.DictReader(open(logs + "/device.csv"))]
+        assert device == [e.step for e in read(logs).Scalars("device/process_memory")] and len(device) == 3, device
         print("every tag of the run is there")
 
 

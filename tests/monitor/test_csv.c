@@ -90,26 +90,30 @@ static void test_quotes(void **state) {
 static void test_trim(void **state) {
     (void)state;
     put(HEADER "0,49,1,,\n0,99,2,,\n0,99,,3,\n1,149,1,,\n1,199,1");
-    assert_ok(csv_trim(path, 99));
+    assert_ok(csv_trim(path, 99, false, NULL));
     assert_content(HEADER "0,49,1,,\n0,99,2,,\n0,99,,3,\n");
     struct stat before, after;
     assert_int_equal(stat(path, &before), 0);
-    assert_ok(csv_trim(path, 99)); /* nothing to do: not touched */
+    assert_ok(csv_trim(path, 99, false, NULL)); /* nothing to do: not touched */
     assert_int_equal(stat(path, &after), 0);
     assert_true(before.st_ino == after.st_ino);
-    assert_ok(csv_trim(path, -1));
+    assert_ok(csv_trim(path, -1, false, NULL));
     assert_content(HEADER);
     put(HEADER "0,1,1,,\ngarbage\n,,,\n0,x,1,,\n0,2,1,,\n");
-    assert_ok(csv_trim(path, 5));
+    assert_ok(csv_trim(path, 5, false, NULL));
     assert_content(HEADER "0,1,1,,\n0,2,1,,\n");
+    /* a row of the last step with a value in a column is logged again; kept aside are only later steps */
+    put(HEADER "0,5,1,,\n0,5,,3,\n0,6,1,,\n");
+    assert_ok(csv_trim(path, 5, true, "val_loss"));
+    assert_content(HEADER "0,5,1,,\n");
     put("epoch,st");
-    assert_ok(csv_trim(path, 5));
+    assert_ok(csv_trim(path, 5, false, NULL));
     assert_content("");
     put("name,age\nx,1\n");
-    assert_fails(E_FORMAT, "does not begin with 'epoch,step'", csv_trim(path, 5));
+    assert_fails(E_FORMAT, "does not begin with 'epoch,step'", csv_trim(path, 5, false, NULL));
     assert_content("name,age\nx,1\n");
     assert_ok(file_remove(path));
-    assert_ok(csv_trim(path, 5));
+    assert_ok(csv_trim(path, 5, false, NULL));
     assert_false(file_exists(path));
 }
 

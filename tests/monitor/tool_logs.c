@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
     if (argc == 5 && text_to_int(&first, argv[3]) && text_to_int(&last, argv[4]))
         rc = strcmp(argv[1], "events") == 0 ? write_events(argv[2], first, last) : write_csv(argv[2], first, last);
     else if (argc == 4 && text_to_int(&last, argv[3]))
-        rc = strcmp(argv[1], "trim-events") == 0 ? events_trim(argv[2], last) : csv_trim(argv[2], last);
+        rc = strcmp(argv[1], "trim-events") == 0 ? events_trim(argv[2], last) : csv_trim(argv[2], last, false, NULL);
     if (rc != OK)
         fprintf(stderr, "%s\n", status_message());
     return rc != OK;

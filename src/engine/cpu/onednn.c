@@ -153,7 +153,7 @@ static int add_argument(call *c, int argument, descriptor md) {
     return status;
 }
 
-/** Makes the primitive and the scratch argument; `c` holds the others afterwards by add_argument. */
+/** Makes the primitive; its arguments follow by add_argument and add_scratch. */
 static int call_init(call *c, onednn *o, const_dnnl_primitive_desc_t pd) {
     c->owner = o;
     return dnnl_primitive_create(&c->primitive, pd);

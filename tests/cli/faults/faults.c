@@ -2,11 +2,13 @@
  *    short             a read gives 700 bytes at most, every third is interrupted (EINTR)
  *    eio:PART          reads of files whose path contains PART fail with EIO
  *    full:PART:BYTES   writes to files whose path contains PART fail with ENOSPC once BYTES were written to such files
+ *    kill:PART:BYTES   SIGKILL in place of the write that would exceed BYTES to such files
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -71,10 +73,13 @@ ssize_t read(int fd, void *to, size_t n) {
 
 static bool is_full(int fd, size_t n) {
     const char *rest;
-    if (!meets("full", fd, &rest))
+    bool kills = meets("kill", fd, &rest);
+    if (!kills && !meets("full", fd, &rest))
         return false;
     if (atomic_fetch_add(&written, (long)n) + (long)n <= atol(rest + 1))
         return false;
+    if (kills)
+        raise(SIGKILL);
     errno = ENOSPC;
     return true;
 }
