@@ -2,6 +2,7 @@
 #include "data/decoder.h"
 
 #include "base/status.h"
+#include "data/rows.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -160,5 +161,30 @@ int decoder_end(decoder *d, bool complete) {
     int rc = complete ? jpeg_reader_check_rest(d->jpeg) : OK;
     jpeg_reader_close(d->jpeg);
     d->by_rows = false;
+    return rc;
+}
+
+int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                          const char *name) {
+    int rc = OK;
+    image_bytes in = {.bytes = bytes, .n = n, .name = name};
+    bool opened = false;
+    TRY(decoder_open(d, &in));
+    opened = true;
+    TRY(decoder_begin(d, (crop_box){0, 0, d->w, d->h}));
+    TRY(decoder_room(&d->work, (size_t)d->w * (size_t)d->h * 3));
+    for (int y = 0; y < d->h; y++) {
+        const uint8_t *row = NULL;
+        TRY(decoder_row(d, &row));
+        d->kernels->emit(d->work.base + (size_t)y * (size_t)d->w * 3, row, d->w, false);
+    }
+    *pixels = d->work.base;
+    *w = d->w;
+    *h = d->h;
+done:
+    if (opened) {
+        int end = decoder_end(d, rc == OK);
+        rc = rc < 0 ? rc : end;
+    }
     return rc;
 }

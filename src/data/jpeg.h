@@ -3,7 +3,7 @@
 #ifndef LINNET_DATA_JPEG_H
 #define LINNET_DATA_JPEG_H
 
-#include "data/transform.h"
+#include "data/decoder.h"
 
 /** Reads one image at a time; its memory serves for the next. */
 typedef struct jpeg_reader jpeg_reader;

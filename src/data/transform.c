@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/decoder.h"
+#include "data/rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -264,30 +264,5 @@ int transform_resize(uint8_t **pixels, int *w, int *h, decoder *d, const unsigne
     *w = p.full_w;
     *h = p.full_h;
 done:
-    return rc;
-}
-
-int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
-                          const char *name) {
-    int rc = OK;
-    image_bytes in = {.bytes = bytes, .n = n, .name = name};
-    bool opened = false;
-    TRY(decoder_open(d, &in));
-    opened = true;
-    TRY(decoder_begin(d, (crop_box){0, 0, d->w, d->h}));
-    TRY(decoder_room(&d->work, (size_t)d->w * (size_t)d->h * 3));
-    for (int y = 0; y < d->h; y++) {
-        const uint8_t *row = NULL;
-        TRY(decoder_row(d, &row));
-        d->kernels->emit(d->work.base + (size_t)y * (size_t)d->w * 3, row, d->w, false);
-    }
-    *pixels = d->work.base;
-    *w = d->w;
-    *h = d->h;
-done:
-    if (opened) {
-        int end = decoder_end(d, rc == OK);
-        rc = rc < 0 ? rc : end;
-    }
     return rc;
 }

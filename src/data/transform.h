@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "data/augment.h"
+#include "data/decoder.h"
 #include "data/erase.h"
 
 #include <stdbool.h>
@@ -34,31 +35,11 @@ typedef struct transform {
 /** The recipe's transform: scale 0.08..1, ratio 3/4..4/3, flip 0.5. */
 transform transform_default(bool training, int size, int resize);
 
-/** Bounds on one image; anything beyond is refused (E_FORMAT) before memory or time is spent. */
-typedef struct image_limits {
-    int64_t max_pixels; /* width * height; 178,956,970 is Pillow's bomb limit */
-    int max_scans;      /* of a progressive JPEG */
-    size_t max_file_bytes;
-} image_limits;
-
-image_limits image_limits_default(void);
-
-/** One worker's decoder and scratch memory, which only grows; after the largest image nothing is allocated by us. */
-typedef struct decoder decoder;
-
-int decoder_create(decoder **out, const image_limits *limits);
-void decoder_destroy(decoder *d);
-
 /** Decodes one image from memory (`name` is for messages) into pixels (size, size, 3) RGB.
  *  Draws from `r` in torchvision's order (10 crop tries, flip, augment_draw, erase_random); the val path draws nothing.
  *  @return 0, E_FORMAT (corrupt, truncated, over a limit: names file and cause), E_UNSUPPORTED, E_NOMEM */
 int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, size_t n, const char *name,
                      const transform *t, random_stream *r);
-
-/** A crop in whole pixels of the original. */
-typedef struct crop_box {
-    int x, y, w, h;
-} crop_box;
 
 /** torchvision.transforms.RandomResizedCrop.get_params for an image of w x h. */
 crop_box transform_random_crop(const transform *t, int w, int h, random_stream *r);
@@ -72,9 +53,5 @@ int transform_decode_crop(uint8_t *pixels, decoder *d, const unsigned char *byte
  *  malloc'd memory or NULL before, resized here, and the caller's to free. */
 int transform_resize(uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
                      const char *name, int shorter);
-
-/** The whole image as RGB, w x h x 3, into the decoder's scratch (valid until its next use): preview, tests. */
-int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
-                          const char *name);
 
 #endif

@@ -7,7 +7,7 @@
 #ifndef LINNET_ENGINE_SYNC_BN_H
 #define LINNET_ENGINE_SYNC_BN_H
 
-#include "engine/engine.h"
+#include "engine/types.h"
 
 #include <stdbool.h>
 

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "dist/comm.h"
-#include "train/state.h"
+#include "train/metrics.h"
 
 #include <stdint.h>
 

@@ -4,9 +4,9 @@
 
 #include "base/file.h"
 #include "data/dataset.h"
-#include "data/decoder.h"
 #include "data/image_files.inc.c"
 #include "data/jpeg_write.h"
+#include "data/rows.h"
 #include "data/transform.h"
 
 static const jpeg_layout layouts[] = {
