@@ -4,7 +4,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "data/dataset_read.h"
-#include "data/sheet.h"
+#include "image/contact_sheet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/sheet.h"
+#include "image/contact_sheet.h"
 #include "train/setup.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "data/audit.h"
 
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #include <string.h>
 #include <strings.h>

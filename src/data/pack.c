@@ -6,11 +6,11 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "data/dataset_read.h"
-#include "data/jpeg_write.h"
 #include "data/sampler.h"
 #include "data/shards.h"
 #include "data/tar.h"
 #include "data/transform.h"
+#include "image/jpeg_write.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "data/jpeg_write.h"
 #include "data/shapes_draw.h"
+#include "image/jpeg_write.h"
 
 #include <errno.h>
 #include <fcntl.h>

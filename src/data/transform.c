@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #include <math.h>
 #include <string.h>

@@ -12,8 +12,8 @@
 
 #include "base/random.h"
 #include "data/augment.h"
-#include "data/decoder.h"
 #include "data/erase.h"
+#include "image/decoder.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "data/batch.h"
 #include "data/dataset.h"
-#include "data/sheet.h"
 #include "dist/comm.h"
+#include "image/contact_sheet.h"
 
 typedef struct mistake {
     int64_t index; /* in the validation set */

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/decoder.h"
+#include "image/decoder.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
 #include "base/file.h"
 #include "data/dataset.h"
 #include "data/image_files.inc.c"
-#include "data/jpeg_write.h"
-#include "data/rows.h"
 #include "data/transform.h"
+#include "image/jpeg_write.h"
+#include "image/rows.h"
 
 static const jpeg_layout layouts[] = {
     {.components = 1, .h = 1, .v = 1},

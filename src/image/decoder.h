@@ -1,7 +1,7 @@
 /** From the bytes of an image file to pixels: JPEG, PNG, WebP, TIFF, BMP, PNM, told apart by magic bytes. How its rows
  *  are read: rows.h. */
-#ifndef LINNET_DATA_DECODER_H
-#define LINNET_DATA_DECODER_H
+#ifndef LINNET_IMAGE_DECODER_H
+#define LINNET_IMAGE_DECODER_H
 
 #include <stddef.h>
 #include <stdint.h>

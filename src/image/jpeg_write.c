@@ -1,4 +1,4 @@
-#include "data/jpeg_write.h"
+#include "image/jpeg_write.h"
 
 #include "base/status.h"
 

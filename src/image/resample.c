@@ -1,7 +1,7 @@
-#include "data/resample.h"
+#include "image/resample.h"
 
 #include "base/memory.h"
-#include "data/resample_x86.h"
+#include "image/resample_x86.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,8 +1,8 @@
-#include "data/jpeg.h"
+#include "image/jpeg.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/resample.h"
+#include "image/resample.h"
 
 #include <setjmp.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /** The resampler's kernels for x86-64 (resample.h). */
-#ifndef LINNET_DATA_RESAMPLE_X86_H
-#define LINNET_DATA_RESAMPLE_X86_H
+#ifndef LINNET_IMAGE_RESAMPLE_X86_H
+#define LINNET_IMAGE_RESAMPLE_X86_H
 
-#include "data/resample.h"
+#include "image/resample.h"
 
 #if defined(__x86_64__)
 #define RESAMPLE_X86 1

@@ -1,6 +1,6 @@
 /** A contact sheet: equal squares row by row on one picture. */
-#ifndef LINNET_DATA_SHEET_H
-#define LINNET_DATA_SHEET_H
+#ifndef LINNET_IMAGE_CONTACT_SHEET_H
+#define LINNET_IMAGE_CONTACT_SHEET_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
-#include "data/sheet.h"
+#include "image/contact_sheet.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/jpeg_write.h"
+#include "image/jpeg_write.h"
 
 #include <stdlib.h>
 #include <string.h>

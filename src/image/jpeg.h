@@ -1,9 +1,9 @@
 /** JPEG by libjpeg-turbo, only the rows and columns that are wanted. Nothing of libjpeg is seen outside jpeg.c.
  *  Colours as Pillow's convert("RGB"): four components are taken as Adobe writes them, inverted. */
-#ifndef LINNET_DATA_JPEG_H
-#define LINNET_DATA_JPEG_H
+#ifndef LINNET_IMAGE_JPEG_H
+#define LINNET_IMAGE_JPEG_H
 
-#include "data/decoder.h"
+#include "image/decoder.h"
 
 /** Reads one image at a time; its memory serves for the next. */
 typedef struct jpeg_reader jpeg_reader;

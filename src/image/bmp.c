@@ -2,7 +2,7 @@
  * a gray ramp is the identity. */
 
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "data/resample_x86.h"
+#include "image/resample_x86.h"
 
 #ifdef RESAMPLE_X86
 

@@ -2,7 +2,7 @@
  * that gray of more than 8 bits is scaled to 65535 and then cut off at 255 (Pillow's mode I to RGB). */
 
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #include <string.h>
 

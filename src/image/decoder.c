@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
-#include "data/decoder.h"
+#include "image/decoder.h"
 
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #include <assert.h>
 #include <errno.h>

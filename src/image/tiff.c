@@ -2,7 +2,7 @@
  * gray is cut off at 255, 16-bit colour keeps its high bytes); the rest goes through libtiff's own conversion. */
 
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #ifndef LINNET_TIFF
 

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "data/resample.h"
+#include "image/resample.h"
 
 #define SIZE_MAX_TESTED 700
 #define ROWS 9

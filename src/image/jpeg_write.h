@@ -1,6 +1,6 @@
 /** Writing JPEGs: the demo dataset, contact sheets. */
-#ifndef LINNET_DATA_JPEG_WRITE_H
-#define LINNET_DATA_JPEG_WRITE_H
+#ifndef LINNET_IMAGE_JPEG_WRITE_H
+#define LINNET_IMAGE_JPEG_WRITE_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* WebP by libwebp; alpha is dropped, as Pillow's convert("RGB") does. */
 
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #ifndef LINNET_WEBP
 

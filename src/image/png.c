@@ -2,7 +2,7 @@
  * and 16-bit gray is cut off at 255 (Pillow's mode I). */
 
 #include "base/status.h"
-#include "data/rows.h"
+#include "image/rows.h"
 
 #ifndef LINNET_PNG
 

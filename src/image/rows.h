@@ -1,12 +1,12 @@
 /** Inside the decoder: one open image at a time, handed out as rows of RGBX pixels. transform.c is its user; the codecs
  *  (jpeg.c, png.c, ...) fill it. */
-#ifndef LINNET_DATA_ROWS_H
-#define LINNET_DATA_ROWS_H
+#ifndef LINNET_IMAGE_ROWS_H
+#define LINNET_IMAGE_ROWS_H
 
 #include "base/memory.h"
-#include "data/decoder.h"
-#include "data/jpeg.h"
-#include "data/resample.h"
+#include "image/decoder.h"
+#include "image/jpeg.h"
+#include "image/resample.h"
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /** Pillow's bilinear resize (antialiased triangle filter), to the byte: coefficients in fixed point with 22 bits, the
  *  horizontal pass first, 8 bits after each pass. Source of the arithmetic: Pillow 9.4, Image.resize(..., BILINEAR).
  *  Rows are RGBX: 4 bytes a pixel, the fourth unused, so that a vector register holds whole pixels. */
-#ifndef LINNET_DATA_RESAMPLE_H
-#define LINNET_DATA_RESAMPLE_H
+#ifndef LINNET_IMAGE_RESAMPLE_H
+#define LINNET_IMAGE_RESAMPLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
