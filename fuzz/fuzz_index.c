@@ -4,7 +4,7 @@
  *         -o fuzz_index && ./fuzz_index CORPUS
  * Seeds: the files of ~/.cache/linnet, with the paths in them made "/d", and the *.index of small packed sets. */
 #include "base/status.h"
-#include "data/dataset_index.h"
+#include "dataset/index.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  *         src/data/tar*.c src/base/[a-z]*.c -lm -lpthread -o fuzz_tar && ./fuzz_tar CORPUS
  * Seeds: small archives of GNU tar (--format gnu, pax, ustar, v7; long names), and shards of linnet pack. */
 #include "base/status.h"
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include <stdio.h>
 #include <stdlib.h>

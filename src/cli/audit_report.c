@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "data/dataset_read.h"
+#include "dataset/read.h"
 #include "image/contact_sheet.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "ckpt/checkpoint.h"
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 #include "train/weights.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "data/image_list.h"
+#include "dataset/image_list.h"
 #include "train/predict.h"
 #include "train/weights.h"
 

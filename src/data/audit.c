@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/dataset_read.h"
+#include "dataset/read.h"
 
 #include <pthread.h>
 #include <stdio.h>

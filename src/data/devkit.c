@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "data/mat.h"
-#include "data/tar.h"
 #include "data/unzip.h"
+#include "dataset/tar.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -14,8 +14,8 @@
 #define LINNET_DATA_LOADER_H
 
 #include "data/batch.h"
-#include "data/dataset.h"
 #include "data/transform.h"
+#include "dataset/dataset.h"
 
 #include <stdbool.h>
 #include <stdint.h>

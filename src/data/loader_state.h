@@ -10,8 +10,8 @@
 #ifndef LINNET_DATA_LOADER_STATE_H
 #define LINNET_DATA_LOADER_STATE_H
 
-#include "data/dataset_read.h"
 #include "data/loader.h"
+#include "dataset/read.h"
 
 #include <pthread.h>
 

@@ -5,11 +5,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/dataset_read.h"
 #include "data/sampler.h"
-#include "data/shards.h"
-#include "data/tar.h"
 #include "data/transform.h"
+#include "dataset/read.h"
+#include "dataset/shards.h"
+#include "dataset/tar.h"
 #include "image/jpeg_write.h"
 
 #include <dirent.h>

@@ -7,7 +7,7 @@
 #ifndef LINNET_DATA_PACK_H
 #define LINNET_DATA_PACK_H
 
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 #include <signal.h>
 

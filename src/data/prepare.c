@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "data/archive_sum.h"
 #include "data/devkit.h"
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include <errno.h>
 #include <fcntl.h>

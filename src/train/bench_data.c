@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
-#include "data/dataset_read.h"
+#include "dataset/read.h"
 #include "train/setup.h"
 
 #include <math.h>

@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/dataset_read.h"
 #include "data/transform.h"
+#include "dataset/read.h"
 #include "train/judge.h"
 
 #include <stdlib.h>

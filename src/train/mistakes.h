@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "data/batch.h"
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 #include "dist/comm.h"
 #include "image/contact_sheet.h"
 

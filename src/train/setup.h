@@ -3,11 +3,11 @@
 #define LINNET_TRAIN_SETUP_H
 
 #include "config/config.h"
-#include "data/dataset.h"
 #include "data/loader.h"
+#include "dataset/dataset.h"
+#include "dataset/fingerprint.h"
 #include "engine/engine.h"
 #include "net/net.h"
-#include "train/fingerprint.h"
 #include "train/ranks.h"
 #include "train/workers.h"
 

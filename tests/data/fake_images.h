@@ -12,9 +12,9 @@
 
 #include "base/file.h"
 #include "base/random.h"
-#include "data/dataset.h"
 #include "data/loader.h"
 #include "data/sampler.h"
+#include "dataset/dataset.h"
 
 #include <signal.h>
 #include <stdatomic.h>

@@ -3,9 +3,9 @@
 #include "check.h"
 
 #include "base/file.h"
-#include "data/dataset.h"
 #include "data/image_files.inc.c"
 #include "data/transform.h"
+#include "dataset/dataset.h"
 #include "image/jpeg_write.h"
 #include "image/rows.h"
 

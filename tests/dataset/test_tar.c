@@ -1,7 +1,7 @@
 /* Tar archives: what is written reads back, what other programs write is read, damage is told and passed over. */
 #include "check.h"
 
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "data/dataset_cache.h"
+#include "dataset/cache.h"
 
 #include "base/file.h"
 #include "base/log.h"

@@ -1,6 +1,6 @@
-#include "train/fingerprint.h"
+#include "dataset/fingerprint.h"
 
-#include "data/dataset_read.h"
+#include "dataset/read.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 #define _GNU_SOURCE
-#include "data/dataset_read.h"
+#include "dataset/read.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include <errno.h>
 #include <fcntl.h>

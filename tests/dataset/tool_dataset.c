@@ -1,7 +1,7 @@
 /* Prints the index of a folder for tests/interop/test_imagefolder.py: "LABEL NAME" of each image, each ended by a zero
  * byte; classes first, as "class NAME". */
 #include "base/status.h"
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
-#include "data/dataset_index.h"
+#include "dataset/index.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include <assert.h>
 #include <stdlib.h>

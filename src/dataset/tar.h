@@ -5,8 +5,8 @@
  *  A long name stands in a member of its own before the header it belongs to: type L (GNU) or x (pax, "path"). Numbers
  *  are octal text, or base 256 when their first bit is set. Source: POSIX.1-2008 pax, GNU tar manual ("Basic Tar
  *  Format"). An archive is untrusted: every size is checked against the source before it is used. */
-#ifndef LINNET_DATA_TAR_H
-#define LINNET_DATA_TAR_H
+#ifndef LINNET_DATASET_TAR_H
+#define LINNET_DATASET_TAR_H
 
 #include "base/file.h"
 #include "base/text.h"

@@ -1,12 +1,12 @@
 /* One pass over the shards: members become samples, samples a dataset in ImageFolder's order. */
 #define _GNU_SOURCE
-#include "data/shards.h"
+#include "dataset/shards.h"
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/shard_info.h"
-#include "data/tar.h"
+#include "dataset/shard_info.h"
+#include "dataset/tar.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,12 +5,12 @@
  *  "validation"). Where a JSON has "filename": "CLASS/FILE", that is the image's name; else it is called by its key.
  *  Classes have the names of the folders in "filename" if these are in the labels' order, else the labels themselves,
  *  with leading zeros. Images are ordered as an ImageFolder's would be, whichever shards they lie in. */
-#ifndef LINNET_DATA_SHARDS_H
-#define LINNET_DATA_SHARDS_H
+#ifndef LINNET_DATASET_SHARDS_H
+#define LINNET_DATASET_SHARDS_H
 
 #include "base/file.h"
-#include "data/dataset.h"
-#include "data/dataset_index.h"
+#include "dataset/dataset.h"
+#include "dataset/index.h"
 
 /** The shards of a split as they are found. {0} is empty. */
 typedef struct shard_list {

@@ -1,4 +1,4 @@
-#include "data/image_list.h"
+#include "dataset/image_list.h"
 
 #include "base/file.h"
 #include "base/memory.h"

@@ -9,11 +9,11 @@
  *  Not noticed: a link with the name of an image whose target becomes a folder (without the link being touched);
  * changes on a file server whose clock is more than 2 s off, within that time after another one; folders whose ctime
  * was forged. What an image holds does not matter here: it is read when it is needed. */
-#ifndef LINNET_DATA_DATASET_CACHE_H
-#define LINNET_DATA_DATASET_CACHE_H
+#ifndef LINNET_DATASET_CACHE_H
+#define LINNET_DATASET_CACHE_H
 
-#include "data/dataset.h"
-#include "data/dataset_index.h"
+#include "dataset/dataset.h"
+#include "dataset/index.h"
 
 #include <stdbool.h>
 

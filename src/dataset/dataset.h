@@ -3,8 +3,8 @@
  *  Rules: class folders in byte order get 0..C-1; below a class, folders in byte order of their path, then the names
  *  in each; links followed, but not back to a folder above; suffixes .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp
  *  whatever their case; a class without images is an error. Equals torchvision.datasets.ImageFolder. */
-#ifndef LINNET_DATA_DATASET_H
-#define LINNET_DATA_DATASET_H
+#ifndef LINNET_DATASET_DATASET_H
+#define LINNET_DATASET_DATASET_H
 
 #include <stdbool.h>
 #include <stddef.h>

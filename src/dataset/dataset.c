@@ -1,14 +1,14 @@
 #define _GNU_SOURCE
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "data/dataset_cache.h"
-#include "data/dataset_read.h"
-#include "data/shards.h"
+#include "dataset/cache.h"
+#include "dataset/read.h"
+#include "dataset/shards.h"
 
 #include <dirent.h>
 #include <errno.h>

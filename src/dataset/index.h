@@ -9,11 +9,11 @@
  *      class images   (class_n) int64, each at least 1
  *      image names    (image_n) "CLASS/sub/file.jpg", 0; class by class
  *      places         (place_n) image_place; shards: place_n = image_n, else 0 */
-#ifndef LINNET_DATA_DATASET_INDEX_H
-#define LINNET_DATA_DATASET_INDEX_H
+#ifndef LINNET_DATASET_INDEX_H
+#define LINNET_DATASET_INDEX_H
 
 #include "base/text.h"
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 #include <stdbool.h>
 #include <stddef.h>

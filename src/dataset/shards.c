@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
-#include "data/shards.h"
+#include "dataset/shards.h"
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/dataset_cache.h"
-#include "data/dataset_read.h"
+#include "dataset/cache.h"
+#include "dataset/read.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "data/shard_info.h"
+#include "dataset/shard_info.h"
 
 #include "base/log.h"
 #include "base/status.h"

@@ -4,10 +4,10 @@
  *      FNV-1a, 64 bits, over: each class's name, 0; then for each image its name, 0, its size (int64, little-endian)
  *
  *  Sizes of files take a stat each: a thread of its own asks for them while the run starts. */
-#ifndef LINNET_TRAIN_FINGERPRINT_H
-#define LINNET_TRAIN_FINGERPRINT_H
+#ifndef LINNET_DATASET_FINGERPRINT_H
+#define LINNET_DATASET_FINGERPRINT_H
 
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 #include <pthread.h>
 

@@ -1,9 +1,9 @@
 /** Images without classes, as a dataset: files by name, folders with all below them. */
-#ifndef LINNET_DATA_IMAGE_LIST_H
-#define LINNET_DATA_IMAGE_LIST_H
+#ifndef LINNET_DATASET_IMAGE_LIST_H
+#define LINNET_DATASET_IMAGE_LIST_H
 
 #include "base/text.h"
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 /** Adds `path` to the list, one name a line: a file as it is, a folder's images (dataset_is_image_name) in byte order,
  *  links followed, but not back to a folder above. @return 0, E_NOTFOUND, E_IO, E_NOMEM, E_DATA (a line end in a name)

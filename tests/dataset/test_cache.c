@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "data/dataset.h"
-#include "data/dataset_index.h"
+#include "dataset/dataset.h"
+#include "dataset/index.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /** The bytes of a dataset's images, whether they are files of their own or lie in shards. Threads share one dataset. */
-#ifndef LINNET_DATA_DATASET_READ_H
-#define LINNET_DATA_DATASET_READ_H
+#ifndef LINNET_DATASET_READ_H
+#define LINNET_DATASET_READ_H
 
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 /** One thread's memory for an image; only grows. {0} is empty. */
 typedef struct image_buffer {

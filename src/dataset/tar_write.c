@@ -1,5 +1,5 @@
 /* Headers of members, as ustar has them; a name that does not fit goes into a pax header before it. */
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include "base/status.h"
 

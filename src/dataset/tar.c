@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include "base/memory.h"
 #include "base/status.h"

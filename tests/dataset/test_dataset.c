@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "data/dataset.h"
+#include "dataset/dataset.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /** The JSON beside and inside shards: _info.json of timm's sets, KEY.json of a sample. */
-#ifndef LINNET_DATA_SHARD_INFO_H
-#define LINNET_DATA_SHARD_INFO_H
+#ifndef LINNET_DATASET_SHARD_INFO_H
+#define LINNET_DATASET_SHARD_INFO_H
 
 #include "base/file.h"
 
