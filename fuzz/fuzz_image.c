@@ -9,7 +9,7 @@
  *         tests/golden/transform_images */
 
 #include "base/status.h"
-#include "data/transform.h"
+#include "loader/transform.h"
 
 #include <stdlib.h>
 

@@ -8,8 +8,8 @@
 #ifndef LINNET_DATA_AUDIT_H
 #define LINNET_DATA_AUDIT_H
 
-#include "data/transform.h"
 #include "dataset/dataset.h"
+#include "loader/transform.h"
 
 #include <signal.h>
 

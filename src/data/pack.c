@@ -5,12 +5,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/sampler.h"
-#include "data/transform.h"
 #include "dataset/read.h"
 #include "dataset/shards.h"
 #include "dataset/tar.h"
 #include "image/jpeg_write.h"
+#include "loader/sampler.h"
+#include "loader/transform.h"
 
 #include <dirent.h>
 #include <errno.h>

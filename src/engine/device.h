@@ -4,8 +4,8 @@
 #ifndef LINNET_ENGINE_DEVICE_H
 #define LINNET_ENGINE_DEVICE_H
 
-#include "data/batch.h"
 #include "engine/types.h"
+#include "loader/batch.h"
 #include "net/net.h"
 
 typedef enum element { ELEMENT_F64, ELEMENT_F32, ELEMENT_BF16, ELEMENT_F16 } element;

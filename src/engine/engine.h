@@ -15,8 +15,8 @@
 #ifndef LINNET_ENGINE_ENGINE_H
 #define LINNET_ENGINE_ENGINE_H
 
-#include "data/batch.h"
 #include "engine/types.h"
+#include "loader/batch.h"
 #include "net/net.h"
 
 #include <stdbool.h>

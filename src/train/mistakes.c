@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/transform.h"
 #include "dataset/read.h"
+#include "loader/transform.h"
 #include "train/judge.h"
 
 #include <stdlib.h>

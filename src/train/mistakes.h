@@ -3,10 +3,10 @@
 #define LINNET_TRAIN_MISTAKES_H
 
 #include "base/text.h"
-#include "data/batch.h"
 #include "dataset/dataset.h"
 #include "dist/comm.h"
 #include "image/contact_sheet.h"
+#include "loader/batch.h"
 
 typedef struct mistake {
     int64_t index; /* in the validation set */

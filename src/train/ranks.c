@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "train/samples.h"
+#include "loader/samples.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,13 +3,13 @@
 #define LINNET_TRAIN_SETUP_H
 
 #include "config/config.h"
-#include "data/loader.h"
 #include "dataset/dataset.h"
 #include "dataset/fingerprint.h"
 #include "engine/engine.h"
+#include "loader/loader.h"
+#include "loader/workers.h"
 #include "net/net.h"
 #include "train/ranks.h"
-#include "train/workers.h"
 
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
 #include "train/step.h"
 
 #include "base/status.h"
-#include "data/mix.h"
+#include "loader/mix.h"
+#include "loader/samples.h"
 #include "train/news.h"
-#include "train/samples.h"
 
 /** Micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const setup *s, int64_t first) {
