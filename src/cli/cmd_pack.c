@@ -2,7 +2,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
-#include "data/pack.h"
+#include "tools/pack.h"
 
 #include <stdio.h>
 

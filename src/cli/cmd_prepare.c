@@ -1,7 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/status.h"
-#include "data/prepare.h"
+#include "tools/prepare.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/status.h"
-#include "data/shapes.h"
+#include "tools/demo_dataset.h"
 
 #include <stdio.h>
 

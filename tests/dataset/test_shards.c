@@ -5,11 +5,11 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "data/pack.h"
-#include "data/shapes.h"
 #include "dataset/read.h"
 #include "loader/loader.h"
 #include "loader/sampler.h"
+#include "tools/demo_dataset.h"
+#include "tools/pack.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -3,9 +3,9 @@
 
 #include "base/file.h"
 #include "base/random.h"
-#include "data/shapes.h"
 #include "loader/loader.h"
 #include "loader/sampler.h"
+#include "tools/demo_dataset.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

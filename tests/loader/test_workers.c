@@ -1,8 +1,8 @@
 /* data.workers auto: the choice with numbers, and that a loader follows it. */
 #include "root.h"
 
-#include "data/shapes.h"
 #include "loader/workers.h"
+#include "tools/demo_dataset.h"
 
 #include <dirent.h>
 #include <unistd.h>

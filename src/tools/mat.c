@@ -1,8 +1,8 @@
-#include "data/mat.h"
+#include "tools/mat.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/unzip.h"
+#include "tools/unzip.h"
 
 #include <stdbool.h>
 

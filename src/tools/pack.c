@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "data/pack.h"
+#include "tools/pack.h"
 
 #include "base/file.h"
 #include "base/log.h"

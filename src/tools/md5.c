@@ -1,4 +1,4 @@
-#include "data/md5.h"
+#include "tools/md5.h"
 
 #include <math.h>
 #include <stdio.h>

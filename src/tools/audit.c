@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "data/audit.h"
+#include "tools/audit.h"
 
 #include "base/file.h"
 #include "base/memory.h"

@@ -4,8 +4,8 @@
  *    OUT/train.index, val.index, _info.json (names and lengths of the shards, as timm's sets have them), classes.txt
  *  The training images are dealt out in a shuffled order, so that shards can also be read one after the other. Equal
  *  data and options give equal shards. OUT appears when all of it is written: it is OUT.tmp until then. */
-#ifndef LINNET_DATA_PACK_H
-#define LINNET_DATA_PACK_H
+#ifndef LINNET_TOOLS_PACK_H
+#define LINNET_TOOLS_PACK_H
 
 #include "dataset/dataset.h"
 

@@ -1,6 +1,6 @@
 /** MD5 (RFC 1321): against damaged downloads, not against forgery. */
-#ifndef LINNET_DATA_MD5_H
-#define LINNET_DATA_MD5_H
+#ifndef LINNET_TOOLS_MD5_H
+#define LINNET_TOOLS_MD5_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "data/shapes_draw.h"
+#include "tools/shapes_draw.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "data/unzip.h"
+#include "tools/unzip.h"
 
 #include "base/memory.h"
 #include "base/status.h"

@@ -1,11 +1,11 @@
-#include "data/devkit.h"
+#include "tools/devkit.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/mat.h"
-#include "data/unzip.h"
 #include "dataset/tar.h"
+#include "tools/mat.h"
+#include "tools/unzip.h"
 
 #include <ctype.h>
 #include <stdio.h>

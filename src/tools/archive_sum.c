@@ -1,10 +1,10 @@
 #define _GNU_SOURCE
-#include "data/archive_sum.h"
+#include "tools/archive_sum.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "data/md5.h"
+#include "tools/md5.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /** MATLAB's MAT-files of level 5, as far as ImageNet's meta.mat needs them: one array of structs, its fields as numbers
  *  or strings. Elements may be compressed (zlib). Source: "MAT-File Format", MathWorks. Untrusted: every length is
  *  checked, what is unpacked is limited. Little-endian files alone. */
-#ifndef LINNET_DATA_MAT_H
-#define LINNET_DATA_MAT_H
+#ifndef LINNET_TOOLS_MAT_H
+#define LINNET_TOOLS_MAT_H
 
 #include "base/text.h"
 

@@ -1,9 +1,9 @@
 /** Draws one image of the made-up dataset. */
-#ifndef LINNET_DATA_SHAPES_DRAW_H
-#define LINNET_DATA_SHAPES_DRAW_H
+#ifndef LINNET_TOOLS_SHAPES_DRAW_H
+#define LINNET_TOOLS_SHAPES_DRAW_H
 
 #include "base/random.h"
-#include "data/shapes.h"
+#include "tools/demo_dataset.h"
 
 #include <stdint.h>
 

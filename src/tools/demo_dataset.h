@@ -1,7 +1,7 @@
 /** A made-up dataset: ROOT/{train,val}/CLASS/NNNN.jpg, 10 classes of shapes and textures with varied colour, size,
  * place, noise and background. A pure function of the seed. */
-#ifndef LINNET_DATA_SHAPES_H
-#define LINNET_DATA_SHAPES_H
+#ifndef LINNET_TOOLS_DEMO_DATASET_H
+#define LINNET_TOOLS_DEMO_DATASET_H
 
 #include <stdint.h>
 

@@ -1,13 +1,13 @@
 #define _GNU_SOURCE
-#include "data/prepare.h"
+#include "tools/prepare.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "data/archive_sum.h"
-#include "data/devkit.h"
 #include "dataset/tar.h"
+#include "tools/archive_sum.h"
+#include "tools/devkit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /** zlib and gzip streams, whole. */
-#ifndef LINNET_DATA_UNZIP_H
-#define LINNET_DATA_UNZIP_H
+#ifndef LINNET_TOOLS_UNZIP_H
+#define LINNET_TOOLS_UNZIP_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* What the bytes of one image tell. */
 #define _GNU_SOURCE
-#include "data/audit.h"
+#include "tools/audit.h"
 
 #include "base/status.h"
 #include "image/rows.h"

@@ -1,8 +1,8 @@
 /** What ILSVRC2012_devkit_t12.tar.gz tells: the classes (data/meta.mat) and which of them each validation image shows
  *  (data/ILSVRC2012_validation_ground_truth.txt: ILSVRC ids, a line an image, in the order of the images' names).
  *  Classes are the synsets without children. Equals torchvision.datasets.imagenet's reading. */
-#ifndef LINNET_DATA_DEVKIT_H
-#define LINNET_DATA_DEVKIT_H
+#ifndef LINNET_TOOLS_DEVKIT_H
+#define LINNET_TOOLS_DEVKIT_H
 
 #include "base/text.h"
 

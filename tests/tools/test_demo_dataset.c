@@ -2,9 +2,9 @@
 #include "root.h"
 
 #include "base/file.h"
-#include "data/shapes.h"
-#include "data/shapes_draw.h"
 #include "dataset/dataset.h"
+#include "tools/demo_dataset.h"
+#include "tools/shapes_draw.h"
 
 #include <signal.h>
 #include <sys/resource.h>

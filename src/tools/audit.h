@@ -5,8 +5,8 @@
  *  128 bits, whether each cell of a 9 x 9 grid of grey means is brighter than its left and its upper neighbour. Images
  *  whose hashes differ in at most AUDIT_BITS bits and whose grids differ by little are near duplicates; so are most
  *  copies that were re-encoded or resized, but not cropped ones. */
-#ifndef LINNET_DATA_AUDIT_H
-#define LINNET_DATA_AUDIT_H
+#ifndef LINNET_TOOLS_AUDIT_H
+#define LINNET_TOOLS_AUDIT_H
 
 #include "dataset/dataset.h"
 #include "loader/transform.h"

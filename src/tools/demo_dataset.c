@@ -1,11 +1,11 @@
-#include "data/shapes.h"
+#include "tools/demo_dataset.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "data/shapes_draw.h"
 #include "image/jpeg_write.h"
+#include "tools/shapes_draw.h"
 
 #include <errno.h>
 #include <fcntl.h>

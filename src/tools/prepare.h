@@ -4,8 +4,8 @@
  *  The archives are read once, front to back; nothing is copied in between. A class of train appears under its name
  *  when it is complete, val as a whole; until then their files are in OUT/.prepare. The same call goes on where one
  *  was interrupted: classes that are there are passed over. */
-#ifndef LINNET_DATA_PREPARE_H
-#define LINNET_DATA_PREPARE_H
+#ifndef LINNET_TOOLS_PREPARE_H
+#define LINNET_TOOLS_PREPARE_H
 
 #include <signal.h>
 #include <stdbool.h>

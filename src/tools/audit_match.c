@@ -1,6 +1,6 @@
 /* Equal and similar images, within and between train and val. */
 #define _GNU_SOURCE
-#include "data/audit.h"
+#include "tools/audit.h"
 
 #include "base/memory.h"
 #include "base/status.h"
