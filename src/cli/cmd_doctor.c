@@ -7,9 +7,9 @@
 #include "dist/cores.h"
 #include "dist/launch.h"
 #include "engine/engine.h"
+#include "model/model.h"
 #include "monitor/device_stats.h"
 #include "monitor/plot.h"
-#include "net/net.h"
 
 #include <dirent.h>
 #include <math.h>

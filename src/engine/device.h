@@ -6,7 +6,7 @@
 
 #include "engine/types.h"
 #include "loader/batch.h"
-#include "net/net.h"
+#include "model/model.h"
 
 typedef enum element { ELEMENT_F64, ELEMENT_F32, ELEMENT_BF16, ELEMENT_F16 } element;
 size_t element_bytes(element e);

@@ -17,7 +17,7 @@
 
 #include "engine/types.h"
 #include "loader/batch.h"
-#include "net/net.h"
+#include "model/model.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 
 #include "ckpt/checkpoint.h"
 #include "config/config.h"
-#include "net/net.h"
+#include "model/model.h"
 
 typedef enum export_format { EXPORT_SAFETENSORS, EXPORT_PTH, EXPORT_ONNX } export_format;
 

@@ -8,7 +8,7 @@
 #include "engine/engine.h"
 #include "loader/loader.h"
 #include "loader/workers.h"
-#include "net/net.h"
+#include "model/model.h"
 #include "train/ranks.h"
 
 #include <stdint.h>

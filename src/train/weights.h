@@ -3,7 +3,7 @@
 #define LINNET_TRAIN_WEIGHTS_H
 
 #include "ckpt/checkpoint.h"
-#include "net/net.h"
+#include "model/model.h"
 #include "train/setup.h"
 
 /** Whether `c` holds all of the network in its shapes, and nothing that another ResNet would have besides. Other

@@ -5,7 +5,7 @@
 #ifndef LINNET_ENGINE_CPU_KERNELS_H
 #define LINNET_ENGINE_CPU_KERNELS_H
 
-#include "net/net.h"
+#include "model/model.h"
 
 #include <stdbool.h>
 #include <stddef.h>

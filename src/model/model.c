@@ -1,8 +1,8 @@
-#include "net/net.h"
+#include "model/model.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "net/build.h"
+#include "model/build.h"
 
 #include <stdio.h>
 #include <stdlib.h>

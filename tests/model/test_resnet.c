@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "net/net.h"
+#include "model/model.h"
 
 #include <inttypes.h>
 
@@ -46,7 +46,7 @@ static void test_tables_are_torchvisions(void **state) {
     unsigned char *file;
     size_t file_n;
     int archs = 0;
-    assert_ok(file_read(&file, &file_n, SOURCE_DIR "/tests/net/resnet_tables.txt", 0));
+    assert_ok(file_read(&file, &file_n, SOURCE_DIR "/tests/model/resnet_tables.txt", 0));
     const char *at = (const char *)file;
     while ((at = strstr(at, "arch ")) != NULL) {
         char arch[32];

@@ -1,4 +1,4 @@
-#include "net/net.h"
+#include "model/model.h"
 
 #include "base/status.h"
 

@@ -1,8 +1,8 @@
 /** What the builders need beyond net.h. Internal to src/net. */
-#ifndef LINNET_NET_BUILD_H
-#define LINNET_NET_BUILD_H
+#ifndef LINNET_MODEL_BUILD_H
+#define LINNET_MODEL_BUILD_H
 
-#include "net/net.h"
+#include "model/model.h"
 
 /** Enters gamma, beta and statistics of a BN layer into the tables ahead of the layer: net_add_bn of that name takes
  *  them. For a layer that runs later than its place in torchvision's parameters(). @return 0, E_SHAPE, E_NOMEM */

@@ -1,7 +1,7 @@
 /* Hand-made nets: what they refuse, and the initial values. */
 #include "check.h"
 
-#include "net/net.h"
+#include "model/model.h"
 
 static void test_hand_made(void **state) {
     (void)state;

@@ -1,8 +1,8 @@
 /* Sources: He et al. 2015, "Deep residual learning for image recognition", table 1, in torchvision's variant "v1.5";
  * Zagoruyko & Komodakis 2016, "Wide residual networks"; Xie et al. 2017, "Aggregated residual transformations". */
 #include "base/status.h"
-#include "net/build.h"
-#include "net/net.h"
+#include "model/build.h"
+#include "model/model.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "base/status.h"
-#include "net/net.h"
+#include "model/model.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /** A network as data: a flat list of layers at the grain a device likes to run, and one parameter table.
  *  The table alone knows the order of the parameters; init, optimizer, buckets and checkpoints walk it. */
-#ifndef LINNET_NET_NET_H
-#define LINNET_NET_NET_H
+#ifndef LINNET_MODEL_MODEL_H
+#define LINNET_MODEL_MODEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
