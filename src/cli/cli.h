@@ -4,7 +4,7 @@
 #define LINNET_CLI_CLI_H
 
 #include "config/config.h"
-#include "dist/comm.h"
+#include "distributed/communicator.h"
 #include "monitor/progress.h"
 #include "train/trainer.h"
 

@@ -2,9 +2,9 @@
 #include "cli/launcher_link.h"
 
 #include "base/status.h"
-#include "dist/launch.h"
-#include "dist/warnings.h"
-#include "dist/watchdog.h"
+#include "distributed/launch.h"
+#include "distributed/warnings.h"
+#include "distributed/watchdog.h"
 
 #include <math.h>
 #include <stdio.h>

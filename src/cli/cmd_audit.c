@@ -3,7 +3,7 @@
 #include "cli/json.h"
 
 #include "base/status.h"
-#include "dist/cores.h"
+#include "distributed/affinity.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "dist/launch.h"
+#include "distributed/launch.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "cli/launcher.h"
 
 #include "base/status.h"
-#include "dist/launch.h"
+#include "distributed/launch.h"
 #include "train/trainer.h"
 
 #include <math.h>

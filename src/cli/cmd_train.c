@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
-#include "dist/launch.h"
+#include "distributed/launch.h"
 #include "train/trainer.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef LINNET_ENGINE_TYPES_H
 #define LINNET_ENGINE_TYPES_H
 
-#include "dist/comm.h"
+#include "distributed/communicator.h"
 
 #include <stdbool.h>
 #include <stddef.h>

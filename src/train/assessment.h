@@ -4,7 +4,7 @@
 #define LINNET_TRAIN_ASSESSMENT_H
 
 #include "base/text.h"
-#include "dist/comm.h"
+#include "distributed/communicator.h"
 #include "train/metrics.h"
 
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #define LINNET_TRAIN_BENCH_H
 
 #include "config/config.h"
-#include "dist/comm.h"
-#include "train/pace.h"
+#include "distributed/communicator.h"
+#include "distributed/pace.h"
 #include "train/profile.h"
 
 typedef struct bench_result {

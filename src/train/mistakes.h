@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "dataset/dataset.h"
-#include "dist/comm.h"
+#include "distributed/communicator.h"
 #include "image/contact_sheet.h"
 #include "loader/batch.h"
 

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "dist/warnings.h"
+#include "distributed/warnings.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #ifndef LINNET_TRAIN_RANKS_H
 #define LINNET_TRAIN_RANKS_H
 
-#include "dist/comm.h"
-#include "train/pace.h"
+#include "distributed/communicator.h"
+#include "distributed/pace.h"
 #include "train/state.h"
 
 #include <signal.h>

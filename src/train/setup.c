@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "dist/cores.h"
+#include "distributed/affinity.h"
 #include "train/average.h"
 
 #include <math.h>

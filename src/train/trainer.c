@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "dist/requeue.h"
+#include "distributed/slurm.h"
 #include "train/average.h"
 #include "train/evaluate.h"
 #include "train/news.h"

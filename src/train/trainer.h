@@ -3,7 +3,7 @@
 #define LINNET_TRAIN_TRAINER_H
 
 #include "config/config.h"
-#include "dist/comm.h"
+#include "distributed/communicator.h"
 #include "monitor/progress.h"
 #include "train/folder.h"
 #include "train/lr_finder.h"

@@ -1,6 +1,6 @@
 /* Gradients to 16 bits and back, by the threads that have just made them. */
 #include "base/status.h"
-#include "dist/half.h"
+#include "distributed/half.h"
 #include "engine/cpu/cpu.h"
 
 enum { SMALL = 1 << 15 }; /* elements that one thread does alone */
