@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/news.h"
 #include "train/snapshot.h"

@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "dataset/dataset.h"
 #include "train/weights.h"
 

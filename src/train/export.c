@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "ckpt/weights_write.h"
+#include "checkpoint/weights_write.h"
 #include "train/setup.h"
 #include "train/weights.h"
 

@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAIN_EXPORT_H
 #define LINNET_TRAIN_EXPORT_H
 
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "model/model.h"
 

@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAIN_RUN_RECORD_H
 #define LINNET_TRAIN_RUN_RECORD_H
 
-#include "ckpt/topk.h"
+#include "checkpoint/top_k.h"
 #include "train/facts.h"
 #include "train/lr_finder.h"
 

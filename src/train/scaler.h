@@ -3,7 +3,7 @@
 #ifndef LINNET_TRAIN_SCALER_H
 #define LINNET_TRAIN_SCALER_H
 
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include <stdbool.h>
 

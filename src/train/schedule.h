@@ -4,7 +4,7 @@
 #ifndef LINNET_TRAIN_SCHEDULE_H
 #define LINNET_TRAIN_SCHEDULE_H
 
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "config/config.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAIN_SNAPSHOT_H
 #define LINNET_TRAIN_SNAPSHOT_H
 
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "train/folder.h"
 #include "train/setup.h"
 #include "train/state.h"

@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAIN_STATE_H
 #define LINNET_TRAIN_STATE_H
 
-#include "ckpt/topk.h"
+#include "checkpoint/top_k.h"
 #include "train/metrics.h"
 #include "train/scaler.h"
 #include "train/schedule.h"

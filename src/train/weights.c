@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "ckpt/value.h"
+#include "checkpoint/value.h"
 
 #include <math.h>
 #include <stdio.h>

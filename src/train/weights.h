@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAIN_WEIGHTS_H
 #define LINNET_TRAIN_WEIGHTS_H
 
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/model.h"
 #include "train/setup.h"
 

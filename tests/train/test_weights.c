@@ -2,7 +2,7 @@
  */
 #include "check.h"
 
-#include "ckpt/layout.h"
+#include "checkpoint/layout.h"
 #include "train/weights.h"
 
 typedef struct file {
