@@ -3,7 +3,7 @@
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_events.c src/monitor/[a-z]*.c \
  *         src/base/[a-z]*.c -lm -lpthread -o fuzz_events && ./fuzz_events CORPUS */
 #include "base/status.h"
-#include "monitor/record.h"
+#include "logging/record.h"
 
 #include <stdint.h>
 #include <stdlib.h>

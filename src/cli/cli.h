@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 #include "distributed/communicator.h"
-#include "monitor/progress.h"
+#include "logging/progress.h"
 #include "train/trainer.h"
 
 #include <signal.h>

@@ -8,8 +8,8 @@
 #include "distributed/launch.h"
 #include "engine/engine.h"
 #include "model/model.h"
-#include "monitor/device_stats.h"
-#include "monitor/plot.h"
+#include "report/plot/plot.h"
+#include "telemetry/device_stats.h"
 
 #include <dirent.h>
 #include <math.h>

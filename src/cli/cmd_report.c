@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "train/run_report.h"
+#include "report/run_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>

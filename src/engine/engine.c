@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "engine/convert.h"
 #include "engine/engine_internal.h"
-#include "engine/host_memory.h"
+#include "telemetry/host_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>

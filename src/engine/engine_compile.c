@@ -3,8 +3,8 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
-#include "engine/host_memory.h"
 #include "engine/sync_bn.h"
+#include "telemetry/host_memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "monitor/plot.h"
+#include "report/plot/plot.h"
 #include "train/judge.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "engine/host_memory.h"
+#include "telemetry/host_memory.h"
 #include "train/setup.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAIN_EVALUATE_H
 #define LINNET_TRAIN_EVALUATE_H
 
-#include "monitor/progress.h"
+#include "logging/progress.h"
 #include "train/assessment.h"
 #include "train/mistakes.h"
 #include "train/setup.h"

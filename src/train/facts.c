@@ -2,7 +2,7 @@
 #include "train/facts.h"
 
 #include "base/text.h"
-#include "monitor/device_stats.h"
+#include "telemetry/device_stats.h"
 
 #include <assert.h>
 #include <math.h>

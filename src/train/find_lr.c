@@ -1,6 +1,6 @@
 #include "base/memory.h"
 #include "base/status.h"
-#include "monitor/plot.h"
+#include "report/plot/plot.h"
 #include "train/publish.h"
 #include "train/start.h"
 

@@ -4,10 +4,10 @@
 #ifndef LINNET_TRAIN_LOGBOOK_H
 #define LINNET_TRAIN_LOGBOOK_H
 
-#include "monitor/csv.h"
-#include "monitor/device_stats.h"
-#include "monitor/journal.h"
-#include "monitor/tensorboard.h"
+#include "logging/csv.h"
+#include "logging/journal.h"
+#include "logging/tensorboard.h"
+#include "telemetry/device_stats.h"
 #include "train/folder.h"
 #include "train/lr_finder.h"
 #include "train/mistakes.h"

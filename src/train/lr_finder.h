@@ -4,7 +4,7 @@
 #define LINNET_TRAIN_LR_FINDER_H
 
 #include "base/text.h"
-#include "monitor/progress.h"
+#include "logging/progress.h"
 #include "train/lr_curve.h"
 #include "train/setup.h"
 

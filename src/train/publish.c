@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "train/run_report.h"
+#include "report/run_report.h"
 
 #include <stdio.h>
 

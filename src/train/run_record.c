@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "monitor/journal.h"
+#include "logging/journal.h"
 #include "train/mistakes.h"
 
 #include <jansson.h>

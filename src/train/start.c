@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "monitor/report.h"
+#include "report/report.h"
 #include "train/average.h"
 #include "train/share.h"
 #include "train/snapshot.h"

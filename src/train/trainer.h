@@ -4,7 +4,7 @@
 
 #include "config/config.h"
 #include "distributed/communicator.h"
-#include "monitor/progress.h"
+#include "logging/progress.h"
 #include "train/folder.h"
 #include "train/lr_finder.h"
 #include "train/state.h"

@@ -1,0 +1,20 @@
+/** metrics.csv as Lightning's CSVLogger writes it: one row per logging event, empty cells where a metric is absent. */
+#ifndef LINNET_LOGGING_CSV_H
+#define LINNET_LOGGING_CSV_H
+
+#include <stdint.h>
+
+typedef struct csv csv;
+
+/** Opens for appending; writes the header when the file is new. Columns are fixed: "epoch,step" and those given
+ *  (column_n names). An existing file must have the same header (E_FORMAT). @return 0, E_IO, E_FULL, E_NOMEM */
+int csv_open(csv **out, const char *path, const char *const *column, int column_n);
+int csv_close(csv *c);
+
+/** One row; value[i] NaN-boxed as absent by present[i] == 0. Flushed to the operating system. */
+int csv_row(csv *c, int64_t epoch, int64_t step, const double *value, const char *present);
+
+/** Resume: keeps the rows with step <= last_step; a torn last line is dropped. Atomic. A missing file is no error. */
+int csv_trim(const char *path, int64_t last_step);
+
+#endif
