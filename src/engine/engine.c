@@ -1,11 +1,11 @@
 /* Making an engine and running a step. */
 #include "engine/engine.h"
 
+#include "backend/convert.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "engine/convert.h"
-#include "engine/engine_internal.h"
+#include "engine/internal.h"
 #include "telemetry/host_memory.h"
 
 #include <stdio.h>

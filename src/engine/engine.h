@@ -15,7 +15,7 @@
 #ifndef LINNET_ENGINE_ENGINE_H
 #define LINNET_ENGINE_ENGINE_H
 
-#include "engine/types.h"
+#include "backend/types.h"
 #include "loader/batch.h"
 #include "model/model.h"
 

@@ -1,6 +1,6 @@
 #include "engine/profile.h"
 
-#include "engine/engine_internal.h"
+#include "engine/internal.h"
 
 #include <string.h>
 

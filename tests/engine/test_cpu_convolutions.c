@@ -1,6 +1,6 @@
 /* The cpu engine's convolutions and linear layers against the ref engine: every layer shape of ResNet-50 (the tallest
  * maps cut in height, so that the reference takes seconds) and odd shapes. */
-#include "engine/cpu/kernels.h"
+#include "backend/cpu/simd/kernels.h"
 #include "engine/layer_pair.h"
 
 typedef struct conv_case {
