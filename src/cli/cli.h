@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "distributed/communicator.h"
 #include "logging/progress.h"
-#include "train/trainer.h"
+#include "training/run/trainer.h"
 
 #include <signal.h>
 #include <stdbool.h>
