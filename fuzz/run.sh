@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fuzz/run.sh zip|pickle|safetensors [SECONDS]: builds a target of src/ckpt with clang under ASan and UBSan in build/fuzz,
+# fuzz/run.sh zip|pickle|safetensors [SECONDS]: builds a target of src/checkpoint with clang under ASan and UBSan in build/fuzz,
 # gives it the golden checkpoints as seeds, and runs it (600 s unless told). What it finds is left in build/fuzz/NAME-found.
 set -euo pipefail
 cd "$(dirname "$0")/.."

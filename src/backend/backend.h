@@ -1,6 +1,5 @@
 /** What a device supplies to the engine: memory, and {plan, forward, backward, recompute} for each kind of layer.
- *  engine.c owns what all devices share: walking the layers, the activation plan, the arenas, the buckets.
- *  Internal to src/engine. */
+ *  src/engine owns what all devices share: walking the layers, the activation plan, the arenas, the buckets. */
 #ifndef LINNET_BACKEND_BACKEND_H
 #define LINNET_BACKEND_BACKEND_H
 
@@ -142,7 +141,7 @@ typedef struct device_ops {
     int (*loss)(void *device, const device_loss *l);
     int (*unscale)(void *device, const device_arenas *a);
     int (*update)(void *device, const device_arenas *a);
-    /** Gradients for the exchange, as half_narrow and half_widen (dist/half.h), in the type of convolutions; for
+    /** Gradients for the exchange, as half_narrow and half_widen (distributed/half.h), in the type of convolutions; for
      * devices where that may have 16 bits. */
     int (*narrow)(void *device, void *half, const void *gradient, size_t n, int ranks);
     int (*widen)(void *device, void *gradient, const void *half, size_t n);
@@ -173,6 +172,6 @@ typedef struct device_ops {
     void (*logical_to_slot)(double *slot, const double *in, const param *p);
 } device_ops;
 
-extern const device_ops device_ref, device_cpu, device_cuda; /* the list of engines is in devices.c */
+extern const device_ops device_ref, device_cpu, device_cuda; /* the list of devices: engine/devices.c */
 
 #endif

@@ -1,5 +1,5 @@
 /** Batch norm over the batches of all ranks: one exchange a layer forward (a gather) and one backward (a sum), on the
- *  channel COMM_NORM; a rank without a batch takes part with no rows. Internal to src/engine.
+ *  channel COMM_NORM; a rank without a batch takes part with no rows. Internal to src/engine and src/backend.
  *
  *      mean = sum n_r mean_r / M      var = sum (n_r var_r + n_r (mean_r - mean)^2) / M      M = sum n_r
  *

@@ -20,12 +20,12 @@ typedef struct engine_options {
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
-    bool winograd;         /* bf16 on a CPU may round factors of 3x3 convolutions once more (engine/cpu/own_conv.h) */
-    bool sync_bn;          /* batch norm over the batches of all ranks (sync_bn.h) */
-    bool half_gradients;   /* ranks exchange gradients in the compute type where that has 16 bits */
-    bool recompute;        /* backward computes most BN outputs anew: less memory, the same results bit for bit */
-    bool keep_tensors;     /* tests: no memory sharing, every tensor and gradient stays readable */
-    bool input_gradient;   /* tests: compute the gradient of the image batch too */
+    bool winograd; /* bf16 on a CPU may round factors of 3x3 convolutions once more (backend/cpu/algo/own_conv.h) */
+    bool sync_bn;  /* batch norm over the batches of all ranks (sync_bn.h) */
+    bool half_gradients; /* ranks exchange gradients in the compute type where that has 16 bits */
+    bool recompute;      /* backward computes most BN outputs anew: less memory, the same results bit for bit */
+    bool keep_tensors;   /* tests: no memory sharing, every tensor and gradient stays readable */
+    bool input_gradient; /* tests: compute the gradient of the image batch too */
 } engine_options;
 
 /** What the device reads in a step; plain data, so that a recorded step can run again with other values. */

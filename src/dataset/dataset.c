@@ -45,7 +45,7 @@ typedef struct walk {
     size_t folder_n, folder_capacity;
     int loops;
     folder_stamps stamps; /* of all folders read */
-    bool keep;            /* they tell all that the index depends on: dataset_cache.h */
+    bool keep;            /* they tell all that the index depends on: cache.h */
     text names;           /* what becomes d->names */
     size_t image_capacity;
 } walk;

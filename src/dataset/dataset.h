@@ -32,11 +32,11 @@ typedef struct dataset {
     char **shard_name;         /* (shard_n) below root */
     image_place *place;        /* (image_n); NULL: a folder */
     int64_t lost_n;            /* images that the shards ought to hold and do not: they count as unreadable */
-    struct shard_files *files; /* shards that are open; shared by threads (dataset_read.h) */
+    struct shard_files *files; /* shards that are open; shared by threads (read.h) */
 } dataset;
 
 /** Reads the shards of the split, or where there are none the folder ROOT/split (root itself when split is NULL or "");
- *  or takes the index that is kept of them while they are as they were (shards.h, dataset_cache.h); the result is the
+ *  or takes the index that is kept of them while they are as they were (shards.h, cache.h); the result is the
  *  same. @return 0, E_NOTFOUND, E_DATA (naming what is wrong and what to do), E_IO, E_NOMEM */
 int dataset_open(dataset **out, const char *root, const char *split);
 /** The same, but class folders may be without images, and nothing is taken from a cache or kept in one. */

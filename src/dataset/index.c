@@ -19,7 +19,7 @@ typedef struct header {
     uint64_t place_n, lost_n;
 } header;
 
-_Static_assert(sizeof(header) == DATASET_INDEX_HEADER, "as dataset_index.h says");
+_Static_assert(sizeof(header) == DATASET_INDEX_HEADER, "as index.h says");
 
 static const char magic[8] = {'l', 'i', 'n', 'n', 'e', 't', 'i', 'x'};
 

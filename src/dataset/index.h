@@ -1,4 +1,4 @@
-/** A dataset's index as bytes, for dataset_cache.c; with the folders it was read from and what shows that one changed.
+/** A dataset's index as bytes, for cache.c; with the folders it was read from and what shows that one changed.
  *  In the machine's own byte order, one after the other:
  *
  *      header         104 bytes: magic, version, byte order, length, checksum of the rest, sizes of what follows

@@ -1,4 +1,4 @@
-/** What engine*.c share. Internal to src/engine.
+/** What the files of src/engine share. Internal to src/engine.
  *
  *  The activation arena and its moments, for L layers:
  *
@@ -111,7 +111,7 @@ struct engine {
     size_t activation_bytes;
     engine_plan *holder; /* whose values the arena holds */
 
-    void *average; /* of weights, then statistics, in host memory: average.c; NULL: none */
+    void *average; /* of weights, then statistics, in host memory: ema.c; NULL: none */
 
     void *staging; /* raw elements on their way to or from the device */
     size_t staging_bytes;

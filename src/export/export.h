@@ -27,7 +27,7 @@ typedef struct export_set {
  *  E_NOMEM */
 int export_checkpoint(const char *path, const ckpt *c, const char *name, const config *o, const export_options *how);
 
-/* What export.c and export_onnx.c share. */
+/* What export.c and onnx.c share. */
 
 /** The ONNX graph of `n` over `set`, in the opset 17. @param metadata (metadata_n) items of kind 's' */
 int export_onnx(const char *path, const net *n, const export_set *set, const config *o, const export_options *how,

@@ -1,5 +1,5 @@
 /** Records of a TensorBoard event file: u64 length, u32 masked CRC of the length, data, u32 masked CRC of the data, all
- *  little-endian. Private to monitor. */
+ *  little-endian. Private to logging. */
 #ifndef LINNET_LOGGING_RECORD_H
 #define LINNET_LOGGING_RECORD_H
 

@@ -1,4 +1,4 @@
-/** How the kinds of summaries reach the event file. Private to monitor. */
+/** How the kinds of summaries reach the event file. Private to logging. */
 #ifndef LINNET_LOGGING_SUMMARY_H
 #define LINNET_LOGGING_SUMMARY_H
 

@@ -1,4 +1,4 @@
-/** What the builders need beyond net.h. Internal to src/net. */
+/** What the builders need beyond model.h. Internal to src/model. */
 #ifndef LINNET_MODEL_BUILD_H
 #define LINNET_MODEL_BUILD_H
 

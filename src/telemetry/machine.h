@@ -1,5 +1,5 @@
 /** What Linux tells about the machine and this process, cheap enough to ask anywhere. What it does not tell is NaN.
- *  Private to monitor. */
+ *  Private to telemetry. */
 #ifndef LINNET_TELEMETRY_MACHINE_H
 #define LINNET_TELEMETRY_MACHINE_H
 

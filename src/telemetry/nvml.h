@@ -1,5 +1,5 @@
 /** NVIDIA's management library, loaded at run time: no header or library of NVIDIA's is needed to build.
- *  Source of the declarations: NVML API Reference (docs.nvidia.com/deploy/nvml-api). Private to monitor. */
+ *  Source of the declarations: NVML API Reference (docs.nvidia.com/deploy/nvml-api). Private to telemetry. */
 #ifndef LINNET_TELEMETRY_NVML_H
 #define LINNET_TELEMETRY_NVML_H
 

@@ -27,7 +27,7 @@ typedef struct train_state {
     bool in_step;           /* a step has begun and is not done, or failed: not a state to save */
     pending_step pending;   /* not saved: train_settle comes first */
     int64_t batches_seen;   /* training forward passes: batch norm's num_batches_tracked */
-    int64_t averaged;       /* times that the average of the weights was renewed (average.h) since it was a copy */
+    int64_t averaged;       /* times that the average of the weights was renewed (ema.h) since it was a copy */
     metrics train;          /* of the epoch so far */
     metrics val;            /* of the last validation */
     schedule schedule;

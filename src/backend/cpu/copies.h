@@ -1,5 +1,5 @@
 /** Weights in oneDNN's layouts, beside the fp32 masters: one copy for each (weight, layout), renewed when the weights
- *  have changed, shared by all plans and passes that agree on the layout. Internal to src/engine/cpu. */
+ *  have changed, shared by all plans and passes that agree on the layout. Internal to src/backend/cpu. */
 #ifndef LINNET_BACKEND_CPU_COPIES_H
 #define LINNET_BACKEND_CPU_COPIES_H
 

@@ -1,4 +1,4 @@
-/** The CPU device: oneDNN for convolutions and the linear layer, own kernels for the rest. Internal to src/engine/cpu.
+/** The CPU device: oneDNN for convolutions and the linear layer, own kernels for the rest. Internal to src/backend/cpu.
  */
 #ifndef LINNET_BACKEND_CPU_CPU_H
 #define LINNET_BACKEND_CPU_CPU_H

@@ -1,4 +1,4 @@
-/** cuDNN's backend descriptors, in few words. Internal to src/engine/cuda. */
+/** cuDNN's backend descriptors, in few words. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_BACKEND_H
 #define LINNET_BACKEND_CUDA_BACKEND_H
 

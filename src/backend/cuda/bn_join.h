@@ -1,6 +1,6 @@
-/** Batch norm over the batches of all ranks on a GPU (engine/sync_bn.h): what a kernel has left of this rank's batch,
+/** Batch norm over the batches of all ranks on a GPU (backend/sync_bn.h): what a kernel has left of this rank's batch,
  * two values a channel and the number of rows, becomes that of all ranks'. By way of the host's memory: each call waits
- * for the GPU once. `joined`: (2c + 1) doubles in the GPU's memory, its part of bn_args. Internal to src/engine/cuda.
+ * for the GPU once. `joined`: (2c + 1) doubles in the GPU's memory, its part of bn_args. Internal to src/backend/cuda.
  */
 #ifndef LINNET_BACKEND_CUDA_BN_JOIN_H
 #define LINNET_BACKEND_CUDA_BN_JOIN_H

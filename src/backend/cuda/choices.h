@@ -5,7 +5,7 @@
  *      linnet cudnn choices 1
  *      KEY CANDIDATE ENGINE MICROSECONDS
  *
- *  Internal to src/engine/cuda. */
+ *  Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_CHOICES_H
 #define LINNET_BACKEND_CUDA_CHOICES_H
 

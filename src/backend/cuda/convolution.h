@@ -1,5 +1,5 @@
 /** One pass of a convolution by cuDNN's backend API: a graph of its operations, the candidates that cuDNN suggests for
- *  it, the fastest of them measured once a shape (choices.h) and made ready to run. Internal to src/engine/cuda. */
+ *  it, the fastest of them measured once a shape (choices.h) and made ready to run. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_CONVOLUTION_H
 #define LINNET_BACKEND_CUDA_CONVOLUTION_H
 

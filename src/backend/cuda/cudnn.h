@@ -1,5 +1,5 @@
 /** cuDNN 9, found at run time: libcudnn.so.9 opened once, its functions in one table. Convolutions are made with its
- *  backend API, which is plain C. Internal to src/engine/cuda. */
+ *  backend API, which is plain C. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_CUDNN_H
 #define LINNET_BACKEND_CUDA_CUDNN_H
 

@@ -1,6 +1,6 @@
 /** NVIDIA's driver, found at run time: libcuda.so.1 opened once, its functions in one table. Nothing links against
  * CUDA, so one binary runs with and without a GPU, on CUDA 12 and 13. Symbols carry the suffix of the version whose
- * signature stands here, whatever cuda.h renames them to. Internal to src/engine/cuda. */
+ * signature stands here, whatever cuda.h renames them to. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_DRIVER_H
 #define LINNET_BACKEND_CUDA_DRIVER_H
 

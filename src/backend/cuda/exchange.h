@@ -1,4 +1,4 @@
-/** Gradients of several ranks' GPUs by NCCL. Internal to src/engine/cuda. */
+/** Gradients of several ranks' GPUs by NCCL. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_EXCHANGE_H
 #define LINNET_BACKEND_CUDA_EXCHANGE_H
 

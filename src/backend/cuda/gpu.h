@@ -1,6 +1,6 @@
 /** The CUDA device: one GPU, NHWC activations in fp16, bf16 or fp32, cuDNN for convolutions, own kernels for the rest;
  *  everything of a step is queued on one stream, batches come up on another.
- *  Internal to src/engine/cuda. */
+ *  Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_GPU_H
 #define LINNET_BACKEND_CUDA_GPU_H
 

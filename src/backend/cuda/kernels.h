@@ -1,4 +1,4 @@
-/** The engine's own kernels: their binaries, built in, and launching. Internal to src/engine/cuda. */
+/** The engine's own kernels: their binaries, built in, and launching. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_KERNELS_H
 #define LINNET_BACKEND_CUDA_KERNELS_H
 

@@ -1,4 +1,4 @@
-/** NVIDIA's libraries, found at run time, so that one binary runs with and without them. Internal to src/engine/cuda.
+/** NVIDIA's libraries, found at run time, so that one binary runs with and without them. Internal to src/backend/cuda.
  */
 #ifndef LINNET_BACKEND_CUDA_LIBRARY_H
 #define LINNET_BACKEND_CUDA_LIBRARY_H

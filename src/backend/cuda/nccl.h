@@ -1,4 +1,4 @@
-/** NCCL, found at run time: libnccl.so.2 opened once, its functions in one table. Internal to src/engine/cuda. */
+/** NCCL, found at run time: libnccl.so.2 opened once, its functions in one table. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_NCCL_H
 #define LINNET_BACKEND_CUDA_NCCL_H
 

@@ -1,4 +1,4 @@
-/** Large copies on the host. Internal to src/engine/cuda. */
+/** Large copies on the host. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_SLICES_H
 #define LINNET_BACKEND_CUDA_SLICES_H
 

@@ -1,6 +1,6 @@
 /** The reference device: plain loops in double, one file per kind of layer, its formula cited. The specification that
  *  the other devices are tested against. Bit-reproducible: one thread, every sum in a fixed order.
- *  Internal to src/engine/ref. */
+ *  Internal to src/backend/ref. */
 #ifndef LINNET_BACKEND_REF_REF_H
 #define LINNET_BACKEND_REF_REF_H
 

@@ -1,5 +1,5 @@
 /** The one door to oneDNN: convolutions over NHWC tensors with weights in oneDNN's own layouts, and the conversion of
- *  those layouts from and to fp32 OIHW. Versions 2 and 3 of the library. Internal to src/engine/cpu.
+ *  those layouts from and to fp32 OIHW. Versions 2 and 3 of the library. Internal to src/backend/cpu.
  *
  *  x (n,h,w,c), y (n,p,q,k) and their gradients are plain NHWC; a linear layer is a 1x1 convolution of 1x1 maps.
  *  Ops are made once and run often; a run takes its memory, scratch included, from the caller. oneDNN itself

@@ -1,5 +1,5 @@
 /** The weight gradient of a 1x1 convolution as a plain product dw = dy^T x, by the device's own kernel where the
- *  instruction set has bf16 products but no tiles of them (AMX: there oneDNN's is faster). Internal to src/engine/cpu.
+ *  instruction set has bf16 products but no tiles of them (AMX: there oneDNN's is faster). Internal to src/backend/cpu.
  *
  *  Rows are split among the threads, each with a dw of its own, or the rows of dw; the same thread count gives the
  *  same bytes. */

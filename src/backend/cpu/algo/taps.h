@@ -1,5 +1,5 @@
 /** The weight gradient of a convolution larger than 1x1 by the device's own kernel, where product.h's is used. Rows of
- * dw are split among the threads, so that the result does not depend on their number. Internal to src/engine/cpu. */
+ * dw are split among the threads, so that the result does not depend on their number. Internal to src/backend/cpu. */
 #ifndef LINNET_BACKEND_CPU_ALGO_TAPS_H
 #define LINNET_BACKEND_CPU_ALGO_TAPS_H
 

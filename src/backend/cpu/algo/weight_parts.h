@@ -1,6 +1,6 @@
 /** The weight gradient of a convolution with the batch split by hand: each part runs in one thread of the team, with a
  *  primitive of one thread and a dw of its own, and the dw are then added in the order of the parts. So no thread
- *  waits for another inside oneDNN. The same thread count gives the same bytes. Internal to src/engine/cpu. */
+ *  waits for another inside oneDNN. The same thread count gives the same bytes. Internal to src/backend/cpu. */
 #ifndef LINNET_BACKEND_CPU_ALGO_WEIGHT_PARTS_H
 #define LINNET_BACKEND_CPU_ALGO_WEIGHT_PARTS_H
 

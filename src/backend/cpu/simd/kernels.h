@@ -1,7 +1,7 @@
 /** The CPU device's own kernels: one table for each instruction set, the same source compiled for each.
  *  Tensors are NHWC, F32 or BF16 (`bf16`); arithmetic is fp32, sums over many elements double. A call works on the
  *  range it is given, in one thread; results do not depend on how a caller cuts ranges, except the sums of one call.
- *  BF16 is rounded to nearest, ties to even; NaN stays NaN. Internal to src/engine/cpu. */
+ *  BF16 is rounded to nearest, ties to even; NaN stays NaN. Internal to src/backend/cpu. */
 #ifndef LINNET_BACKEND_CPU_SIMD_KERNELS_H
 #define LINNET_BACKEND_CPU_SIMD_KERNELS_H
 

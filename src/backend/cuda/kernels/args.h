@@ -1,6 +1,6 @@
 /** The kernels' names and arguments, for C and CUDA: every kernel takes one struct by value. Pointers are the GPU's.
  *  `m` counts the pixels (n*h*w) of an NHWC tensor, `c` its channels.
- *  Internal to src/engine/cuda. */
+ *  Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_KERNELS_ARGS_H
 #define LINNET_BACKEND_CUDA_KERNELS_ARGS_H
 

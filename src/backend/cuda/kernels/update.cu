@@ -168,7 +168,7 @@ template <class T> static __device__ void cast(const update_args &a) {
 }
 FOR_TYPES(cast, update_args, cast, THREADS)
 
-/** As half_narrow (dist/half.h): rounded, then divided, so that the sum over ranks does not overflow. */
+/** As half_narrow (distributed/half.h): rounded, then divided, so that the sum over ranks does not overflow. */
 template <class T> static __device__ void narrow(const half_args &a) {
     size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
     for (; i < a.n; i += step) {
