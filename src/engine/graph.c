@@ -1,6 +1,7 @@
-/* What follows from the net alone: who reads which tensor, update ranges, gradient buckets. */
+/* What follows from the net alone: who reads which tensor, update ranges, gradient buckets (grad_sync.h). */
 #include "base/memory.h"
 #include "base/status.h"
+#include "engine/grad_sync.h"
 #include "engine/internal.h"
 
 #include <stdlib.h>
@@ -58,24 +59,6 @@ static int find_owners(int *owner, const net *n) {
     return OK;
 }
 
-/** Backward runs from the last layer to the first, so a bucket is final after its earliest layer. The table's order is
- *  not the layers' (torchvision lists a downsample after conv3, which runs later). */
-static void cut_buckets(engine *e, const int *owner) {
-    const net *n = e->net;
-    size_t limit = e->options.bucket_bytes, unit = element_bytes(e->ops->master);
-    bucket *b = NULL;
-    for (int p = n->param_n - 1; p >= 0 && n->param[p].offset >= n->frozen_n; p--) {
-        size_t begin = n->param[p].offset;
-        if (b == NULL || (limit > 0 && (b->end - b->begin) * unit >= limit)) {
-            b = &e->bucket[e->bucket_n++];
-            *b = (bucket){.end = begin + n->param[p].count, .ready = owner[p]};
-        }
-        b->begin = begin;
-        if (owner[p] < b->ready)
-            b->ready = owner[p];
-    }
-}
-
 /** What is frozen is the start of the layers and of the table, so that backward can end and one range trains. */
 static int check_frozen(const engine *e, const int *owner) {
     const net *n = e->net;
@@ -115,7 +98,7 @@ int engine_analyse(engine *e) {
     TRY(find_readers(e));
     TRY(find_owners(owner, n));
     TRY(check_frozen(e, owner));
-    cut_buckets(e, owner);
+    grad_sync_cut(e, owner);
     merge_ranges(e);
 done:
     free(owner);

@@ -133,6 +133,10 @@ int engine_analyse(engine *e);
 void plan_destroy(engine_plan *p);
 /** Frees what was recorded: its addresses are no longer right. */
 void plan_forget_steps(engine_plan *p);
+/** While a profile runs: the start of something to time; by the clock where the device has no other way. */
+int profile_begin(double *start, const engine *e);
+/** While a profile runs: adds what has passed since profile_begin. */
+int profile_add(double *seconds, const engine *e, double start);
 /** While a profile runs: the device's own times so far go where they belong. Waits for the device. */
 int profile_read(const engine *e);
 /** The arenas as the device's functions take them. */
@@ -150,6 +154,10 @@ int plan_take_arena(engine_plan *p);
 /** Address of a block; NULL for -1. */
 void *plan_address(const engine_plan *p, int block);
 
+/** Element `elements` of a parameter arena. */
+static inline void *arena_at(void *base, const engine *e, size_t elements) {
+    return (unsigned char *)base + elements * element_bytes(e->ops->master);
+}
 static inline plan_tensor *plan_tensor_at(const engine_plan *p, int t) { return &p->tensor[t + 1]; }
 static inline tensor_readers *readers_of(const engine *e, int t) { return &e->readers[t + 1]; }
 
