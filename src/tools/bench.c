@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "telemetry/host_memory.h"
-#include "training/setup.h"
+#include "training/batch_fit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -43,6 +43,8 @@ typedef struct setup {
 int setup_train_size(const config *c, int64_t epoch);
 int setup_val_size(const config *c);
 int setup_resize(const config *c);
+/** Images of a validation batch. */
+int setup_val_batch_size(const config *c);
 /** Micro-batches of a step, over all ranks. */
 int setup_row(const config *c, const comm *all);
 /** With data.workers auto: the threads to begin with; as for one rank. */
@@ -61,15 +63,6 @@ int setup_open_prediction(setup *s, const config *c, int classes, dataset *image
 /** Net and engine alone, without data (weights are zeros). `all` as for setup_open. */
 int setup_open_engine(setup *s, const config *c, int classes, comm *all);
 void setup_close(setup *s);
-
-/** Compiles the plans of full and last batches, of training and validation: what cannot run fails here, not at the end
- * of an epoch. @param[out] out memory of the largest, the full training batch. @return 0, E_SHAPE, E_NOMEM */
-int setup_compile(engine_memory *out, setup *s);
-
-/** engine_compile for images of data.image_size, in validation of val_size. A plan whose memory is not there is
- * refused, though the system might hand it out and fail later. @return 0, E_SHAPE, E_DEVICE, E_NOMEM: names what is
- * needed, what there is, and the largest batch that fits */
-int setup_compile_batch(engine_plan **out, setup *s, int images, bool training);
 
 /** Images of training batch b of the epoch (short last ones are smaller). */
 int setup_batch_images(const setup *s, int64_t b);

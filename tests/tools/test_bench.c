@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "tools/bench.h"
-#include "training/setup.h"
+#include "training/batch_fit.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool memory_is_ours = false; /* shadow memory counts */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "training/batch_fit.h"
 #include "training/snapshot.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "report/report.h"
+#include "training/batch_fit.h"
 #include "training/ema.h"
 #include "training/share.h"
 #include "training/snapshot.h"
