@@ -5,7 +5,7 @@ endif()
 if(LINNET_ONEDNN AND ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   target_include_directories(linnet_backend SYSTEM PRIVATE ${ONEDNN_INCLUDE})
   target_link_libraries(linnet_backend PRIVATE ${ONEDNN_LIBRARY})
-  target_compile_definitions(linnet_backend PUBLIC LINNET_ONEDNN=1) # for the list of devices, too
+  target_compile_definitions(linnet_engine PRIVATE LINNET_ONEDNN=1) # its list of devices
 else() # the kernels alone stay: their test links them
   file(GLOB cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/*.c ${CMAKE_SOURCE_DIR}/src/backend/cpu/algo/*.c)
   set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)
@@ -87,7 +87,7 @@ if(LINNET_CUDA AND CUDA_NVCC AND CUDA_HEADERS AND CUDNN_HEADERS)
   set_source_files_properties(${cuda_images} PROPERTIES OBJECT_DEPENDS "${cuda_binaries}")
   target_sources(linnet_backend PRIVATE ${cuda_images})
   target_include_directories(linnet_backend SYSTEM PRIVATE ${CUDA_HEADERS} ${CUDNN_HEADERS})
-  target_compile_definitions(linnet_backend PUBLIC LINNET_CUDA=1)
+  target_compile_definitions(linnet_engine PRIVATE LINNET_CUDA=1)
   target_link_libraries(linnet_backend PRIVATE ${CMAKE_DL_LIBS})
   if(NCCL_HEADERS)
     target_include_directories(linnet_backend SYSTEM PRIVATE ${NCCL_HEADERS})
