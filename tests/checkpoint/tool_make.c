@@ -1,6 +1,6 @@
-/* checkpoint_tool_make FILE SCHEDULE middle|end < LIST: writes a checkpoint whose tensors the script test can compute too.
- * LIST has a line per tensor: "state|momentum NAME TYPE RANK SIZES..."; byte i of each is (i * 31 + 7) & 0x3F, so that
- * every type reads it as finite numbers. */
+/* checkpoint_tool_make FILE SCHEDULE middle|end < LIST: writes a checkpoint whose tensors the script test can compute
+ * too. LIST has a line per tensor: "state|momentum NAME TYPE RANK SIZES..."; byte i of each is (i * 31 + 7) & 0x3F, so
+ * that every type reads it as finite numbers. */
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 
