@@ -3,6 +3,7 @@
  * cuDNN knows, on the generations and in the types where docs/gpu.md says so. Nothing runs. Skipped without cuDNN. */
 #include "backend/cuda/backend.h"
 #include "check.h"
+#include "engine/engine.h"
 
 typedef struct gpu_case {
     const char *name;
