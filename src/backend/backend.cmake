@@ -6,8 +6,11 @@ if(LINNET_ONEDNN AND ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   target_include_directories(linnet_backend SYSTEM PRIVATE ${ONEDNN_INCLUDE})
   target_link_libraries(linnet_backend PRIVATE ${ONEDNN_LIBRARY})
   target_compile_definitions(linnet_engine PRIVATE LINNET_ONEDNN=1) # its list of devices
-else() # the kernels alone stay: their test links them
-  file(GLOB cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/*.c ${CMAKE_SOURCE_DIR}/src/backend/cpu/algo/*.c)
+else() # what runs own kernels alone stays: its tests link it
+  file(GLOB cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/*.c)
+  foreach(algorithm onednn weight_parts)
+    list(APPEND cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/algo/${algorithm}.c)
+  endforeach()
   set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)
 endif()
 
