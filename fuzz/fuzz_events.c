@@ -1,9 +1,9 @@
 /* TensorBoard event files: the input as a file, as the event inside a valid record, and as data that must survive a
  * record unchanged.
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_events.c src/monitor/[a-z]*.c \
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_events.c src/logging/[a-z]*.c \
  *         src/base/[a-z]*.c -lm -lpthread -o fuzz_events && ./fuzz_events CORPUS */
 #include "base/status.h"
-#include "monitor/record.h"
+#include "logging/record.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,13 +3,13 @@
  * Build and run (clang; seeds are the files of the bad-jpegs set, and tests/golden/transform_images):
  *     clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -DLINNET_PNG=1 -DLINNET_TIFF=1 \
  *         -DLINNET_WEBP=1 $(pkg-config --cflags libpng) fuzz/fuzz_image.c src/base/[a-z]*.c \
- *         src/data/{transform,decoder,jpeg,png,bmp,netpbm,tiff,webp,resample,resample_x86}.c \
+ *         src/image/[a-z]*.c src/loader/{transform,augment,erase}.c \
  *         -ljpeg -lpng -ltiff -lwebp -lm -lpthread -o fuzz_image
  *     mkdir -p corpus && ./fuzz_image -max_len=65536 -rss_limit_mb=2048 corpus $(tests/data.sh bad-jpegs) \
  *         tests/golden/transform_images */
 
 #include "base/status.h"
-#include "data/transform.h"
+#include "loader/transform.h"
 
 #include <stdlib.h>
 

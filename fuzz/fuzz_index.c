@@ -1,10 +1,10 @@
 /* The kept index of a dataset: the input as a file, and again with the right length and checksum put in.
  *     clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_index.c \
- *         src/data/dataset*.c src/data/shard*.c src/data/tar.c src/base/[a-z]*.c -ljansson -lm -lpthread \
+ *         src/dataset/[a-z]*.c src/base/[a-z]*.c -ljansson -lm -lpthread \
  *         -o fuzz_index && ./fuzz_index CORPUS
  * Seeds: the files of ~/.cache/linnet, with the paths in them made "/d", and the *.index of small packed sets. */
 #include "base/status.h"
-#include "data/dataset_index.h"
+#include "dataset/index.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The pickle of a checkpoint: the input is put into a sound zip with two storages, past the CRC that would stop nearly
  * every mutation. Run by fuzz/run.sh pickle. */
 #define _GNU_SOURCE
-#include "ckpt/zip.h"
+#include "checkpoint/zip.h"
 #include "load.h"
 
 #define FILE_LIMIT (1 << 17)

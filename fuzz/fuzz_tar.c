@@ -1,10 +1,10 @@
 /* A tar archive: the input as it is, and again with right checksums in what may be its headers, so that the rest of
  * them is reached.
  *     clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_tar.c \
- *         src/data/tar*.c src/base/[a-z]*.c -lm -lpthread -o fuzz_tar && ./fuzz_tar CORPUS
+ *         src/dataset/tar*.c src/base/[a-z]*.c -lm -lpthread -o fuzz_tar && ./fuzz_tar CORPUS
  * Seeds: small archives of GNU tar (--format gnu, pax, ustar, v7; long names), and shards of linnet pack. */
 #include "base/status.h"
-#include "data/tar.h"
+#include "dataset/tar.h"
 
 #include <stdio.h>
 #include <stdlib.h>

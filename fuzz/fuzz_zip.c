@@ -1,7 +1,7 @@
 /* The zip container: the input is a whole file, of torch.save's zip or of its older format, which has none.
  * Run by fuzz/run.sh zip. */
 #define _GNU_SOURCE
-#include "ckpt/zip.h"
+#include "checkpoint/zip.h"
 #include "load.h"
 
 /** What the reader has promised of its entries. */

@@ -3,8 +3,8 @@
 #define LINNET_FUZZ_LOAD_H
 
 #include "base/status.h"
-#include "ckpt/checkpoint.h"
-#include "ckpt/crc32.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/crc32.h"
 
 #include <stdint.h>
 #include <stdio.h>

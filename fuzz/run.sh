@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fuzz/run.sh zip|pickle|safetensors [SECONDS]: builds a target of src/ckpt with clang under ASan and UBSan in build/fuzz,
+# fuzz/run.sh zip|pickle|safetensors [SECONDS]: builds a target of src/checkpoint with clang under ASan and UBSan in build/fuzz,
 # gives it the golden checkpoints as seeds, and runs it (600 s unless told). What it finds is left in build/fuzz/NAME-found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,9 +8,9 @@ work=build/fuzz corpus=build/fuzz/$name-corpus found=build/fuzz/$name-found
 mkdir -p "$corpus" "$found"
 
 case $name in
-  zip) cp tests/ckpt/golden/*.ckpt tests/ckpt/golden/*.pth "$corpus" ;;
+  zip) cp tests/checkpoint/golden/*.ckpt tests/checkpoint/golden/*.pth "$corpus" ;;
   pickle)
-    python3 - "$corpus" tests/ckpt/golden/* <<'PYTHON'
+    python3 - "$corpus" tests/checkpoint/golden/* <<'PYTHON'
 import os, sys, zipfile
 for path in filter(zipfile.is_zipfile, sys.argv[2:]):
     with zipfile.ZipFile(path) as z:
@@ -25,7 +25,7 @@ PYTHON
 esac
 
 clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Isrc -Ifuzz \
-  "fuzz/fuzz_$name.c" src/ckpt/[a-z]*.c src/base/[a-z]*.c -lm -lpthread -o "$work/fuzz_$name"
+  "fuzz/fuzz_$name.c" src/checkpoint/[a-z]*.c src/base/[a-z]*.c -lm -lpthread -o "$work/fuzz_$name"
 # 16 MiB is what a file of no size may claim in tensors, 64 MiB what no single claim of a small file may come near
 export ASAN_OPTIONS=quarantine_size_mb=64
 exec "$work/fuzz_$name" -dict="fuzz/$name.dict" -artifact_prefix="$found/" -max_len=65536 -timeout=10 -rss_limit_mb=512 \

@@ -1,20 +1,88 @@
 #!/usr/bin/env bash
-# Who may include whom: base < config, net, data, ckpt, monitor, dist < engine < train < cli.
+# tools/check_includes.sh [ROOT]: who may include whom in ROOT/src, and how large a folder and a file may be.
+# A folder includes from itself and from those named after it; includes are written "folder/file.h", seen from src.
 set -u
-cd "$(dirname "$0")/.." || exit 2
-declare -A may=(
-  [base]="base" [config]="config base" [net]="net base" [data]="data base" [ckpt]="ckpt base"
-  [monitor]="monitor base" [dist]="dist base" [engine]="engine data net dist base"
-  [train]="train engine config net data ckpt monitor dist base"
-  [cli]="cli train engine config net data ckpt monitor dist base")
+cd "${1:-$(dirname "$0")/..}" || exit 2
+most_files=25 most_lines=450
+
+# lowest first; a folder below another in the tree is one of its own
+may=(
+  "base:"
+  "config: base"
+  "image: base"
+  "dataset: base"
+  "loader: dataset image base"
+  "model: base"
+  "distributed: base"
+  "telemetry: base"
+  "logging: base"
+  "report/plot: base"
+  "report: report/plot image base"
+  "checkpoint: base"
+  "evaluation: report/plot loader dataset image distributed base"
+  "backend: loader model distributed base"
+  "backend/ref: backend model base"
+  "backend/cpu/simd: model base"
+  "backend/cpu/algo: backend/cpu/simd backend model base"
+  "backend/cpu: backend/cpu/algo backend/cpu/simd backend model distributed base"
+  "backend/cuda/kernels:"
+  "backend/cuda: backend/cuda/kernels backend model distributed base"
+  "engine: backend loader model distributed telemetry base"
+  "training: engine evaluation checkpoint logging distributed model loader dataset image config base"
+  "training/run: training engine evaluation checkpoint report report/plot logging telemetry distributed model loader
+    dataset image config base"
+  "export: training checkpoint model config base"
+  "tools: training engine telemetry distributed model loader dataset image config base"
+  "cli: tools export training/run training engine evaluation checkpoint report report/plot logging telemetry distributed
+    model loader dataset image config base"
+  "cli/commands: cli tools export training/run training engine evaluation checkpoint report report/plot logging telemetry
+    distributed model loader dataset image config base"
+)
+# files that are longer than most_lines: to be split, none to be added
+longer=(src/backend/cpu/algo/onednn.c src/distributed/watchdog.c)
+
 bad=0
+say() { echo "$*"; bad=1; }
+
+declare -A allowed
+for line in "${may[@]}"; do
+  read -r -d '' -a words <<<"${line#*:}"
+  allowed[${line%%:*}]=" ${words[*]} "
+done
+
+edges=
 while IFS=: read -r file line text; do
-  from=${file#src/}; from=${from%%/*}
-  to=$(printf '%s' "$text" | sed -E 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"([^"]*)".*/\1/'); to=${to%%/*}
-  case " ${may[$from]} " in
-    *" $to "*) ;;
-    *) echo "$file:$line: src/$from may not include from '$to' (allowed: ${may[$from]})"; bad=1 ;;
+  from=${file#src/} from=${from%/*}
+  path=${text#*\"} path=${path%%\"*}
+  to=${path%/*}
+  if [ -z "${allowed[$from]+known}" ]; then
+    say "$file: src/$from is not in the order of folders (tools/check_includes.sh)"
+  elif [ "$to" = "$path" ]; then
+    say "$file:$line: \"$path\" without its folder"
+  elif [ "$from" != "$to" ]; then
+    edges+="$to $from"$'\n'
+    case "${allowed[$from]}" in
+      *" $to "*) ;;
+      *) say "$file:$line: src/$from may not include from '$to' (allowed:${allowed[$from]% })" ;;
+    esac
+  fi
+done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' src --include='*.c' --include='*.h' --include='*.cu' \
+  --include='*.cuh')
+
+circle=$(LC_ALL=C tsort <<<"$edges" 2>&1 >/dev/null | sed -nE 's/^tsort: ([^:]*)$/\1/p' | paste -sd ' ')
+[ -z "$circle" ] || say "folders that include each other in a circle: $circle"
+
+while read -r n folder; do
+  [ "$n" -le $most_files ] || say "$folder: $n .c files, at most $most_files"
+done < <(find src -name '*.c' -printf '%h\n' | sort | uniq -c)
+
+while read -r n file; do
+  case " ${longer[*]} " in
+    *" $file "*) [ "$n" -gt $most_lines ] || say "$file: $n lines: take it from the list of longer files" ;;
+    *) [ "$n" -le $most_lines ] || say "$file: $n lines, at most $most_lines" ;;
   esac
-done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' src --include='*.c' --include='*.h' --include='*.cu')
+done < <(find src -type f \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \) -exec grep -c '' {} + |
+  sed -E 's/^(.*):([0-9]+)$/\2 \1/')
+
 [ $bad = 0 ] && echo "include order: ok"
 exit $bad

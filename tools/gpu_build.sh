@@ -16,7 +16,7 @@ cmake -S . -B $make -G Ninja -DLINNET_ONEDNN=OFF \
   { cat /tmp/linnet-gpu-build.$$ >&2; exit 1; }
 grep cuda /tmp/linnet-gpu-build.$$ || true
 rm -f /tmp/linnet-gpu-build.$$
-mapfile -t tests < <(ninja -C $make -t targets all | sed -nE 's/^(engine_test_([a-z_]*cuda[a-z_0-9]*|ranks)): phony$/\1/p' |
+mapfile -t tests < <(ninja -C $make -t targets all | sed -nE 's/^((engine|backend)_test_[a-z_]*cuda[a-z_0-9]*|engine_test_ranks): phony$/\1/p' |
   grep -v -e cuda_faults -e cuda_graphs) # these two need no GPU; each program has all kernels in it
 cmake --build $make --target linnet "${tests[@]}"
 

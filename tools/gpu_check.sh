@@ -100,7 +100,7 @@ test_programs() { # PATTERN [-v]: test programs of the cuda engine alone whose n
     [ "${2:-}" = -v ] && echo "$build/tests/engine_test_cuda_*" || echo "$build/tests/engine_test_parity_cuda"
     return
   fi
-  find "$build/tests" -maxdepth 1 -name 'engine_test_*cuda*' -perm -u+x | grep ${2:+"$2"} -- "$1" | sort
+  find "$build/tests" -maxdepth 1 -name '*_test_*cuda*' -perm -u+x | grep ${2:+"$2"} -- "$1" | sort
 }
 
 run_programs() {

@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "data/dataset_read.h"
-#include "data/sheet.h"
+#include "dataset/read.h"
+#include "image/contact_sheet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

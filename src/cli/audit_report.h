@@ -2,7 +2,7 @@
 #ifndef LINNET_CLI_AUDIT_REPORT_H
 #define LINNET_CLI_AUDIT_REPORT_H
 
-#include "data/audit.h"
+#include "tools/audit.h"
 
 #include <jansson.h>
 

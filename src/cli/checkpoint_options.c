@@ -1,7 +1,7 @@
 #include "cli/checkpoint_options.h"
 
-#include "train/setup.h"
-#include "train/weights.h"
+#include "training/setup.h"
+#include "training/weights.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef LINNET_CLI_CHECKPOINT_OPTIONS_H
 #define LINNET_CLI_CHECKPOINT_OPTIONS_H
 
-#include "ckpt/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "config/config.h"
 
 /** Sets what the checkpoint knows of its network and images; read the command line afterwards, so that it wins.

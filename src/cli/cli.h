@@ -5,9 +5,9 @@
 #define LINNET_CLI_CLI_H
 
 #include "config/config.h"
-#include "dist/comm.h"
-#include "monitor/progress.h"
-#include "train/trainer.h"
+#include "distributed/communicator.h"
+#include "logging/progress.h"
+#include "training/run/trainer.h"
 
 #include <signal.h>
 #include <stdbool.h>

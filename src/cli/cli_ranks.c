@@ -4,11 +4,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "dist/launch.h"
-#include "dist/warnings.h"
-#include "dist/watchdog.h"
-#include "train/run_record.h"
-#include "train/run_report.h"
+#include "distributed/launch.h"
+#include "distributed/warnings.h"
+#include "distributed/watchdog.h"
+#include "report/run_report.h"
+#include "training/run/run_record.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "cli/launcher_job.h"
 #include "cli/launcher_link.h"
-#include "dist/launch.h"
+#include "distributed/launch.h"
 
 #include <errno.h>
 #include <stdio.h>

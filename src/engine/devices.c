@@ -1,7 +1,7 @@
 /* The list of devices: the one place that knows which were built in. */
 #include "base/status.h"
 #include "base/text.h"
-#include "engine/engine_internal.h"
+#include "engine/internal.h"
 
 #include <string.h>
 

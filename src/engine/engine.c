@@ -1,12 +1,11 @@
 /* Creating an engine, and the parts of a step: load, forward, loss, backward, exchange of the gradients, update. */
 #include "engine/engine.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "engine/convert.h"
-#include "engine/engine_internal.h"
-#include "engine/host_memory.h"
+#include "engine/grad_sync.h"
+#include "engine/internal.h"
+#include "telemetry/host_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,13 +26,6 @@ engine_options engine_options_default(void) {
                             .std = {0.229f, 0.224f, 0.225f}};
 }
 
-/** Of engine.half; 0: gradients are exchanged as they are. */
-static size_t half_bytes(const engine *e) {
-    size_t one = element_bytes(e->ops->element_of(e->device, LAYER_CONV));
-    bool half = e->options.half_gradients && comm_ranks(e->exchange) > 1 && one == 2;
-    return half ? (e->net->weight_n - e->net->frozen_n) * one : 0;
-}
-
 static int allocate_arenas(engine *e) {
     int rc = OK;
     size_t unit = element_bytes(e->ops->master), weights = e->net->weight_n * unit;
@@ -43,8 +35,8 @@ static int allocate_arenas(engine *e) {
             TRY(e->ops->allocate(place[i], e->device, weights));
     if (e->net->stats_elements > 0)
         TRY(e->ops->allocate(&e->stats, e->device, e->net->stats_elements * unit));
-    if (half_bytes(e) > 0)
-        TRY(e->ops->allocate(&e->half, e->device, half_bytes(e)));
+    if (grad_sync_half_bytes(e) > 0)
+        TRY(e->ops->allocate(&e->half, e->device, grad_sync_half_bytes(e)));
 done:
     return rc;
 }
@@ -58,13 +50,9 @@ static void release_arenas(engine *e) {
     if (e->stats != NULL)
         e->ops->release(e->device, e->stats, e->net->stats_elements * unit);
     if (e->half != NULL)
-        e->ops->release(e->device, e->half, half_bytes(e));
+        e->ops->release(e->device, e->half, grad_sync_half_bytes(e));
     if (e->activation != NULL)
         e->ops->release(e->device, e->activation, e->activation_bytes);
-}
-
-static void *at(void *base, const engine *e, size_t elements) {
-    return (unsigned char *)base + elements * element_bytes(e->ops->master);
 }
 
 static int bind_parameters(engine *e) {
@@ -76,12 +64,12 @@ static int bind_parameters(engine *e) {
         device_params *p = &e->params[i];
         *p = (device_params){.weight_index = l->weight, .bias_index = l->bias};
         if (l->weight >= 0) {
-            p->weight = at(e->weight, e, n->param[l->weight].offset);
-            p->dweight = at(e->gradient, e, n->param[l->weight].offset);
+            p->weight = arena_at(e->weight, e, n->param[l->weight].offset);
+            p->dweight = arena_at(e->gradient, e, n->param[l->weight].offset);
         }
         if (l->bias >= 0) {
-            p->bias = at(e->weight, e, n->param[l->bias].offset);
-            p->dbias = at(e->gradient, e, n->param[l->bias].offset);
+            p->bias = arena_at(e->weight, e, n->param[l->bias].offset);
+            p->dbias = arena_at(e->gradient, e, n->param[l->bias].offset);
         }
         if (l->kind == LAYER_BN) {
             if (l->stats < 0 || l->stats >= n->stats_n) {
@@ -89,8 +77,8 @@ static int bind_parameters(engine *e) {
                 goto done;
             }
             const net_stats *s = &n->stats[l->stats];
-            p->running_mean = at(e->stats, e, s->offset);
-            p->running_var = at(e->stats, e, s->offset + (size_t)s->c);
+            p->running_mean = arena_at(e->stats, e, s->offset);
+            p->running_var = arena_at(e->stats, e, s->offset + (size_t)s->c);
         }
     }
 done:
@@ -139,9 +127,7 @@ void engine_destroy(engine *e) {
     free(e->readers);
     free(e->slots);
     free(e->range);
-    for (int i = 0; i < e->bucket_n; i++)
-        free(e->bucket[i].host);
-    free(e->bucket);
+    grad_sync_deinit(e);
     free(e->times.layer);
     free(e->average);
     free(e->staging);
@@ -157,7 +143,7 @@ const char *engine_description(const engine *e) { return e->description; }
 engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
     size_t masters = (3 * e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
-    copies += half_bytes(e);
+    copies += grad_sync_half_bytes(e);
     size_t staging = e->staging_bytes + e->slot_n * sizeof *e->slot;
     if (e->ops->memory_free != NULL) /* of a device's memory the host's part is none */
         return (engine_memory){.parameters = masters + copies, .activations = p != NULL ? p->bytes : 0};
@@ -201,27 +187,6 @@ int plan_take_arena(engine_plan *p) {
     if (p->bytes > p->engine->activation_bytes)
         return fail(E_NOMEM, "the activation arena was lost when memory ran out: compile the plan again");
     p->engine->holder = p;
-    return OK;
-}
-
-/** While a profile runs: the start of something to time; by the clock where the device has no other way. */
-static int profile_begin(double *start, const engine *e) {
-    *start = 0;
-    if (!e->times.on)
-        return OK;
-    if (e->ops->time_begin != NULL)
-        return e->ops->time_begin(e->device);
-    *start = clock_seconds();
-    return OK;
-}
-
-/** While a profile runs: adds what has passed since profile_begin. */
-static int profile_add(double *seconds, const engine *e, double start) {
-    if (!e->times.on)
-        return OK;
-    if (e->ops->time_end != NULL)
-        return e->ops->time_end(seconds, e->device);
-    *seconds += clock_seconds() - start;
     return OK;
 }
 
@@ -285,104 +250,6 @@ done:
     return rc;
 }
 
-/** Whether gradients are exchanged by way of the host's memory. */
-static bool goes_by_host(const engine *e) { return e->ops->memory_free != NULL && !e->exchange->device_memory; }
-
-static element exchanged_type(const engine *e) {
-    return e->half != NULL ? e->ops->element_of(e->device, LAYER_CONV) : e->ops->master;
-}
-
-static size_t bucket_bytes(const engine *e, const bucket *b) {
-    return (b->end - b->begin) * element_bytes(exchanged_type(e));
-}
-
-/** Where the device has what is exchanged. */
-static void *bucket_own(const engine *e, const bucket *b) {
-    return e->half != NULL ? (uint16_t *)e->half + (b->begin - e->net->frozen_n) : at(e->gradient, e, b->begin);
-}
-
-/** *data: where the bucket's gradients lie for the comm. */
-static int bucket_data(void **data, engine *e, bucket *b) {
-    int rc = OK;
-    *data = bucket_own(e, b);
-    if (e->half != NULL)
-        TRY(e->ops->narrow(e->device, *data, at(e->gradient, e, b->begin), b->end - b->begin, comm_ranks(e->exchange)));
-    if (!goes_by_host(e))
-        return OK;
-    if (b->host == NULL)
-        TRY(memory_zeroed(&b->host, bucket_bytes(e, b), 1));
-    TRY(e->ops->download(e->device, b->host, *data, bucket_bytes(e, b)));
-    *data = b->host;
-done:
-    return rc;
-}
-
-/** The bucket's mean is there: back to where it is read. */
-static int bucket_take(engine *e, const bucket *b) {
-    int rc = OK;
-    if (goes_by_host(e))
-        TRY(e->ops->upload(e->device, bucket_own(e, b), b->host, bucket_bytes(e, b)));
-    if (e->half != NULL)
-        TRY(e->ops->widen(e->device, at(e->gradient, e, b->begin), bucket_own(e, b), b->end - b->begin));
-done:
-    return rc;
-}
-
-static comm_type comm_type_of(element e) {
-    static const comm_type types[] = {
-        [ELEMENT_F64] = COMM_F64, [ELEMENT_F32] = COMM_F32, [ELEMENT_BF16] = COMM_BF16, [ELEMENT_F16] = COMM_F16};
-    return types[e];
-}
-
-/** Hands over the buckets that layer i's backward has made final; *next: the first bucket not yet sent. */
-static int reduce_buckets(int *next, engine *e, int i) {
-    comm *c = e->exchange;
-    int rc = OK;
-    comm_type type = comm_type_of(exchanged_type(e));
-    void *queue = e->ops->queue != NULL && !goes_by_host(e) ? e->ops->queue(e->device) : NULL, *data = NULL;
-    double start = 0;
-    TRY(profile_begin(&start, e));
-    for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
-        bucket *b = &e->bucket[*next];
-        TRY(bucket_data(&data, e, b));
-        b->call = (comm_call){.kind = e->half != NULL ? COMM_SUM : COMM_MEAN, /* narrow has divided */
-                              .type = type,
-                              .channel = COMM_GRADIENTS,
-                              .data = data,
-                              .n = b->end - b->begin,
-                              .queue = queue};
-        TRY(c->start(c, &b->call));
-    }
-    TRY(profile_add(&e->times.phase[PHASE_ALL_REDUCE], e, start));
-done:
-    return rc;
-}
-
-/** All that were handed over, also after a failure: the memory is theirs until then. */
-static int await_buckets(engine *e, int sent) {
-    comm *c = e->exchange;
-    double start = 0;
-    if (sent == 0)
-        return OK;
-    int rc = profile_begin(&start, e);
-    for (int i = 0; i < sent; i++) {
-        bucket *b = &e->bucket[i];
-        int one = c->wait(c, &b->call);
-        if (one == OK)
-            one = bucket_take(e, b);
-        rc = rc != OK ? rc : one;
-    }
-    TRY(rc);
-    TRY(profile_add(&e->times.phase[PHASE_ALL_REDUCE], e, start));
-done:
-    return rc;
-}
-
-int engine_exchange(engine *e) {
-    int next = 0, rc = reduce_buckets(&next, e, 0), awaited = await_buckets(e, next);
-    return rc != OK ? rc : awaited;
-}
-
 /** The time counts as that layer's backward. */
 static int recompute(engine *e, engine_plan *p, int i) {
     double start = 0;
@@ -411,16 +278,16 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
         TRY(e->ops->layer[e->net->layer[i].kind].backward(e->device, &p->layer[i], &p->run[i].backward, &e->params[i]));
         TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
         if (reduce)
-            TRY(reduce_buckets(&next_bucket, e, i));
+            TRY(grad_sync_start(&next_bucket, e, i));
     }
 done:
     if (rc != OK && next_bucket > 0) {
         char message[1024];
         snprintf(message, sizeof message, "%s", status_message());
-        await_buckets(e, next_bucket);
+        grad_sync_wait(e, next_bucket);
         return fail(rc, "%s", message);
     }
-    return rc == OK ? await_buckets(e, next_bucket) : rc;
+    return rc == OK ? grad_sync_wait(e, next_bucket) : rc;
 }
 
 device_arenas engine_arenas(const engine *e) {

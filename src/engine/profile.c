@@ -1,6 +1,8 @@
 #include "engine/profile.h"
 
-#include "engine/engine_internal.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "engine/internal.h"
 
 #include <string.h>
 
@@ -13,6 +15,25 @@ void engine_profile_start(engine *e) {
 
 int profile_read(const engine *e) {
     return e->times.on && e->ops->time_read != NULL ? e->ops->time_read(e->device) : 0;
+}
+
+int profile_begin(double *start, const engine *e) {
+    *start = 0;
+    if (!e->times.on)
+        return OK;
+    if (e->ops->time_begin != NULL)
+        return e->ops->time_begin(e->device);
+    *start = clock_seconds();
+    return OK;
+}
+
+int profile_add(double *seconds, const engine *e, double start) {
+    if (!e->times.on)
+        return OK;
+    if (e->ops->time_end != NULL)
+        return e->ops->time_end(seconds, e->device);
+    *seconds += clock_seconds() - start;
+    return OK;
 }
 
 int engine_profile_stop(engine *e) {

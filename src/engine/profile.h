@@ -42,12 +42,6 @@ int engine_profile_stop(engine *e);
 /** Valid as long as the engine; complete after engine_profile_stop. */
 const engine_times *engine_profile_times(const engine *e);
 
-/** What the machine can do with the engine's precision and threads; 0: not known. */
-typedef struct engine_peaks {
-    double flops;              /* a second: the fastest of some friendly convolutions and products */
-    double read, write, mixed; /* bytes a second, of memory far larger than the caches; mixed: 2 read, 1 written */
-} engine_peaks;
-
 /** Measures for about a second and takes 0.5 GiB for that time. Devices that cannot tell give zeros.
  *  @return 0, E_NOMEM, E_DEVICE */
 int engine_measure_peaks(engine_peaks *out, engine *e);

@@ -1,6 +1,6 @@
 #include "engine/work.h"
 
-#include "engine/engine_internal.h"
+#include "engine/internal.h"
 
 static double bytes_of(const plan_tensor *t) { return (double)tensor_count(t->shape) * (double)element_bytes(t->type); }
 

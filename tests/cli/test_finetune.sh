@@ -14,7 +14,7 @@ says err "weights from $first"
 whole=whole/checkpoints/resnet18/last.ckpt
 
 # tensor FILE NAME: its line without the name's prefix
-tensor() { "$LINNET_BUILD/tests/ckpt_tool_show" "$1" | grep "^state model.$2 "; }
+tensor() { "$LINNET_BUILD/tests/checkpoint_tool_show" "$1" | grep "^state model.$2 "; }
 for name in conv1.weight bn1.running_mean layer2.1.conv2.weight layer2.0.downsample.1.running_var layer2.1.bn2.bias; do
   [ "$(tensor $first $name)" = "$(tensor $whole $name)" ] || die "$name is frozen and has changed"
 done

@@ -21,7 +21,7 @@ for command in "${commands[@]}"; do
   [ "$(wc -L <help.txt)" -le 120 ] || die "$command --help: a line of $(wc -L <help.txt) columns"
 
   # every option that the command takes off its arguments has a line, and they come before the shared ones
-  source=$LINNET_SOURCE/src/cli/cmd_$(tr ' -' __ <<<"$command").c
+  source=$LINNET_SOURCE/src/cli/commands/cmd_$(tr ' -' __ <<<"$command").c
   [ "$command" = bench ] || [ -e "$source" ] || die "no $source"
   sed '/^data: /,$d' help.txt >own.txt
   grep cli_take_ "$source" | grep -oE '"--[a-z0-9-]+"' | tr -d '"' | sort -u >taken || true # bench has none of its own

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dist.requeue: SIGUSR1 saves, then scontrol is called, by rank 0 alone; where it hangs, one warning and the run goes on.
-# What else may be wrong with it is dist/requeue's to test.
+# What else may be wrong with it is distributed/slurm's to test.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 unset "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}" LINNET_LAUNCHER 2>/dev/null || true

@@ -2,7 +2,7 @@
 #ifndef LINNET_TESTS_ENGINE_RANKS_RUN_H
 #define LINNET_TESTS_ENGINE_RANKS_RUN_H
 
-#include "dist/launch.h"
+#include "distributed/launch.h"
 #include "engine/parity.h"
 #include "engine/small_nets.h"
 

@@ -1,5 +1,5 @@
 /* The cpu engine's own kernels against the ref engine. */
-#include "engine/cpu/kernels.h"
+#include "backend/cpu/simd/kernels.h"
 #include "engine/layer_cases.h"
 
 static void test_bf16_rounding(void **state) {

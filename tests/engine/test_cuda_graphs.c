@@ -1,8 +1,9 @@
 /* What cuDNN itself says to the cuda engine's graphs, without a GPU: its heuristics and execution plans can be asked
  * for a GPU that is described (device properties, cuDNN 9.11 and later). So the patterns of graph.c are the ones that
  * cuDNN knows, on the generations and in the types where docs/gpu.md says so. Nothing runs. Skipped without cuDNN. */
+#include "backend/cuda/backend.h"
 #include "check.h"
-#include "engine/cuda/backend.h"
+#include "engine/engine.h"
 
 typedef struct gpu_case {
     const char *name;

@@ -1,7 +1,7 @@
 /* The profile's clocks, the work computed from shapes, and the measured peaks. */
-#include "engine/host_memory.h"
 #include "engine/work.h"
 #include "small_nets.h"
+#include "telemetry/host_memory.h"
 
 enum { IMAGES = 4, SIZE = 32 };
 

@@ -1,7 +1,7 @@
 /* What ranks exchange of their gradients, in 32 and in 16 bits: weights and statistics after some steps are those of
  * one process that computes each rank's part and joins the gradients itself. In one step rank 1 alone overflows, which
  * all skip. */
-#include "engine/convert.h"
+#include "backend/convert.h"
 #include "engine/ranks_run.h"
 
 enum { STEPS = 6, IMAGES = 8, OVERFLOWS = 3 };

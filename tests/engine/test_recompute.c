@@ -1,5 +1,5 @@
 /* Recomputed outputs of batch norm: the same bits, fewer bytes. */
-#include "engine/engine_internal.h"
+#include "engine/internal.h"
 #include "engine/work.h"
 #include "small_nets.h"
 

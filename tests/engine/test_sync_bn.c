@@ -1,5 +1,5 @@
 /* What ranks' batch statistics are merged to, without ranks: a comm hands over what the others have. */
-#include "engine/sync_bn.h"
+#include "backend/sync_bn.h"
 
 #include "base/memory.h"
 #include "check.h"

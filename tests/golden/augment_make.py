@@ -20,7 +20,7 @@ BINS = 31
 
 
 def picture(kind, size):
-    """The same numbers as tests/data/test_augment.c makes."""
+    """The same numbers as tests/loader/test_augment.c makes."""
     y, x, c = np.mgrid[0:size, 0:size, 0:3].astype(np.uint32)
     noise = ((y * size + x) * 3 + c) * np.uint32(2654435761)
     noise = (noise ^ (noise >> np.uint32(15))) * np.uint32(2246822519) >> np.uint32(24)

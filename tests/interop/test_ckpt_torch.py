@@ -39,7 +39,7 @@ def load(path):
 
 
 def pattern(dtype, shape):
-    """The tensor that ckpt_tool_make writes."""
+    """The tensor that checkpoint_tool_make writes."""
     size = torch.empty(0, dtype=dtype).element_size()
     n = int(numpy.prod(shape, dtype=numpy.int64)) * size
     index = numpy.arange(n, dtype=numpy.int64)
@@ -56,13 +56,13 @@ def make(path, state, momentum=(), schedule="step", moment="end"):
     """state, momentum: (name, dtype, shape) each."""
     lines = [" ".join([where, name, str(dtype)[6:], str(len(shape)), *map(str, shape)])
              for where, rows in (("state", state), ("momentum", momentum)) for name, dtype, shape in rows]
-    subprocess.run([os.path.join(TOOLS, "ckpt_tool_make"), path, schedule, moment], input="\n".join(lines).encode(),
+    subprocess.run([os.path.join(TOOLS, "checkpoint_tool_make"), path, schedule, moment], input="\n".join(lines).encode(),
                    check=True)
 
 
 def show(path):
     """The tool's lines, and a dict of the tensors among them."""
-    run = subprocess.run([os.path.join(TOOLS, "ckpt_tool_show"), path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = subprocess.run([os.path.join(TOOLS, "checkpoint_tool_show"), path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if run.returncode != 0:
         raise RuntimeError(run.stderr.decode())
     lines = run.stdout.decode("utf-8", "surrogateescape").splitlines()

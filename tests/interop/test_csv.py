@@ -36,7 +36,7 @@ def check_pandas(path, n):
 
 
 def main():
-    tool = os.path.join(os.environ.get("LINNET_BUILD", "build"), "tests", "monitor_tool_logs")
+    tool = os.path.join(os.environ.get("LINNET_BUILD", "build"), "tests", "logging_tool_logs")
     if not os.path.exists(tool):
         print("skipped: %s is not built" % tool)
         sys.exit(77)

@@ -67,7 +67,7 @@ def check(tool, folder_of, root, rng):
 
 
 def main():
-    tool = os.path.join(os.environ.get("LINNET_BUILD", "build"), "tests", "data_tool_dataset")
+    tool = os.path.join(os.environ.get("LINNET_BUILD", "build"), "tests", "dataset_tool_dataset")
     try:
         from torchvision.datasets import ImageFolder
     except ImportError as error:

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""The committed tables of parameters (tests/net/resnet_tables.txt) are those of the torchvision installed here."""
+"""The committed tables of parameters (tests/model/resnet_tables.txt) are those of the torchvision installed here."""
 import os
 import sys
 
-NET = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net")
+NET = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "model")
 sys.dont_write_bytecode = True
 sys.path.insert(0, NET)
 try:

@@ -156,7 +156,7 @@ def images_histograms_and_hparams(folder, run):
 
 
 def main():
-    tools = os.path.join(os.environ.get("LINNET_BUILD", "build"), "tests", "monitor_tool_")
+    tools = os.path.join(os.environ.get("LINNET_BUILD", "build"), "tests", "logging_tool_")
     for tool in ("logs", "events"):
         if not os.path.exists(tools + tool):
             skip("%s is not built" % (tools + tool))

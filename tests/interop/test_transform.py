@@ -23,7 +23,7 @@ if PIL.__version__.split(".")[0] != "9" or not torchvision.__version__.startswit
     sys.exit(77)
 
 SOURCE = os.environ.get("LINNET_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
-TOOL = os.path.join(os.environ.get("LINNET_BUILD", os.path.join(SOURCE, "build")), "tests", "data_tool_transform")
+TOOL = os.path.join(os.environ.get("LINNET_BUILD", os.path.join(SOURCE, "build")), "tests", "loader_tool_transform")
 CROPS = 5
 
 # Files about which the two may differ, and why.

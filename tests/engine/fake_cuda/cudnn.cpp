@@ -1,4 +1,4 @@
-/* libcudnn.so.9, as far as engine/cuda/cudnn.h uses it: descriptors, suggestions, and running graphs (graphs.h). */
+/* libcudnn.so.9, as far as backend/cuda/cudnn.h uses it: descriptors, suggestions, and running graphs (graphs.h). */
 #include "fake.h"
 #include "graphs.h"
 

@@ -1,4 +1,4 @@
-/* libcuda.so.1, as far as engine/cuda/driver.h uses it. */
+/* libcuda.so.1, as far as backend/cuda/driver.h uses it. */
 #include "fake.h"
 #include "host_kernel.h"
 

@@ -5,19 +5,19 @@
 #include <ucontext.h>
 #include <vector>
 
-#include "engine/cuda/kernels/bn_backward.cu"
-#include "engine/cuda/kernels/bn_forward.cu"
-#include "engine/cuda/kernels/load.cu"
-#include "engine/cuda/kernels/pool.cu"
+#include "backend/cuda/kernels/bn_backward.cu"
+#include "backend/cuda/kernels/bn_forward.cu"
+#include "backend/cuda/kernels/load.cu"
+#include "backend/cuda/kernels/pool.cu"
 /* names that several of them use */
 namespace linear_cu {
-#include "engine/cuda/kernels/linear.cu"
+#include "backend/cuda/kernels/linear.cu"
 }
 namespace loss_cu {
-#include "engine/cuda/kernels/loss.cu"
+#include "backend/cuda/kernels/loss.cu"
 }
 namespace update_cu {
-#include "engine/cuda/kernels/update.cu"
+#include "backend/cuda/kernels/update.cu"
 }
 using namespace linear_cu;
 using namespace loss_cu;

@@ -1,4 +1,4 @@
-/* libnccl.so.2, as far as engine/cuda/nccl.h uses it, for ranks on one host: they meet in shared memory that the unique
+/* libnccl.so.2, as far as backend/cuda/nccl.h uses it, for ranks on one host: they meet in shared memory that the unique
  * id names. An all-reduce goes on only while somebody waits for it (fake_advance), so sums that are used too early are
  * wrong. */
 #include "fake.h"

@@ -1,0 +1,31 @@
+/** Convolutions by own kernels, and their data gradients: 3x3 with stride 1 and padding 1 with fewer multiplications,
+ * 4/9 of them (winograd.inc.c) or, bf16 only, 2/3 (winograd_line.inc.c); 1x1 with stride 1 in bf16 (pointwise.inc.c).
+ * In fp32 the sums are as exact as plain ones, to a bit or two; what is multiplied in bf16 has been rounded once more
+ * for 3x3. Parts of y are split among the threads; the result does not depend on their number. Internal to
+ * src/backend/cpu. */
+#ifndef LINNET_BACKEND_CPU_ALGO_OWN_CONV_H
+#define LINNET_BACKEND_CPU_ALGO_OWN_CONV_H
+
+#include "backend/cpu/simd/kernels.h"
+
+typedef struct own_conv_plan {
+    const conv_kernels *kernels; /* NULL: not planned */
+    conv_shape shape;            /* of the convolution, or of the one that its data gradient is */
+    bool bf16, gradient, stream;
+    int threads;
+    size_t weights_bytes, part_bytes; /* scratch: the transformed weights, then each part's */
+} own_conv_plan;
+
+/** The kernels of `set` for a shape that suits: channels in whole vectors, and places enough that laying out the
+ * weights anew is worth it. NULL: none. square: 3x3 with 4/9 of the multiplications in bf16 too, as fp32 always. */
+const conv_kernels *own_conv_for(const kernels *set, const conv_shape *s, bool bf16, bool square);
+/** gradient: of dx from dy, for the convolution of shape `s`. stream: past the caches where the kernels can. */
+own_conv_plan own_conv_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16, bool gradient,
+                               bool stream);
+/** 0 where nothing is planned. */
+size_t own_conv_scratch(const own_conv_plan *p);
+/** y (n, p, q, k) = the convolution of x (n, h, w, c) with w (k, c, kernel, kernel) fp32; for a gradient dx from dy. x
+ * and y fp32 or bf16, 64-byte aligned as scratch is. */
+void own_conv_run(const own_conv_plan *p, void *y, const void *x, const float *w, void *scratch);
+
+#endif

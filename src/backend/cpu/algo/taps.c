@@ -1,0 +1,52 @@
+#include "backend/cpu/algo/taps.h"
+
+#include "backend/parallel_for.h"
+#include "base/memory.h"
+
+enum { CHANNELS = 8, C_MIN = 24 };
+
+bool taps_suit(const conv_shape *s) { return s->kernel > 1 && s->x.c >= C_MIN; }
+
+static int groups_of(const taps_plan *p) { return (p->shape.y.c + CHANNELS - 1) / CHANNELS; }
+
+taps_plan taps_planned(const kernels *set, int threads, const conv_shape *s) {
+    taps_plan p = {.kernels = set, .shape = *s, .threads = threads};
+    int groups = groups_of(&p);
+    p.parts = threads < groups ? threads : groups;
+    p.part_bytes = memory_round(set->taps_scratch(s, (groups + p.parts - 1) / p.parts * CHANNELS));
+    return p;
+}
+
+size_t taps_plan_scratch(const taps_plan *p) { return (size_t)p->parts * p->part_bytes; }
+
+typedef struct taps_call {
+    const taps_plan *plan;
+    float *dw;
+    const uint16_t *dy, *x;
+    bool add;
+    unsigned char *scratch;
+} taps_call;
+
+static void run_parts(void *context, size_t begin, size_t end) {
+    const taps_call *t = context;
+    const taps_plan *p = t->plan;
+    const conv_shape *s = &p->shape;
+    int row = s->x.c * s->kernel * s->kernel;
+    for (size_t i = begin; i < end; i++) {
+        int first = (int)((size_t)groups_of(p) * i / (size_t)p->parts) * CHANNELS;
+        int last = (int)((size_t)groups_of(p) * (i + 1) / (size_t)p->parts) * CHANNELS;
+        taps_part part = {.shape = s,
+                          .dw = t->dw + (size_t)first * (size_t)row,
+                          .dy = t->dy + first,
+                          .x = t->x,
+                          .k = (last < s->y.c ? last : s->y.c) - first,
+                          .add = t->add};
+        p->kernels->taps(&part, t->scratch + i * p->part_bytes);
+    }
+}
+
+void taps_run(const taps_plan *p, float *dw, const uint16_t *dy, const uint16_t *x, bool add, void *scratch) {
+    taps_call t = {.plan = p, .dy = dy, .x = x, .add = add, .scratch = scratch};
+    t.dw = dw;
+    team_run(p->threads, (size_t)p->parts, 1, TEAM_FORWARD, run_parts, &t);
+}

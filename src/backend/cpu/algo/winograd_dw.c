@@ -1,0 +1,76 @@
+#include "backend/cpu/algo/winograd_dw.h"
+
+#include "backend/parallel_for.h"
+#include "base/memory.h"
+
+enum { CHANNELS = 16 /* the kernel takes whole multiples of */, PART_CHANNELS = 64 /* are worth transforming x for */ };
+
+winograd_dw_plan winograd_dw_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16) {
+    winograd_dw_plan p = {.kernels = k, .shape = *s, .bf16 = bf16, .threads = threads};
+    int most = s->y.c > PART_CHANNELS ? s->y.c / PART_CHANNELS : 1, groups = s->y.c / CHANNELS;
+    p.k_parts = threads < most ? threads : most;
+    p.word_parts = (threads + p.k_parts - 1) / p.k_parts;
+    p.sums_bytes =
+        memory_round((size_t)p.word_parts * WINOGRAD_PLACES * (size_t)s->x.c * (size_t)s->y.c * sizeof(float));
+    int part_k = (groups + p.k_parts - 1) / p.k_parts * CHANNELS;
+    p.part_bytes = memory_round(k->dw_scratch(s, part_k));
+    return p;
+}
+
+static size_t parts_of(const winograd_dw_plan *p) { return (size_t)p->k_parts * (size_t)p->word_parts; }
+
+size_t winograd_dw_scratch(const winograd_dw_plan *p) { return p->sums_bytes + parts_of(p) * p->part_bytes; }
+
+typedef struct dw_call {
+    const winograd_dw_plan *plan;
+    float *dw;
+    const void *dy, *x;
+    bool add;
+    float *sums;
+    unsigned char *parts;
+} dw_call;
+
+static void run_parts(void *context, size_t begin, size_t end) {
+    const dw_call *t = context;
+    const winograd_dw_plan *p = t->plan;
+    const conv_shape *s = &p->shape;
+    size_t c = (size_t)s->x.c, k = (size_t)s->y.c, groups = k / CHANNELS, bytes = p->bf16 ? 2 : sizeof(float);
+    size_t images = p->bf16 ? ((size_t)s->x.n + 1) / 2 : (size_t)s->x.n;
+    size_t words = images * (size_t)((s->y.h + 1) / 2) * (size_t)((s->y.w + 1) / 2);
+    for (size_t i = begin; i < end; i++) {
+        size_t kp = i % (size_t)p->k_parts, wp = i / (size_t)p->k_parts;
+        size_t first = groups * kp / (size_t)p->k_parts * CHANNELS,
+               last = groups * (kp + 1) / (size_t)p->k_parts * CHANNELS;
+        winograd_dw_part part = {.shape = s,
+                                 .dy = (const char *)t->dy + first * bytes,
+                                 .x = t->x,
+                                 .k = (int)(last - first),
+                                 .begin = words * wp / (size_t)p->word_parts,
+                                 .end = words * (wp + 1) / (size_t)p->word_parts,
+                                 .bf16 = p->bf16};
+        part.sums = t->sums + wp * WINOGRAD_PLACES * k * c + first * c;
+        p->kernels->dw(&part, t->parts + i * p->part_bytes);
+    }
+}
+
+static void transform_back(void *context, size_t begin, size_t end) {
+    const dw_call *t = context;
+    const winograd_dw_plan *p = t->plan;
+    winograd_dw_sums back = {.sums = t->sums,
+                             .parts = p->word_parts,
+                             .k = p->shape.y.c,
+                             .c = p->shape.x.c,
+                             .begin = begin,
+                             .end = end,
+                             .add = t->add};
+    back.dw = t->dw;
+    p->kernels->dw_back(&back);
+}
+
+void winograd_dw_run(const winograd_dw_plan *p, float *dw, const void *dy, const void *x, bool add, void *scratch) {
+    dw_call t = {.plan = p, .dy = dy, .x = x, .add = add, .sums = scratch};
+    t.dw = dw;
+    t.parts = (unsigned char *)scratch + p->sums_bytes;
+    team_run(p->threads, parts_of(p), 1, TEAM_FORWARD, run_parts, &t);
+    team_run(p->threads, (size_t)p->shape.y.c, 8, TEAM_FORWARD, transform_back, &t);
+}

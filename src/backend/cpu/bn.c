@@ -1,0 +1,284 @@
+/* Batch normalisation over the m = n*h*w values of each channel, with optional residual and ReLU:
+ *
+ *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
+ *
+ * Forward reads x twice: for the sums, then to write y. Backward: for the sums of g and g * xhat (and to write g where
+ * the residual needs it), then to write dx. Sums are taken over fixed chunks of rows and joined in order, so results
+ * do not depend on the thread count. Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+#include "backend/cpu/cpu.h"
+#include "backend/sync_bn.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNKS = 128, CHUNK_ROWS = 64, SHIFT_ROWS = 8, JOIN_CHANNELS = 64 };
+
+static const double epsilon = 1e-5, momentum = 0.1;
+
+/** One call; the kernels' tasks read it. */
+typedef struct bn_call {
+    const kernels *kernels;
+    size_t m; /* rows */
+    int c;
+    bool bf16, relu, stream;
+    size_t chunk_rows, chunk_n;
+    double *part;          /* (chunk_n, 2c) sums of the chunks */
+    float *shift;          /* (c) about the mean: keeps the sum of squares small */
+    float *factor;         /* forward: (2c), in training among what is saved; backward: (3c) */
+    float *mean, *inverse; /* (c) of the batch, kept for backward; inverse = 1 / sqrt(var + eps) */
+    uint8_t *mask;         /* kept for backward */
+    double rows;           /* m, or with joined ranks that of all */
+    double *joined;        /* with joined ranks: (2c) mean and variance, or the two sums; then work space. Else NULL */
+    bool keep_statistics;
+    const device_buffers *buffers;
+    const device_params *params;
+    bn_gradient in;
+} bn_call;
+
+static size_t chunk_rows_of(size_t m) {
+    size_t rows = (m + CHUNKS - 1) / CHUNKS;
+    return rows < CHUNK_ROWS ? CHUNK_ROWS : (rows + 3) / 4 * 4;
+}
+
+static size_t rows_of(const device_layer *l) { return (size_t)l->x.n * (size_t)l->x.h * (size_t)l->x.w; }
+
+/** Before the mask: mean, inverse, forward's factor. */
+static size_t saved_channels_bytes(const device_layer *l) { return memory_round(4 * (size_t)l->x.c * sizeof(float)); }
+
+/** saved: mean, inverse, forward's factor, mask. scratch: factor, shift, sums of the chunks. */
+int cpu_bn_plan(void *device, device_layer *l) {
+    const cpu_device *d = device;
+    size_t c = (size_t)l->x.c, m = rows_of(l), chunks = (m + chunk_rows_of(m) - 1) / chunk_rows_of(m);
+    l->scratch_bytes = 4 * c * sizeof(float);
+    if (!l->training)
+        return OK;
+    l->saved_bytes = saved_channels_bytes(l) + (l->layer->relu ? m * bn_mask_stride(l->x.c) : 0);
+    l->scratch_bytes += chunks * 2 * c * sizeof(double);
+    if (sync_bn_on(&d->options))
+        l->scratch_bytes += (2 * c + sync_bn_work(d->options.comm, l->x.c)) * sizeof(double);
+    return OK;
+}
+
+static bn_call call_of(const cpu_device *d, const device_layer *l, const device_buffers *b, const device_params *p) {
+    size_t m = rows_of(l);
+    bn_call t = {.kernels = d->kernels, .m = m, .c = l->x.c, .bf16 = d->bf16, .relu = l->layer->relu};
+    t.stream = cpu_streams(d, l->x);
+    t.rows = (double)m;
+    t.keep_statistics = p->keep_statistics;
+    t.buffers = b;
+    t.params = p;
+    t.chunk_rows = chunk_rows_of(m);
+    t.chunk_n = (m + t.chunk_rows - 1) / t.chunk_rows;
+    return t;
+}
+
+static void use_saved(bn_call *t, const device_layer *l, void *saved) {
+    t->mean = saved;
+    t->inverse = t->mean + t->c;
+    t->mask = t->relu ? (uint8_t *)saved + saved_channels_bytes(l) : NULL;
+}
+
+static float *saved_factor(const bn_call *t) { return t->inverse + t->c; }
+
+static void use_scratch(bn_call *t, const cpu_device *d, const device_layer *l, void *scratch) {
+    t->factor = scratch;
+    t->shift = t->factor + (size_t)3 * (size_t)t->c;
+    if (l->training)
+        t->part = (double *)(t->shift + t->c);
+    if (l->training && sync_bn_on(&d->options))
+        t->joined = t->part + t->chunk_n * 2 * (size_t)t->c;
+}
+
+static bn_range chunk_range(const bn_call *t, size_t chunk) {
+    size_t begin = chunk * t->chunk_rows, end = begin + t->chunk_rows;
+    return (bn_range){begin, end < t->m ? end : t->m, t->c, t->bf16, false};
+}
+
+/** Calls for whole ranges of rows go over the cache's size in pieces, from the end: the sums' pass just went through.
+ */
+static size_t piece_rows(const bn_call *t) {
+    size_t rows = ((size_t)1 << 16) / (size_t)t->c;
+    return rows < 16 ? 16 : rows;
+}
+
+/* ---- forward ---- */
+
+static void sums_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    for (size_t i = begin; i < end; i++)
+        t->kernels->bn_sums(t->part + i * 2 * (size_t)t->c, t->buffers->x, t->shift, chunk_range(t, i));
+}
+
+static void apply_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    t->kernels->bn_apply(t->buffers->y, t->mask, t->buffers->x, t->buffers->residual, t->factor, t->relu,
+                         (bn_range){begin, end, t->c, t->bf16, t->stream});
+}
+
+static void join_parts(double *sum, double *product, const bn_call *t, size_t k) {
+    *sum = *product = 0;
+    for (size_t i = 0; i < t->chunk_n; i++) {
+        *sum += t->part[i * 2 * (size_t)t->c + k];
+        *product += t->part[(i * 2 + 1) * (size_t)t->c + k];
+    }
+}
+
+static void set_factor(const bn_call *t, size_t k, double mean, double inverse) {
+    double scale = (double)((const float *)t->params->weight)[k] * inverse;
+    t->factor[k] = (float)scale;
+    t->factor[(size_t)t->c + k] = (float)((double)((const float *)t->params->bias)[k] - scale * mean);
+}
+
+static void own_moments(double *mean, double *var, const bn_call *t, size_t k) {
+    double sum, square, m = (double)t->m;
+    join_parts(&sum, &square, t, k);
+    double offset = sum / m, v = square / m - offset * offset;
+    *mean = (double)t->shift[k] + offset;
+    *var = v < 0 ? 0 : v;
+}
+
+static int join_moments(const cpu_device *d, bn_call *t) {
+    double *mean = t->joined, *var = mean + t->c;
+    for (size_t k = 0; k < (size_t)t->c; k++)
+        own_moments(&mean[k], &var[k], t, k);
+    return sync_bn_statistics(d->options.comm, mean, var, &t->rows, t->c, var + t->c);
+}
+
+/** Channels [begin, end): mean and variance from the sums, running statistics, factors of the second pass. */
+static void statistics_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    float *running_mean = t->params->running_mean, *running_var = t->params->running_var;
+    double m = t->rows, mean, var;
+    for (size_t k = begin; k < end; k++) {
+        if (t->joined != NULL) {
+            mean = t->joined[k];
+            var = t->joined[(size_t)t->c + k];
+        } else {
+            own_moments(&mean, &var, t, k);
+        }
+        double inverse = 1 / sqrt(var + epsilon);
+        t->mean[k] = (float)mean;
+        t->inverse[k] = (float)inverse;
+        set_factor(t, k, mean, inverse);
+        if (t->keep_statistics)
+            continue;
+        running_mean[k] = (float)((1 - momentum) * (double)running_mean[k] + momentum * mean);
+        running_var[k] = (float)((1 - momentum) * (double)running_var[k] + momentum * var * m / (m - 1));
+    }
+}
+
+/** The mean of a few rows from the middle. */
+static void find_shift(const bn_call *t) {
+    size_t n = t->m < SHIFT_ROWS ? t->m : SHIFT_ROWS, first = (t->m - n) / 2, c = (size_t)t->c;
+    memset(t->shift, 0, c * sizeof *t->shift);
+    t->kernels->bn_sums(t->part, t->buffers->x, t->shift, (bn_range){first, first + n, t->c, t->bf16, false});
+    for (size_t k = 0; k < c; k++)
+        t->shift[k] = (float)(t->part[k] / (double)n); /* part is written anew afterwards */
+}
+
+int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const cpu_device *d = device;
+    bn_call t = call_of(d, l, b, p);
+    team_order order = TEAM_FORWARD;
+    int rc = OK;
+    use_scratch(&t, d, l, b->scratch);
+    if (l->training) {
+        use_saved(&t, l, b->saved);
+        t.factor = saved_factor(&t);
+        find_shift(&t);
+        team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, sums_task, &t);
+        if (t.joined != NULL)
+            TRY(join_moments(d, &t));
+        team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, statistics_task, &t);
+        order = TEAM_BACKWARD;
+    } else {
+        const float *mean = p->running_mean, *var = p->running_var;
+        for (int k = 0; k < t.c; k++)
+            set_factor(&t, (size_t)k, (double)mean[k], 1 / sqrt((double)var[k] + epsilon));
+    }
+    team_run(d->threads, t.m, piece_rows(&t), order, apply_task, &t);
+done:
+    return rc;
+}
+
+/** Writes the mask again, as it is: the kernel without one is compiled apart and may round otherwise. */
+int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const cpu_device *d = device;
+    bn_call t = call_of(d, l, b, p);
+    use_saved(&t, l, b->saved);
+    t.factor = saved_factor(&t);
+    team_run(d->threads, t.m, piece_rows(&t), TEAM_FORWARD, apply_task, &t);
+    return OK;
+}
+
+/* ---- backward ---- */
+
+static void gradient_sums_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    for (size_t i = begin; i < end; i++)
+        t->kernels->bn_gradient_sums(t->part + i * 2 * (size_t)t->c, t->buffers->dresidual, &t->in, t->mean,
+                                     chunk_range(t, i));
+}
+
+static void gradient_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    bool stream = t->stream && t->buffers->dx != t->in.dy[0]; /* in place: the line is in the cache */
+    t->kernels->bn_gradient_apply(t->buffers->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16, stream});
+}
+
+/** Channels [begin, end): dbeta = sum g, dgamma = sum g * xhat; dx = a * g + b * x + shift with
+ *  a = gamma * inverse, b = -a * inverse * dgamma / m, shift = -a * dbeta / m - b * mean. */
+static void gradient_factor_task(void *context, size_t begin, size_t end) {
+    const bn_call *t = context;
+    const device_params *p = t->params;
+    float *dgamma = p->dweight, *dbeta = p->dbias, *factor = t->factor;
+    size_t c = (size_t)t->c;
+    double m = t->rows;
+    for (size_t k = begin; k < end; k++) {
+        double sum, product, inverse = (double)t->inverse[k];
+        join_parts(&sum, &product, t, k);
+        product *= inverse;
+        dbeta[k] = (float)((p->accumulate ? (double)dbeta[k] : 0) + sum);
+        dgamma[k] = (float)((p->accumulate ? (double)dgamma[k] : 0) + product);
+        if (t->joined != NULL) { /* dgamma and dbeta are this rank's own, dx follows from the sums over all */
+            sum = t->joined[k];
+            product = t->joined[c + k] * inverse;
+        }
+        double a = (double)((const float *)p->weight)[k] * inverse, b = -a * inverse * product / m;
+        factor[k] = (float)a;
+        factor[c + k] = (float)b;
+        factor[2 * c + k] = (float)(-a * sum / m - b * (double)t->mean[k]);
+    }
+}
+
+static int join_gradient_sums(const cpu_device *d, bn_call *t) {
+    size_t c = (size_t)t->c;
+    int rc = OK;
+    for (size_t k = 0; k < c; k++)
+        join_parts(&t->joined[k], &t->joined[c + k], t, k);
+    t->joined[2 * c] = t->rows;
+    TRY(sync_bn_sums(d->options.comm, t->joined, t->c));
+    t->rows = t->joined[2 * c];
+done:
+    return rc;
+}
+
+int cpu_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const cpu_device *d = device;
+    bn_call t = call_of(d, l, b, p);
+    int rc = OK;
+    use_saved(&t, l, b->saved);
+    use_scratch(&t, d, l, b->scratch);
+    t.in = (bn_gradient){.x = b->x, .dy = {b->dy[0], l->dy_n > 1 ? b->dy[1] : NULL}, .mask = t.mask};
+    team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, gradient_sums_task, &t);
+    if (t.joined != NULL)
+        TRY(join_gradient_sums(d, &t));
+    team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, gradient_factor_task, &t);
+    if (b->dresidual != NULL) /* holds g now */
+        t.in = (bn_gradient){.x = b->x, .dy = {b->dresidual, NULL}};
+    if (b->dx != NULL)
+        team_run(d->threads, t.m, piece_rows(&t), TEAM_BACKWARD, gradient_task, &t);
+done:
+    return rc;
+}

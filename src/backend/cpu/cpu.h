@@ -1,0 +1,71 @@
+/** The CPU device: oneDNN for convolutions and the linear layer, own kernels for the rest. Internal to src/backend/cpu.
+ */
+#ifndef LINNET_BACKEND_CPU_CPU_H
+#define LINNET_BACKEND_CPU_CPU_H
+
+#include "backend/cpu/algo/onednn.h"
+#include "backend/cpu/copies.h"
+#include "backend/cpu/simd/kernels.h"
+#include "backend/parallel_for.h"
+
+typedef struct cpu_device {
+    engine_options options;
+    bool bf16;
+    int threads;
+    char description[128];
+    onednn *onednn;
+    cpu_level level;
+    const kernels *kernels; /* of the level */
+    copies copies;
+
+    engine_hyper hyper;
+    engine_result_data result;
+    double *chunk_sum; /* (chunk_n) of squares */
+    size_t chunk_n;
+
+    float table[3][256]; /* normalised value of each pixel value */
+    uint16_t table_bf16[3][256];
+
+    int label_n, label_capacity;
+    int32_t *label, *label_b;
+    float *mix;
+    double *image_loss; /* (label_capacity) */
+    int *image_rank;    /* (label_capacity) classes before the label */
+} cpu_device;
+
+/** Whether a tensor of x's shape is better written past the caches. */
+bool cpu_streams(const cpu_device *d, tensor_shape x);
+
+int cpu_conv_plan(void *device, device_layer *l);
+int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+void cpu_conv_destroy(void *device, device_layer *l);
+
+int cpu_linear_plan(void *device, device_layer *l);
+int cpu_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_linear_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+
+int cpu_bn_plan(void *device, device_layer *l);
+int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+
+int cpu_maxpool_plan(void *device, device_layer *l);
+int cpu_maxpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_maxpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+
+int cpu_avgpool_plan(void *device, device_layer *l);
+int cpu_avgpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_avgpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+
+/** Rows of (n, classes) fp32 logits in, loss, ranks and dlogits out; adds to the result. */
+int cpu_loss(void *device, const device_loss *l);
+
+int cpu_unscale(void *device, const device_arenas *a);
+int cpu_update(void *device, const device_arenas *a);
+int cpu_narrow(void *device, void *half, const void *gradient, size_t n, int ranks);
+int cpu_widen(void *device, void *gradient, const void *half, size_t n);
+
+int cpu_peaks(void *device, engine_peaks *out);
+
+#endif

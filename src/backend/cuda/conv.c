@@ -1,0 +1,302 @@
+/* Convolution, and the linear layer as a 1x1 convolution of 1x1 maps, by cuDNN.
+ *
+ * cuDNN reads the weights from the compute type's copy that the update keeps, at their place in the arena. Where that
+ * place is not aligned to 16 bytes, or x has been padded to 4 channels, a packed copy is made in scratch before each
+ * use. dw is asked for in fp32, else in the compute type; it goes straight into its slot where the layout is the slot's
+ * and nothing is to be added to, else through scratch. Logits and their gradient are fp32.
+ *
+ * Which parts of the BNs before and behind it a convolution takes over is measured (statistics.c, prologue.c,
+ * gradient.c). */
+#include "backend/cuda/convolution.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdlib.h>
+
+typedef struct conv_node {
+    convolution *forward, *data, *weights; /* the device's; the last two in training only */
+    element dw;
+    bool packed;
+    size_t rows, c, c_padded; /* of the weights: k * r * s; channels in the slot and in the copy */
+    /* scratch, one part after the other: y or dy in the compute type, dw, packed weights, cuDNN's workspace */
+    size_t dy_bytes, dw_bytes, packed_bytes;
+} conv_node;
+
+enum { ALIGNED_ELEMENTS = 8 }; /* 16 bytes of fp16 */
+enum { BN_SUMS = 5 };          /* dbeta, dgamma, and factors that cuDNN makes beside them */
+
+static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
+
+/** Forward and weights, with what they take over of the BNs around them. */
+static int find_pair(convolution_pair *out, cuda_device *d, const device_layer *l, const convolution_shape *s) {
+    convolution_pair fused = {0};
+    int rc = OK;
+    *out = (convolution_pair){.dw = d->type};
+    TRY(convolution_find(&out->forward, d, s, CONVOLUTION_FORWARD));
+    out->microseconds = convolution_microseconds(out->forward);
+    if (l->sums_wanted)
+        TRY(statistics_find(&out->forward, &out->sums, &out->microseconds, d, s, out->forward, CONVOLUTION_STATISTICS));
+    if (!l->training)
+        return OK;
+    TRY(weights_find(&out->weights, &out->dw, d, s, CONVOLUTION_WEIGHTS));
+    out->microseconds += convolution_microseconds(out->weights);
+    if (!l->bn_ahead)
+        return OK;
+    TRY(prologue_find(&fused, d, s, l->sums_wanted, out));
+    *out = fused.forward != NULL ? fused : *out;
+done:
+    return rc;
+}
+
+static int find_data(convolution **out, cuda_device *d, device_layer *l, const convolution_shape *s) {
+    convolution *fused = NULL;
+    int rc = OK;
+    TRY(convolution_find(out, d, s, CONVOLUTION_DATA));
+    if (!l->bn_ahead)
+        return OK;
+    TRY(gradient_find(&fused, d, s, *out));
+    if (fused == NULL)
+        return OK;
+    *out = fused;
+    l->gradient_sums_bytes = BN_SUMS * (size_t)l->x.c * sizeof(float);
+done:
+    return rc;
+}
+
+static int plan(cuda_device *d, device_layer *l, convolution_shape s, size_t dy_bytes) {
+    conv_node *n = NULL;
+    convolution_pair pair = {0};
+    size_t workspace = 0, channels = (size_t)l->layer->in_c / (size_t)s.groups;
+    int rc = OK;
+    TRY(memory_zeroed(&n, 1, sizeof *n));
+    s.type = s.dw = d->type;
+    s.estimate = l->estimate;
+    n->rows = (size_t)l->layer->out_c * (size_t)s.kernel * (size_t)s.kernel;
+    n->c = channels;
+    n->c_padded = (size_t)s.x.c / (size_t)s.groups;
+    n->packed = n->c_padded != n->c || l->weight_offset % ALIGNED_ELEMENTS != 0;
+    n->packed_bytes = n->packed ? memory_round(n->rows * n->c_padded * element_bytes(d->type)) : 0;
+    n->dy_bytes = memory_round(dy_bytes);
+    TRY(find_pair(&pair, d, l, &s));
+    n->forward = pair.forward;
+    workspace = convolution_workspace(n->forward);
+    l->sums_bytes = pair.sums ? 2 * (size_t)l->y.c * sizeof(float) : 0;
+    l->applies_bn = convolution_scales(n->forward);
+    if (l->training) {
+        n->weights = pair.weights;
+        n->dw = pair.dw;
+        workspace = largest(workspace, convolution_workspace(n->weights));
+        n->dw_bytes = memory_round(n->rows * n->c_padded * element_bytes(n->dw));
+        if (l->dx_needed) {
+            TRY(find_data(&n->data, d, l, &s));
+            workspace = largest(workspace, convolution_workspace(n->data));
+        }
+    }
+    l->scratch_bytes = n->dy_bytes + n->dw_bytes + n->packed_bytes + workspace;
+    l->node = n;
+    n = NULL;
+done:
+    free(n);
+    return rc == OK ? OK : fail_context(rc, "layer %s", l->layer->name);
+}
+
+int cuda_conv_plan(void *device, device_layer *l) {
+    cuda_device *d = device;
+    const layer *t = l->layer;
+    convolution_shape s = {.x = l->x,
+                           .y = l->y,
+                           .kernel = t->kernel,
+                           .stride = t->stride,
+                           .pad = t->pad,
+                           .groups = t->groups > 0 ? t->groups : 1};
+    s.x.c = l->x_channels;
+    return plan(d, l, s, l->dy_n > 1 ? tensor_count(l->y) * element_bytes(d->type) : 0);
+}
+
+int cuda_linear_plan(void *device, device_layer *l) {
+    cuda_device *d = device;
+    if (l->x.h * l->x.w != 1)
+        return fail(E_SHAPE, "layer %s: a linear layer reads one pixel, not %d x %d", l->layer->name, l->x.h, l->x.w);
+    return plan(d, l, (convolution_shape){.x = l->x, .y = l->y, .kernel = 1, .stride = 1, .groups = 1},
+                tensor_count(l->y) * element_bytes(d->type));
+}
+
+void cuda_conv_destroy(void *device, device_layer *l) {
+    (void)device;
+    free(l->node);
+    l->node = NULL;
+}
+
+/** Parts of the scratch. */
+typedef struct conv_scratch {
+    unsigned char *dy, *dw, *packed, *workspace;
+} conv_scratch;
+
+static conv_scratch scratch_of(const conv_node *n, void *memory) {
+    conv_scratch s = {.dy = memory};
+    s.dw = s.dy + n->dy_bytes;
+    s.packed = s.dw + n->dw_bytes;
+    s.workspace = s.packed + n->packed_bytes;
+    return s;
+}
+
+static weights_args weights_of(const conv_node *n, void *slot, void *copy) {
+    return (weights_args){.slot = slot, .copy = copy, .rows = n->rows, .c = (int)n->c, .c_padded = (int)n->c_padded};
+}
+
+/** The weights as cuDNN wants them. */
+static int find_copy(const void **w, const cuda_device *d, const device_layer *l, const device_params *p,
+                     const conv_scratch *s) {
+    const conv_node *n = l->node;
+    weights_args a = weights_of(n, (void *)p->weight, s->packed);
+    *w = n->packed         ? s->packed
+         : d->copy != NULL ? (const void *)((const unsigned char *)d->copy + l->weight_offset * element_bytes(d->type))
+                           : p->weight;
+    return n->packed
+               ? gpu_launch(d, kernel_for(KERNEL_weights_pack, d->type), launch_threads(n->rows * n->c_padded), &a)
+               : OK;
+}
+
+/** Names what a convolution may read or write of the BN ahead, which it knows by b->bn_saved. */
+static void name_bn(const void *tensor[TENSORS], const cuda_device *d, const device_layer *l, const device_buffers *b) {
+    size_t c = (size_t)l->x.c;
+    if (b->bn_saved == NULL)
+        return;
+    bn_saved s = cuda_bn_saved(l->x, b->bn_saved);
+    tensor[TENSOR_SCALE] = s.rounded;
+    tensor[TENSOR_SHIFT] = (const unsigned char *)s.rounded + c * element_bytes(d->type);
+    tensor[TENSOR_BN_X] = b->bn_x;
+    tensor[TENSOR_MEAN] = s.mean;
+    tensor[TENSOR_INVERSE] = s.inverse;
+    tensor[TENSOR_GAMMA] = s.affine;
+    tensor[TENSOR_BETA] = s.affine + c;
+    if (l->applies_bn)
+        tensor[TENSOR_X] = b->bn_x;
+}
+
+static int forward(const cuda_device *d, const device_layer *l, const device_buffers *b, void *y,
+                   const device_params *p, const conv_scratch *s) {
+    const conv_node *n = l->node;
+    const void *tensor[TENSORS] = {[TENSOR_X] = b->x, [TENSOR_Y] = y};
+    int rc = OK;
+    name_bn(tensor, d, l, b);
+    if (b->sums != NULL) {
+        tensor[TENSOR_SUM] = b->sums;
+        tensor[TENSOR_SQUARES] = (const float *)b->sums + l->y.c;
+    }
+    TRY(find_copy(&tensor[TENSOR_W], d, l, p, s));
+    TRY(convolution_run(d, n->forward, tensor, s->workspace));
+done:
+    return rc;
+}
+
+int cuda_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    conv_scratch s = scratch_of(l->node, b->scratch);
+    return forward(device, l, b, b->y, p, &s);
+}
+
+int cuda_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const cuda_device *d = device;
+    conv_scratch s = scratch_of(l->node, b->scratch);
+    linear_args a = {.x = s.dy, .y = b->y, .bias = p->bias, .n = l->y.n, .c = l->y.c};
+    int rc = OK;
+    TRY(forward(d, l, b, s.dy, p, &s));
+    TRY(gpu_launch(d, kernel_for(KERNEL_logits, d->type), launch_threads(tensor_count(l->y)), &a));
+done:
+    return rc;
+}
+
+/** dw into its slot. */
+static int weights_backward(const cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
+                            const device_params *p, const conv_scratch *s) {
+    const conv_node *n = l->node;
+    bool direct = n->dw == ELEMENT_F32 && !n->packed && !p->accumulate;
+    const void *tensor[TENSORS] = {[TENSOR_X] = b->x, [TENSOR_W] = direct ? p->dweight : s->dw, [TENSOR_Y] = dy};
+    weights_args a = weights_of(n, p->dweight, s->dw);
+    int rc = OK;
+    name_bn(tensor, d, l, b);
+    TRY(convolution_run(d, n->weights, tensor, s->workspace));
+    if (direct)
+        return OK;
+    a.accumulate = p->accumulate;
+    TRY(gpu_launch(d, kernel_for(KERNEL_weights_add, n->dw), launch_threads(n->rows * n->c), &a));
+done:
+    return rc;
+}
+
+static int timed_weights_backward(cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
+                                  const device_params *p, const conv_scratch *s) {
+    int rc = OK;
+    if (p->weights_seconds == NULL)
+        return weights_backward(d, l, b, dy, p, s);
+    TRY(cuda_time_begin(d));
+    TRY(weights_backward(d, l, b, dy, p, s));
+    TRY(cuda_time_end(p->weights_seconds, d));
+done:
+    return rc;
+}
+
+/** dx, and the sums of it where the layer leaves them: first the two that BN wants. */
+static int data_backward(const cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
+                         const device_params *p, const conv_scratch *s) {
+    static const convolution_tensor sums[BN_SUMS] = {TENSOR_DBETA, TENSOR_DGAMMA, TENSOR_OF_DY, TENSOR_OF_X,
+                                                     TENSOR_ALONE};
+    const conv_node *n = l->node;
+    const void *tensor[TENSORS] = {[TENSOR_Y] = dy};
+    int rc = OK;
+    name_bn(tensor, d, l, b);
+    tensor[TENSOR_X] = b->dx;
+    for (int i = 0; i < BN_SUMS && b->gradient_sums != NULL; i++)
+        tensor[sums[i]] = (const float *)b->gradient_sums + (size_t)i * (size_t)l->x.c;
+    TRY(find_copy(&tensor[TENSOR_W], d, l, p, s));
+    TRY(convolution_run(d, n->data, tensor, s->workspace));
+done:
+    return rc;
+}
+
+/** dy is one tensor of the compute type. */
+static int backward(cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
+                    const device_params *p, const conv_scratch *s) {
+    const conv_node *n = l->node;
+    int rc = OK;
+    TRY(timed_weights_backward(d, l, b, dy, p, s));
+    if (n->data != NULL)
+        TRY(data_backward(d, l, b, dy, p, s));
+done:
+    return rc;
+}
+
+int cuda_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    cuda_device *d = device;
+    conv_scratch s = scratch_of(l->node, b->scratch);
+    size_t count = tensor_count(l->y), pieces = 8;
+    convert_args a = {.out = s.dy, .a = b->dy[0], .b = b->dy[1], .n = count};
+    int rc = OK;
+    if (l->dy_n < 2)
+        return backward(d, l, b, b->dy[0], p, &s);
+    TRY(gpu_launch(d, kernel_for(KERNEL_add, d->type), launch_threads((count + pieces - 1) / pieces), &a));
+    TRY(backward(d, l, b, s.dy, p, &s));
+done:
+    return rc;
+}
+
+int cuda_linear_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    cuda_device *d = device;
+    conv_scratch s = scratch_of(l->node, b->scratch);
+    enum { COLUMNS = 32, ROWS = 8 };
+    linear_args a = {.dy0 = b->dy[0],
+                     .dy1 = b->dy[1],
+                     .dx = s.dy,
+                     .dbias = p->dbias,
+                     .n = l->y.n,
+                     .c = l->y.c,
+                     .accumulate = p->accumulate};
+    int rc = OK;
+    TRY(gpu_launch(d, kernel_for(KERNEL_logits_gradient, d->type), launch_threads(tensor_count(l->y)), &a));
+    if (p->dbias != NULL)
+        TRY(gpu_launch(d, KERNEL_linear_bias,
+                       (launch_shape){((unsigned)l->y.c + COLUMNS - 1) / COLUMNS, 1, COLUMNS, ROWS}, &a));
+    TRY(backward(d, l, b, s.dy, p, &s));
+done:
+    return rc;
+}

@@ -1,0 +1,76 @@
+/* libcudnn.so.9, opened once. */
+#include "backend/cuda/cudnn.h"
+
+#include "backend/cuda/library.h"
+#include "base/status.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <string.h>
+
+static const char *const places[] = {"libcudnn.so.9", "/usr/local/cuda/lib64/libcudnn.so.9",
+                                     "/usr/lib/x86_64-linux-gnu/libcudnn.so.9", "/usr/lib64/libcudnn.so.9"};
+static const size_t oldest = 90000;
+
+static cudnn_library table;
+static char problem[512]; /* "" when the table can be used */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static const library_symbol symbols[] = {
+#define CUDNN_SYMBOL(member, symbol, parameters) {symbol, offsetof(cudnn_library, member)},
+    CUDNN_LIST(CUDNN_SYMBOL)
+#undef CUDNN_SYMBOL
+        {"cudnnGetVersion", offsetof(cudnn_library, version)},
+    {"cudnnGetErrorString", offsetof(cudnn_library, error_string)},
+    {"cudnnGetLastErrorString", offsetof(cudnn_library, last_error)},
+};
+
+static int find_symbols(void *library) {
+    int rc = library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "cuDNN", "install cuDNN 9");
+    if (rc != OK)
+        return rc;
+    if (table.version() < oldest)
+        return fail(E_DEVICE, "cuDNN %zu is too old: install cuDNN 9", table.version());
+    return OK;
+}
+
+static void open_once(void) {
+    int rc = OK;
+    void *library = library_open("LINNET_CUDNN", places, sizeof places / sizeof *places);
+    if (library == NULL) {
+        const char *why = dlerror();
+        rc = fail(E_DEVICE,
+                  "cuDNN 9 cannot be opened (%s): install it, name its folder in LD_LIBRARY_PATH or the file in "
+                  "LINNET_CUDNN",
+                  why != NULL ? why : "unknown error");
+        goto done;
+    }
+    TRY(find_symbols(library));
+done:
+    if (rc != OK)
+        strncpy(problem, status_message(), sizeof problem - 1);
+}
+
+int cudnn_open(const cudnn_library **out) {
+    pthread_once(&once, open_once);
+    *out = &table;
+    return problem[0] != 0 ? fail(E_DEVICE, "%s", problem) : OK;
+}
+
+static const char *symbol_of(const char *member) {
+#define CUDNN_NAME(m, symbol, parameters)                                                                              \
+    if (strcmp(member, #m) == 0)                                                                                       \
+        return symbol;
+    CUDNN_LIST(CUDNN_NAME)
+#undef CUDNN_NAME
+    return member;
+}
+
+int cudnn_failed(const cudnn_library *c, cudnnStatus_t error, const char *member, const char *what) {
+    char detail[256] = "";
+    c->last_error(detail, sizeof detail);
+    bool memory = error == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ||
+                  error == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED;
+    return fail(memory ? E_NOMEM : E_DEVICE, "%s: %s: %s%s%s", what, symbol_of(member), c->error_string(error),
+                detail[0] != 0 ? ": " : "", detail);
+}

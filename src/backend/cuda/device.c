@@ -1,0 +1,315 @@
+/* The GPU itself: opening, memory, copies, and the table of what the device can do. */
+#include "backend/cuda/bn_join.h"
+#include "backend/cuda/convolution.h"
+#include "backend/cuda/exchange.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static CUdeviceptr address(const void *memory) { return (CUdeviceptr)(uintptr_t)memory; }
+
+static const char *unavailable(void) {
+    static _Thread_local char why[512];
+    const cuda_driver *driver = NULL;
+    const cudnn_library *cudnn = NULL;
+    if (driver_open(&driver) == OK && cudnn_open(&cudnn) == OK)
+        return NULL;
+    snprintf(why, sizeof why, "%s", status_message());
+    return why;
+}
+
+int gpu_wait(void *device) {
+    const cuda_device *d = device;
+    return DRIVER(d->driver, "waiting for the GPU", stream_wait, d->stream);
+}
+
+int gpu_allocate(void **out, void *device, size_t bytes) {
+    cuda_device *d = device;
+    CUdeviceptr memory = 0;
+    char size[32];
+    int rc = OK;
+    *out = NULL;
+    rc = DRIVER(d->driver, "allocating GPU memory", memory_allocate, &memory, bytes > 0 ? bytes : 1);
+    if (rc != OK)
+        return fail_context(rc, "%s", text_bytes(size, (double)bytes));
+    rc = DRIVER(d->driver, "clearing GPU memory", memory_set, memory, 0, bytes, d->stream);
+    if (rc != OK) {
+        d->driver->memory_free(memory);
+        return rc;
+    }
+    *out = gpu_pointer(memory);
+    return OK;
+}
+
+void gpu_release(void *device, void *memory, size_t bytes) {
+    const cuda_device *d = device;
+    (void)bytes;
+    if (memory != NULL) {
+        d->driver->stream_wait(d->stream); /* what is queued may use it */
+        d->driver->memory_free(address(memory));
+    }
+}
+
+static void close_device(void *device) {
+    cuda_device *d = device;
+    if (d == NULL)
+        return;
+    if (d->stream != NULL)
+        gpu_wait(d);
+    exchange_close(d->exchange);
+    cuda_upload_deinit(d);
+    cuda_time_deinit(d);
+    for (int i = 0; i < d->convolution_n; i++)
+        convolution_destroy(d, d->convolution[i]);
+    free(d->convolution);
+    choices_save(&d->choices);
+    choices_deinit(&d->choices);
+    if (d->handle != NULL)
+        d->cudnn->destroy(d->handle);
+    gpu_release(d, d->state, sizeof *d->state);
+    gpu_release(d, d->copy, d->copy_bytes);
+    gpu_release(d, d->range, (size_t)d->range_n * sizeof *d->range);
+    gpu_release(d, d->part, 0);
+    gpu_release(d, d->overflow, 0);
+    bn_join_deinit(d);
+    for (int i = 0; i < RESULT_SLOTS; i++) {
+        if (d->result[i] != NULL)
+            d->driver->pinned_free(d->result[i]);
+        if (d->posted[i] != NULL)
+            d->driver->event_destroy(d->posted[i]);
+    }
+    kernels_unload(&d->kernels);
+    if (d->copies != NULL)
+        d->driver->stream_destroy(d->copies);
+    if (d->stream != NULL)
+        d->driver->stream_destroy(d->stream);
+    if (d->context != NULL)
+        d->driver->context_release(d->gpu);
+    free(d);
+}
+
+static int choose_gpu(int *index, CUdevice *gpu, const cuda_driver *driver, const engine_options *o) {
+    int n = 0, rc = OK;
+    *index = o->device_index;
+    TRY(DRIVER(driver, "looking for GPUs", device_count, &n));
+    if (o->comm != NULL && n > 0) /* the ranks of a host take its GPUs in turn */
+        *index = o->comm->local_rank % n;
+    if (*index < 0 || *index >= n) {
+        rc = fail(E_OPTION, "GPU %d of %d: they are counted from 0", *index, n);
+        goto done;
+    }
+    TRY(DRIVER(driver, "opening the GPU", device_get, gpu, *index));
+done:
+    return rc;
+}
+
+static int pci_address(char out[ENGINE_PCI_ADDRESS], const engine_options *o) {
+    const cuda_driver *driver = NULL;
+    CUdevice gpu = 0;
+    int index = 0, domain = 0, bus = 0, slot = 0, rc = OK;
+    TRY(driver_open(&driver));
+    TRY(choose_gpu(&index, &gpu, driver, o));
+    TRY(DRIVER(driver, "asking the GPU", device_attribute, &domain, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, gpu));
+    TRY(DRIVER(driver, "asking the GPU", device_attribute, &bus, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, gpu));
+    TRY(DRIVER(driver, "asking the GPU", device_attribute, &slot, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, gpu));
+    snprintf(out, ENGINE_PCI_ADDRESS, "%04x:%02x:%02x.0", domain, bus, slot); /* a GPU is its card's function 0 */
+done:
+    return rc;
+}
+
+static int find_gpu(cuda_device *d) {
+    int rc = OK;
+    TRY(choose_gpu(&d->index, &d->gpu, d->driver, &d->options));
+    TRY(DRIVER(d->driver, "asking the GPU", device_attribute, &d->major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+               d->gpu));
+    TRY(DRIVER(d->driver, "asking the GPU", device_attribute, &d->minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+               d->gpu));
+    int capability = 10 * d->major + d->minor;
+    if (capability < 75)
+        rc =
+            fail(E_DEVICE, "GPU %d has compute capability %d.%d: 7.5 or later is needed", d->index, d->major, d->minor);
+    else if (capability < 80 && d->options.precision == PRECISION_BF16)
+        rc = fail(E_OPTION, "precision bf16-mixed needs a GPU of compute capability 8.0 or later: use 16-mixed");
+done:
+    return rc;
+}
+
+static int describe(cuda_device *d) {
+    char name[128] = "", machine[256], memory[32];
+    int version = 0, rc = OK;
+    size_t cudnn = d->cudnn->version(), left = 0, total = 0;
+    TRY(DRIVER(d->driver, "asking the GPU", device_name, name, sizeof name, d->gpu));
+    TRY(DRIVER(d->driver, "asking the driver", driver_version, &version));
+    TRY(DRIVER(d->driver, "asking for GPU memory", memory_info, &left, &total));
+    snprintf(d->description, sizeof d->description, "%s (%d.%d), %s, cuDNN %zu.%zu.%zu, CUDA driver %d.%d", name,
+             d->major, d->minor, text_bytes(memory, (double)total), cudnn / 10000, cudnn / 100 % 100, cudnn % 100,
+             version / 1000, version % 1000 / 10);
+    snprintf(machine, sizeof machine, "%s-%d.%d-%zu-%d%s", name, d->major, d->minor, cudnn, version,
+             d->options.deterministic ? "" : "-any");
+    TRY(choices_open(&d->choices, machine));
+done:
+    return rc;
+}
+
+static int make_stores(cuda_device *d) {
+    int rc = OK;
+    TRY(gpu_allocate((void **)&d->state, d, sizeof *d->state));
+    for (int i = 0; i < RESULT_SLOTS; i++) {
+        TRY(DRIVER(d->driver, "pinned memory", pinned_allocate, (void **)&d->result[i], sizeof *d->result[i], 0));
+        TRY(DRIVER(d->driver, "events", event_create, &d->posted[i], CU_EVENT_DISABLE_TIMING));
+    }
+done:
+    return rc;
+}
+
+static int open_device(void **out, const engine_options *o) {
+    static const element types[] = {
+        [PRECISION_32] = ELEMENT_F32, [PRECISION_BF16] = ELEMENT_BF16, [PRECISION_16] = ELEMENT_F16};
+    cuda_device *d = NULL;
+    int rc = OK;
+    TRY(memory_zeroed(&d, 1, sizeof *d));
+    d->options = *o;
+    d->type = types[o->precision];
+    TRY(driver_open(&d->driver));
+    TRY(cudnn_open(&d->cudnn));
+    TRY(find_gpu(d));
+    TRY(DRIVER(d->driver, "opening the GPU", context_retain, &d->context, d->gpu));
+    TRY(DRIVER(d->driver, "opening the GPU", context_use, d->context));
+    TRY(DRIVER(d->driver, "a stream", stream_create, &d->stream, CU_STREAM_NON_BLOCKING));
+    TRY(DRIVER(d->driver, "a stream", stream_create, &d->copies, CU_STREAM_NON_BLOCKING));
+    TRY(kernels_load(&d->kernels, d->driver));
+    TRY(CUDNN(d->cudnn, "opening cuDNN", create, &d->handle));
+    TRY(CUDNN(d->cudnn, "opening cuDNN", set_stream, d->handle, (cudaStream_t)d->stream));
+    TRY(describe(d));
+    TRY(make_stores(d));
+    TRY(exchange_open(&d->exchange, d));
+    *out = d;
+    d = NULL;
+done:
+    close_device(d);
+    return rc;
+}
+
+static const char *description(void *device) { return ((const cuda_device *)device)->description; }
+static size_t copy_bytes(void *device) { return ((const cuda_device *)device)->copy_bytes; }
+static void *queue(void *device) { return ((const cuda_device *)device)->stream; }
+
+static comm *exchange_of(void *device) { return ((const cuda_device *)device)->exchange; }
+
+static int memory_free_bytes(size_t *out, void *device) {
+    const cuda_device *d = device;
+    size_t total = 0;
+    return DRIVER(d->driver, "asking for free GPU memory", memory_info, out, &total);
+}
+
+static element element_of(void *device, layer_kind producer) {
+    return producer == LAYER_LINEAR ? ELEMENT_F32 : ((const cuda_device *)device)->type;
+}
+
+static element element_of_input(void *device) { return element_of(device, LAYER_CONV); }
+
+static int padded_channels(void *device, int c) {
+    (void)device;
+    return c < PADDED_CHANNELS ? PADDED_CHANNELS : c;
+}
+
+static int download(void *device, void *out, const void *memory, size_t bytes) {
+    const cuda_device *d = device;
+    int rc = OK;
+    TRY(DRIVER(d->driver, "reading GPU memory", copy_down, out, address(memory), bytes, d->stream));
+    TRY(gpu_wait(device));
+done:
+    return rc;
+}
+
+static int upload(void *device, void *memory, const void *in, size_t bytes) {
+    const cuda_device *d = device;
+    int rc = OK;
+    TRY(DRIVER(d->driver, "writing GPU memory", copy_up, address(memory), in, bytes, d->stream));
+    TRY(gpu_wait(device)); /* `in` may go */
+done:
+    return rc;
+}
+
+/** Convolutions' weights are stored (k, r, s, c); the logical order is (k, c, r, s). */
+static void slot_to_logical(double *out, const double *slot, const param *p) {
+    size_t c = p->rank == 4 ? (size_t)p->shape[1] : 1,
+           area = p->rank == 4 ? (size_t)p->shape[2] * (size_t)p->shape[3] : 1;
+    for (size_t i = 0; i < p->count; i++) {
+        size_t k = i / (c * area), at = i % (c * area);
+        out[i] = slot[(k * area + at % area) * c + at / area];
+    }
+}
+
+static void logical_to_slot(double *slot, const double *in, const param *p) {
+    size_t c = p->rank == 4 ? (size_t)p->shape[1] : 1,
+           area = p->rank == 4 ? (size_t)p->shape[2] * (size_t)p->shape[3] : 1;
+    for (size_t i = 0; i < p->count; i++) {
+        size_t k = i / (c * area), at = i % (c * area);
+        slot[(k * area + at % area) * c + at / area] = in[i];
+    }
+}
+
+#define LAYER(kind)                                                                                                    \
+    { .plan = cuda_##kind##_plan, .forward = cuda_##kind##_forward, .backward = cuda_##kind##_backward }
+#define LAYER_WITH_NODE(kind)                                                                                          \
+    {                                                                                                                  \
+        .plan = cuda_##kind##_plan, .forward = cuda_##kind##_forward, .backward = cuda_##kind##_backward,              \
+        .destroy = cuda_conv_destroy                                                                                   \
+    }
+
+const device_ops device_cuda = {
+    .name = "cuda",
+    .master = ELEMENT_F32,
+    .unavailable = unavailable,
+    .pci_address = pci_address,
+    .open = open_device,
+    .close = close_device,
+    .description = description,
+    .allocate = gpu_allocate,
+    .release = gpu_release,
+    .copy_bytes = copy_bytes,
+    .memory_free = memory_free_bytes,
+    .queue = queue,
+    .exchange = exchange_of,
+    .exchange_text = exchange_text,
+    .element_of = element_of,
+    .element_of_input = element_of_input,
+    .padded_channels = padded_channels,
+    .layer = {[LAYER_CONV] = LAYER_WITH_NODE(conv),
+              [LAYER_BN] = {.plan = cuda_bn_plan,
+                            .forward = cuda_bn_forward,
+                            .backward = cuda_bn_backward,
+                            .recompute = cuda_bn_recompute},
+              [LAYER_MAXPOOL] = LAYER(maxpool),
+              [LAYER_AVGPOOL] = LAYER(avgpool),
+              [LAYER_LINEAR] = LAYER_WITH_NODE(linear)},
+    .set_hyper = cuda_set_hyper,
+    .set_scaler = cuda_set_scaler,
+    .before_step = cuda_before_step,
+    .load_batch = cuda_load_batch,
+    .loss = cuda_loss,
+    .unscale = cuda_unscale,
+    .update = cuda_update,
+    .narrow = cuda_narrow,
+    .widen = cuda_widen,
+    .result = cuda_result_now,
+    .post_result = cuda_post_result,
+    .take_result = cuda_take_result,
+    .time_begin = cuda_time_begin,
+    .time_end = cuda_time_end,
+    .time_read = cuda_time_read,
+    .reset_result = cuda_reset_result,
+    .record_begin = cuda_record_begin,
+    .record_end = cuda_record_end,
+    .replay = cuda_replay,
+    .recording_free = cuda_recording_free,
+    .download = download,
+    .upload = upload,
+    .slot_to_logical = slot_to_logical,
+    .logical_to_slot = logical_to_slot,
+};

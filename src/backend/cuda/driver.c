@@ -1,0 +1,73 @@
+/* libcuda.so.1, opened once. */
+#include "backend/cuda/driver.h"
+
+#include "backend/cuda/library.h"
+#include "base/status.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <string.h>
+
+#define LIBRARY "libcuda.so.1"
+
+static cuda_driver table;
+static char problem[512]; /* "" when the table can be used */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static const library_symbol symbols[] = {
+#define DRIVER_SYMBOL(member, symbol, parameters) {symbol, offsetof(cuda_driver, member)},
+    DRIVER_LIST(DRIVER_SYMBOL)
+#undef DRIVER_SYMBOL
+};
+
+static int check_gpus(void) {
+    int n = 0, rc = OK;
+    CUresult started = table.init(0);
+    if (started == CUDA_ERROR_NO_DEVICE)
+        return fail(E_DEVICE, "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES, or a container without --gpus)");
+    TRY(driver_check(&table, started, "init", "the NVIDIA driver does not start"));
+    TRY(DRIVER(&table, "looking for GPUs", device_count, &n));
+    if (n < 1)
+        rc = fail(E_DEVICE, "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES, or a container without --gpus)");
+done:
+    return rc;
+}
+
+static void open_once(void) {
+    int rc = OK;
+    void *library = library_open(NULL, &(const char *){LIBRARY}, 1);
+    if (library == NULL) {
+        rc = fail(E_DEVICE, "no NVIDIA driver (%s): install one; in a container, run it with --gpus all", LIBRARY);
+        goto done;
+    }
+    TRY(library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "the NVIDIA driver",
+                     "install one of CUDA 12 or later (525 or newer)"));
+    TRY(check_gpus());
+done:
+    if (rc != OK)
+        strncpy(problem, status_message(), sizeof problem - 1);
+}
+
+int driver_open(const cuda_driver **out) {
+    pthread_once(&once, open_once);
+    *out = &table;
+    return problem[0] != 0 ? fail(E_DEVICE, "%s", problem) : OK;
+}
+
+static const char *symbol_of(const char *member) {
+#define DRIVER_NAME(m, symbol, parameters)                                                                             \
+    if (strcmp(member, #m) == 0)                                                                                       \
+        return symbol;
+    DRIVER_LIST(DRIVER_NAME)
+#undef DRIVER_NAME
+    return member;
+}
+
+int driver_failed(const cuda_driver *d, CUresult error, const char *member, const char *what) {
+    const char *text = NULL;
+    if (d->error_string(error, &text) != CUDA_SUCCESS || text == NULL)
+        text = "unknown error";
+    if (error == CUDA_ERROR_OUT_OF_MEMORY)
+        return fail(E_NOMEM, "%s: %s: the GPU's memory is used up", what, symbol_of(member));
+    return fail(E_DEVICE, "%s: %s: %s (error %d)", what, symbol_of(member), text, (int)error);
+}

@@ -1,0 +1,125 @@
+/* Batch normalisation, forward, over the m values of each channel, with optional residual and ReLU:
+ *
+ *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
+ *
+ * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. Where the batches of several ranks are joined,
+ * bn_statistics leaves this rank's mean and variance, and bn_joined_statistics goes on from those of all. The sums are
+ * of x less the channel's first value, so that a large mean costs no digits; those that a 16-bit convolution has left
+ * (statistics.c) are of x itself. Where a convolution applies the factors itself (prologue.c), bn_hand_on rounds them
+ * to its type in place of bn_apply.
+ * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+#include "backend/cuda/kernels/bn.cuh"
+
+#define EPSILON 1e-5
+#define MOMENTUM 0.1
+
+template <class T, int V> static __device__ void bn_sums(const bn_args &a) {
+    bn_place p = bn_here<V>(a);
+    float sum[V] = {}, square[V] = {}, shift[V] = {}, x[V];
+    if (p.inside)
+        load<T, V>(shift, a.x, (size_t)p.channel);
+    for (size_t row = p.row; p.inside && row < p.end; row += blockDim.y) {
+        load<T, V>(x, a.x, row * (size_t)a.c + (size_t)p.channel);
+        for (int k = 0; k < V; k++) {
+            float v = x[k] - shift[k];
+            sum[k] += v;
+            square[k] += v * v;
+        }
+    }
+    if (blockIdx.y == 0 && threadIdx.y == 0 && p.inside)
+        for (int k = 0; k < V; k++)
+            a.mean[p.channel + k] = shift[k]; /* bn_statistics adds it */
+    bn_store_part<V>(a, p, sum, square);
+}
+FOR_TYPES_AND_PACKS(bn_sums, bn_args, bn_sums, BN_THREADS)
+
+static __device__ void write_factor(const bn_args &a, int channel, double mean, double inverse) {
+    double scale = (double)a.gamma[channel] * inverse;
+    a.factor[channel] = (float)scale;
+    a.factor[a.c + channel] = (float)((double)a.beta[channel] - mean * scale);
+}
+
+/** What a channel's batch statistics lead to. var: biased, of m rows. */
+static __device__ void write_statistics(const bn_args &a, int channel, double mean, double var, double m) {
+    double inverse = 1 / sqrt(var + EPSILON);
+    a.mean[channel] = (float)mean;
+    a.inverse[channel] = (float)inverse;
+    if (a.running_mean != nullptr) {
+        a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
+        a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
+    }
+    write_factor(a, channel, mean, inverse);
+    if (a.affine != nullptr) {
+        a.affine[channel] = a.gamma[channel];
+        a.affine[a.c + channel] = a.beta[channel];
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(JOIN_CHANNELS *JOIN_ROWS) bn_statistics(bn_args a) {
+    int channel = (int)(blockIdx.x * JOIN_CHANNELS + threadIdx.x);
+    double sum, square, m = (double)a.m;
+    bn_join_parts(sum, square, a, channel);
+    if (threadIdx.y != 0 || channel >= a.c)
+        return;
+    double about = sum / m, mean = (a.shifted ? (double)a.mean[channel] : 0) + about, var = square / m - about * about;
+    var = var < 0 ? 0 : var;
+    if (a.joined != nullptr)
+        bn_hand_to_ranks(a, channel, mean, var);
+    else
+        write_statistics(a, channel, mean, var, m);
+}
+
+extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_joined_statistics(bn_args a) {
+    int channel = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (channel < a.c)
+        write_statistics(a, channel, a.joined[channel], a.joined[a.c + channel], a.joined[2 * a.c]);
+}
+
+extern "C" __global__ void __launch_bounds__(BN_THREADS) bn_running(bn_args a) {
+    int channel = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (channel < a.c)
+        write_factor(a, channel, (double)a.running_mean[channel], 1 / sqrt((double)a.running_var[channel] + EPSILON));
+}
+
+template <class T, int V> static __device__ void bn_apply(const bn_args &a) {
+    bn_place p = bn_here<V>(a);
+    float scale[V], shift[V], x[V], r[V];
+    if (!p.inside)
+        return;
+    for (int k = 0; k < V; k++) {
+        scale[k] = a.factor[p.channel + k];
+        shift[k] = a.factor[a.c + p.channel + k];
+    }
+#pragma unroll 2
+    for (size_t row = p.row; row < p.end; row += blockDim.y) {
+        size_t i = row * (size_t)a.c + (size_t)p.channel;
+        unsigned bits = 0;
+        load<T, V>(x, a.x, i);
+        for (int k = 0; k < V; k++)
+            x[k] = x[k] * scale[k] + shift[k];
+        if (a.residual != nullptr) {
+            load<T, V>(r, a.residual, i);
+            for (int k = 0; k < V; k++)
+                x[k] += r[k];
+        }
+        for (int k = 0; k < V && a.relu; k++) {
+            bool open = !(x[k] <= 0); /* relu(NaN) is NaN */
+            bits |= (unsigned)open << k;
+            x[k] = open ? x[k] : 0;
+        }
+        store<T, V>(a.y, i, x);
+        if (a.mask != nullptr)
+            a.mask[i / V] = (uint8_t)bits;
+    }
+}
+FOR_TYPES_AND_PACKS(bn_apply, bn_args, bn_apply, BN_THREADS)
+
+/** factor, rounded to T as well as in fp32: what backward sees is then what the convolution did. */
+template <class T> static __device__ void bn_hand_on(const bn_args &a) {
+    int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (i >= 2 * a.c)
+        return;
+    from_float(((T *)a.rounded)[i], a.factor[i]);
+    a.factor[i] = to_float(((const T *)a.rounded)[i]);
+}
+FOR_TYPES(bn_hand_on, bn_args, bn_hand_on, BN_THREADS)

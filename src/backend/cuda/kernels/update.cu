@@ -1,0 +1,196 @@
+/* The two passes over the parameter arenas, and what the host sets between steps.
+ *
+ *  1. unscale: g /= loss_scale, sums of squares by block; gradient_norm: |g|_2 over all parameters, finite = no infinity or NaN
+ *     among them. In 16-mixed a scaled gradient that fp16 cannot hold is infinite.
+ *  2. update, unless finite fails: g *= min(1, clip / (norm + 1e-6));  g += wd * p where it decays;
+ *     buf = g in the first step, else mu * buf + (1 - dampening) * g;  p -= lr * (nesterov ? g + mu * buf : buf);
+ *     and p in the compute type. scaler: a step that is not finite halves the scale, 2000 good ones double it.
+ *
+ *  Equals torch.nn.utils.clip_grad_norm_, torch.optim.SGD (which keeps no buffer when mu is 0) and GradScaler. */
+#include "backend/cuda/kernels/device.cuh"
+
+enum { THREADS = 256, PIECES = 4 };
+
+#define FP16_MAX 65504.0f
+
+static __device__ __forceinline__ double scale_of(const cuda_state *s) {
+    return s->hyper.loss_scale != 0 ? s->hyper.loss_scale : s->scaler.scale;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) unscale(update_args a) {
+    __shared__ double room[THREADS];
+    __shared__ int counts[THREADS];
+    size_t step = (size_t)gridDim.x * THREADS * PIECES;
+    float scale = (float)scale_of(a.state), g[PIECES];
+    double sum = 0;
+    int overflow = 0;
+    for (size_t i = (blockIdx.x * (size_t)THREADS + threadIdx.x) * PIECES; i < a.n; i += step) {
+        bool whole = i + PIECES <= a.n;
+        int n = whole ? PIECES : (int)(a.n - i);
+        if (whole)
+            load<float, PIECES>(g, a.gradient, i);
+        for (int k = 0; k < n; k++) {
+            float v = whole ? g[k] : a.gradient[i + k];
+            if (a.fp16 && fabsf(v) > FP16_MAX)
+                v = copysignf(INFINITY, v);
+            g[k] = v / scale;
+            sum += (double)g[k] * (double)g[k];
+            overflow += !isfinite(g[k]);
+        }
+        if (whole)
+            store<float, PIECES>(a.gradient, i, g);
+        for (int k = 0; k < n && !whole; k++)
+            a.gradient[i + k] = g[k];
+    }
+    sum = block_sum(sum, room, threadIdx.x, THREADS);
+    overflow = block_sum(overflow > 0 ? 1 : 0, counts, threadIdx.x, THREADS);
+    if (threadIdx.x != 0)
+        return;
+    a.part[blockIdx.x] = sum;
+    a.overflow[blockIdx.x] = overflow;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) gradient_norm(update_args a) {
+    __shared__ double room[THREADS];
+    __shared__ int counts[THREADS];
+    double sum = 0;
+    int overflow = 0;
+    for (int i = (int)threadIdx.x; i < a.blocks; i += THREADS) {
+        sum += a.part[i];
+        overflow += a.overflow[i];
+    }
+    sum = block_sum(sum, room, threadIdx.x, THREADS);
+    overflow = block_sum(overflow, counts, threadIdx.x, THREADS);
+    if (threadIdx.x != 0)
+        return;
+    a.state->result.grad_norm = sqrt(sum);
+    a.state->result.finite = overflow == 0;
+}
+
+/** The first range that ends behind element i. */
+static __device__ int range_of(const update_args &a, size_t i) {
+    int low = 0, high = a.range_n - 1;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (i < a.range[middle].end)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+struct update_factors {
+    float lr, head_lr, momentum, fresh, decay, clip;
+    bool nesterov, first;
+};
+
+static __device__ update_factors factors_of(const cuda_state *s) {
+    const cuda_hyper *h = &s->hyper;
+    double clip = h->clip_norm > 0 ? h->clip_norm / (s->result.grad_norm + 1e-6) : 1;
+    update_factors f;
+    f.lr = (float)h->lr;
+    f.head_lr = (float)h->head_lr;
+    f.momentum = (float)h->momentum;
+    f.fresh = (float)(1 - h->dampening);
+    f.decay = (float)h->weight_decay;
+    f.clip = (float)(clip < 1 ? clip : 1);
+    f.nesterov = h->nesterov != 0;
+    f.first = h->first_step != 0;
+    return f;
+}
+
+/** The new weight; *buf: the momentum, old and new. */
+static __device__ __forceinline__ float sgd(float p, float *buf, float gradient, const update_factors &f, cuda_range r) {
+    float g = gradient * f.clip + (r.decays ? f.decay * p : 0), step = g;
+    if (f.momentum != 0) {
+        *buf = f.first ? g : f.momentum * *buf + f.fresh * g;
+        step = f.nesterov ? g + f.momentum * *buf : *buf;
+    }
+    return p - (r.head ? f.head_lr : f.lr) * step;
+}
+
+template <class T> static __device__ void update(const update_args &a) {
+    size_t i = (blockIdx.x * (size_t)THREADS + threadIdx.x) * PIECES;
+    if (!a.state->result.finite || i >= a.n)
+        return;
+    update_factors f = factors_of(a.state);
+    int n = i + PIECES <= a.n ? PIECES : (int)(a.n - i), range = range_of(a, i);
+    float p[PIECES], buf[PIECES], g[PIECES];
+    if (n == PIECES) {
+        load<float, PIECES>(p, a.weight, i);
+        load<float, PIECES>(buf, a.momentum, i);
+        load<float, PIECES>(g, a.gradient, i);
+    }
+    for (int k = 0; k < n; k++) {
+        if (n < PIECES) {
+            p[k] = a.weight[i + k];
+            buf[k] = a.momentum[i + k];
+            g[k] = a.gradient[i + k];
+        }
+        while (i + k >= a.range[range].end)
+            range++;
+        p[k] = sgd(p[k], &buf[k], g[k], f, a.range[range]);
+    }
+    if (n == PIECES) {
+        store<float, PIECES>(a.weight, i, p);
+        store<float, PIECES>(a.momentum, i, buf);
+        if (a.copy != nullptr)
+            store<T, PIECES>(a.copy, i, p);
+    }
+    for (int k = 0; k < n && n < PIECES; k++) {
+        a.weight[i + k] = p[k];
+        a.momentum[i + k] = buf[k];
+        if (a.copy != nullptr)
+            from_float(((T *)a.copy)[i + k], p[k]);
+    }
+}
+FOR_TYPES(update, update_args, update, THREADS)
+
+extern "C" __global__ void scaler(update_args a) {
+    cuda_scaler *s = &a.state->scaler;
+    if (a.state->hyper.loss_scale != 0)
+        return;
+    if (!a.state->result.finite) {
+        s->scale *= s->backoff_factor;
+        s->growth_tracker = 0;
+    } else if (++s->growth_tracker == s->growth_interval) {
+        s->scale *= s->growth_factor;
+        s->growth_tracker = 0;
+    }
+}
+
+/** All weights in the compute type, after the host has written some. */
+template <class T> static __device__ void cast(const update_args &a) {
+    size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
+    for (; i < a.n; i += step)
+        from_float(((T *)a.copy)[i], a.weight[i]);
+}
+FOR_TYPES(cast, update_args, cast, THREADS)
+
+/** As half_narrow (distributed/half.h): rounded, then divided, so that the sum over ranks does not overflow. */
+template <class T> static __device__ void narrow(const half_args &a) {
+    size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
+    for (; i < a.n; i += step) {
+        T rounded;
+        from_float(rounded, a.gradient[i]);
+        from_float(((T *)a.half)[i], to_float(rounded) / (float)a.ranks);
+    }
+}
+FOR_TYPES(narrow, half_args, narrow, THREADS)
+
+template <class T> static __device__ void widen(const half_args &a) {
+    size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
+    for (; i < a.n; i += step)
+        a.gradient[i] = to_float(((const T *)a.half)[i]);
+}
+FOR_TYPES(widen, half_args, widen, THREADS)
+
+extern "C" __global__ void set_hyper(hyper_args a) { a.state->hyper = a.hyper; }
+extern "C" __global__ void set_scaler(scaler_args a) { a.state->scaler = a.scaler; }
+
+extern "C" __global__ void reset_result(reset_args a) {
+    cuda_result *r = &a.state->result;
+    r->loss_sum = 0;
+    r->images = r->top1 = r->top5 = 0;
+}

@@ -1,0 +1,212 @@
+/* What a step hands on on the GPU: hyper-parameters and scaler, the loss, the result, the update. */
+#include "backend/cuda/gpu.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdlib.h>
+
+enum { UPDATE_BLOCKS = 1024, UPDATE_PIECES = 4 };
+
+static const launch_shape one_thread = {1, 1, 1, 1}, one_block = {1, 1, 256, 1};
+
+int cuda_set_hyper(void *device, const engine_hyper *h) {
+    const cuda_device *d = device;
+    hyper_args a = {.state = d->state,
+                    .hyper = {.lr = h->lr,
+                              .head_lr = h->head_lr > 0 ? h->head_lr : h->lr,
+                              .momentum = h->momentum,
+                              .dampening = h->dampening,
+                              .weight_decay = h->weight_decay,
+                              .clip_norm = h->clip_norm,
+                              .loss_scale = h->loss_scale,
+                              .label_smoothing = h->label_smoothing,
+                              .nesterov = h->nesterov,
+                              .first_step = h->first_step,
+                              .images = h->images}};
+    return gpu_launch(d, KERNEL_set_hyper, one_thread, &a);
+}
+
+int cuda_set_scaler(void *device, const engine_scaler *s) {
+    const cuda_device *d = device;
+    scaler_args a = {.state = d->state,
+                     .scaler = {.scale = s->scale,
+                                .growth_factor = s->growth_factor,
+                                .backoff_factor = s->backoff_factor,
+                                .growth_interval = s->growth_interval,
+                                .growth_tracker = s->growth_tracker}};
+    return gpu_launch(d, KERNEL_set_scaler, one_thread, &a);
+}
+
+int cuda_reset_result(void *device) {
+    const cuda_device *d = device;
+    reset_args a = {.state = d->state};
+    return gpu_launch(d, KERNEL_reset_result, one_thread, &a);
+}
+
+int cuda_loss(void *device, const device_loss *l) {
+    const cuda_device *d = device;
+    loss_args a = {.state = d->state,
+                   .logits = l->logits,
+                   .dlogits = l->dlogits,
+                   .label = d->label,
+                   .label_b = d->label_b,
+                   .mix = d->mix,
+                   .image_loss = d->image_loss,
+                   .image_rank = d->image_rank,
+                   .n = l->n,
+                   .classes = l->classes};
+    int rc = OK;
+    if (d->label_n != l->n)
+        return fail(E_SHAPE, "labels of %d images are loaded, the plan has %d", d->label_n, l->n);
+    TRY(gpu_launch(d, KERNEL_loss_images, (launch_shape){(unsigned)l->n, 1, 256, 1}, &a));
+    TRY(gpu_launch(d, KERNEL_loss_join, one_block, &a));
+done:
+    return rc;
+}
+
+int cuda_post_result(void *device, int slot) {
+    const cuda_device *d = device;
+    int rc = OK;
+    TRY(DRIVER(d->driver, "reading a step's result", copy_down, d->result[slot],
+               (CUdeviceptr)(uintptr_t)&d->state->result, sizeof *d->result[slot], d->stream));
+    TRY(DRIVER(d->driver, "reading a step's result", event_record, d->posted[slot], d->stream));
+done:
+    return rc;
+}
+
+int cuda_take_result(void *device, int slot, engine_result_data *out) {
+    const cuda_device *d = device;
+    const cuda_result *r = d->result[slot];
+    int rc = OK;
+    TRY(DRIVER(d->driver, "waiting for a step's result", event_wait, d->posted[slot]));
+    *out = (engine_result_data){.loss_sum = r->loss_sum,
+                                .images = r->images,
+                                .top1 = r->top1,
+                                .top5 = r->top5,
+                                .grad_norm = r->grad_norm,
+                                .finite = r->finite != 0};
+done:
+    return rc;
+}
+
+/** A slot of its own: what has been posted stays. */
+int cuda_result_now(void *device, engine_result_data *out) {
+    int rc = OK;
+    TRY(cuda_post_result(device, RESULT_NOW));
+    TRY(cuda_take_result(device, RESULT_NOW, out));
+done:
+    return rc;
+}
+
+/* ---- weights ---- */
+
+static unsigned blocks_for(size_t n) {
+    launch_shape s = launch_threads((n + UPDATE_PIECES - 1) / UPDATE_PIECES);
+    return s.grid_x < UPDATE_BLOCKS ? s.grid_x : UPDATE_BLOCKS;
+}
+
+static int upload_ranges(cuda_device *d, const device_arenas *a) {
+    cuda_range *range = NULL;
+    size_t bytes = (size_t)a->range_n * sizeof *range;
+    int rc = OK;
+    TRY(memory_zeroed(&range, (size_t)a->range_n, sizeof *range));
+    for (int i = 0; i < a->range_n; i++)
+        range[i] =
+            (cuda_range){.end = a->range[i].end - a->frozen, .decays = a->range[i].decays, .head = a->range[i].head};
+    TRY(gpu_allocate((void **)&d->range, d, bytes));
+    TRY(DRIVER(d->driver, "writing GPU memory", copy_up, (CUdeviceptr)(uintptr_t)d->range, range, bytes, d->stream));
+    TRY(gpu_wait(d));
+    d->range_n = a->range_n;
+done:
+    free(range);
+    return rc;
+}
+
+static int make_stores(cuda_device *d, const device_arenas *a) {
+    int rc = OK;
+    TRY(gpu_allocate((void **)&d->part, d, UPDATE_BLOCKS * sizeof *d->part));
+    TRY(gpu_allocate((void **)&d->overflow, d, UPDATE_BLOCKS * sizeof *d->overflow));
+    if (d->type != ELEMENT_F32 && a->n > 0) {
+        size_t bytes = a->n * element_bytes(d->type);
+        TRY(gpu_allocate(&d->copy, d, bytes));
+        d->copy_bytes = bytes;
+    }
+    TRY(upload_ranges(d, a));
+done:
+    return rc;
+}
+
+static update_args args_of(const cuda_device *d, const device_arenas *a) {
+    return (update_args){.state = d->state,
+                         .weight = a->weight,
+                         .gradient = a->gradient,
+                         .momentum = a->momentum,
+                         .copy = d->copy,
+                         .range = d->range,
+                         .part = d->part,
+                         .overflow = d->overflow,
+                         .n = a->n,
+                         .range_n = d->range_n,
+                         .blocks = (int)blocks_for(a->n),
+                         .fp16 = d->options.precision == PRECISION_16};
+}
+
+/** Of what trains. */
+static update_args trained(const cuda_device *d, const device_arenas *a) {
+    update_args u = args_of(d, a);
+    u.weight += a->frozen;
+    u.gradient += a->frozen;
+    u.momentum += a->frozen;
+    if (u.copy != NULL)
+        u.copy = (unsigned char *)u.copy + a->frozen * element_bytes(d->type);
+    u.n = a->n - a->frozen;
+    u.blocks = (int)blocks_for(u.n);
+    return u;
+}
+
+int cuda_before_step(void *device, const device_arenas *a, uint64_t written) {
+    cuda_device *d = device;
+    int rc = OK;
+    if (d->range == NULL)
+        TRY(make_stores(d, a));
+    if (d->copy == NULL || d->copied_version == written)
+        return OK;
+    update_args u = args_of(d, a);
+    TRY(gpu_launch(d, kernel_for(KERNEL_cast, d->type), (launch_shape){(unsigned)u.blocks, 1, 256, 1}, &u));
+    d->copied_version = written;
+done:
+    return rc;
+}
+
+int cuda_unscale(void *device, const device_arenas *a) {
+    const cuda_device *d = device;
+    update_args u = trained(d, a);
+    int rc = OK;
+    TRY(gpu_launch(d, KERNEL_unscale, (launch_shape){(unsigned)u.blocks, 1, 256, 1}, &u));
+    TRY(gpu_launch(d, KERNEL_gradient_norm, one_block, &u));
+done:
+    return rc;
+}
+
+int cuda_update(void *device, const device_arenas *a) {
+    const cuda_device *d = device;
+    update_args u = trained(d, a);
+    int rc = OK;
+    TRY(gpu_launch(d, kernel_for(KERNEL_update, d->type), launch_threads((u.n + UPDATE_PIECES - 1) / UPDATE_PIECES),
+                   &u));
+    TRY(gpu_launch(d, KERNEL_scaler, one_thread, &u));
+done:
+    return rc;
+}
+
+static int convert(const cuda_device *d, kernel f32, const half_args *a) {
+    return gpu_launch(d, kernel_for(f32, d->type), (launch_shape){blocks_for(a->n), 1, 256, 1}, a);
+}
+
+int cuda_narrow(void *device, void *half, const void *gradient, size_t n, int ranks) {
+    return convert(device, KERNEL_narrow, &(half_args){half, (float *)gradient, n, ranks});
+}
+
+int cuda_widen(void *device, void *gradient, const void *half, size_t n) {
+    return convert(device, KERNEL_widen, &(half_args){(void *)half, gradient, n, 1});
+}

@@ -1,0 +1,150 @@
+/* Batch normalisation over the m = n*h*w values of each channel, with optional residual input and ReLU:
+ *
+ *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
+ *
+ * Training: mean and biased variance of the batch; running = 0.9 * running + 0.1 * batch, there with the unbiased
+ * variance. Evaluation: the running ones. Backward, with g = dy where the ReLU let through:
+ *
+ *     dresidual = g     dbeta = sum g     dgamma = sum g * xhat
+ *     dx = gamma / sqrt(var + eps) * (g - dbeta / m - xhat * dgamma / m)
+ *
+ * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+#include "backend/ref/ref.h"
+#include "backend/sync_bn.h"
+#include "base/status.h"
+
+#include <math.h>
+
+static const double epsilon = 1e-5, momentum = 0.1;
+
+/** What backward needs of forward: (c) mean, (c) 1/sqrt(var + eps), then one byte a value: ReLU let it through. */
+typedef struct kept {
+    double *mean, *inverse;
+    unsigned char *open;
+} kept;
+
+static kept kept_of(const device_layer *l, void *memory) {
+    double *mean = memory;
+    return (kept){.mean = mean, .inverse = mean + l->x.c, .open = (unsigned char *)(mean + 2 * l->x.c)};
+}
+
+int ref_bn_plan(void *device, device_layer *l) {
+    const ref_device *d = device;
+    l->saved_bytes = 2 * (size_t)l->x.c * sizeof(double) + (l->layer->relu ? tensor_count(l->x) : 0);
+    l->scratch_bytes = 2 * (size_t)l->x.c * sizeof(double);
+    if (l->training && sync_bn_on(&d->options))
+        l->scratch_bytes += sync_bn_work(d->options.comm, l->x.c) * sizeof(double);
+    return 0;
+}
+
+/** Mean and biased variance of each channel; two passes, so that a large mean costs no digits. */
+static void batch_statistics(double *mean, double *var, const double *x, size_t m, size_t c) {
+    for (size_t k = 0; k < c; k++)
+        mean[k] = var[k] = 0;
+    for (size_t i = 0; i < m * c; i += c)
+        for (size_t k = 0; k < c; k++)
+            mean[k] += x[i + k];
+    for (size_t k = 0; k < c; k++)
+        mean[k] /= (double)m;
+    for (size_t i = 0; i < m * c; i += c)
+        for (size_t k = 0; k < c; k++)
+            var[k] += (x[i + k] - mean[k]) * (x[i + k] - mean[k]);
+    for (size_t k = 0; k < c; k++)
+        var[k] /= (double)m;
+}
+
+static void run_statistics(const device_params *p, const double *mean, const double *var, double m, size_t c) {
+    double *running_mean = p->running_mean, *running_var = p->running_var;
+    for (size_t k = 0; k < c; k++) {
+        double unbiased = var[k] * m / (m - 1);
+        running_mean[k] = (1 - momentum) * running_mean[k] + momentum * mean[k];
+        running_var[k] = (1 - momentum) * running_var[k] + momentum * unbiased;
+    }
+}
+
+/** Writes y, and where the ReLU let through. */
+static void apply(const device_layer *l, const device_buffers *b, const device_params *p, const double *mean) {
+    size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
+    const double *x = b->x, *residual = b->residual, *gamma = p->weight, *beta = p->bias;
+    double *y = b->y;
+    kept s = kept_of(l, b->saved);
+    for (size_t i = 0; i < m * c; i += c)
+        for (size_t k = 0; k < c; k++) {
+            double v = gamma[k] * ((x[i + k] - mean[k]) * s.inverse[k]) + beta[k];
+            if (residual != NULL)
+                v += residual[i + k];
+            if (l->layer->relu) {
+                s.open[i + k] = !(v <= 0); /* relu(NaN) is NaN */
+                v = s.open[i + k] ? v : 0;
+            }
+            y[i + k] = v;
+        }
+}
+
+int ref_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const ref_device *d = device;
+    size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
+    const double *mean = p->running_mean, *var = p->running_var;
+    kept s = kept_of(l, b->saved);
+    int rc = OK;
+    if (l->training) {
+        double *batch_var = b->scratch, rows = (double)m;
+        batch_statistics(s.mean, batch_var, b->x, m, c);
+        if (sync_bn_on(&d->options))
+            TRY(sync_bn_statistics(d->options.comm, s.mean, batch_var, &rows, l->x.c, batch_var + 2 * c));
+        if (!p->keep_statistics)
+            run_statistics(p, s.mean, batch_var, rows, c);
+        mean = s.mean;
+        var = batch_var;
+    }
+    for (size_t k = 0; k < c; k++)
+        s.inverse[k] = 1 / sqrt(var[k] + epsilon);
+    apply(l, b, p, mean);
+done:
+    return rc;
+}
+
+int ref_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    (void)device;
+    apply(l, b, p, kept_of(l, b->saved).mean);
+    return 0;
+}
+
+int ref_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+    const ref_device *d = device;
+    size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
+    const double *x = b->x, *gamma = p->weight;
+    double *dx = b->dx, *dresidual = b->dresidual, *dgamma = p->dweight, *dbeta = p->dbias;
+    double *sum = b->scratch, *sum_xhat = sum + c;
+    double rows = (double)m;
+    kept s = kept_of(l, b->saved);
+    int rc = OK;
+    for (size_t k = 0; k < 2 * c; k++)
+        sum[k] = 0;
+    for (size_t i = 0; i < m * c; i += c)
+        for (size_t k = 0; k < c; k++) {
+            double g = !l->layer->relu || s.open[i + k] ? ref_dy(l, b, i + k) : 0;
+            sum[k] += g;
+            sum_xhat[k] += g * ((x[i + k] - s.mean[k]) * s.inverse[k]);
+        }
+    for (size_t k = 0; k < c; k++) {
+        dbeta[k] = (p->accumulate ? dbeta[k] : 0) + sum[k];
+        dgamma[k] = (p->accumulate ? dgamma[k] : 0) + sum_xhat[k];
+    }
+    if (sync_bn_on(&d->options)) {
+        sum[2 * c] = rows;
+        TRY(sync_bn_sums(d->options.comm, sum, l->x.c));
+        rows = sum[2 * c];
+    }
+    for (size_t i = 0; i < m * c; i += c)
+        for (size_t k = 0; k < c; k++) {
+            double g = !l->layer->relu || s.open[i + k] ? ref_dy(l, b, i + k) : 0; /* before dy's memory changes */
+            double xhat = (x[i + k] - s.mean[k]) * s.inverse[k];
+            if (dresidual != NULL)
+                dresidual[i + k] = g;
+            if (dx != NULL)
+                dx[i + k] = gamma[k] * s.inverse[k] * (g - sum[k] / rows - xhat * sum_xhat[k] / rows);
+        }
+done:
+    return rc;
+}

@@ -1,0 +1,210 @@
+#define _GNU_SOURCE
+#include "checkpoint/checkpoint.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "checkpoint/layout.h"
+#include "checkpoint/unpickle.h"
+#include "checkpoint/weights_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+size_t ckpt_type_bytes(ckpt_type t) {
+    static const size_t bytes[] = {[CKPT_F32] = 4, [CKPT_F64] = 8, [CKPT_F16] = 2, [CKPT_BF16] = 2,
+                                   [CKPT_I64] = 8, [CKPT_I32] = 4, [CKPT_U8] = 1,  [CKPT_BOOL] = 1};
+    return bytes[t];
+}
+
+/** The container around a finished pickle. */
+static int container_save(const char *path, const pickle *p) {
+    int rc = OK;
+    zip_writer z = {.file.fd = -1};
+    char name[32];
+    TRY(zip_write_open(&z, path));
+    TRY(zip_write_add(&z, "archive/data.pkl", p->out.data, p->out.n));
+    TRY(zip_write_add(&z, "archive/byteorder", "little", 6));
+    for (int i = 0; i < p->storage_n; i++) {
+        const pickle_storage *s = &p->storages[i];
+        snprintf(name, sizeof name, "archive/data/%d", i);
+        TRY(zip_write_add(&z, name, s->data != NULL ? s->data : &s->scalar, s->bytes));
+    }
+    TRY(zip_write_add(&z, "archive/version", "3\n", 2));
+    TRY(zip_write_commit(&z));
+done:
+    zip_write_abort(&z);
+    return rc;
+}
+
+int ckpt_save(const char *path, const ckpt *c) {
+    int rc = OK;
+    pickle p;
+    pickle_begin(&p);
+    layout_write(&p, c);
+    TRY(pickle_end(&p));
+    TRY(container_save(path, &p));
+done:
+    pickle_deinit(&p);
+    if (rc != OK)
+        fail_context(rc, "no checkpoint was saved (an older file of this name is as it was)");
+    return rc;
+}
+
+int state_dict_save(const char *path, const ckpt_tensor *tensors, int n) {
+    int rc = OK;
+    pickle p;
+    pickle_begin(&p);
+    layout_write_state(&p, tensors, n);
+    TRY(pickle_end(&p));
+    TRY(container_save(path, &p));
+done:
+    pickle_deinit(&p);
+    return rc;
+}
+
+/** Reads an entry of at most `limit` bytes into malloc'd memory. */
+static int entry_read(unsigned char **out, size_t *n, const zip_reader *z, const char *name, uint64_t limit) {
+    int rc = OK;
+    unsigned char *bytes = NULL;
+    const zip_entry *e = zip_find(z, name, strlen(name));
+    if (e == NULL)
+        return fail(E_FORMAT, "entry %s is missing: a zip file, but not of torch.save", name);
+    if (e->size > limit)
+        return fail(E_FORMAT, "entry %s of %llu bytes, more than %llu", name, (unsigned long long)e->size,
+                    (unsigned long long)limit);
+    TRY(memory_resize(&bytes, (size_t)e->size, 1));
+    TRY(zip_read(z, e, bytes));
+    *out = bytes;
+    *n = (size_t)e->size;
+    bytes = NULL; /* now owned by the caller */
+done:
+    free(bytes);
+    return rc;
+}
+
+static int byteorder_check(const zip_reader *z) {
+    unsigned char *order = NULL;
+    size_t n = 0;
+    if (zip_find(z, "byteorder", 9) == NULL) /* PyTorch before 2.1 does not write it */
+        return OK;
+    int rc = entry_read(&order, &n, z, "byteorder", 16);
+    if (rc == OK && (n != 6 || memcmp(order, "little", 6) != 0))
+        rc = fail(E_FORMAT, "written on a big-endian machine; only little-endian files are read");
+    free(order);
+    return rc;
+}
+
+static int zip_load(ckpt *c, int fd, int (*read)(ckpt *c, const value *top, tensor_source *source)) {
+    int rc = OK;
+    zip_reader z = {.fd = -1};
+    pool values = {0};
+    tensor_source source = {.zip = &z};
+    unsigned char *bytes = NULL;
+    size_t n = 0, used = 0;
+    value *top = NULL;
+    TRY(zip_read_open(&z, fd));
+    source.budget = TENSOR_BUDGET(z.bytes);
+    TRY(byteorder_check(&z));
+    TRY(entry_read(&bytes, &n, &z, "data.pkl", PICKLE_LIMIT));
+    TRY(unpickle(&top, &used, &values, bytes, n));
+    TRY(read(c, top, &source));
+done:
+    tensor_source_deinit(&source);
+    pool_deinit(&values);
+    free(bytes);
+    zip_read_close(&z);
+    return rc;
+}
+
+/** What any reader of ours takes. */
+static int read_any(ckpt *c, int fd) {
+    bool is_known = false;
+    int rc = safetensors_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
+        rc = legacy_read(&is_known, c, fd);
+    if (rc == OK && !is_known)
+        rc = zip_load(c, fd, layout_read);
+    return rc == OK ? layout_find_prefix(c) : rc;
+}
+
+static int read_progress(ckpt *c, int fd) { return zip_load(c, fd, layout_read_progress); }
+
+static int load(ckpt **out, const char *path, int (*read)(ckpt *c, int fd)) {
+    int rc = OK;
+    ckpt *c = NULL;
+    struct stat st;
+    *out = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
+    if (fd < 0)
+        return fail_errno(errno, "cannot open checkpoint %s", path);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        rc = fail(E_IO, "checkpoint %s is not a regular file", path);
+        goto done;
+    }
+    TRY(memory_zeroed(&c, 1, sizeof *c));
+    rc = read(c, fd);
+    if (rc != OK) {
+        fail_context(rc, "checkpoint %s", path);
+        goto done;
+    }
+    *out = c;
+    c = NULL; /* now owned by the caller */
+done:
+    ckpt_free(c);
+    close(fd);
+    return rc;
+}
+
+int ckpt_load(ckpt **out, const char *path) { return load(out, path, read_any); }
+int ckpt_load_progress(ckpt **out, const char *path) { return load(out, path, read_progress); }
+
+static void tensors_free(ckpt_tensor *tensors, int n) {
+    for (int i = 0; i < n; i++)
+        free(tensors[i].data);
+    free(tensors);
+}
+
+static void items_free(ckpt_item *items, int n) {
+    for (int i = 0; i < n; i++) {
+        free(items[i].s);
+        free(items[i].list);
+    }
+    free(items);
+}
+
+void ckpt_free(ckpt *c) {
+    if (c == NULL)
+        return;
+    tensors_free(c->state, c->state_n);
+    tensors_free(c->current, c->current_n);
+    tensors_free(c->momentum, c->momentum_n);
+    items_free(c->hyper, c->hyper_n);
+    items_free(c->own, c->own_n);
+    free(c->kept);
+    free(c);
+}
+
+const ckpt_tensor *ckpt_find_tensor(const ckpt *c, const char *name) {
+    for (int i = 0; i < c->state_n; i++)
+        if (strcmp(c->state[i].name, name) == 0)
+            return &c->state[i];
+    return NULL;
+}
+
+const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key) {
+    for (int i = 0; i < n; i++)
+        if (strcmp(items[i].key, key) == 0)
+            return &items[i];
+    return NULL;
+}
+
+const ckpt_item *ckpt_class_names(const ckpt *c) {
+    const ckpt_item *names = ckpt_find_item(c->hyper, c->hyper_n, "class_names");
+    return names != NULL && names->kind == 'l' && names->i > 0 ? names : NULL;
+}

@@ -1,0 +1,349 @@
+#include "checkpoint/layout.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Far above any real checkpoint, so that a small hostile file cannot make large tables. */
+#define ITEM_LIMIT 65536u
+#define EPOCH_LIMIT ((int64_t)1 << 24) /* of random_open */
+#define COUNT_LIMIT ((int64_t)1 << 53) /* batches and steps: exact as doubles */
+
+int layout_string(char *out, size_t capacity, const value *v, const char *what) {
+    if (v->kind != VALUE_STRING || !pickle_text(out, capacity, v->string.s, v->string.n))
+        return fail(E_FORMAT, "%s is no string of less than %zu bytes", what, capacity);
+    return OK;
+}
+
+int layout_number(double *out, const value *v, tensor_source *source) {
+    *out = NAN;
+    if (v == NULL || value_double(out, v) || v->kind != VALUE_TENSOR || v->tensor->numel != 1)
+        return OK;
+    ckpt_tensor t = {0};
+    int rc = tensor_load(&t, source, v->tensor);
+    if (rc != OK)
+        return rc;
+    float f;
+    int64_t i;
+    if (t.type == CKPT_F64) {
+        memcpy(out, t.data, sizeof *out);
+    } else if (t.type == CKPT_F32) {
+        memcpy(&f, t.data, sizeof f);
+        *out = f;
+    } else if (t.type == CKPT_I64) {
+        memcpy(&i, t.data, sizeof i);
+        *out = (double)i;
+    }
+    free(t.data);
+    return OK;
+}
+
+int layout_read_fields(void *object, const layout_field *fields, const value *dict) {
+    for (const layout_field *f = fields; f->key != NULL; f++) {
+        const value *v = dict_get(dict, f->key);
+        void *at = (char *)object + f->offset;
+        int64_t i = 0;
+        double d = 0;
+        if (v == NULL)
+            continue;
+        if (f->kind == 'b' && v->kind == VALUE_BOOL)
+            *(bool *)at = v->b;
+        else if (f->kind == 'd' && value_double(&d, v))
+            *(double *)at = d;
+        else if (f->kind == 'q' && value_int(&i, v))
+            *(int64_t *)at = i;
+        else if (f->kind == 'i' && value_int(&i, v) && i >= INT_MIN && i <= INT_MAX)
+            *(int *)at = (int)i;
+        else
+            return fail(E_FORMAT, "'%s' has a wrong type or is out of range", f->key);
+    }
+    return OK;
+}
+
+/** Takes the bytes of strings from what the file may still claim. */
+static int take_budget(tensor_source *source, uint64_t bytes) {
+    if (bytes > source->budget)
+        return fail(E_FORMAT, "its strings claim far more memory than the file has bytes");
+    source->budget -= bytes;
+    return OK;
+}
+
+/** A list of strings; *used stays false for a list of anything else. */
+static int list_read(ckpt_item *item, bool *used, const value *list, tensor_source *source) {
+    uint64_t n = list->list.n, bytes = n * sizeof(char *);
+    int rc = OK;
+    if (n > ITEM_LIMIT)
+        return OK;
+    for (uint64_t i = 0; i < n; i++) {
+        const value *v = list->list.items[i];
+        if (v->kind != VALUE_STRING)
+            return OK;
+        bytes += v->string.n + 1;
+    }
+    TRY(take_budget(source, bytes));
+    TRY(memory_zeroed(&item->list, bytes, 1));
+    char *at = (char *)(item->list + n);
+    for (uint64_t i = 0; i < n; i++) {
+        const value *v = list->list.items[i];
+        if (!pickle_text(at, v->string.n + 1, v->string.s, v->string.n)) {
+            free(item->list);
+            item->list = NULL;
+            goto done;
+        }
+        item->list[i] = at;
+        at += strlen(at) + 1;
+    }
+    item->kind = 'l';
+    item->i = (int64_t)n;
+    *used = true;
+done:
+    return rc;
+}
+
+/** Sets a zeroed item; *used tells whether its kind can be held. */
+static int item_read(ckpt_item *item, bool *used, const value *key, const value *v, tensor_source *source) {
+    int rc = OK;
+    *used = false;
+    if (key->kind != VALUE_STRING || !pickle_text(item->key, sizeof item->key, key->string.s, key->string.n))
+        return OK;
+    switch (v->kind) {
+    case VALUE_INT:
+        item->kind = 'i';
+        item->i = v->i;
+        break;
+    case VALUE_BOOL:
+        item->kind = 'b';
+        item->i = v->b;
+        break;
+    case VALUE_FLOAT:
+        item->kind = 'd';
+        item->d = v->d;
+        break;
+    case VALUE_STRING:
+        item->kind = 's';
+        TRY(take_budget(source, v->string.n + 1));
+        TRY(memory_zeroed(&item->s, v->string.n + 1, 1));
+        if (!pickle_text(item->s, v->string.n + 1, v->string.s, v->string.n)) {
+            free(item->s);
+            item->s = NULL;
+            return OK;
+        }
+        break;
+    case VALUE_LIST: return list_read(item, used, v, source);
+    default: return OK;
+    }
+    *used = true;
+done:
+    return rc;
+}
+
+int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_source *source) {
+    int rc = OK;
+    size_t n = dict_n(dict);
+    if (n > ITEM_LIMIT)
+        return fail(E_FORMAT, "%zu hyper-parameters, more than %u", n, ITEM_LIMIT);
+    TRY(memory_zeroed(out, n, sizeof **out));
+    for (size_t i = 0; i < n; i++) {
+        bool used = false;
+        TRY(item_read(&(*out)[*out_n], &used, dict->list.items[2 * i], dict->list.items[2 * i + 1], source));
+        if (used)
+            (*out_n)++;
+        else
+            (*out)[*out_n] = (ckpt_item){0};
+    }
+done:
+    return rc;
+}
+
+static int read_kept(ckpt *c, const value *list) {
+    int rc = OK;
+    if (list == NULL || list->kind != VALUE_LIST)
+        return OK;
+    if (list->list.n > LAYOUT_KEPT_LIMIT)
+        return fail(E_FORMAT, "%zu best checkpoints, more than %d", list->list.n, LAYOUT_KEPT_LIMIT);
+    TRY(memory_zeroed(&c->kept, list->list.n, sizeof *c->kept));
+    for (size_t i = 0; i < list->list.n; i++) {
+        const value *pair = list->list.items[i];
+        if (pair->kind != VALUE_LIST || pair->list.n != 2 || !value_double(&c->kept[i].value, pair->list.items[1])) {
+            rc = fail(E_FORMAT, "'kept' is no list of (path, value)");
+            goto done;
+        }
+        TRY(layout_string(c->kept[i].path, sizeof c->kept[i].path, pair->list.items[0], "'kept'"));
+        c->kept_n++;
+    }
+done:
+    return rc;
+}
+
+static int read_own(ckpt *c, const value *own, tensor_source *source) {
+    int rc = OK;
+    int64_t version = 0;
+    const value *schedule = dict_get(own, "schedule"), *found = NULL;
+    if (!value_int(&version, dict_get(own, "version")) || version < 1 || version > LAYOUT_VERSION)
+        return fail(E_FORMAT, "written by a newer version (layout %lld, this program reads %d)", (long long)version,
+                    LAYOUT_VERSION);
+    TRY(layout_read_fields(c, layout_progress, dict_get(own, "progress")));
+    TRY(layout_read_fields(&c->sgd, layout_sgd, dict_get(own, "sgd")));
+    TRY(layout_read_fields(&c->schedule, layout_schedule, schedule));
+    for (int k = 0; k < 4; k++)
+        if (value_is_string(dict_get(schedule, "kind"), layout_kinds[k]))
+            c->schedule.kind = (ckpt_schedule_kind)k;
+    TRY(read_kept(c, dict_get(own, "kept")));
+    if ((found = dict_get(own, "monitor_dir")) != NULL)
+        TRY(layout_string(c->monitor_dir, sizeof c->monitor_dir, found, "'monitor_dir'"));
+    if ((found = dict_get(own, "last_path")) != NULL)
+        TRY(layout_string(c->last_path, sizeof c->last_path, found, "'last_path'"));
+    TRY(layout_read_items(&c->own, &c->own_n, dict_get(own, "items"), source));
+done:
+    return rc;
+}
+
+static int by_name(const void *a, const void *b) {
+    const ckpt_tensor *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+int layout_check_names(const ckpt *c) {
+    int rc = OK;
+    const ckpt_tensor **sorted = NULL;
+    TRY(memory_zeroed(&sorted, (size_t)c->state_n, sizeof *sorted));
+    for (int i = 0; i < c->state_n; i++)
+        sorted[i] = &c->state[i];
+    qsort(sorted, (size_t)c->state_n, sizeof *sorted, by_name);
+    for (int i = 1; i < c->state_n && rc == OK; i++)
+        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+            rc = fail(E_FORMAT, "tensor %s is there twice", sorted[i]->name);
+done:
+    free(sorted);
+    return rc;
+}
+
+/** The tensors of a state_dict; what is no tensor is passed over. */
+static int read_tensors(ckpt_tensor **out, int *out_n, const value *dict, tensor_source *source) {
+    int rc = OK;
+    size_t n = dict_n(dict);
+    char shown[NAME_SHOWN];
+    if (n > LAYOUT_TENSOR_LIMIT)
+        return fail(E_FORMAT, "%zu tensors, more than %d", n, LAYOUT_TENSOR_LIMIT);
+    TRY(memory_zeroed(out, n, sizeof **out));
+    for (size_t i = 0; i < n; i++) {
+        const value *key = dict->list.items[2 * i], *v = dict->list.items[2 * i + 1];
+        if (key->kind != VALUE_STRING || v->kind != VALUE_TENSOR)
+            continue;
+        ckpt_tensor *t = &(*out)[*out_n];
+        TRY(layout_string(t->name, sizeof t->name, key, "a tensor's name"));
+        rc = tensor_load(t, source, v->tensor);
+        if (rc != OK) {
+            fail_context(rc, "tensor %s", name_shown(shown, key->string.s, key->string.n));
+            goto done;
+        }
+        (*out_n)++;
+    }
+done:
+    return rc;
+}
+
+static int read_state(ckpt *c, const value *dict, tensor_source *source) {
+    int rc = read_tensors(&c->state, &c->state_n, dict, source);
+    if (rc == OK && c->state_n == 0)
+        rc = fail(E_FORMAT, "holds no tensors: neither a checkpoint nor a state_dict");
+    return rc == OK ? layout_check_names(c) : rc;
+}
+
+/** What a running average stands beside: ours, or of Lightning's WeightAveraging callback. */
+static int read_average(ckpt *c, const value *top, tensor_source *source) {
+    const value *current = dict_get(top, "current_model_state");
+    double n = NAN;
+    int rc = OK;
+    if (current == NULL || current->kind != VALUE_DICT)
+        return OK;
+    c->averaged = 1; /* where no count is told */
+    TRY(read_tensors(&c->current, &c->current_n, current, source));
+    TRY(layout_number(&n, dict_get(dict_get(top, "averaging_state"), "n_averaged"), source));
+    if (n < 0 || n > (double)COUNT_LIMIT)
+        return fail(E_FORMAT, "impossible average: renewed %g times", n);
+    if (!isnan(n))
+        c->averaged = (int64_t)n;
+done:
+    return rc;
+}
+
+/** The dict of tensors: under "state_dict" or "model", or the file's only one. */
+static const value *find_state(const value *top) {
+    for (int depth = 0; depth < 3; depth++) {
+        const value *inner = dict_get(top, "state_dict");
+        if (inner == NULL || inner->kind != VALUE_DICT)
+            inner = dict_get(top, "model");
+        if (inner == NULL || inner->kind != VALUE_DICT)
+            break;
+        top = inner;
+    }
+    return top;
+}
+
+static int ranges_check(const ckpt *c) {
+    if (c->epoch < 0 || c->epoch >= EPOCH_LIMIT || c->global_step < 0 || c->global_step > COUNT_LIMIT ||
+        c->batches_per_epoch < 0 || c->batches_per_epoch > COUNT_LIMIT || c->batch_in_epoch < 0 ||
+        c->batch_in_epoch > COUNT_LIMIT || (c->batches_per_epoch > 0 && c->batch_in_epoch > c->batches_per_epoch))
+        return fail(E_FORMAT, "impossible progress: epoch %lld, step %lld, batch %lld of %lld", (long long)c->epoch,
+                    (long long)c->global_step, (long long)c->batch_in_epoch, (long long)c->batches_per_epoch);
+    return OK;
+}
+
+static int read_scaler(ckpt *c, const value *dict) {
+    int rc = OK;
+    ckpt_scaler *s = &c->scaler;
+    if (dict == NULL || dict->kind != VALUE_DICT || dict_n(dict) == 0) /* a disabled GradScaler's state is empty */
+        return OK;
+    TRY(layout_read_fields(s, layout_scaler, dict));
+    if (!(s->scale > 0 && s->scale < INFINITY && s->growth_factor >= 1 && s->backoff_factor > 0 &&
+          s->backoff_factor < 1 && s->growth_interval > 0 && s->growth_tracker >= 0))
+        return fail(E_FORMAT, "impossible state of the loss scaler: scale %g", s->scale);
+    s->on = true;
+done:
+    return rc;
+}
+
+/** *is_training: whether the file has more than weights. */
+static int read_progress(bool *is_training, ckpt *c, const value *top, tensor_source *source) {
+    const value *own = dict_get(top, "linnet"), *version = dict_get(top, "pytorch-lightning_version");
+    bool is_own = own != NULL && own->kind == VALUE_DICT;
+    int rc = OK;
+    c->best_value = c->current_value = NAN;
+    *is_training = is_own || (version != NULL && version->kind == VALUE_STRING);
+    if (*is_training)
+        TRY(is_own ? read_own(c, own, source) : layout_read_lightning(c, top, source));
+    TRY(ranges_check(c));
+done:
+    return rc;
+}
+
+static int check_top(const value *top) {
+    return top->kind == VALUE_DICT ? OK : fail(E_FORMAT, "its pickle holds no dictionary");
+}
+
+int layout_read_progress(ckpt *c, const value *top, tensor_source *source) {
+    bool is_training = false;
+    int rc = check_top(top);
+    return rc == OK ? read_progress(&is_training, c, top, source) : rc;
+}
+
+int layout_read(ckpt *c, const value *top, tensor_source *source) {
+    bool is_training = false;
+    int rc = OK;
+    TRY(check_top(top));
+    TRY(read_state(c, find_state(top), source));
+    TRY(read_progress(&is_training, c, top, source));
+    if (!is_training)
+        goto done;
+    TRY(read_average(c, top, source));
+    TRY(layout_read_optimizer(c, top, source));
+    TRY(read_scaler(c, dict_get(top, "MixedPrecision")));
+    TRY(layout_read_items(&c->hyper, &c->hyper_n, dict_get(top, "hyper_parameters"), source));
+done:
+    return rc;
+}

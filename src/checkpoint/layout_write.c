@@ -1,0 +1,387 @@
+#include "checkpoint/layout.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+
+const char *const layout_kinds[4] = {"none", "step", "plateau", "cosine"};
+
+const layout_field layout_progress[] = {
+    {"epoch", 'q', offsetof(ckpt, epoch)},
+    {"global_step", 'q', offsetof(ckpt, global_step)},
+    {"batches_per_epoch", 'q', offsetof(ckpt, batches_per_epoch)},
+    {"batch_in_epoch", 'q', offsetof(ckpt, batch_in_epoch)},
+    {"epoch_done", 'b', offsetof(ckpt, epoch_done)},
+    {"param_n", 'i', offsetof(ckpt, param_n)},
+    {"best_value", 'd', offsetof(ckpt, best_value)},
+    {"current_value", 'd', offsetof(ckpt, current_value)},
+    {0},
+};
+
+const layout_field layout_sgd[] = {
+    {"lr", 'd', offsetof(ckpt_sgd, lr)},
+    {"initial_lr", 'd', offsetof(ckpt_sgd, initial_lr)},
+    {"momentum", 'd', offsetof(ckpt_sgd, momentum)},
+    {"dampening", 'd', offsetof(ckpt_sgd, dampening)},
+    {"weight_decay", 'd', offsetof(ckpt_sgd, weight_decay)},
+    {"nesterov", 'b', offsetof(ckpt_sgd, nesterov)},
+    {0},
+};
+
+const layout_field layout_schedule[] = {
+    {"last_epoch", 'q', offsetof(ckpt_schedule, last_epoch)},
+    {"base_lr", 'd', offsetof(ckpt_schedule, base_lr)},
+    {"last_lr", 'd', offsetof(ckpt_schedule, last_lr)},
+    {"step_size", 'i', offsetof(ckpt_schedule, step_size)},
+    {"gamma", 'd', offsetof(ckpt_schedule, gamma)},
+    {"factor", 'd', offsetof(ckpt_schedule, factor)},
+    {"min_lr", 'd', offsetof(ckpt_schedule, min_lr)},
+    {"threshold", 'd', offsetof(ckpt_schedule, threshold)},
+    {"best", 'd', offsetof(ckpt_schedule, best)},
+    {"eps", 'd', offsetof(ckpt_schedule, eps)},
+    {"patience", 'i', offsetof(ckpt_schedule, patience)},
+    {"cooldown", 'i', offsetof(ckpt_schedule, cooldown)},
+    {"cooldown_counter", 'i', offsetof(ckpt_schedule, cooldown_counter)},
+    {"num_bad_epochs", 'i', offsetof(ckpt_schedule, num_bad_epochs)},
+    {"t_max", 'i', offsetof(ckpt_schedule, t_max)},
+    {0},
+};
+
+const layout_field layout_scaler[] = {
+    {"scale", 'd', offsetof(ckpt_scaler, scale)},
+    {"growth_factor", 'd', offsetof(ckpt_scaler, growth_factor)},
+    {"backoff_factor", 'd', offsetof(ckpt_scaler, backoff_factor)},
+    {"growth_interval", 'i', offsetof(ckpt_scaler, growth_interval)},
+    {"_growth_tracker", 'i', offsetof(ckpt_scaler, growth_tracker)},
+    {0},
+};
+
+static void write_fields(pickle *p, const layout_field *fields, const void *object) {
+    for (const layout_field *f = fields; f->key != NULL; f++) {
+        const void *at = (const char *)object + f->offset;
+        switch (f->kind) {
+        case 'q': pickle_item_int(p, f->key, *(const int64_t *)at); break;
+        case 'i': pickle_item_int(p, f->key, *(const int *)at); break;
+        case 'd': pickle_item_float(p, f->key, *(const double *)at); break;
+        default: pickle_item_bool(p, f->key, *(const bool *)at); break;
+        }
+    }
+}
+
+static void write_list(pickle *p, const ckpt_item *item) {
+    pickle_string(p, item->key);
+    pickle_list(p);
+    for (int64_t i = 0; i < item->i; i++)
+        pickle_string(p, item->list[i]);
+    pickle_list_end(p);
+}
+
+static void write_items(pickle *p, const ckpt_item *items, int n) {
+    for (int i = 0; i < n; i++) {
+        const ckpt_item *item = &items[i];
+        switch (item->kind) {
+        case 'i': pickle_item_int(p, item->key, item->i); break;
+        case 'd': pickle_item_float(p, item->key, item->d); break;
+        case 'b': pickle_item_bool(p, item->key, item->i != 0); break;
+        case 'l': write_list(p, item); break;
+        default: pickle_item_string(p, item->key, item->s != NULL ? item->s : ""); break;
+        }
+    }
+}
+
+/* --- loops: how far the run is, in Lightning's counters --- */
+
+/** {"ready": .., "completed": .., ...}; `names` says which of the four there are. */
+static void write_counts(pickle *p, const char *key, int n, int64_t ready, int64_t completed, int64_t processed) {
+    pickle_item_dict(p, key);
+    pickle_item_int(p, "ready", ready);
+    pickle_item_int(p, "completed", completed);
+    if (n > 2)
+        pickle_item_int(p, "started", ready);
+    if (n > 3)
+        pickle_item_int(p, "processed", processed);
+    pickle_dict_end(p);
+}
+
+/** {"total": counts, "current": counts}: all counters of each equal. */
+static void write_progress(pickle *p, const char *key, int n, int64_t total, int64_t current) {
+    pickle_item_dict(p, key);
+    write_counts(p, "total", n, total, total, total);
+    write_counts(p, "current", n, current, current, current);
+    pickle_dict_end(p);
+}
+
+static void write_batch_progress(pickle *p, const char *key, int64_t total, int64_t current, int is_last) {
+    pickle_item_dict(p, key);
+    write_counts(p, "total", 4, total, total, total);
+    write_counts(p, "current", 4, current, current, current);
+    if (is_last >= 0)
+        pickle_item_bool(p, "is_last_batch", is_last > 0);
+    pickle_dict_end(p);
+}
+
+static void write_empty(pickle *p, const char *key) {
+    pickle_item_dict(p, key);
+    pickle_dict_end(p);
+}
+
+static void write_fit_loop(pickle *p, const ckpt *c) {
+    bool last = c->batches_per_epoch > 0 && c->batch_in_epoch >= c->batches_per_epoch;
+    int64_t batches = c->epoch * c->batches_per_epoch + c->batch_in_epoch, steps = c->global_step;
+    int64_t per_step = steps > 0 && batches > steps ? (batches + steps - 1) / steps : 1; /* accumulation */
+    int64_t steps_now = (c->batch_in_epoch + per_step - 1) / per_step;
+    int64_t ready = c->epoch + 1, processed = c->epoch + (c->epoch_done ? 1 : 0);
+    int64_t scheduled = c->schedule.kind != CKPT_SCHEDULE_NONE ? processed : 0;
+    pickle_item_dict(p, "fit_loop");
+    write_empty(p, "state_dict");
+    pickle_item_dict(p, "epoch_loop.state_dict");
+    pickle_item_int(p, "_batches_that_stepped", steps);
+    pickle_dict_end(p);
+    write_batch_progress(p, "epoch_loop.batch_progress", batches, c->batch_in_epoch, last);
+    write_progress(p, "epoch_loop.scheduler_progress", 2, scheduled, c->epoch_done && scheduled > 0);
+    write_empty(p, "epoch_loop.automatic_optimization.state_dict");
+    pickle_item_dict(p, "epoch_loop.automatic_optimization.optim_progress");
+    pickle_item_dict(p, "optimizer");
+    write_progress(p, "step", 2, steps, steps_now);
+    write_progress(p, "zero_grad", 3, steps, steps_now);
+    pickle_dict_end(p);
+    pickle_dict_end(p);
+    write_empty(p, "epoch_loop.manual_optimization.state_dict");
+    write_progress(p, "epoch_loop.manual_optimization.optim_step_progress", 2, 0, 0);
+    write_empty(p, "epoch_loop.val_loop.state_dict");
+    write_batch_progress(p, "epoch_loop.val_loop.batch_progress", 0, 0, 0);
+    pickle_item_dict(p, "epoch_progress");
+    write_counts(p, "total", 4, ready, c->epoch, processed);
+    write_counts(p, "current", 4, ready, c->epoch, processed);
+    pickle_dict_end(p);
+    pickle_dict_end(p);
+}
+
+static void write_loops(pickle *p, const ckpt *c) {
+    static const char *const others[] = {"validate_loop", "test_loop", "predict_loop"};
+    pickle_item_dict(p, "loops");
+    write_fit_loop(p, c);
+    for (int i = 0; i < 3; i++) {
+        pickle_item_dict(p, others[i]);
+        write_empty(p, "state_dict");
+        write_batch_progress(p, "batch_progress", 0, 0, i < 2 ? 0 : -1);
+        pickle_dict_end(p);
+    }
+    pickle_dict_end(p);
+}
+
+/* --- optimizer and schedule, as torch.optim's state_dict() --- */
+
+/** One of param_groups: parameters [begin, end), with `scale` times the LR. */
+static void write_group(pickle *p, const ckpt *c, int begin, int end, double scale) {
+    ckpt_sgd sgd = c->sgd;
+    sgd.lr *= scale;
+    sgd.initial_lr *= scale;
+    pickle_dict(p);
+    write_fields(p, layout_sgd, &sgd);
+    pickle_item_bool(p, "maximize", false);
+    pickle_item_none(p, "foreach");
+    pickle_item_bool(p, "differentiable", false);
+    pickle_item_none(p, "fused");
+    pickle_string(p, "params");
+    pickle_list(p);
+    for (int i = begin; i < end; i++)
+        pickle_int(p, i);
+    pickle_list_end(p);
+    pickle_dict_end(p);
+}
+
+static void write_optimizer(pickle *p, const ckpt *c) {
+    pickle_string(p, "optimizer_states");
+    pickle_list(p);
+    pickle_dict(p);
+    pickle_item_dict(p, "state");
+    for (int i = 0; i < c->momentum_n; i++) {
+        pickle_int(p, i);
+        pickle_dict(p);
+        pickle_string(p, "momentum_buffer");
+        pickle_tensor(p, &c->momentum[i]);
+        pickle_dict_end(p);
+    }
+    pickle_dict_end(p);
+    pickle_string(p, "param_groups");
+    pickle_list(p);
+    write_group(p, c, 0, c->param_n - c->head_n, 1);
+    if (c->head_n > 0)
+        write_group(p, c, c->param_n - c->head_n, c->param_n, c->head_scale);
+    pickle_list_end(p);
+    pickle_dict_end(p);
+    pickle_list_end(p);
+}
+
+/** A rate for each group. */
+static void write_rates(pickle *p, const char *key, const ckpt *c, double rate) {
+    pickle_string(p, key);
+    pickle_list(p);
+    pickle_float(p, rate);
+    if (c->head_n > 0)
+        pickle_float(p, rate * c->head_scale);
+    pickle_list_end(p);
+}
+
+static void write_plateau(pickle *p, const ckpt *c) {
+    const ckpt_schedule *s = &c->schedule;
+    pickle_item_float(p, "factor", s->factor);
+    write_rates(p, "min_lrs", c, s->min_lr);
+    pickle_item_int(p, "patience", s->patience);
+    pickle_item_int(p, "cooldown", s->cooldown);
+    pickle_item_int(p, "cooldown_counter", s->cooldown_counter);
+    pickle_item_string(p, "mode", "min");
+    pickle_item_float(p, "threshold", s->threshold);
+    pickle_item_string(p, "threshold_mode", "rel");
+    pickle_item_float(p, "best", s->best);
+    pickle_item_int(p, "num_bad_epochs", s->num_bad_epochs);
+    pickle_item_float(p, "mode_worse", INFINITY);
+    pickle_item_float(p, "eps", s->eps);
+}
+
+static void write_schedule(pickle *p, const ckpt *c) {
+    const ckpt_schedule *s = &c->schedule;
+    pickle_string(p, "lr_schedulers");
+    pickle_list(p);
+    if (s->kind != CKPT_SCHEDULE_NONE) {
+        pickle_dict(p);
+        if (s->kind == CKPT_SCHEDULE_PLATEAU) {
+            write_plateau(p, c);
+        } else {
+            if (s->kind == CKPT_SCHEDULE_STEP) {
+                pickle_item_int(p, "step_size", s->step_size);
+                pickle_item_float(p, "gamma", s->gamma);
+            } else {
+                pickle_item_int(p, "T_max", s->t_max);
+                pickle_item_float(p, "eta_min", s->min_lr);
+            }
+            write_rates(p, "base_lrs", c, s->base_lr);
+            pickle_item_int(p, "_step_count", s->last_epoch + 1);
+            pickle_item_bool(p, "_get_lr_called_within_step", false);
+        }
+        pickle_item_int(p, "last_epoch", s->last_epoch);
+        pickle_item_bool(p, "verbose", false);
+        write_rates(p, "_last_lr", c, s->last_lr);
+        pickle_dict_end(p);
+    }
+    pickle_list_end(p);
+}
+
+/* --- callbacks: the best k --- */
+
+static void write_score(pickle *p, const char *key, double score) {
+    pickle_string(p, key);
+    if (isnan(score))
+        pickle_none(p);
+    else
+        pickle_scalar(p, score);
+}
+
+static void write_callbacks(pickle *p, const ckpt *c) {
+    const ckpt_kept *best = NULL, *worst = NULL;
+    for (int i = 0; i < c->kept_n; i++) {
+        const ckpt_kept *k = &c->kept[i];
+        best = best == NULL || k->value < best->value ? k : best;
+        worst = worst == NULL || !(k->value <= worst->value) ? k : worst;
+    }
+    pickle_item_dict(p, "callbacks");
+    pickle_item_dict(p, "ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min', 'every_n_train_steps': 0, "
+                        "'every_n_epochs': 1, 'train_time_interval': None}");
+    pickle_item_string(p, "monitor", "val_loss");
+    write_score(p, "best_model_score", c->best_value);
+    pickle_item_string(p, "best_model_path", best != NULL ? best->path : "");
+    write_score(p, "current_score", c->current_value);
+    pickle_item_string(p, "dirpath", c->monitor_dir);
+    pickle_item_dict(p, "best_k_models");
+    for (int i = 0; c->kept != NULL && i < c->kept_n; i++) {
+        pickle_string(p, c->kept[i].path);
+        pickle_scalar(p, c->kept[i].value);
+    }
+    pickle_dict_end(p);
+    pickle_item_string(p, "kth_best_model_path", worst != NULL ? worst->path : "");
+    pickle_string(p, "kth_value");
+    pickle_scalar(p, worst != NULL ? worst->value : INFINITY);
+    pickle_item_string(p, "last_model_path", c->last_path);
+    pickle_dict_end(p);
+    pickle_dict_end(p);
+}
+
+/* --- ours --- */
+
+static void write_own(pickle *p, const ckpt *c) {
+    pickle_item_dict(p, "linnet");
+    pickle_item_int(p, "version", LAYOUT_VERSION);
+    pickle_item_dict(p, "progress");
+    write_fields(p, layout_progress, c);
+    pickle_dict_end(p);
+    pickle_item_dict(p, "sgd");
+    write_fields(p, layout_sgd, &c->sgd);
+    pickle_dict_end(p);
+    pickle_item_dict(p, "schedule");
+    pickle_item_string(p, "kind", layout_kinds[c->schedule.kind]);
+    write_fields(p, layout_schedule, &c->schedule);
+    pickle_dict_end(p);
+    pickle_string(p, "kept");
+    pickle_list(p);
+    for (int i = 0; i < c->kept_n; i++) {
+        pickle_list(p);
+        pickle_string(p, c->kept[i].path);
+        pickle_float(p, c->kept[i].value);
+        pickle_list_end(p);
+    }
+    pickle_list_end(p);
+    pickle_item_string(p, "monitor_dir", c->monitor_dir);
+    pickle_item_string(p, "last_path", c->last_path);
+    pickle_item_dict(p, "items");
+    write_items(p, c->own, c->own_n);
+    pickle_dict_end(p);
+    pickle_dict_end(p);
+}
+
+void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n) {
+    pickle_ordered_dict(p);
+    for (int i = 0; i < n; i++) {
+        pickle_string(p, tensors[i].name);
+        pickle_tensor(p, &tensors[i]);
+    }
+    pickle_dict_end(p);
+}
+
+/** As Lightning's WeightAveraging callback has it. */
+static void write_average(pickle *p, const ckpt *c) {
+    ckpt_tensor n = {.type = CKPT_I64, .data = (void *)&c->averaged, .bytes = sizeof c->averaged};
+    if (c->current_n == 0)
+        return;
+    pickle_string(p, "current_model_state");
+    layout_write_state(p, c->current, c->current_n);
+    pickle_item_dict(p, "averaging_state");
+    pickle_string(p, "n_averaged");
+    pickle_tensor(p, &n);
+    pickle_dict_end(p);
+}
+
+void layout_write(pickle *p, const ckpt *c) {
+    pickle_dict(p);
+    pickle_item_int(p, "epoch", c->epoch);
+    pickle_item_int(p, "global_step", c->global_step);
+    pickle_item_string(p, "pytorch-lightning_version", "2.0.0");
+    pickle_string(p, "state_dict");
+    layout_write_state(p, c->state, c->state_n);
+    write_average(p, c);
+    write_loops(p, c);
+    write_callbacks(p, c);
+    write_optimizer(p, c);
+    write_schedule(p, c);
+    if (c->scaler.on) { /* Lightning's precision plugin of that name keeps torch's GradScaler here */
+        pickle_item_dict(p, "MixedPrecision");
+        write_fields(p, layout_scaler, &c->scaler);
+        pickle_dict_end(p);
+    }
+    pickle_item_string(p, "hparams_name", "kwargs");
+    pickle_item_dict(p, "hyper_parameters");
+    write_items(p, c->hyper, c->hyper_n);
+    pickle_dict_end(p);
+    write_own(p, c);
+    pickle_dict_end(p);
+}

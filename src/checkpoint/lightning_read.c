@@ -1,0 +1,234 @@
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "checkpoint/layout.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARAM_LIMIT 65536
+
+/** Item i of a list; NULL when `list` is NULL, no list, or shorter. */
+static const value *item_get(const value *list, size_t i) {
+    return list != NULL && list->kind == VALUE_LIST && i < list->list.n ? list->list.items[i] : NULL;
+}
+
+static void get_double(double *out, const value *dict, const char *key) { value_double(out, dict_get(dict, key)); }
+
+static void get_first(double *out, const value *dict, const char *key) {
+    value_double(out, item_get(dict_get(dict, key), 0));
+}
+
+static void get_int(int *out, const value *dict, const char *key) {
+    int64_t i = 0;
+    if (value_int(&i, dict_get(dict, key)) && i >= INT_MIN && i <= INT_MAX)
+        *out = (int)i;
+}
+
+static bool is_true(const value *v) { return v != NULL && v->kind == VALUE_BOOL && v->b; }
+
+static bool ends_with(const char *s, const char *end) {
+    size_t n = strlen(s), end_n = strlen(end);
+    return n >= end_n && strcmp(s + n - end_n, end) == 0;
+}
+
+/** Names the momentum as its parameter: the state_dict's entries that are no buffers, in their order. */
+static void momentum_name(ckpt *c) {
+    static const char *const buffers[] = {".running_mean", ".running_var", ".num_batches_tracked"};
+    int k = 0;
+    for (int i = 0; i < c->state_n; i++) {
+        bool buffer = false;
+        for (int b = 0; b < 3; b++)
+            buffer = buffer || ends_with(c->state[i].name, buffers[b]);
+        if (buffer)
+            continue;
+        if (k < c->momentum_n)
+            memcpy(c->momentum[k].name, c->state[i].name, sizeof c->momentum[k].name);
+        k++;
+    }
+    for (int i = 0; k != c->momentum_n && i < c->momentum_n; i++)
+        c->momentum[i].name[0] = 0;
+}
+
+static int read_momentum(ckpt *c, const value *state, tensor_source *source) {
+    int rc = OK;
+    int found = 0;
+    size_t n = dict_n(state);
+    if (n == 0 || c->param_n == 0)
+        return OK;
+    TRY(memory_zeroed(&c->momentum, (size_t)c->param_n, sizeof *c->momentum));
+    c->momentum_n = c->param_n;
+    for (size_t i = 0; i < n; i++) {
+        const value *key = state->list.items[2 * i];
+        const value *buffer = dict_get(state->list.items[2 * i + 1], "momentum_buffer");
+        if (key->kind != VALUE_INT || key->i < 0 || key->i >= c->param_n || buffer == NULL ||
+            buffer->kind != VALUE_TENSOR || c->momentum[key->i].data != NULL)
+            continue;
+        rc = tensor_load(&c->momentum[key->i], source, buffer->tensor);
+        if (rc != OK) {
+            fail_context(rc, "momentum of parameter %d", (int)key->i);
+            goto done;
+        }
+        found++;
+    }
+    if (found < c->param_n) {
+        if (found > 0)
+            log_warn("momentum of only %d of %d parameters is there: all of it starts anew", found, c->param_n);
+        for (int i = 0; i < c->momentum_n; i++)
+            free(c->momentum[i].data);
+        c->momentum_n = 0;
+    }
+    momentum_name(c);
+done:
+    return rc;
+}
+
+/** A second group's parameters and its rate against the first's. Initial rates, where both are there: a schedule may
+ *  have come down to 0. */
+static void read_head(ckpt *c, const value *groups) {
+    static const char *const keys[] = {"initial_lr", "lr"};
+    const value *params = dict_get(item_get(groups, 1), "params");
+    if (params == NULL || params->kind != VALUE_LIST || item_get(groups, 2) != NULL)
+        return;
+    for (int k = 0; k < 2; k++) {
+        double first = 0, second = 0;
+        get_double(&first, item_get(groups, 0), keys[k]);
+        get_double(&second, item_get(groups, 1), keys[k]);
+        if (first > 0 && first < INFINITY && second > 0 && second < INFINITY) {
+            c->head_n = (int)params->list.n;
+            c->head_scale = second / first;
+            return;
+        }
+    }
+}
+
+int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source) {
+    const value *optimizer = item_get(dict_get(top, "optimizer_states"), 0);
+    const value *groups = dict_get(optimizer, "param_groups");
+    size_t params = 0;
+    for (size_t g = 0; item_get(groups, g) != NULL; g++) {
+        const value *list = dict_get(item_get(groups, g), "params");
+        params += list != NULL && list->kind == VALUE_LIST ? list->list.n : 0;
+        if (params > PARAM_LIMIT)
+            return fail(E_FORMAT, "%zu parameters in the optimizer, more than %d", params, PARAM_LIMIT);
+    }
+    c->param_n = (int)params;
+    read_head(c, groups);
+    return read_momentum(c, dict_get(optimizer, "state"), source);
+}
+
+/** Lightning 2 counts in dotted keys. A batch is done once it is processed: "completed" follows only after the
+ *  callbacks that save in the middle of an epoch. */
+static void read_loops(ckpt *c, const value *top) {
+    const value *loop = dict_get(dict_get(top, "loops"), "fit_loop");
+    const value *batches = dict_get(loop, "epoch_loop.batch_progress");
+    const value *current = dict_get(batches, "current");
+    int64_t epochs = 0;
+    if (!value_int(&c->batch_in_epoch, dict_get(current, "processed")))
+        value_int(&c->batch_in_epoch, dict_get(current, "completed"));
+    value_int(&epochs, dict_get(dict_get(dict_get(loop, "epoch_progress"), "current"), "processed"));
+    if (is_true(dict_get(batches, "is_last_batch"))) {
+        c->batches_per_epoch = c->batch_in_epoch;
+        c->epoch_done = epochs > c->epoch;
+    }
+}
+
+static const value *first_group(const value *top) {
+    return item_get(dict_get(item_get(dict_get(top, "optimizer_states"), 0), "param_groups"), 0);
+}
+
+static void read_sgd(ckpt *c, const value *top) {
+    const value *group = first_group(top);
+    get_double(&c->sgd.lr, group, "lr");
+    c->sgd.initial_lr = c->sgd.lr; /* ReduceLROnPlateau does not record it */
+    get_double(&c->sgd.initial_lr, group, "initial_lr");
+    get_double(&c->sgd.momentum, group, "momentum");
+    get_double(&c->sgd.dampening, group, "dampening");
+    get_double(&c->sgd.weight_decay, group, "weight_decay");
+    c->sgd.nesterov = is_true(dict_get(group, "nesterov"));
+}
+
+static void read_schedule(ckpt *c, const value *top) {
+    const value *dict = item_get(dict_get(top, "lr_schedulers"), 0);
+    ckpt_schedule *s = &c->schedule;
+    s->kind = dict_get(dict, "step_size") != NULL  ? CKPT_SCHEDULE_STEP
+              : dict_get(dict, "patience") != NULL ? CKPT_SCHEDULE_PLATEAU
+              : dict_get(dict, "T_max") != NULL    ? CKPT_SCHEDULE_COSINE
+                                                   : CKPT_SCHEDULE_NONE;
+    value_int(&s->last_epoch, dict_get(dict, "last_epoch"));
+    s->base_lr = c->sgd.initial_lr;
+    s->last_lr = c->sgd.lr;
+    get_first(&s->base_lr, dict, "base_lrs");
+    if (s->kind == CKPT_SCHEDULE_PLATEAU && dict_get(first_group(top), "initial_lr") == NULL)
+        s->base_lr = 0; /* unknown: the rate may have fallen since */
+    get_first(&s->last_lr, dict, "_last_lr");
+    get_int(&s->step_size, dict, "step_size");
+    get_double(&s->gamma, dict, "gamma");
+    get_double(&s->factor, dict, "factor");
+    get_double(&s->min_lr, dict, "eta_min");
+    get_first(&s->min_lr, dict, "min_lrs");
+    get_double(&s->threshold, dict, "threshold");
+    get_double(&s->best, dict, "best");
+    get_double(&s->eps, dict, "eps");
+    get_int(&s->patience, dict, "patience");
+    get_int(&s->cooldown, dict, "cooldown");
+    get_int(&s->cooldown_counter, dict, "cooldown_counter");
+    get_int(&s->num_bad_epochs, dict, "num_bad_epochs");
+    get_int(&s->t_max, dict, "T_max");
+}
+
+/** The ModelCheckpoint that watches val_loss, else the first that watches anything. */
+static const value *find_callback(const value *callbacks) {
+    static const char prefix[] = "ModelCheckpoint";
+    const value *found = NULL;
+    for (size_t i = 0; i < dict_n(callbacks); i++) {
+        const value *key = callbacks->list.items[2 * i], *v = callbacks->list.items[2 * i + 1];
+        if (key->kind != VALUE_STRING || key->string.n < sizeof prefix - 1 ||
+            memcmp(key->string.s, prefix, sizeof prefix - 1) != 0)
+            continue;
+        const value *monitor = dict_get(v, "monitor");
+        if (value_is_string(monitor, "val_loss"))
+            return v;
+        if (found == NULL && monitor != NULL && monitor->kind == VALUE_STRING)
+            found = v;
+    }
+    return found;
+}
+
+static int read_callbacks(ckpt *c, const value *top, tensor_source *source) {
+    int rc = OK;
+    const value *callback = find_callback(dict_get(top, "callbacks"));
+    const value *models = dict_get(callback, "best_k_models"), *found = NULL;
+    size_t n = dict_n(models);
+    TRY(layout_number(&c->best_value, dict_get(callback, "best_model_score"), source));
+    if (value_is_string(dict_get(callback, "monitor"), "val_loss"))
+        TRY(layout_number(&c->current_value, dict_get(callback, "current_score"), source));
+    if ((found = dict_get(callback, "dirpath")) != NULL && found->kind == VALUE_STRING)
+        TRY(layout_string(c->monitor_dir, sizeof c->monitor_dir, found, "'dirpath'"));
+    if ((found = dict_get(callback, "last_model_path")) != NULL && found->kind == VALUE_STRING)
+        TRY(layout_string(c->last_path, sizeof c->last_path, found, "'last_model_path'"));
+    if (n > LAYOUT_KEPT_LIMIT) {
+        rc = fail(E_FORMAT, "%zu best checkpoints, more than %d", n, LAYOUT_KEPT_LIMIT);
+        goto done;
+    }
+    TRY(memory_zeroed(&c->kept, n, sizeof *c->kept));
+    for (size_t i = 0; i < n; i++) {
+        ckpt_kept *kept = &c->kept[i];
+        TRY(layout_string(kept->path, sizeof kept->path, models->list.items[2 * i], "'best_k_models'"));
+        TRY(layout_number(&kept->value, models->list.items[2 * i + 1], source));
+        c->kept_n++;
+    }
+done:
+    return rc;
+}
+
+int layout_read_lightning(ckpt *c, const value *top, tensor_source *source) {
+    value_int(&c->epoch, dict_get(top, "epoch"));
+    value_int(&c->global_step, dict_get(top, "global_step"));
+    read_loops(c, top);
+    read_sgd(c, top);
+    read_schedule(c, top);
+    return read_callbacks(c, top, source);
+}

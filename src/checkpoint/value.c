@@ -1,0 +1,81 @@
+#include "checkpoint/value.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_BYTES ((size_t)64 << 10)
+
+struct pool_block {
+    pool_block *next;
+    size_t bytes;
+    _Alignas(16) unsigned char data[];
+};
+
+void *pool_take(pool *p, size_t n) {
+    if (n > SIZE_MAX / 2) {
+        fail(E_NOMEM, "cannot allocate %zu bytes", n);
+        return NULL;
+    }
+    n = (n + 15) & ~(size_t)15;
+    if (n > p->left) {
+        size_t bytes = n > BLOCK_BYTES ? n : BLOCK_BYTES;
+        pool_block *block = NULL;
+        if (memory_zeroed(&block, sizeof *block + bytes, 1) != OK)
+            return NULL;
+        block->next = p->blocks;
+        block->bytes = bytes;
+        p->blocks = block;
+        p->left = bytes;
+    }
+    void *out = p->blocks->data + (p->blocks->bytes - p->left);
+    p->left -= n;
+    return out;
+}
+
+void pool_deinit(pool *p) {
+    while (p->blocks != NULL) {
+        pool_block *next = p->blocks->next;
+        free(p->blocks);
+        p->blocks = next;
+    }
+    *p = (pool){0};
+}
+
+size_t dict_n(const value *dict) { return dict != NULL && dict->kind == VALUE_DICT ? dict->list.n / 2 : 0; }
+
+bool value_is_string(const value *v, const char *text) {
+    return v != NULL && v->kind == VALUE_STRING && v->string.n == strlen(text) &&
+           memcmp(v->string.s, text, v->string.n) == 0;
+}
+
+const value *dict_get(const value *dict, const char *key) {
+    for (size_t i = dict_n(dict); i-- > 0;)
+        if (value_is_string(dict->list.items[2 * i], key))
+            return dict->list.items[2 * i + 1];
+    return NULL;
+}
+
+bool value_int(int64_t *out, const value *v) {
+    if (v == NULL || v->kind != VALUE_INT)
+        return false;
+    *out = v->i;
+    return true;
+}
+
+bool value_double(double *out, const value *v) {
+    if (v == NULL || (v->kind != VALUE_INT && v->kind != VALUE_FLOAT))
+        return false;
+    *out = v->kind == VALUE_INT ? (double)v->i : v->d;
+    return true;
+}
+
+const char *name_shown(char out[NAME_SHOWN], const char *bytes, size_t n) {
+    size_t kept = n <= 80 ? n : 80, at = 0;
+    for (; at < kept; at++)
+        out[at] = bytes[at] >= 0x20 && bytes[at] < 0x7F ? bytes[at] : '?';
+    memcpy(out + at, n > kept ? "..." : "", n > kept ? 4 : 1);
+    return out;
+}

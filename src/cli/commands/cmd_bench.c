@@ -1,0 +1,19 @@
+#include "cli/commands/cmd_bench.h"
+
+#include "cli/cli.h"
+
+#include <string.h>
+
+static const cli_manual manual = {.usage = "linnet bench train|data|allreduce [options]",
+                                  .text = "linnet bench train --help lists the options of train, and so on."};
+
+int cmd_bench(int argc, char **argv) {
+    if (argc > 0 && strcmp(argv[0], "train") == 0)
+        return cmd_bench_train(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "data") == 0)
+        return cmd_bench_data(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "allreduce") == 0)
+        return cmd_bench_allreduce(argc - 1, argv + 1);
+    int code = cli_help(argc, argv, &manual);
+    return code >= 0 ? code : cli_usage(&manual);
+}

@@ -1,0 +1,14 @@
+/** What `linnet bench train --profile` prints. */
+#ifndef LINNET_CLI_COMMANDS_CMD_BENCH_PROFILE_H
+#define LINNET_CLI_COMMANDS_CMD_BENCH_PROFILE_H
+
+#include "tools/profile.h"
+
+#include <jansson.h>
+
+/** Tables on stdout: peaks, kinds of layers, layers. */
+void bench_profile_print(const profile *p);
+/** The same as a new JSON object; seconds are of one step. */
+json_t *bench_profile_json(const profile *p);
+
+#endif

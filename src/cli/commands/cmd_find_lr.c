@@ -1,0 +1,66 @@
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/launcher.h"
+
+#include "base/status.h"
+#include "distributed/launch.h"
+#include "training/run/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const cli_option own[] = {{"--json", "print the suggestion as one JSON object"}, {0}};
+static const cli_manual manual = {.usage = "linnet find-lr DATA [--config FILE] [--repeats N] [options] [--json]",
+                                  .text = "--lr is what it looks for, and is ignored.",
+                                  .option = own,
+                                  .shared = true};
+
+static void print_result(const lr_finding *f, const char *plot, bool json) {
+    if (json) {
+        json_t *o = json_object();
+        json_object_set_new(o, "suggestion", json_number_or_null(f->suggestion));
+        json_object_set_new(o, "plain_suggestion", json_number_or_null(f->plain));
+        json_object_set_new(o, "loss", json_number_or_null(f->loss));
+        json_object_set_new(o, "steps", json_integer(f->n));
+        json_object_set_new(o, "why", json_string(f->why));
+        json_object_set_new(o, "plot", json_string(plot));
+        json_print(o);
+    } else if (!isnan(f->suggestion)) {
+        printf("suggested learning rate %.4g (to the last digit: --lr %.17g)\n", f->suggestion, f->suggestion);
+        if (plot[0] != 0)
+            printf("picture    %s\n", plot);
+    }
+}
+
+int cmd_find_lr(int argc, char **argv) {
+    static config c;
+    lr_finding f = {.suggestion = NAN, .loss = NAN, .plain = NAN};
+    char plot[PATH_BYTES] = "";
+    int code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
+    bool json = cli_take_flag(&argc, argv, "--json");
+    code = cli_config_data(&c, argc, argv);
+    if (code >= 0)
+        return code;
+    if (c.trainer.resume[0] != 0 || c.trainer.dry_run) {
+        fprintf(stderr,
+                "linnet: find-lr begins anew: start from a checkpoint's weights with --init, and leave out %s\n",
+                c.trainer.dry_run ? "--dry-run" : "--resume");
+        return cli_usage(&manual);
+    }
+    code = launcher_run(&c);
+    if (code >= 0)
+        return code;
+    train_hooks hooks;
+    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_STOPS);
+    if (rc != OK)
+        return cli_close_run(&hooks, rc);
+    rc = train_find_lr(&f, plot, &c, &hooks);
+    bool lead = comm_rank(hooks.comm) == 0;
+    if (lead && (rc == OK || f.n > 0))
+        print_result(&f, plot, json);
+    lr_finding_deinit(&f);
+    return cli_close_run(&hooks, rc);
+}

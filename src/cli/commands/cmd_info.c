@@ -1,0 +1,178 @@
+#include "cli/cli.h"
+#include "cli/json.h"
+
+#include "base/file.h"
+#include "base/status.h"
+#include "checkpoint/checkpoint.h"
+#include "dataset/dataset.h"
+#include "training/weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const cli_option own[] = {{"--json", "print one JSON object, with all names"}, {0}};
+static const cli_manual manual = {.usage = "linnet info CHECKPOINT|DATASET [--json]",
+                                  .text = "A dataset may be given as --data DIR too.",
+                                  .option = own};
+
+enum { NAMES_SHOWN = 20 }; /* of a list, on the terminal; --json has all */
+
+static long long values_of(const ckpt *c) {
+    long long n = 0;
+    for (int i = 0; i < c->state_n; i++) {
+        const char *name = c->state[i].name;
+        size_t len = strlen(name);
+        if (strstr(name, "running_") != NULL || (len > 19 && strcmp(name + len - 19, "num_batches_tracked") == 0))
+            continue;
+        n += (long long)(c->state[i].bytes / ckpt_type_bytes(c->state[i].type));
+    }
+    return n;
+}
+
+static uint64_t hash_tensors(uint64_t h, const ckpt_tensor *tensors, int n) {
+    for (int i = 0; i < n; i++) {
+        const unsigned char *bytes = tensors[i].data;
+        for (size_t k = 0; k < tensors[i].bytes; k++)
+            h = (h ^ bytes[k]) * 0x100000001b3u;
+    }
+    return h;
+}
+
+/** FNV-1a over the bytes of all weights, statistics and momentum, an average of the weights included: equal for equal
+ *  training states. */
+static uint64_t digest_of(const ckpt *c) {
+    uint64_t h = hash_tensors(0xcbf29ce484222325u, c->state, c->state_n);
+    h = hash_tensors(h, c->momentum, c->momentum_n);
+    return hash_tensors(h, c->current, c->current_n);
+}
+
+/** What the checkpoint says of itself, else what its tensors are. */
+static const char *arch_of(char room[32], const ckpt *c, const char *path) {
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, "arch");
+    if (i != NULL && i->kind == 's')
+        return i->s;
+    return weights_arch(room, c, path) == OK ? room : "unknown";
+}
+
+static void print_hyper(const ckpt_item *h) {
+    switch (h->kind) {
+    case 's': printf("  %-14s %s\n", h->key, h->s); break;
+    case 'd': printf("  %-14s %g\n", h->key, h->d); break;
+    case 'l':
+        printf("  %-14s", h->key);
+        for (int64_t i = 0; i < h->i && i < NAMES_SHOWN; i++)
+            printf("%s %s", i > 0 ? "," : "", h->list[i]);
+        printf(h->i > NAMES_SHOWN ? " and %lld more\n" : "\n", (long long)h->i - NAMES_SHOWN);
+        break;
+    default: printf("  %-14s %lld\n", h->key, (long long)h->i); break;
+    }
+}
+
+static json_t *names_json(const ckpt *c) {
+    const ckpt_item *names = ckpt_class_names(c);
+    json_t *list = json_array();
+    for (int64_t i = 0; names != NULL && i < names->i; i++)
+        json_array_append_new(list, json_string_nocheck(names->list[i]));
+    return list;
+}
+
+static int info_checkpoint(const char *path, bool json) {
+    ckpt *c = NULL;
+    int rc = OK;
+    char digest[17], arch[32];
+    TRY(ckpt_load(&c, path));
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)digest_of(c));
+    if (json) {
+        json_t *o = json_object();
+        json_object_set_new(o, "digest", json_string(digest));
+        json_object_set_new(o, "arch", json_string(arch_of(arch, c, path)));
+        json_object_set_new(o, "parameters", json_integer(values_of(c)));
+        json_object_set_new(o, "tensors", json_integer(c->state_n));
+        json_object_set_new(o, "epoch", json_integer(c->epoch));
+        json_object_set_new(o, "step", json_integer(c->global_step));
+        json_object_set_new(o, "epoch_done", json_boolean(c->epoch_done));
+        json_object_set_new(o, "lr", json_number_or_null(c->schedule.last_lr));
+        json_object_set_new(o, "loss", json_number_or_null(c->current_value));
+        json_object_set_new(o, "best_loss", json_number_or_null(c->best_value));
+        json_object_set_new(o, "class_names", names_json(c));
+        json_print(o);
+        goto done;
+    }
+    char count[32];
+    printf("checkpoint  %s\n", path);
+    printf("digest      %s\n", digest);
+    printf("model       %s, %s parameters in %d tensors\n", arch_of(arch, c, path),
+           text_count(count, (unsigned long long)values_of(c)), c->state_n);
+    printf("progress    epoch %lld, batch %lld of %lld, step %lld%s\n", (long long)c->epoch,
+           (long long)c->batch_in_epoch, (long long)c->batches_per_epoch, (long long)c->global_step,
+           c->epoch_done ? "; the epoch is finished" : "");
+    printf("optimizer   LR %g, momentum %g, weight decay %g, %d momentum buffers\n", c->schedule.last_lr,
+           c->sgd.momentum, c->sgd.weight_decay, c->momentum_n);
+    if (c->current_n > 0)
+        printf("average     the model is a running average, renewed %lld times; what trains is there too\n",
+               (long long)c->averaged);
+    if (isfinite(c->current_value))
+        printf("val_loss    %.6f\n", c->current_value);
+    for (int i = 0; i < c->kept_n; i++)
+        printf("kept        %.6f  %s\n", c->kept[i].value, c->kept[i].path);
+    for (int i = 0; i < c->hyper_n; i++)
+        print_hyper(&c->hyper[i]);
+done:
+    ckpt_free(c);
+    return rc;
+}
+
+static void class_range(const dataset *d, int64_t *fewest, int64_t *most) {
+    *fewest = *most = d->class_image_n[0];
+    for (int i = 1; i < d->class_n; i++) {
+        *fewest = d->class_image_n[i] < *fewest ? d->class_image_n[i] : *fewest;
+        *most = d->class_image_n[i] > *most ? d->class_image_n[i] : *most;
+    }
+}
+
+static int info_dataset(const char *path, bool json) {
+    static const char *const split[] = {"train", "val"};
+    json_t *o = json ? json_object() : NULL;
+    dataset *d[2] = {NULL, NULL};
+    int rc = OK;
+    for (int i = 0; i < 2; i++) {
+        int64_t fewest = 0, most = 0;
+        TRY(dataset_open(&d[i], path, split[i]));
+        class_range(d[i], &fewest, &most);
+        if (json)
+            json_object_set_new(o, split[i],
+                                json_pack("{s:I,s:i,s:I,s:I}", "images", (json_int_t)d[i]->image_n, "classes",
+                                          d[i]->class_n, "fewest", (json_int_t)fewest, "most", (json_int_t)most));
+        else
+            printf("%-6s %lld images, %d classes of %lld to %lld images\n", split[i], (long long)d[i]->image_n,
+                   d[i]->class_n, (long long)fewest, (long long)most);
+    }
+    TRY(dataset_same_classes(d[0], d[1]));
+    for (int i = 0; !json && i < d[0]->class_n; i++)
+        printf("  %4d %-32s %8lld train %8lld val\n", i, d[0]->class_name[i], (long long)d[0]->class_image_n[i],
+               (long long)d[1]->class_image_n[i]);
+    if (json) {
+        json_print(o);
+        o = NULL; /* now owned by json_print */
+    }
+done:
+    json_decref(o);
+    dataset_close(d[0]);
+    dataset_close(d[1]);
+    return rc;
+}
+
+int cmd_info(int argc, char **argv) {
+    const char *path = NULL;
+    int rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
+    bool json = cli_take_flag(&argc, argv, "--json");
+    TRY(cli_take_data(&path, &argc, argv));
+    if (path == NULL)
+        return cli_usage(&manual);
+    TRY(folder_exists(path) ? info_dataset(path, json) : info_checkpoint(path, json));
+done:
+    return rc == OK ? EXIT_DONE : cli_failed(rc);
+}

@@ -1,0 +1,69 @@
+#include "cli/cli.h"
+#include "cli/json.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "report/run_report.h"
+#include "training/run/run_record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cli_option own[] = {{"--out DIR", "where viewlogs.md and images/ go; the run's own folder, else this one"},
+                                 {"--json", "print the result as one JSON object"},
+                                 {0}};
+static const cli_manual manual = {.usage = "linnet report RUN [RUN...] [--out DIR] [--json]",
+                                  .text =
+                                      "RUN: a run's --out folder (its newest logs) or one of its logs/ARCH/version_N.",
+                                  .option = own};
+
+static void print_result(const report_result *r, const char *folder, bool json) {
+    if (json) {
+        json_t *o = json_object();
+        json_object_set_new(o, "report", json_sprintf("%s/viewlogs.md", folder));
+        json_object_set_new(o, "pictures", json_integer(r->pictures));
+        json_object_set_new(o, "missing", json_string(r->missing));
+        json_print(o);
+        return;
+    }
+    printf("%s/viewlogs.md, %d pictures\n", folder, r->pictures);
+    if (r->missing[0] != 0)
+        printf("missing: %s\n", r->missing);
+}
+
+/** One run's report goes where the run put it itself; those of several, or of a log folder, into --out. */
+static const char *choose_folder(const char *out, char *const *run, int n, const char *logs) {
+    if (out != NULL)
+        return out;
+    return n == 1 && strcmp(run[0], logs) != 0 ? run[0] : ".";
+}
+
+int cmd_report(int argc, char **argv) {
+    const char *out = NULL, **logs = NULL;
+    char(*path)[PATH_BYTES] = NULL;
+    report_result result;
+    int rc = OK, code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
+    bool json = cli_take_flag(&argc, argv, "--json");
+    TRY(cli_take_value(&out, &argc, argv, "--out"));
+    if (argc < 1 || argv[0][0] == '-')
+        return cli_usage(&manual);
+    TRY(memory_zeroed(&path, (size_t)argc, sizeof *path));
+    TRY(memory_zeroed(&logs, (size_t)argc, sizeof *logs));
+    for (int i = 0; i < argc; i++) {
+        TRY(run_report_find(path[i], argv[i]));
+        if (run_record_check(path[i]) != OK)
+            log_warn("%s", status_message());
+        logs[i] = path[i];
+    }
+    const char *folder = choose_folder(out, argv, argc, path[0]);
+    TRY(run_report(&result, folder, logs, (size_t)argc));
+    print_result(&result, folder, json);
+done:
+    free(logs);
+    free(path);
+    return rc == OK ? EXIT_DONE : cli_failed(rc);
+}

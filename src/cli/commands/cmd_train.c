@@ -1,0 +1,80 @@
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/launcher.h"
+
+#include "base/status.h"
+#include "base/text.h"
+#include "distributed/launch.h"
+#include "training/resume.h"
+#include "training/run/trainer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const cli_option own[] = {{"--json", "print the result as one JSON object"}, {0}};
+static const cli_manual manual = {.usage = "linnet train DATA [--config FILE] [--resume auto|FILE] [options] [--json]",
+                                  .option = own,
+                                  .shared = true};
+
+static void print_json(const train_summary *s) {
+    json_t *o = json_object();
+    json_object_set_new(o, "images_per_second", json_number_or_null(s->images_per_second));
+    json_object_set_new(o, "images", json_integer(s->images));
+    json_object_set_new(o, "seconds", json_number_or_null(s->seconds));
+    json_object_set_new(o, "epochs", json_integer(s->epochs_done));
+    json_object_set_new(o, "steps", json_integer(s->global_step));
+    json_object_set_new(o, "train_loss", json_number_or_null(metrics_loss(&s->train)));
+    json_object_set_new(o, "loss", json_number_or_null(metrics_loss(&s->val)));
+    json_object_set_new(o, "top1", json_number_or_null(metrics_top1(&s->val)));
+    json_object_set_new(o, "top5", json_number_or_null(metrics_top5(&s->val)));
+    json_object_set_new(o, "best_loss", json_number_or_null(s->best_loss));
+    json_object_set_new(o, "best", json_string(s->best));
+    json_object_set_new(o, "last", json_string(s->last));
+    json_object_set_new(o, "logs", json_string(s->logs));
+    json_print(o);
+}
+
+static void print_summary(const train_summary *s) {
+    char time[32];
+    printf("%lld epochs, %lld steps in %s, %.1f images/s\n", (long long)s->epochs_done, (long long)s->global_step,
+           text_duration(time, s->seconds), s->images_per_second);
+    if (s->val.images > 0)
+        printf("val loss %.4f, top-1 %.2f%%, top-5 %.2f%% on %lld images\n", metrics_loss(&s->val),
+               100 * metrics_top1(&s->val), 100 * metrics_top5(&s->val), s->val.images);
+    if (s->best[0] != 0)
+        printf("best       %s\n", s->best);
+    if (s->last[0] != 0)
+        printf("last       %s\n", s->last);
+    if (s->logs[0] != 0)
+        printf("logs       %s\n", s->logs);
+}
+
+int cmd_train(int argc, char **argv) {
+    static config c;
+    static train_summary s;
+    int code = cli_help(argc, argv, &manual);
+    if (code >= 0)
+        return code;
+    bool json = cli_take_flag(&argc, argv, "--json");
+    code = cli_config_data(&c, argc, argv);
+    if (code >= 0)
+        return code;
+    code = launcher_run(&c);
+    if (code >= 0)
+        return code;
+    train_hooks hooks;
+    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_SAVES);
+    if (rc != OK)
+        return cli_close_run(&hooks, rc);
+    if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
+        rc = resume_choose_arch(&c, hooks.comm);
+    if (rc != OK)
+        return cli_close_run(&hooks, rc);
+    rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
+    bool lead = comm_rank(hooks.comm) == 0;
+    if (json && lead)
+        print_json(&s);
+    else if (rc == OK && !c.trainer.dry_run && lead)
+        print_summary(&s);
+    return cli_close_run(&hooks, rc);
+}

@@ -1,0 +1,94 @@
+#define _GNU_SOURCE
+#include "dataset/cache.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_MAX ((size_t)2 << 30) /* of a cache file: some 60 million images */
+#define SETTLED_NS 2000000000       /* FAT's times are 2 s apart, the coarsest there are */
+
+bool dataset_cache_is_settled(const folder_stamp *stamp) {
+    return (int64_t)((uint64_t)(clock_wall() * 1e9) - stamp->modified) >= SETTLED_NS;
+}
+
+int dataset_cache_file(char *out, char *folder, const char *path) {
+    int rc = folder_cache(folder);
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a; the file holds the path itself, too */
+    for (const char *p = path; *p != 0; p++)
+        h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+    return rc != OK ? rc : path_format(out, "%s/index-%016llx", folder, (unsigned long long)h);
+}
+
+/** The absolute path without links. Free it. */
+static int absolute(char **out, const char *root) {
+    *out = realpath(root, NULL);
+    return *out != NULL ? OK : fail_errno(errno, "cannot resolve %s", root);
+}
+
+static int check_folders(const folder_stamps *f, const char *root) {
+    int rc = OK;
+    char path[PATH_BYTES];
+    const char *name = text_string(&f->names);
+    for (size_t i = 0; i < f->n; i++, name += strlen(name) + 1) {
+        struct stat st;
+        TRY(path_join(path, root, name));
+        if (stat(path, &st) != 0)
+            return fail_errno(errno, "%s", path);
+        folder_stamp now = folder_stamp_of(&st), then = f->stamp[i];
+        if (!S_ISDIR(st.st_mode) || now.inode != then.inode || now.modified != then.modified ||
+            now.changed != then.changed)
+            return fail(E_DATA, "%s has changed", path);
+    }
+done:
+    return rc;
+}
+
+bool dataset_cache_load(dataset **out, const char *root) {
+    int rc = OK;
+    char folder[PATH_BYTES], file[PATH_BYTES], *path = NULL;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    folder_stamps f = {0};
+    dataset *d = NULL;
+    TRY(absolute(&path, root));
+    TRY(dataset_cache_file(file, folder, path));
+    TRY(file_read(&bytes, &n, file, BYTES_MAX));
+    TRY(dataset_index_decode(&d, &f, bytes, n, path, root));
+    TRY(check_folders(&f, root));
+    *out = d;
+    d = NULL; /* now owned by the caller */
+done:
+    if (rc != OK)
+        log_debug("%s: the folders are read: %s", root, status_message());
+    else
+        log_debug("%s: the index is from %s", root, file);
+    dataset_close(d);
+    folder_stamps_deinit(&f);
+    free(bytes);
+    free(path);
+    return rc == OK;
+}
+
+/* Two processes may write the same file at once; what they may leave of it in between has a wrong checksum. */
+void dataset_cache_store(const dataset *d, const folder_stamps *f) {
+    int rc = OK;
+    char folder[PATH_BYTES], file[PATH_BYTES], *path = NULL;
+    text t = {0};
+    TRY(absolute(&path, d->root));
+    TRY(dataset_cache_file(file, folder, path));
+    TRY(dataset_index_encode(&t, d, f, path));
+    if (t.n > BYTES_MAX)
+        goto done;
+    TRY(folder_make(folder));
+    TRY(file_write_atomic(file, t.data, t.n));
+done:
+    if (rc != OK)
+        log_debug("the index of %s is not kept: %s", d->root, status_message());
+    text_deinit(&t);
+    free(path);
+}

@@ -1,0 +1,11 @@
+/** Whether two images in shards are the same file, while an index is made. */
+#ifndef LINNET_DATASET_SHARD_BYTES_H
+#define LINNET_DATASET_SHARD_BYTES_H
+
+#include "dataset/dataset.h"
+#include "dataset/shards.h"
+
+/** Compares the bytes of two images of the listed shards. @return 0, E_IO, E_NOMEM */
+int shard_same_bytes(bool *same, const shard_list *l, const image_place *x, const image_place *y);
+
+#endif

@@ -1,0 +1,451 @@
+#define _GNU_SOURCE
+#include "distributed/watchdog.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "distributed/heartbeat.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MEETING 60 /* seconds until all ranks have knocked */
+#define PARTING 1  /* seconds for them to read that this one ends */
+#define PAUSE 0.3  /* seconds without a turn that are a stop of this process, and not a busy machine */
+
+/** What is known of one rank. */
+typedef struct peer {
+    int fd;          /* -1: no connection, or none any more */
+    bool met;        /* has been connected, or is this rank */
+    bool left, over; /* has said that it ends; that all must end */
+    bool cut;        /* ... as a host is cut off */
+    int error;       /* of the connection that was lost */
+    int64_t step, moves;
+    int phase;
+    bool waits;
+    double heard, moved; /* when it last was, on this host's clock */
+    char host[WATCH_HOST], why[WATCH_TEXT];
+    watch_record in, out;
+    size_t in_n, out_left; /* bytes of them that have come, and that could not be sent yet */
+} peer;
+
+struct watchdog {
+    comm *comm;
+    watchdog_options options;
+    uint64_t key;
+    int rank, ranks, heir;
+    double interval;         /* between heartbeats */
+    double limit, cut_limit; /* until a loss is one; of a host that is cut off */
+    peer *peers;             /* (ranks); only rank 0 has connections to all, the others one to rank 0 */
+    struct pollfd *polls;    /* (ranks + 1) */
+    int quit_fd;
+    pthread_t thread;
+};
+
+static watch_record record(const watchdog *w, watch_kind kind, const char *text) {
+    const comm_progress *p = &w->comm->progress;
+    watch_record r = {.key = w->key,
+                      .kind = (int32_t)kind,
+                      .rank = w->rank,
+                      .step = p->step,
+                      .moves = p->moves,
+                      .phase = p->phase,
+                      .waiting = p->waits,
+                      .heir = w->heir};
+    snprintf(r.text, sizeof r.text, "%s", text);
+    return r;
+}
+
+static void take_progress(peer *p, const watch_record *r, double now) {
+    if (r->moves != p->moves)
+        p->moved = now;
+    p->step = r->step;
+    p->moves = r->moves;
+    p->phase = r->phase;
+    p->waits = r->waiting != 0;
+    p->heard = now;
+}
+
+static void lose(peer *p, int error) {
+    close(p->fd);
+    p->fd = -1;
+    p->error = error;
+}
+
+/** A peer that does not read (stopped) misses heartbeats; never a part of one. */
+static void send_to(peer *p, const watch_record *r) {
+    if (p->out_left == 0 && r != NULL) {
+        p->out = *r;
+        p->out_left = sizeof p->out;
+    }
+    if (p->out_left == 0)
+        return;
+    ssize_t n =
+        send(p->fd, (const char *)&p->out + sizeof p->out - p->out_left, p->out_left, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0)
+        p->out_left -= (size_t)n; /* an error shows when reading */
+}
+
+static void obey(watchdog *w, peer *p, double now) {
+    const watch_record *r = &p->in;
+    if (r->key != w->key || r->kind < WATCH_BEAT || r->kind > WATCH_OVER) {
+        lose(p, EPROTO);
+        return;
+    }
+    take_progress(p, r, now);
+    if (w->rank != 0)
+        w->heir = r->heir;
+    if (r->kind != WATCH_BEAT) {
+        p->left = true;
+        p->over = r->kind == WATCH_OVER;
+        p->cut = r->cut != 0;
+        p->moved = now;
+        snprintf(p->why, sizeof p->why, "%.*s", WATCH_TEXT - 1, r->text);
+    }
+}
+
+static void receive_from(watchdog *w, peer *p) {
+    while (p->fd >= 0) {
+        ssize_t n = recv(p->fd, (char *)&p->in + p->in_n, sizeof p->in - p->in_n, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+            return;
+        if (n <= 0) {
+            lose(p, n < 0 ? errno : 0);
+            return;
+        }
+        p->in_n += (size_t)n;
+        if (p->in_n == sizeof p->in) {
+            p->in_n = 0;
+            obey(w, p, clock_seconds());
+        }
+    }
+}
+
+static bool lost_by_network(int error) {
+    return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH || error == ENETDOWN;
+}
+
+static void blame(watch_loss *l, const watchdog *w, int rank, watch_cause cause, double seconds) {
+    static const char *const phases[COMM_PHASES] = {"start", "data", "forward and backward", "validation", "save"};
+    const peer *p = &w->peers[rank];
+    bool known = p->phase >= 0 && p->phase < COMM_PHASES;
+    *l = (watch_loss){.rank = rank,
+                      .host = p->host,
+                      .step = p->step,
+                      .phase = !known                                  ? "?"
+                               : p->waits && p->phase == COMM_COMPUTES ? "all-reduce"
+                                                                       : phases[p->phase],
+                      .cause = cause,
+                      .seconds = seconds,
+                      .cut = cause == WATCH_CUT || (cause == WATCH_LEFT && p->cut),
+                      .why = p->left         ? p->why
+                             : p->error != 0 ? strerror(p->error)
+                                             : "",
+                      .tell = w->rank == 0 || (rank == 0 && cause != WATCH_LEFT && w->rank == w->heir)};
+}
+
+/** The kernel of a process that is stopped still takes what is sent to it; a host that is cut off takes nothing. */
+static bool host_answers(const peer *p) {
+    int waiting = 0;
+    return ioctl(p->fd, SIOCOUTQ, &waiting) == 0 && waiting == 0;
+}
+
+/** Ranks that no word comes from. Rank 0's limits are the shorter: where a link is cut, its line counts. */
+static bool find_lost(watch_loss *l, const watchdog *w, double now) {
+    double more = w->rank == 0 ? 0 : w->interval, limit = w->limit + more, cut_limit = w->cut_limit + more;
+    for (int r = 0; r < w->ranks; r++) {
+        const peer *p = &w->peers[r];
+        if (!p->met || r == w->rank)
+            continue;
+        if (p->fd < 0 && !p->left) {
+            blame(l, w, r, lost_by_network(p->error) ? WATCH_CUT : WATCH_ENDED, now - p->heard);
+            return true;
+        }
+        if (!p->left && now - p->heard > cut_limit) {
+            bool cut = !host_answers(p);
+            if (cut || now - p->heard > limit) {
+                blame(l, w, r, cut ? WATCH_CUT : WATCH_STOPPED, now - p->heard);
+                return true;
+            }
+        }
+        if (p->over) {
+            blame(l, w, r, WATCH_LEFT, 0);
+            return true;
+        }
+        if (p->left && (w->rank != 0 || p->why[0] != 0) && now - p->heard > limit) {
+            blame(l, w, r, WATCH_LEFT, now - p->heard);
+            return true;
+        }
+    }
+    return false;
+}
+
+/** On rank 0: whom the others wait for. */
+static bool find_stuck(watch_loss *l, const watchdog *w, double now) {
+    int busy = -1, behind = 0;
+    bool waited = false;
+    for (int r = 0; r < w->ranks; r++) {
+        const peer *p = &w->peers[r];
+        bool still = now - p->moved > w->limit;
+        waited = waited || (p->waits && !p->left && still);
+        if ((!p->waits || p->left) && (busy < 0 || p->moved < w->peers[busy].moved))
+            busy = r;
+        if (p->moves < w->peers[behind].moves)
+            behind = r;
+    }
+    if (!waited)
+        return false;
+    int guilty = busy >= 0 ? busy : behind;
+    double seconds = now - w->peers[guilty].moved;
+    if (seconds <= w->limit)
+        return false;
+    blame(l, w, guilty, busy >= 0 ? WATCH_STUCK : WATCH_ALL, seconds);
+    return true;
+}
+
+/** After a stop of this process (Ctrl-Z) its clock says nothing about the others. */
+static void forgive(watchdog *w, double now) {
+    for (int r = 0; r < w->ranks; r++)
+        w->peers[r].heard = w->peers[r].moved = now;
+}
+
+/** To all that were heard of since `since`. */
+static void send_to_all(watchdog *w, const watch_record *r, double since) {
+    for (int i = 0; i < w->ranks; i++)
+        if (w->peers[i].fd >= 0 && w->peers[i].heard >= since) {
+            send_to(&w->peers[i], NULL); /* what waits comes first */
+            send_to(&w->peers[i], r);
+        }
+}
+
+/** Sends a heartbeat and looks at the others. @return whether one is lost */
+static bool beat(watch_loss *l, watchdog *w, double now) {
+    watch_record r = record(w, WATCH_BEAT, "");
+    take_progress(&w->peers[w->rank], &r, now);
+    /* who is stopped reads nothing, and with its buffer full its host would seem cut off */
+    send_to_all(w, &r, now - 5 * w->interval);
+    return find_lost(l, w, now) || (w->rank == 0 && find_stuck(l, w, now));
+}
+
+/** @return false when it is time to quit */
+static bool listen_until(watchdog *w, double until) {
+    double left = until - clock_seconds();
+    w->polls[w->ranks] = (struct pollfd){.fd = w->quit_fd, .events = POLLIN};
+    for (int r = 0; r < w->ranks; r++)
+        w->polls[r] = (struct pollfd){.fd = w->peers[r].fd, .events = POLLIN};
+    if (poll(w->polls, (nfds_t)w->ranks + 1, left > 0 ? (int)(1e3 * left) + 1 : 0) <= 0)
+        return true;
+    for (int r = 0; r < w->ranks; r++)
+        if (w->polls[r].revents != 0)
+            receive_from(w, &w->peers[r]);
+    return w->polls[w->ranks].revents == 0;
+}
+
+static void *run(void *argument) {
+    watchdog *w = argument;
+    watch_loss l;
+    double next = clock_seconds();
+    forgive(w, next); /* the others met this rank some time before */
+    for (bool go_on = true; go_on;) {
+        double now = clock_seconds();
+        if (now > next + fmax(2 * w->interval, PAUSE))
+            forgive(w, now);
+        bool lost = now >= next ? beat(&l, w, now) : find_lost(&l, w, now);
+        if (now >= next)
+            next = now + w->interval;
+        if (lost) {
+            watch_record over = record(w, WATCH_OVER, "");
+            over.cut = l.cut;
+            if (w->rank == 0) /* else the next would tell that rank 0 is gone */
+                send_to_all(w, &over, 0);
+            w->options.lost(w->options.context, &l);
+            break;
+        }
+        go_on = listen_until(w, next);
+    }
+    return NULL;
+}
+
+static void meet(peer *p, int fd, const watch_record *r) {
+    p->fd = fd;
+    p->met = true;
+    p->heard = p->moved = clock_seconds();
+    snprintf(p->host, sizeof p->host, "%.*s", WATCH_HOST - 1, r->text);
+}
+
+/** Who tells when rank 0 is gone: the first on another host, as its whole host may be gone with it. */
+static int find_heir(const watchdog *w) {
+    for (int r = 1; r < w->ranks; r++)
+        if (strcmp(w->peers[r].host, w->peers[0].host) != 0)
+            return r;
+    return 1;
+}
+
+/** Rank 0: waits for the others. */
+static int receive_all(watchdog *w, int listener) {
+    watch_record own = record(w, WATCH_WELCOME, w->peers[0].host), hello;
+    double until = clock_seconds() + MEETING;
+    int missing = w->ranks - 1, fd = -1;
+    while (missing > 0 && clock_seconds() < until) {
+        watch_accept(&fd, &hello, listener, &own, until);
+        if (fd < 0)
+            continue;
+        if (hello.rank < 1 || hello.rank >= w->ranks || w->peers[hello.rank].met) {
+            close(fd);
+            continue;
+        }
+        meet(&w->peers[hello.rank], fd, &hello);
+        missing--;
+    }
+    w->heir = find_heir(w);
+    return missing == 0 ? OK : fail(E_IO, "%d ranks did not reach rank 0 for heartbeats within %d s", missing, MEETING);
+}
+
+static int knock(watchdog *w, const watch_invitation *where) {
+    watch_record hello = record(w, WATCH_HELLO, w->peers[w->rank].host), welcome;
+    int fd = -1, rc = watch_connect(&fd, &welcome, where, &hello);
+    if (rc == OK)
+        meet(&w->peers[0], fd, &welcome);
+    return rc;
+}
+
+static int gather(watchdog *w) {
+    watch_invitation where = {0};
+    int listener = -1, own = OK, rc = OK;
+    if (w->rank == 0)
+        own = watch_listen(&listener, &where);
+    TRY(comm_agree(w->comm, own));
+    TRY(comm_all(w->comm, COMM_BROADCAST, COMM_BYTES, &where, sizeof where));
+    w->key = where.key;
+    TRY(comm_agree(w->comm, w->rank == 0 ? receive_all(w, listener) : knock(w, &where)));
+done:
+    if (listener >= 0)
+        close(listener);
+    return rc;
+}
+
+static int start(watchdog *w) {
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w->thread, NULL, run, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error == 0 ? OK : fail_errno(error, "cannot start the watchdog's thread");
+}
+
+static void destroy(watchdog *w) {
+    for (int r = 0; w->peers != NULL && r < w->ranks; r++)
+        if (w->peers[r].fd >= 0)
+            close(w->peers[r].fd);
+    if (w->quit_fd >= 0)
+        close(w->quit_fd);
+    free(w->peers);
+    free(w->polls);
+    free(w);
+}
+
+/** Heartbeats once a second, twenty in the timeout at least. */
+static int create(watchdog **out, comm *c, const watchdog_options *o) {
+    watchdog *w = NULL;
+    int rc = memory_zeroed(&w, 1, sizeof *w);
+    if (rc != OK)
+        return rc;
+    w->comm = c;
+    w->options = *o;
+    w->rank = c->rank;
+    w->ranks = c->ranks;
+    w->interval = fmin(o->timeout / 20, 1);
+    w->limit = o->timeout - fmin(0.3 * o->timeout, 4);
+    w->cut_limit = o->timeout / 2;
+    w->quit_fd = eventfd(0, EFD_CLOEXEC);
+    TRY(memory_zeroed(&w->peers, (size_t)w->ranks, sizeof *w->peers));
+    for (int r = 0; r < w->ranks; r++)
+        w->peers[r].fd = -1;
+    TRY(memory_zeroed(&w->polls, (size_t)w->ranks + 1, sizeof *w->polls));
+    peer *own = &w->peers[w->rank];
+    own->met = true;
+    own->moved = clock_seconds();
+    if (gethostname(own->host, sizeof own->host - 1) != 0)
+        snprintf(own->host, sizeof own->host, "?");
+    if (w->quit_fd < 0)
+        rc = fail_errno(errno, "cannot make an eventfd");
+done:
+    if (rc != OK)
+        destroy(w);
+    else
+        *out = w;
+    return rc;
+}
+
+int watchdog_open(watchdog **out, comm *c, const watchdog_options *o) {
+    watchdog *w = NULL;
+    int rc = OK;
+    *out = NULL;
+    if (comm_ranks(c) < 2)
+        return OK;
+    TRY(create(&w, c, o));
+    TRY(gather(w));
+    TRY(start(w));
+    *out = w;
+    w = NULL; /* now the caller's */
+done:
+    if (w != NULL)
+        destroy(w);
+    return rc;
+}
+
+/** Until rank 0 has said that it ends, or has ended. */
+static void await_lead(watchdog *w) {
+    double until = clock_seconds() + w->limit;
+    peer *lead = &w->peers[0];
+    while (lead->fd >= 0 && !lead->left && clock_seconds() < until) {
+        struct pollfd p = {.fd = lead->fd, .events = POLLIN};
+        if (poll(&p, 1, (int)(1e3 * w->interval)) > 0)
+            receive_from(w, lead);
+    }
+}
+
+/** Reads on until the others have closed too: a connection closed with words unread is reset, and takes along what the
+ * other side has not read yet. */
+static void part(watchdog *w) {
+    double until = clock_seconds() + PARTING;
+    for (int open = w->ranks; open > 0 && clock_seconds() < until;) {
+        open = 0;
+        for (int r = 0; r < w->ranks; r++) {
+            w->polls[r] = (struct pollfd){.fd = w->peers[r].fd, .events = POLLIN};
+            open += w->peers[r].fd >= 0;
+        }
+        if (open == 0 || poll(w->polls, (nfds_t)w->ranks, (int)(1e3 * PARTING)) <= 0)
+            continue;
+        for (int r = 0; r < w->ranks; r++)
+            if (w->polls[r].revents != 0)
+                receive_from(w, &w->peers[r]);
+    }
+}
+
+void watchdog_close(watchdog *w, const char *why) {
+    if (w == NULL)
+        return;
+    eventfd_write(w->quit_fd, 1);
+    pthread_join(w->thread, NULL);
+    watch_record bye = record(w, WATCH_BYE, why != NULL ? why : "");
+    send_to_all(w, &bye, 0);
+    for (int r = 0; r < w->ranks; r++)
+        if (w->peers[r].fd >= 0)
+            shutdown(w->peers[r].fd, SHUT_WR);
+    if (w->rank != 0 && why != NULL && why[0] != 0)
+        await_lead(w);
+    else
+        part(w);
+    destroy(w);
+}

@@ -1,0 +1,428 @@
+/* Compiling a plan: shapes, the device's own preparation of each layer, lifetimes, one layout over the arena. */
+#include "backend/sync_bn.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "engine/internal.h"
+#include "telemetry/host_memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+static int forward_moment(int layer_number) { return layer_number; }
+static int backward_moment(const engine_plan *p, int layer_number) {
+    return 2 * p->engine->net->layer_n - layer_number;
+}
+static int end_moment(const engine_plan *p) { return 2 * p->engine->net->layer_n + 1; }
+
+/** Number of the new block; -1 for an empty one. */
+static int add_block(engine_plan *p, size_t bytes, int first, int last) {
+    if (bytes == 0)
+        return -1;
+    if (p->engine->options.keep_tensors) {
+        first = -1;
+        last = end_moment(p);
+    }
+    p->block[p->block_n] = (plan_block){.bytes = bytes, .first = first, .last = last};
+    return p->block_n++;
+}
+
+static size_t tensor_bytes(const plan_tensor *t) {
+    return tensor_count(t->shape) / (size_t)t->shape.c * (size_t)t->channels * element_bytes(t->type);
+}
+
+/** Channels of the image batch in memory: padded where convolutions alone read it. */
+static int input_channels(const engine *e, int c) {
+    const tensor_readers *r = readers_of(e, NET_INPUT);
+    for (int i = 0; i < r->n; i++)
+        if (e->net->layer[r->layer[i]].kind != LAYER_CONV || e->net->layer[r->layer[i]].groups > 1)
+            return c;
+    return e->ops->padded_channels != NULL && r->n > 0 ? e->ops->padded_channels(e->device, c) : c;
+}
+
+/** Which layers read their input again in backward: dw = f(x, dy) and BN's xhat = f(x). Pools keep indices. */
+static bool backward_needs_x(layer_kind kind) { return kind == LAYER_CONV || kind == LAYER_LINEAR || kind == LAYER_BN; }
+
+/** Moments, both -1 when there is none. */
+typedef struct plan_span {
+    int first, last;
+} plan_span;
+
+/** Whether layer i has a backward. */
+static bool trains(const engine_plan *p, int i) { return p->training && i >= p->engine->net->frozen_layer_n; }
+
+/** From the first to the last backward that reads tensor t. */
+static plan_span backward_reads(const engine_plan *p, int t) {
+    const engine *e = p->engine;
+    const tensor_readers *r = readers_of(e, t);
+    plan_span s = {-1, -1};
+    for (int k = r->n - 1; k >= 0 && p->training; k--) { /* readers stand in forward order */
+        const layer *l = &e->net->layer[r->layer[k]];
+        if (l->input != t || !backward_needs_x(l->kind) || !trains(p, r->layer[k]))
+            continue;
+        s.last = backward_moment(p, r->layer[k]);
+        s.first = s.first < 0 ? s.last : s.first;
+    }
+    return s;
+}
+
+/** Whether tensor t is kept from forward until `moment` of backward, for others. */
+static bool is_kept_until(const engine_plan *p, int t, int moment) {
+    return !plan_tensor_at(p, t)->recomputed && backward_reads(p, t).last >= moment;
+}
+
+/** A tensor is recomputed from what is kept anyway, so that no recomputation asks for another one: of a chain of
+ *  residual additions every second output is kept. */
+static bool can_recompute(const engine_plan *p, int t) {
+    const engine *e = p->engine;
+    const layer *l = &e->net->layer[t];
+    int moment = backward_reads(p, t).first;
+    return e->options.recompute && !p->layer[t].applied_behind && trains(p, t) &&
+           e->ops->layer[l->kind].recompute != NULL && moment >= 0 && is_kept_until(p, l->input, moment) &&
+           (e->slots[t].residual < 0 || is_kept_until(p, l->residual, moment));
+}
+
+static void choose_recomputed(engine_plan *p) {
+    const net *n = p->engine->net;
+    for (int t = 0; t < n->layer_n; t++)
+        plan_tensor_at(p, t)->recomputed = can_recompute(p, t);
+    for (int i = 0; i < n->layer_n; i++) {
+        int t = n->layer[i].input;
+        p->run[i].recomputes_input =
+            plan_tensor_at(p, t)->recomputed && backward_reads(p, t).first == backward_moment(p, i);
+    }
+}
+
+static void add_value_block(engine_plan *p, int t) {
+    const engine *e = p->engine;
+    const tensor_readers *r = readers_of(e, t);
+    plan_tensor *to = plan_tensor_at(p, t);
+    plan_span again = backward_reads(p, t);
+    int first = t == NET_INPUT ? -1 : forward_moment(t);
+    to->block = to->again = -1;
+    if (t != NET_INPUT && p->layer[t].applied_behind)
+        return; /* BN's x, from which it is made, stays for BN's backward */
+    int last = r->n > 0 ? forward_moment(r->layer[r->n - 1]) : end_moment(p); /* the logits stay readable */
+    if (!to->recomputed && again.last > last)
+        last = again.last;
+    to->block = to->again = add_block(p, tensor_bytes(to), first, last);
+    if (to->recomputed)
+        to->again = add_block(p, tensor_bytes(to), again.first, again.last);
+}
+
+static int last_gradient_use(const engine_plan *p, int t) {
+    return t == NET_INPUT ? end_moment(p) : backward_moment(p, t);
+}
+
+/** The gradient that layer i sends to tensor t. BN works in place: where `in_place` is given and of the same type, its
+ *  block lives on under a second name. */
+static void add_gradient_block(engine_plan *p, int i, int t, int slot, const plan_tensor *in_place) {
+    plan_tensor *to = plan_tensor_at(p, t);
+    if (slot >= to->gradient_n)
+        return;
+    int last = last_gradient_use(p, t);
+    if (in_place != NULL && in_place->type == to->type && !p->engine->options.keep_tensors) {
+        to->gradient[slot] = in_place->gradient[0];
+        p->block[in_place->gradient[0]].last = last;
+        return;
+    }
+    to->gradient[slot] = add_block(p, tensor_bytes(to), backward_moment(p, i), last);
+}
+
+static void add_gradient_blocks(engine_plan *p) {
+    const engine *e = p->engine;
+    const net *n = e->net;
+    int loss_moment = n->layer_n;
+    plan_tensor *logits = plan_tensor_at(p, n->layer_n - 1);
+    logits->gradient[0] = add_block(p, tensor_bytes(logits), loss_moment, backward_moment(p, n->layer_n - 1));
+    for (int i = n->layer_n - 1; i >= n->frozen_layer_n; i--) {
+        const layer *l = &n->layer[i];
+        const plan_tensor *dy = l->kind == LAYER_BN ? plan_tensor_at(p, i) : NULL;
+        bool has_residual = e->slots[i].residual >= 0;
+        if (has_residual)
+            add_gradient_block(p, i, l->residual, e->slots[i].residual, dy);
+        add_gradient_block(p, i, l->input, e->slots[i].input, has_residual ? NULL : dy);
+    }
+}
+
+/** The last BN that takes batch statistics of layer i's output; -1: none. */
+static int last_bn(const engine_plan *p, int i) {
+    const engine *e = p->engine;
+    const tensor_readers *r = readers_of(e, i);
+    int last = -1;
+    for (int k = 0; k < r->n; k++) { /* in forward order */
+        const layer *l = &e->net->layer[r->layer[k]];
+        last = l->kind == LAYER_BN && l->input == i && trains(p, r->layer[k]) ? r->layer[k] : last;
+    }
+    return last;
+}
+
+/** The BN whose work layer i may do parts of (device_layer's bn_ahead); -1: none. */
+static int bn_ahead(const engine_plan *p, int i) {
+    const net *n = p->engine->net;
+    int t = n->layer[i].input;
+    const layer *bn = t >= 0 ? &n->layer[t] : NULL;
+    if (bn == NULL || bn->kind != LAYER_BN || !bn->relu || bn->residual != NET_NONE || !trains(p, t) ||
+        readers_of(p->engine, t)->n != 1 || sync_bn_on(&p->engine->options))
+        return -1;
+    return bn->input >= 0 && n->layer[bn->input].kind == LAYER_CONV ? t : -1;
+}
+
+static void add_blocks(engine_plan *p) {
+    int layer_n = p->engine->net->layer_n;
+    for (int t = NET_INPUT; t < layer_n; t++)
+        add_value_block(p, t);
+    for (int i = 0; i < layer_n; i++) {
+        int forward = forward_moment(i), backward = backward_moment(p, i);
+        plan_layer *r = &p->run[i];
+        r->saved = add_block(p, p->layer[i].saved_bytes, forward, trains(p, i) ? backward : forward);
+        r->scratch = add_block(p, p->layer[i].scratch_bytes, forward, forward);
+        r->sums = add_block(p, p->layer[i].sums_bytes, forward, last_bn(p, i));
+        r->gradient_sums =
+            add_block(p, p->layer[i].gradient_sums_bytes, backward, backward_moment(p, p->layer[i].layer->input));
+        r->scratch_backward = trains(p, i) ? add_block(p, p->layer[i].scratch_bytes, backward, backward) : -1;
+    }
+    if (p->training)
+        add_gradient_blocks(p);
+}
+
+void *plan_address(const engine_plan *p, int block) {
+    unsigned char *base = p->engine->activation;
+    return block < 0 || base == NULL ? NULL : base + p->block[block].offset;
+}
+
+static void *gradient_address(const engine_plan *p, int t, int slot) {
+    return slot < 0 ? NULL : plan_address(p, plan_tensor_at(p, t)->gradient[slot]);
+}
+
+/** Addresses of every call. What a call may not touch is NULL (device_buffers). */
+static void bind(engine_plan *p) {
+    const engine *e = p->engine;
+    for (int i = 0; i < e->net->layer_n; i++) {
+        const layer *l = &e->net->layer[i];
+        const plan_tensor *x = plan_tensor_at(p, l->input);
+        plan_layer *r = &p->run[i];
+        bool has_residual = e->slots[i].residual >= 0;
+        r->forward = (device_buffers){
+            .x = plan_address(p, x->block),
+            .residual = has_residual ? plan_address(p, plan_tensor_at(p, l->residual)->block) : NULL,
+            .y = plan_address(p, plan_tensor_at(p, i)->block),
+            .saved = plan_address(p, r->saved),
+            .scratch = plan_address(p, r->scratch),
+            .sums = plan_address(p, p->layer[i].sums_given ? p->run[l->input].sums : r->sums),
+        };
+        int ahead = bn_ahead(p, i), behind = readers_of(e, i)->layer[0];
+        if (ahead >= 0) {
+            r->forward.bn_x = plan_address(p, plan_tensor_at(p, e->net->layer[ahead].input)->block);
+            r->forward.bn_saved = plan_address(p, p->run[ahead].saved);
+        }
+        if (!trains(p, i))
+            continue;
+        r->recompute = (device_buffers){.x = r->forward.x,
+                                        .residual = r->forward.residual,
+                                        .y = plan_address(p, plan_tensor_at(p, i)->again),
+                                        .saved = r->forward.saved};
+        r->backward = (device_buffers){
+            .x = backward_needs_x(l->kind) ? plan_address(p, x->again) : NULL,
+            .dy = {gradient_address(p, i, 0), gradient_address(p, i, 1)},
+            .dx = gradient_address(p, l->input, e->slots[i].input),
+            .dresidual = has_residual ? gradient_address(p, l->residual, e->slots[i].residual) : NULL,
+            .saved = plan_address(p, r->saved),
+            .scratch = plan_address(p, r->scratch_backward),
+            .gradient_sums =
+                plan_address(p, p->layer[i].gradient_given ? p->run[behind].gradient_sums : r->gradient_sums),
+            .bn_x = r->forward.bn_x,
+            .bn_saved = r->forward.bn_saved,
+        };
+    }
+}
+
+/** Makes the arena hold p; all plans move with it. A failure leaves the old size where the system still gives it. */
+static int grow_arena(engine_plan *p) {
+    engine *e = p->engine;
+    int rc = OK;
+    if (p->bytes > e->activation_bytes) {
+        size_t old = e->activation_bytes;
+        if (e->activation != NULL)
+            e->ops->release(e->device, e->activation, old);
+        e->activation = NULL;
+        e->activation_bytes = 0;
+        e->holder = NULL;
+        rc = e->ops->allocate(&e->activation, e->device, p->bytes);
+        if (rc < 0) {
+            char size[32];
+            rc = fail_context(rc, "activations of %d images of %d x %d need %s", p->batch, p->h, p->w,
+                              text_bytes(size, (double)p->bytes));
+        }
+        if (rc == OK)
+            e->activation_bytes = p->bytes;
+        else if (old > 0 && e->ops->allocate(&e->activation, e->device, old) == OK)
+            e->activation_bytes = old;
+        for (int i = 0; i < e->plan_n; i++) {
+            plan_forget_steps(e->plan[i]);
+            bind(e->plan[i]);
+        }
+    }
+    if (rc == OK)
+        bind(p);
+    return rc;
+}
+
+static bool count_overflows(tensor_shape s) {
+    size_t n = (size_t)s.n;
+    return __builtin_mul_overflow(n, (size_t)s.h, &n) || __builtin_mul_overflow(n, (size_t)s.w, &n) ||
+           __builtin_mul_overflow(n, (size_t)s.c, &n) || n > SIZE_MAX / 64;
+}
+
+static int set_shapes(engine_plan *p) {
+    const engine *e = p->engine;
+    const net *n = e->net;
+    int rc = OK;
+    tensor_shape *shape = NULL;
+    TRY(memory_zeroed(&shape, (size_t)n->layer_n, sizeof *shape));
+    TRY(net_shapes(shape, n, p->batch, p->h, p->w));
+    for (int t = NET_INPUT; t < n->layer_n; t++) {
+        plan_tensor *to = plan_tensor_at(p, t);
+        bool input = t == NET_INPUT;
+        to->shape = input ? (tensor_shape){p->batch, p->h, p->w, n->layer[0].in_c} : shape[t];
+        to->type = input ? e->ops->element_of_input(e->device) : e->ops->element_of(e->device, n->layer[t].kind);
+        to->channels = input ? input_channels(e, to->shape.c) : to->shape.c;
+        to->gradient[0] = to->gradient[1] = -1;
+        if (input ? p->training && e->options.input_gradient && n->frozen_layer_n == 0 : trains(p, t))
+            to->gradient_n = readers_of(e, t)->n > 0 ? readers_of(e, t)->n : 1;
+        if (count_overflows(to->shape)) {
+            rc = fail(E_NOMEM, "%d images of %d x %d exceed the address space", p->batch, p->h, p->w);
+            goto done;
+        }
+    }
+done:
+    free(shape);
+    return rc;
+}
+
+static int prepare_layer(engine_plan *p, int i) {
+    const engine *e = p->engine;
+    const layer *l = &e->net->layer[i];
+    const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
+    bool bn = l->kind == LAYER_BN && trains(p, i);
+    int reader = readers_of(e, i)->n > 0 ? readers_of(e, i)->layer[0] : -1, rc = OK;
+    const device_layer *before = bn && l->input >= 0 ? &p->layer[l->input] : NULL;
+    const device_layer *behind = bn && reader >= 0 && bn_ahead(p, reader) == i ? &p->layer[reader] : NULL;
+    if (bn && tensor_count(x->shape) == (size_t)l->out_c)
+        return fail(E_SHAPE,
+                    "layer %s: batch statistics need more than one value per channel; use larger images or more of "
+                    "them",
+                    l->name);
+    p->layer[i] = (device_layer){.layer = l,
+                                 .x = x->shape,
+                                 .y = y->shape,
+                                 .training = trains(p, i),
+                                 .estimate = p->estimate,
+                                 .x_channels = x->channels,
+                                 .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
+                                 .dx_needed = x->gradient_n > 0,
+                                 .sums_wanted = last_bn(p, i) >= 0,
+                                 .sums_given = before != NULL && before->sums_bytes > 0,
+                                 .bn_ahead = bn_ahead(p, i) >= 0,
+                                 .applied_behind = behind != NULL && behind->applies_bn,
+                                 .gradient_given = behind != NULL && behind->gradient_sums_bytes > 0,
+                                 .dy_n = y->gradient_n};
+    TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));
+    p->run[i].planned = true;
+done:
+    return rc;
+}
+
+static int prepare_layers(engine_plan *p) {
+    const net *n = p->engine->net;
+    int rc = OK;
+    for (int bn = 0; bn < 2; bn++)
+        for (int i = 0; i < n->layer_n; i++)
+            if ((n->layer[i].kind == LAYER_BN) == bn)
+                TRY(prepare_layer(p, i));
+done:
+    return rc;
+}
+
+void plan_destroy(engine_plan *p) {
+    if (p == NULL)
+        return;
+    const device_ops *ops = p->engine->ops;
+    plan_forget_steps(p);
+    for (int i = 0; i < p->engine->net->layer_n; i++)
+        if (p->run != NULL && p->run[i].planned && ops->layer[p->layer[i].layer->kind].destroy != NULL)
+            ops->layer[p->layer[i].layer->kind].destroy(p->engine->device, &p->layer[i]);
+    free(p->layer);
+    free(p->run);
+    free(p->tensor);
+    free(p->block);
+    free(p);
+}
+
+static int check_batch(int images, int h, int w) {
+    if (images < 1 || h < 1 || w < 1)
+        return fail(E_SHAPE, "a batch of %d images of %d x %d: all must be positive", images, h, w);
+    return OK;
+}
+
+/** *out is valid and to be destroyed also after a failure. */
+static int plan_create(engine_plan **out, engine *e, int images, int h, int w, bool training, bool estimate) {
+    int rc = OK;
+    engine_plan *p = NULL;
+    size_t layers = (size_t)e->net->layer_n;
+    TRY(memory_zeroed(&p, 1, sizeof *p));
+    *p = (engine_plan){.engine = e, .batch = images, .h = h, .w = w, .training = training, .estimate = estimate};
+    TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
+    TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
+    TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
+    /* a tensor: values, values anew and two gradients; a layer: saved, two kinds of sums and two scratch blocks */
+    TRY(memory_zeroed(&p->block, 9 * (layers + 1), sizeof *p->block));
+    TRY(set_shapes(p));
+    size_t before = host_memory_resident();
+    TRY(prepare_layers(p));
+    size_t after = host_memory_resident();
+    e->library_bytes += after > before ? after - before : 0;
+    choose_recomputed(p);
+    add_blocks(p);
+    TRY(plan_layout(&p->bytes, p->block, p->block_n));
+done:
+    *out = p;
+    return rc;
+}
+
+int engine_plan_bytes(size_t *out, engine *e, int images, int h, int w, bool training) {
+    int rc = OK;
+    engine_plan *p = NULL;
+    size_t library = e->library_bytes;
+    *out = 0;
+    TRY(check_batch(images, h, w));
+    TRY(plan_create(&p, e, images, h, w, training, true));
+    *out = p->bytes;
+done:
+    plan_destroy(p);
+    e->library_bytes = library;
+    return rc;
+}
+
+int engine_compile(engine_plan **out, engine *e, int images, int h, int w, bool training) {
+    int rc = OK;
+    engine_plan *p = NULL;
+    *out = NULL;
+    for (int i = 0; i < e->plan_n; i++) {
+        engine_plan *q = e->plan[i];
+        if (q->batch == images && q->h == h && q->w == w && q->training == training) {
+            *out = q;
+            return grow_arena(q); /* it shrinks only where memory ran out */
+        }
+    }
+    TRY(check_batch(images, h, w));
+    TRY(memory_resize(&e->plan, (size_t)e->plan_n + 1, sizeof *e->plan));
+    TRY(plan_create(&p, e, images, h, w, training, false));
+    TRY(grow_arena(p));
+    e->plan[e->plan_n++] = p; /* now owned by e */
+    *out = p;
+    p = NULL;
+done:
+    plan_destroy(p);
+    return rc;
+}

@@ -1,4 +1,0 @@
-/* kernels.inc.c for this instruction set; engine.cmake gives the flags. */
-#define KERNELS kernels_avx2
-#define KERNELS_NAME "avx2"
-#include "engine/cpu/kernels.inc.c"

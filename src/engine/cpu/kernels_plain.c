@@ -1,4 +1,0 @@
-/* kernels.inc.c for this instruction set; engine.cmake gives the flags. */
-#define KERNELS kernels_plain
-#define KERNELS_NAME "plain"
-#include "engine/cpu/kernels.inc.c"

@@ -1,0 +1,106 @@
+/* What follows from the net alone: who reads which tensor, update ranges, gradient buckets (grad_sync.h). */
+#include "base/memory.h"
+#include "base/status.h"
+#include "engine/grad_sync.h"
+#include "engine/internal.h"
+
+#include <stdlib.h>
+
+static int add_reader(int *slot, engine *e, int t, int layer_number) {
+    const layer *l = &e->net->layer[layer_number];
+    if (t < NET_INPUT || t >= layer_number)
+        return fail(E_SHAPE, "layer %s reads tensor %d, which is not computed before it", l->name, t);
+    tensor_readers *r = readers_of(e, t);
+    if (r->n == 2)
+        return fail(E_SHAPE, "layer %s: %s has two readers already, the most a tensor may have", l->name,
+                    t == NET_INPUT ? "the input" : e->net->layer[t].name);
+    *slot = r->n;
+    r->layer[r->n++] = layer_number;
+    return OK;
+}
+
+static int find_readers(engine *e) {
+    const net *n = e->net;
+    int rc = OK;
+    if (n->layer_n < 1)
+        return fail(E_SHAPE, "the net has no layers");
+    for (int i = 0; i < n->layer_n; i++) {
+        const layer *l = &n->layer[i];
+        TRY(add_reader(&e->slots[i].input, e, l->input, i));
+        e->slots[i].residual = -1;
+        if (l->kind == LAYER_BN && l->residual != NET_NONE)
+            TRY(add_reader(&e->slots[i].residual, e, l->residual, i));
+    }
+    for (int i = 0; i < n->layer_n - 1; i++)
+        if (readers_of(e, i)->n == 0)
+            return fail(E_SHAPE, "no layer reads the output of %s", n->layer[i].name);
+done:
+    return rc;
+}
+
+/** owner[p]: the layer that writes the gradient of parameter p. */
+static int find_owners(int *owner, const net *n) {
+    for (int p = 0; p < n->param_n; p++)
+        owner[p] = -1;
+    for (int i = 0; i < n->layer_n; i++) {
+        int of_layer[2] = {n->layer[i].weight, n->layer[i].bias};
+        for (int k = 0; k < 2; k++) {
+            if (of_layer[k] < 0)
+                continue;
+            if (of_layer[k] >= n->param_n || owner[of_layer[k]] >= 0)
+                return fail(E_SHAPE, "layer %s: parameter %d is another layer's or not in the table", n->layer[i].name,
+                            of_layer[k]);
+            owner[of_layer[k]] = i;
+        }
+    }
+    for (int p = 0; p < n->param_n; p++)
+        if (owner[p] < 0)
+            return fail(E_SHAPE, "parameter %s belongs to no layer", n->param[p].name);
+    return OK;
+}
+
+/** What is frozen is the start of the layers and of the table, so that backward can end and one range trains. */
+static int check_frozen(const engine *e, const int *owner) {
+    const net *n = e->net;
+    for (int p = 0; p < n->param_n; p++)
+        if ((owner[p] < n->frozen_layer_n) != (n->param[p].offset < n->frozen_n))
+            return fail(E_SHAPE, "parameter %s: the frozen layers' are not the first of the table", n->param[p].name);
+    if (n->frozen_n % 16 != 0)
+        return fail(E_SHAPE, "%zu frozen parameters are no multiple of 16", n->frozen_n);
+    return OK;
+}
+
+static void merge_ranges(engine *e) {
+    const net *n = e->net;
+    for (int p = 0; p < n->param_n; p++) {
+        const param *q = &n->param[p];
+        update_range *last = e->range_n > 0 ? &e->range[e->range_n - 1] : NULL;
+        if (q->offset < n->frozen_n)
+            continue;
+        if (last != NULL && last->decays == q->decays && last->head == q->head && last->end == q->offset)
+            last->end += q->count;
+        else
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is room for a range a parameter */
+            e->range[e->range_n++] = (update_range){q->offset, q->offset + q->count, q->decays, q->head};
+    }
+}
+
+int engine_analyse(engine *e) {
+    const net *n = e->net;
+    int rc = OK;
+    int *owner = NULL;
+    size_t layers = n->layer_n > 0 ? (size_t)n->layer_n : 0, params = n->param_n > 0 ? (size_t)n->param_n : 0;
+    TRY(memory_zeroed(&e->readers, layers + 1, sizeof *e->readers));
+    TRY(memory_zeroed(&e->slots, layers, sizeof *e->slots));
+    TRY(memory_zeroed(&e->bucket, params, sizeof *e->bucket));
+    TRY(memory_zeroed(&e->range, params, sizeof *e->range));
+    TRY(memory_zeroed(&owner, params, sizeof *owner));
+    TRY(find_readers(e));
+    TRY(find_owners(owner, n));
+    TRY(check_frozen(e, owner));
+    grad_sync_cut(e, owner);
+    merge_ranges(e);
+done:
+    free(owner);
+    return rc;
+}

@@ -1,0 +1,18 @@
+/** Lays blocks with known lifetimes into one piece of memory: blocks whose lifetimes overlap never share bytes. */
+#ifndef LINNET_ENGINE_MEMORY_PLAN_H
+#define LINNET_ENGINE_MEMORY_PLAN_H
+
+#include <stddef.h>
+
+typedef struct plan_block {
+    size_t bytes;
+    int first, last; /* moments of the first write and the last use, inclusive */
+    size_t offset;   /* out: 64-byte aligned */
+} plan_block;
+
+/** Greedy by size, each block at the lowest offset that is free during its lifetime (Pisarchyk and Lee 2020,
+ *  "Efficient memory management for deep neural net inference", greedy by size).
+ *  @param[out] total bytes needed. @return 0, E_NOMEM */
+int plan_layout(size_t *total, plan_block *block, int n);
+
+#endif

@@ -1,0 +1,104 @@
+#include "evaluation/misclassified.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "dataset/read.h"
+#include "evaluation/judge.h"
+#include "loader/transform.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int mistakes_init(mistakes *m, int capacity) {
+    *m = (mistakes){.capacity = capacity};
+    return memory_zeroed(&m->list, (size_t)capacity, sizeof *m->list);
+}
+
+void mistakes_deinit(mistakes *m) {
+    free(m->list);
+    *m = (mistakes){0};
+}
+
+static bool before(const mistake *a, const mistake *b) {
+    return a->loss != b->loss ? a->loss > b->loss : a->index < b->index;
+}
+
+static void insert(mistakes *m, const mistake *one) {
+    int at = m->n;
+    while (at > 0 && before(one, &m->list[at - 1]))
+        at--;
+    if (at == m->capacity)
+        return;
+    int end = m->n < m->capacity ? m->n++ : m->capacity - 1;
+    memmove(&m->list[at + 1], &m->list[at], (size_t)(end - at) * sizeof *m->list);
+    m->list[at] = *one;
+}
+
+void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b) {
+    for (int i = 0; i < b->n; i++) {
+        judgement j = judge(logits + (size_t)i * (size_t)classes, classes, b->label[i]);
+        mistake one = {.index = b->index[i], .predicted = j.predicted, .probability = j.probability, .loss = j.loss};
+        if (one.predicted != b->label[i])
+            insert(m, &one);
+    }
+}
+
+int mistakes_join(mistakes *m, comm *c) {
+    size_t ranks = (size_t)comm_ranks(c), rank = (size_t)comm_rank(c), most = (size_t)m->capacity;
+    mistake *all = NULL;
+    int rc = OK;
+    if (ranks < 2 || most == 0)
+        return OK;
+    TRY(memory_zeroed(&all, ranks * most, sizeof *all));
+    for (size_t i = 0; i < most; i++)
+        all[rank * most + i] = i < (size_t)m->n ? m->list[i] : (mistake){.index = -1};
+    TRY(comm_all(c, COMM_GATHER, COMM_BYTES, all, most * sizeof *all));
+    for (size_t i = 0; i < ranks * most; i++)
+        if (i / most != rank && all[i].index >= 0)
+            insert(m, &all[i]);
+done:
+    free(all);
+    return rc;
+}
+
+static int put_cell(text *out, const char *s) {
+    int rc = text_csv_cell(out, s);
+    return rc == OK ? text_append(out, ",", 1) : rc;
+}
+
+int mistakes_csv(text *out, const mistakes *m, const dataset *val) {
+    int rc = OK;
+    TRY(text_printf(out, "file,true,predicted,probability,loss\n"));
+    for (int i = 0; i < m->n; i++) {
+        const mistake *one = &m->list[i];
+        TRY(put_cell(out, dataset_name(val, one->index)));
+        TRY(put_cell(out, val->class_name[val->label[one->index]]));
+        TRY(put_cell(out, val->class_name[one->predicted]));
+        TRY(text_printf(out, "%.6g,%.6g\n", one->probability, one->loss));
+    }
+done:
+    return rc;
+}
+
+int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val) {
+    uint8_t pixels[MISTAKES_SIZE * MISTAKES_SIZE * 3];
+    transform t = transform_default(false, MISTAKES_SIZE, MISTAKES_SIZE);
+    decoder *d = NULL;
+    image_buffer file = {0};
+    int rc = OK;
+    *out = (sheet){0};
+    TRY(decoder_create(&d, NULL));
+    TRY(sheet_init(out, m->n, MISTAKES_COLUMNS, MISTAKES_SIZE, 0));
+    for (int i = 0; i < m->n; i++) {
+        const unsigned char *bytes = NULL;
+        size_t n = 0;
+        int64_t index = m->list[i].index; /* one that has gone meanwhile spoils nothing */
+        if (dataset_read(&bytes, &n, &file, val, index, 0) == OK &&
+            transform_decode(pixels, d, bytes, n, dataset_name(val, index), &t, NULL) == OK)
+            sheet_put(out, i, pixels);
+    }
+done:
+    image_buffer_deinit(&file);
+    decoder_destroy(d);
+    return rc;
+}

@@ -1,0 +1,39 @@
+/** The validation images that the model gets most wrong: wrongly classified, by their loss. */
+#ifndef LINNET_EVALUATION_MISCLASSIFIED_H
+#define LINNET_EVALUATION_MISCLASSIFIED_H
+
+#include "base/text.h"
+#include "dataset/dataset.h"
+#include "distributed/communicator.h"
+#include "image/contact_sheet.h"
+#include "loader/batch.h"
+
+typedef struct mistake {
+    int64_t index; /* in the validation set */
+    int predicted;
+    double probability; /* of the predicted class */
+    double loss;        /* cross-entropy of the true one */
+} mistake;
+
+typedef struct mistakes {
+    int n, capacity;
+    mistake *list; /* (capacity) largest loss first; equal ones in the order of the set */
+} mistakes;
+
+/** @return 0, E_NOMEM */
+int mistakes_init(mistakes *m, int capacity);
+void mistakes_deinit(mistakes *m);
+
+/** Looks at a batch. @param logits (b->n, classes) */
+void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b);
+
+/** On every rank: those of all ranks. @return 0, E_NOMEM, E_RANK, E_DEVICE */
+int mistakes_join(mistakes *m, comm *c);
+
+enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
+/** Table for worst.csv: file, true, predicted, probability, loss; RFC 4180. */
+int mistakes_csv(text *out, const mistakes *m, const dataset *val);
+/** Their thumbnails, MISTAKES_SIZE pixels wide, MISTAKES_COLUMNS in a row; one that cannot be read stays black. */
+int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val);
+
+#endif

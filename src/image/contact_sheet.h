@@ -1,0 +1,25 @@
+/** A contact sheet: equal squares row by row on one picture. */
+#ifndef LINNET_IMAGE_CONTACT_SHEET_H
+#define LINNET_IMAGE_CONTACT_SHEET_H
+
+#include <stdint.h>
+
+typedef struct sheet {
+    uint8_t *pixels; /* (h, w, 3) RGB */
+    int size;        /* of one square, pixels */
+    int gap;         /* black, around and between them */
+    int columns;
+    int w, h;
+} sheet;
+
+/** @return 0, E_OPTION (more than one JPEG holds), E_NOMEM */
+int sheet_init(sheet *s, int images, int columns, int size, int gap);
+void sheet_deinit(sheet *s);
+
+/** Copies an image (size, size, 3) into square `at`, counted row by row from 0. */
+void sheet_put(sheet *s, int at, const uint8_t *image);
+
+/** Encodes into *bytes (malloc'd, also when it fails; the caller frees it). @return 0, E_NOMEM */
+int sheet_encode(unsigned char **bytes, unsigned long *n, const sheet *s);
+
+#endif

@@ -1,0 +1,190 @@
+#define _GNU_SOURCE
+#include "image/decoder.h"
+
+#include "base/status.h"
+#include "image/rows.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* JPEG cannot say more, and int arithmetic on sizes is safe below */
+#define SIDE_MAX 65535
+/* A large image must have some bytes behind it. The most that an honest one packs into a byte is 8,256 pixels:
+ * deflate's 1032 to 1, at a bit a pixel. */
+#define FREE_PIXELS ((size_t)16 << 20)
+#define PIXELS_PER_BYTE 8256
+
+image_limits image_limits_default(void) {
+    return (image_limits){.max_pixels = 178956970, .max_scans = 100, .max_file_bytes = (size_t)1 << 30};
+}
+
+int decoder_create(decoder **out, const image_limits *limits) {
+    int rc = OK;
+    decoder *d = NULL;
+    TRY(memory_zeroed(&d, 1, sizeof *d));
+    d->limits = limits != NULL ? *limits : image_limits_default();
+    d->kernels = resample_best();
+    TRY(jpeg_reader_create(&d->jpeg));
+    *out = d;
+    d = NULL; /* now owned by the caller */
+done:
+    decoder_destroy(d);
+    return rc;
+}
+
+void decoder_destroy(decoder *d) {
+    if (d == NULL)
+        return;
+    jpeg_reader_destroy(d->jpeg);
+    arena_deinit(&d->whole);
+    arena_deinit(&d->work);
+    free(d);
+}
+
+int decoder_room(arena *a, size_t bytes) {
+    a->used = 0;
+    if (bytes <= a->bytes)
+        return OK;
+    arena_deinit(a);
+    return arena_init(a, bytes);
+}
+
+int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h) {
+    if (w <= 0 || h <= 0)
+        return fail(E_FORMAT, "%s: an image of %" PRId64 " x %" PRId64 " pixels", in->name, w, h);
+    if (w > SIDE_MAX || h > SIDE_MAX || w * h > d->limits.max_pixels)
+        return fail(E_FORMAT, "%s: claims %" PRId64 " x %" PRId64 " pixels, more than the %" PRId64 " allowed",
+                    in->name, w, h, d->limits.max_pixels);
+    d->w = (int)w;
+    d->h = (int)h;
+    return OK;
+}
+
+int decoder_whole(decoder *d, const image_bytes *in, uint8_t **rgbx) {
+    int rc = OK;
+    size_t pixels = (size_t)d->w * (size_t)d->h;
+    if (pixels > FREE_PIXELS && pixels / PIXELS_PER_BYTE > in->n)
+        return fail(E_FORMAT, "%s: claims %d x %d pixels, more than its %zu bytes can hold", in->name, d->w, d->h,
+                    in->n);
+    TRY(decoder_room(&d->whole, pixels * 4 + RESAMPLE_MARGIN));
+    *rgbx = d->whole.base;
+done:
+    return rc;
+}
+
+/* A format is known by its first bytes; what has a reason instead of a codec is named and refused. */
+static const struct format {
+    const char *magic;
+    size_t at, n;
+    int (*decode)(decoder *d, const image_bytes *in); /* NULL: see refusal; none: JPEG */
+    const char *refusal;
+} formats[] = {
+    {"\xFF\xD8\xFF", 0, 3, NULL, NULL},
+    {"\x89PNG\r\n\x1a\n", 0, 8, png_decode, NULL},
+    {"BM", 0, 2, bmp_decode, NULL},
+    {"II*\0", 0, 4, tiff_decode, NULL},
+    {"MM\0*", 0, 4, tiff_decode, NULL},
+    {"II+\0", 0, 4, tiff_decode, NULL},
+    {"MM\0+", 0, 4, tiff_decode, NULL},
+    {"WEBP", 8, 4, webp_decode, NULL},
+    {"P1", 0, 2, netpbm_decode, NULL},
+    {"P2", 0, 2, netpbm_decode, NULL},
+    {"P3", 0, 2, netpbm_decode, NULL},
+    {"P4", 0, 2, netpbm_decode, NULL},
+    {"P5", 0, 2, netpbm_decode, NULL},
+    {"P6", 0, 2, netpbm_decode, NULL},
+    {"GIF8", 0, 4, NULL, "a GIF"},
+    {"\0\0\0\x0cjP  ", 0, 8, NULL, "a JPEG 2000"},
+    {"ftyp", 4, 4, NULL, "an AVIF or HEIF"},
+    {"\0\0\1\0", 0, 4, NULL, "an icon"},
+    {"\0\0\0\x0cJXL ", 0, 8, NULL, "a JPEG XL"},
+};
+
+static int open_jpeg(decoder *d, const image_bytes *in) {
+    int rc = OK, w = 0, h = 0;
+    TRY(jpeg_reader_open(&w, &h, d->jpeg, in->bytes, in->n, in->name));
+    TRY(decoder_size(d, in, w, h));
+    d->by_rows = true;
+done:
+    if (rc < 0)
+        jpeg_reader_close(d->jpeg);
+    return rc;
+}
+
+int decoder_open(decoder *d, const image_bytes *in) {
+    d->by_rows = false;
+    if (in->n == 0)
+        return fail(E_FORMAT, "%s: the file is empty", in->name);
+    if (in->n > d->limits.max_file_bytes)
+        return fail(E_FORMAT, "%s: %zu bytes, more than the %zu allowed", in->name, in->n, d->limits.max_file_bytes);
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        const struct format *f = &formats[i];
+        if (in->n < f->at + f->n || memcmp(in->bytes + f->at, f->magic, f->n) != 0)
+            continue;
+        if (f->refusal != NULL)
+            return fail(E_UNSUPPORTED, "%s: %s file; convert it to JPEG or PNG", in->name, f->refusal);
+        return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);
+    }
+    return fail(E_FORMAT, "%s: no image: its first bytes are of no known format", in->name);
+}
+
+void decoder_reduce(decoder *d, int by) {
+    assert(d->by_rows && (by == 2 || by == 4 || by == 8));
+    jpeg_reader_reduce(d->jpeg, by);
+    d->w = (d->w + by - 1) / by;
+    d->h = (d->h + by - 1) / by;
+}
+
+int decoder_begin(decoder *d, crop_box region) {
+    d->region = region;
+    d->next_row = 0;
+    return d->by_rows ? jpeg_reader_begin(d->jpeg, region, &d->limits) : OK;
+}
+
+int decoder_row(decoder *d, const uint8_t **row) {
+    int y = d->region.y + d->next_row++;
+    if (d->by_rows)
+        return jpeg_reader_row(d->jpeg, row);
+    *row = d->whole.base + ((size_t)y * (size_t)d->w + (size_t)d->region.x) * 4;
+    return OK;
+}
+
+int decoder_end(decoder *d, bool complete) {
+    if (!d->by_rows)
+        return OK;
+    int rc = complete ? jpeg_reader_check_rest(d->jpeg) : OK;
+    jpeg_reader_close(d->jpeg);
+    d->by_rows = false;
+    return rc;
+}
+
+int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                          const char *name) {
+    int rc = OK;
+    image_bytes in = {.bytes = bytes, .n = n, .name = name};
+    bool opened = false;
+    TRY(decoder_open(d, &in));
+    opened = true;
+    TRY(decoder_begin(d, (crop_box){0, 0, d->w, d->h}));
+    TRY(decoder_room(&d->work, (size_t)d->w * (size_t)d->h * 3));
+    for (int y = 0; y < d->h; y++) {
+        const uint8_t *row = NULL;
+        TRY(decoder_row(d, &row));
+        d->kernels->emit(d->work.base + (size_t)y * (size_t)d->w * 3, row, d->w, false);
+    }
+    *pixels = d->work.base;
+    *w = d->w;
+    *h = d->h;
+done:
+    if (opened) {
+        int end = decoder_end(d, rc == OK);
+        rc = rc < 0 ? rc : end;
+    }
+    return rc;
+}

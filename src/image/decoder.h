@@ -1,0 +1,33 @@
+/** From the bytes of an image file to pixels: JPEG, PNG, WebP, TIFF, BMP, PNM, told apart by magic bytes. How its rows
+ *  are read: rows.h. */
+#ifndef LINNET_IMAGE_DECODER_H
+#define LINNET_IMAGE_DECODER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Bounds on one image; anything beyond is refused (E_FORMAT) before memory or time is spent. */
+typedef struct image_limits {
+    int64_t max_pixels; /* width * height; 178,956,970 is Pillow's bomb limit */
+    int max_scans;      /* of a progressive JPEG */
+    size_t max_file_bytes;
+} image_limits;
+
+image_limits image_limits_default(void);
+
+/** A crop in whole pixels of the original. */
+typedef struct crop_box {
+    int x, y, w, h;
+} crop_box;
+
+/** One worker's decoder and scratch memory, which only grows; after the largest image nothing is allocated by us. */
+typedef struct decoder decoder;
+
+int decoder_create(decoder **out, const image_limits *limits);
+void decoder_destroy(decoder *d);
+
+/** The whole image as RGB, w x h x 3, into the decoder's scratch (valid until its next use): preview, tests. */
+int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                          const char *name);
+
+#endif

@@ -1,0 +1,31 @@
+/** JPEG by libjpeg-turbo, only the rows and columns that are wanted. Nothing of libjpeg is seen outside jpeg.c.
+ *  Colours as Pillow's convert("RGB"): four components are taken as Adobe writes them, inverted. */
+#ifndef LINNET_IMAGE_JPEG_H
+#define LINNET_IMAGE_JPEG_H
+
+#include "image/decoder.h"
+
+/** Reads one image at a time; its memory serves for the next. */
+typedef struct jpeg_reader jpeg_reader;
+
+int jpeg_reader_create(jpeg_reader **out);
+void jpeg_reader_destroy(jpeg_reader *j);
+
+/** Reads the header. `bytes` and `name` are borrowed until jpeg_reader_close. After a failure here or below,
+ * jpeg_reader_close.
+ *  @return 0, E_FORMAT, E_UNSUPPORTED (12 bits, lossless, 2 components), E_NOMEM */
+int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes, size_t n, const char *name);
+/** Between open and begin: decodes the image at 1/by of its size (by: 2, 4 or 8; rounded up), from the low frequencies
+ * of each block alone. The region and the rows are then those of the reduced image. */
+void jpeg_reader_reduce(jpeg_reader *j, int by);
+/** Starts decoding rows region.y ... of columns region.x ...; all scans of a progressive file are read here.
+ *  @return also E_FORMAT for more scans than max_scans, or a size that the file is too short for */
+int jpeg_reader_begin(jpeg_reader *j, crop_box region, const image_limits *limits);
+/** The next row: region.w RGBX pixels, valid until the next call. */
+int jpeg_reader_row(jpeg_reader *j, const uint8_t **row);
+/** Whether the rows below, which nobody read, are there too. */
+int jpeg_reader_check_rest(jpeg_reader *j);
+/** Ends the image, whatever state it is in. */
+void jpeg_reader_close(jpeg_reader *j);
+
+#endif

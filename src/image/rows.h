@@ -1,0 +1,61 @@
+/** Inside the decoder: one open image at a time, handed out as rows of RGBX pixels. transform.c is its user; the codecs
+ *  (jpeg.c, png.c, ...) fill it. */
+#ifndef LINNET_IMAGE_ROWS_H
+#define LINNET_IMAGE_ROWS_H
+
+#include "base/memory.h"
+#include "image/decoder.h"
+#include "image/jpeg.h"
+#include "image/resample.h"
+
+#include <stdbool.h>
+
+/** An image as its file holds it. Borrowed while the image is open. */
+typedef struct image_bytes {
+    const unsigned char *bytes;
+    size_t n;
+    const char *name; /* for messages */
+} image_bytes;
+
+struct decoder {
+    image_limits limits;
+    const resample_kernels *kernels;
+    jpeg_reader *jpeg;
+    arena whole;  /* codecs that decode all at once, and transform_decode_full: the image */
+    arena work;   /* filters and rows in flight */
+    int w, h;     /* of the open image */
+    bool by_rows; /* open image: JPEG, decoded as it is asked for; else it lies in `whole`, RGBX */
+    crop_box region;
+    int next_row; /* of the region */
+};
+
+/** Opens an image: w and h are then known, and within the limits. @return 0 or what transform_decode returns */
+int decoder_open(decoder *d, const image_bytes *in);
+/** JPEG alone (d->by_rows), between open and begin: decodes the image reduced by 2, 4 or 8. w and h become those of the
+ *  reduced image, a pixel of which stands for by x by (its last ones, in part, for what lies behind the edge). */
+void decoder_reduce(decoder *d, int by);
+/** Which rows and columns will be asked for; once, after open. The region lies within the image. */
+int decoder_begin(decoder *d, crop_box region);
+/** The next row of the region: region.w RGBX pixels, RESAMPLE_MARGIN readable bytes behind. Valid until the next. */
+int decoder_row(decoder *d, const uint8_t **row);
+/** Closes the image. `complete`: the caller has its rows; a file that ends too early is still found out here, so that
+ *  the verdict on a file does not depend on the crop. Without it, only releases. */
+int decoder_end(decoder *d, bool complete);
+
+/** Empties an arena and makes room for `bytes`; what it held is lost. */
+int decoder_room(arena *a, size_t bytes);
+
+/** For codecs: sets w and h after checking them against the limits. */
+int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h);
+/** For codecs: the whole image's memory, h rows of w RGBX pixels, after decoder_size. E_FORMAT for a large image from a
+ *  file too short to be one. */
+int decoder_whole(decoder *d, const image_bytes *in, uint8_t **rgbx);
+
+/** The codecs that decode all at once, into decoder_whole. */
+int png_decode(decoder *d, const image_bytes *in);
+int webp_decode(decoder *d, const image_bytes *in);
+int tiff_decode(decoder *d, const image_bytes *in);
+int bmp_decode(decoder *d, const image_bytes *in);
+int netpbm_decode(decoder *d, const image_bytes *in);
+
+#endif

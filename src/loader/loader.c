@@ -1,0 +1,288 @@
+/* The consumer's side of the loader. */
+#define _GNU_SOURCE
+#include "loader/loader.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "loader/loader_state.h"
+
+#include <assert.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_options(const dataset *d, const loader_options *o) {
+    if (o->batch_size < 1 || o->workers < 1 || o->ahead < 2)
+        return fail(E_OPTION, "loader: batch_size %d and workers %d must be at least 1, ahead %d at least 2",
+                    o->batch_size, o->workers, o->ahead);
+    if (o->own < 0 || o->own_n < 1 || o->own + o->own_n > o->row)
+        return fail(E_OPTION, "loader: batches %d to %d of rows of %d", o->own, o->own + o->own_n - 1, o->row);
+    if (!(o->max_bad >= 0 && o->max_bad <= 1))
+        return fail(E_OPTION, "data.max_bad %g: must be within 0..1", o->max_bad);
+    if (d->image_n < 1 || d->image_n > UINT32_MAX)
+        return fail(E_DATA, "%s: %lld images, must be within 1..2^32-1", d->root, (long long)d->image_n);
+    if (o->drop_last && d->image_n < o->batch_size)
+        return fail(E_DATA, "%s: %lld images do not fill one batch of %d: lower data.batch_size or keep the last batch",
+                    d->root, (long long)d->image_n, o->batch_size);
+    return OK;
+}
+
+static void worker_destroy(worker *w) {
+    if (w == NULL)
+        return;
+    decoder_destroy(w->decoder);
+    image_buffer_deinit(&w->file);
+    free(w);
+}
+
+/** One more thread, with all signals blocked: they are the main thread's. */
+static int start_worker(loader *l) {
+    int rc = OK;
+    worker *w = NULL;
+    sigset_t all, before;
+    TRY(memory_resize(&l->worker, (size_t)l->started + 1, sizeof *l->worker));
+    TRY(memory_zeroed(&w, 1, sizeof *w));
+    w->loader = l;
+    w->number = l->started;
+    TRY(decoder_create(&w->decoder, &l->options.limits));
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w->thread, NULL, loader_work, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        rc = fail_errno(error, "cannot start loader thread %d (data.workers)", l->started + 1);
+        goto done;
+    }
+    l->worker[l->started++] = w;
+    w = NULL; /* now owned by the loader */
+done:
+    worker_destroy(w);
+    return rc;
+}
+
+int loader_set_workers(loader *l, int n) {
+    int rc = OK;
+    if (n < 1)
+        return fail(E_OPTION, "loader: %d workers, must be at least 1", n);
+    while (l->started < n)
+        TRY(start_worker(l));
+    pthread_mutex_lock(&l->lock);
+    l->active = n;
+    pthread_cond_broadcast(&l->work);
+    pthread_cond_broadcast(&l->rest);
+    pthread_mutex_unlock(&l->lock);
+done:
+    return rc;
+}
+
+int loader_open(loader **out, const dataset *d, const loader_options *o) {
+    int rc = check_options(d, o);
+    if (rc != OK)
+        return rc;
+    loader *l = NULL;
+    TRY(memory_zeroed(&l, 1, sizeof *l));
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->rest, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    l->dataset = d;
+    l->options = *o;
+    l->size = l->largest = o->transform.size;
+    l->batches = o->drop_last ? d->image_n / o->batch_size : (d->image_n + o->batch_size - 1) / o->batch_size;
+    /* no share: nothing to do until loader_start */
+    l->bad_limit = (int64_t)floor(o->max_bad * (double)d->image_n + 1e-6); /* 0.29 * 100 is a little below 29 */
+    TRY(memory_zeroed(&l->order, (size_t)d->image_n, sizeof *l->order));
+    TRY(loader_sequence_init(l));
+    TRY(memory_zeroed(&l->slot, (size_t)o->ahead, sizeof *l->slot));
+    for (int i = 0; i < o->ahead; i++)
+        TRY(batch_init(&l->slot[i].batch, o->batch_size, o->transform.size, o->transform.size));
+    TRY(loader_set_workers(l, o->workers));
+    *out = l;
+    l = NULL; /* now owned by the caller */
+done:
+    loader_close(l);
+    return rc;
+}
+
+void loader_close(loader *l) {
+    if (l == NULL)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->quit = l->drain = true;
+    pthread_cond_broadcast(&l->work);
+    pthread_cond_broadcast(&l->rest);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->started; i++) {
+        pthread_join(l->worker[i]->thread, NULL);
+        worker_destroy(l->worker[i]);
+    }
+    for (int i = 0; l->slot != NULL && i < l->options.ahead; i++) {
+        bad_clear(&l->slot[i]);
+        free(l->slot[i].bad);
+        batch_deinit(&l->slot[i].batch);
+    }
+    bad_deinit(l);
+    pthread_cond_destroy(&l->ready);
+    pthread_cond_destroy(&l->rest);
+    pthread_cond_destroy(&l->work);
+    pthread_mutex_destroy(&l->lock);
+    free(l->worker);
+    free(l->slot);
+    free(l->order);
+    free(l->stream);
+    free(l->by_place);
+    free(l->shards);
+    free(l->shard_first);
+    free(l);
+}
+
+int64_t loader_batches(const loader *l) { return l->batches; }
+
+int loader_start(loader *l, uint32_t epoch, int64_t first) {
+    if (first < 0 || first > l->batches)
+        return fail(E_OPTION, "loader: cannot start at batch %lld of %lld", (long long)first, (long long)l->batches);
+    pthread_mutex_lock(&l->lock);
+    l->drain = true;
+    while (l->busy > 0)
+        pthread_cond_wait(&l->ready, &l->lock);
+    for (int i = 0; i < l->options.ahead; i++) {
+        bad_clear(&l->slot[i]);
+        l->slot[i].state = SLOT_FREE;
+    }
+    l->epoch = epoch;
+    l->options.transform.size = l->size;
+    for (int i = 0; i < l->options.ahead; i++)
+        l->slot[i].batch.h = l->slot[i].batch.w = l->size;
+    loader_sequence_start(l);
+    const loader_options *o = &l->options;
+    int64_t left = l->batches - first, rest = left % o->row - o->own;
+    l->first = first;
+    l->share = left / o->row * o->own_n + (rest <= 0 ? 0 : rest < o->own_n ? rest : o->own_n);
+    l->claim = l->deliver = 0;
+    l->advised = l->stream != NULL ? first * o->batch_size : 0;
+    l->failed = OK;
+    l->drain = false;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    return OK;
+}
+
+void loader_set_size(loader *l, int size) {
+    assert(size > 0 && size <= l->largest);
+    l->size = size;
+}
+
+/** Validation: closes the gaps that unreadable images left. */
+static void close_gaps(batch *b) {
+    int kept = 0;
+    size_t bytes = (size_t)b->h * (size_t)b->w * 3;
+    for (int i = 0; i < b->n; i++) {
+        if (b->index[i] < 0)
+            continue;
+        if (i != kept) {
+            memcpy(b->pixels + (size_t)kept * bytes, b->pixels + (size_t)i * bytes, bytes);
+            b->label[kept] = b->label[i];
+            b->label_b[kept] = b->label_b[i];
+            b->mix[kept] = b->mix[i];
+            b->index[kept] = b->index[i];
+        }
+        kept++;
+    }
+    b->n = kept;
+}
+
+static bool is_complete(const loader *l, const slot *s) {
+    return s->state == SLOT_FILLING && s->number == l->deliver && s->done == s->places;
+}
+
+/** Waits for the batch in `s`. Call under the lock. */
+static void wait_for(loader *l, const slot *s) {
+    if (is_complete(l, s))
+        return;
+    double begin = clock_seconds();
+    while (!is_complete(l, s))
+        pthread_cond_wait(&l->ready, &l->lock);
+    l->waited += clock_seconds() - begin;
+}
+
+/** Remembers what stopped the epoch: every further loader_next says the same. */
+static int stop(loader *l, int rc) {
+    l->failed = rc;
+    size_t n = strnlen(status_message(), sizeof l->message - 1);
+    memcpy(l->message, status_message(), n);
+    l->message[n] = 0;
+    return rc;
+}
+
+/** Takes over the batch in `s`: bad images first, then what stopped a worker. Call under the lock. */
+static int take_over(loader *l, slot *s) {
+    int rc = OK;
+    TRY(bad_commit(l, s));
+    TRY(bad_check(l));
+    if (s->error != OK)
+        rc = fail(s->error, "%s", s->message);
+    else if (!l->options.transform.training && l->bad_n == l->dataset->image_n)
+        rc = fail(E_DATA, "none of the %lld images in %s can be read; the first: %s", (long long)l->bad_n,
+                  l->dataset->root, l->bad[0].message);
+done:
+    return rc;
+}
+
+static void give_back(loader *l, slot *s) {
+    s->state = SLOT_FREE;
+    pthread_cond_broadcast(&l->work);
+}
+
+int loader_next(batch **out, loader *l) {
+    int rc = OK;
+    *out = NULL;
+    pthread_mutex_lock(&l->lock);
+    if (l->failed != OK) {
+        rc = fail(l->failed, "%s", l->message);
+        goto done;
+    }
+    while (*out == NULL && l->deliver < l->share) {
+        slot *s = &l->slot[l->deliver % l->options.ahead];
+        assert(s->state != SLOT_HELD); /* the caller holds the whole ring: waiting would never end */
+        wait_for(l, s);
+        rc = take_over(l, s);
+        if (rc != OK) {
+            rc = stop(l, rc);
+            goto done;
+        }
+        l->deliver++;
+        if (l->claim < l->deliver) /* the worker that filled the last place may have gone to rest since */
+            l->claim = l->deliver;
+        s->batch.n = s->places;
+        if (!l->options.transform.training)
+            close_gaps(&s->batch);
+        if (s->batch.n > 0) {
+            s->state = SLOT_HELD;
+            *out = &s->batch;
+        } else {
+            give_back(l, s);
+        }
+    }
+done:
+    pthread_mutex_unlock(&l->lock);
+    return rc;
+}
+
+void loader_release(loader *l, batch *b) {
+    pthread_mutex_lock(&l->lock);
+    for (int i = 0; i < l->options.ahead; i++)
+        if (&l->slot[i].batch == b && l->slot[i].state == SLOT_HELD)
+            give_back(l, &l->slot[i]);
+    pthread_mutex_unlock(&l->lock);
+}
+
+double loader_waited(const loader *l) { return l->waited; }
+
+double loader_cost(loader *l) {
+    pthread_mutex_lock(&l->lock);
+    double cost = l->cost_images > 0 ? l->cost_seconds / (double)l->cost_images : NAN;
+    pthread_mutex_unlock(&l->lock);
+    return cost;
+}

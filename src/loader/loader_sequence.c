@@ -1,0 +1,58 @@
+#define _GNU_SOURCE
+/* The order of an epoch: at random over all images, or shard after shard through a shuffle buffer. */
+#include "loader/loader_state.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "loader/sampler.h"
+
+#include <stdlib.h>
+
+static int by_offset(const void *a, const void *b, void *places) {
+    const image_place *place = places;
+    uint64_t x = place[*(const uint32_t *)a].offset, y = place[*(const uint32_t *)b].offset;
+    return (x > y) - (x < y);
+}
+
+/* Images are counted into their shards, then each shard is sorted by offset. */
+int loader_sequence_init(loader *l) {
+    int rc = OK;
+    const dataset *d = l->dataset;
+    if (!l->options.shuffle || l->options.buffer == 0)
+        return OK;
+    if (d->place == NULL)
+        return fail(E_OPTION, "data.sequential is for shards, and %s is a folder: pack it first (linnet pack)",
+                    d->root);
+    TRY(memory_zeroed(&l->stream, (size_t)d->image_n, sizeof *l->stream));
+    TRY(memory_zeroed(&l->by_place, (size_t)d->image_n, sizeof *l->by_place));
+    TRY(memory_zeroed(&l->shards, (size_t)d->shard_n, sizeof *l->shards));
+    TRY(memory_zeroed(&l->shard_first, (size_t)d->shard_n + 1, sizeof *l->shard_first));
+    for (int64_t i = 0; i < d->image_n; i++)
+        l->shard_first[d->place[i].shard + 1]++;
+    for (int s = 0; s < d->shard_n; s++)
+        l->shard_first[s + 1] += l->shard_first[s];
+    for (int64_t i = 0; i < d->image_n; i++) {
+        uint32_t s = d->place[i].shard;
+        l->by_place[l->shard_first[s] + l->shards[s]++] = (uint32_t)i;
+    }
+    for (int s = 0; s < d->shard_n; s++)
+        qsort_r(l->by_place + l->shard_first[s], (size_t)(l->shard_first[s + 1] - l->shard_first[s]),
+                sizeof *l->by_place, by_offset, d->place);
+done:
+    return rc;
+}
+
+void loader_sequence_start(loader *l) {
+    const loader_options *o = &l->options;
+    int64_t n = l->dataset->image_n;
+    if (l->stream == NULL) {
+        sampler_epoch(l->order, n, o->seed, l->epoch, o->shuffle);
+        if (o->repeats > 1)
+            sampler_repeat(l->order, n, o->repeats, o->batch_size);
+        return;
+    }
+    sampler_stream(l->stream, l->shards, l->by_place, l->shard_first, l->dataset->shard_n, o->seed, l->epoch);
+    for (int64_t i = 0; i < n; i++)
+        l->order[i] = l->stream[i];
+    sampler_buffered(l->order, n, o->seed, l->epoch, o->buffer);
+}

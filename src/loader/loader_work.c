@@ -1,0 +1,194 @@
+/* The workers' side of the loader: take a place, fill it, say so. */
+#define _GNU_SOURCE
+#include "loader/loader_state.h"
+
+#include "base/file.h"
+#include "base/random.h"
+#include "base/status.h"
+
+#include <string.h>
+#include <time.h>
+
+/** One place to fill. */
+typedef struct job {
+    slot *slot;
+    int place;
+    int64_t advise_from, advise_to; /* numbers, or places of the stream, that are to be read ahead */
+} job;
+
+/** How the filling of a place ended. */
+enum { FILLED = 0, LEFT_OUT = 1, DROPPED = 2 }; /* or a negative status, which stops the loading */
+
+static void begin(loader *l, slot *s, int64_t number) {
+    int size = l->options.batch_size;
+    s->state = SLOT_FILLING;
+    s->number = number;
+    s->first = loader_batch_of(l, number) * size;
+    int64_t left = l->dataset->image_n - s->first;
+    s->places = left < size ? (int)left : size;
+    s->taken = s->done = 0;
+    s->error = OK;
+}
+
+/** What the system should read ahead once batch `number` is begun: read_ahead more of its own; of a stream also what
+ * the shuffle buffer holds. */
+static void plan_reading(job *j, loader *l, int64_t number) {
+    const loader_options *o = &l->options;
+    int64_t n = l->dataset->image_n, to = number + 1 + o->read_ahead, end = l->share;
+    if (o->read_ahead < 1 || l->dataset->place == NULL)
+        return;
+    if (l->stream != NULL) {
+        to = (loader_batch_of(l, to - 1) + 1) * o->batch_size + o->buffer;
+        end = n;
+    }
+    if (j->advise_to == 0)
+        j->advise_from = l->advised;
+    j->advise_to = l->advised = to < end ? to : end;
+}
+
+static void read_ahead(const loader *l, const job *j) {
+    int64_t size = l->options.batch_size, images = l->dataset->image_n;
+    if (l->stream != NULL) {
+        dataset_advise(l->dataset, l->stream + j->advise_from, j->advise_to - j->advise_from);
+        return;
+    }
+    for (int64_t number = j->advise_from; number < j->advise_to; number++) {
+        int64_t first = loader_batch_of(l, number) * size, left = images - first;
+        dataset_advise(l->dataset, l->order + first, left < size ? left : size);
+    }
+}
+
+/** The next place, in the epoch's order. Call under the lock. */
+static bool take(loader *l, job *out) {
+    *out = (job){0};
+    while (!l->drain && l->claim < l->share) {
+        slot *s = &l->slot[l->claim % l->options.ahead];
+        if (s->state == SLOT_FREE) {
+            begin(l, s, l->claim);
+            plan_reading(out, l, l->claim);
+        } else if (s->state == SLOT_HELD || s->number != l->claim) {
+            return false; /* the ring is full */
+        }
+        if (s->taken < s->places) {
+            out->slot = s;
+            out->place = s->taken++;
+            return true;
+        }
+        l->claim++;
+    }
+    return false;
+}
+
+/** Decodes image `index` into the job's place, with the place's own draws. */
+static int load_image(worker *w, const job *j, int64_t index, uint32_t epoch) {
+    int rc = OK;
+    loader *l = w->loader;
+    batch *b = &j->slot->batch;
+    char path[PATH_BYTES];
+    size_t n = 0;
+    const unsigned char *bytes = NULL;
+    TRY(dataset_read(&bytes, &n, &w->file, l->dataset, index, l->options.limits.max_file_bytes));
+    TRY(dataset_path(path, l->dataset, index));
+    random_stream r = random_open(l->options.seed, epoch, (uint64_t)(j->slot->first + j->place), RANDOM_CROP);
+    uint8_t *pixels = b->pixels + (size_t)j->place * (size_t)b->h * (size_t)b->w * 3;
+    TRY(transform_decode(pixels, w->decoder, bytes, n, path, &l->options.transform, &r));
+    b->label[j->place] = b->label_b[j->place] = l->dataset->label[index];
+    b->mix[j->place] = 1;
+    b->index[j->place] = index;
+done:
+    return rc;
+}
+
+static bool is_bad(int rc) { return rc == E_FORMAT || rc == E_UNSUPPORTED; }
+
+/** Fills one place. Every visit decodes anew, so that what stands there is a function of (seed, epoch, place) alone:
+ *  whether an image is readable may depend on which part of it a crop needs. */
+static int fill(worker *w, const job *j, uint32_t epoch) {
+    loader *l = w->loader;
+    int64_t index = l->order[j->slot->first + j->place];
+    for (int turn = 0;; turn++) {
+        int rc = load_image(w, j, index, epoch);
+        if (!is_bad(rc))
+            return rc;
+        pthread_mutex_lock(&l->lock);
+        int noted = bad_note(l, j->slot, j->place, turn, index);
+        bool drop = l->drain;
+        pthread_mutex_unlock(&l->lock);
+        if (noted != OK)
+            return noted;
+        if (drop)
+            return DROPPED;
+        if (!l->options.transform.training) {
+            j->slot->batch.index[j->place] = -1;
+            return LEFT_OUT;
+        }
+        /* past either bound the delivery of this batch fails: there is no point in searching on */
+        if (turn >= l->bad_limit)
+            return LEFT_OUT;
+        if (turn + 1 >= l->dataset->image_n)
+            return fail(E_DATA, "none of the %lld images in %s can be read; the last: %s",
+                        (long long)l->dataset->image_n, l->dataset->root, status_message());
+        index = index + 1 < l->dataset->image_n ? index + 1 : 0;
+    }
+}
+
+/** Call under the lock. */
+static void finish(loader *l, const job *j, int rc) {
+    slot *s = j->slot;
+    if (rc < 0 && (s->error == OK || j->place < s->error_place)) {
+        s->error = rc;
+        s->error_place = j->place;
+        size_t n = strnlen(status_message(), sizeof s->message - 1);
+        memcpy(s->message, status_message(), n);
+        s->message[n] = 0;
+    }
+    s->done++;
+    if (s->done == s->places && s->number == l->deliver)
+        pthread_cond_signal(&l->ready);
+}
+
+/** What the calling thread has computed, not waited, since it began. */
+static double cpu_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/** Fills a place that has been taken. Call under the lock; it is released meanwhile. */
+static void work(worker *w, const job *j) {
+    loader *l = w->loader;
+    uint32_t epoch = l->epoch;
+    bool lost = j->slot->error != OK && j->slot->error_place < j->place; /* this batch will not be delivered */
+    l->busy++;
+    pthread_mutex_unlock(&l->lock);
+    double begin = cpu_seconds();
+    if (j->advise_to > j->advise_from)
+        read_ahead(l, j);
+    int rc = lost ? LEFT_OUT : fill(w, j, epoch);
+    double seconds = cpu_seconds() - begin;
+    pthread_mutex_lock(&l->lock);
+    if (!lost) {
+        l->cost_seconds += seconds;
+        l->cost_images++;
+    }
+    finish(l, j, rc);
+    if (--l->busy == 0 && l->drain)
+        pthread_cond_signal(&l->ready);
+}
+
+void *loader_work(void *argument) {
+    worker *w = argument;
+    loader *l = w->loader;
+    pthread_mutex_lock(&l->lock);
+    while (!l->quit) {
+        job j;
+        if (w->number >= l->active)
+            pthread_cond_wait(&l->rest, &l->lock);
+        else if (take(l, &j))
+            work(w, &j);
+        else
+            pthread_cond_wait(&l->work, &l->lock);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}

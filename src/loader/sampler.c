@@ -1,0 +1,53 @@
+#include "loader/sampler.h"
+
+#include "base/random.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { WHOLE = 0, SHARDS = 1, BUFFER = 2 }; /* what is shuffled: indices of the draws */
+
+static void swap(uint32_t *order, int64_t i, int64_t j) {
+    uint32_t kept = order[i];
+    order[i] = order[j];
+    order[j] = kept;
+}
+
+static void shuffle_all(uint32_t *order, int64_t n, random_stream r) {
+    for (int64_t i = n - 1; i > 0; i--)
+        swap(order, i, (int64_t)random_below(&r, (uint64_t)i + 1));
+}
+
+void sampler_epoch(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, bool shuffle) {
+    assert(n >= 0 && n <= UINT32_MAX);
+    for (int64_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    if (!shuffle)
+        return;
+    shuffle_all(order, n, random_open(seed, epoch, WHOLE, RANDOM_SHUFFLE));
+}
+
+void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, int64_t buffer) {
+    random_stream r = random_open(seed, epoch, BUFFER, RANDOM_SHUFFLE);
+    for (int64_t p = 0; p < n; p++) {
+        int64_t waiting = n - p < buffer ? n - p : buffer;
+        swap(order, p, p + (int64_t)random_below(&r, (uint64_t)waiting));
+    }
+}
+
+void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_place, const int64_t *shard_first,
+                    int shard_n, uint64_t seed, uint32_t epoch) {
+    for (int i = 0; i < shard_n; i++)
+        shards[i] = (uint32_t)i;
+    shuffle_all(shards, shard_n, random_open(seed, epoch, SHARDS, RANDOM_SHUFFLE));
+    for (int i = 0; i < shard_n; i++) {
+        int64_t first = shard_first[shards[i]], n = shard_first[shards[i] + 1] - first;
+        memcpy(stream, by_place + first, (size_t)n * sizeof *stream);
+        stream += n;
+    }
+}
+
+void sampler_repeat(uint32_t *order, int64_t n, int64_t repeats, int64_t group) {
+    for (int64_t i = n - 1; i >= 0; i--) /* from an earlier place, or the same: down, so that it is still as it was */
+        order[i] = order[i / (repeats * group) * group + i % group];
+}

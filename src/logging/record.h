@@ -1,0 +1,46 @@
+/** Records of a TensorBoard event file: u64 length, u32 masked CRC of the length, data, u32 masked CRC of the data, all
+ *  little-endian. Private to logging. */
+#ifndef LINNET_LOGGING_RECORD_H
+#define LINNET_LOGGING_RECORD_H
+
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/** CRC-32C (Castagnoli, reflected 0x82f63b78), rotated by 15 and offset as TFRecord files want it. */
+uint32_t record_crc(const void *bytes, size_t n);
+uint32_t record_mask(uint32_t crc);
+
+/** Appends one record. @return 0 or E_NOMEM */
+int record_put(text *out, const void *data, size_t n);
+
+typedef struct record_reader {
+    FILE *file;
+    uint64_t left;       /* bytes of the file not yet read */
+    uint64_t good;       /* bytes of whole records so far */
+    bool foreign;        /* the first bytes are no record's */
+    unsigned char *data; /* (n) the current record; owned */
+    size_t n, capacity;
+} record_reader;
+
+/** Begins at the start of `file` of `size` bytes; the caller closes it. */
+void record_open(record_reader *r, FILE *file, uint64_t size);
+void record_close(record_reader *r);
+/** Reads the next record. *found: false at the end and at the first torn or corrupt record.
+ *  @return 0, E_IO, E_NOMEM */
+int record_next(record_reader *r, bool *found);
+
+/** What a record holds, as far as we read it: events_read and events_trim. */
+typedef struct event_view {
+    int64_t step;
+    bool version; /* the record that names the format */
+} event_view;
+
+typedef void event_visit(void *context, int64_t step, const char *tag, double value);
+
+/** Decodes an Event; `visit` (or NULL) sees its scalars. @return 0, E_FORMAT (no valid Event), E_NOMEM */
+int event_decode(event_view *out, const unsigned char *data, size_t n, event_visit *visit, void *context);
+
+#endif

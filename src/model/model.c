@@ -1,0 +1,224 @@
+#include "model/model.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "model/build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int net_create_empty(net **out, const char *arch, int classes) {
+    net *n = NULL;
+    int rc;
+    TRY(memory_zeroed(&n, 1, sizeof *n));
+    snprintf(n->arch, sizeof n->arch, "%s", arch);
+    n->classes = classes;
+    *out = n;
+done:
+    return rc;
+}
+
+void net_destroy(net *n) {
+    if (n == NULL)
+        return;
+    free(n->layer);
+    free(n->param);
+    free(n->stats);
+    free(n);
+}
+
+/* Room for one more of `used` items; the capacity is the power of two above. */
+static int grow(void *pointer, int used, size_t size) {
+    if (used != 0 && (used & (used - 1)) != 0)
+        return 0;
+    return memory_resize(pointer, used == 0 ? 1 : 2 * (size_t)used, size);
+}
+
+static int copy_name(char *out, size_t out_n, const char *name, const char *suffix) {
+    int n = snprintf(out, out_n, "%s%s", name, suffix);
+    if (n < 0 || (size_t)n >= out_n)
+        return fail(E_SHAPE, "layer name '%s%s' is longer than %zu characters", name, suffix, out_n - 1);
+    return 0;
+}
+
+static int find_stats(const net *n, const char *name) {
+    for (int i = 0; i < n->stats_n; i++)
+        if (strcmp(n->stats[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+size_t net_largest(const net *n) {
+    size_t most = 1;
+    for (int i = 0; i < n->param_n; i++)
+        most = n->param[i].count > most ? n->param[i].count : most;
+    for (int i = 0; i < n->stats_n; i++)
+        most = 2 * (size_t)n->stats[i].c > most ? 2 * (size_t)n->stats[i].c : most;
+    return most;
+}
+
+int net_find_param(const net *n, const char *name) {
+    for (int i = 0; i < n->param_n; i++)
+        if (strcmp(n->param[i].name, name) == 0)
+            return i;
+    return find_stats(n, name);
+}
+
+static int add_param(int *out, net *n, const char *name, const char *suffix, param p) {
+    int rc;
+    TRY(grow(&n->param, n->param_n, sizeof *n->param));
+    TRY(copy_name(p.name, sizeof p.name, name, suffix));
+    if (net_find_param(n, p.name) >= 0)
+        return fail(E_SHAPE, "two parameters are named '%s'", p.name);
+    p.count = 1;
+    for (int i = 0; i < p.rank; i++)
+        p.count *= (size_t)p.shape[i];
+    p.offset = n->weight_n;
+    p.decays = true;
+    n->weight_n += p.count;
+    n->param[n->param_n] = p;
+    *out = n->param_n++;
+done:
+    return rc;
+}
+
+int net_reserve_bn(net *n, const char *name, int c) {
+    int rc, i;
+    net_stats s = {.c = c, .offset = n->stats_elements};
+    if (c < 1)
+        return fail(E_SHAPE, "layer %s: %d channels", name, c);
+    TRY(copy_name(s.name, sizeof s.name, name, ""));
+    TRY(grow(&n->stats, n->stats_n, sizeof *n->stats));
+    TRY(add_param(&i, n, name, ".weight", (param){.rank = 1, .shape = {c}, .init = INIT_ONE}));
+    TRY(add_param(&i, n, name, ".bias", (param){.rank = 1, .shape = {c}, .init = INIT_ZERO}));
+    n->stats[n->stats_n++] = s;
+    n->stats_elements += 2 * (size_t)c;
+done:
+    return rc;
+}
+
+/* Channels of tensor t, or -1 when there is none. The first layer decides the image's. */
+static int channels_of(const net *n, int t, int wanted) {
+    if (t == NET_INPUT)
+        return n->layer_n > 0 ? n->layer[0].in_c : wanted;
+    return t >= 0 && t < n->layer_n ? n->layer[t].out_c : -1;
+}
+
+static int add_layer(int *out, net *n, const char *name, layer l) {
+    int rc;
+    if (l.in_c < 1 || l.out_c < 1)
+        return fail(E_SHAPE, "layer %s: %d to %d channels", name, l.in_c, l.out_c);
+    if (channels_of(n, l.input, l.in_c) != l.in_c)
+        return fail(E_SHAPE, "layer %s expects %d channels, tensor %d has not", name, l.in_c, l.input);
+    if (l.residual != NET_NONE && channels_of(n, l.residual, l.out_c) != l.out_c)
+        return fail(E_SHAPE, "layer %s expects a residual of %d channels, tensor %d has not", name, l.out_c,
+                    l.residual);
+    if ((l.kind == LAYER_CONV || l.kind == LAYER_MAXPOOL) && (l.kernel < 1 || l.stride < 1 || l.pad < 0))
+        return fail(E_SHAPE, "layer %s: kernel %d, stride %d, padding %d", name, l.kernel, l.stride, l.pad);
+    for (int i = 0; i < n->layer_n; i++)
+        if (strcmp(n->layer[i].name, name) == 0)
+            return fail(E_SHAPE, "two layers are named '%s'", name);
+    TRY(copy_name(l.name, sizeof l.name, name, ""));
+    TRY(grow(&n->layer, n->layer_n, sizeof *n->layer));
+    n->layer[n->layer_n] = l;
+    *out = n->layer_n++;
+done:
+    return rc;
+}
+
+int net_add_grouped_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
+                         int pad, int groups) {
+    if (groups < 1 || in_c % groups != 0 || out_c % groups != 0)
+        return fail(E_SHAPE, "layer %s: %d to %d channels do not fall into %d groups", name, in_c, out_c, groups);
+    layer l = {.kind = LAYER_CONV,
+               .input = input,
+               .residual = NET_NONE,
+               .in_c = in_c,
+               .out_c = out_c,
+               .kernel = kernel,
+               .stride = stride,
+               .pad = pad,
+               .groups = groups,
+               .weight = n->param_n,
+               .bias = -1,
+               .stats = -1};
+    param p = {.rank = 4,
+               .shape = {out_c, in_c / groups, kernel, kernel},
+               .init = INIT_KAIMING_NORMAL_FAN_OUT,
+               .fan_in = in_c / groups * kernel * kernel};
+    int rc, i;
+    TRY(add_layer(out, n, name, l));
+    TRY(add_param(&i, n, name, ".weight", p));
+done:
+    return rc;
+}
+
+int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride, int pad) {
+    return net_add_grouped_conv(out, n, name, input, in_c, out_c, kernel, stride, pad, 1);
+}
+
+int net_add_bn(int *out, net *n, const char *name, int input, int c, int residual, bool relu) {
+    layer l = {.kind = LAYER_BN, .input = input, .residual = residual, .relu = relu, .in_c = c, .out_c = c};
+    char weight[sizeof n->param->name];
+    int rc;
+    TRY(copy_name(weight, sizeof weight, name, ".weight"));
+    if (find_stats(n, name) < 0)
+        TRY(net_reserve_bn(n, name, c));
+    l.stats = find_stats(n, name);
+    l.weight = net_find_param(n, weight);
+    l.bias = l.weight + 1;
+    if (n->stats[l.stats].c != c)
+        return fail(E_SHAPE, "layer %s: reserved with %d channels, added with %d", name, n->stats[l.stats].c, c);
+    TRY(add_layer(out, n, name, l));
+done:
+    return rc;
+}
+
+int net_add_maxpool(int *out, net *n, const char *name, int input, int c, int kernel, int stride, int pad) {
+    layer l = {.kind = LAYER_MAXPOOL,
+               .input = input,
+               .residual = NET_NONE,
+               .in_c = c,
+               .out_c = c,
+               .kernel = kernel,
+               .stride = stride,
+               .pad = pad,
+               .weight = -1,
+               .bias = -1,
+               .stats = -1};
+    if (2 * pad > kernel) /* a window could lie in the padding alone */
+        return fail(E_SHAPE, "layer %s: padding %d is more than half of kernel %d", name, pad, kernel);
+    return add_layer(out, n, name, l);
+}
+
+int net_add_avgpool(int *out, net *n, const char *name, int input, int c) {
+    layer l = {.kind = LAYER_AVGPOOL,
+               .input = input,
+               .residual = NET_NONE,
+               .in_c = c,
+               .out_c = c,
+               .weight = -1,
+               .bias = -1,
+               .stats = -1};
+    return add_layer(out, n, name, l);
+}
+
+int net_add_linear(int *out, net *n, const char *name, int input, int in_c, int out_c) {
+    layer l = {.kind = LAYER_LINEAR,
+               .input = input,
+               .residual = NET_NONE,
+               .in_c = in_c,
+               .out_c = out_c,
+               .weight = n->param_n,
+               .bias = n->param_n + 1,
+               .stats = -1};
+    param w = {.rank = 2, .shape = {out_c, in_c}, .init = INIT_UNIFORM_FAN_IN, .fan_in = in_c, .head = true};
+    param b = {.rank = 1, .shape = {out_c}, .init = INIT_UNIFORM_FAN_IN, .fan_in = in_c, .head = true};
+    int rc, i;
+    TRY(add_layer(out, n, name, l));
+    TRY(add_param(&i, n, name, ".weight", w));
+    TRY(add_param(&i, n, name, ".bias", b));
+done:
+    return rc;
+}

@@ -1,0 +1,158 @@
+/* Sources: He et al. 2015, "Deep residual learning for image recognition", table 1, in torchvision's variant "v1.5";
+ * Zagoruyko & Komodakis 2016, "Wide residual networks"; Xie et al. 2017, "Aggregated residual transformations". */
+#include "base/status.h"
+#include "model/build.h"
+#include "model/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { STAGES = 4 };
+
+typedef struct recipe {
+    const char *arch;
+    bool bottleneck;
+    int blocks[STAGES];
+    int groups, group_width; /* bottleneck: of the 3x3 convolution; channels of one group in the first stage */
+} recipe;
+
+static const recipe recipes[] = {
+    {"resnet18", false, {2, 2, 2, 2}, 1, 64},          {"resnet34", false, {3, 4, 6, 3}, 1, 64},
+    {"resnet50", true, {3, 4, 6, 3}, 1, 64},           {"resnet101", true, {3, 4, 23, 3}, 1, 64},
+    {"resnet152", true, {3, 8, 36, 3}, 1, 64},         {"wide_resnet50_2", true, {3, 4, 6, 3}, 1, 128},
+    {"wide_resnet101_2", true, {3, 4, 23, 3}, 1, 128}, {"resnext50_32x4d", true, {3, 4, 6, 3}, 32, 4},
+    {"resnext101_32x8d", true, {3, 4, 23, 3}, 32, 8},
+};
+enum { RECIPES = sizeof recipes / sizeof *recipes };
+
+/* The net in the making: the tensor and the channels reached so far, and the prefix of the block's names. */
+typedef struct builder {
+    net *net;
+    int tensor, channels;
+    bool zero_gamma;
+    char block[32]; /* "layer1.0." */
+    char name[48];
+} builder;
+
+static const char *in_block(builder *b, const char *name) {
+    snprintf(b->name, sizeof b->name, "%s%s", b->block, name);
+    return b->name;
+}
+
+typedef struct conv_bn {
+    const char *conv, *bn;
+    int out_c, kernel, stride;
+    bool relu;
+    int groups;
+} conv_bn;
+
+static int add_conv(builder *b, const conv_bn *c) {
+    int rc;
+    TRY(net_add_grouped_conv(&b->tensor, b->net, in_block(b, c->conv), b->tensor, b->channels, c->out_c, c->kernel,
+                             c->stride, c->kernel / 2, c->groups));
+    b->channels = c->out_c;
+done:
+    return rc;
+}
+
+static int add_conv_bn(builder *b, const conv_bn *c) {
+    int rc;
+    TRY(add_conv(b, c));
+    TRY(net_add_bn(&b->tensor, b->net, in_block(b, c->bn), b->tensor, c->out_c, NET_NONE, c->relu));
+done:
+    return rc;
+}
+
+/* y = relu(bn(conv(x)) + shortcut): `last` ends the residual branch. The shortcut's convolution runs before the BN that
+ * adds it, and stands after it in the tables. */
+static int add_block_end(builder *b, const conv_bn *last, int shortcut, int shortcut_c, int stride) {
+    int rc;
+    TRY(add_conv(b, last));
+    TRY(net_reserve_bn(b->net, in_block(b, last->bn), last->out_c));
+    if (stride != 1 || shortcut_c != last->out_c) {
+        builder side = *b;
+        side.tensor = shortcut;
+        side.channels = shortcut_c;
+        TRY(add_conv_bn(&side, &(conv_bn){"downsample.0", "downsample.1", last->out_c, 1, stride, false, 1}));
+        shortcut = side.tensor;
+    }
+    TRY(net_add_bn(&b->tensor, b->net, in_block(b, last->bn), b->tensor, last->out_c, shortcut, true));
+    if (b->zero_gamma)
+        b->net->param[b->net->layer[b->tensor].weight].init = INIT_ZERO;
+done:
+    return rc;
+}
+
+static int add_basic_block(builder *b, int width, int stride) {
+    int rc, x = b->tensor, x_c = b->channels;
+    TRY(add_conv_bn(b, &(conv_bn){"conv1", "bn1", width, 3, stride, true, 1}));
+    TRY(add_block_end(b, &(conv_bn){"conv2", "bn2", width, 3, 1, true, 1}, x, x_c, stride));
+done:
+    return rc;
+}
+
+static int add_bottleneck(builder *b, const recipe *r, int stage, int stride) {
+    int rc, x = b->tensor, x_c = b->channels, inner = (r->group_width << stage) * r->groups;
+    TRY(add_conv_bn(b, &(conv_bn){"conv1", "bn1", inner, 1, 1, true, 1}));
+    TRY(add_conv_bn(b, &(conv_bn){"conv2", "bn2", inner, 3, stride, true, r->groups}));
+    TRY(add_block_end(b, &(conv_bn){"conv3", "bn3", 256 << stage, 1, 1, true, 1}, x, x_c, stride));
+done:
+    return rc;
+}
+
+static int add_stage(builder *b, const recipe *r, int stage) {
+    for (int i = 0; i < r->blocks[stage]; i++) {
+        int stride = stage > 0 && i == 0 ? 2 : 1;
+        snprintf(b->block, sizeof b->block, "layer%d.%d.", stage + 1, i);
+        int rc = r->bottleneck ? add_bottleneck(b, r, stage, stride) : add_basic_block(b, 64 << stage, stride);
+        if (rc < 0)
+            return rc;
+    }
+    b->block[0] = 0;
+    return 0;
+}
+
+static int build(net *n, const recipe *r, const net_options *o) {
+    builder b = {.net = n, .tensor = NET_INPUT, .channels = 3, .zero_gamma = o->zero_gamma};
+    int rc;
+    TRY(add_conv_bn(&b, &(conv_bn){"conv1", "bn1", 64, 7, 2, true, 1}));
+    TRY(net_add_maxpool(&b.tensor, n, "maxpool", b.tensor, b.channels, 3, 2, 1));
+    for (int stage = 0; stage < STAGES; stage++)
+        TRY(add_stage(&b, r, stage));
+    TRY(net_add_avgpool(&b.tensor, n, "avgpool", b.tensor, b.channels));
+    TRY(net_add_linear(&b.tensor, n, "fc", b.tensor, b.channels, o->classes));
+    for (int i = 0; i < n->param_n; i++)
+        if (n->param[i].rank == 1)
+            n->param[i].decays = n->param[i].head ? o->decay_bias : o->decay_norm;
+done:
+    return rc;
+}
+
+const char *net_arch(int i) { return i >= 0 && i < RECIPES ? recipes[i].arch : NULL; }
+
+static int unknown_arch(const char *arch) {
+    char known[256] = "";
+    for (int i = 0, at = 0; i < RECIPES; i++)
+        at += snprintf(known + at, sizeof known - (size_t)at, "%s%s", i > 0 ? ", " : "", recipes[i].arch);
+    return fail(E_OPTION, "unknown architecture '%s'; known are %s", arch, known);
+}
+
+int net_create(net **out, const char *arch, const net_options *o) {
+    const recipe *r = NULL;
+    net *n = NULL;
+    int rc;
+    for (int i = 0; i < RECIPES; i++)
+        if (strcmp(recipes[i].arch, arch) == 0)
+            r = &recipes[i];
+    if (r == NULL)
+        return unknown_arch(arch);
+    if (o->classes < 1)
+        return fail(E_OPTION, "%d classes: a net needs at least 1", o->classes);
+    TRY(net_create_empty(&n, arch, o->classes));
+    TRY(build(n, r, o));
+    *out = n; /* now owned by the caller */
+    n = NULL;
+done:
+    net_destroy(n);
+    return rc;
+}

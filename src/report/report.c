@@ -1,0 +1,73 @@
+#define _GNU_SOURCE
+#include "report/report.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "report/markdown.h"
+#include "report/sections.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Which pictures are missing, and why, is the first thing on the page. */
+static int put_missing(text *out, const page *p) {
+    int rc = OK;
+    if (p->undrawn.n == 0)
+        return OK;
+    TRY(text_printf(out, "> **Pictures are missing**: "));
+    TRY(md_text(out, text_string(&p->why)));
+    TRY(text_printf(out, ".\n> Not drawn: "));
+    TRY(md_text(out, text_string(&p->undrawn)));
+    TRY(text_printf(out, ".\n\n"));
+done:
+    return rc;
+}
+
+static int write_page(report_result *out, const char *folder, const run_data *d, size_t n) {
+    char path[PATH_BYTES];
+    page p = {.folder = folder};
+    text head = {0};
+    int rc = OK;
+    TRY(path_join(path, folder, "images"));
+    TRY(folder_make(path));
+    if (n == 1) {
+        TRY(section_head(&head, d));
+        TRY(sections_run(&p, d));
+    } else {
+        TRY(text_printf(&head, "# %zu runs side by side\n\n", n));
+        TRY(sections_compare(&p, d, n));
+    }
+    TRY(put_missing(&head, &p));
+    TRY(text_append(&head, text_string(&p.body), p.body.n));
+    TRY(path_join(path, folder, "viewlogs.md"));
+    TRY(file_write_atomic(path, text_string(&head), head.n - 1)); /* the last section's empty line */
+    out->pictures = p.pictures;
+    if (p.undrawn.n > 0)
+        snprintf(out->missing, sizeof out->missing, "%s (not drawn: %s)", text_string(&p.why), text_string(&p.undrawn));
+done:
+    page_deinit(&p);
+    text_deinit(&head);
+    return rc;
+}
+
+int report_write(report_result *out, const char *folder, const report_run *run, size_t n) {
+    run_data *d = NULL;
+    size_t loaded = 0;
+    int rc = OK;
+    *out = (report_result){0};
+    if (n == 0)
+        return fail(E_NOTFOUND, "there is no run to report on");
+    TRY(memory_zeroed(&d, n, sizeof *d));
+    for (; loaded < n; loaded++) {
+        assert(n == 1 || run[loaded].name != NULL);
+        TRY(run_load(&d[loaded], &run[loaded]));
+    }
+    TRY(write_page(out, folder, d, n));
+done:
+    for (size_t i = 0; i < loaded; i++)
+        run_unload(&d[i]);
+    free(d);
+    return rc;
+}

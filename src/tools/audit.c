@@ -1,0 +1,258 @@
+#define _GNU_SOURCE
+#include "tools/audit.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "dataset/read.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NAME(id, name, text) name,
+#define TEXT(id, name, text) text,
+const char *const audit_name[AUDIT_KINDS] = {AUDIT_LIST(NAME)};
+const char *const audit_text[AUDIT_KINDS] = {AUDIT_LIST(TEXT)};
+#undef NAME
+#undef TEXT
+
+enum { IMBALANCE = 5, POLL_MS = 50 };
+
+/** Threads take images in turn; findings are added under the lock. */
+typedef struct job {
+    audit *audit;
+    const audit_options *options;
+    pthread_mutex_t lock;
+    int64_t next, done, total;
+    int running;
+    int rc; /* the first failure */
+    char message[512];
+} job;
+
+int audit_add(audit *a, audit_finding f, const char *detail) {
+    int rc = OK;
+    if ((size_t)a->n == a->capacity) {
+        size_t more = a->capacity < 64 ? 64 : a->capacity * 2;
+        TRY(memory_resize(&a->finding, more, sizeof *a->finding));
+        a->capacity = more;
+    }
+    TRY(memory_string(&f.detail, detail));
+    a->finding[a->n++] = f;
+    a->count[f.kind]++;
+done:
+    return rc;
+}
+
+/** Looks at image `at` of both splits together. */
+static int look(job *j, decoder *d, image_buffer *b, int64_t at) {
+    int rc = OK;
+    audit *a = j->audit;
+    int64_t first = a->data[0] != NULL ? a->data[0]->image_n : 0;
+    int split = at >= first;
+    int64_t i = split ? at - first : at;
+    audit_image *out = &a->image[split][i];
+    const unsigned char *bytes = NULL;
+    const char *detail = "", *name = dataset_name(a->data[split], i);
+    size_t n = 0;
+    rc = dataset_read(&bytes, &n, b, a->data[split], i, image_limits_default().max_file_bytes);
+    if (rc == E_FORMAT) {
+        out->kinds = 1u << AUDIT_UNREADABLE;
+        detail = status_message();
+    } else {
+        TRY(rc);
+        TRY(audit_look(out, &detail, d, bytes, n, name, j->options->quick));
+    }
+    const uint32_t damage = 1u << AUDIT_UNREADABLE | 1u << AUDIT_TRUNCATED | 1u << AUDIT_CORRUPT;
+    rc = OK;
+    pthread_mutex_lock(&j->lock);
+    for (int k = 0; k < AUDIT_KINDS && rc == OK; k++)
+        if (out->kinds >> k & 1)
+            rc = audit_add(a, (audit_finding){.kind = (audit_kind)k, .split = split, .index = i, .other = -1},
+                           damage >> k & 1 ? detail : "");
+    pthread_mutex_unlock(&j->lock);
+done:
+    return rc;
+}
+
+static void *work(void *argument) {
+    job *j = argument;
+    decoder *d = NULL;
+    image_buffer b = {0};
+    image_limits limits = image_limits_default();
+    int rc = decoder_create(&d, &limits);
+    const volatile sig_atomic_t *stop = j->options->stop;
+    while (rc == OK && __atomic_load_n(&j->rc, __ATOMIC_RELAXED) == OK) {
+        int64_t at = __atomic_fetch_add(&j->next, 1, __ATOMIC_RELAXED);
+        if (at >= j->total)
+            break;
+        rc = stop != NULL && *stop != 0 ? fail(E_STOPPED, "stopped") : look(j, d, &b, at);
+        __atomic_fetch_add(&j->done, 1, __ATOMIC_RELAXED);
+    }
+    pthread_mutex_lock(&j->lock);
+    if (rc != OK && j->rc == OK) {
+        __atomic_store_n(&j->rc, rc, __ATOMIC_RELAXED);
+        snprintf(j->message, sizeof j->message, "%s", status_message());
+    }
+    pthread_mutex_unlock(&j->lock);
+    __atomic_fetch_sub(&j->running, 1, __ATOMIC_RELEASE);
+    image_buffer_deinit(&b);
+    decoder_destroy(d);
+    return NULL;
+}
+
+static int look_at_all(audit *a, const audit_options *o) {
+    int rc = OK, started = 0;
+    pthread_t *thread = NULL;
+    job j = {.audit = a, .options = o};
+    struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    for (int s = 0; s < 2; s++)
+        j.total += a->data[s] != NULL ? a->data[s]->image_n : 0;
+    pthread_mutex_init(&j.lock, NULL);
+    TRY(memory_zeroed(&thread, (size_t)o->threads, sizeof *thread));
+    for (; started < o->threads; started++) {
+        __atomic_fetch_add(&j.running, 1, __ATOMIC_RELAXED);
+        int error = pthread_create(&thread[started], NULL, work, &j);
+        if (error != 0) {
+            __atomic_fetch_sub(&j.running, 1, __ATOMIC_RELAXED);
+            __atomic_store_n(&j.rc, fail_errno(error, "cannot start a thread"), __ATOMIC_RELAXED);
+            snprintf(j.message, sizeof j.message, "%s", status_message());
+            break;
+        }
+    }
+    while (__atomic_load_n(&j.running, __ATOMIC_ACQUIRE) > 0) {
+        nanosleep(&pause, NULL);
+        if (o->progress != NULL)
+            o->progress(o->context, __atomic_load_n(&j.done, __ATOMIC_RELAXED), j.total);
+    }
+    for (int i = 0; i < started; i++)
+        pthread_join(thread[i], NULL);
+    if (j.rc != OK)
+        rc = fail(j.rc, "%s", j.message);
+done:
+    pthread_mutex_destroy(&j.lock);
+    free(thread);
+    return rc;
+}
+
+static int by_count(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int check_balance(audit *a, int split) {
+    int rc = OK;
+    const dataset *d = a->data[split];
+    int64_t *sorted = NULL;
+    char detail[256];
+    TRY(memory_zeroed(&sorted, (size_t)d->class_n, sizeof *sorted));
+    memcpy(sorted, d->class_image_n, (size_t)d->class_n * sizeof *sorted);
+    qsort(sorted, (size_t)d->class_n, sizeof *sorted, by_count);
+    int64_t median = sorted[d->class_n / 2];
+    for (int c = 0; c < d->class_n; c++) {
+        int64_t n = d->class_image_n[c];
+        bool odd = n * IMBALANCE < median || n > median * IMBALANCE;
+        if (n > 0 && !odd)
+            continue;
+        snprintf(detail, sizeof detail, "%.150s: %lld images, the median class has %lld", d->class_name[c],
+                 (long long)n, (long long)median);
+        TRY(audit_add(
+            a,
+            (audit_finding){
+                .kind = n == 0 ? AUDIT_EMPTY_CLASS : AUDIT_UNBALANCED_CLASS, .split = split, .index = -1, .other = -1},
+            detail));
+    }
+    if (d->lost_n > 0) {
+        snprintf(detail, sizeof detail, "%lld images", (long long)d->lost_n);
+        TRY(audit_add(a, (audit_finding){.kind = AUDIT_LOST, .split = split, .index = -1, .other = -1}, detail));
+    }
+done:
+    free(sorted);
+    return rc;
+}
+
+/** Classes of one split alone; both are in byte order. */
+static int check_classes(audit *a) {
+    int rc = OK;
+    const dataset *t = a->data[0], *v = a->data[1];
+    for (int i = 0, k = 0; t != NULL && v != NULL && (i < t->class_n || k < v->class_n);) {
+        int order = i == t->class_n ? 1 : k == v->class_n ? -1 : strcmp(t->class_name[i], v->class_name[k]);
+        if (order != 0)
+            TRY(audit_add(a,
+                          (audit_finding){.kind = order < 0 ? AUDIT_ONLY_IN_TRAIN : AUDIT_ONLY_IN_VAL,
+                                          .split = order > 0,
+                                          .index = -1,
+                                          .other = -1},
+                          order < 0 ? t->class_name[i] : v->class_name[k]));
+        i += order <= 0;
+        k += order >= 0;
+    }
+done:
+    return rc;
+}
+
+static int in_order(const void *a, const void *b) {
+    const audit_finding *x = a, *y = b;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    if (x->split != y->split)
+        return x->split - y->split;
+    if (x->index != y->index)
+        return x->index < y->index ? -1 : 1;
+    if (x->other_split != y->other_split)
+        return x->other_split - y->other_split;
+    if (x->other != y->other)
+        return x->other < y->other ? -1 : 1;
+    return strcmp(x->detail, y->detail);
+}
+
+/** Both splits, one of them, or the folder itself. */
+static int open_data(audit *a, const char *root) {
+    static const char *const split[] = {"train", "val"};
+    int rc = OK, first = E_NOTFOUND;
+    for (int s = 0; s < 2; s++) {
+        rc = dataset_open_whole(&a->data[s], root, split[s]);
+        if (rc != OK && rc != E_NOTFOUND)
+            return rc;
+        first = rc == OK ? OK : first;
+    }
+    if (first != OK)
+        TRY(dataset_open_whole(&a->data[0], root, NULL));
+    for (int s = 0; s < 2; s++)
+        if (a->data[s] != NULL)
+            TRY(memory_zeroed(&a->image[s], (size_t)a->data[s]->image_n, sizeof *a->image[s]));
+    rc = OK;
+done:
+    return rc;
+}
+
+int audit_run(audit *a, const char *root, const audit_options *o) {
+    int rc = OK;
+    double begin = clock_seconds();
+    *a = (audit){0};
+    TRY(open_data(a, root));
+    TRY(look_at_all(a, o));
+    TRY(audit_match(a));
+    TRY(check_classes(a));
+    for (int s = 0; s < 2; s++)
+        if (a->data[s] != NULL)
+            TRY(check_balance(a, s));
+    if (a->n > 1)
+        qsort(a->finding, (size_t)a->n, sizeof *a->finding, in_order);
+    a->seconds = clock_seconds() - begin;
+done:
+    return rc;
+}
+
+void audit_deinit(audit *a) {
+    for (int64_t i = 0; i < a->n; i++)
+        free(a->finding[i].detail);
+    free(a->finding);
+    for (int s = 0; s < 2; s++) {
+        free(a->image[s]);
+        dataset_close(a->data[s]);
+    }
+    *a = (audit){0};
+}

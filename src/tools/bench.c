@@ -1,0 +1,109 @@
+#include "tools/bench.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "telemetry/host_memory.h"
+#include "training/batch_fit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CLASSES = 1000, BATCHES = 2 };
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int one_step(engine *e, engine_plan *p, const batch *b) {
+    engine_result_data r;
+    int rc = OK;
+    TRY(engine_load_batch(e, p, b));
+    TRY(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
+    TRY(engine_result(&r, e));
+done:
+    return rc;
+}
+
+/** Fills `seconds` (steps) and what the steps gave. */
+static int time_steps(bench_result *out, double *seconds, setup *s, engine_plan *p, const batch *b, bool profiled) {
+    const config *c = s->config;
+    engine *e = s->engine;
+    engine_result_data r;
+    engine_hyper h = {.lr = 1e-3,
+                      .momentum = c->optimizer.momentum,
+                      .weight_decay = c->optimizer.weight_decay,
+                      .first_step = true,
+                      .clip_norm = c->trainer.clip_norm,
+                      .loss_scale = 1,
+                      .images = c->data.batch_size};
+    int rc = OK;
+    for (int i = -out->warmup; i < out->steps; i++) {
+        TRY(engine_set_hyper(e, &h));
+        TRY(engine_reset_result(e));
+        if (i == 0 && profiled)
+            engine_profile_start(e);
+        if (i == 0)
+            ranks_begin(&s->ranks, 0);
+        double start = clock_seconds();
+        TRY(one_step(e, p, &b[(i + out->warmup) % BATCHES]));
+        if (i >= 0)
+            out->seconds += seconds[i] = clock_seconds() - start;
+        h.first_step = false;
+    }
+    TRY(engine_profile_stop(e));
+    TRY(ranks_tell(&s->ranks, NULL));
+    TRY(ranks_hear(NULL, &s->ranks));
+    out->pace = ranks_pace(&s->ranks);
+    TRY(engine_result(&r, e));
+    out->loss = r.loss_sum / (double)r.images;
+    qsort(seconds, (size_t)out->steps, sizeof *seconds, by_value);
+    out->step_min = seconds[0];
+    out->step_median = seconds[out->steps / 2];
+    out->images_per_second = (double)out->ranks * out->batch / out->step_median;
+done:
+    return rc;
+}
+
+static int make_batches(batch *b, const config *c, int rank) {
+    int rc = OK;
+    for (int i = 0; i < BATCHES; i++) {
+        TRY(batch_init(&b[i], c->data.batch_size, c->data.image_size, c->data.image_size));
+        batch_synthetic(&b[i], c->data.batch_size, CLASSES, c->trainer.seed, (uint64_t)rank * BATCHES + (uint64_t)i);
+    }
+done:
+    return rc;
+}
+
+int bench_train(bench_result *out, profile *detail, const config *c, comm *all, int steps, int warmup) {
+    setup s = {0};
+    batch b[BATCHES] = {0};
+    engine_plan *p = NULL;
+    double *seconds = NULL;
+    int rc = OK;
+    if (detail != NULL)
+        *detail = (profile){0};
+    *out = (bench_result){.steps = steps, .warmup = warmup, .batch = c->data.batch_size, .ranks = comm_ranks(all)};
+    TRY(memory_zeroed(&seconds, (size_t)steps, sizeof *seconds));
+    TRY(setup_open_engine(&s, c, CLASSES, all));
+    TRY(setup_compile_batch(&p, &s, c->data.batch_size, true));
+    TRY(engine_init_weights(s.engine, c->trainer.seed));
+    TRY(make_batches(b, c, comm_rank(all)));
+    TRY(time_steps(out, seconds, &s, p, b, detail != NULL));
+    out->memory = engine_plan_memory(s.engine, p);
+    out->memory.process += (size_t)BATCHES * 3 * (size_t)b->n * (size_t)b->h * (size_t)b->w;
+    out->peak_bytes = host_memory_peak();
+    snprintf(out->engine, sizeof out->engine, "%s", engine_description(s.engine));
+    snprintf(out->precision, sizeof out->precision, "%s", precision_name(s.precision));
+    snprintf(out->arch, sizeof out->arch, "%s", s.net->arch);
+    if (detail != NULL)
+        TRY(profile_collect(detail, s.engine, p, s.net, steps, out->seconds));
+done:
+    for (int i = 0; i < BATCHES; i++)
+        batch_deinit(&b[i]);
+    free(seconds);
+    ranks_failed(all, rc);
+    setup_close(&s);
+    return rc;
+}

@@ -1,0 +1,404 @@
+#define _GNU_SOURCE
+#include "tools/prepare.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "dataset/tar.h"
+#include "tools/archive_sum.h"
+#include "tools/devkit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define COPY_BYTES ((size_t)1 << 20)
+#define TRAIN_MD5 "1d675b47d978889d74fa0da5fadfb00e"
+#define VAL_MD5 "29b22e2961454d5413ddabcf34fc5622"
+#define DEVKIT_MD5 "fa75699e90414af021442c21a62c3abf"
+
+/** An archive that is being unpacked. */
+typedef struct unpacking {
+    const prepare_options *options;
+    prepare_result *result;
+    devkit kit;
+    char staging[PATH_BYTES]; /* OUT/.prepare */
+    tar_source source;
+    tar_reader reader;
+    tar_member *member, *inner;
+    unsigned char *room; /* (COPY_BYTES) */
+    const char *phase;
+} unpacking;
+
+static int check_stop(const unpacking *u) {
+    if (u->options->stop != NULL && *u->options->stop != 0)
+        return fail(E_STOPPED, "stopped; the same command goes on from here");
+    return OK;
+}
+
+static int open_archive(unpacking *u, const char *path, const char *phase) {
+    int rc = OK;
+    struct stat st;
+    u->phase = phase;
+    u->source = (tar_source){.fd = open(path, O_RDONLY | O_CLOEXEC), .name = path};
+    if (u->source.fd < 0 || fstat(u->source.fd, &st) != 0)
+        return fail_errno(errno, "cannot read %s", path);
+    if (!S_ISREG(st.st_mode))
+        return fail(E_IO, "%s is not a regular file", path);
+    u->source.size = (uint64_t)st.st_size;
+    posix_fadvise(u->source.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    TRY(tar_reader_init(&u->reader, &u->source));
+done:
+    return rc;
+}
+
+static void close_archive(unpacking *u) {
+    tar_reader_deinit(&u->reader);
+    if (u->source.fd >= 0)
+        close(u->source.fd);
+    u->source.fd = -1;
+}
+
+static int copy_bytes(int fd, const unpacking *u, const tar_source *s, const tar_member *m, const char *path) {
+    int rc = OK;
+    for (uint64_t done = 0; done < m->size;) {
+        size_t n = m->size - done < COPY_BYTES ? (size_t)(m->size - done) : COPY_BYTES, put = 0;
+        TRY(tar_source_read(u->room, s, m->data + done, n));
+        while (put < n) {
+            ssize_t some = write(fd, u->room + put, n - put);
+            if (some < 0 && errno == EINTR)
+                continue;
+            if (some < 0)
+                return fail_errno(errno, "cannot write %s", path);
+            put += (size_t)some;
+        }
+        done += n;
+    }
+done:
+    return rc;
+}
+
+/** A member of the source into FOLDER/NAME; half a file is removed. */
+static int unpack_file(const unpacking *u, const tar_source *s, const tar_member *m, const char *folder) {
+    int rc = OK;
+    char path[PATH_BYTES];
+    if (strchr(m->name, '/') != NULL || m->name[0] == '.' || !tar_name_is_safe(m->name))
+        return fail(E_DATA, "%s: a member is called '%.200s': expected the plain name of an image", s->name, m->name);
+    TRY(path_join(path, folder, m->name));
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return fail_errno(errno, "cannot write %s", path);
+    rc = copy_bytes(fd, u, s, m, path);
+    if (close(fd) != 0 && rc == OK)
+        rc = fail_errno(errno, "cannot write %s", path);
+    if (rc != OK)
+        unlink(path);
+done:
+    return rc;
+}
+
+/** Everything written below the folder is on the disk. */
+static int sync_folder(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || syncfs(fd) != 0) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return fail_errno(error, "cannot write %s", path);
+    }
+    close(fd);
+    return OK;
+}
+
+static int publish(const char *from, const char *to) {
+    int rc = OK;
+    TRY(sync_folder(from));
+    if (rename(from, to) != 0)
+        rc = fail_errno(errno, "cannot rename %s to %s", from, to);
+done:
+    return rc;
+}
+
+static void show(const unpacking *u, uint64_t done) {
+    if (u->options->progress != NULL)
+        u->options->progress(u->options->context, u->phase, (int64_t)done, (int64_t)u->source.size);
+}
+
+/** The archive of one class, a member of the one that is open. */
+static int unpack_class(unpacking *u, const char *folder) {
+    int rc = OK;
+    tar_source s = u->source;
+    tar_reader r = {0};
+    bool more = true;
+    int64_t images = 0;
+    s.first = u->member->data;
+    s.size = u->member->size;
+    s.name = u->member->name;
+    TRY(tar_reader_init(&r, &s));
+    TRY(folder_make(folder));
+    for (;;) {
+        TRY(check_stop(u));
+        TRY(tar_next(&more, u->inner, &r));
+        if (!more)
+            break;
+        if (u->inner->type != '0')
+            continue;
+        TRY(unpack_file(u, &s, u->inner, folder));
+        images++;
+        show(u, u->member->data + r.at);
+    }
+    if (images == 0)
+        rc = fail(E_DATA, "%s holds no images", s.name);
+    u->result->train_images += images;
+done:
+    if (rc != OK && rc != E_STOPPED)
+        fail_context(rc, "%s", u->source.name);
+    tar_reader_deinit(&r);
+    return rc;
+}
+
+/** The class of a member nXXXXXXXX.tar. */
+static int class_of_member(int *at, const unpacking *u) {
+    char wnid[WNID_BYTES] = "";
+    size_t n = strlen(u->member->name);
+    if (n > 4 && n - 4 < sizeof wnid && strcmp(u->member->name + n - 4, ".tar") == 0)
+        memcpy(wnid, u->member->name, n - 4);
+    *at = devkit_find(&u->kit, wnid);
+    if (*at < 0)
+        return fail(E_DATA, "%s: the member '%.200s' is no class of the devkit: expected nXXXXXXXX.tar", u->source.name,
+                    u->member->name);
+    return OK;
+}
+
+static int class_folder(char out[PATH_BYTES], const unpacking *u, int at) {
+    return path_format(out, "%s/train/%s", u->options->out, u->kit.synset[at].wnid);
+}
+
+/** What is still to be unpacked must fit; 2 % are for what files take beyond their bytes. */
+static int check_space(const unpacking *u, uint64_t bytes) {
+    struct statvfs v;
+    char need[32], have[32];
+    if (statvfs(u->options->out, &v) != 0)
+        return fail_errno(errno, "cannot tell the free space of %s", u->options->out);
+    double wanted = (double)bytes * 1.02, free_bytes = (double)v.f_bavail * (double)v.f_frsize;
+    if (wanted <= free_bytes)
+        return OK;
+    return fail(E_FULL, "%s has %s free, %s still needs %s: make room, or choose another --out", u->options->out,
+                text_bytes(have, free_bytes), u->phase, text_bytes(need, wanted));
+}
+
+/** The next class's archive; `more` false after the last. */
+static int next_class(bool *more, int *at, unpacking *u) {
+    int rc = OK;
+    do
+        TRY(tar_next(more, u->member, &u->reader));
+    while (*more && u->member->type != '0');
+    if (*more)
+        TRY(class_of_member(at, u));
+done:
+    return rc;
+}
+
+/** One walk over the outer headers: what is to be done, and whether every class is there. */
+static int survey_train(unpacking *u) {
+    int rc = OK, missing = -1;
+    bool more = true, *seen = NULL;
+    uint64_t bytes = 0;
+    char folder[PATH_BYTES];
+    TRY(memory_zeroed(&seen, (size_t)u->kit.synset_n, sizeof *seen));
+    for (;;) {
+        int at = 0;
+        TRY(next_class(&more, &at, u));
+        if (!more)
+            break;
+        TRY(class_folder(folder, u, at));
+        seen[at] = true;
+        bytes += folder_exists(folder) ? 0 : u->member->size;
+    }
+    for (int i = 0; i < u->kit.synset_n; i++)
+        missing = missing < 0 && !seen[i] ? i : missing;
+    if (missing >= 0) {
+        rc = fail(E_DATA, "%s has no %s.tar, a class of the devkit", u->source.name, u->kit.synset[missing].wnid);
+        goto done;
+    }
+    TRY(check_space(u, bytes));
+    u->reader.at = 0;
+done:
+    free(seen);
+    return rc;
+}
+
+static int unpack_train(unpacking *u) {
+    int rc = OK;
+    bool more = true;
+    char final[PATH_BYTES], staged[PATH_BYTES];
+    TRY(path_join(final, u->options->out, "train"));
+    TRY(folder_make(final));
+    TRY(open_archive(u, u->options->train, "train"));
+    TRY(survey_train(u));
+    for (;;) {
+        int at = 0;
+        TRY(next_class(&more, &at, u));
+        if (!more)
+            break;
+        TRY(class_folder(final, u, at));
+        if (folder_exists(final)) {
+            u->result->classes_before++;
+            continue;
+        }
+        TRY(path_join(staged, u->staging, u->kit.synset[at].wnid));
+        TRY(unpack_class(u, staged));
+        TRY(publish(staged, final));
+    }
+    show(u, u->source.size);
+done:
+    close_archive(u);
+    return rc;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/** The names of all members, sorted: the n-th is the n-th line of the ground truth. */
+static int survey_val(char ***out, int64_t *n, unpacking *u) {
+    int rc = OK;
+    bool more = true;
+    uint64_t bytes = 0;
+    for (;;) {
+        TRY(tar_next(&more, u->member, &u->reader));
+        if (!more)
+            break;
+        if (u->member->type != '0')
+            continue;
+        if (*n == u->kit.val_n) {
+            rc = fail(E_DATA, "%s holds more images than the %lld of the ground truth", u->source.name,
+                      (long long)u->kit.val_n);
+            goto done;
+        }
+        TRY(memory_string(&(*out)[*n], u->member->name));
+        (*n)++;
+        bytes += u->member->size;
+    }
+    if (*n != u->kit.val_n) {
+        rc = fail(E_DATA, "%s holds %lld images, the ground truth %lld", u->source.name, (long long)*n,
+                  (long long)u->kit.val_n);
+        goto done;
+    }
+    qsort(*out, (size_t)*n, sizeof **out, by_name);
+    TRY(check_space(u, bytes));
+    u->reader.at = 0;
+done:
+    return rc;
+}
+
+static int unpack_val_image(unpacking *u, const char *staged, char *const *names, int64_t n) {
+    int rc = OK;
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    struct stat st;
+    const char *name = u->member->name;
+    const char *const *found = bsearch(&name, names, (size_t)n, sizeof *names, by_name);
+    if (found == NULL)
+        return fail(E_IO, "%s was changed while it was read", u->source.name);
+    int at = u->kit.val_class[(char *const *)found - names];
+    TRY(path_join(folder, staged, u->kit.synset[at].wnid));
+    TRY(path_join(path, folder, name));
+    if (stat(path, &st) == 0 && (uint64_t)st.st_size == u->member->size)
+        return OK; /* of the run that was interrupted */
+    TRY(folder_make(folder));
+    TRY(unpack_file(u, &u->source, u->member, folder));
+    u->result->val_images++;
+done:
+    return rc;
+}
+
+static int unpack_val(unpacking *u) {
+    int rc = OK;
+    bool more = true;
+    char final[PATH_BYTES], staged[PATH_BYTES], **names = NULL;
+    int64_t n = 0;
+    TRY(path_join(final, u->options->out, "val"));
+    TRY(path_join(staged, u->staging, "val"));
+    u->result->val_before = folder_exists(final);
+    if (u->result->val_before)
+        goto done;
+    TRY(open_archive(u, u->options->val, "val"));
+    TRY(memory_zeroed(&names, (size_t)u->kit.val_n, sizeof *names));
+    TRY(survey_val(&names, &n, u));
+    for (;;) {
+        TRY(check_stop(u));
+        TRY(tar_next(&more, u->member, &u->reader));
+        if (!more)
+            break;
+        if (u->member->type == '0')
+            TRY(unpack_val_image(u, staged, names, n));
+        show(u, u->reader.at);
+    }
+    show(u, u->source.size);
+    TRY(publish(staged, final));
+done:
+    close_archive(u);
+    for (int64_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+    return rc;
+}
+
+static int write_classes(const unpacking *u) {
+    int rc = OK;
+    char path[PATH_BYTES];
+    text t = {0};
+    for (int i = 0; i < u->kit.synset_n; i++)
+        TRY(text_printf(&t, "%s\t%s\n", u->kit.synset[i].wnid, text_string(&u->kit.words) + u->kit.synset[i].words));
+    TRY(path_join(path, u->options->out, "classes.txt"));
+    TRY(file_write_atomic(path, t.data, t.n));
+done:
+    text_deinit(&t);
+    return rc;
+}
+
+static int check_sums(const unpacking *u) {
+    const prepare_options *o = u->options;
+    const struct {
+        const char *path, *sum, *phase;
+    } file[] = {{o->devkit, DEVKIT_MD5, "MD5 of devkit"},
+                {o->train, TRAIN_MD5, "MD5 of train"},
+                {o->val, VAL_MD5, "MD5 of val"}};
+    int rc = OK;
+    for (size_t i = 0; o->check_md5 && i < sizeof file / sizeof *file; i++)
+        if (file[i].path != NULL)
+            TRY(archive_check_sum(file[i].path, file[i].sum, file[i].phase, u->staging, o));
+done:
+    return rc;
+}
+
+int prepare_imagenet(prepare_result *result, const prepare_options *o) {
+    int rc = OK;
+    unpacking u = {.options = o, .result = result, .source.fd = -1};
+    *result = (prepare_result){0};
+    TRY(devkit_read(&u.kit, o->devkit));
+    result->classes = u.kit.synset_n;
+    TRY(path_join(u.staging, o->out, ".prepare"));
+    TRY(folder_make(u.staging));
+    TRY(memory_zeroed(&u.member, 1, sizeof *u.member));
+    TRY(memory_zeroed(&u.inner, 1, sizeof *u.inner));
+    TRY(memory_zeroed(&u.room, COPY_BYTES, 1));
+    TRY(check_sums(&u));
+    if (o->val != NULL)
+        TRY(unpack_val(&u));
+    if (o->train != NULL)
+        TRY(unpack_train(&u));
+    TRY(write_classes(&u));
+    archive_forget_sums(u.staging);
+    rmdir(u.staging);
+done:
+    devkit_deinit(&u.kit);
+    free(u.member);
+    free(u.inner);
+    free(u.room);
+    return rc;
+}

@@ -1,0 +1,19 @@
+/** Draws one image of the made-up dataset. */
+#ifndef LINNET_TOOLS_SHAPES_DRAW_H
+#define LINNET_TOOLS_SHAPES_DRAW_H
+
+#include "base/random.h"
+#include "tools/demo_dataset.h"
+
+#include <stdint.h>
+
+/** Folder names of the classes, in byte order. */
+extern const char *const shapes_class[SHAPES_CLASSES];
+
+/** Draws an image of class `kind` (an index of shapes_class): a shape or a patch of texture, antialiased, of any
+ * colour, size, place and rotation, over a background of a colour gradient, soft blobs, strokes and noise.
+ *  @param[out] pixels  (h, w, 3) RGB
+ *  @param scratch  (h, w, 3), contents do not matter */
+void shapes_draw(uint8_t *pixels, float *scratch, int w, int h, int kind, random_stream *r);
+
+#endif

@@ -1,0 +1,100 @@
+#include "training/batch_fit.h"
+
+#include "base/status.h"
+#include "base/text.h"
+
+static int plan_size(const setup *s, bool training) {
+    return training ? s->config->data.image_size : setup_val_size(s->config);
+}
+
+/** The most images, below `images`, whose plan leaves the total of `m` within `limit`; 0: not even one. Memory grows
+ *  almost linearly with the batch, so few plans are tried. @param m activations: those of `images`, 0 when not known */
+static int largest_batch(int *out, setup *s, engine_memory m, size_t limit, int images, bool training) {
+    int size = plan_size(s, training), low = 0, high = images;
+    double low_bytes = 0, high_bytes = (double)m.activations;
+    m.activations = 0;
+    double room = (double)limit - (double)engine_memory_total(&m);
+    while (high - low > 1) {
+        double part = high_bytes > low_bytes ? (room - low_bytes) / (high_bytes - low_bytes) : 0.5;
+        int guess = low + (int)(part * (high - low)), middle = guess <= low    ? low + 1
+                                                               : guess >= high ? high - 1
+                                                                               : guess;
+        size_t bytes = 0;
+        int rc = engine_plan_bytes(&bytes, s->engine, middle, size, size, training);
+        if (rc < 0 && rc != E_NOMEM && rc != E_SHAPE)
+            return rc;
+        if (rc == OK && (double)bytes <= room) {
+            low = middle;
+            low_bytes = (double)bytes;
+        } else {
+            high = middle;
+            high_bytes = rc == OK ? (double)bytes : 0;
+        }
+    }
+    *out = low;
+    return OK;
+}
+
+/** `m`: as for largest_batch. @return E_NOMEM with the message, or why it could not be told */
+static int refuse_batch(setup *s, engine_memory m, size_t limit, int images, bool training) {
+    const char *option = training ? "data.batch_size" : "data.val_batch_size";
+    int size = plan_size(s, training), most = 0, rc = OK;
+    char need[32] = "more memory than there can be", room[32];
+    if (m.activations > 0)
+        text_bytes(need, (double)engine_memory_total(&m));
+    text_bytes(room, (double)limit);
+    TRY(largest_batch(&most, s, m, limit, images, training));
+    if (most < 1)
+        rc = fail(E_NOMEM, "a batch of %d images of %d x %d needs %s, there are %s: not even one image fits", images,
+                  size, size, need, room);
+    else
+        rc = fail(E_NOMEM, "a batch of %d images of %d x %d needs %s, there are %s: the largest that fits is %s %d",
+                  images, size, size, need, room, option, most);
+done:
+    return rc;
+}
+
+int setup_compile_batch(engine_plan **out, setup *s, int images, bool training) {
+    int size = plan_size(s, training);
+    size_t bytes = 0;
+    int rc = engine_compile(out, s->engine, images, size, size, training);
+    if (rc < 0 && rc != E_NOMEM)
+        return rc;
+    size_t limit = engine_memory_limit(s->engine);
+    engine_memory m = engine_plan_memory(s->engine, *out);
+    if (rc == OK && engine_memory_total(&m) <= limit)
+        return OK;
+    if (limit == SIZE_MAX)
+        return rc;
+    if (rc == E_NOMEM && engine_plan_bytes(&bytes, s->engine, images, size, size, training) == OK)
+        m.activations = bytes;
+    *out = NULL;
+    return refuse_batch(s, m, limit, images, training);
+}
+
+/** The last batch's size makes a batch norm see single values where images are tiny. */
+static int compile_last(setup *s, int size) {
+    engine_plan *p = NULL;
+    int last = setup_batch_images(s, s->train_batches - 1);
+    int rc = engine_compile(&p, s->engine, last, size, size, true);
+    if (rc == E_SHAPE)
+        fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last leaves it out)", last,
+                     last == 1 ? "" : "s");
+    return rc;
+}
+
+int setup_compile(engine_memory *out, setup *s) {
+    const config *c = s->config;
+    int size = c->data.image_size, rc = OK;
+    engine_plan *p = NULL;
+    TRY(compile_last(s, setup_train_size(c, 0))); /* the smallest */
+    TRY(compile_last(s, size));
+    if (s->val_batches > 0) {
+        int val = setup_val_batch_size(c);
+        TRY(setup_compile_batch(&p, s, val < s->val->image_n ? val : (int)s->val->image_n, false));
+    }
+    TRY(setup_compile_batch(&p, s, setup_batch_images(s, 0), true));
+    *out = engine_plan_memory(s->engine, p);
+done:
+    return rc;
+}

@@ -1,0 +1,147 @@
+#include "training/ranks.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "loader/samples.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int learn_hosts(rank_group *r) {
+    char own[RANK_HOST] = "";
+    int rc = memory_zeroed(&r->host, (size_t)comm_ranks(r->comm), RANK_HOST);
+    if (rc == OK && gethostname(own, sizeof own - 1) != 0)
+        snprintf(own, sizeof own, "?");
+    return rc == OK ? comm_lines(r->comm, r->host, RANK_HOST, own) : rc;
+}
+
+int ranks_init(rank_group *r, comm *c) {
+    size_t n = (size_t)comm_ranks(c);
+    int rc = OK;
+    *r = (rank_group){.comm = c, .started = clock_seconds()};
+    TRY(memory_zeroed(&r->report, n, sizeof *r->report));
+    TRY(memory_zeroed(&r->now, n, sizeof *r->now));
+    TRY(memory_zeroed(&r->row, n, sizeof *r->row));
+    if (n > 1)
+        TRY(learn_hosts(r));
+done:
+    return rc;
+}
+
+void ranks_deinit(rank_group *r) {
+    ranks_hear(NULL, r); /* the memory is the exchange's until then */
+    free(r->report);
+    free(r->now);
+    free(r->row);
+    free(r->host);
+    *r = (rank_group){0};
+}
+
+static rank_time time_now(const rank_group *r) {
+    return (rank_time){clock_seconds(), r->comm != NULL ? r->comm->waited : 0, r->loaded};
+}
+
+void ranks_begin(rank_group *r, double loaded) {
+    size_t bytes = (size_t)comm_ranks(r->comm) * sizeof(rank_time);
+    r->loaded = loaded;
+    r->began = time_now(r);
+    memset(r->now, 0, bytes);
+    memset(r->row, 0, bytes);
+}
+
+pace ranks_pace(const rank_group *r) { return pace_between(r->now, NULL, comm_ranks(r->comm)); }
+
+pace ranks_pace_row(rank_group *r) {
+    pace p = pace_between(r->now, r->row, comm_ranks(r->comm));
+    memcpy(r->row, r->now, (size_t)comm_ranks(r->comm) * sizeof *r->row);
+    return p;
+}
+
+const char *ranks_host(const rank_group *r, int rank) {
+    return r->host != NULL ? r->host + (size_t)rank * RANK_HOST : NULL;
+}
+
+static int asked_to_stop(const rank_group *r) { return r->stop != NULL ? (int)*r->stop : 0; }
+static bool asked_to_save(const rank_group *r) { return r->save != NULL && *r->save != 0; }
+
+void ranks_failed(comm *c, int rc) {
+    if (comm_ranks(c) > 1 && rc != OK && rc != E_STOPPED && rc != E_RANK && c->tell != NULL)
+        c->tell(c, status_message());
+}
+
+int ranks_tell(rank_group *r, const metrics *own) {
+    comm *c = r->comm;
+    int rc = OK;
+    if (r->on_its_way)
+        TRY(ranks_hear(NULL, r));
+    rank_report *one = &r->report[comm_rank(c)];
+    *one = (rank_report){.stop = asked_to_stop(r),
+                         .save = asked_to_save(r),
+                         .seconds = clock_seconds() - r->started,
+                         .news = r->news,
+                         .samples = (double)r->samples,
+                         .time = time_since(time_now(r), &r->began)};
+    if (own != NULL) {
+        one->loss_sum = own->loss_sum;
+        one->images = (double)own->images;
+        one->top1 = (double)own->top1;
+        one->top5 = (double)own->top5;
+    }
+    if (one->save != 0)
+        *r->save = 0;
+    if (comm_ranks(c) > 1) {
+        r->call = (comm_call){
+            .kind = COMM_GATHER, .type = COMM_F64, .channel = COMM_CONTROL, .data = r->report, .n = RANK_REPORT};
+        TRY(c->start(c, &r->call));
+    }
+    r->on_its_way = true;
+done:
+    return rc;
+}
+
+int ranks_hear(metrics *sum, rank_group *r) {
+    comm *c = r->comm;
+    int rc = OK;
+    if (!r->on_its_way)
+        return OK;
+    r->on_its_way = false;
+    if (comm_ranks(c) > 1)
+        TRY(c->wait(c, &r->call));
+    metrics all = {0};
+    r->agreed_news = false;
+    r->agreed_samples = 0;
+    for (int i = 0; i < comm_ranks(c); i++) {
+        const rank_report *one = &r->report[i];
+        metrics m = {one->loss_sum, (long long)one->images, (long long)one->top1, (long long)one->top5};
+        metrics_add(&all, &m);
+        r->agreed_save = r->agreed_save || one->save != 0;
+        r->agreed_news = r->agreed_news || one->news != 0;
+        r->agreed_samples = samples_join(r->agreed_samples, (uint64_t)one->samples);
+        r->agreed_stop = (int)one->stop > r->agreed_stop ? (int)one->stop : r->agreed_stop;
+        r->now[i] = one->time;
+    }
+    r->agreed_seconds = r->report[0].seconds;
+    if (sum != NULL)
+        *sum = all;
+done:
+    return rc;
+}
+
+int ranks_stop(const rank_group *r) { return comm_ranks(r->comm) < 2 ? asked_to_stop(r) : r->agreed_stop; }
+
+bool ranks_save(rank_group *r) {
+    bool asked = r->agreed_save;
+    r->agreed_save = false;
+    if (comm_ranks(r->comm) < 2 && asked_to_save(r)) {
+        *r->save = 0;
+        asked = true;
+    }
+    return asked;
+}
+
+double ranks_seconds(const rank_group *r) {
+    return comm_ranks(r->comm) < 2 ? clock_seconds() - r->started : r->agreed_seconds;
+}

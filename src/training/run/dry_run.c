@@ -1,0 +1,125 @@
+#define _XOPEN_SOURCE 700
+#include "training/run/trainer.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "training/batch_fit.h"
+#include "training/snapshot.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static bool same_tensor(const ckpt_tensor *a, const ckpt_tensor *b) {
+    return strcmp(a->name, b->name) == 0 && a->bytes == b->bytes && memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+static bool same_tensors(const ckpt_tensor *a, int a_n, const ckpt_tensor *b, int b_n) {
+    bool same = a_n == b_n;
+    for (int i = 0; same && i < a_n; i++)
+        same = same_tensor(&a[i], &b[i]);
+    return same;
+}
+
+static int compare(const ckpt *a, const ckpt *b, const char *path) {
+    bool same = same_tensors(a->state, a->state_n, b->state, b->state_n) &&
+                same_tensors(a->momentum, a->momentum_n, b->momentum, b->momentum_n) &&
+                same_tensors(a->current, a->current_n, b->current, b->current_n);
+    return same ? OK : fail(E_FORMAT, "%s: the state changed on its way to disk and back", path);
+}
+
+/** Restores the checkpoint into a second setup and writes that: both files must hold the same tensors. */
+static int read_back(const config *c, const char *path) {
+    setup s = {0};
+    train_state t = {0};
+    run_folder f = {.lock_fd = -1};
+    ckpt *first = NULL, *second = NULL;
+    char again[PATH_BYTES];
+    int rc = OK;
+    TRY(ckpt_load(&first, path));
+    TRY(setup_open(&s, c, NULL));
+    TRY(train_state_init(&t, c, s.base_lr, s.precision == PRECISION_16));
+    TRY(snapshot_restore(&s, &t, first, path, &f));
+    TRY(path_format(again, "%s.again", path));
+    TRY(snapshot_save(again, &s, &t, &t.best, &f));
+    TRY(ckpt_load(&second, again));
+    TRY(compare(first, second, path));
+done:
+    train_state_deinit(&t);
+    setup_close(&s);
+    ckpt_free(first);
+    ckpt_free(second);
+    return rc;
+}
+
+/** The plans of the real run: the dry run itself sees neither the last batch nor all of the validation. */
+static int compile_all(const config *c, comm *all) {
+    setup s = {0};
+    engine_memory memory;
+    int rc = OK;
+    TRY(setup_open(&s, c, all));
+    TRY(setup_compile(&memory, &s));
+done:
+    setup_close(&s);
+    return rc;
+}
+
+/** A folder for rank 0, which alone writes. */
+static int make_folder(char folder[PATH_BYTES], const config *c) {
+    int rc = OK;
+    TRY(folder_make(c->trainer.out));
+    TRY(path_format(folder, "%s/.dry_run.XXXXXX", c->trainer.out));
+    if (mkdtemp(folder) == NULL) {
+        rc = fail_errno(errno, "cannot make a folder in %s", c->trainer.out);
+        folder[0] = 0;
+    }
+done:
+    return rc;
+}
+
+int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
+    config *small = NULL;
+    char folder[PATH_BYTES] = "";
+    int rc = OK;
+    bool lead = comm_rank(h->comm) == 0, made = lead && !folder_exists(c->trainer.out);
+    TRY(memory_zeroed(&small, 1, sizeof *small));
+    *small = *c;
+    TRY(config_check(c));
+    TRY(compile_all(c, h->comm));
+    TRY(comm_agree(h->comm, lead ? make_folder(folder, c) : OK));
+    if (lead)
+        TRY(config_set(small, "trainer.out", folder, "the dry run"));
+    small->trainer.resume[0] = 0;
+    if (small->optimizer.lr == 0)
+        small->optimizer.lr = 1e-3; /* instead of the LR finder's hundred steps */
+    small->trainer.max_epochs = 1;
+    small->trainer.max_steps = -1;
+    small->trainer.max_time = 0;
+    small->checkpoint.save_last = true;
+    small->trainer.limit_train_batches = -3.0 * setup_row(c, h->comm);
+    small->trainer.limit_val_batches = -2.0 * comm_ranks(h->comm);
+    TRY(train_run(out, small, h));
+    small->trainer.devices = 1;
+    TRY(comm_agree(h->comm, lead ? read_back(small, out->last) : OK));
+    log_info("dry run: %lld steps, a validation, a checkpoint written and read back: all well",
+             (long long)out->global_step);
+done:
+    if (rc == E_STOPPED)
+        fail(rc, "the dry run was stopped; nothing of it is kept");
+    if (folder[0] != 0)
+        nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (made)
+        rmdir(c->trainer.out); /* empty again */
+    free(small);
+    out->last[0] = out->best[0] = out->logs[0] = 0;
+    return rc;
+}

@@ -1,0 +1,35 @@
+#include "base/memory.h"
+#include "base/status.h"
+#include "report/plot/plot.h"
+#include "training/run/publish.h"
+#include "training/run/start.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const train_hooks *h) {
+    train_run_state r;
+    train_summary summary;
+    config *own = NULL;
+    int rc = OK;
+    *out = (lr_finding){0};
+    plot[0] = 0;
+    TRY(memory_zeroed(&own, 1, sizeof *own));
+    *own = *c;
+    own->optimizer.lr = 0;
+    own->monitor.report = false; /* the page of a run that lives here is not this one's to replace */
+    rc = train_start(&r, &summary, own, h);
+    if (r.logbook.folder != NULL)
+        publish_end(&r, rc, true);
+    *out = r.finding;
+    r.finding = (lr_finding){0}; /* now owned by the caller */
+    if (plot_unavailable() == NULL && out->n > 0 && path_join(plot, c->trainer.out, "lr_finder_plot.png") != OK)
+        plot[0] = 0;
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status_message());
+    int closed = train_finish(&r);
+    rc = rc != OK ? fail(rc, "%s", message) : closed;
+done:
+    free(own);
+    return rc;
+}

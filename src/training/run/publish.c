@@ -1,0 +1,43 @@
+#include "training/run/publish.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "report/run_report.h"
+
+#include <stdio.h>
+
+#define SHARE 0.005 /* of the run's time that reports may take */
+
+void publish(train_run_state *r, const char *state, bool must) {
+    const char *logs = r->folder.logs;
+    report_result result;
+    double start = clock_seconds(), run = start - r->started;
+    bool report = r->setup.config->monitor.report && (must || r->record.report_seconds <= SHARE * run);
+    int rc = OK;
+    r->record.state = state;
+    if (report && r->judged) {
+        TRY(logbook_worst(&r->logbook, &r->wrong, r->setup.val));
+        r->record.worst_n = r->wrong.n;
+    }
+    facts_of_run(&r->record.run, &r->setup, &r->memory); /* the number of loader threads changes */
+    TRY(run_record_write(&r->record, logs, run, &r->state.best, r->summary->last));
+    if (report) {
+        TRY(run_report(&result, r->setup.config->trainer.out, &logs, 1));
+        r->record.report_seconds += clock_seconds() - start;
+    }
+done:
+    if (rc != OK)
+        log_warn("the report is not up to date: %s", status_message());
+}
+
+void publish_end(train_run_state *r, int error, bool whole) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status_message());
+    const char *state = error != OK && error != E_STOPPED ? "failed" : error == OK && whole ? "done" : "stopped";
+    logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
+                  text_duration((char[32]){0}, clock_seconds() - r->started));
+    if (events_hparams_end(r->logbook.events, error == OK || error == E_STOPPED) != OK)
+        log_warn("the logs have no end: %s", status_message());
+    publish(r, state, true);
+    fail(error, "%s", message);
+}

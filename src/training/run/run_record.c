@@ -1,0 +1,208 @@
+#include "training/run/run_record.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "evaluation/misclassified.h"
+#include "logging/journal.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void read_earlier(run_record *r, const char *folder) {
+    char path[PATH_BYTES];
+    if (path_join(path, folder, "run.json") != OK)
+        return;
+    json_t *o = json_load_file(path, 0, NULL);
+    const char *started = json_string_value(json_object_get(o, "started"));
+    const json_t *finder = json_object_get(o, "lr_finder"), *suggestion = json_object_get(finder, "suggestion");
+    if (started != NULL)
+        snprintf(r->started, sizeof r->started, "%s", started);
+    r->seconds_before = json_number_value(json_object_get(o, "seconds"));
+    r->found_lr = finder != NULL;
+    const char *why = json_string_value(json_object_get(finder, "why"));
+    snprintf(r->why, sizeof r->why, "%s", why != NULL ? why : "");
+    r->worst_n = (int)json_integer_value(json_object_get(json_object_get(o, "worst"), "n"));
+    r->suggestion = json_is_number(suggestion) ? json_number_value(suggestion) : NAN;
+    json_decref(o);
+}
+
+void run_record_open(run_record *r, const char *folder, const setup *s, const engine_memory *memory) {
+    const char *data = s->config->data.path;
+    size_t n = strlen(data);
+    *r = (run_record){.state = "running", .suggestion = NAN};
+    while (n > 1 && data[n - 1] == '/')
+        n--;
+    const char *name = data + n;
+    while (name > data && name[-1] != '/')
+        name--;
+    snprintf(r->title, sizeof r->title, "%s on %.*s", s->net->arch, (int)(data + n - name), name);
+    journal_time(r->started, clock_wall());
+    facts_of_run(&r->run, s, memory);
+    facts_of_machine(&r->machine);
+    read_earlier(r, folder);
+}
+
+/** A text that is not UTF-8 (a path) keeps what is. */
+static json_t *any_text(const char *s) {
+    json_t *o = json_string(s);
+    if (o != NULL)
+        return o;
+    char *plain = NULL;
+    if (memory_string(&plain, s) != OK)
+        return json_string("");
+    for (unsigned char *p = (unsigned char *)plain; *p != 0; p++)
+        if (*p >= 128)
+            *p = '?';
+    o = json_string(plain);
+    free(plain);
+    return o;
+}
+
+static json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
+
+static json_t *facts_object(const facts *f) {
+    json_t *o = json_object();
+    for (int i = 0; i < f->n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s", f->list[i].name);
+        for (int k = 2; json_object_get(o, name) != NULL; k++)
+            snprintf(name, sizeof name, "%s %d", f->list[i].name, k);
+        json_object_set_new(o, name, any_text(f->list[i].value));
+    }
+    return o;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = ((const ckpt_kept *)a)->value, y = ((const ckpt_kept *)b)->value;
+    return (x > y) - (x < y);
+}
+
+/** Best first. "epoch=7-...": the epoch stands in the name. */
+static json_t *checkpoints(const topk *kept) {
+    json_t *list = json_array();
+    ckpt_kept *sorted = NULL;
+    if (kept->n == 0 || memory_zeroed(&sorted, (size_t)kept->n, sizeof *sorted) != OK)
+        return list;
+    memcpy(sorted, kept->kept, (size_t)kept->n * sizeof *sorted);
+    qsort(sorted, (size_t)kept->n, sizeof *sorted, by_value);
+    for (int i = 0; i < kept->n; i++) {
+        const char *name = path_name(sorted[i].path);
+        json_t *o = json_object();
+        json_object_set_new(o, "file", any_text(name));
+        json_object_set_new(o, "epoch",
+                            json_integer(strncmp(name, "epoch=", 6) == 0 ? strtol(name + 6, NULL, 10) : -1));
+        json_object_set_new(o, "val_loss", number_or_null(sorted[i].value));
+        json_array_append_new(list, o);
+    }
+    free(sorted);
+    return list;
+}
+
+static json_t *record_object(const run_record *r, double seconds, const topk *kept, const char *last) {
+    char now[24];
+    json_t *o = json_object();
+    json_object_set_new(o, "title", any_text(r->title));
+    json_object_set_new(o, "state", json_string(r->state));
+    json_object_set_new(o, "started", json_string(r->started));
+    json_object_set_new(o, "updated", json_string(journal_time(now, clock_wall())));
+    json_object_set_new(o, "seconds", json_real(r->seconds_before + seconds));
+    json_object_set_new(o, "report_seconds", json_real(r->report_seconds));
+    json_object_set_new(o, "run", facts_object(&r->run));
+    json_object_set_new(o, "hardware", facts_object(&r->machine));
+    if (r->found_lr) {
+        json_t *finder = json_object();
+        json_object_set_new(finder, "suggestion", number_or_null(r->suggestion));
+        json_object_set_new(finder, "why", json_string(r->why));
+        json_object_set_new(o, "lr_finder", finder);
+    }
+    if (r->worst_n > 0) {
+        json_t *worst = json_object();
+        json_object_set_new(worst, "size", json_integer(MISTAKES_SIZE));
+        json_object_set_new(worst, "columns", json_integer(MISTAKES_COLUMNS));
+        json_object_set_new(worst, "n", json_integer(r->worst_n));
+        json_object_set_new(o, "worst", worst);
+    }
+    json_object_set_new(o, "checkpoints", checkpoints(kept));
+    json_object_set_new(o, "last", any_text(path_name(last)));
+    return o;
+}
+
+int run_record_write(const run_record *r, const char *folder, double seconds, const topk *kept, const char *last) {
+    char path[PATH_BYTES];
+    json_t *o = record_object(r, seconds, kept, last);
+    char *dump = json_dumps(o, JSON_INDENT(2));
+    int rc = OK;
+    if (dump == NULL) {
+        rc = fail(E_NOMEM, "no memory for run.json");
+        goto done;
+    }
+    TRY(path_join(path, folder, "run.json"));
+    TRY(file_write_atomic(path, dump, strlen(dump)));
+done:
+    free(dump);
+    json_decref(o);
+    return rc;
+}
+
+int run_record_set_state(const char *folder, const char *state) {
+    char path[PATH_BYTES], *dump = NULL;
+    json_error_t error;
+    json_t *o = NULL;
+    int rc = OK;
+    TRY(path_join(path, folder, "run.json"));
+    if (!file_exists(path))
+        return fail(E_NOTFOUND, "%s does not exist", path);
+    o = json_load_file(path, 0, &error);
+    if (o == NULL) {
+        rc = fail(E_FORMAT, "%s: %s", path, error.text);
+        goto done;
+    }
+    json_object_set_new(o, "state", json_string(state));
+    dump = json_dumps(o, JSON_INDENT(2));
+    if (dump == NULL) {
+        rc = fail(E_NOMEM, "no memory for run.json");
+        goto done;
+    }
+    TRY(file_write_atomic(path, dump, strlen(dump)));
+done:
+    free(dump);
+    json_decref(o);
+    return rc;
+}
+
+static bool says_running(const char *folder) {
+    char path[PATH_BYTES];
+    json_t *o = path_join(path, folder, "run.json") == OK ? json_load_file(path, 0, NULL) : NULL;
+    const char *state = json_string_value(json_object_get(o, "state"));
+    bool running = state != NULL && strcmp(state, "running") == 0;
+    json_decref(o);
+    return running;
+}
+
+int run_record_check(const char *folder) {
+    char *real = realpath(folder, NULL), path[PATH_BYTES];
+    int rc = OK, fd = -1;
+    if (real == NULL || !says_running(folder))
+        goto done;
+    /* OUT/logs/ARCH/version_N: the lock is OUT/checkpoints/ARCH/.lock */
+    char *version = strrchr(real, '/');
+    *version = 0;
+    const char *arch = path_name(real);
+    TRY(path_format(path, "%s/../../checkpoints/%s/.lock", real, arch));
+    if (!file_exists(path))
+        goto done;
+    rc = lock_take(&fd, path);
+    if (rc == E_LOCKED)
+        rc = OK;
+    else if (rc == OK)
+        rc = run_record_set_state(folder, "lost");
+done:
+    if (fd >= 0)
+        close(fd);
+    free(real);
+    return rc;
+}

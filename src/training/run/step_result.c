@@ -1,0 +1,37 @@
+#include "training/run/step_result.h"
+
+#include "base/status.h"
+
+/** With a loss scaler the step was skipped; else the run ends. */
+static int not_finite(train_run_state *r, const step_result *step) {
+    const char *last = r->summary->last;
+    if (r->state.scaler.on) {
+        logbook_event(&r->logbook, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
+                      step->scale, scaler_scale(&r->state.scaler));
+        return OK;
+    }
+    return fail(E_NONFINITE,
+                "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made; %s%s. Try a lower "
+                "optimizer.lr or a warm-up",
+                (long long)step->step, metrics_loss(&step->metrics), step->lr,
+                last[0] != 0 ? "last good checkpoint: " : "there is no checkpoint yet", last);
+}
+
+int result_count(train_run_state *r, const step_result *step) {
+    int rc = OK;
+    if (!step->finite)
+        TRY(not_finite(r, step));
+    r->own_images += step->own_images;
+    r->summary->images += step->metrics.images;
+done:
+    return rc;
+}
+
+int result_settle(train_run_state *r) {
+    step_result step;
+    int rc = OK;
+    TRY(train_settle(&step, &r->setup, &r->state));
+    TRY(result_count(r, &step));
+done:
+    return rc;
+}

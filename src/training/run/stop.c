@@ -1,0 +1,54 @@
+#include "training/run/stop.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "distributed/slurm.h"
+#include "training/run/save_policy.h"
+
+enum { REQUEUE_PATIENCE = 30 }; /* seconds for scontrol, which takes one where Slurm is well */
+
+/** The run goes on in any case: until Slurm ends it, or to its own end. The other ranks wait meanwhile: not as long as
+ *  makes the watchdog take rank 0 for lost. */
+static void requeue(train_run_state *r) {
+    double half = r->setup.config->dist.timeout / 2.0;
+    double patience = half > 0 && half < REQUEUE_PATIENCE ? half : REQUEUE_PATIENCE;
+    if (requeue_job(patience) != OK) {
+        log_warn("%s", status_message());
+        return;
+    }
+    log_info("the job is requeued: Slurm ends it and starts it again");
+    logbook_event(&r->logbook, &r->state, "requeued", "by Slurm");
+}
+
+int stop_check(train_run_state *r, bool *done) {
+    const config *c = r->setup.config;
+    int rc = OK, stop = 0;
+    if (ranks_save(&r->setup.ranks)) {
+        TRY(save_last(r));
+        log_info("saved %s at step %lld, as asked", r->folder.last, (long long)r->state.global_step);
+        logbook_event(&r->logbook, &r->state, "saved", "%s, as asked", r->folder.last);
+        if (c->dist.requeue && ranks_lead(&r->setup.ranks))
+            requeue(r);
+    }
+    stop = ranks_stop(&r->setup.ranks);
+    if (stop != 0) {
+        char name[32];
+        TRY(save_last(r));
+        text_signal(name, stop);
+        logbook_event(&r->logbook, &r->state, "stop", "by %s, saved %s", name, r->folder.last);
+        rc = fail(E_STOPPED, "stopped by %s at step %lld; saved %s: go on with --resume auto", name,
+                  (long long)r->state.global_step, r->folder.last);
+        goto done;
+    }
+    bool steps = c->trainer.max_steps >= 0 && r->state.global_step >= c->trainer.max_steps;
+    bool timed_out = c->trainer.max_time > 0 && ranks_seconds(&r->setup.ranks) >= c->trainer.max_time;
+    if (steps || timed_out) {
+        const char *limit = steps ? "max_steps" : "max_time";
+        log_info("trainer.%s is reached at step %lld", limit, (long long)r->state.global_step);
+        logbook_event(&r->logbook, &r->state, "stop", "trainer.%s is reached", limit);
+    }
+    *done = steps || timed_out;
+done:
+    return rc;
+}

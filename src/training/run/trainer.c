@@ -1,0 +1,249 @@
+#include "training/run/trainer.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "training/ema.h"
+#include "training/evaluate.h"
+#include "training/news.h"
+#include "training/run/console.h"
+#include "training/run/publish.h"
+#include "training/run/save_policy.h"
+#include "training/run/step_result.h"
+#include "training/run/stop.h"
+#include "training/share.h"
+
+#include <stdio.h>
+
+/** What ranks did since the row before. */
+static int log_pace(train_run_state *r) {
+    pace p = ranks_pace_row(&r->setup.ranks);
+    return logbook_pace(&r->logbook, &r->state, &p);
+}
+
+static int after_step(train_run_state *r, const step_result *step) {
+    const config *c = r->setup.config;
+    int rc = OK;
+    TRY(news_exchange(&r->setup));
+    if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
+        TRY(logbook_step(&r->logbook, &r->state, step));
+        TRY(log_pace(r));
+        TRY(logbook_bad_images(&r->logbook, &r->setup, &r->state));
+    }
+    logbook_device(&r->logbook, &r->state, false);
+    /* not after the last step: the epoch's own checkpoint follows its validation */
+    if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0 &&
+        r->state.batch_in_epoch < r->setup.train_batches)
+        TRY(save_last(r));
+done:
+    return rc;
+}
+
+/** Whether what follows this step asks for its result: a log, a checkpoint, the epoch's end. */
+static bool needs_result(const train_run_state *r) {
+    const config *c = r->setup.config;
+    int64_t next = r->state.global_step + 1;
+    return next % c->trainer.log_every_n_steps == 0 ||
+           (c->checkpoint.every_n_steps > 0 && next % c->checkpoint.every_n_steps == 0) ||
+           r->state.batch_in_epoch + r->setup.row >= r->setup.train_batches;
+}
+
+static int one_step(train_run_state *r, epoch_clock *k) {
+    step_result step;
+    int64_t before = r->state.batch_in_epoch;
+    long long images = r->summary->images, own = r->own_images;
+    bool wait = needs_result(r);
+    int rc = OK;
+    if (wait)
+        TRY(result_settle(r));
+    TRY(train_step(&step, &r->setup, &r->state, wait));
+    TRY(average_step(&r->setup, &r->state, before / r->setup.row));
+    TRY(result_count(r, &step));
+    images = r->summary->images - images;
+    k->images += images;
+    k->batches += r->state.batch_in_epoch - before;
+    k->pace = ranks_pace(&r->setup.ranks);
+    eta_tell(r, k);
+    workers_count(&r->setup.workers, r->setup.train_loader, r->own_images - own);
+    progress_state shown = console_state(r, k);
+    progress_update(r->progress, &shown);
+    TRY(after_step(r, &step));
+done:
+    return rc;
+}
+
+/** Images grow from epoch to epoch where data.progressive_size says so. */
+static void set_size(train_run_state *r) {
+    const config *c = r->setup.config;
+    int64_t epoch = r->state.epoch;
+    int size = setup_train_size(c, epoch);
+    loader_set_size(r->setup.train_loader, size);
+    if (epoch > 0 && size != setup_train_size(c, epoch - 1))
+        logbook_event(&r->logbook, &r->state, "size", "images of %d x %d from this epoch on", size, size);
+}
+
+/** The training part of an epoch; *done when a limit ended it early. */
+static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
+    train_state *t = &r->state;
+    int rc = OK;
+    *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader), .pace.slowest = -1};
+    ranks_begin(&r->setup.ranks, k->waited);
+    workers_begin(&r->setup.workers, r->setup.train_loader);
+    set_size(r);
+    TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
+    progress_begin(r->progress, "train", t->epoch, r->setup.config->trainer.max_epochs, t->batch_in_epoch,
+                   r->setup.train_batches);
+    while (t->batch_in_epoch < r->setup.train_batches) {
+        TRY(stop_check(r, done));
+        if (*done)
+            break;
+        TRY(one_step(r, k));
+    }
+    TRY(log_pace(r));
+    progress_state shown = console_state(r, k);
+    progress_end(r->progress, &shown);
+done:
+    r->train_seconds += clock_seconds() - k->start;
+    return rc;
+}
+
+/** Moves the schedule on; a change of the LR goes into the journal. */
+static void end_schedule(train_run_state *r, double val_loss) {
+    train_state *t = &r->state;
+    double before = t->schedule.state.last_lr;
+    char reason[128];
+    if (schedule_end_epoch(&t->schedule, t->epoch, val_loss))
+        logbook_event(&r->logbook, t, "lr", "%.6g -> %.6g: %s", before, t->schedule.state.last_lr,
+                      schedule_reason(reason, &t->schedule));
+    else if (t->epoch + 1 == t->schedule.warmup_epochs)
+        logbook_event(&r->logbook, t, "lr", "%.6g: end of the warm-up", t->schedule.state.last_lr);
+}
+
+/** Distributions of weights and gradients, while those of the epoch's last step are still there. */
+static int log_distributions(train_run_state *r, const epoch_clock *k) {
+    int every = r->setup.config->monitor.histogram_every_n_epochs;
+    if (every == 0 || (r->state.epoch + 1) % every != 0 || k->batches == 0) /* none by this process: logged before */
+        return OK;
+    return logbook_histograms(&r->logbook, &r->setup, &r->state);
+}
+
+/** Validates the average of the weights where there is one. The weights that train are back in any case. */
+static int validate(train_run_state *r) {
+    const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
+    int rc = OK;
+    TRY(average_swap(&r->setup));
+    rc = share_statistics(&r->setup);
+    if (rc == OK)
+        rc = evaluate(&r->state.val, &extras, &r->setup, r->progress, r->state.epoch);
+    int back = average_swap(&r->setup);
+    rc = rc != OK ? rc : back;
+done:
+    return rc;
+}
+
+static int end_epoch(train_run_state *r, const epoch_clock *k) {
+    train_state *t = &r->state;
+    char why[1024];
+    double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
+    double speed = k->images > 0 ? epoch_images_per_second(k) : NAN,
+           waited = k->images > 0 ? epoch_wait_share(r, k) : NAN;
+    int rc = OK;
+    TRY(log_distributions(r, k));
+    r->judged = false;
+    if (r->setup.val_batches > 0) {
+        rc = validate(r);
+        if (rc == E_STOPPED) {
+            bool done = false;
+            rc = stop_check(r, &done); /* saves: the resumed run validates first */
+            goto done;
+        }
+        TRY(rc);
+        TRY(news_exchange(&r->setup));
+        r->judged = true;
+    }
+    double val_loss = metrics_loss(&t->val);
+    end_schedule(r, val_loss);
+    t->epoch_done = true;
+    /* its row comes first: a run that is killed after it resumes from an earlier step and logs it again. But an epoch's
+     * work is worth more than its row: it is saved in any case */
+    int logged = logbook_epoch(&r->logbook, t, lr, speed, waited);
+    snprintf(why, sizeof why, "%s", status_message());
+    TRY(save_epoch(r, val_loss));
+    if (logged != OK) {
+        rc = fail(logged, "%s", why);
+        goto done;
+    }
+    logbook_device(&r->logbook, t, true);
+    TRY(logbook_bad_images(&r->logbook, &r->setup, t));
+    logbook_count_bad(&r->logbook, &r->setup, t);
+    if (train_leads(r))
+        console_epoch(r, k, lr, speed, waited);
+    r->summary->train = t->train;
+    r->summary->val = t->val;
+    t->epoch++;
+    t->batch_in_epoch = 0;
+    t->train = (metrics){0};
+    t->epoch_done = false;
+    if (train_leads(r))
+        publish(r, "running", false);
+done:
+    return rc;
+}
+
+static int run_epochs(train_run_state *r) {
+    bool done = false;
+    int rc = OK;
+    while (r->state.epoch < r->setup.config->trainer.max_epochs) {
+        epoch_clock k = {0};
+        TRY(train_epoch(r, &k, &done));
+        if (done) {
+            TRY(save_last(r));
+            break;
+        }
+        TRY(end_epoch(r, &k));
+    }
+done:
+    return rc;
+}
+
+static void summarise(train_run_state *r) {
+    train_summary *s = r->summary;
+    const ckpt_kept *best = topk_best(&r->state.best);
+    s->seconds = clock_seconds() - r->started;
+    s->images_per_second = r->train_seconds > 0 ? (double)s->images / r->train_seconds : 0;
+    s->epochs_done = r->state.epoch;
+    s->global_step = r->state.global_step;
+    s->best_loss = best != NULL ? best->value : NAN;
+    snprintf(s->best, sizeof s->best, "%s", best != NULL ? best->path : "");
+    snprintf(s->logs, sizeof s->logs, "%s", r->folder.logs);
+}
+
+/** The first batch of a new run goes to TensorBoard, as a picture. */
+static void show_batch(void *context, const batch *b) {
+    train_run_state *r = context;
+    r->setup.on_batch = NULL;
+    if (logbook_batch(&r->logbook, b) != OK)
+        log_warn("the first batch is not shown: %s", status_message());
+}
+
+int train_run(train_summary *out, const config *c, const train_hooks *h) {
+    train_run_state r;
+    int rc = OK;
+    TRY(train_start(&r, out, c, h));
+    r.started_step = r.state.global_step;
+    if (r.state.global_step == 0 && train_leads(&r)) {
+        r.setup.on_batch = show_batch;
+        r.setup.on_batch_context = &r;
+    }
+    TRY(run_epochs(&r));
+done:
+    ranks_failed(h->comm, rc);
+    if (rc != OK && r.logbook.folder != NULL)
+        save_rescue(&r, rc);
+    summarise(&r);
+    if (r.logbook.folder != NULL)
+        publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs);
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status_message());
+    int closed = train_finish(&r);
+    return rc != OK ? fail(rc, "%s", message) : closed;
+}

@@ -1,0 +1,169 @@
+#include "training/step.h"
+
+#include "base/status.h"
+#include "loader/mix.h"
+#include "loader/samples.h"
+#include "training/news.h"
+
+/** Micro-batches of the step that begins at batch `first`, over all ranks. */
+static int micro_batches(const setup *s, int64_t first) {
+    int64_t left = s->train_batches - first;
+    return left < s->row ? (int)left : s->row;
+}
+
+/** Those of them that are this rank's. */
+static int own_micro_batches(const setup *s, int n) {
+    int own = n - s->own;
+    return own < 0 ? 0 : own < s->own_n ? own : s->own_n;
+}
+
+metrics step_metrics(const engine_result_data *r) {
+    return (metrics){.loss_sum = r->loss_sum, .images = r->images, .top1 = r->top1, .top5 = r->top5};
+}
+
+engine_hyper step_hyper(const setup *s, const train_state *t) {
+    const config *c = s->config;
+    int images = 0;
+    for (int i = 0; i < micro_batches(s, t->batch_in_epoch); i++)
+        images += setup_batch_images(s, t->batch_in_epoch + i);
+    int64_t step = t->batch_in_epoch / s->row;
+    double lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch);
+    return (engine_hyper){.lr = lr,
+                          .head_lr = lr * t->schedule.head_scale,
+                          .momentum = c->optimizer.momentum,
+                          .dampening = c->optimizer.dampening,
+                          .weight_decay = c->optimizer.weight_decay,
+                          .nesterov = c->optimizer.nesterov,
+                          .first_step = !t->momentum,
+                          .clip_norm = c->trainer.clip_norm,
+                          .loss_scale = scaler_scale(&t->scaler),
+                          .label_smoothing = c->optimizer.label_smoothing,
+                          .images = (double)images / comm_ranks(s->ranks.comm)};
+}
+
+/** The most that a rank has of them: the first has. */
+static int most_micro_batches(const setup *s, int n) {
+    int ranks = comm_ranks(s->ranks.comm), most = (s->row + ranks - 1) / ranks;
+    return n < most ? n : most;
+}
+
+/** With trainer.global_batch the first micro-batch of a step alone updates the running statistics, so that they do not
+ *  depend on how the others lie on ranks. Else rank 0's all do, as DDP has it. */
+static unsigned statistics_flag(const setup *s, int i) {
+    return s->config->trainer.global_batch > 0 && s->own + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
+}
+
+static int statistics_updates(const setup *s, int n) {
+    return s->config->trainer.global_batch > 0 ? 1 : most_micro_batches(s, n);
+}
+
+/** mixup and cutmix; the draws are a function of (seed, epoch, batch), so that a resumed run makes the same ones, with
+ * any number of ranks. */
+static void mix(const setup *s, const train_state *t, int64_t number, batch *b) {
+    const config *c = s->config;
+    random_stream r = random_open(c->trainer.seed, (uint32_t)t->epoch, (uint64_t)number, RANDOM_MIX);
+    mix_batch(b, c->data.mixup, c->data.cutmix, &r);
+}
+
+/** Load, forward, loss, backward of one micro-batch; after the last one the update. Its images go into *samples. */
+static int micro_batch(uint64_t *samples, setup *s, train_state *t, int64_t number, unsigned flags) {
+    batch *b = NULL;
+    engine_plan *p = NULL;
+    int rc = OK;
+    comm_at(s->ranks.comm, COMM_LOADS);
+    TRY(loader_next(&b, s->train_loader));
+    if (b == NULL) {
+        rc = fail(E_DATA, "the training data ended before the epoch did");
+        goto done;
+    }
+    if (s->on_batch != NULL)
+        s->on_batch(s->on_batch_context, b);
+    comm_at(s->ranks.comm, COMM_COMPUTES);
+    mix(s, t, number, b);
+    *samples = samples_join(*samples, samples_hash(number * s->config->data.batch_size, b->index, b->n));
+    TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
+    TRY(engine_load_batch(s->engine, p, b));
+    loader_release(s->train_loader, b);
+    b = NULL;                              /* now owned by the loader */
+    t->in_step = true;                     /* from here on the running statistics change */
+    TRY(engine_step(s->engine, p, flags)); /* after the last: all-reduce, unscale, check, clip, update */
+done:
+    if (b != NULL)
+        loader_release(s->train_loader, b);
+    return rc;
+}
+
+/** The step's outcome goes into the state: also where the ranks can no longer be heard, then with this rank's images
+ *  alone in its sums. */
+static int settle(step_result *out, setup *s, train_state *t) {
+    engine_result_data r;
+    int rc = OK;
+    TRY(engine_take_result(&r, s->engine));
+    metrics own = step_metrics(&r), all = own;
+    double scale = scaler_scale(&t->scaler);
+    t->pending.on = false;
+    scaler_update(&t->scaler, r.finite);
+    t->in_step = !r.finite && !t->scaler.on;
+    t->momentum = t->momentum || r.finite;
+    s->ranks.news = news_wait(s);
+    s->ranks.samples = t->pending.samples;
+    s->ranks.loaded = loader_waited(s->train_loader);
+    rc = ranks_tell(&s->ranks, &own);
+    if (rc == OK)
+        rc = ranks_hear(&all, &s->ranks);
+    *out = (step_result){.metrics = all,
+                         .own_images = own.images,
+                         .step = t->pending.step,
+                         .lr = t->pending.lr,
+                         .grad_norm = r.grad_norm,
+                         .scale = scale,
+                         .samples = s->ranks.agreed_samples,
+                         .finite = r.finite};
+    metrics_add(&t->train, &out->metrics);
+done:
+    return rc;
+}
+
+int train_settle(step_result *out, setup *s, train_state *t) {
+    *out = (step_result){.finite = true};
+    return t->pending.on ? settle(out, s, t) : OK;
+}
+
+/** A device that runs ahead moves its scaler on by itself; the state here follows, and is the same where no result is
+ *  still to come. */
+static int hand_over_scaler(engine_hyper *h, const setup *s, const train_state *t) {
+    const ckpt_scaler *c = &t->scaler.state;
+    engine_scaler now = {c->scale, c->growth_factor, c->backoff_factor, c->growth_interval, c->growth_tracker};
+    if (!t->scaler.on || !engine_runs_ahead(s->engine))
+        return OK;
+    h->loss_scale = 0;
+    return t->pending.on ? OK : engine_set_scaler(s->engine, &now);
+}
+
+int train_step(step_result *out, setup *s, train_state *t, bool wait) {
+    engine_hyper h = step_hyper(s, t);
+    int n = micro_batches(s, t->batch_in_epoch), own = own_micro_batches(s, n);
+    uint64_t samples = 0;
+    int rc = OK;
+    comm_step(s->ranks.comm, t->global_step);
+    comm_at(s->ranks.comm, COMM_COMPUTES);
+    TRY(hand_over_scaler(&h, s, t));
+    TRY(engine_reset_result(s->engine));
+    TRY(engine_set_hyper(s->engine, &h));
+    for (int i = own; i < most_micro_batches(s, n); i++)
+        TRY(engine_step_empty(s->engine, own == 0 && i == most_micro_batches(s, n) - 1 ? ENGINE_LAST : 0));
+    for (int i = 0; i < own; i++)
+        TRY(micro_batch(&samples, s, t, t->batch_in_epoch + s->own + i,
+                        (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
+    TRY(engine_post_result(s->engine));
+    t->in_step = false;
+    TRY(train_settle(out, s, t)); /* the step before */
+    t->pending = (pending_step){.on = true, .step = t->global_step, .lr = h.lr, .samples = samples};
+    t->global_step++;
+    t->batches_seen += statistics_updates(s, n);
+    t->batch_in_epoch += n;
+    if (wait || !t->momentum || !engine_runs_ahead(s->engine))
+        TRY(settle(out, s, t));
+done:
+    return rc;
+}

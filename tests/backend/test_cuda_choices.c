@@ -1,0 +1,73 @@
+/* The file of cuDNN's choices: written, read again, replaced where broken. */
+#include "backend/cuda/choices.h"
+#include "base/status.h"
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char folder[] = "/tmp/linnet-choices-XXXXXX";
+
+static void add(choices *c, const char *key, int candidate, double microseconds) {
+    choice one = {.candidate = candidate, .engine = 40 + candidate, .microseconds = microseconds};
+    strncpy(one.key, key, sizeof one.key - 1);
+    assert_ok(choices_add(c, &one));
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    choices c;
+    assert_ok(choices_open(&c, "GPU 1/9.0"));
+    assert_int_equal(c.n, 0);
+    assert_null(choices_find(&c, "forward-a"));
+    add(&c, "forward-a", 2, 12.5);
+    add(&c, "data-a", 0, 7);
+    add(&c, "forward-a", 1, 11);
+    choices_save(&c);
+    assert_null(strchr(path_name(c.path), ' '));
+    choices_deinit(&c);
+    assert_ok(choices_open(&c, "GPU 1/9.0"));
+    assert_int_equal(c.n, 2);
+    const choice *one = choices_find(&c, "forward-a");
+    assert_non_null(one);
+    assert_int_equal(one->candidate, 1);
+    assert_true(one->engine == 41);
+    assert_true(one->microseconds == 11);
+    assert_false(c.changed);
+    choices_deinit(&c);
+    assert_ok(choices_open(&c, "GPU 2"));
+    assert_int_equal(c.n, 0); /* another machine's */
+    choices_deinit(&c);
+}
+
+static void test_broken(void **state) {
+    (void)state;
+    static const char *const broken[] = {"", "something else\n", "linnet cudnn choices 1\nforward-a one 2 3\n",
+                                         "linnet cudnn choices 1\nforward-a -1 2 3\n",
+                                         "linnet cudnn choices 1\nforward-a 1 2 3 4\n"};
+    char path[PATH_BYTES];
+    choices c;
+    assert_ok(choices_open(&c, "broken"));
+    assert_ok(path_format(path, "%s", c.path));
+    choices_deinit(&c);
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        assert_ok(file_write_atomic(path, broken[i], strlen(broken[i])));
+        assert_ok(choices_open(&c, "broken"));
+        assert_int_equal(c.n, 0);
+        choices_deinit(&c);
+    }
+    assert_ok(choices_open(&c, "broken"));
+    add(&c, "forward-a", 3, 1);
+    choices_save(&c);
+    choices_deinit(&c);
+    assert_ok(choices_open(&c, "broken"));
+    assert_int_equal(c.n, 1);
+    choices_deinit(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_broken)};
+    if (mkdtemp(folder) == NULL || setenv("XDG_CACHE_HOME", folder, 1) != 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,124 @@
+/* The bench's profile adds up, its plan names the memory that the process has, and what cannot fit is refused. */
+#include "check.h"
+
+#include "tools/bench.h"
+#include "training/batch_fit.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool memory_is_ours = false; /* shadow memory counts */
+#else
+static const bool memory_is_ours = true;
+#endif
+
+static config *small(const char *device, int images, int size) {
+    static config c;
+    config_defaults(&c);
+    snprintf(c.model.arch, sizeof c.model.arch, "resnet18");
+    snprintf(c.trainer.device, sizeof c.trainer.device, "%s", device);
+    snprintf(c.trainer.precision, sizeof c.trainer.precision, "32-true");
+    c.data.batch_size = images;
+    c.data.image_size = size;
+    return &c;
+}
+
+/* The first test: no other has taken memory yet. */
+static void plan_names_the_memory(void **state) {
+    (void)state;
+    bench_result r;
+    if (!memory_is_ours || engine_unavailable("cpu") != NULL)
+        skip();
+    assert_ok(bench_train(&r, NULL, small("cpu", 16, 96), NULL, 1, 1));
+    double planned = (double)engine_memory_total(&r.memory), peak = (double)r.peak_bytes;
+    assert_true(r.memory.process > 0 && r.memory.activations > 0);
+    if (!(planned > 0.9 * peak && planned < 1.1 * peak))
+        fail_msg("planned %.1f MB, the process had %.1f MB", 1e-6 * planned, 1e-6 * peak);
+}
+
+static const profile_line *kind_of(const profile *p, const char *name) {
+    for (int i = 0; i < p->kind_n; i++)
+        if (strcmp(p->kind[i].name, name) == 0)
+            return &p->kind[i];
+    fail_msg("no kind %s", name);
+    return NULL;
+}
+
+static void check_profile(const char *device, int images, int size) {
+    static const struct {
+        const char *name;
+        int layers;
+    } kinds[] = {{"conv 7x7", 1},    {"conv 3x3", 16}, {"conv 1x1", 3}, {"bn", 3},     {"bn+relu", 9},
+                 {"bn+add+relu", 8}, {"maxpool", 1},   {"avgpool", 1},  {"linear", 1}, {"load", 0},
+                 {"loss", 0},        {"unscale", 0},   {"update", 0}};
+    bench_result r;
+    profile p;
+    double covered = 0;
+    for (int i = 0; i < 5 && covered < 0.95; i++) { /* another process may have its turn between two calls */
+        assert_ok(bench_train(&r, &p, small(device, images, size), NULL, 2, 1));
+        covered = p.known_seconds / p.step_seconds;
+        assert_true(covered <= 1);
+        assert_int_equal(p.kind_n, sizeof kinds / sizeof *kinds);
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            assert_int_equal(kind_of(&p, kinds[k].name)->layers, kinds[k].layers);
+        for (int k = 1; k < p.kind_n; k++)
+            assert_true(profile_seconds(&p.kind[k]) <= profile_seconds(&p.kind[k - 1]));
+        double products = 0, flop = 0;
+        for (int k = 0; k < p.layer_n; k++) {
+            products += p.layer[k].product ? profile_seconds(&p.layer[k]) : 0;
+            for (int pass = 0; pass < ENGINE_PASSES; pass++)
+                flop += p.layer[k].work[pass].flop;
+        }
+        assert_near(profile_beyond_products(&p), 1e3 * (p.step_seconds - products) / images, 1e-9);
+        assert_true(flop > 0 && p.layer[0].work[PASS_FORWARD].flop > 0);
+        profile_deinit(&p);
+    }
+    if (covered < 0.95)
+        fail_msg("%s: the profile names %.1f%% of a step", device, 100 * covered);
+}
+
+static void profile_of_ref(void **state) {
+    (void)state;
+    check_profile("ref", 2, 32);
+}
+
+static void profile_of_cpu(void **state) {
+    (void)state;
+    if (engine_unavailable("cpu") != NULL)
+        skip();
+    check_profile("cpu", 8, 64);
+}
+
+/* On no machine of today. */
+static void what_cannot_fit(void **state) {
+    (void)state;
+    const char *device = engine_unavailable("cpu") == NULL ? "cpu" : "ref";
+    bench_result r;
+    setup s;
+    engine_plan *p = NULL;
+    config *c = small(device, 100 * 1000 * 1000, 32);
+    if (setup_open_engine(&s, c, 10, NULL) != OK || engine_memory_limit(s.engine) == SIZE_MAX)
+        skip();
+    setup_close(&s);
+    assert_fails(E_NOMEM, "the largest that fits is data.batch_size ", bench_train(&r, NULL, c, NULL, 1, 0));
+    long long most = 0;
+    assert_true(text_to_int(&most, strrchr(status_message(), ' ') + 1));
+    assert_true(most > 0 && most < c->data.batch_size);
+    assert_ok(setup_open_engine(&s, c, 10, NULL));
+    size_t bytes = 0, limit = engine_memory_limit(s.engine); /* what is free moves a little */
+    assert_ok(engine_plan_bytes(&bytes, s.engine, (int)most, 32, 32, true));
+    assert_true((double)bytes > 0.7 * (double)limit && (double)bytes < 1.1 * (double)limit);
+    c->data.batch_size = (int)(most / 2);
+    assert_ok(setup_compile_batch(&p, &s, c->data.batch_size, true));
+    engine_memory m = engine_plan_memory(s.engine, p);
+    assert_true(engine_memory_total(&m) <= engine_memory_limit(s.engine));
+    setup_close(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plan_names_the_memory),
+        cmocka_unit_test(profile_of_ref),
+        cmocka_unit_test(profile_of_cpu),
+        cmocka_unit_test(what_cannot_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
