@@ -429,20 +429,20 @@ static void summarise(train_run_state *r) {
 
 /** After an error: what can still be kept is. The first message stays, with where to go on from. */
 static void rescue(train_run_state *r, int error) {
-    char message[1024];
-    snprintf(message, sizeof message, "%s", status_message());
+    status_saved first;
+    status_save(&first, error);
     if (logbook_bad_images(&r->logbook, &r->setup, &r->state) != OK)
         log_warn("bad_images.txt is not complete: %s", status_message());
     if (error != E_STOPPED)
-        logbook_event(&r->logbook, &r->state, "error", "%s", message);
+        logbook_event(&r->logbook, &r->state, "error", "%s", first.message);
     bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
     if (!worth)
-        fail(error, "%s", message);
+        status_restore(&first);
     else if (save_last(r) == OK)
-        fail(error, "%s (saved %s at step %lld: go on with --resume auto)", message, r->folder.last,
+        fail(error, "%s (saved %s at step %lld: go on with --resume auto)", first.message, r->folder.last,
              (long long)r->state.global_step);
     else
-        fail(error, "%s (and the run could not be saved)", message);
+        fail(error, "%s (and the run could not be saved)", first.message);
 }
 
 /** The first batch of a new run goes to TensorBoard, as a picture. */
@@ -470,8 +470,8 @@ done:
     summarise(&r);
     if (r.logbook.folder != NULL)
         publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs);
-    char message[1024];
-    snprintf(message, sizeof message, "%s", status_message());
+    status_saved first;
+    status_save(&first, rc);
     int closed = train_finish(&r);
-    return rc != OK ? fail(rc, "%s", message) : closed;
+    return rc != OK ? status_restore(&first) : closed;
 }
