@@ -1,5 +1,6 @@
 #include "data/dataset_index.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "data/tar.h"
@@ -53,25 +54,12 @@ void folder_stamps_deinit(folder_stamps *f) {
     *f = (folder_stamps){0};
 }
 
-/** FNV-1a over words of 8 bytes, folded so that high bits count: finds damage, not intent. */
-static uint64_t checksum(const unsigned char *bytes, size_t n) {
-    uint64_t h = 0xcbf29ce484222325u ^ n, word = 0;
-    for (; n >= sizeof word; bytes += sizeof word, n -= sizeof word) {
-        memcpy(&word, bytes, sizeof word);
-        h = (h ^ word) * 0x100000001b3u;
-        h ^= h >> 32;
-    }
-    for (; n > 0; bytes++, n--)
-        h = (h ^ *bytes) * 0x100000001b3u;
-    return h ^ h >> 32;
-}
-
 void dataset_index_seal(unsigned char *bytes, size_t n) {
     header h;
     assert(n >= sizeof h);
     memcpy(&h, bytes, sizeof h);
     h.bytes = n;
-    h.checksum = checksum(bytes + sizeof h, n - sizeof h);
+    h.checksum = hash_words(bytes + sizeof h, n - sizeof h);
     memcpy(bytes, &h, sizeof h);
 }
 
@@ -147,7 +135,7 @@ static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
         return false;
     memcpy(h, bytes, sizeof *h);
     if (memcmp(h->magic, magic, sizeof magic) != 0 || h->version != VERSION || h->byte_order != BYTE_ORDER_MARK ||
-        h->bytes != n || h->checksum != checksum(bytes + sizeof *h, n - sizeof *h))
+        h->bytes != n || h->checksum != hash_words(bytes + sizeof *h, n - sizeof *h))
         return false;
     cursor c = {.at = bytes + sizeof *h, .n = n - sizeof *h};
     return (p->path = take(&c, h->path_bytes, 1)) != NULL &&
