@@ -6,15 +6,14 @@
  *     buf = g in the first step, else mu * buf + (1 - dampening) * g;  p -= lr * (nesterov ? g + mu * buf : buf).
  *
  *  Equals torch.nn.utils.clip_grad_norm_ and torch.optim.SGD, which keeps no buffer when mu is 0. */
+#include "base/half.h"
 #include "engine/ref/ref.h"
 
 #include <math.h>
 
-#define FP16_MAX 65504.0
-
 int ref_unscale(void *device, const device_arenas *a) {
     ref_device *d = device;
-    double *g = a->gradient, sum = 0, most = d->options.precision == PRECISION_16 ? FP16_MAX : INFINITY;
+    double *g = a->gradient, sum = 0, most = d->options.precision == PRECISION_16 ? F16_MAX : INFINITY;
     bool finite = true;
     for (size_t i = a->frozen; i < a->n; i++) {
         if (fabs(g[i]) > most)
