@@ -59,8 +59,8 @@ static void test_bf16_midpoints(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bf16_rounding), cmocka_unit_test(test_bf16_midpoints), cmocka_unit_test(test_bn),
-        cmocka_unit_test(test_pools),         cmocka_unit_test(test_load_and_loss),  cmocka_unit_test(test_update),
-        cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_pools),         cmocka_unit_test(test_load_and_loss),  cmocka_unit_test(test_loss_order),
+        cmocka_unit_test(test_update),        cmocka_unit_test(test_nonfinite),
     };
     int failed = 0;
     (void)argc;
