@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "ckpt/crc32.h"
 #include "ckpt/value.h"
 
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define END_BYTES 22u
 #define LOCATOR_BYTES 20u
@@ -261,7 +261,7 @@ int zip_read(const zip_reader *z, const zip_entry *e, void *out) {
     int rc = OK;
     char shown[NAME_SHOWN];
     TRY(zip_read_at(z->fd, e->offset, out, (size_t)e->size));
-    if (zip_crc32(0, out, (size_t)e->size) != e->crc)
+    if (crc32_z(0, out, (size_t)e->size) != e->crc)
         rc = fail(E_FORMAT, "entry %s is damaged: its CRC-32 differs (or it was written without one)",
                   name_shown(shown, e->name, e->name_n));
 done:
