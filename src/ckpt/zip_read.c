@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "ckpt/zip.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "ckpt/value.h"
@@ -27,20 +28,12 @@ static uint64_t get(const unsigned char *p, int n) {
 }
 
 int zip_read_at(int fd, uint64_t offset, void *out, size_t n) {
-    unsigned char *p = out;
-    while (n > 0) {
-        ssize_t got = pread(fd, p, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_errno(errno, "cannot read");
-        if (got == 0)
-            return fail(E_FORMAT, "the file ends at byte %llu, before what its directory promises: incomplete copy?",
-                        (unsigned long long)offset);
-        p += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
+    ssize_t got = file_read_at(fd, offset, out, n);
+    if (got < 0)
+        return fail_errno(errno, "cannot read");
+    if ((size_t)got < n)
+        return fail(E_FORMAT, "the file ends at byte %llu, before what its directory promises: incomplete copy?",
+                    (unsigned long long)offset + (unsigned long long)got);
     return OK;
 }
 

@@ -68,16 +68,9 @@ static void close_archive(unpacking *u) {
 static int copy_bytes(int fd, const unpacking *u, const tar_source *s, const tar_member *m, const char *path) {
     int rc = OK;
     for (uint64_t done = 0; done < m->size;) {
-        size_t n = m->size - done < COPY_BYTES ? (size_t)(m->size - done) : COPY_BYTES, put = 0;
+        size_t n = m->size - done < COPY_BYTES ? (size_t)(m->size - done) : COPY_BYTES;
         TRY(tar_source_read(u->room, s, m->data + done, n));
-        while (put < n) {
-            ssize_t some = write(fd, u->room + put, n - put);
-            if (some < 0 && errno == EINTR)
-                continue;
-            if (some < 0)
-                return fail_errno(errno, "cannot write %s", path);
-            put += (size_t)some;
-        }
+        TRY(file_write_at(fd, done, u->room, n, path));
         done += n;
     }
 done:
