@@ -24,7 +24,7 @@ typedef struct place {
 typedef struct st_reader {
     ckpt *c;
     place *places; /* (c->state_n) */
-    int capacity;
+    size_t capacity;
 } st_reader;
 
 static const struct {
@@ -121,12 +121,9 @@ static int tensor_read(st_reader *r, const char *name, const json_t *fields) {
     char shown[NAME_SHOWN];
     if (c->state_n == LAYOUT_TENSOR_LIMIT)
         return fail(E_FORMAT, "more than %d tensors", LAYOUT_TENSOR_LIMIT);
-    if (c->state_n == r->capacity) {
-        int wanted = r->capacity > 0 ? 2 * r->capacity : 256;
-        TRY(memory_resize(&c->state, (size_t)wanted, sizeof *c->state));
-        TRY(memory_resize(&r->places, (size_t)wanted, sizeof *r->places));
-        r->capacity = wanted;
-    }
+    size_t capacity = r->capacity;
+    TRY(memory_grow(&c->state, &capacity, (size_t)c->state_n + 1, sizeof *c->state));
+    TRY(memory_grow(&r->places, &r->capacity, (size_t)c->state_n + 1, sizeof *r->places));
     ckpt_tensor *t = &c->state[c->state_n];
     place *p = &r->places[c->state_n];
     *t = (ckpt_tensor){.data = NULL};

@@ -34,11 +34,7 @@ typedef struct job {
 
 int audit_add(audit *a, audit_finding f, const char *detail) {
     int rc = OK;
-    if ((size_t)a->n == a->capacity) {
-        size_t more = a->capacity < 64 ? 64 : a->capacity * 2;
-        TRY(memory_resize(&a->finding, more, sizeof *a->finding));
-        a->capacity = more;
-    }
+    TRY(memory_grow(&a->finding, &a->capacity, (size_t)a->n + 1, sizeof *a->finding));
     TRY(memory_string(&f.detail, detail));
     a->finding[a->n++] = f;
     a->count[f.kind]++;

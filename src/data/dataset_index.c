@@ -37,11 +37,7 @@ folder_stamp shard_stamp_of(const struct stat *st) {
 
 int folder_stamps_add(folder_stamps *f, const char *name, folder_stamp stamp) {
     int rc = OK;
-    if (f->n == f->capacity) {
-        size_t more = f->capacity < 64 ? 64 : f->capacity * 2;
-        TRY(memory_resize(&f->stamp, more, sizeof *f->stamp));
-        f->capacity = more;
-    }
+    TRY(memory_grow(&f->stamp, &f->capacity, f->n + 1, sizeof *f->stamp));
     TRY(text_append(&f->names, name, strlen(name) + 1));
     f->stamp[f->n++] = stamp;
 done:

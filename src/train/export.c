@@ -21,11 +21,7 @@
 /** A tensor of the set with room for its values in the wanted type. */
 static int add(ckpt_tensor **out, export_set *set, const char *name, ckpt_type type, int rank, const int64_t *shape) {
     int rc = OK;
-    if (set->n == set->capacity) {
-        int wanted = 2 * set->capacity + 64;
-        TRY(memory_resize(&set->tensor, (size_t)wanted, sizeof *set->tensor));
-        set->capacity = wanted;
-    }
+    TRY(memory_grow(&set->tensor, &set->capacity, (size_t)set->n + 1, sizeof *set->tensor));
     ckpt_tensor *t = &set->tensor[set->n];
     *t = (ckpt_tensor){.type = type, .rank = rank, .bytes = ckpt_type_bytes(type)};
     snprintf(t->name, sizeof t->name, "%s", name);
