@@ -82,7 +82,10 @@ static void sums_and_parts(void **state) {
                 float exact = widened(f, a[i]) + widened(f, b[i]);
                 float share = widened(f, narrowed(f, wide[i], 1)) / (float)parts;
                 if (!isfinite(exact) || !isfinite(share)) {
-                    assert_true(isfinite(exact) || sum[i] == narrowed(f, exact, 1));
+                    if (isnan(exact)) /* which of two NaNs a sum keeps is the compiler's choice */
+                        assert_true(isnan(widened(f, sum[i])));
+                    else if (!isfinite(exact))
+                        assert_int_equal(sum[i], narrowed(f, exact, 1));
                     assert_true(isfinite(share) || !isfinite(widened(f, part[i])));
                     continue;
                 }
