@@ -23,7 +23,7 @@ static void put_bytes(unsigned char *to, size_t *at, const void *bytes, size_t n
 
 static void add(image *z, const char *name, const void *bytes, size_t n) {
     size_t header = z->n;
-    uint32_t crc = zip_crc32(0, bytes, n);
+    uint32_t crc = (uint32_t)crc32_z(0, bytes, n);
     for (int central = 0; central < 2; central++) {
         unsigned char *to = central ? z->central : z->bytes;
         size_t *at = central ? &z->central_n : &z->n;

@@ -4,7 +4,6 @@
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/crc32.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -26,9 +26,9 @@ static inline int memory_file(const void *bytes, size_t n) {
 static inline uint32_t read_items(const ckpt_item *items, int n) {
     uint32_t crc = 0;
     for (int i = 0; i < n; i++) {
-        crc = items[i].kind == 's' ? zip_crc32(crc, items[i].s, strlen(items[i].s)) : crc;
+        crc = items[i].kind == 's' ? (uint32_t)crc32_z(crc, items[i].s, strlen(items[i].s)) : crc;
         for (int64_t k = 0; items[i].kind == 'l' && k < items[i].i; k++)
-            crc = zip_crc32(crc, items[i].list[k], strlen(items[i].list[k]));
+            crc = (uint32_t)crc32_z(crc, items[i].list[k], strlen(items[i].list[k]));
     }
     return crc;
 }
@@ -36,11 +36,11 @@ static inline uint32_t read_items(const ckpt_item *items, int n) {
 static inline void read_all(const ckpt *c) {
     uint32_t crc = read_items(c->hyper, c->hyper_n) ^ read_items(c->own, c->own_n);
     for (int i = 0; i < c->state_n; i++)
-        crc = zip_crc32(crc, c->state[i].data, c->state[i].bytes);
+        crc = (uint32_t)crc32_z(crc, c->state[i].data, c->state[i].bytes);
     for (int i = 0; i < c->momentum_n; i++)
-        crc = zip_crc32(crc, c->momentum[i].data, c->momentum[i].bytes);
+        crc = (uint32_t)crc32_z(crc, c->momentum[i].data, c->momentum[i].bytes);
     for (int i = 0; i < c->kept_n; i++)
-        crc = zip_crc32(crc, c->kept[i].path, strlen(c->kept[i].path));
+        crc = (uint32_t)crc32_z(crc, c->kept[i].path, strlen(c->kept[i].path));
     *(volatile uint32_t *)&crc = crc;
 }
 

@@ -25,7 +25,7 @@ PYTHON
 esac
 
 clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Isrc -Ifuzz \
-  "fuzz/fuzz_$name.c" src/checkpoint/[a-z]*.c src/base/[a-z]*.c -lm -lpthread -o "$work/fuzz_$name"
+  "fuzz/fuzz_$name.c" src/checkpoint/[a-z]*.c src/base/[a-z]*.c -ljansson -lz -lm -lpthread -o "$work/fuzz_$name"
 # 16 MiB is what a file of no size may claim in tensors, 64 MiB what no single claim of a small file may come near
 export ASAN_OPTIONS=quarantine_size_mb=64
 exec "$work/fuzz_$name" -dict="fuzz/$name.dict" -artifact_prefix="$found/" -max_len=65536 -timeout=10 -rss_limit_mb=512 \

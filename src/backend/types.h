@@ -51,8 +51,7 @@ typedef struct engine_scaler {
 typedef struct engine_result_data {
     double loss_sum; /* over the images since engine_reset_result, unscaled */
     long long images;
-    long long top1, top5; /* images whose `label` is among the 1 or 5 largest logits; ties count against (a larger or
-                             equal logit at a lower class number ranks first, as a stable descending sort does) */
+    long long top1, top5; /* images whose `label` is among the first 1 or 5 classes in the order of base/softmax.h */
     double grad_norm;     /* of the last engine_unscale, before clipping */
     bool finite;          /* of the last engine_unscale; false: engine_update did nothing */
 } engine_result_data;

@@ -16,10 +16,37 @@
 #include <time.h>
 #include <unistd.h>
 
+ssize_t file_read_at(int fd, uint64_t offset, void *out, size_t n) {
+    size_t done = 0;
+    while (done < n) {
+        ssize_t got = pread(fd, (char *)out + done, n - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+int file_write_at(int fd, uint64_t offset, const void *bytes, size_t n, const char *path) {
+    size_t done = 0;
+    while (done < n) {
+        ssize_t put = pwrite(fd, (const char *)bytes + done, n - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return fail_errno(errno, "cannot write %s", path);
+        done += (size_t)put;
+    }
+    return OK;
+}
+
 int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit) {
     int rc = OK;
     unsigned char *bytes = NULL;
-    size_t n = 0;
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe of that name must not block */
     if (fd < 0)
@@ -38,21 +65,14 @@ int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit
     }
     size_t size = (size_t)st.st_size;
     TRY(memory_resize(&bytes, size + 1, 1));
-    while (n < size) {
-        ssize_t got = read(fd, bytes + n, size - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            rc = fail_errno(errno, "cannot read %s", path);
-            goto done;
-        }
-        if (got == 0)
-            break; /* shrank while reading: what is there is what there is */
-        n += (size_t)got;
+    ssize_t n = file_read_at(fd, 0, bytes, size); /* one that shrank meanwhile: what is there is what there is */
+    if (n < 0) {
+        rc = fail_errno(errno, "cannot read %s", path);
+        goto done;
     }
     bytes[n] = 0;
     *out = bytes;
-    *out_n = n;
+    *out_n = (size_t)n;
     bytes = NULL; /* now owned by the caller */
 done:
     free(bytes);
@@ -138,22 +158,8 @@ done:
     return rc;
 }
 
-static int write_at(const atomic_file *f, uint64_t offset, const unsigned char *bytes, size_t n) {
-    while (n > 0) {
-        ssize_t put = pwrite(f->fd, bytes, n, (off_t)offset);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return fail_errno(errno, "cannot write %s", f->path);
-        bytes += put;
-        offset += (uint64_t)put;
-        n -= (size_t)put;
-    }
-    return OK;
-}
-
 int atomic_write(atomic_file *f, const void *bytes, size_t n) {
-    int rc = write_at(f, f->written, bytes, n);
+    int rc = file_write_at(f->fd, f->written, bytes, n, f->path);
     if (rc == OK)
         f->written += n;
     return rc;

@@ -5,8 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define PATH_BYTES 4096
+
+/** pread and pwrite that go on after signals and short counts: fewer bytes only where the file ends, or with an error.
+ *  @return bytes read, or -1 and errno; 0, E_FULL or E_IO ("cannot write `path`"; part of it may be written) */
+ssize_t file_read_at(int fd, uint64_t offset, void *out, size_t n);
+int file_write_at(int fd, uint64_t offset, const void *bytes, size_t n, const char *path);
 
 /** Reads a whole file into malloc'd memory with a terminating 0 that is not counted.
  *  `limit`: largest size accepted (0: none). @return 0, E_NOTFOUND, E_IO, E_NOMEM, E_FORMAT (over the limit) */

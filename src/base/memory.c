@@ -32,6 +32,18 @@ int memory_resize(void *pointer, size_t count, size_t size) {
     return OK;
 }
 
+int memory_grow(void *pointer, size_t *capacity, size_t need, size_t size) {
+    if (need <= *capacity)
+        return OK;
+    size_t more = *capacity < 32 ? 64 : *capacity * 2;
+    if (more < need)
+        more = need;
+    int rc = memory_resize(pointer, more, size);
+    if (rc == OK)
+        *capacity = more;
+    return rc;
+}
+
 int memory_string(char **out, const char *text) {
     *out = strdup(text);
     return *out != NULL ? OK : fail(E_NOMEM, "cannot allocate %zu bytes", strlen(text) + 1);

@@ -13,6 +13,10 @@ int memory_zeroed(void *out, size_t count, size_t size);
 /** Resizes *pointer (void **) to `count * size` bytes; on failure *pointer stays valid. @return 0 or E_NOMEM */
 int memory_resize(void *pointer, size_t count, size_t size);
 
+/** Room for `need` elements in the array *pointer: *capacity at least doubles where they do not fit. {NULL, 0} is
+ * empty. */
+int memory_grow(void *pointer, size_t *capacity, size_t need, size_t size);
+
 /** Copies a string. @return 0 or E_NOMEM */
 int memory_string(char **out, const char *text);
 

@@ -5,12 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MESSAGE_BYTES 1024
-
-static _Thread_local char message[MESSAGE_BYTES] = "no error";
+static _Thread_local char message[STATUS_BYTES] = "no error";
 
 void status_set(const char *format, ...) {
-    char text[MESSAGE_BYTES]; /* the arguments may point into `message` */
+    char text[STATUS_BYTES]; /* the arguments may point into `message` */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -19,7 +17,7 @@ void status_set(const char *format, ...) {
 }
 
 void status_prefix(const char *format, ...) {
-    char context[MESSAGE_BYTES / 2];
+    char context[STATUS_BYTES / 2];
     va_list args;
     va_start(args, format);
     vsnprintf(context, sizeof context, format, args);
@@ -38,7 +36,7 @@ static int code_of_errno(int error) {
 }
 
 int fail_errno(int error, const char *format, ...) {
-    char text[MESSAGE_BYTES / 2];
+    char text[STATUS_BYTES / 2];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -47,6 +45,16 @@ int fail_errno(int error, const char *format, ...) {
 }
 
 const char *status_message(void) { return message; }
+
+void status_save(status_saved *out, int code) {
+    out->code = code;
+    memcpy(out->message, message, sizeof message);
+}
+
+int status_restore(const status_saved *saved) {
+    memcpy(message, saved->message, sizeof message);
+    return saved->code;
+}
 
 const char *status_text(int code) {
     switch (code) {

@@ -49,6 +49,19 @@ int fail_errno(int error, const char *format, ...) __attribute__((format(printf,
 /** This thread's last message; never NULL. Valid until the thread's next fail(). */
 const char *status_message(void);
 
+#define STATUS_BYTES 1024 /* of a message, its end included */
+
+/** An error kept while other calls may set messages of their own, or for another thread. {0}: none, code OK. */
+typedef struct status_saved {
+    int code;
+    char message[STATUS_BYTES];
+} status_saved;
+
+/** Keeps `code` and this thread's message. */
+void status_save(status_saved *out, int code);
+/** Makes the saved message this thread's again. @return the saved code */
+int status_restore(const status_saved *saved);
+
 /** The general text of a code ("malformed file"). */
 const char *status_text(int code);
 

@@ -73,6 +73,21 @@ int text_csv_cell(text *t, const char *s) {
 
 const char *text_string(const text *t) { return t->data != NULL ? t->data : ""; }
 
+size_t text_utf8(const char *s, size_t n) {
+    const unsigned char *p = (const unsigned char *)s;
+    if (p[0] < 0x80)
+        return 1;
+    size_t length = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    if (length > n)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+    bool beyond = (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf4 && p[1] >= 0x90);
+    return overlong || beyond ? 0 : length;
+}
+
 int text_distance(const char *a, const char *b) {
     enum { MAX = 63 };
     int row[MAX + 1];

@@ -22,6 +22,9 @@ const char *text_string(const text *t);
 /** A cell of CSV, quoted where it must be (RFC 4180); line ends become spaces, so that a row stays a line. */
 int text_csv_cell(text *t, const char *s);
 
+/** Bytes of the UTF-8 character at s, at most n; 0: none (overlong forms, surrogates, beyond U+10FFFF). n > 0. */
+size_t text_utf8(const char *s, size_t n);
+
 /** Edit distance (insert, delete, replace), for "did you mean". */
 int text_distance(const char *a, const char *b);
 

@@ -59,25 +59,11 @@ void pickle_float(pickle *p, double d) {
     emit_number(p, 'G', __builtin_bswap64(bits), 8);
 }
 
-/** Bytes of the UTF-8 sequence at `s` (terminated), 0 when it is none: no overlong forms, no surrogates. */
-static size_t utf8_bytes(const unsigned char *s) {
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80) /* also stops at the terminator */
-            return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-        (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return n;
-}
-
 void pickle_string(pickle *p, const char *s) {
     const unsigned char *u = (const unsigned char *)s;
-    size_t wrong = 0, n = 0, step;
-    for (size_t i = 0; u[i] != 0; i += step, n += step) {
-        step = utf8_bytes(u + i);
+    size_t wrong = 0, n = strlen(s), step;
+    for (size_t i = 0; i < n; i += step) {
+        step = text_utf8(s + i, n - i);
         if (step == 0) {
             wrong++;
             step = 1;
@@ -93,7 +79,7 @@ void pickle_string(pickle *p, const char *s) {
         return;
     }
     for (size_t i = 0; i < n; i += step) {
-        step = utf8_bytes(u + i);
+        step = text_utf8(s + i, n - i);
         /* byte B, 0x80 to 0xFF, becomes the code point 0xDC00 + B */
         unsigned char escaped[3] = {0xED, (unsigned char)(0xB0 | u[i] >> 6), (unsigned char)(0x80 | (u[i] & 0x3F))};
         emit(p, step > 0 ? u + i : escaped, step > 0 ? step : 3);

@@ -1,9 +1,9 @@
 #include "base/memory.h"
 #include "base/status.h"
-#include "checkpoint/json_scan.h"
 #include "checkpoint/layout.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,10 @@
 
 /* Source: safetensors' README, "Format": u64 length of the header, the header as JSON, the tensors without holes. */
 #define HEADER_LIMIT ((uint64_t)100 << 20) /* the format's own */
-#define METADATA_LIMIT 1024                /* entries */
-#define NAMES_LIMIT 65536                  /* classes */
+#define VALUES_LIMIT                                                                                                   \
+    (12u * LAYOUT_TENSOR_LIMIT) /* JSON values, which take up to a hundred times their text in memory */
+#define METADATA_LIMIT 1024     /* entries */
+#define NAMES_LIMIT 65536       /* classes */
 
 typedef struct place {
     int64_t begin, end; /* bytes behind the header */
@@ -21,11 +23,8 @@ typedef struct place {
 
 typedef struct st_reader {
     ckpt *c;
-    json_scan json;
-    text key, string; /* of the entry at hand */
-    place *places;    /* (c->state_n) */
-    int capacity;
-    bool metadata;
+    place *places; /* (c->state_n) */
+    size_t capacity;
 } st_reader;
 
 static const struct {
@@ -34,63 +33,70 @@ static const struct {
 } types[] = {{"F32", CKPT_F32}, {"F64", CKPT_F64}, {"F16", CKPT_F16}, {"BF16", CKPT_BF16},
              {"I64", CKPT_I64}, {"I32", CKPT_I32}, {"U8", CKPT_U8},   {"BOOL", CKPT_BOOL}};
 
-static int type_read(ckpt_tensor *t, st_reader *r) {
+/** An object or array; json_decref it. `at`: of its first byte in the file. */
+static int json_parse(json_t **out, const char *bytes, size_t n, size_t at) {
+    json_error_t error;
     char shown[NAME_SHOWN];
-    int rc = json_string_take(&r->json, &r->string);
-    for (size_t i = 0; rc == OK && i < sizeof types / sizeof *types; i++)
-        if (strcmp(text_string(&r->string), types[i].name) == 0) {
+    size_t values = 1;
+    for (size_t i = 0; i < n; i++) /* those in strings too: names have few */
+        values += bytes[i] == ',' || bytes[i] == '[' || bytes[i] == '{';
+    if (values > VALUES_LIMIT)
+        return fail(E_FORMAT, "its header has more than %u values", VALUES_LIMIT);
+    *out = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error);
+    if (*out != NULL)
+        return OK;
+    if (json_error_code(&error) == json_error_out_of_memory)
+        return fail(E_NOMEM, "out of memory for its header");
+    return fail(E_FORMAT, "its header is no JSON of the right form: %s at byte %zu",
+                name_shown(shown, error.text, strlen(error.text)), at + (size_t)error.position);
+}
+
+static int type_read(ckpt_tensor *t, const json_t *dtype) {
+    char shown[NAME_SHOWN];
+    const char *name = json_string_value(dtype);
+    if (name == NULL)
+        return fail(E_FORMAT, "its dtype is no string");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(name, types[i].name) == 0) {
             t->type = types[i].type;
             return OK;
         }
-    return rc != OK ? rc
-                    : fail(E_FORMAT, "tensors of type %s are not read", name_shown(shown, r->string.data, r->string.n));
+    return fail(E_FORMAT, "tensors of type %s are not read", name_shown(shown, name, strlen(name)));
 }
 
 /** A list of at most `most` whole numbers. */
-static int numbers_read(int64_t *out, int *n, int most, st_reader *r) {
-    int rc = OK;
-    bool more = false;
-    *n = 0;
-    TRY(json_begin(&r->json, &more, '[', ']'));
-    while (more) {
-        if (*n >= most) {
-            rc = fail(E_FORMAT, "more than %d numbers in a shape or place", most);
-            goto done;
-        }
-        TRY(json_whole_take(&r->json, &out[(*n)++]));
-        TRY(json_more(&r->json, &more, ']'));
+static int numbers_read(int64_t *out, int *n, int most, const json_t *list) {
+    if (!json_is_array(list))
+        return fail(E_FORMAT, "its shape or place is no list");
+    if (json_array_size(list) > (size_t)most)
+        return fail(E_FORMAT, "more than %d numbers in a shape or place", most);
+    *n = (int)json_array_size(list);
+    for (int i = 0; i < *n; i++) {
+        const json_t *number = json_array_get(list, (size_t)i);
+        if (!json_is_integer(number) || json_integer_value(number) < 0)
+            return fail(E_FORMAT, "no whole number in its shape or place");
+        out[i] = json_integer_value(number);
     }
-done:
-    return rc;
+    return OK;
 }
 
-/** The fields of a tensor, each once. */
-static int fields_read(ckpt_tensor *t, place *p, st_reader *r) {
-    static const char *const names[] = {"dtype", "shape", "data_offsets"};
-    int rc = OK, n = 0, seen = 0;
+/** The fields of a tensor, and no others. */
+static int fields_read(ckpt_tensor *t, place *p, const json_t *fields) {
+    const json_t *dtype = json_object_get(fields, "dtype"), *shape = json_object_get(fields, "shape");
+    const json_t *data_offsets = json_object_get(fields, "data_offsets");
+    int rc = OK, n = 0;
     int64_t offsets[2];
-    bool more = false;
-    TRY(json_begin(&r->json, &more, '{', '}'));
-    while (more) {
-        int which = 0;
-        TRY(json_string_take(&r->json, &r->string));
-        while (which < 3 && strcmp(text_string(&r->string), names[which]) != 0)
-            which++;
-        if (which == 3 || seen & 1 << which) {
-            rc = fail(E_FORMAT, "a field that is unknown or there twice");
-            goto done;
-        }
-        seen |= 1 << which;
-        TRY(json_take(&r->json, ':'));
-        TRY(which == 0   ? type_read(t, r)
-            : which == 1 ? numbers_read(t->shape, &t->rank, 8, r)
-                         : numbers_read(offsets, &n, 2, r));
-        TRY(json_more(&r->json, &more, '}'));
-    }
-    if (seen != 7 || n != 2) {
-        rc = fail(E_FORMAT, "dtype, shape or data_offsets is missing");
-        goto done;
-    }
+    if (!json_is_object(fields))
+        return fail(E_FORMAT, "it is no object");
+    if (dtype == NULL || shape == NULL || data_offsets == NULL)
+        return fail(E_FORMAT, "dtype, shape or data_offsets is missing");
+    if (json_object_size(fields) != 3)
+        return fail(E_FORMAT, "a field that is unknown");
+    TRY(type_read(t, dtype));
+    TRY(numbers_read(t->shape, &t->rank, 8, shape));
+    TRY(numbers_read(offsets, &n, 2, data_offsets));
+    if (n != 2)
+        return fail(E_FORMAT, "an end is missing in data_offsets");
     p->begin = offsets[0];
     p->end = offsets[1];
 done:
@@ -109,115 +115,100 @@ static int size_check(ckpt_tensor *t, const place *p) {
     return OK;
 }
 
-static int tensor_read(st_reader *r) {
+static int tensor_read(st_reader *r, const char *name, const json_t *fields) {
     ckpt *c = r->c;
     int rc = OK;
     char shown[NAME_SHOWN];
     if (c->state_n == LAYOUT_TENSOR_LIMIT)
         return fail(E_FORMAT, "more than %d tensors", LAYOUT_TENSOR_LIMIT);
-    if (c->state_n == r->capacity) {
-        int wanted = r->capacity > 0 ? 2 * r->capacity : 256;
-        TRY(memory_resize(&c->state, (size_t)wanted, sizeof *c->state));
-        TRY(memory_resize(&r->places, (size_t)wanted, sizeof *r->places));
-        r->capacity = wanted;
-    }
+    size_t capacity = r->capacity;
+    TRY(memory_grow(&c->state, &capacity, (size_t)c->state_n + 1, sizeof *c->state));
+    TRY(memory_grow(&r->places, &r->capacity, (size_t)c->state_n + 1, sizeof *r->places));
     ckpt_tensor *t = &c->state[c->state_n];
     place *p = &r->places[c->state_n];
     *t = (ckpt_tensor){.data = NULL};
     p->tensor = c->state_n++;
-    if (r->key.n >= sizeof t->name || strlen(text_string(&r->key)) != r->key.n)
+    if (strlen(name) >= sizeof t->name)
         return fail(E_FORMAT, "a tensor's name is no string of less than %zu bytes", sizeof t->name);
-    memcpy(t->name, r->key.data, r->key.n + 1);
-    rc = fields_read(t, p, r);
+    memcpy(t->name, name, strlen(name) + 1);
+    rc = fields_read(t, p, fields);
     if (rc == OK)
         rc = size_check(t, p);
     if (rc != OK)
-        fail_context(rc, "tensor %s", name_shown(shown, t->name, r->key.n));
+        fail_context(rc, "tensor %s", name_shown(shown, t->name, strlen(t->name)));
 done:
     return rc;
 }
 
 /** "class_names": a JSON list in a string. One that is none is left as a string. */
 static int class_names_read(ckpt_item *item) {
-    json_scan j = {.bytes = item->s, .n = strlen(item->s)};
-    text all = {0}, one = {0};
+    json_t *list = NULL;
     int rc = OK;
-    int64_t n = 0;
-    bool more = false;
-    if (json_begin(&j, &more, '[', ']') != OK)
+    size_t n = 0, bytes = 0;
+    if (json_parse(&list, item->s, strlen(item->s), 0) != OK)
         return OK;
-    while (more && n < NAMES_LIMIT) {
-        if (json_string_take(&j, &one) != OK || json_more(&j, &more, ']') != OK)
+    n = json_array_size(list);
+    for (size_t i = 0; i < n; i++) {
+        if (n > NAMES_LIMIT || !json_is_string(json_array_get(list, i)))
             goto done;
-        TRY(text_append(&all, text_string(&one), one.n + 1));
-        n++;
+        bytes += json_string_length(json_array_get(list, i)) + 1;
     }
-    if (more || json_peek(&j) != 0)
+    if (!json_is_array(list))
         goto done;
-    TRY(memory_zeroed(&item->list, (size_t)n * sizeof *item->list + all.n, 1));
+    TRY(memory_zeroed(&item->list, n * sizeof *item->list + bytes, 1));
     char *at = (char *)(item->list + n);
-    if (n > 0)
-        memcpy(at, all.data, all.n);
-    for (int64_t i = 0; i < n; i++, at += strlen(at) + 1)
-        item->list[i] = at;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *name = json_array_get(list, i);
+        item->list[i] = memcpy(at, json_string_value(name), json_string_length(name) + 1);
+        at += json_string_length(name) + 1;
+    }
     item->kind = 'l';
-    item->i = n;
+    item->i = (int64_t)n;
     free(item->s);
     item->s = NULL;
 done:
-    text_deinit(&all);
-    text_deinit(&one);
+    json_decref(list);
     return rc;
 }
 
 /** __metadata__: strings by name, kept as hyper-parameters. */
-static int metadata_read(st_reader *r) {
-    ckpt *c = r->c;
-    int rc = OK, n = 0;
-    bool more = false;
-    if (r->metadata)
-        return fail(E_FORMAT, "__metadata__ is there twice");
-    r->metadata = true;
-    TRY(memory_zeroed(&c->hyper, METADATA_LIMIT, sizeof *c->hyper));
-    TRY(json_begin(&r->json, &more, '{', '}'));
-    while (more) {
-        TRY(json_string_take(&r->json, &r->key));
-        TRY(json_take(&r->json, ':'));
-        TRY(json_string_take(&r->json, &r->string));
-        if (++n > METADATA_LIMIT || ckpt_find_item(c->hyper, c->hyper_n, text_string(&r->key)) != NULL) {
-            rc = fail(E_FORMAT, "__metadata__ has an entry twice, or more than %d", METADATA_LIMIT);
-            goto done;
-        }
+static int metadata_read(ckpt *c, json_t *metadata) {
+    int rc = OK;
+    const char *key = NULL;
+    json_t *entry = NULL;
+    if (!json_is_object(metadata))
+        return fail(E_FORMAT, "__metadata__ is no object");
+    if (json_object_size(metadata) > METADATA_LIMIT)
+        return fail(E_FORMAT, "__metadata__ has more than %d entries", METADATA_LIMIT);
+    TRY(memory_zeroed(&c->hyper, json_object_size(metadata), sizeof *c->hyper));
+    json_object_foreach(metadata, key, entry) {
         ckpt_item *item = &c->hyper[c->hyper_n];
-        if (r->key.n < sizeof item->key) {
-            memcpy(item->key, r->key.data, r->key.n + 1);
-            item->kind = 's';
-            TRY(memory_string(&item->s, text_string(&r->string)));
-            c->hyper_n++;
-            if (strcmp(item->key, "class_names") == 0)
-                TRY(class_names_read(item));
-        }
-        TRY(json_more(&r->json, &more, '}'));
+        if (!json_is_string(entry))
+            return fail(E_FORMAT, "__metadata__ has an entry that is no string");
+        if (strlen(key) >= sizeof item->key)
+            continue;
+        memcpy(item->key, key, strlen(key) + 1);
+        item->kind = 's';
+        TRY(memory_string(&item->s, json_string_value(entry)));
+        c->hyper_n++;
+        if (strcmp(item->key, "class_names") == 0)
+            TRY(class_names_read(item));
     }
 done:
     return rc;
 }
 
-static int header_read(st_reader *r) {
+static int header_read(st_reader *r, const char *bytes, size_t n) {
     int rc = OK;
-    bool more = false;
-    TRY(json_begin(&r->json, &more, '{', '}'));
-    while (more) {
-        TRY(json_string_take(&r->json, &r->key));
-        TRY(json_take(&r->json, ':'));
-        TRY(strcmp(text_string(&r->key), "__metadata__") == 0 ? metadata_read(r) : tensor_read(r));
-        TRY(json_more(&r->json, &more, '}'));
-    }
-    if (json_peek(&r->json) != 0 || r->json.at < r->json.n)
-        rc = fail(E_FORMAT, "something follows its header's JSON");
-    else if (r->c->state_n == 0)
+    const char *key = NULL;
+    json_t *header = NULL, *entry = NULL;
+    TRY(json_parse(&header, bytes, n, 8));
+    json_object_foreach(header, key, entry)
+        TRY(strcmp(key, "__metadata__") == 0 ? metadata_read(r->c, entry) : tensor_read(r, key, entry));
+    if (r->c->state_n == 0)
         rc = fail(E_FORMAT, "holds no tensors");
 done:
+    json_decref(header);
     return rc;
 }
 
@@ -271,8 +262,7 @@ int safetensors_read(bool *is_one, ckpt *c, int fd) {
     }
     TRY(memory_resize(&bytes, (size_t)n, 1));
     TRY(zip_read_at(fd, 8, bytes, (size_t)n));
-    r.json = (json_scan){.bytes = (const char *)bytes, .n = (size_t)n};
-    TRY(header_read(&r));
+    TRY(header_read(&r, (const char *)bytes, (size_t)n));
     TRY(places_check(&r, (uint64_t)st.st_size - 8 - n));
     TRY(layout_check_names(c));
     for (int i = 0; i < c->state_n; i++) {
@@ -282,8 +272,6 @@ int safetensors_read(bool *is_one, ckpt *c, int fd) {
     }
     c->best_value = c->current_value = NAN;
 done:
-    text_deinit(&r.key);
-    text_deinit(&r.string);
     free(r.places);
     free(bytes);
     return rc;

@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
 #include "checkpoint/zip.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "checkpoint/crc32.h"
 #include "checkpoint/value.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define END_BYTES 22u
 #define LOCATOR_BYTES 20u
@@ -27,20 +28,12 @@ static uint64_t get(const unsigned char *p, int n) {
 }
 
 int zip_read_at(int fd, uint64_t offset, void *out, size_t n) {
-    unsigned char *p = out;
-    while (n > 0) {
-        ssize_t got = pread(fd, p, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_errno(errno, "cannot read");
-        if (got == 0)
-            return fail(E_FORMAT, "the file ends at byte %llu, before what its directory promises: incomplete copy?",
-                        (unsigned long long)offset);
-        p += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
+    ssize_t got = file_read_at(fd, offset, out, n);
+    if (got < 0)
+        return fail_errno(errno, "cannot read");
+    if ((size_t)got < n)
+        return fail(E_FORMAT, "the file ends at byte %llu, before what its directory promises: incomplete copy?",
+                    (unsigned long long)offset + (unsigned long long)got);
     return OK;
 }
 
@@ -261,7 +254,7 @@ int zip_read(const zip_reader *z, const zip_entry *e, void *out) {
     int rc = OK;
     char shown[NAME_SHOWN];
     TRY(zip_read_at(z->fd, e->offset, out, (size_t)e->size));
-    if (zip_crc32(0, out, (size_t)e->size) != e->crc)
+    if (crc32_z(0, out, (size_t)e->size) != e->crc)
         rc = fail(E_FORMAT, "entry %s is damaged: its CRC-32 differs (or it was written without one)",
                   name_shown(shown, e->name, e->name_n));
 done:

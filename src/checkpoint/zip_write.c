@@ -1,9 +1,9 @@
 #include "checkpoint/zip.h"
 
 #include "base/status.h"
-#include "checkpoint/crc32.h"
 
 #include <string.h>
+#include <zlib.h>
 
 #define SATURATED 0xFFFFFFFFu
 
@@ -82,7 +82,7 @@ int zip_write_add(zip_writer *z, const char *name, const void *bytes, size_t n) 
     if (name_n > 128)
         return fail(E_IO, "zip entry name too long: %.128s...", name);
     uint64_t header = z->file.written;
-    uint32_t crc = zip_crc32(0, bytes, n);
+    uint32_t crc = (uint32_t)crc32_z(0, bytes, n);
     bool big = n >= z->limit;
     size_t fixed = 30 + name_n + (big ? 20 : 0) + 4;
     size_t pad = (ZIP_ALIGN - (header + fixed) % ZIP_ALIGN) % ZIP_ALIGN;

@@ -1,4 +1,5 @@
 #include "base/status.h"
+#include "base/text.h"
 #include "config/options.h"
 
 #include <errno.h>
@@ -108,26 +109,11 @@ static bool is_choice(const char *choices, const char *s) {
     return false;
 }
 
-/* The length of the UTF-8 sequence at s, 0 when it is none (overlong forms, surrogates and beyond U+10FFFF included).
- */
-static int utf8_length(const unsigned char *s) {
-    if (s[0] < 0x80)
-        return 1;
-    int n = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
-    for (int i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool beyond = (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf4 && s[1] >= 0x90);
-    return overlong || beyond ? 0 : n;
-}
-
 static bool is_utf8(const char *s) {
-    while (*s != 0) {
-        int n = utf8_length((const unsigned char *)s);
+    for (size_t left = strlen(s), n = 0; left > 0; s += n, left -= n) {
+        n = text_utf8(s, left);
         if (n == 0)
             return false;
-        s += n;
     }
     return true;
 }

@@ -2,6 +2,7 @@
 #include "dataset/cache.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -18,9 +19,7 @@ bool dataset_cache_is_settled(const folder_stamp *stamp) {
 
 int dataset_cache_file(char *out, char *folder, const char *path) {
     int rc = folder_cache(folder);
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a; the file holds the path itself, too */
-    for (const char *p = path; *p != 0; p++)
-        h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+    uint64_t h = hash_bytes(HASH_START, path, strlen(path)); /* the file holds the path itself, too */
     return rc != OK ? rc : path_format(out, "%s/index-%016llx", folder, (unsigned long long)h);
 }
 

@@ -57,20 +57,8 @@ typedef struct ancestor {
     const struct ancestor *above;
 } ancestor;
 
-static int grow(void *pointer, size_t *capacity, size_t need, size_t size) {
-    if (need <= *capacity)
-        return OK;
-    size_t more = *capacity < 64 ? 64 : *capacity * 2;
-    while (more < need)
-        more *= 2;
-    int rc = memory_resize(pointer, more, size);
-    if (rc == OK)
-        *capacity = more;
-    return rc;
-}
-
 static int name_list_add(name_list *list, const char *name) {
-    int rc = grow(&list->at, &list->capacity, list->n + 1, sizeof *list->at);
+    int rc = memory_grow(&list->at, &list->capacity, list->n + 1, sizeof *list->at);
     uint64_t at = list->block.n;
     if (rc == OK)
         rc = text_append(&list->block, name, strlen(name) + 1);
@@ -197,7 +185,7 @@ static int walk_folder(walk *w, const ancestor *above) {
         goto done;
     }
     name_list_sort(&w->file, first);
-    TRY(grow(&w->folder, &w->folder_capacity, w->folder_n + 1, sizeof *w->folder));
+    TRY(memory_grow(&w->folder, &w->folder_capacity, w->folder_n + 1, sizeof *w->folder));
     w->folder[w->folder_n++] = (folder){.name = w->folder_names.n, .first = first, .n = w->file.n - first};
     TRY(text_append(&w->folder_names, w->path + w->root_bytes, path_n - w->root_bytes + 1));
     for (size_t i = 0; i < below.n; i++) {
@@ -229,7 +217,7 @@ static int take_class(walk *w, int32_t label) {
     if (w->folder_n > 1)
         qsort_r(w->folder, w->folder_n, sizeof *w->folder, by_folder, w->folder_names.data);
     size_t total = (size_t)d->image_n + w->file.n, capacity = w->image_capacity;
-    TRY(grow(&d->name, &capacity, total, sizeof *d->name));
+    TRY(memory_grow(&d->name, &capacity, total, sizeof *d->name));
     TRY(memory_resize(&d->label, capacity, sizeof *d->label));
     w->image_capacity = capacity;
     for (size_t f = 0; f < w->folder_n; f++) {

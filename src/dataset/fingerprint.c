@@ -1,27 +1,22 @@
 #include "dataset/fingerprint.h"
 
+#include "base/hash.h"
 #include "dataset/read.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-static uint64_t add(uint64_t h, const void *bytes, size_t n) {
-    for (const unsigned char *p = bytes; n > 0; p++, n--)
-        h = (h ^ *p) * 0x100000001b3u;
-    return h;
-}
-
 static void *compute(void *argument) {
     fingerprint *f = argument;
     const dataset *d = f->dataset;
-    uint64_t h = 0xcbf29ce484222325u;
+    uint64_t h = HASH_START;
     for (int c = 0; c < d->class_n; c++)
-        h = add(h, d->class_name[c], strlen(d->class_name[c]) + 1);
+        h = hash_bytes(h, d->class_name[c], strlen(d->class_name[c]) + 1);
     for (int64_t i = 0; i < d->image_n && !__atomic_load_n(&f->stop, __ATOMIC_RELAXED); i++) {
         int64_t size = dataset_image_bytes(d, i);
-        h = add(h, dataset_name(d, i), strlen(dataset_name(d, i)) + 1);
-        h = add(h, &size, sizeof size);
+        h = hash_bytes(h, dataset_name(d, i), strlen(dataset_name(d, i)) + 1);
+        h = hash_bytes(h, &size, sizeof size);
     }
     snprintf(f->value, sizeof f->value, "%016llx", (unsigned long long)h);
     return NULL;

@@ -1,5 +1,6 @@
 #include "dataset/index.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "dataset/tar.h"
@@ -36,11 +37,7 @@ folder_stamp shard_stamp_of(const struct stat *st) {
 
 int folder_stamps_add(folder_stamps *f, const char *name, folder_stamp stamp) {
     int rc = OK;
-    if (f->n == f->capacity) {
-        size_t more = f->capacity < 64 ? 64 : f->capacity * 2;
-        TRY(memory_resize(&f->stamp, more, sizeof *f->stamp));
-        f->capacity = more;
-    }
+    TRY(memory_grow(&f->stamp, &f->capacity, f->n + 1, sizeof *f->stamp));
     TRY(text_append(&f->names, name, strlen(name) + 1));
     f->stamp[f->n++] = stamp;
 done:
@@ -53,25 +50,12 @@ void folder_stamps_deinit(folder_stamps *f) {
     *f = (folder_stamps){0};
 }
 
-/** FNV-1a over words of 8 bytes, folded so that high bits count: finds damage, not intent. */
-static uint64_t checksum(const unsigned char *bytes, size_t n) {
-    uint64_t h = 0xcbf29ce484222325u ^ n, word = 0;
-    for (; n >= sizeof word; bytes += sizeof word, n -= sizeof word) {
-        memcpy(&word, bytes, sizeof word);
-        h = (h ^ word) * 0x100000001b3u;
-        h ^= h >> 32;
-    }
-    for (; n > 0; bytes++, n--)
-        h = (h ^ *bytes) * 0x100000001b3u;
-    return h ^ h >> 32;
-}
-
 void dataset_index_seal(unsigned char *bytes, size_t n) {
     header h;
     assert(n >= sizeof h);
     memcpy(&h, bytes, sizeof h);
     h.bytes = n;
-    h.checksum = checksum(bytes + sizeof h, n - sizeof h);
+    h.checksum = hash_words(bytes + sizeof h, n - sizeof h);
     memcpy(bytes, &h, sizeof h);
 }
 
@@ -147,7 +131,7 @@ static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
         return false;
     memcpy(h, bytes, sizeof *h);
     if (memcmp(h->magic, magic, sizeof magic) != 0 || h->version != VERSION || h->byte_order != BYTE_ORDER_MARK ||
-        h->bytes != n || h->checksum != checksum(bytes + sizeof *h, n - sizeof *h))
+        h->bytes != n || h->checksum != hash_words(bytes + sizeof *h, n - sizeof *h))
         return false;
     cursor c = {.at = bytes + sizeof *h, .n = n - sizeof *h};
     return (p->path = take(&c, h->path_bytes, 1)) != NULL &&

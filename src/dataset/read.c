@@ -132,18 +132,10 @@ static int check_limit(const char *path, size_t size, size_t limit) {
 
 /** Up to n bytes at `offset`; fewer where the file ends. */
 static int read_at(size_t *got_n, unsigned char *to, int fd, uint64_t offset, size_t n, const char *path) {
-    size_t have = 0;
-    while (have < n) {
-        ssize_t got = pread(fd, to + have, n - have, (off_t)(offset + have));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_file(errno, path);
-        if (got == 0)
-            break;
-        have += (size_t)got;
-    }
-    *got_n = have;
+    ssize_t got = file_read_at(fd, offset, to, n);
+    if (got < 0)
+        return fail_file(errno, path);
+    *got_n = (size_t)got;
     return OK;
 }
 

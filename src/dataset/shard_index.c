@@ -56,8 +56,7 @@ typedef struct build {
 } build;
 
 /** One line a shard is enough: the first of what is wrong with it. */
-static void note(build *b, int lost, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void note(build *b, int lost, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void note(build *b, int lost, const char *format, ...) {
     va_list args;
     if (b->shard_notes++ == 0) {
         va_start(args, format);
@@ -71,11 +70,7 @@ static int add_sample(build *b, const group *g) {
     int rc = OK;
     bool is_path = g->filename[0] != 0;
     const char *name = is_path ? g->filename : g->image;
-    if (b->n == b->capacity) {
-        size_t more = b->capacity < 1024 ? 1024 : b->capacity * 2;
-        TRY(memory_resize(&b->sample, more, sizeof *b->sample));
-        b->capacity = more;
-    }
+    TRY(memory_grow(&b->sample, &b->capacity, b->n + 1, sizeof *b->sample));
     b->sample[b->n] = (sample){.name = b->names.n, .place = g->place, .label = (int32_t)g->label, .is_path = is_path};
     TRY(text_append(&b->names, name, strlen(name) + 1));
     b->n++;

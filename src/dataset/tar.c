@@ -27,7 +27,6 @@ enum {
 };
 
 int tar_source_read(void *out, const tar_source *s, uint64_t offset, size_t n) {
-    unsigned char *to = out;
     if (offset > s->size || n > s->size - offset)
         return fail(E_FORMAT, "%s: ends at byte %llu, %zu bytes at %llu were expected: the file is truncated", s->name,
                     (unsigned long long)s->size, n, (unsigned long long)offset);
@@ -35,19 +34,12 @@ int tar_source_read(void *out, const tar_source *s, uint64_t offset, size_t n) {
         memcpy(out, s->memory + offset, n);
         return OK;
     }
-    while (n > 0) {
-        ssize_t got = pread(s->fd, to, n, (off_t)(s->first + offset));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_errno(errno, "cannot read %s at byte %llu", s->name, (unsigned long long)offset);
-        if (got == 0)
-            return fail(E_FORMAT, "%s: ends at byte %llu: the file became shorter while it was read", s->name,
-                        (unsigned long long)offset);
-        to += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
+    ssize_t got = file_read_at(s->fd, s->first + offset, out, n);
+    if (got < 0)
+        return fail_errno(errno, "cannot read %s at byte %llu", s->name, (unsigned long long)offset);
+    if ((size_t)got < n)
+        return fail(E_FORMAT, "%s: ends at byte %llu: the file became shorter while it was read", s->name,
+                    (unsigned long long)offset + (unsigned long long)got);
     return OK;
 }
 

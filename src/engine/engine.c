@@ -282,10 +282,10 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     }
 done:
     if (rc != OK && next_bucket > 0) {
-        char message[1024];
-        snprintf(message, sizeof message, "%s", status_message());
+        status_saved first;
+        status_save(&first, rc);
         grad_sync_wait(e, next_bucket);
-        return fail(rc, "%s", message);
+        return status_restore(&first);
     }
     return rc == OK ? grad_sync_wait(e, next_bucket) : rc;
 }

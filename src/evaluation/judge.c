@@ -1,21 +1,17 @@
 #include "evaluation/judge.h"
 
+#include "base/softmax.h"
+
 #include <math.h>
+#include <stddef.h>
 
 judgement judge(const double *logits, int classes, int label) {
-    const double *z = logits;
-    judgement j = {0};
-    double sum = 0;
+    judgement j = {.rank = softmax_rank_f64(logits, classes, label)};
+    double largest = 0, sum = softmax_sum(&largest, logits, classes);
     for (int k = 1; k < classes; k++)
-        if (z[k] > z[j.predicted])
+        if (softmax_before(logits, k, j.predicted))
             j.predicted = k;
-    for (int k = 0; k < classes; k++) {
-        sum += exp(z[k] - z[j.predicted]);
-        j.rank += k != label && (!(z[k] <= z[label]) || (z[k] == z[label] && k < label));
-    }
-    j.probability = 1 / sum;
-    j.loss = log(sum) - (z[label] - z[j.predicted]);
-    if (isnan(j.loss))
-        j.loss = INFINITY;
+    j.probability = exp(logits[j.predicted] - largest) / sum;
+    j.loss = softmax_loss_f64(NULL, logits, classes, &(softmax_target){.label = label, .label_b = label, .mix = 1}, 1);
     return j;
 }

@@ -3,10 +3,10 @@
 #define LINNET_EVALUATION_JUDGE_H
 
 typedef struct judgement {
-    int predicted;      /* the largest logit; the first of equal ones */
+    int predicted;      /* the first class in the order of base/softmax.h */
     double probability; /* of the predicted class */
-    double loss;        /* cross-entropy of the true one; infinite for NaN logits: nothing is more wrong */
-    int rank;           /* of the true class, from 0; ties count against it as in engine_result_data */
+    double loss;        /* cross-entropy of the true one */
+    int rank;           /* of the true class, from 0 */
 } judgement;
 
 /** @param logits (classes) */

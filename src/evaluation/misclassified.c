@@ -6,6 +6,7 @@
 #include "evaluation/judge.h"
 #include "loader/transform.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,8 @@ void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b
     for (int i = 0; i < b->n; i++) {
         judgement j = judge(logits + (size_t)i * (size_t)classes, classes, b->label[i]);
         mistake one = {.index = b->index[i], .predicted = j.predicted, .probability = j.probability, .loss = j.loss};
+        if (isnan(one.loss))
+            one.loss = INFINITY; /* nothing is more wrong, and the list stays sorted */
         if (one.predicted != b->label[i])
             insert(m, &one);
     }

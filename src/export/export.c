@@ -1,5 +1,6 @@
 #include "export/export.h"
 
+#include "base/half.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -15,31 +16,12 @@
 #include <string.h>
 
 #define BN_EPSILON 1e-5 /* torchvision's */
-#define HALF_MAX 65504.0
 #define METADATA 8
-
-/** Nearest, ties to even. */
-static uint16_t half_of(double x) {
-    uint16_t sign = signbit(x) ? 0x8000 : 0;
-    int exponent = 0;
-    x = fabs(x);
-    if (x == 0 || isnan(x))
-        return x == 0 ? sign : 0x7e00;
-    frexp(x, &exponent); /* x = 0.1.. * 2^exponent */
-    if (exponent < -13)
-        return sign | (uint16_t)nearbyint(ldexp(x, 24));  /* subnormal; 1024 of them are the first normal */
-    double fraction = nearbyint(ldexp(x, 11 - exponent)); /* 1024 .. 2048 */
-    return (uint16_t)(sign | (((exponent + 14) << 10) + ((int)fraction - 1024)));
-}
 
 /** A tensor of the set with room for its values in the wanted type. */
 static int add(ckpt_tensor **out, export_set *set, const char *name, ckpt_type type, int rank, const int64_t *shape) {
     int rc = OK;
-    if (set->n == set->capacity) {
-        int wanted = 2 * set->capacity + 64;
-        TRY(memory_resize(&set->tensor, (size_t)wanted, sizeof *set->tensor));
-        set->capacity = wanted;
-    }
+    TRY(memory_grow(&set->tensor, &set->capacity, (size_t)set->n + 1, sizeof *set->tensor));
     ckpt_tensor *t = &set->tensor[set->n];
     *t = (ckpt_tensor){.type = type, .rank = rank, .bytes = ckpt_type_bytes(type)};
     snprintf(t->name, sizeof t->name, "%s", name);
@@ -62,10 +44,10 @@ static int add_values(export_set *set, const char *name, int rank, const int64_t
     TRY(add(&t, set, name, half ? CKPT_F16 : CKPT_F32, rank, shape));
     size_t n = t->bytes / ckpt_type_bytes(t->type);
     for (size_t i = 0; i < n; i++) {
-        if (half && isfinite(values[i]) && fabs(values[i]) > HALF_MAX)
+        if (half && isfinite(values[i]) && fabs(values[i]) > F16_MAX)
             return fail(E_DATA, "%s holds %g, which fp16 cannot: export it in fp32", name, values[i]);
         if (half)
-            ((uint16_t *)t->data)[i] = half_of(values[i]);
+            ((uint16_t *)t->data)[i] = f16_from_double(values[i]);
         else
             ((float *)t->data)[i] = (float)values[i];
     }

@@ -18,7 +18,8 @@ typedef struct export_options {
 /** The tensors of a network, in torchvision's names and order, without a prefix. */
 typedef struct export_set {
     ckpt_tensor *tensor; /* (n), their data owned */
-    int n, capacity;
+    int n;
+    size_t capacity;
 } export_set;
 
 /** Writes `c` to `path`, atomically. `o->model.arch` must be its architecture; sizes, mean and std go into the

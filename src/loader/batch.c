@@ -1,5 +1,6 @@
 #include "loader/batch.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -38,13 +39,6 @@ void batch_deinit(batch *b) {
     *b = (batch){0};
 }
 
-/* splitmix64's finaliser (Steele et al. 2014): several times faster than Philox, random enough for noise */
-static uint64_t mixed(uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
 void batch_synthetic(batch *b, int n, int classes, uint64_t seed, uint64_t number) {
     assert(n <= b->capacity && classes > 0);
     random_stream r = random_open(seed, 0, number, RANDOM_SYNTHETIC);
@@ -53,7 +47,7 @@ void batch_synthetic(batch *b, int n, int classes, uint64_t seed, uint64_t numbe
     size_t bytes = (size_t)n * (size_t)b->h * (size_t)b->w * 3;
     size_t words = memory_round(bytes) / 8; /* the allocation is rounded the same way: no tail to treat */
     for (size_t i = 0; i < words; i++) {
-        uint64_t value = mixed(key + (i + 1) * 0x9E3779B97F4A7C15u);
+        uint64_t value = splitmix64(key + (i + 1) * SPLITMIX_STEP);
         memcpy(b->pixels + 8 * i, &value, 8);
     }
     b->n = n;

@@ -162,7 +162,7 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
     l->share = left / o->row * o->own_n + (rest <= 0 ? 0 : rest < o->own_n ? rest : o->own_n);
     l->claim = l->deliver = 0;
     l->advised = l->stream != NULL ? first * o->batch_size : 0;
-    l->failed = OK;
+    l->failed.code = OK;
     l->drain = false;
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
@@ -209,10 +209,7 @@ static void wait_for(loader *l, const slot *s) {
 
 /** Remembers what stopped the epoch: every further loader_next says the same. */
 static int stop(loader *l, int rc) {
-    l->failed = rc;
-    size_t n = strnlen(status_message(), sizeof l->message - 1);
-    memcpy(l->message, status_message(), n);
-    l->message[n] = 0;
+    status_save(&l->failed, rc);
     return rc;
 }
 
@@ -221,8 +218,8 @@ static int take_over(loader *l, slot *s) {
     int rc = OK;
     TRY(bad_commit(l, s));
     TRY(bad_check(l));
-    if (s->error != OK)
-        rc = fail(s->error, "%s", s->message);
+    if (s->error.code != OK)
+        rc = status_restore(&s->error);
     else if (!l->options.transform.training && l->bad_n == l->dataset->image_n)
         rc = fail(E_DATA, "none of the %lld images in %s can be read; the first: %s", (long long)l->bad_n,
                   l->dataset->root, l->bad[0].message);
@@ -239,8 +236,8 @@ int loader_next(batch **out, loader *l) {
     int rc = OK;
     *out = NULL;
     pthread_mutex_lock(&l->lock);
-    if (l->failed != OK) {
-        rc = fail(l->failed, "%s", l->message);
+    if (l->failed.code != OK) {
+        rc = status_restore(&l->failed);
         goto done;
     }
     while (*out == NULL && l->deliver < l->share) {

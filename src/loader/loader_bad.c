@@ -39,15 +39,11 @@ static int bad_add(loader *l, int64_t index, char *message) {
             free(message);
         return OK;
     }
-    if ((size_t)l->bad_n == l->bad_capacity) {
-        size_t capacity = l->bad_capacity < 16 ? 16 : l->bad_capacity * 2;
-        int rc = memory_resize(&l->bad, capacity, sizeof *l->bad);
-        if (rc != OK) {
-            if (message != declared)
-                free(message);
-            return rc;
-        }
-        l->bad_capacity = capacity;
+    int rc = memory_grow(&l->bad, &l->bad_capacity, (size_t)l->bad_n + 1, sizeof *l->bad);
+    if (rc != OK) {
+        if (message != declared)
+            free(message);
+        return rc;
     }
     memmove(&l->bad[at + 1], &l->bad[at], (size_t)(l->bad_n - at) * sizeof *l->bad);
     l->bad[at] = (bad_image){.index = index, .message = message, .declared = message == declared};
@@ -60,11 +56,7 @@ int bad_note(loader *l, slot *s, int place, int turn, int64_t index) {
     char *message = NULL;
     if (bad_known(l, index))
         return OK;
-    if (s->bad_n == s->bad_capacity) {
-        size_t capacity = s->bad_capacity < 16 ? 16 : s->bad_capacity * 2;
-        TRY(memory_resize(&s->bad, capacity, sizeof *s->bad));
-        s->bad_capacity = capacity;
-    }
+    TRY(memory_grow(&s->bad, &s->bad_capacity, s->bad_n + 1, sizeof *s->bad));
     TRY(memory_string(&message, status_message()));
     s->bad[s->bad_n++] = (bad_event){.place = place, .turn = turn, .index = index, .message = message};
 done:

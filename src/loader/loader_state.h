@@ -10,12 +10,11 @@
 #ifndef LINNET_LOADER_LOADER_STATE_H
 #define LINNET_LOADER_LOADER_STATE_H
 
+#include "base/status.h"
 #include "dataset/read.h"
 #include "loader/loader.h"
 
 #include <pthread.h>
-
-#define MESSAGE_BYTES 1024
 
 /** A bad image met while a place was filled. */
 typedef struct bad_event {
@@ -36,8 +35,8 @@ typedef struct slot {
     int taken, done; /* places given to workers, places finished */
     bad_event *bad;  /* grows only when images are bad */
     size_t bad_n, bad_capacity;
-    int error, error_place; /* what stops the loading, of the earliest place */
-    char message[MESSAGE_BYTES];
+    status_saved error; /* what stops the loading, of the earliest place */
+    int error_place;
 } slot;
 
 /** One thread's own memory. */
@@ -80,8 +79,7 @@ struct loader {
     bad_image *bad; /* sorted by index */
     int64_t bad_n;
     size_t bad_capacity;
-    int failed; /* what stopped the epoch */
-    char message[MESSAGE_BYTES];
+    status_saved failed; /* what stopped the epoch */
     double waited;
     worker **worker; /* (started) */
     int started;     /* threads that run or rest */

@@ -27,7 +27,7 @@ static void begin(loader *l, slot *s, int64_t number) {
     int64_t left = l->dataset->image_n - s->first;
     s->places = left < size ? (int)left : size;
     s->taken = s->done = 0;
-    s->error = OK;
+    s->error.code = OK;
 }
 
 /** What the system should read ahead once batch `number` is begun: read_ahead more of its own; of a stream also what
@@ -135,12 +135,9 @@ static int fill(worker *w, const job *j, uint32_t epoch) {
 /** Call under the lock. */
 static void finish(loader *l, const job *j, int rc) {
     slot *s = j->slot;
-    if (rc < 0 && (s->error == OK || j->place < s->error_place)) {
-        s->error = rc;
+    if (rc < 0 && (s->error.code == OK || j->place < s->error_place)) {
+        status_save(&s->error, rc);
         s->error_place = j->place;
-        size_t n = strnlen(status_message(), sizeof s->message - 1);
-        memcpy(s->message, status_message(), n);
-        s->message[n] = 0;
     }
     s->done++;
     if (s->done == s->places && s->number == l->deliver)
@@ -158,7 +155,7 @@ static double cpu_seconds(void) {
 static void work(worker *w, const job *j) {
     loader *l = w->loader;
     uint32_t epoch = l->epoch;
-    bool lost = j->slot->error != OK && j->slot->error_place < j->place; /* this batch will not be delivered */
+    bool lost = j->slot->error.code != OK && j->slot->error_place < j->place; /* this batch will not be delivered */
     l->busy++;
     pthread_mutex_unlock(&l->lock);
     double begin = cpu_seconds();

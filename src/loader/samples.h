@@ -3,7 +3,7 @@
  *      sum over the step's places of mix(place * 2^32 + image), modulo 2^48
  *
  *  place: in the epoch's order; image: its index in the dataset, as it was trained on (a readable one in place of a bad
- *  one); mix: the finalizer of SplitMix64 (Steele, Lea, Flood 2014). Each rank adds its own places, and the order of
+ *  one); mix(x): splitmix64(x + SPLITMIX_STEP) of base/hash.h. Each rank adds its own places, and the order of
  *  additions does not matter; that of images does, as each goes in with its place. 48 bits: exact in a double. */
 #ifndef LINNET_LOADER_SAMPLES_H
 #define LINNET_LOADER_SAMPLES_H

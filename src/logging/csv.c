@@ -44,21 +44,12 @@ static int put_real(text *t, double v) {
 
 /* Writes the scratch row behind the last; after a failure the file ends with a whole row as before. */
 static int write_row(csv *c) {
-    size_t done = 0;
-    while (done < c->row.n) {
-        ssize_t put = pwrite(c->fd, c->row.data + done, c->row.n - done, (off_t)(c->written + done));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0) {
-            int rc = fail_errno(errno, "cannot write %s", c->path);
-            if (done > 0 && ftruncate(c->fd, (off_t)c->written) != 0)
-                log_warn("%s: the last row is incomplete", c->path);
-            return rc;
-        }
-        done += (size_t)put;
-    }
-    c->written += done;
-    return OK;
+    int rc = file_write_at(c->fd, c->written, c->row.data, c->row.n, c->path);
+    if (rc == OK)
+        c->written += c->row.n;
+    else if (ftruncate(c->fd, (off_t)c->written) != 0)
+        log_warn("%s: the last row is incomplete", c->path);
+    return rc;
 }
 
 /* Bytes up to and with the last line end: what follows was torn by a crash. */

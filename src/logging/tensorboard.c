@@ -115,16 +115,10 @@ done:
 }
 
 int events_flush(events *e) {
-    size_t done = 0;
-    while (done < e->buffer.n) {
-        ssize_t put = pwrite(e->fd, e->buffer.data + done, e->buffer.n - done, (off_t)(e->written + done));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0) /* the buffer stays: a later flush writes it from its beginning */
-            return fail_errno(errno, "cannot write %s", e->path);
-        done += (size_t)put;
-    }
-    e->written += done;
+    int rc = file_write_at(e->fd, e->written, e->buffer.data, e->buffer.n, e->path);
+    if (rc != OK)
+        return rc; /* the buffer stays: a later flush writes it from its beginning */
+    e->written += e->buffer.n;
     e->buffer.n = 0;
     return OK;
 }

@@ -7,29 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at p, at most n; 0 where there is none. */
-static size_t sequence(const unsigned char *p, size_t n) {
-    if (p[0] < 0x80)
-        return 1;
-    size_t length = p[0] >= 0xc2 && p[0] < 0xe0   ? 2
-                    : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-                    : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                                  : 0;
-    if (length == 0 || length > n)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    bool longer = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-    bool beyond = (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf4 && p[1] >= 0x90);
-    return longer || beyond ? 0 : length;
-}
-
 int clean_append(text *t, const char *s, size_t n, const char *keep) {
     int rc = OK;
     for (size_t i = 0; i < n && rc == OK;) {
         const unsigned char *p = (const unsigned char *)s + i;
-        size_t length = sequence(p, n - i);
+        size_t length = text_utf8(s + i, n - i);
         bool control = length == 1 && (*p < 0x20 || *p == 0x7f) && (*p == 0 || strchr(keep, *p) == NULL);
         rc = length == 0 ? text_append(t, "?", 1) : control ? text_append(t, " ", 1) : text_append(t, p, length);
         i += length > 0 ? length : 1;

@@ -48,11 +48,7 @@ static int epoch_insert(run_data *d, size_t *capacity, size_t at, double epoch) 
     int rc = OK;
     if (has_epoch(d, at, epoch))
         return OK;
-    if (d->epoch_n == *capacity) {
-        size_t more = *capacity < 64 ? 64 : 2 * *capacity;
-        TRY(memory_resize(&d->epoch, more, sizeof *d->epoch));
-        *capacity = more;
-    }
+    TRY(memory_grow(&d->epoch, capacity, d->epoch_n + 1, sizeof *d->epoch));
     memmove(d->epoch + at + 1, d->epoch + at, (d->epoch_n - at) * sizeof *d->epoch);
     d->epoch[at] = (epoch_row){.epoch = epoch, .end_step = NAN};
     for (int k = 0; k < EPOCH_VALUES; k++)

@@ -90,12 +90,9 @@ static bool number(double *out, const cell *c) { return quick_number(out, c->s) 
 
 static int column_add(table_column *c, size_t row, double value) {
     int rc = OK;
-    if (c->n == c->capacity) {
-        size_t capacity = c->capacity < 64 ? 64 : 2 * c->capacity;
-        TRY(memory_resize(&c->row, capacity, sizeof *c->row));
-        TRY(memory_resize(&c->value, capacity, sizeof *c->value));
-        c->capacity = capacity;
-    }
+    size_t capacity = c->capacity;
+    TRY(memory_grow(&c->row, &capacity, c->n + 1, sizeof *c->row));
+    TRY(memory_grow(&c->value, &c->capacity, c->n + 1, sizeof *c->value));
     c->row[c->n] = (uint32_t)row;
     c->value[c->n++] = value;
 done:
@@ -200,10 +197,7 @@ int worst_read(worst_list *out, const char *path) {
         } while (v.stop == ',');
         if (v.stop != '\n' || i != cell_n)
             continue;
-        if (w.n == capacity) {
-            capacity = capacity < 32 ? 32 : 2 * capacity;
-            TRY(memory_resize(&w.image, capacity, sizeof *w.image));
-        }
+        TRY(memory_grow(&w.image, &capacity, w.n + 1, sizeof *w.image));
         worst_image *image = &w.image[w.n++];
         *image = (worst_image){got[FILE_NAME].s, got[TRUTH].s, got[PREDICTED].s, NAN, NAN};
         double x;

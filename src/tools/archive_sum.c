@@ -4,11 +4,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "tools/md5.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <md5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,8 @@
 static int sum_file(char out[33], int fd, int64_t size, const char *path, const char *phase, const prepare_options *o) {
     int rc = OK;
     unsigned char *room = NULL;
-    md5 m;
-    md5_begin(&m);
+    MD5_CTX m;
+    MD5Init(&m);
     TRY(memory_zeroed(&room, READ_BYTES, 1));
     for (int64_t done = 0;;) {
         ssize_t got = read(fd, room, READ_BYTES);
@@ -38,12 +38,12 @@ static int sum_file(char out[33], int fd, int64_t size, const char *path, const 
         }
         if (got == 0)
             break;
-        md5_add(&m, room, (size_t)got);
+        MD5Update(&m, room, (size_t)got);
         done += got;
         if (o->progress != NULL)
             o->progress(o->context, phase, done, size);
     }
-    md5_end(out, &m);
+    MD5End(&m, out);
 done:
     free(room);
     return rc;

@@ -28,17 +28,13 @@ typedef struct job {
     pthread_mutex_t lock;
     int64_t next, done, total;
     int running;
-    int rc; /* the first failure */
-    char message[512];
+    int rc;             /* the first failure: its code, read by all threads */
+    status_saved error; /* and its message, under the lock */
 } job;
 
 int audit_add(audit *a, audit_finding f, const char *detail) {
     int rc = OK;
-    if ((size_t)a->n == a->capacity) {
-        size_t more = a->capacity < 64 ? 64 : a->capacity * 2;
-        TRY(memory_resize(&a->finding, more, sizeof *a->finding));
-        a->capacity = more;
-    }
+    TRY(memory_grow(&a->finding, &a->capacity, (size_t)a->n + 1, sizeof *a->finding));
     TRY(memory_string(&f.detail, detail));
     a->finding[a->n++] = f;
     a->count[f.kind]++;
@@ -94,7 +90,7 @@ static void *work(void *argument) {
     pthread_mutex_lock(&j->lock);
     if (rc != OK && j->rc == OK) {
         __atomic_store_n(&j->rc, rc, __ATOMIC_RELAXED);
-        snprintf(j->message, sizeof j->message, "%s", status_message());
+        status_save(&j->error, rc);
     }
     pthread_mutex_unlock(&j->lock);
     __atomic_fetch_sub(&j->running, 1, __ATOMIC_RELEASE);
@@ -117,8 +113,8 @@ static int look_at_all(audit *a, const audit_options *o) {
         int error = pthread_create(&thread[started], NULL, work, &j);
         if (error != 0) {
             __atomic_fetch_sub(&j.running, 1, __ATOMIC_RELAXED);
-            __atomic_store_n(&j.rc, fail_errno(error, "cannot start a thread"), __ATOMIC_RELAXED);
-            snprintf(j.message, sizeof j.message, "%s", status_message());
+            status_save(&j.error, fail_errno(error, "cannot start a thread"));
+            __atomic_store_n(&j.rc, j.error.code, __ATOMIC_RELAXED);
             break;
         }
     }
@@ -130,7 +126,7 @@ static int look_at_all(audit *a, const audit_options *o) {
     for (int i = 0; i < started; i++)
         pthread_join(thread[i], NULL);
     if (j.rc != OK)
-        rc = fail(j.rc, "%s", j.message);
+        rc = status_restore(&j.error);
 done:
     pthread_mutex_destroy(&j.lock);
     free(thread);

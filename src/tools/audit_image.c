@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "tools/audit.h"
 
+#include "base/hash.h"
 #include "base/status.h"
 #include "image/rows.h"
 
@@ -67,18 +68,6 @@ static bool jpeg_ends(const unsigned char *b, size_t n) {
         n = (size_t)(p - b);
     }
     return false;
-}
-
-/** Over words of 8 bytes, folded so that high bits count. */
-static uint64_t digest_of(const unsigned char *bytes, size_t n) {
-    uint64_t h = 0xcbf29ce484222325u ^ n, word = 0;
-    for (; n > 0; bytes += n < 8 ? n : 8, n -= n < 8 ? n : 8) {
-        word = 0;
-        memcpy(&word, bytes, n < 8 ? n : 8);
-        h = (h ^ word) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 29;
-    }
-    return h;
 }
 
 static void hash_grid(audit_image *out, double sum[AUDIT_GRID][AUDIT_GRID], double cell_area) {
@@ -159,7 +148,7 @@ int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned
     out->bytes = n;
     if (n == 0)
         return put(out, AUDIT_EMPTY), OK;
-    out->digest = digest_of(bytes, n);
+    out->digest = hash_words(bytes, n);
     bool is_jpeg = n > 3 && memcmp(bytes, "\xFF\xD8\xFF", 3) == 0;
     bool framed = is_jpeg && jpeg_frame(&out->w, &out->h, &colours, bytes, n), ends = !is_jpeg || jpeg_ends(bytes, n);
     if (is_misnamed(bytes, n, name))

@@ -18,21 +18,10 @@
 
 /** A plain write: a fsync for each of thousands of files that can be drawn again would take minutes. */
 static int write_file(const char *path, const unsigned char *bytes, size_t n) {
-    int rc = OK;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int rc = OK, fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return fail_errno(errno, "cannot write %s", path);
-    while (n > 0 && rc == OK) {
-        ssize_t put = write(fd, bytes, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0) {
-            rc = fail_errno(errno, "cannot write %s", path);
-        } else {
-            bytes += put;
-            n -= (size_t)put;
-        }
-    }
+    rc = file_write_at(fd, 0, bytes, n, path);
     if (close(fd) != 0 && rc == OK)
         rc = fail_errno(errno, "cannot write %s", path);
     return rc;

@@ -1,41 +1,31 @@
 #include "tools/predict.h"
 
 #include "base/memory.h"
+#include "base/softmax.h"
 #include "base/status.h"
 #include "base/text.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/** logits (n) become probabilities. */
-static void softmax(double *logits, int n) {
-    double largest = -INFINITY, sum = 0;
-    for (int i = 0; i < n; i++)
-        largest = fmax(largest, logits[i]);
-    for (int i = 0; i < n; i++)
-        sum += logits[i] = exp(logits[i] - largest);
-    for (int i = 0; i < n; i++)
-        logits[i] /= sum;
-}
-
-/** Insertion into the sorted list; a NaN is less than every number. */
-static void find_top(prediction *out, const double *probability, int n, int top) {
+/** Insertion into the list, which is in the order of base/softmax.h. */
+static void find_top(prediction *out, const double *logits, int n, int top) {
+    double largest = 0, sum = softmax_sum(&largest, logits, n);
     out->n = 0;
     for (int i = 0; i < n; i++) {
         int at = out->n;
-        while (at > 0 && probability[i] > out->probability[at - 1])
+        while (at > 0 && softmax_before(logits, i, out->label[at - 1]))
             at--;
         if (at >= top)
             continue;
         if (out->n < top)
             out->n++;
-        for (int k = out->n - 1; k > at; k--) {
+        for (int k = out->n - 1; k > at; k--)
             out->label[k] = out->label[k - 1];
-            out->probability[k] = out->probability[k - 1];
-        }
         out->label[at] = i;
-        out->probability[at] = probability[i];
     }
+    for (int k = 0; k < out->n; k++)
+        out->probability[k] = exp(logits[out->label[k]] - largest) / sum;
 }
 
 static int predict_batch(double **logits, setup *s, const batch *b, int top, predict_sink *sink, void *context) {
@@ -48,9 +38,7 @@ static int predict_batch(double **logits, setup *s, const batch *b, int top, pre
     TRY(engine_read_tensor(*logits, s->engine, p, s->net->layer_n - 1));
     for (int i = 0; i < b->n; i++) {
         prediction one = {.index = b->index[i]};
-        double *row = *logits + (size_t)i * (size_t)classes;
-        softmax(row, classes);
-        find_top(&one, row, classes, top < classes ? top : classes);
+        find_top(&one, *logits + (size_t)i * (size_t)classes, classes, top < classes ? top : classes);
         TRY(sink(context, &one));
     }
 done:

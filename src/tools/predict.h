@@ -10,7 +10,7 @@ enum { PREDICT_TOP_MAX = 100 };
 
 typedef struct prediction {
     int64_t index; /* of the image in the dataset */
-    int n;         /* of the following, most probable first; equal ones in the order of their classes */
+    int n;         /* of the following, most probable first, in the order of base/softmax.h */
     int label[PREDICT_TOP_MAX];
     double probability[PREDICT_TOP_MAX];
 } prediction;

@@ -68,16 +68,9 @@ static void close_archive(unpacking *u) {
 static int copy_bytes(int fd, const unpacking *u, const tar_source *s, const tar_member *m, const char *path) {
     int rc = OK;
     for (uint64_t done = 0; done < m->size;) {
-        size_t n = m->size - done < COPY_BYTES ? (size_t)(m->size - done) : COPY_BYTES, put = 0;
+        size_t n = m->size - done < COPY_BYTES ? (size_t)(m->size - done) : COPY_BYTES;
         TRY(tar_source_read(u->room, s, m->data + done, n));
-        while (put < n) {
-            ssize_t some = write(fd, u->room + put, n - put);
-            if (some < 0 && errno == EINTR)
-                continue;
-            if (some < 0)
-                return fail_errno(errno, "cannot write %s", path);
-            put += (size_t)some;
-        }
+        TRY(file_write_at(fd, done, u->room, n, path));
         done += n;
     }
 done:
@@ -165,19 +158,19 @@ done:
 
 /** The class of a member nXXXXXXXX.tar. */
 static int class_of_member(int *at, const unpacking *u) {
-    char wnid[WNID_BYTES] = "";
+    char wnid[16] = "";
     size_t n = strlen(u->member->name);
     if (n > 4 && n - 4 < sizeof wnid && strcmp(u->member->name + n - 4, ".tar") == 0)
         memcpy(wnid, u->member->name, n - 4);
-    *at = devkit_find(&u->kit, wnid);
+    *at = synset_find(wnid);
     if (*at < 0)
-        return fail(E_DATA, "%s: the member '%.200s' is no class of the devkit: expected nXXXXXXXX.tar", u->source.name,
+        return fail(E_DATA, "%s: the member '%.200s' is no class of ILSVRC2012: expected nXXXXXXXX.tar", u->source.name,
                     u->member->name);
     return OK;
 }
 
 static int class_folder(char out[PATH_BYTES], const unpacking *u, int at) {
-    return path_format(out, "%s/train/%s", u->options->out, u->kit.synset[at].wnid);
+    return path_format(out, "%s/train/%s", u->options->out, synsets[at].wnid);
 }
 
 /** What is still to be unpacked must fit; 2 % are for what files take beyond their bytes. */
@@ -208,10 +201,9 @@ done:
 /** One walk over the outer headers: what is to be done, and whether every class is there. */
 static int survey_train(unpacking *u) {
     int rc = OK, missing = -1;
-    bool more = true, *seen = NULL;
+    bool more = true, seen[SYNSETS] = {false};
     uint64_t bytes = 0;
     char folder[PATH_BYTES];
-    TRY(memory_zeroed(&seen, (size_t)u->kit.synset_n, sizeof *seen));
     for (;;) {
         int at = 0;
         TRY(next_class(&more, &at, u));
@@ -221,16 +213,15 @@ static int survey_train(unpacking *u) {
         seen[at] = true;
         bytes += folder_exists(folder) ? 0 : u->member->size;
     }
-    for (int i = 0; i < u->kit.synset_n; i++)
+    for (int i = 0; i < SYNSETS; i++)
         missing = missing < 0 && !seen[i] ? i : missing;
     if (missing >= 0) {
-        rc = fail(E_DATA, "%s has no %s.tar, a class of the devkit", u->source.name, u->kit.synset[missing].wnid);
+        rc = fail(E_DATA, "%s has no %s.tar, a class of ILSVRC2012", u->source.name, synsets[missing].wnid);
         goto done;
     }
     TRY(check_space(u, bytes));
     u->reader.at = 0;
 done:
-    free(seen);
     return rc;
 }
 
@@ -252,7 +243,7 @@ static int unpack_train(unpacking *u) {
             u->result->classes_before++;
             continue;
         }
-        TRY(path_join(staged, u->staging, u->kit.synset[at].wnid));
+        TRY(path_join(staged, u->staging, synsets[at].wnid));
         TRY(unpack_class(u, staged));
         TRY(publish(staged, final));
     }
@@ -305,7 +296,7 @@ static int unpack_val_image(unpacking *u, const char *staged, char *const *names
     if (found == NULL)
         return fail(E_IO, "%s was changed while it was read", u->source.name);
     int at = u->kit.val_class[(char *const *)found - names];
-    TRY(path_join(folder, staged, u->kit.synset[at].wnid));
+    TRY(path_join(folder, staged, synsets[at].wnid));
     TRY(path_join(path, folder, name));
     if (stat(path, &st) == 0 && (uint64_t)st.st_size == u->member->size)
         return OK; /* of the run that was interrupted */
@@ -352,8 +343,8 @@ static int write_classes(const unpacking *u) {
     int rc = OK;
     char path[PATH_BYTES];
     text t = {0};
-    for (int i = 0; i < u->kit.synset_n; i++)
-        TRY(text_printf(&t, "%s\t%s\n", u->kit.synset[i].wnid, text_string(&u->kit.words) + u->kit.synset[i].words));
+    for (int i = 0; i < SYNSETS; i++)
+        TRY(text_printf(&t, "%s\t%s\n", synsets[i].wnid, synsets[i].words));
     TRY(path_join(path, u->options->out, "classes.txt"));
     TRY(file_write_atomic(path, t.data, t.n));
 done:
@@ -381,7 +372,7 @@ int prepare_imagenet(prepare_result *result, const prepare_options *o) {
     unpacking u = {.options = o, .result = result, .source.fd = -1};
     *result = (prepare_result){0};
     TRY(devkit_read(&u.kit, o->devkit));
-    result->classes = u.kit.synset_n;
+    result->classes = SYNSETS;
     TRY(path_join(u.staging, o->out, ".prepare"));
     TRY(folder_make(u.staging));
     TRY(memory_zeroed(&u.member, 1, sizeof *u.member));

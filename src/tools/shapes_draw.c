@@ -1,5 +1,7 @@
 #include "tools/shapes_draw.h"
 
+#include "base/hash.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -188,9 +190,7 @@ static void finish(uint8_t *pixels, const canvas *c, random_stream *r) {
     uint64_t key = (uint64_t)random_u32(r) << 32 | random_u32(r);
     size_t n = (size_t)c->w * (size_t)c->h * 3;
     for (size_t i = 0; i < n; i++) {
-        uint64_t z = (key + i) * 0x9E3779B97F4A7C15u; /* splitmix64: Philox would take longer than the drawing */
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+        uint64_t z = splitmix64_high((key + i) * SPLITMIX_STEP); /* Philox would take longer than the drawing */
         int sum = (int)(z >> 56) + (int)(z >> 48 & 255) + (int)(z >> 40 & 255) + (int)(z >> 32 & 255);
         float value = c->rgb[i] + sigma * (float)(sum - 510);
         pixels[i] = (uint8_t)(fminf(fmaxf(value, 0), 255) + 0.5f);

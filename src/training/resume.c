@@ -149,19 +149,20 @@ done:
 
 /** Adds to the message of a damaged file which one beside it is the best to go on from. */
 static void name_next_best(const char *path) {
-    char message[1024], folder[PATH_BYTES];
+    char folder[PATH_BYTES];
     candidate_list list = {0};
-    snprintf(message, sizeof message, "%s", status_message());
+    status_saved damage;
+    status_save(&damage, E_FORMAT);
     snprintf(folder, sizeof folder, "%.*s", (int)(path_name(path) - path), path);
     int rc = list_candidates(&list, folder);
     size_t i = 0;
     while (i < list.n && strcmp(list.at[i].name, path_name(path)) == 0)
         i++;
     if (rc == OK && i < list.n && !list.at[i].damaged)
-        fail(E_FORMAT, "%s; of the files beside it the best is at step %lld: go on with --resume %s%s", message,
+        fail(E_FORMAT, "%s; of the files beside it the best is at step %lld: go on with --resume %s%s", damage.message,
              (long long)list.at[i].step, folder, list.at[i].name);
     else
-        fail(E_FORMAT, "%s", message);
+        status_restore(&damage);
     free(list.at);
 }
 

@@ -1,5 +1,6 @@
 #include "training/share.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "training/ema.h"
@@ -40,15 +41,11 @@ done:
 
 int share_statistics(setup *s) { return comm_ranks(s->ranks.comm) > 1 ? share_slots(s, ENGINE_STATS) : OK; }
 
-/** FNV-1a over the names: what a rank sees, without a look at the files. */
+/** Over the names: what a rank sees, without a look at the files. */
 static uint64_t names_hash(const dataset *d) {
-    uint64_t h = 14695981039346656037u;
+    uint64_t h = HASH_START;
     for (int64_t i = 0; i < d->image_n; i++)
-        for (const char *name = dataset_name(d, i);; name++) {
-            h = (h ^ (unsigned char)*name) * 1099511628211u;
-            if (*name == 0)
-                break;
-        }
+        h = hash_bytes(h, dataset_name(d, i), strlen(dataset_name(d, i)) + 1);
     return h;
 }
 

@@ -1,25 +1,17 @@
 #include "training/weights.h"
 
+#include "base/half.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "checkpoint/value.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LISTED 3 /* names of each kind in a message */
-
-static double half_value(uint16_t h) {
-    int exponent = h >> 10 & 31, fraction = h & 1023;
-    double sign = h >> 15 ? -1 : 1;
-    if (exponent == 31)
-        return fraction ? NAN : sign * INFINITY;
-    return sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
-}
 
 bool weights_floating(ckpt_type t) { return t == CKPT_F32 || t == CKPT_F64 || t == CKPT_F16 || t == CKPT_BF16; }
 
@@ -38,12 +30,9 @@ void weights_widen(double *out, const ckpt_tensor *t) {
         } else if (t->type == CKPT_F64) {
             out[i] = ((const double *)t->data)[i];
         } else if (t->type == CKPT_F16) {
-            out[i] = half_value(((const uint16_t *)t->data)[i]);
+            out[i] = (double)f16_to_float(((const uint16_t *)t->data)[i]);
         } else {
-            uint32_t bits = (uint32_t)((const uint16_t *)t->data)[i] << 16;
-            float f;
-            memcpy(&f, &bits, sizeof f);
-            out[i] = f;
+            out[i] = (double)bf16_to_float(((const uint16_t *)t->data)[i]);
         }
     }
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -27,6 +28,27 @@ static void check_content(const char *path, const char *expected) {
     assert_int_equal(n, strlen(expected));
     assert_string_equal((char *)bytes, expected);
     free(bytes);
+}
+
+static void test_read_and_write_at(void **state) {
+    (void)state;
+    char path[PATH_BYTES], bytes[8] = "";
+    assert_ok(path_join(path, root, "at"));
+    int fd = open(path, O_RDWR | O_CREAT, 0666);
+    assert_true(fd >= 0);
+    assert_ok(file_write_at(fd, 2, "cdef", 4, path));
+    assert_ok(file_write_at(fd, 0, "ab", 2, path));
+    assert_ok(file_write_at(fd, 0, NULL, 0, path));
+    assert_int_equal(file_read_at(fd, 1, bytes, 3), 3);
+    assert_memory_equal(bytes, "bcd", 3);
+    assert_int_equal(file_read_at(fd, 4, bytes, 8), 2); /* the file ends there */
+    assert_memory_equal(bytes, "ef", 2);
+    assert_int_equal(file_read_at(fd, 6, bytes, 1), 0);
+    close(fd);
+    check_content(path, "abcdef");
+    assert_int_equal(file_read_at(fd, 0, bytes, 1), -1);
+    assert_int_equal(errno, EBADF);
+    assert_fails(E_IO, path, file_write_at(fd, 0, "x", 1, path));
 }
 
 static void test_read(void **state) {
@@ -207,6 +229,7 @@ static void test_clocks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_read_and_write_at, root_set_up, root_tear_down),
         cmocka_unit_test_setup_teardown(test_read, root_set_up, root_tear_down),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_stays_below),

@@ -26,6 +26,29 @@ static void test_blocks(void **state) {
     free(copy);
 }
 
+/** Room at once for what is asked; else it doubles. */
+static void test_grow(void **state) {
+    (void)state;
+    int *p = NULL;
+    size_t capacity = 0, moved = 0;
+    for (int i = 0; i < 10000; i++) {
+        size_t before = capacity;
+        assert_ok(memory_grow(&p, &capacity, (size_t)i + 1, sizeof *p));
+        assert_true(capacity > (size_t)i && (capacity == before || capacity >= 2 * before));
+        moved += capacity != before;
+        p[i] = i;
+    }
+    assert_in_range(moved, 1, 20);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(p[i], i);
+    assert_ok(memory_grow(&p, &capacity, 1000000, sizeof *p));
+    assert_true(capacity >= 1000000 && p[9999] == 9999);
+    size_t before = capacity;
+    assert_fails(E_NOMEM, "cannot allocate", memory_grow(&p, &capacity, SIZE_MAX / 2, sizeof *p));
+    assert_true(capacity == before && p[9999] == 9999); /* still ours */
+    free(p);
+}
+
 static void test_arena(void **state) {
     (void)state;
     arena a;
@@ -67,6 +90,7 @@ static void test_round(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_grow),
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_round),
     };

@@ -26,6 +26,31 @@ static void test_errno(void **state) {
     }
 }
 
+/** A saved error outlives what is said meanwhile, whole, and may be restored in another thread. */
+static void *restore_there(void *argument) {
+    const status_saved *saved = argument;
+    int code = status_restore(saved);
+    return code == E_FULL && strcmp(status_message(), saved->message) == 0 ? NULL : (void *)1;
+}
+
+static void test_save_and_restore(void **state) {
+    (void)state;
+    static char longest[STATUS_BYTES];
+    status_saved saved;
+    pthread_t t;
+    void *result = NULL;
+    memset(longest, 'x', sizeof longest - 1);
+    status_save(&saved, fail(E_FULL, "%s", longest));
+    assert_int_equal(saved.code, E_FULL);
+    fail(E_IO, "while cleaning up");
+    assert_int_equal(status_restore(&saved), E_FULL);
+    assert_string_equal(status_message(), longest);
+    assert_string_equal(saved.message, longest);
+    assert_int_equal(pthread_create(&t, NULL, restore_there, &saved), 0);
+    assert_int_equal(pthread_join(t, &result), 0);
+    assert_null(result);
+}
+
 static void test_long_messages(void **state) {
     (void)state;
     static char text[5000];
@@ -109,9 +134,10 @@ static void test_log(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail),  cmocka_unit_test(test_errno), cmocka_unit_test(test_long_messages),
-        cmocka_unit_test(test_texts), cmocka_unit_test(test_try),   cmocka_unit_test(test_message_is_the_threads_own),
-        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_fail),          cmocka_unit_test(test_errno),
+        cmocka_unit_test(test_long_messages), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_try),           cmocka_unit_test(test_message_is_the_threads_own),
+        cmocka_unit_test(test_log),           cmocka_unit_test(test_save_and_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,46 @@ static void test_growing(void **state) {
     assert_null(t.data);
 }
 
+/** UTF-8 as RFC 3629 builds it: the length of what a code point below 0x110000 becomes. */
+static size_t encoded(char out[4], unsigned code) {
+    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = n; i-- > 1; code >>= 6)
+        out[i] = (char)(0x80 | (code & 0x3F));
+    out[0] = (char)(lead[n] | code);
+    return n;
+}
+
+/** Every character is one, and is none without its last byte; no other bytes are: of every pair of
+ *  bytes, before two that may follow, those that RFC 3629 has, taken apart and put together again. */
+static void test_utf8(void **state) {
+    (void)state;
+    char s[4];
+    int of_length[5] = {0};
+    for (unsigned code = 0; code < 0x110000; code++) {
+        size_t n = encoded(s, code);
+        bool surrogate = code >= 0xD800 && code < 0xE000;
+        assert_int_equal(text_utf8(s, n), surrogate ? 0 : n);
+        if (n > 1)
+            assert_int_equal(text_utf8(s, n - 1), 0);
+    }
+    for (unsigned pair = 0; pair < 0x10000; pair++) {
+        const unsigned char b[4] = {(unsigned char)(pair >> 8), (unsigned char)pair, 0x80, 0xBF};
+        size_t n = text_utf8((const char *)b, 4);
+        if (n == 0)
+            continue;
+        of_length[n]++;
+        unsigned code = n == 1 ? b[0] : b[0] & (0x7Fu >> n);
+        for (size_t i = 1; i < n; i++)
+            code = code << 6 | (b[i] & 0x3F);
+        assert_int_equal(encoded(s, code), n);
+        assert_memory_equal(s, b, n);
+    }
+    const int leads_and_seconds[] = {0, 128 * 256, 30 * 64, 14 * 64 + 32 + 32, 48 + 3 * 64 + 16};
+    for (int n = 1; n <= 4; n++)
+        assert_int_equal(of_length[n], leads_and_seconds[n]);
+}
+
 static void test_csv_cell(void **state) {
     (void)state;
     static const char *const cases[][2] = {{"", ""},
@@ -107,7 +147,7 @@ static void test_for_people(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_growing), cmocka_unit_test(test_distance),   cmocka_unit_test(test_csv_cell),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_for_people),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_for_people), cmocka_unit_test(test_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

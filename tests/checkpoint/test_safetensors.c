@@ -3,6 +3,14 @@
 
 #include "base/file.h"
 
+#include <sys/resource.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEMORY_LIMIT (1 << 20) /* KiB; shadow memory, and what was freed is kept for a while */
+#else
+#define MEMORY_LIMIT (192 << 10) /* KiB */
+#endif
+
 static char folder[256], path[300];
 
 static int setup(void **state) {
@@ -20,7 +28,7 @@ static int teardown(void **state) {
 
 /** A file of this header and `data_n` bytes of data, its length field claiming `claimed` bytes. */
 static int load_claimed(ckpt **c, uint64_t claimed, const char *header, size_t data_n) {
-    static unsigned char bytes[4096];
+    static unsigned char bytes[4 << 20];
     size_t n = strlen(header);
     assert_true(8 + n + data_n <= sizeof bytes);
     for (int i = 0; i < 8; i++)
@@ -70,37 +78,44 @@ static void test_hostile(void **state) {
         size_t data_n;
     } cases[] = {
         {"{}", "no tensors", 0},
-        {"{", "no '\"'", 0},
+        {"{", "of the right form", 0},
         {ONE(FOUR), "incomplete copy", 3},
         {ONE(FOUR), "incomplete copy", 5},
-        {ONE(FOUR) "x", "something follows", 4},
-        {ONE(FOUR "," FOUR), "there twice", 4},
-        {ONE(FOUR ",\"more\":1"), "unknown or there twice", 4},
-        {"{\"a\":{" FOUR "},\"a\":{" TYPE "\"shape\":[0],\"data_offsets\":[4,4]}}", "tensor a is there twice", 4},
+        {ONE(FOUR) "x", "end of file expected", 4},
+        {ONE(FOUR "," FOUR), "duplicate object key", 4},
+        {ONE(FOUR ",\"more\":1"), "a field that is unknown", 4},
+        {"{\"a\":{" FOUR "},\"a\":{" TYPE "\"shape\":[0],\"data_offsets\":[4,4]}}", "duplicate object key", 4},
         {"{\"a\":{" FOUR "},\"b\":{" FOUR "}}", "overlaps another", 4},
         {"{\"a\":{" FOUR "},\"b\":{" TYPE "\"shape\":[1],\"data_offsets\":[5,9]}}", "leaves a hole", 9},
         {ONE(TYPE "\"shape\":[1],\"data_offsets\":[4,8]"), "leaves a hole", 8},
         {ONE(TYPE "\"shape\":[2],\"data_offsets\":[0,4]"), "not the 8 of its shape", 4},
         {ONE(TYPE "\"shape\":[1],\"data_offsets\":[4,0]"), "not the 4 of its shape", 4},
         {ONE(TYPE "\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]"), "beyond all memory", 4},
-        {ONE(TYPE "\"shape\":[99999999999999999999],\"data_offsets\":[0,4]"), "out of range", 4},
+        {ONE(TYPE "\"shape\":[99999999999999999999],\"data_offsets\":[0,4]"), "too big integer", 4},
         {ONE(TYPE "\"shape\":[-1],\"data_offsets\":[0,4]"), "no whole number", 4},
-        {ONE(TYPE "\"shape\":[01],\"data_offsets\":[0,4]"), "no whole number", 4},
-        {ONE(TYPE "\"shape\":[1.0],\"data_offsets\":[0,4]"), "no ']'", 4},
+        {ONE(TYPE "\"shape\":[01],\"data_offsets\":[0,4]"), "invalid token", 4},
+        {ONE(TYPE "\"shape\":[1.0],\"data_offsets\":[0,4]"), "no whole number", 4},
+        {ONE(TYPE "\"shape\":[1e0],\"data_offsets\":[0,4]"), "no whole number", 4},
+        {ONE(TYPE "\"shape\":[true],\"data_offsets\":[0,4]"), "no whole number", 4},
+        {ONE(TYPE "\"shape\":1,\"data_offsets\":[0,4]"), "no list", 4},
+        {ONE("\"dtype\":1,\"shape\":[1],\"data_offsets\":[0,4]"), "no string", 4},
+        {"{\"a\":[]}", "no object", 0},
         {ONE(TYPE "\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]"), "more than 8", 4},
         {ONE(TYPE "\"shape\":[1],\"data_offsets\":[0,4,4]"), "more than 2", 4},
-        {ONE(TYPE "\"shape\":[1],\"data_offsets\":[0]"), "missing", 4},
+        {ONE(TYPE "\"shape\":[1],\"data_offsets\":[0]"), "an end is missing", 4},
         {ONE(TYPE "\"shape\":[1]"), "missing", 4},
         {ONE("\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]"), "type F8_E4M3 are not read", 1},
         {ONE("\"dtype\":\"F\\n32\",\"shape\":[1],\"data_offsets\":[0,1]"), "type F?32", 1},
-        {"{\"a\":[[[[[[[[[[[[[[", "no '{'", 0},
-        {"{\"__metadata__\":{\"a\":{}}}", "no '\"'", 0},
-        {"{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "an entry twice", 0},
-        {"{\"__metadata__\":{},\"__metadata__\":{}}", "__metadata__ is there twice", 0},
-        {"{\"a\\u0000\":{" FOUR "}}", "no character", 4},
-        {"{\"\\ud800\":{" FOUR "}}", "no character", 4},
-        {"{\"\\q\":{" FOUR "}}", "unknown escape", 4},
-        {"{\"a", "without an end", 0},
+        {"{\"a\":[[[[[[[[[[[[[[", "of the right form", 0},
+        {"{\"__metadata__\":{\"a\":{}}}", "no string", 0},
+        {"{\"__metadata__\":\"a\"}", "no object", 0},
+        {"{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "duplicate object key", 0},
+        {"{\"__metadata__\":{},\"__metadata__\":{}}", "duplicate object key", 0},
+        {"{\"a\\u0000\":{" FOUR "}}", "of the right form", 4},
+        {"{\"\\ud800\":{" FOUR "}}", "invalid Unicode", 4},
+        {"{\"\\q\":{" FOUR "}}", "invalid escape", 4},
+        {"{\"\xff\":{" FOUR "}}", "decode byte", 4},
+        {"{\"a", "premature end of input", 0},
         {"{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":{}"
          "}",
          "less than 96 bytes", 0},
@@ -116,6 +131,31 @@ static void test_hostile(void **state) {
     assert_fails(E_FORMAT, "longer than the file", load_claimed(&c, 1 << 20, ONE(FOUR), 4));
     assert_fails(E_FORMAT, "longer than the file", load_claimed(&c, UINT64_MAX, ONE(FOUR), 4));
     assert_fails(E_FORMAT, "at byte", load_claimed(&c, 20, ONE(FOUR), 4));
+}
+
+/** `n` times `part` in a list of lists. */
+static const char *repeated(const char *part, size_t n) {
+    static char header[4000000];
+    char *at = header + snprintf(header, sizeof header, "{\"a\":[");
+    size_t length = strlen(part);
+    assert_true((size_t)(at - header) + n * length < sizeof header);
+    for (size_t i = 0; i < n; i++, at += length)
+        memcpy(at, part, length);
+    *at = 0;
+    return header;
+}
+
+/** A value takes far more memory than its text: their number is limited, and their depth. */
+static void test_many_values(void **state) {
+    (void)state;
+    struct rusage usage;
+    ckpt *c = NULL;
+    assert_fails(E_FORMAT, "more than 786432 values", load(&c, repeated("[],", 400000), 0));
+    assert_fails(E_FORMAT, "more than 786432 values", load(&c, repeated("[", 800000), 0));
+    assert_fails(E_FORMAT, "maximum parsing depth", load(&c, repeated("[", 100000), 0));
+    assert_fails(E_FORMAT, "of the right form", load(&c, repeated("{},", 390000), 0));
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    assert_true(usage.ru_maxrss < MEMORY_LIMIT);
 }
 
 /* Every truncation is refused, every flipped bit refused or read. */
@@ -144,6 +184,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

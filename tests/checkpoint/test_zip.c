@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "sample.h"
 
-#include "checkpoint/crc32.h"
 #include "checkpoint/zip.h"
 
 #include <fcntl.h>
@@ -65,16 +64,6 @@ static int read_all(const void *bytes, size_t n) {
         assert_null(strchr(status_message(), '\n'));
     }
     return rc;
-}
-
-static void test_crc(void **state) {
-    (void)state;
-    assert_int_equal(zip_crc32(0, "123456789", 9), 0xCBF43926u); /* the check value of the standard */
-    char bytes[100];
-    for (int i = 0; i < 100; i++)
-        bytes[i] = (char)(i * 7);
-    for (size_t cut = 0; cut <= 100; cut++)
-        assert_int_equal(zip_crc32(zip_crc32(0, bytes, cut), bytes + cut, 100 - cut), zip_crc32(0, bytes, 100));
 }
 
 static void test_read_back(void **state) {
@@ -281,7 +270,6 @@ static void test_path_tricks(void **state) {
 int main(void) {
     use_memory_folder();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc),
         cmocka_unit_test_setup_teardown(test_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_entries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_abort_leaves_nothing, setup, teardown),

@@ -2,9 +2,9 @@
  * "state|momentum NAME TYPE (SIZES,) CRC32"; the rest are lines "KEY VALUE". */
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/crc32.h"
 
 #include <stdio.h>
+#include <zlib.h>
 
 static const char *const types[] = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"};
 
@@ -14,7 +14,7 @@ static void show(const char *where, const ckpt_tensor *tensors, int n) {
         printf("%s %s %s (", where, t->name, types[t->type]);
         for (int k = 0; k < t->rank; k++)
             printf("%lld,", (long long)t->shape[k]);
-        printf(") %08x\n", zip_crc32(0, t->data, t->bytes));
+        printf(") %08x\n", (unsigned)crc32_z(0, t->data, t->bytes));
     }
 }
 

@@ -143,6 +143,46 @@ static void test_load_and_loss(void **state) {
     net_destroy(n);
 }
 
+/** Ranks beside NaNs, infinities and ties, wherever they stand, as the ref engine has them: the logits are the biases
+ *  of a layer without weights. */
+static void test_loss_order(void **state) {
+    (void)state;
+    const double o = NAN, i = INFINITY;
+    const double row[][7] = {{o, o, o, o, o, o, o}, {o, 1, 2, 3, 4, 5, 6}, {0, 1, 2, o, 4, 5, 6},
+                             {0, o, o, o, o, o, 6}, {3, 3, 3, 3, 3, 3, 3}, {-i, 0, i, 0, o, i, 1},
+                             {0, 9, 9, 0, 1, 9, 0}};
+    net *n = NULL;
+    int at = 0;
+    assert_ok(net_create_empty(&n, "order", 7));
+    assert_ok(net_add_linear(&at, n, "fc", NET_INPUT, 3, 7));
+    pair r = pair_open("order", n, 1, 1, 1, PRECISION_32, true);
+    engine *const both[] = {r.device, r.ref};
+    engine_plan *const plan[] = {r.plan, r.ref_plan};
+    batch b;
+    small_batch(&b, 1, 1, 1, 3);
+    for (size_t k = 0; k < sizeof row / sizeof *row; k++)
+        for (int label = 0; label < 7; label++) {
+            engine_result_data result[2];
+            b.label[0] = b.label_b[0] = label;
+            for (int e = 0; e < 2; e++) {
+                assert_ok(engine_set_hyper(both[e], &(engine_hyper){.loss_scale = 1, .images = 1}));
+                assert_ok(engine_write(both[e], ENGINE_WEIGHT, 0, (double[21]){0}));
+                assert_ok(engine_write(both[e], ENGINE_WEIGHT, 1, row[k]));
+                assert_ok(engine_reset_result(both[e]));
+                assert_ok(engine_load_batch(both[e], plan[e], &b));
+                assert_ok(engine_forward(both[e], plan[e]));
+                assert_ok(engine_loss(both[e], plan[e]));
+                assert_ok(engine_result(&result[e], both[e]));
+            }
+            assert_int_equal(result[0].top1, result[1].top1);
+            assert_int_equal(result[0].top5, result[1].top5);
+            assert_int_equal(fpclassify(result[0].loss_sum), fpclassify(result[1].loss_sum));
+        }
+    batch_deinit(&b);
+    pair_close(&r);
+    net_destroy(n);
+}
+
 /* ---- arenas ---- */
 
 /** Both engines get the same random gradient. */

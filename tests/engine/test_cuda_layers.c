@@ -50,8 +50,8 @@ static void test_linear(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_convolutions), cmocka_unit_test(test_linear),        cmocka_unit_test(test_bn),
-        cmocka_unit_test(test_pools),        cmocka_unit_test(test_load_and_loss), cmocka_unit_test(test_update),
-        cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_pools),        cmocka_unit_test(test_load_and_loss), cmocka_unit_test(test_loss_order),
+        cmocka_unit_test(test_update),       cmocka_unit_test(test_nonfinite),
     };
     (void)argc;
     pair_device = "cuda";

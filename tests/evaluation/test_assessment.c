@@ -86,7 +86,8 @@ static void writes_tables(void **state) {
     assessment_deinit(&a);
 }
 
-/** Equal logits: the lower class number ranks first, as in the engines' counts. NaN is always wrong. */
+/** Equal logits: the lower class number ranks first, as in the engines' counts. A NaN counts as the largest, and is
+ *  never right: not even among the first five of four classes. */
 static void ranks(void **state) {
     (void)state;
     const double equal[] = {1, 3, 3, 0}, none[] = {NAN, NAN, NAN, NAN};
@@ -94,7 +95,12 @@ static void ranks(void **state) {
     assert_int_equal(judge(equal, 4, 2).rank, 1);
     assert_int_equal(judge(equal, 4, 0).rank, 2);
     assert_int_equal(judge(equal, 4, 2).predicted, 1);
-    assert_true(isinf(judge(none, 4, 2).loss) && judge(none, 4, 0).rank > 0);
+    const double one[] = {9, 1, NAN, 3};
+    for (int k = 0; k < 4; k++)
+        assert_true(isnan(judge(none, 4, k).loss) && judge(none, 4, k).rank >= 4);
+    assert_int_equal(judge(one, 4, 0).predicted, 2);
+    assert_int_equal(judge(one, 4, 0).rank, 1);
+    assert_true(judge(one, 4, 2).rank >= 4 && isnan(judge(one, 4, 0).loss) && isnan(judge(one, 4, 0).probability));
 }
 
 int main(void) {

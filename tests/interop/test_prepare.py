@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""linnet prepare imagenet on a made-up ILSVRC2012: 20 synsets, the official nesting and devkit layout. The folders must be
-those that torchvision's own parser makes of the same archives; also after an interruption, and the faults must be clear."""
+"""linnet prepare imagenet on a made-up ILSVRC2012: its 1,000 classes with an image each, 60 of validation, the official
+nesting and devkit layout. The folders must be those that torchvision's own parser makes of the same archives, whose meta.mat
+holds linnet's table (data/devkit holds the table itself); also after an interruption, and the faults must be clear."""
 import filecmp
+import hashlib
 import io
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +24,9 @@ except ImportError as e:
 
 LINNET = os.environ["LINNET"]
 rng = random.Random(5)
-N = 20
+with open(os.environ["LINNET_SOURCE"] + "/src/tools/ilsvrc2012_synsets.inc", encoding="utf-8") as f:
+    SYNSETS = [(int(i), wnid, words) for i, wnid, words in re.findall(r'^\{(\d+), "(n\d+)", "(.*)"\},$', f.read(), re.M)]
+N = len(SYNSETS)
 
 
 def add(tar, name, data):
@@ -30,17 +35,17 @@ def add(tar, name, data):
     tar.addfile(info, io.BytesIO(data))
 
 
-def make_devkit(path, wnids, truth, compressed):
-    """synsets as in the official meta.mat: leaves with ids in another order than the wnids', then inner nodes"""
+def make_devkit(path, truth):
+    """synsets as in the official meta.mat: leaves by their ids, then inner nodes"""
     fields = ["ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height", "num_train_images"]
     synsets = np.zeros((N + 3, 1), dtype=[(f, "O") for f in fields])
-    for i in range(N + 3):
-        leaf = i < N
-        children = np.zeros((1, 0)) if leaf else np.array([[1.0, 2.0]])
-        synsets[i, 0] = (float(i + 1), wnids[i] if leaf else f"n9999999{i - N}", f"thing {i}, caf\u00e9", "a gloss",
-                         0.0 if leaf else 2.0, children, 0.0, 3.0)
+    for i, (number, wnid, words) in enumerate(sorted(SYNSETS)):
+        assert number == i + 1
+        synsets[i, 0] = (float(number), wnid, words, "a gloss", 0.0, np.zeros((1, 0)), 0.0, 1.0)
+    for i in range(N, N + 3):
+        synsets[i, 0] = (float(i + 1), f"n9999999{i - N}", "an inner node", "a gloss", 2.0, np.array([[1.0, 2.0]]), 1.0, 2.0)
     mat = io.BytesIO()
-    scipy.io.savemat(mat, {"other": np.arange(6), "synsets": synsets}, do_compression=compressed)
+    scipy.io.savemat(mat, {"synsets": synsets}, do_compression=True)
     with tarfile.open(path, "w:gz") as tar:
         add(tar, "ILSVRC2012_devkit_t12/readme.txt", b"a readme")
         add(tar, "ILSVRC2012_devkit_t12/data/meta.mat", mat.getvalue())
@@ -48,16 +53,13 @@ def make_devkit(path, wnids, truth, compressed):
             "".join(f"{t}\n" for t in truth).encode())
 
 
-def make(root, compressed=True):
-    wnids = [f"n{rng.randrange(10**7, 9 * 10**7):08d}" for _ in range(N)]  # in no order, as the ids are
-    truth = [1 + i % N for i in range(60)]
-    rng.shuffle(truth)
-    make_devkit(f"{root}/ILSVRC2012_devkit_t12.tar.gz", wnids, truth, compressed)
+def make(root):
+    make_devkit(f"{root}/ILSVRC2012_devkit_t12.tar.gz", [1 + 37 * (i % 20) for i in rng.sample(range(60), 60)])
     with tarfile.open(f"{root}/ILSVRC2012_img_train.tar", "w") as outer:
-        for w in sorted(wnids):
+        for _, w, _ in SYNSETS:
             inner = io.BytesIO()
             with tarfile.open(fileobj=inner, mode="w") as tar:
-                for k in range(3):
+                for k in range(1 if w > "n015" else 3):
                     add(tar, f"{w}_{k}.JPEG", rng.randbytes(rng.randrange(1, 3000)))
             add(outer, f"{w}.tar", inner.getvalue())
     with tarfile.open(f"{root}/ILSVRC2012_img_val.tar", "w") as tar:
@@ -104,9 +106,9 @@ def main(work):
     assert [w for w, _ in lines] == sorted(words) == sorted(os.listdir(f"{ours}/train"))
     assert all(tuple(s.split(", ")) == words[w] for w, s in lines), (lines, words)
 
-    # the same, uncompressed, after an interruption: a class and some of val are there, another is half done
+    # the same after an interruption: a class and some of val are there, another is half done
     shutil.copytree(ours, f"{work}/again")
-    one, two = sorted(os.listdir(f"{ours}/train"))[3:5]
+    one, two = sorted(os.listdir(f"{ours}/val"))[3], sorted(os.listdir(f"{ours}/train"))[4]
     os.makedirs(f"{work}/again/.prepare/val/{one}")
     os.rename(f"{work}/again/train/{two}", f"{work}/again/.prepare/{two}")
     half = sorted(os.listdir(f"{work}/again/.prepare/{two}"))[0]
@@ -120,6 +122,8 @@ def main(work):
     # sums
     r = prepare(root, f"{work}/sums")
     assert r.returncode == 1 and "MD5" in r.stderr and "fa75699e90414af021442c21a62c3abf" in r.stderr, r.stderr
+    with open(f"{root}/ILSVRC2012_devkit_t12.tar.gz", "rb") as f:
+        assert hashlib.md5(f.read()).hexdigest() in r.stderr, r.stderr
     assert not os.path.exists(f"{work}/sums/train")
 
     # a truncated archive, a member that leads out of the folder, one that is no class
@@ -139,12 +143,23 @@ def main(work):
     with tarfile.open(f"{root}/other.tar", "w") as outer:
         add(outer, "n00000000.tar", b"")
     r = prepare(root, f"{work}/other", "--no-md5", train="other.tar")
-    assert r.returncode == 1 and "no class of the devkit" in r.stderr, r.stderr
+    assert r.returncode == 1 and "no class of ILSVRC2012" in r.stderr, r.stderr
+    with tarfile.open(f"{root}/few.tar", "w") as outer, tarfile.open(f"{root}/ILSVRC2012_img_train.tar") as old:
+        for m in old.getmembers()[:-1]:
+            outer.addfile(m, old.extractfile(m))
+    r = prepare(root, f"{work}/few", "--no-md5", train="few.tar")
+    assert r.returncode == 1 and f"has no {SYNSETS[-1][1]}.tar" in r.stderr, r.stderr
 
-    make_devkit(f"{root}/ILSVRC2012_devkit_t12.tar.gz", sorted(words), [1 + i % N for i in range(60)], False)
-    r = prepare(root, f"{work}/plain", "--no-md5")
-    assert r.returncode == 0, r.stderr
-    print("equal to torchvision: 20 classes, 60 + 60 images")
+    # a devkit cut off, one without the ground truth
+    with open(f"{root}/ILSVRC2012_devkit_t12.tar.gz", "r+b") as f:
+        f.truncate(3000)
+    r = prepare(root, f"{work}/cut", "--no-md5")
+    assert r.returncode == 1 and "damaged or truncated" in r.stderr and "devkit_t12.tar.gz" in r.stderr, r.stderr
+    with tarfile.open(f"{root}/ILSVRC2012_devkit_t12.tar.gz", "w:gz") as tar:
+        add(tar, "ILSVRC2012_devkit_t12/readme.txt", b"a readme")
+    r = prepare(root, f"{work}/without", "--no-md5")
+    assert r.returncode == 1 and "no data/ILSVRC2012_validation_ground_truth.txt" in r.stderr, r.stderr
+    print("equal to torchvision: 1,000 classes, 60 images of validation")
 
 
 work = tempfile.mkdtemp(prefix="linnet-prepare-")

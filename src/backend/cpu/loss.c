@@ -1,57 +1,21 @@
-/* Softmax cross-entropy with label smoothing s over C classes, two labels a and b, mix m:
- *
- *     t = (1 - s) * (m * onehot(a) + (1 - m) * onehot(b)) + s / C
- *     loss = -sum_j t_j log softmax(logits)_j       dlogits = (softmax - t) * loss_scale / images
- *
- * Double inside: a batch has few logits. */
+/* Softmax cross-entropy and rank of every image: base/softmax.h has the formulas. */
 #include "backend/cpu/cpu.h"
+#include "base/softmax.h"
 #include "base/status.h"
-
-#include <math.h>
 
 typedef struct loss_call {
     const cpu_device *device;
     const device_loss *loss;
 } loss_call;
 
-/** How many classes rank before `label` in a stable descending sort, NaN being the largest; all for a NaN label. */
-static int rank_of(const float *logits, int classes, int label) {
-    float own = logits[label];
-    int before = 0;
-    if (isnan(own))
-        return classes;
-    for (int j = 0; j < classes; j++)
-        before += logits[j] > own || isnan(logits[j]) || (logits[j] == own && j < label);
-    return before;
-}
-
-static double log_sum_exp(const float *logits, int classes) {
-    double largest = (double)logits[0], sum = 0;
-    for (int j = 1; j < classes; j++)
-        largest = (double)logits[j] > largest ? (double)logits[j] : largest;
-    if (isinf(largest))
-        return largest;
-    for (int j = 0; j < classes; j++)
-        sum += exp((double)logits[j] - largest);
-    return largest + log(sum);
-}
-
 static void image_loss(const loss_call *t, size_t i) {
     const cpu_device *d = t->device;
     int classes = t->loss->classes;
     const float *logits = (const float *)t->loss->logits + i * (size_t)classes;
     float *dlogits = t->loss->dlogits != NULL ? (float *)t->loss->dlogits + i * (size_t)classes : NULL;
-    double s = d->hyper.label_smoothing, scale = d->hyper.loss_scale / d->hyper.images, mix = (double)d->mix[i];
-    double total = log_sum_exp(logits, classes), loss = 0;
-    for (int j = 0; j < classes; j++) {
-        double target = s / classes + (1 - s) * (mix * (j == d->label[i]) + (1 - mix) * (j == d->label_b[i]));
-        if (target != 0) /* a class of logit -infinity costs nothing unless it is asked for */
-            loss -= target * ((double)logits[j] - total);
-        if (dlogits != NULL)
-            dlogits[j] = (float)((exp((double)logits[j] - total) - target) * scale);
-    }
-    d->image_loss[i] = loss;
-    d->image_rank[i] = rank_of(logits, classes, d->label[i]);
+    softmax_target target = {d->label[i], d->label_b[i], (double)d->mix[i], d->hyper.label_smoothing};
+    d->image_loss[i] = softmax_loss_f32(dlogits, logits, classes, &target, d->hyper.loss_scale / d->hyper.images);
+    d->image_rank[i] = softmax_rank_f32(logits, classes, d->label[i]);
 }
 
 static void loss_task(void *context, size_t begin, size_t end) {

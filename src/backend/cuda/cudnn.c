@@ -4,25 +4,23 @@
 #include "backend/cuda/library.h"
 #include "base/status.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
-#include <string.h>
 
 static const char *const places[] = {"libcudnn.so.9", "/usr/local/cuda/lib64/libcudnn.so.9",
                                      "/usr/lib/x86_64-linux-gnu/libcudnn.so.9", "/usr/lib64/libcudnn.so.9"};
 static const size_t oldest = 90000;
 
 static cudnn_library table;
-static char problem[512]; /* "" when the table can be used */
+static status_saved opened; /* OK: the table can be used */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const library_symbol symbols[] = {
-#define CUDNN_SYMBOL(member, symbol, parameters) {symbol, offsetof(cudnn_library, member)},
+#define CUDNN_SYMBOL(member, symbol, parameters) {symbol, #member, offsetof(cudnn_library, member)},
     CUDNN_LIST(CUDNN_SYMBOL)
 #undef CUDNN_SYMBOL
-        {"cudnnGetVersion", offsetof(cudnn_library, version)},
-    {"cudnnGetErrorString", offsetof(cudnn_library, error_string)},
-    {"cudnnGetLastErrorString", offsetof(cudnn_library, last_error)},
+        {"cudnnGetVersion", "version", offsetof(cudnn_library, version)},
+    {"cudnnGetErrorString", "error_string", offsetof(cudnn_library, error_string)},
+    {"cudnnGetLastErrorString", "last_error", offsetof(cudnn_library, last_error)},
 };
 
 static int find_symbols(void *library) {
@@ -34,36 +32,25 @@ static int find_symbols(void *library) {
     return OK;
 }
 
-static void open_once(void) {
+static int open_library(void) {
     int rc = OK;
-    void *library = library_open("LINNET_CUDNN", places, sizeof places / sizeof *places);
-    if (library == NULL) {
-        const char *why = dlerror();
-        rc = fail(E_DEVICE,
-                  "cuDNN 9 cannot be opened (%s): install it, name its folder in LD_LIBRARY_PATH or the file in "
-                  "LINNET_CUDNN",
-                  why != NULL ? why : "unknown error");
-        goto done;
-    }
+    void *library = NULL;
+    TRY(library_open(&library, "cuDNN 9", "LINNET_CUDNN", places, sizeof places / sizeof *places));
     TRY(find_symbols(library));
 done:
-    if (rc != OK)
-        strncpy(problem, status_message(), sizeof problem - 1);
+    return rc;
 }
+
+static void open_once(void) { status_save(&opened, open_library()); }
 
 int cudnn_open(const cudnn_library **out) {
     pthread_once(&once, open_once);
     *out = &table;
-    return problem[0] != 0 ? fail(E_DEVICE, "%s", problem) : OK;
+    return opened.code != OK ? status_restore(&opened) : OK;
 }
 
 static const char *symbol_of(const char *member) {
-#define CUDNN_NAME(m, symbol, parameters)                                                                              \
-    if (strcmp(member, #m) == 0)                                                                                       \
-        return symbol;
-    CUDNN_LIST(CUDNN_NAME)
-#undef CUDNN_NAME
-    return member;
+    return library_name(symbols, sizeof symbols / sizeof *symbols, member);
 }
 
 int cudnn_failed(const cudnn_library *c, cudnnStatus_t error, const char *member, const char *what) {

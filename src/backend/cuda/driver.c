@@ -6,16 +6,15 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <string.h>
 
 #define LIBRARY "libcuda.so.1"
 
 static cuda_driver table;
-static char problem[512]; /* "" when the table can be used */
+static status_saved opened; /* OK: the table can be used */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const library_symbol symbols[] = {
-#define DRIVER_SYMBOL(member, symbol, parameters) {symbol, offsetof(cuda_driver, member)},
+#define DRIVER_SYMBOL(member, symbol, parameters) {symbol, #member, offsetof(cuda_driver, member)},
     DRIVER_LIST(DRIVER_SYMBOL)
 #undef DRIVER_SYMBOL
 };
@@ -33,34 +32,28 @@ done:
     return rc;
 }
 
-static void open_once(void) {
+static int open_library(void) {
     int rc = OK;
-    void *library = library_open(NULL, &(const char *){LIBRARY}, 1);
-    if (library == NULL) {
-        rc = fail(E_DEVICE, "no NVIDIA driver (%s): install one; in a container, run it with --gpus all", LIBRARY);
-        goto done;
-    }
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (library == NULL)
+        return fail(E_DEVICE, "no NVIDIA driver (%s): install one; in a container, run it with --gpus all", LIBRARY);
     TRY(library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "the NVIDIA driver",
                      "install one of CUDA 12 or later (525 or newer)"));
     TRY(check_gpus());
 done:
-    if (rc != OK)
-        strncpy(problem, status_message(), sizeof problem - 1);
+    return rc;
 }
+
+static void open_once(void) { status_save(&opened, open_library()); }
 
 int driver_open(const cuda_driver **out) {
     pthread_once(&once, open_once);
     *out = &table;
-    return problem[0] != 0 ? fail(E_DEVICE, "%s", problem) : OK;
+    return opened.code != OK ? status_restore(&opened) : OK;
 }
 
 static const char *symbol_of(const char *member) {
-#define DRIVER_NAME(m, symbol, parameters)                                                                             \
-    if (strcmp(member, #m) == 0)                                                                                       \
-        return symbol;
-    DRIVER_LIST(DRIVER_NAME)
-#undef DRIVER_NAME
-    return member;
+    return library_name(symbols, sizeof symbols / sizeof *symbols, member);
 }
 
 int driver_failed(const cuda_driver *d, CUresult error, const char *member, const char *what) {

@@ -25,22 +25,19 @@ typedef struct exchange {
     ncclComm_t group; /* NULL: not yet, or given up */
     CUstream stream;
     CUevent ready, done; /* a bucket's gradients; all that was started so far */
-    int failed;          /* every call fails with this */
-    char message[1024];
+    status_saved failed; /* every call fails with this */
 } exchange;
 
 static const char *const what = "exchanging gradients";
 
 /** The first failure stays; NCCL's work ends wherever it is. */
 static int give_up(exchange *x, int rc) {
-    if (x->failed == OK) {
-        x->failed = rc;
-        snprintf(x->message, sizeof x->message, "%s", status_message());
-    }
+    if (x->failed.code == OK)
+        status_save(&x->failed, rc);
     if (x->group != NULL)
         x->nccl->abort(x->group);
     x->group = NULL;
-    return fail(x->failed, "%s", x->message);
+    return status_restore(&x->failed);
 }
 
 static bool is_lost(comm *ranks) { return ranks->lost != NULL && ranks->lost(ranks); }
@@ -88,7 +85,7 @@ done:
 
 static int start(comm *c, comm_call *call) {
     exchange *x = c->state;
-    int rc = x->failed == OK ? queue_reduction(x, call) : x->failed;
+    int rc = x->failed.code == OK ? queue_reduction(x, call) : x->failed.code;
     return rc != OK ? give_up(x, rc) : OK;
 }
 
@@ -113,7 +110,7 @@ static int wait(comm *c, comm_call *call) {
     double start = clock_seconds();
     (void)call;
     progress->waits = true;
-    int rc = x->failed == OK ? await(x) : x->failed;
+    int rc = x->failed.code == OK ? await(x) : x->failed.code;
     progress->waits = false;
     progress->moves++;
     x->ranks->waited += clock_seconds() - start;

@@ -8,14 +8,19 @@
 
 enum { FLAGS = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE };
 
-void *library_open(const char *variable, const char *const *places, size_t n) {
-    const char *named = variable != NULL ? getenv(variable) : NULL;
-    void *library = NULL;
+int library_open(void **out, const char *what, const char *variable, const char *const *places, size_t n) {
+    const char *named = getenv(variable);
+    *out = NULL;
     if (named != NULL && named[0] != 0)
-        return dlopen(named, FLAGS);
-    for (size_t i = 0; i < n && library == NULL; i++)
-        library = dlopen(places[i], FLAGS);
-    return library;
+        *out = dlopen(named, FLAGS);
+    else
+        for (size_t i = 0; i < n && *out == NULL; i++)
+            *out = dlopen(places[i], FLAGS);
+    if (*out != NULL)
+        return OK;
+    const char *why = dlerror();
+    return fail(E_DEVICE, "%s cannot be opened (%s): install it, name its folder in LD_LIBRARY_PATH or the file in %s",
+                what, why != NULL ? why : "unknown error", variable);
 }
 
 int library_find(void *table, void *library, const library_symbol *symbols, size_t n, const char *what,
@@ -27,4 +32,11 @@ int library_find(void *table, void *library, const library_symbol *symbols, size
         memcpy((char *)table + symbols[i].place, &address, sizeof address);
     }
     return OK;
+}
+
+const char *library_name(const library_symbol *symbols, size_t n, const char *member) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(symbols[i].member, member) == 0)
+            return symbols[i].name;
+    return member;
 }

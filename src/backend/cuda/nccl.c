@@ -15,15 +15,15 @@ static const char *const places[] = {"libnccl.so.2", "/usr/local/cuda/lib64/libn
 static const int oldest = 21400; /* the first whose calls need not block */
 
 static nccl_library table;
-static char problem[512]; /* "" when the table can be used */
+static status_saved opened; /* OK: the table can be used */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const library_symbol symbols[] = {
-#define NCCL_SYMBOL(member, symbol, parameters) {symbol, offsetof(nccl_library, member)},
+#define NCCL_SYMBOL(member, symbol, parameters) {symbol, #member, offsetof(nccl_library, member)},
     NCCL_LIST(NCCL_SYMBOL)
 #undef NCCL_SYMBOL
-        {"ncclGetErrorString", offsetof(nccl_library, error_string)},
-    {"ncclGetLastError", offsetof(nccl_library, last_error)},
+        {"ncclGetErrorString", "error_string", offsetof(nccl_library, error_string)},
+    {"ncclGetLastError", "last_error", offsetof(nccl_library, last_error)},
 };
 
 static int find_symbols(void *library) {
@@ -37,36 +37,25 @@ static int find_symbols(void *library) {
     return rc;
 }
 
-static void open_once(void) {
+static int open_library(void) {
     int rc = OK;
-    void *library = library_open("LINNET_NCCL", places, sizeof places / sizeof *places);
-    if (library == NULL) {
-        const char *why = dlerror();
-        rc = fail(
-            E_DEVICE,
-            "NCCL cannot be opened (%s): install it, name its folder in LD_LIBRARY_PATH or the file in LINNET_NCCL",
-            why != NULL ? why : "unknown error");
-        goto done;
-    }
+    void *library = NULL;
+    TRY(library_open(&library, "NCCL", "LINNET_NCCL", places, sizeof places / sizeof *places));
     TRY(find_symbols(library));
 done:
-    if (rc != OK)
-        strncpy(problem, status_message(), sizeof problem - 1);
+    return rc;
 }
+
+static void open_once(void) { status_save(&opened, open_library()); }
 
 int nccl_open(const nccl_library **out) {
     pthread_once(&once, open_once);
     *out = &table;
-    return problem[0] != 0 ? fail(E_DEVICE, "%s", problem) : OK;
+    return opened.code != OK ? status_restore(&opened) : OK;
 }
 
 static const char *symbol_of(const char *member) {
-#define NCCL_NAME(m, symbol, parameters)                                                                               \
-    if (strcmp(member, #m) == 0)                                                                                       \
-        return symbol;
-    NCCL_LIST(NCCL_NAME)
-#undef NCCL_NAME
-    return member;
+    return library_name(symbols, sizeof symbols / sizeof *symbols, member);
 }
 
 int nccl_failed(const nccl_library *n, ncclResult_t error, const char *member, const char *what) {

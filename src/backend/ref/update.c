@@ -7,14 +7,13 @@
  *
  *  Equals torch.nn.utils.clip_grad_norm_ and torch.optim.SGD, which keeps no buffer when mu is 0. */
 #include "backend/ref/ref.h"
+#include "base/half.h"
 
 #include <math.h>
 
-#define FP16_MAX 65504.0
-
 int ref_unscale(void *device, const device_arenas *a) {
     ref_device *d = device;
-    double *g = a->gradient, sum = 0, most = d->options.precision == PRECISION_16 ? FP16_MAX : INFINITY;
+    double *g = a->gradient, sum = 0, most = d->options.precision == PRECISION_16 ? F16_MAX : INFINITY;
     bool finite = true;
     for (size_t i = a->frozen; i < a->n; i++) {
         if (fabs(g[i]) > most)

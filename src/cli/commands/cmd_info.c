@@ -2,6 +2,7 @@
 #include "cli/json.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 #include "dataset/dataset.h"
@@ -31,18 +32,15 @@ static long long values_of(const ckpt *c) {
 }
 
 static uint64_t hash_tensors(uint64_t h, const ckpt_tensor *tensors, int n) {
-    for (int i = 0; i < n; i++) {
-        const unsigned char *bytes = tensors[i].data;
-        for (size_t k = 0; k < tensors[i].bytes; k++)
-            h = (h ^ bytes[k]) * 0x100000001b3u;
-    }
+    for (int i = 0; i < n; i++)
+        h = hash_bytes(h, tensors[i].data, tensors[i].bytes);
     return h;
 }
 
 /** FNV-1a over the bytes of all weights, statistics and momentum, an average of the weights included: equal for equal
  *  training states. */
 static uint64_t digest_of(const ckpt *c) {
-    uint64_t h = hash_tensors(0xcbf29ce484222325u, c->state, c->state_n);
+    uint64_t h = hash_tensors(HASH_START, c->state, c->state_n);
     h = hash_tensors(h, c->momentum, c->momentum_n);
     return hash_tensors(h, c->current, c->current_n);
 }

@@ -16,11 +16,7 @@ typedef struct column {
 
 static int append(plot_points *p, plot_point point) {
     int rc = OK;
-    if (p->n == p->capacity) {
-        size_t capacity = p->capacity < 256 ? 256 : 2 * p->capacity;
-        TRY(memory_resize(&p->at, capacity, sizeof *p->at));
-        p->capacity = capacity;
-    }
+    TRY(memory_grow(&p->at, &p->capacity, p->n + 1, sizeof *p->at));
     p->at[p->n++] = point;
 done:
     return rc;

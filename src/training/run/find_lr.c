@@ -25,10 +25,10 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
     r.finding = (lr_finding){0}; /* now owned by the caller */
     if (plot_unavailable() == NULL && out->n > 0 && path_join(plot, c->trainer.out, "lr_finder_plot.png") != OK)
         plot[0] = 0;
-    char message[1024];
-    snprintf(message, sizeof message, "%s", status_message());
+    status_saved first;
+    status_save(&first, rc);
     int closed = train_finish(&r);
-    rc = rc != OK ? fail(rc, "%s", message) : closed;
+    rc = rc != OK ? status_restore(&first) : closed;
 done:
     free(own);
     return rc;

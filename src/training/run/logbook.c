@@ -91,10 +91,10 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, const train_s
         TRY(logbook_watch_device(b, c->monitor.device_seconds, global_step));
 done:
     if (rc != OK) {
-        char message[1024];
-        snprintf(message, sizeof message, "%s", status_message());
+        status_saved first;
+        status_save(&first, rc);
         logbook_close(b);
-        fail(rc, "%s", message);
+        status_restore(&first);
     }
     return rc;
 }
@@ -113,19 +113,20 @@ int logbook_close(logbook *b) {
 void logbook_event(logbook *b, const train_state *t, const char *kind, const char *format, ...) {
     if (b->folder == NULL)
         return;
-    char message[1024], before[1024];
+    char message[1024];
+    status_saved before; /* a caller may still want it */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    snprintf(before, sizeof before, "%s", status_message());                         /* a caller may still want it */
+    status_save(&before, OK);
     bool whole = t->epoch > 0 && t->batch_in_epoch == 0 && strcmp(kind, "end") == 0; /* ends with the epoch before */
     if (journal_line(b->journal, whole ? t->epoch - 1 : t->epoch, t->global_step, kind, "%s", message) == OK)
         return;
     if (!b->journal_failed)
         log_warn("the journal is not complete: %s", status_message());
     b->journal_failed = true;
-    status_set("%s", before);
+    status_restore(&before);
 }
 
 /** One row of metrics.csv and its scalars; NaN cells that were not set stay empty. */

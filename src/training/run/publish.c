@@ -31,13 +31,13 @@ done:
 }
 
 void publish_end(train_run_state *r, int error, bool whole) {
-    char message[1024];
-    snprintf(message, sizeof message, "%s", status_message());
+    status_saved first;
+    status_save(&first, error);
     const char *state = error != OK && error != E_STOPPED ? "failed" : error == OK && whole ? "done" : "stopped";
     logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
                   text_duration((char[32]){0}, clock_seconds() - r->started));
     if (events_hparams_end(r->logbook.events, error == OK || error == E_STOPPED) != OK)
         log_warn("the logs have no end: %s", status_message());
     publish(r, state, true);
-    fail(error, "%s", message);
+    status_restore(&first);
 }

@@ -96,21 +96,24 @@ done:
 }
 
 void save_rescue(train_run_state *r, int error) {
-    char message[1024], why[1024];
-    snprintf(message, sizeof message, "%s", status_message());
+    status_saved first;
+    status_save(&first, error);
     if (logbook_bad_images(&r->logbook, &r->setup, &r->state) != OK)
         log_warn("bad_images.txt is not complete: %s", status_message());
     if (error != E_STOPPED)
-        logbook_event(&r->logbook, &r->state, "error", "%s", message);
+        logbook_event(&r->logbook, &r->state, "error", "%s", first.message);
     bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
     if (!worth) {
-        fail(error, "%s", message);
-    } else if (save_alone(r) == OK) {
-        fail(error, "%s (saved %s at step %lld: go on with --resume auto%s)", message, r->folder.last,
+        status_restore(&first);
+        return;
+    }
+    if (save_alone(r) == OK) {
+        fail(error, "%s (saved %s at step %lld: go on with --resume auto%s)", first.message, r->folder.last,
              (long long)r->state.global_step,
              error == E_DATA ? ", and --data.changed true where images were mended or removed" : "");
-    } else {
-        snprintf(why, sizeof why, "%s", status_message());
-        fail(error, "%s (and the run could not be saved: %s)", message, why);
+        return;
     }
+    status_saved why;
+    status_save(&why, error);
+    fail(error, "%s (and the run could not be saved: %s)", first.message, why.message);
 }

@@ -142,7 +142,7 @@ done:
 
 static int end_epoch(train_run_state *r, const epoch_clock *k) {
     train_state *t = &r->state;
-    char why[1024];
+    status_saved logged;
     double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
     double speed = k->images > 0 ? epoch_images_per_second(k) : NAN,
            waited = k->images > 0 ? epoch_wait_share(r, k) : NAN;
@@ -165,13 +165,10 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
     t->epoch_done = true;
     /* its row comes first: a run that is killed after it resumes from an earlier step and logs it again. But an epoch's
      * work is worth more than its row: it is saved in any case */
-    int logged = logbook_epoch(&r->logbook, t, lr, speed, waited);
-    snprintf(why, sizeof why, "%s", status_message());
+    status_save(&logged, logbook_epoch(&r->logbook, t, lr, speed, waited));
     TRY(save_epoch(r, val_loss));
-    if (logged != OK) {
-        rc = fail(logged, "%s", why);
-        goto done;
-    }
+    if (logged.code != OK)
+        TRY(status_restore(&logged));
     logbook_device(&r->logbook, t, true);
     TRY(logbook_bad_images(&r->logbook, &r->setup, t));
     logbook_count_bad(&r->logbook, &r->setup, t);
@@ -242,8 +239,8 @@ done:
     summarise(&r);
     if (r.logbook.folder != NULL)
         publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs);
-    char message[1024];
-    snprintf(message, sizeof message, "%s", status_message());
+    status_saved first;
+    status_save(&first, rc);
     int closed = train_finish(&r);
-    return rc != OK ? fail(rc, "%s", message) : closed;
+    return rc != OK ? status_restore(&first) : closed;
 }

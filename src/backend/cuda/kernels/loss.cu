@@ -4,7 +4,7 @@
  *     loss = -sum_j t_j log softmax(logits)_j       dlogits = (softmax - t) * loss_scale / images
  *
  * loss_images: one block an image; loss_join: one block, adds to the result in a fixed order. Double inside: a batch has
- * few logits. Equals torch.nn.functional.cross_entropy(label_smoothing=s). */
+ * few logits. The same as base/softmax.h, whose rule for NaNs holds here too. */
 #include "backend/cuda/kernels/device.cuh"
 
 enum { THREADS = 256 };

@@ -1,0 +1,33 @@
+/** Softmax of one image's logits, its cross-entropy, and the order of the classes: the one definition, of which CUDA's
+ *  loss.cu is a copy. Arithmetic is double whatever the type of the logits.
+ *
+ *  Classes are ordered as a stable descending sort orders their logits, a NaN counting as the largest: the larger logit
+ *  first, of equal ones the lower class number. The loss beside a NaN or +infinity is not finite. */
+#ifndef LINNET_BASE_SOFTMAX_H
+#define LINNET_BASE_SOFTMAX_H
+
+#include <stdbool.h>
+
+/** How many classes come before `label`; `classes`, so that it is never right, where its own logit is NaN. */
+int softmax_rank_f32(const float *logits, int classes, int label);
+int softmax_rank_f64(const double *logits, int classes, int label);
+
+/** Whether class j comes before class k. */
+bool softmax_before(const double *logits, int j, int k);
+
+/** Target distribution with label smoothing s, two labels a and b, mix m (1: a alone):
+ *      t = (1 - s) (m onehot(a) + (1 - m) onehot(b)) + s / C */
+typedef struct softmax_target {
+    int label, label_b;
+    double mix, smoothing;
+} softmax_target;
+
+/** loss = -sum_j t_j log softmax(logits)_j       dlogits = (softmax - t) * scale, unless dlogits is NULL
+ *  Equals torch.nn.functional.cross_entropy(label_smoothing=s); Szegedy et al. 2016, Zhang et al. 2018 (mixup). */
+double softmax_loss_f32(float *dlogits, const float *logits, int classes, const softmax_target *t, double scale);
+double softmax_loss_f64(double *dlogits, const double *logits, int classes, const softmax_target *t, double scale);
+
+/** Sum of exp(logits - *largest): the probability of class j is exp(logits[j] - *largest) / sum. */
+double softmax_sum(double *largest, const double *logits, int classes);
+
+#endif
