@@ -26,6 +26,7 @@ enum { USUAL_BATCH = 32 /* images: what evaluation is planned for */ };
 
 typedef struct conv_node {
     onednn_op *forward, *data, *weights; /* the last two in training only */
+    int forward_images;                  /* of one run of `forward` */
     weight_copy *copy;                   /* borrowed from the device: as forward wants the weights */
     onednn_reorder *pack;                /* weights as data wants them; NULL: as forward does */
     onednn_reorder *unpack, *unpack_add;
@@ -171,7 +172,11 @@ static int plan_forward(cpu_device *d, conv_node *n, device_layer *l, const oned
         l->scratch_bytes = own_conv_scratch(&n->own_forward);
         return OK;
     }
-    TRY(onednn_op_create(&n->forward, d->onednn, c, ONEDNN_FORWARD));
+    onednn_conv run = *c;
+    if (!l->training && l->layer->kind == LAYER_LINEAR)
+        run.x.n = run.y.n = 1; /* oneDNN 3.7.2 chooses another implementation for few images than for many */
+    n->forward_images = run.x.n;
+    TRY(onednn_op_create(&n->forward, d->onednn, &run, ONEDNN_FORWARD));
     TRY(copies_find(&n->copy, &d->copies, d->onednn, l->layer->weight, onednn_op_layout(n->forward)));
     l->scratch_bytes = onednn_op_scratch(n->forward);
 done:
@@ -234,7 +239,7 @@ void cpu_conv_destroy(void *device, device_layer *l) {
 }
 
 int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)device;
+    const cpu_device *d = device;
     conv_node *n = l->node;
     int rc = OK;
     if (n->own_forward.kernels != NULL) {
@@ -242,7 +247,13 @@ int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, con
         return OK;
     }
     TRY(copy_renew(n->copy, p->weight, p->version));
-    TRY(onednn_op_run(n->forward, (void *)b->x, n->copy->memory, b->y, b->scratch));
+    unsigned char *x = (void *)b->x, *y = b->y;
+    element x_type = d->bf16 ? ELEMENT_BF16 : ELEMENT_F32,
+            y_type = l->layer->kind == LAYER_LINEAR ? ELEMENT_F32 : x_type;
+    size_t x_bytes = tensor_count(l->x) * element_bytes(x_type) / (size_t)l->x.n;
+    size_t y_bytes = tensor_count(l->y) * element_bytes(y_type) / (size_t)l->y.n;
+    for (size_t i = 0; i < (size_t)l->x.n; i += (size_t)n->forward_images)
+        TRY(onednn_op_run(n->forward, x + i * x_bytes, n->copy->memory, y + i * y_bytes, b->scratch));
 done:
     return rc;
 }
