@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -271,11 +272,12 @@ void launcher_job_end(void) {
 }
 
 int launcher_job_pause(double seconds) {
-    double end = clock_seconds() + seconds, left = seconds;
-    for (; left > 0; left = end - clock_seconds()) {
+    double end = clock_seconds() + seconds;
+    while (clock_seconds() < end) {
         struct pollfd one = {.fd = signals_fd, .events = POLLIN};
         struct signalfd_siginfo s;
-        if (poll(&one, 1, (int)(left * 1000) + 1) <= 0 || read(signals_fd, &s, sizeof s) != sizeof s)
+        int wait_ms = (int)(fmax(end - clock_seconds(), 0) * 1000) + 1;
+        if (poll(&one, 1, wait_ms) <= 0 || read(signals_fd, &s, sizeof s) != sizeof s)
             continue;
         if (s.ssi_signo == SIGINT)
             return SIGINT;

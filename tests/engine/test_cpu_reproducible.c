@@ -22,7 +22,7 @@ typedef struct training_case {
 
 static const training_case cases[] = {
     {NULL, 6, 3, 32, 40, 20},      {NULL, 5, 2, 16, 16, 20},      {"resnet18", 6, 5, 32, 40, 3},
-    {"resnet18", 4, 2, 23, 33, 2}, {"resnet50", 3, 2, 33, 47, 2},
+    {"resnet18", 4, 2, 16, 16, 3}, {"resnet50", 3, 2, 33, 47, 2},
 };
 
 static int repetitions; /* 0: each case's own */
