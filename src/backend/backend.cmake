@@ -8,7 +8,7 @@ if(LINNET_ONEDNN AND ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   target_compile_definitions(linnet_engine PRIVATE LINNET_ONEDNN=1) # its list of devices
 else() # what runs own kernels alone stays: its tests link it
   file(GLOB cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/*.c)
-  foreach(algorithm onednn weight_parts)
+  foreach(algorithm onednn onednn_limits weight_parts)
     list(APPEND cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/algo/${algorithm}.c)
   endforeach()
   set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)

@@ -6,8 +6,8 @@
 
 /* Places of a window along one side, rounded down as PyTorch does; 0 when it does not fit. */
 static int window_places(int size, const layer *l) {
-    int room = size + 2 * l->pad - l->kernel;
-    return room < 0 ? 0 : room / l->stride + 1;
+    int64_t room = (int64_t)size + 2 * l->pad - l->kernel;
+    return room < 0 ? 0 : (int)(room / l->stride + 1);
 }
 
 static int layer_shape(tensor_shape *y, const layer *l, tensor_shape x) {

@@ -3,6 +3,8 @@
 #include "base/status.h"
 #include "base/text.h"
 
+#include <stdio.h>
+
 static int plan_size(const setup *s, bool training) {
     return training ? s->config->data.image_size : setup_val_size(s->config);
 }
@@ -35,21 +37,24 @@ static int largest_batch(int *out, setup *s, engine_memory m, size_t limit, int 
     return OK;
 }
 
-/** `m`: as for largest_batch. @return E_NOMEM with the message, or why it could not be told */
+/** After a failure; its message is the reason where m.activations is not known (0).
+ *  @param m as for largest_batch. @return E_NOMEM with the message, or why it could not be told */
 static int refuse_batch(setup *s, engine_memory m, size_t limit, int images, bool training) {
     const char *option = training ? "data.batch_size" : "data.val_batch_size";
     int size = plan_size(s, training), most = 0, rc = OK;
-    char need[32] = "more memory than there can be", room[32];
-    if (m.activations > 0)
-        text_bytes(need, (double)engine_memory_total(&m));
+    char reason[256], need[32], room[32];
+    text_bytes(need, (double)engine_memory_total(&m));
     text_bytes(room, (double)limit);
+    if (m.activations > 0)
+        snprintf(reason, sizeof reason, "needs %s, there are %s", need, room);
+    else
+        snprintf(reason, sizeof reason, "cannot be planned (%s)", status_message());
     TRY(largest_batch(&most, s, m, limit, images, training));
     if (most < 1)
-        rc = fail(E_NOMEM, "a batch of %d images of %d x %d needs %s, there are %s: not even one image fits", images,
-                  size, size, need, room);
+        rc = fail(E_NOMEM, "a batch of %d images of %d x %d %s: not even one image fits", images, size, size, reason);
     else
-        rc = fail(E_NOMEM, "a batch of %d images of %d x %d needs %s, there are %s: the largest that fits is %s %d",
-                  images, size, size, need, room, option, most);
+        rc = fail(E_NOMEM, "a batch of %d images of %d x %d %s: the largest that fits is %s %d", images, size, size,
+                  reason, option, most);
 done:
     return rc;
 }

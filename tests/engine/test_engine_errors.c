@@ -124,6 +124,50 @@ static void too_large(void **state) {
     batch_deinit(&b);
 }
 
+static void refuse_absurd(const char *device, precision used, const net *n) {
+    static const struct {
+        int images, h, w;
+    } absurd[] = {{INT32_MAX, 64, 64},     {1, INT32_MAX, INT32_MAX}, {INT32_MAX, INT32_MAX, INT32_MAX},
+                  {3, INT32_MAX, 1 << 20}, {100000000, 32, 32},       {1, INT32_MAX, 64},
+                  {2, 64, INT32_MAX}};
+    engine *e = NULL;
+    engine_plan *p = NULL;
+    size_t bytes = 0;
+    engine_options o = engine_options_default();
+    o.precision = used;
+    assert_ok(engine_create(&e, device, n, &o));
+    size_t sizes = strcmp(device, "ref") == 0 ? 4 : sizeof absurd / sizeof *absurd; /* ref may well plan the others */
+    for (size_t i = 0; i < sizes; i++)
+        for (int training = 0; training < 2; training++) {
+            assert_fails(E_NOMEM, "", engine_compile(&p, e, absurd[i].images, absurd[i].h, absurd[i].w, training != 0));
+            assert_null(p);
+            if (strcmp(device, "cpu") == 0)
+                assert_fails(E_NOMEM, "",
+                             engine_plan_bytes(&bytes, e, absurd[i].images, absurd[i].h, absurd[i].w, training != 0));
+        }
+    engine_destroy(e);
+}
+
+/** Sizes at which 32-bit arithmetic overflows, in linnet or in a library, are refused: no crash, no endless planning.
+ */
+static void absurd_sizes(void **state) {
+    (void)state;
+    net *small = small_residual_net(), *resnet = NULL;
+    assert_ok(net_create(&resnet, "resnet18", &(net_options){.classes = 10}));
+    refuse_absurd("ref", PRECISION_32, small);
+    refuse_absurd("ref", PRECISION_32, resnet);
+    if (engine_unavailable("cpu") == NULL) {
+        refuse_absurd("cpu", PRECISION_32, small);
+        refuse_absurd("cpu", PRECISION_32, resnet);
+    }
+    if (engine_unavailable("cpu") == NULL && engine_has_bf16()) {
+        refuse_absurd("cpu", PRECISION_BF16, small);
+        refuse_absurd("cpu", PRECISION_BF16, resnet);
+    }
+    net_destroy(small);
+    net_destroy(resnet);
+}
+
 /** A larger plan moves the arena: a batch loaded before is gone, and that is said. */
 static void arena_moves(void **state) {
     engine *e = *state;
@@ -237,6 +281,7 @@ int main(void) {
         cmocka_unit_test(nets),
         cmocka_unit_test(too_small),
         cmocka_unit_test_setup_teardown(shapes, open_engine, close_engine),
+        cmocka_unit_test(absurd_sizes),
         cmocka_unit_test_setup_teardown(too_large, open_engine, close_engine),
         cmocka_unit_test_setup_teardown(arena_moves, open_engine, close_engine),
         cmocka_unit_test_setup_teardown(batches, open_engine, close_engine),

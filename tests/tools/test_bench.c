@@ -103,9 +103,11 @@ static void what_cannot_fit(void **state) {
     assert_true(text_to_int(&most, strrchr(status_message(), ' ') + 1));
     assert_true(most > 0 && most < c->data.batch_size);
     assert_ok(setup_open_engine(&s, c, 10, NULL));
-    size_t bytes = 0, limit = engine_memory_limit(s.engine); /* what is free moves a little */
+    size_t bytes = 0, more = 0, limit = engine_memory_limit(s.engine); /* what is free moves a little */
     assert_ok(engine_plan_bytes(&bytes, s.engine, (int)most, 32, 32, true));
-    assert_true((double)bytes > 0.7 * (double)limit && (double)bytes < 1.1 * (double)limit);
+    assert_true((double)bytes < 1.1 * (double)limit);
+    if (engine_plan_bytes(&more, s.engine, (int)most + 1, 32, 32, true) == OK) /* memory is what ends, not oneDNN */
+        assert_true((double)bytes > 0.7 * (double)limit);
     c->data.batch_size = (int)(most / 2);
     assert_ok(setup_compile_batch(&p, &s, c->data.batch_size, true));
     engine_memory m = engine_plan_memory(s.engine, p);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "backend/cpu/algo/onednn.h"
 
+#include "backend/cpu/algo/onednn_limits.h"
 #include "backend/cpu/algo/onednn_version.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -303,6 +304,7 @@ int onednn_op_create(onednn_op **out, onednn *o, const onednn_conv *c, onednn_pa
     conv_descriptors d = {0};
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr = NULL;
+    TRY(onednn_check(c, pass));
     TRY(memory_zeroed(&op, 1, sizeof *op));
     snprintf(op->name, sizeof op->name, "%s", c->name);
     attr = scratch_attribute();
@@ -394,6 +396,7 @@ int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_s
     int rc = OK;
     onednn_op *op = NULL;
     conv_descriptors d = {0};
+    TRY(onednn_check(&(onednn_conv){.name = name, .x = x, .y = y, .kernel = 1, .groups = 1}, ONEDNN_FORWARD));
     TRY(memory_zeroed(&op, 1, sizeof *op));
     snprintf(op->name, sizeof op->name, "%s", name);
     snprintf(op->implementation, sizeof op->implementation, "matmul");

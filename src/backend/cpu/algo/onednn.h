@@ -38,7 +38,10 @@ typedef struct onednn_conv {
     bool training;
 } onednn_conv;
 
-/** @return 0, E_DEVICE (naming the layer and oneDNN's status), E_NOMEM */
+/** Whether oneDNN's planning of this would not end: wgrad of wide maps in 2.6.3's AMX kernel. */
+bool onednn_plans_forever(const onednn_conv *c, onednn_pass pass);
+/** @return 0, E_DEVICE (naming the layer and oneDNN's status; onednn_plans_forever), E_NOMEM (also where a tensor has
+ *  more than INT32_MAX elements) */
 int onednn_op_create(onednn_op **out, onednn *o, const onednn_conv *c, onednn_pass pass);
 void onednn_op_destroy(onednn_op *op);
 size_t onednn_op_scratch(const onednn_op *op);

@@ -60,7 +60,8 @@ int weight_parts_create(weight_parts **out, int threads, cpu_level level, const 
     snprintf(p->name, sizeof p->name, "%s", c->name);
     p->n = n;
     for (int i = 0; i < n; i++) {
-        TRY(part_init(&p->part[i], c, c->x.n * i / n, c->x.n * (i + 1) / n));
+        int64_t images = c->x.n;
+        TRY(part_init(&p->part[i], c, (int)(images * i / n), (int)(images * (i + 1) / n)));
         const onednn_layout *dw = onednn_op_layout(p->part[i].op);
         if (!onednn_layout_equal(dw, weight_parts_layout(p)))
             goto done; /* cannot be added up */
