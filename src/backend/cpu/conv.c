@@ -77,7 +77,7 @@ static size_t rows_of(tensor_shape s) { return (size_t)s.n * (size_t)s.h * (size
 /** Whether the device's own kernels compute the layer's weight gradient; if so, plans them. */
 static bool plan_own_weights(const cpu_device *d, conv_node *n, const device_layer *l, const onednn_conv *c) {
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
-    bool amx = d->level == CPU_AMX && !onednn_plans_forever(c, ONEDNN_BACKWARD_WEIGHTS);
+    bool amx = d->level == CPU_AMX && !onednn_row_too_wide(c, ONEDNN_BACKWARD_WEIGHTS);
     if (d->kernels->product == NULL || c->x_type != ELEMENT_BF16 || c->groups > 1 || amx)
         return false;
     if (is_product(d, c))

@@ -38,9 +38,9 @@ typedef struct onednn_conv {
     bool training;
 } onednn_conv;
 
-/** Whether oneDNN's planning of this would not end: wgrad of wide maps in 2.6.3's AMX kernel. */
-bool onednn_plans_forever(const onednn_conv *c, onednn_pass pass);
-/** @return 0, E_DEVICE (naming the layer and oneDNN's status; onednn_plans_forever), E_NOMEM (also where a tensor has
+/** Whether oneDNN must not compute this: wgrad of wide maps by 2.6.3's AMX kernel corrupts memory or never returns. */
+bool onednn_row_too_wide(const onednn_conv *c, onednn_pass pass);
+/** @return 0, E_DEVICE (naming the layer and oneDNN's status; onednn_row_too_wide), E_NOMEM (also where a tensor has
  *  more than INT32_MAX elements) */
 int onednn_op_create(onednn_op **out, onednn *o, const onednn_conv *c, onednn_pass pass);
 void onednn_op_destroy(onednn_op *op);

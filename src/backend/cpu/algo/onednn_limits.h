@@ -7,7 +7,7 @@
 
 /** Fails where x with its padding, y or w, in full blocks of channels, has more than INT32_MAX elements: oneDNN
  *  multiplies sizes as 32-bit integers when it plans; beyond that, 3.7.2 divides by zero (SIGFPE) or plans for minutes.
- *  And where onednn_plans_forever.
+ *  And where onednn_row_too_wide.
  *  @return 0, E_NOMEM, E_DEVICE */
 int onednn_check(const onednn_conv *c, onednn_pass pass);
 
