@@ -23,7 +23,7 @@ typedef struct engine_options {
     bool winograd; /* bf16 on a CPU may round factors of 3x3 convolutions once more (backend/cpu/algo/own_conv.h) */
     bool sync_bn;  /* batch norm over the batches of all ranks (sync_bn.h) */
     bool half_gradients; /* ranks exchange gradients in the compute type where that has 16 bits */
-    bool recompute;      /* backward computes most BN outputs anew: less memory, the same results bit for bit */
+    bool recompute;      /* backward recomputes most BN outputs: less memory, the same results bit for bit */
     bool keep_tensors;   /* tests: no memory sharing, every tensor and gradient stays readable */
     bool input_gradient; /* tests: compute the gradient of the image batch too */
 } engine_options;

@@ -277,7 +277,7 @@ static int in_order(const void *a, const void *b, void *names) {
 }
 
 /** Whether `s` is one of the kept samples [first, n), which have its name: in one shard by its name, in several only
- *  with the same bytes, as names may begin anew in every shard. */
+ *  with the same bytes, as names may start again in every shard. */
 static int is_there(bool *out, const build *b, size_t first, size_t n, const sample *s) {
     int rc = OK;
     *out = false;

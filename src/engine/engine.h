@@ -1,4 +1,4 @@
-/** An engine: one device and all that lives on it: weights, gradients, momentum, running statistics, activations.
+/** An engine: one device with everything stored on it: weights, gradients, momentum, running statistics, activations.
  *
  *      engine_create(&e, "cpu", net, &options);
  *      engine_compile(&p, e, 32, 224, 224, true);            // cached

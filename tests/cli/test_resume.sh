@@ -1,20 +1,8 @@
 #!/usr/bin/env bash
 # A run stopped by a signal and resumed ends as an undisturbed one does: byte-equal weights, statistics and momentum, the
 # same rows in metrics.csv. What a resume refuses.
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
-tiny 12
-
-options=("${small[@]}" --max-epochs 2 --checkpoint.every_n_steps 2 --schedule.name plateau)
-last=checkpoints/resnet18/last.ckpt
-csv=logs/resnet18/version_0/metrics.csv
-run 0 "$LINNET" train "${options[@]}" --out whole
-
-check() { # folder
-  [ "$(digest "$1/$last")" = "$(digest whole/$last)" ] || die "$1: other weights than the undisturbed run"
-  same_metrics "whole/$csv" "$1/$csv"
-  [ ! -e "$1/logs/resnet18/version_1" ] || die "$1: a resume began a new version"
-}
+# shellcheck source=tests/cli/resumed.sh
+. "$(dirname "$0")/resumed.sh"
 
 # SIGINT and SIGTERM save at the next step and end with 130 and 143; SIGUSR1 saves and goes on
 stopped() { # signal, exit code

@@ -1,8 +1,8 @@
 /* The same steps give the same bytes: weights and running statistics after three steps, the last with a short batch, on
  * 1 to 5 threads, while other processes take the cores away.
  *
- * Memory that a kernel reads before writing it must show: each repetition first computes gradients of another batch of
- * other images, which leaves other values in the arena that all plans share.
+ * Each repetition first computes gradients of another batch of other images, so that the arena does not start as the
+ * time before. What a kernel reads unwritten may still be the same each time: backend/cpu_onednn looks for that.
  *
  * Argument: repetitions of each case with each number of threads; without it, what the default tier has time for. */
 #define _GNU_SOURCE
