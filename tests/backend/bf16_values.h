@@ -38,7 +38,8 @@ static inline guarded guarded_make(size_t bytes) {
     guarded g = {.bytes = memory_round(bytes)};
     g.memory = aligned_alloc(64, g.bytes + GUARD_BYTES);
     assert_non_null(g.memory);
-    memset(g.memory, GUARD, g.bytes + GUARD_BYTES);
+    memset(g.memory, 0xFF, g.bytes); /* NaN, in 16 and 32 bits: what is read unwritten shows */
+    memset(g.memory + g.bytes, GUARD, GUARD_BYTES);
     return g;
 }
 

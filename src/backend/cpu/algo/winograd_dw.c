@@ -5,11 +5,19 @@
 
 enum { CHANNELS = 16 /* the kernel takes whole multiples of */, PART_CHANNELS = 64 /* are worth transforming x for */ };
 
+/** Tiles of dy; in bf16 a word is a tile of two images. */
+static size_t words_of(const conv_shape *s, bool bf16) {
+    size_t images = bf16 ? ((size_t)s->y.n + 1) / 2 : (size_t)s->y.n;
+    return images * (size_t)((s->y.h + 1) / 2) * (size_t)((s->y.w + 1) / 2);
+}
+
 winograd_dw_plan winograd_dw_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16) {
     winograd_dw_plan p = {.kernels = k, .shape = *s, .bf16 = bf16, .threads = threads};
     int most = s->y.c > PART_CHANNELS ? s->y.c / PART_CHANNELS : 1, groups = s->y.c / CHANNELS;
     p.k_parts = threads < most ? threads : most;
     p.word_parts = (threads + p.k_parts - 1) / p.k_parts;
+    if ((size_t)p.word_parts > words_of(s, bf16)) /* a part without words would leave its sums unset */
+        p.word_parts = (int)words_of(s, bf16);
     p.sums_bytes =
         memory_round((size_t)p.word_parts * WINOGRAD_PLACES * (size_t)s->x.c * (size_t)s->y.c * sizeof(float));
     int part_k = (groups + p.k_parts - 1) / p.k_parts * CHANNELS;
@@ -35,8 +43,7 @@ static void run_parts(void *context, size_t begin, size_t end) {
     const winograd_dw_plan *p = t->plan;
     const conv_shape *s = &p->shape;
     size_t c = (size_t)s->x.c, k = (size_t)s->y.c, groups = k / CHANNELS, bytes = p->bf16 ? 2 : sizeof(float);
-    size_t images = p->bf16 ? ((size_t)s->x.n + 1) / 2 : (size_t)s->x.n;
-    size_t words = images * (size_t)((s->y.h + 1) / 2) * (size_t)((s->y.w + 1) / 2);
+    size_t words = words_of(s, p->bf16);
     for (size_t i = begin; i < end; i++) {
         size_t kp = i % (size_t)p->k_parts, wp = i / (size_t)p->k_parts;
         size_t first = groups * kp / (size_t)p->k_parts * CHANNELS,
