@@ -17,11 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/** What mpirun gets before the program. Ranks on this machine alone, whatever batch system it stands in (plm, ras);
- *  every rank sees all cores, and divides them itself. */
+/** What mpirun gets before the program. Ranks on this machine alone, whatever batch system it stands in (plm, ras: all
+ *  but those that start processes elsewhere; Open MPI 4 has "isolated", 5 has not); every rank sees all cores, and
+ *  divides them itself. */
 static const char *const mpirun_words[] = {
-    "mpirun", "-n",  NULL /* ranks */, "--bind-to", "none", "--oversubscribe",
-    "--mca",  "plm", "isolated",       "--mca",     "ras",  "^slurm,gridengine,tm,lsf"};
+    "mpirun", "-n",  NULL /* ranks */,         "--bind-to", "none", "--oversubscribe",
+    "--mca",  "plm", "^slurm,tm,lsf,pals,rsh", "--mca",     "ras",  "^slurm,gridengine,tm,lsf"};
 
 enum { MPIRUN_WORDS = sizeof mpirun_words / sizeof *mpirun_words };
 

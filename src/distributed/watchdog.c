@@ -28,8 +28,9 @@ typedef struct peer {
     int fd;          /* -1: no connection, or none any more */
     bool met;        /* has been connected, or is this rank */
     bool left, over; /* has said that it ends; that all must end */
-    bool cut;        /* ... as a host is cut off */
-    int error;       /* of the connection that was lost */
+    bool ended; /* has left, and sends no more. Its connection stays open: it shows the peer that this rank lives */
+    bool cut;   /* ... as a host is cut off */
+    int error;  /* of the connection that was lost */
     int64_t step, moves;
     int phase;
     bool waits;
@@ -114,11 +115,17 @@ static void obey(watchdog *w, peer *p, double now) {
     }
 }
 
+static int fd_to_read(const peer *p) { return p->ended ? -1 : p->fd; }
+
 static void receive_from(watchdog *w, peer *p) {
-    while (p->fd >= 0) {
+    while (fd_to_read(p) >= 0) {
         ssize_t n = recv(p->fd, (char *)&p->in + p->in_n, sizeof p->in - p->in_n, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
             return;
+        if (n == 0 && p->left) {
+            p->ended = true;
+            return;
+        }
         if (n <= 0) {
             lose(p, n < 0 ? errno : 0);
             return;
@@ -242,7 +249,7 @@ static bool listen_until(watchdog *w, double until) {
     double left = until - clock_seconds();
     w->polls[w->ranks] = (struct pollfd){.fd = w->quit_fd, .events = POLLIN};
     for (int r = 0; r < w->ranks; r++)
-        w->polls[r] = (struct pollfd){.fd = w->peers[r].fd, .events = POLLIN};
+        w->polls[r] = (struct pollfd){.fd = fd_to_read(&w->peers[r]), .events = POLLIN};
     if (poll(w->polls, (nfds_t)w->ranks + 1, left > 0 ? (int)(1e3 * left) + 1 : 0) <= 0)
         return true;
     for (int r = 0; r < w->ranks; r++)
@@ -408,7 +415,7 @@ done:
 static void await_lead(watchdog *w) {
     double until = clock_seconds() + w->limit;
     peer *lead = &w->peers[0];
-    while (lead->fd >= 0 && !lead->left && clock_seconds() < until) {
+    while (fd_to_read(lead) >= 0 && !lead->left && clock_seconds() < until) {
         struct pollfd p = {.fd = lead->fd, .events = POLLIN};
         if (poll(&p, 1, (int)(1e3 * w->interval)) > 0)
             receive_from(w, lead);
@@ -422,8 +429,8 @@ static void part(watchdog *w) {
     for (int open = w->ranks; open > 0 && clock_seconds() < until;) {
         open = 0;
         for (int r = 0; r < w->ranks; r++) {
-            w->polls[r] = (struct pollfd){.fd = w->peers[r].fd, .events = POLLIN};
-            open += w->peers[r].fd >= 0;
+            w->polls[r] = (struct pollfd){.fd = fd_to_read(&w->peers[r]), .events = POLLIN};
+            open += fd_to_read(&w->peers[r]) >= 0;
         }
         if (open == 0 || poll(w->polls, (nfds_t)w->ranks, (int)(1e3 * PARTING)) <= 0)
             continue;
@@ -443,7 +450,7 @@ void watchdog_close(watchdog *w, const char *why) {
     for (int r = 0; r < w->ranks; r++)
         if (w->peers[r].fd >= 0)
             shutdown(w->peers[r].fd, SHUT_WR);
-    if (w->rank != 0 && why != NULL && why[0] != 0)
+    if (w->rank != 0)
         await_lead(w);
     else
         part(w);

@@ -9,7 +9,7 @@ no_leaks="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 ranks() { # N ARGUMENTS...
   local n=$1
   shift
-  ASAN_OPTIONS=$no_leaks mpirun --bind-to none --oversubscribe --mca plm isolated --mca btl self,vader -n "$n" "$LINNET" "$@"
+  ASAN_OPTIONS=$no_leaks mpirun --bind-to none --oversubscribe --mca plm ^slurm,tm,lsf,pals,rsh --mca btl self,vader -n "$n" "$LINNET" "$@"
 }
 value() { sed -E "s/.*\"$2\": ([-0-9.e+]+).*/\\1/" "$1"; }
 near() { # A B BOUND: relative

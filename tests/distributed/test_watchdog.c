@@ -28,7 +28,7 @@ typedef struct shared {
     pthread_barrier_t barrier;
     unsigned char data[BYTES];
     int64_t most;
-    double begun;
+    double begun, closed[RANKS]; /* when watchdog_close began in rank 0, ended in the others; 0 not */
     noticed noticed[RANKS];
 } shared;
 
@@ -188,6 +188,18 @@ static void left(watchdog **w, comm *c, shared *s) {
     work(c, 10);
 }
 
+/** The others end at once, with an error or in order; rank 0 has yet to save, and to tell. */
+static void lead_saves(watchdog **w, comm *c, shared *s) {
+    if (c->rank == 0) {
+        work(c, 0.5);
+        s->closed[0] = clock_seconds();
+        return;
+    }
+    watchdog_close(*w, c->rank == 1 ? "rank 0 has failed" : NULL);
+    s->closed[c->rank] = clock_seconds();
+    _exit(1);
+}
+
 /** Stopped as a whole, as by Ctrl-Z, and set going again: no loss. */
 static void paused(watchdog **w, comm *c, shared *s) {
     (void)w;
@@ -204,6 +216,7 @@ static scene scenes[] = {{"in order", in_order, NULL, {0}},
                          {"rank 0 killed", lead_killed, NULL, {0}},
                          {"rank 0 stopped", lead_stopped, NULL, {0}},
                          {"left", left, NULL, {0}},
+                         {"rank 0 saves", lead_saves, NULL, {0}},
                          {"paused", paused, NULL, {0}}};
 
 enum { SCENES = sizeof scenes / sizeof *scenes };
@@ -298,11 +311,21 @@ static void test_says_nothing_without_a_loss(void **state) {
     expect_nothing("paused");
 }
 
+static void test_rank_0_ends_first(void **state) {
+    (void)state;
+    const shared *s = scene_of("rank 0 saves")->shared;
+    expect_nothing("rank 0 saves");
+    assert_true(s->closed[0] > 0);
+    for (int r = 1; r < RANKS; r++)
+        assert_true(s->closed[r] >= s->closed[0]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_who_is_lost),
         cmocka_unit_test(test_others_end_with_rank_0),
         cmocka_unit_test(test_says_nothing_without_a_loss),
+        cmocka_unit_test(test_rank_0_ends_first),
     };
     return cmocka_run_group_tests(tests, run_all, NULL);
 }

@@ -52,7 +52,7 @@ static inline void mpirun(char command[2048], int ranks, const char *device, con
     find_self(self);
     snprintf(command, 2048,
              "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --bind-to none --oversubscribe "
-             "--mca plm isolated --mca btl self,vader -n %d %s %s %s %s",
+             "--mca plm ^slurm,tm,lsf,pals,rsh --mca btl self,vader -n %d %s %s %s %s",
              ranks, self, device, how, path);
 }
 
