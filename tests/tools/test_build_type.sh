@@ -10,7 +10,7 @@ die() { echo "FAILED: $*" >&2; exit 1; }
 configure() {
   local folder=$work/$1
   shift
-  env -u CFLAGS cmake -S "$LINNET_SOURCE" -B "$folder" -DBUILD_TESTING=OFF -DLINNET_CUDA=OFF "$@" >"$work/log" 2>&1 ||
+  env -u CFLAGS cmake -G Ninja -S "$LINNET_SOURCE" -B "$folder" -DBUILD_TESTING=OFF -DLINNET_CUDA=OFF "$@" >"$work/log" 2>&1 ||
     { cat "$work/log" >&2; die "cmake $*"; }
 }
 # flags FOLDER: those that a plain source file is compiled with
