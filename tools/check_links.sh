@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# tools/check_links.sh [ROOT]: every relative link of a Markdown file in ROOT leads to a file, and its #part to a heading.
+# tools/check_links.sh [ROOT]: every relative link of a Markdown file in ROOT leads to a file, and its #part to a heading;
+# every path in backquotes that begins with a folder of the tree (`src/base/status.h`) exists.
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
 bad=0 links=0
@@ -25,6 +26,11 @@ while IFS=: read -r file line link; do
     bad=1
   fi
 done < <(find . -name '*.md' -not -path './build/*' -not -path './.*' -not -path './demo/*' -exec grep -noHE '\]\([^) ]+\)' {} +)
+
+while IFS=: read -r file line path; do
+  compgen -G "${path//\`/}" >/dev/null || { echo "$file:$line: no $path"; bad=1; }
+done < <(find . -name '*.md' -not -path './build/*' -not -path './.*' -not -path './demo/*' \
+  -exec grep -noHE '`(src/[a-z0-9_/*.-]+|(tests|tools|docs|configs|fuzz|bench)/[a-z0-9_/*-]+\.[a-z.]+)`' {} +)
 
 [ $links -gt 0 ] || { echo "no links found"; bad=1; }
 [ $bad = 0 ] && echo "links: ok ($links)"

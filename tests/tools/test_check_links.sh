@@ -18,4 +18,7 @@ for link in docs/c.md docs/b.md#three b.md '#none'; do
   "$root/tools/check_links.sh" "$dir" >"$dir/out" && die "$link is accepted"
   grep -q '^\./wrong.md:1: no ' "$dir/out" || die "$link: the message does not name the line: $(cat "$dir/out")"
 done
+printf 'the file `docs/gone.md`\n' >"$dir/wrong.md"
+"$root/tools/check_links.sh" "$dir" >"$dir/out" && die "a path that does not exist is accepted"
+grep -q '^\./wrong.md:1: no `docs/gone.md`' "$dir/out" || die "the message does not name the path: $(cat "$dir/out")"
 exit 0
