@@ -3,8 +3,8 @@
 #ifndef LINNET_BACKEND_CPU_CPU_H
 #define LINNET_BACKEND_CPU_CPU_H
 
+#include "backend/cpu/algo/copies.h"
 #include "backend/cpu/algo/onednn.h"
-#include "backend/cpu/copies.h"
 #include "backend/cpu/simd/kernels.h"
 #include "backend/parallel_for.h"
 

@@ -3,19 +3,35 @@
 #include "backend/parallel_for.h"
 #include "base/memory.h"
 
-enum { CHANNELS = 32, TILES_MIN = 96 /* of 2x2 */ };
+#include <stdlib.h>
 
-const conv_kernels *own_conv_for(const kernels *set, const conv_shape *s, bool bf16, bool square) {
-    size_t tiles = (size_t)s->y.n * (size_t)((s->y.h + 1) / 2) * (size_t)((s->y.w + 1) / 2);
-    if (s->stride != 1 || s->pad != s->kernel / 2 || s->x.c % CHANNELS != 0 || s->y.c % CHANNELS != 0 ||
-        tiles < TILES_MIN)
-        return NULL;
-    if (s->kernel == 1)
-        return bf16 ? set->pointwise : NULL;
-    if (s->kernel != 3 || (bf16 && set->line == NULL))
-        return NULL;
-    return bf16 && !square ? set->line : set->square;
+enum { CHANNELS = 32, TILES_MIN = 96 /* of 2x2 */, USUAL_BATCH = 32 /* images: what evaluation is planned for */ };
+
+/** An image's prediction does not depend on the batch it is in: evaluation's choice neither. */
+static bool suits(const conv_problem *p, int kernel) {
+    const onednn_conv *c = &p->conv;
+    size_t images = c->training ? (size_t)c->y.n : USUAL_BATCH;
+    return c->kernel == kernel && c->stride == 1 && c->pad == kernel / 2 && c->groups == 1 && c->y_type == c->x_type &&
+           c->x.c % CHANNELS == 0 && c->y.c % CHANNELS == 0 &&
+           images * (size_t)((c->y.h + 1) / 2) * (size_t)((c->y.w + 1) / 2) >= TILES_MIN;
 }
+
+static bool suits_bf16(const conv_problem *p, int kernel) {
+    return p->conv.x_type == ELEMENT_BF16 && (p->conv.training || p->winograd) && p->level != CPU_AMX &&
+           suits(p, kernel);
+}
+
+bool winograd_2d_applicable(const conv_problem *p) {
+    if (p->kernels->square == NULL)
+        return false;
+    if (p->conv.x_type == ELEMENT_BF16)
+        return p->winograd && p->kernels->line != NULL && suits_bf16(p, 3);
+    return suits(p, 3);
+}
+
+static bool winograd_1d_applicable(const conv_problem *p) { return p->kernels->line != NULL && suits_bf16(p, 3); }
+
+static bool pointwise_applicable(const conv_problem *p) { return p->kernels->pointwise != NULL && suits_bf16(p, 1); }
 
 own_conv_plan own_conv_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16, bool gradient,
                                bool stream) {
@@ -80,3 +96,44 @@ void own_conv_run(const own_conv_plan *p, void *y, const void *x, const float *w
     team_run(p->threads, (size_t)(p->shape.y.c / p->kernels->panel), 1, TEAM_FORWARD, transform_weights, &t);
     team_run(p->threads, (size_t)p->threads, 1, TEAM_FORWARD, run_parts, &t);
 }
+
+/* ---- rows ---- */
+
+static int create(void **out, const conv_problem *p, const conv_kernels *k, bool gradient) {
+    const onednn_conv *c = &p->conv;
+    conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
+    own_conv_plan plan = own_conv_planned(k, p->threads, &s, c->x_type == ELEMENT_BF16, gradient,
+                                          gradient ? p->x_streams : p->y_streams);
+    return conv_plan_keep(out, &plan, sizeof plan);
+}
+
+static int forward_winograd_2d(void **out, conv_problem *p) { return create(out, p, p->kernels->square, false); }
+static int forward_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->line, false); }
+static int forward_pointwise(void **out, conv_problem *p) { return create(out, p, p->kernels->pointwise, false); }
+static int dgrad_winograd_2d(void **out, conv_problem *p) { return create(out, p, p->kernels->square, true); }
+static int dgrad_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->line, true); }
+static int dgrad_pointwise(void **out, conv_problem *p) { return create(out, p, p->kernels->pointwise, true); }
+
+static size_t workspace(const void *plan) { return own_conv_scratch(plan); }
+
+static int forward_run(void *plan, const conv_args *a) {
+    own_conv_run(plan, a->y, a->x, a->weight, a->workspace);
+    return 0;
+}
+
+static int dgrad_run(void *plan, const conv_args *a) {
+    own_conv_run(plan, a->x, a->y, a->weight, a->workspace);
+    return 0;
+}
+
+const conv_algo conv_forward_winograd_2d = {
+    "winograd_2d", winograd_2d_applicable, forward_winograd_2d, workspace, forward_run, free};
+const conv_algo conv_forward_winograd_1d = {
+    "winograd_1d", winograd_1d_applicable, forward_winograd_1d, workspace, forward_run, free};
+const conv_algo conv_forward_pointwise = {"pointwise", pointwise_applicable, forward_pointwise,
+                                          workspace,   forward_run,          free};
+const conv_algo conv_dgrad_winograd_2d = {
+    "winograd_2d", winograd_2d_applicable, dgrad_winograd_2d, workspace, dgrad_run, free};
+const conv_algo conv_dgrad_winograd_1d = {
+    "winograd_1d", winograd_1d_applicable, dgrad_winograd_1d, workspace, dgrad_run, free};
+const conv_algo conv_dgrad_pointwise = {"pointwise", pointwise_applicable, dgrad_pointwise, workspace, dgrad_run, free};

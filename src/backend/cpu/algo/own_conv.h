@@ -6,23 +6,23 @@
 #ifndef LINNET_BACKEND_CPU_ALGO_OWN_CONV_H
 #define LINNET_BACKEND_CPU_ALGO_OWN_CONV_H
 
-#include "backend/cpu/simd/kernels.h"
+#include "backend/cpu/algo/conv_algo.h"
 
 typedef struct own_conv_plan {
-    const conv_kernels *kernels; /* NULL: not planned */
-    conv_shape shape;            /* of the convolution, or of the one that its data gradient is */
+    const conv_kernels *kernels;
+    conv_shape shape; /* of the convolution, or of the one that its data gradient is */
     bool bf16, gradient, stream;
     int threads;
     size_t weights_bytes, part_bytes; /* scratch: the transformed weights, then each part's */
 } own_conv_plan;
 
-/** The kernels of `set` for a shape that suits: channels in whole vectors, and places enough that laying out the
- * weights anew is worth it. NULL: none. square: 3x3 with 4/9 of the multiplications in bf16 too, as fp32 always. */
-const conv_kernels *own_conv_for(const kernels *set, const conv_shape *s, bool bf16, bool square);
+/** Whether Winograd (2-D) computes the convolution: 3x3, channels in whole vectors, and places enough that laying out
+ * the weights anew is worth it; in bf16 where asked for, and where there are no tiles (AMX). Its weight gradient too.
+ */
+bool winograd_2d_applicable(const conv_problem *p);
 /** gradient: of dx from dy, for the convolution of shape `s`. stream: past the caches where the kernels can. */
 own_conv_plan own_conv_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16, bool gradient,
                                bool stream);
-/** 0 where nothing is planned. */
 size_t own_conv_scratch(const own_conv_plan *p);
 /** y (n, p, q, k) = the convolution of x (n, h, w, c) with w (k, c, kernel, kernel) fp32; for a gradient dx from dy. x
  * and y fp32 or bf16, 64-byte aligned as scratch is. */

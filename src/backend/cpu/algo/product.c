@@ -1,7 +1,10 @@
 #include "backend/cpu/algo/product.h"
 
+#include "backend/cpu/algo/conv_algo.h"
 #include "backend/parallel_for.h"
 #include "base/memory.h"
+
+#include <stdlib.h>
 
 enum { PARTS = 8, CHANNELS = 8 };
 
@@ -85,3 +88,26 @@ void product_run(const product_plan *p, float *dw, const uint16_t *dy, const uin
     if (p->by_rows)
         team_run(p->threads, (size_t)p->k * (size_t)p->c, in_cache, TEAM_FORWARD, add_parts, &t);
 }
+
+/* ---- row ---- */
+
+static bool applicable(const conv_problem *p) {
+    const onednn_conv *c = &p->conv;
+    return p->kernels->product != NULL && c->x_type == ELEMENT_BF16 && c->groups == 1 && c->kernel == 1 && c->pad == 0;
+}
+
+static int create(void **out, conv_problem *p) {
+    const onednn_conv *c = &p->conv;
+    size_t m = (size_t)c->y.n * (size_t)c->y.h * (size_t)c->y.w;
+    product_plan plan = product_planned(p->kernels, p->threads, m, c->y.c, c->x.c);
+    return conv_plan_keep(out, &plan, sizeof plan);
+}
+
+static size_t workspace(const void *plan) { return product_plan_scratch(plan); }
+
+static int run(void *plan, const conv_args *a) {
+    product_run(plan, a->dw, a->y, a->x, a->accumulate, a->workspace);
+    return 0;
+}
+
+const conv_algo conv_wgrad_gemm = {"gemm", applicable, create, workspace, run, free};

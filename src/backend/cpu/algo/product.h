@@ -9,9 +9,9 @@
 #include "backend/cpu/simd/kernels.h"
 
 typedef struct product_plan {
-    const kernels *kernels; /* NULL: not planned */
-    size_t m;               /* rows (pixels) of dy and x */
-    int k, c;               /* channels of dy and x */
+    const kernels *kernels;
+    size_t m; /* rows (pixels) of dy and x */
+    int k, c; /* channels of dy and x */
     int parts, threads;
     bool by_rows;      /* parts are ranges of the m rows, else of the k channels */
     size_t part_bytes; /* scratch of one part's packing */

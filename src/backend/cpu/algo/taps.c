@@ -1,7 +1,10 @@
 #include "backend/cpu/algo/taps.h"
 
+#include "backend/cpu/algo/conv_algo.h"
 #include "backend/parallel_for.h"
 #include "base/memory.h"
+
+#include <stdlib.h>
 
 enum { CHANNELS = 8, C_MIN = 24 };
 
@@ -50,3 +53,30 @@ void taps_run(const taps_plan *p, float *dw, const uint16_t *dy, const uint16_t 
     t.dw = dw;
     team_run(p->threads, (size_t)p->parts, 1, TEAM_FORWARD, run_parts, &t);
 }
+
+/* ---- row ---- */
+
+static conv_shape shape_of(const onednn_conv *c) { return (conv_shape){c->x, c->y, c->kernel, c->stride, c->pad}; }
+
+/** With tiles (AMX) oneDNN is faster, where it can. */
+static bool applicable(const conv_problem *p) {
+    const onednn_conv *c = &p->conv;
+    conv_shape s = shape_of(c);
+    return p->kernels->taps != NULL && c->x_type == ELEMENT_BF16 && c->groups == 1 && taps_suit(&s) &&
+           (p->level != CPU_AMX || p->onednn_fails);
+}
+
+static int create(void **out, conv_problem *p) {
+    conv_shape s = shape_of(&p->conv);
+    taps_plan plan = taps_planned(p->kernels, p->threads, &s);
+    return conv_plan_keep(out, &plan, sizeof plan);
+}
+
+static size_t workspace(const void *plan) { return taps_plan_scratch(plan); }
+
+static int run(void *plan, const conv_args *a) {
+    taps_run(plan, a->dw, a->y, a->x, a->accumulate, a->workspace);
+    return 0;
+}
+
+const conv_algo conv_wgrad_direct = {"direct", applicable, create, workspace, run, free};

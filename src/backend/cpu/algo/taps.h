@@ -6,7 +6,7 @@
 #include "backend/cpu/simd/kernels.h"
 
 typedef struct taps_plan {
-    const kernels *kernels; /* NULL: not planned */
+    const kernels *kernels;
     conv_shape shape;
     int parts, threads;
     size_t part_bytes; /* scratch of one part */

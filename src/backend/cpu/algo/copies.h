@@ -1,7 +1,7 @@
 /** Weights in oneDNN's layouts, beside the fp32 masters: one copy for each (weight, layout), renewed when the weights
  *  have changed, shared by all plans and passes that agree on the layout. Internal to src/backend/cpu. */
-#ifndef LINNET_BACKEND_CPU_COPIES_H
-#define LINNET_BACKEND_CPU_COPIES_H
+#ifndef LINNET_BACKEND_CPU_ALGO_COPIES_H
+#define LINNET_BACKEND_CPU_ALGO_COPIES_H
 
 #include "backend/cpu/algo/onednn.h"
 #include "base/memory.h"

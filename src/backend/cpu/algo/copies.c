@@ -1,4 +1,4 @@
-#include "backend/cpu/copies.h"
+#include "backend/cpu/algo/copies.h"
 
 #include "base/status.h"
 
