@@ -8,7 +8,7 @@ if(LINNET_ONEDNN AND ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   target_compile_definitions(linnet_engine PRIVATE LINNET_ONEDNN=1) # its list of devices
 else() # what runs own kernels alone stays: its tests link it
   set(cpu ${CMAKE_SOURCE_DIR}/src/backend/cpu)
-  file(GLOB cpu_sources ${cpu}/*.c ${cpu}/algo/onednn*.c ${cpu}/algo/conv_*.c ${cpu}/algo/copies.c)
+  file(GLOB cpu_sources ${cpu}/*.c ${cpu}/algo/onednn*.c ${cpu}/algo/conv_*.c ${cpu}/algo/packed_weights.c)
   set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)
 endif()
 

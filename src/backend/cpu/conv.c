@@ -59,7 +59,7 @@ int conv_layer_plan(cpu_device *d, device_layer *l, const onednn_conv *c, bool b
                       .kernels = d->kernels,
                       .threads = d->threads,
                       .onednn = d->onednn,
-                      .copies = &d->copies,
+                      .packed = &d->packed,
                       .weight = l->layer->weight};
     TRY(memory_zeroed(&n, 1, sizeof *n));
     TRY(conv_run_create(&n->pass[CONV_FORWARD], &p, CONV_FORWARD));

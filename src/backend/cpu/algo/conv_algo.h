@@ -5,14 +5,14 @@
 #ifndef LINNET_BACKEND_CPU_ALGO_CONV_ALGO_H
 #define LINNET_BACKEND_CPU_ALGO_CONV_ALGO_H
 
-#include "backend/cpu/algo/copies.h"
 #include "backend/cpu/algo/onednn.h"
+#include "backend/cpu/algo/packed_weights.h"
 #include "backend/cpu/simd/kernels.h"
 
 typedef enum conv_pass { CONV_FORWARD, CONV_DGRAD, CONV_WGRAD, CONV_PASSES } conv_pass;
 
-/** What is to be computed, and with what. Borrowed during create alone, but for onednn, copies and kernels, which
- *  outlive what is made with them. */
+/** What is to be computed, and with what. Borrowed during create alone, but for onednn, packed weights and kernels,
+ * which outlive what is made with them. */
 typedef struct conv_problem {
     onednn_conv conv; /* y_type: of y; dy has x_type */
     bool by_image;    /* forward: an image's y must not depend on the batch it is in, whatever oneDNN chooses */
@@ -22,10 +22,10 @@ typedef struct conv_problem {
     const kernels *kernels;
     int threads;
     onednn *onednn;
-    copies *copies;
-    int weight;        /* parameter number */
-    bool onednn_fails; /* wgrad: onednn_row_too_wide */
-    weight_copy *copy; /* the weights as forward packs them, set by its create; NULL: it does not */
+    packed_weights *packed;
+    int weight;                   /* parameter number */
+    bool onednn_fails;            /* wgrad: onednn_row_too_wide */
+    packed_weight *packed_weight; /* the weights as forward packs them, set by its create; NULL: it does not */
 } conv_problem;
 
 /** Addresses of one run. A pass reads what it needs and writes its result: y, dx or dw. */

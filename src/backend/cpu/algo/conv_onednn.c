@@ -21,7 +21,7 @@ static bool always(const conv_problem *p) {
 
 typedef struct forward_plan {
     onednn_op *op;
-    weight_copy *copy;       /* borrowed */
+    packed_weight *weights;  /* borrowed */
     int runs;                /* of the op, for a batch */
     size_t x_bytes, y_bytes; /* of one run */
 } forward_plan;
@@ -44,8 +44,8 @@ static int forward_create(void **out, conv_problem *p) {
     f->x_bytes = tensor_count(c.x) * element_bytes(c.x_type);
     f->y_bytes = tensor_count(c.y) * element_bytes(c.y_type);
     TRY(onednn_op_create(&f->op, p->onednn, &c, ONEDNN_FORWARD));
-    TRY(copies_find(&f->copy, p->copies, p->onednn, p->weight, onednn_op_layout(f->op)));
-    p->copy = f->copy;
+    TRY(packed_weights_find(&f->weights, p->packed, p->onednn, p->weight, onednn_op_layout(f->op)));
+    p->packed_weight = f->weights;
     *out = f;
     f = NULL;
 done:
@@ -59,9 +59,9 @@ static int forward_run(void *plan, const conv_args *a) {
     int rc = OK;
     const forward_plan *f = plan;
     unsigned char *x = a->x, *y = a->y;
-    TRY(copy_renew(f->copy, a->weight, a->version));
+    TRY(packed_weight_renew(f->weights, a->weight, a->version));
     for (size_t i = 0; i < (size_t)f->runs; i++)
-        TRY(onednn_op_run(f->op, x + i * f->x_bytes, f->copy->memory, y + i * f->y_bytes, a->workspace));
+        TRY(onednn_op_run(f->op, x + i * f->x_bytes, f->weights->memory, y + i * f->y_bytes, a->workspace));
 done:
     return rc;
 }
@@ -73,9 +73,9 @@ const conv_algo conv_forward_onednn = {"onednn",          always,      forward_c
 
 typedef struct dgrad_plan {
     onednn_op *op;
-    weight_copy *copy;    /* borrowed: the forward's, if its layout is the same */
-    onednn_reorder *pack; /* else: packs the weights in each run */
-    size_t pack_bytes;    /* workspace: the packed weights, then oneDNN's own scratch */
+    packed_weight *weights; /* borrowed: the forward's, if its layout is the same */
+    onednn_reorder *pack;   /* else: packs the weights in each run */
+    size_t pack_bytes;      /* workspace: the packed weights, then oneDNN's own scratch */
 } dgrad_plan;
 
 static void dgrad_destroy(void *plan) {
@@ -95,8 +95,8 @@ static int dgrad_create(void **out, conv_problem *p) {
     TRY(memory_zeroed(&d, 1, sizeof *d));
     TRY(onednn_op_create(&d->op, p->onednn, &c, ONEDNN_BACKWARD_DATA));
     const onednn_layout *w = onednn_op_layout(d->op);
-    if (p->copy != NULL && onednn_reorder_is_for(p->copy->reorder, w)) {
-        d->copy = p->copy;
+    if (p->packed_weight != NULL && onednn_reorder_is_for(p->packed_weight->reorder, w)) {
+        d->weights = p->packed_weight;
     } else {
         TRY(onednn_reorder_create(&d->pack, p->onednn, w, false, false));
         d->pack_bytes = memory_round(onednn_layout_bytes(w));
@@ -121,8 +121,8 @@ static int dgrad_run(void *plan, const conv_args *a) {
     if (d->pack != NULL)
         TRY(onednn_reorder_run(d->pack, a->weight, a->workspace, scratch));
     else
-        TRY(copy_renew(d->copy, a->weight, a->version));
-    TRY(onednn_op_run(d->op, a->x, d->pack != NULL ? a->workspace : d->copy->memory, a->y, scratch));
+        TRY(packed_weight_renew(d->weights, a->weight, a->version));
+    TRY(onednn_op_run(d->op, a->x, d->pack != NULL ? a->workspace : d->weights->memory, a->y, scratch));
 done:
     return rc;
 }
