@@ -1,6 +1,6 @@
 #include "backend/cpu/algo/winograd_dw.h"
 
-#include "backend/cpu/algo/own_conv.h"
+#include "backend/cpu/algo/native_conv.h"
 #include "backend/parallel_for.h"
 #include "base/memory.h"
 

@@ -1,5 +1,5 @@
-/** The weight gradient of the convolutions of own_conv.h. Work is split among the threads by channels of dy, and where
- *  there are too few by tiles too; the same thread count gives the same bytes. Internal to src/backend/cpu. */
+/** The weight gradient of the convolutions of native_conv.h. Work is split among the threads by channels of dy, and
+ * where there are too few by tiles too; the same thread count gives the same bytes. Internal to src/backend/cpu. */
 #ifndef LINNET_BACKEND_CPU_ALGO_WINOGRAD_DW_H
 #define LINNET_BACKEND_CPU_ALGO_WINOGRAD_DW_H
 

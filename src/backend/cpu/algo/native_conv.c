@@ -1,4 +1,4 @@
-#include "backend/cpu/algo/own_conv.h"
+#include "backend/cpu/algo/native_conv.h"
 
 #include "backend/parallel_for.h"
 #include "base/memory.h"
@@ -33,9 +33,9 @@ static bool winograd_1d_applicable(const conv_problem *p) { return p->kernels->l
 
 static bool pointwise_applicable(const conv_problem *p) { return p->kernels->pointwise != NULL && suits_bf16(p, 1); }
 
-own_conv_plan own_conv_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16, bool gradient,
-                               bool stream) {
-    own_conv_plan p = {
+native_conv_plan native_conv_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16, bool gradient,
+                                     bool stream) {
+    native_conv_plan p = {
         .kernels = k, .shape = *s, .bf16 = bf16, .gradient = gradient, .stream = stream, .threads = threads};
     if (gradient) {
         p.shape.x = s->y;
@@ -46,20 +46,20 @@ own_conv_plan own_conv_planned(const conv_kernels *k, int threads, const conv_sh
     return p;
 }
 
-size_t own_conv_scratch(const own_conv_plan *p) { return p->weights_bytes + (size_t)p->threads * p->part_bytes; }
+size_t native_conv_scratch(const native_conv_plan *p) { return p->weights_bytes + (size_t)p->threads * p->part_bytes; }
 
-typedef struct own_conv_call {
-    const own_conv_plan *plan;
+typedef struct native_conv_call {
+    const native_conv_plan *plan;
     void *y;
     const void *x;
     const float *w;
     unsigned char *weights, *parts;
-} own_conv_call;
+} native_conv_call;
 
 /** Panels [begin, end) of the weights. */
 static void transform_weights(void *context, size_t begin, size_t end) {
-    const own_conv_call *t = context;
-    const own_conv_plan *p = t->plan;
+    const native_conv_call *t = context;
+    const native_conv_plan *p = t->plan;
     conv_weights_part part = {.w = t->w,
                               .in_c = p->shape.x.c,
                               .out_c = p->shape.y.c,
@@ -72,8 +72,8 @@ static void transform_weights(void *context, size_t begin, size_t end) {
 }
 
 static void run_parts(void *context, size_t begin, size_t end) {
-    const own_conv_call *t = context;
-    const own_conv_plan *p = t->plan;
+    const native_conv_call *t = context;
+    const native_conv_plan *p = t->plan;
     size_t all = p->kernels->parts(&p->shape), group = (size_t)p->kernels->group, groups = (all + group - 1) / group;
     for (size_t i = begin; i < end; i++) {
         size_t last = groups * (i + 1) / (size_t)p->threads * group;
@@ -89,8 +89,8 @@ static void run_parts(void *context, size_t begin, size_t end) {
     }
 }
 
-void own_conv_run(const own_conv_plan *p, void *y, const void *x, const float *w, void *scratch) {
-    own_conv_call t = {.plan = p, .x = x, .w = w, .weights = scratch};
+void native_conv_run(const native_conv_plan *p, void *y, const void *x, const float *w, void *scratch) {
+    native_conv_call t = {.plan = p, .x = x, .w = w, .weights = scratch};
     t.y = y;
     t.parts = t.weights + p->weights_bytes;
     team_run(p->threads, (size_t)(p->shape.y.c / p->kernels->panel), 1, TEAM_FORWARD, transform_weights, &t);
@@ -102,8 +102,8 @@ void own_conv_run(const own_conv_plan *p, void *y, const void *x, const float *w
 static int create(void **out, const conv_problem *p, const conv_kernels *k, bool gradient) {
     const onednn_conv *c = &p->conv;
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
-    own_conv_plan plan = own_conv_planned(k, p->threads, &s, c->x_type == ELEMENT_BF16, gradient,
-                                          gradient ? p->x_streams : p->y_streams);
+    native_conv_plan plan = native_conv_planned(k, p->threads, &s, c->x_type == ELEMENT_BF16, gradient,
+                                                gradient ? p->x_streams : p->y_streams);
     return conv_plan_keep(out, &plan, sizeof plan);
 }
 
@@ -114,15 +114,15 @@ static int dgrad_winograd_2d(void **out, conv_problem *p) { return create(out, p
 static int dgrad_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->line, true); }
 static int dgrad_pointwise(void **out, conv_problem *p) { return create(out, p, p->kernels->pointwise, true); }
 
-static size_t workspace(const void *plan) { return own_conv_scratch(plan); }
+static size_t workspace(const void *plan) { return native_conv_scratch(plan); }
 
 static int forward_run(void *plan, const conv_args *a) {
-    own_conv_run(plan, a->y, a->x, a->weight, a->workspace);
+    native_conv_run(plan, a->y, a->x, a->weight, a->workspace);
     return 0;
 }
 
 static int dgrad_run(void *plan, const conv_args *a) {
-    own_conv_run(plan, a->x, a->y, a->weight, a->workspace);
+    native_conv_run(plan, a->x, a->y, a->weight, a->workspace);
     return 0;
 }
 

@@ -2,7 +2,7 @@
  * in double precision, for maps whose sides are odd, tiles, images and channels that do not fill blocks, and added to
  * what is there. */
 #include "backend/bf16_values.h"
-#include "backend/cpu/algo/own_conv.h"
+#include "backend/cpu/algo/native_conv.h"
 #include "backend/cpu/algo/winograd_dw.h"
 
 typedef struct conv_case {
@@ -101,13 +101,13 @@ typedef struct tensors {
 
 static void check_convolution(const conv_kernels *set, const conv_case *t, const conv_shape *s, tensors *v, bool bf16,
                               bool gradient) {
-    own_conv_plan p = own_conv_planned(set, t->threads, s, bf16, gradient, gradient);
-    guarded scratch = guarded_make(own_conv_scratch(&p));
+    native_conv_plan p = native_conv_planned(set, t->threads, s, bf16, gradient, gradient);
+    guarded scratch = guarded_make(native_conv_scratch(&p));
     size_t n = gradient ? v->x_n : v->y_n;
     guarded out = guarded_make(n * (bf16 ? 2 : 4));
     double *expected = calloc(n, sizeof *expected);
     assert_non_null(expected);
-    own_conv_run(&p, out.memory, gradient ? v->y.data : v->x.data, v->w.data, scratch.memory);
+    native_conv_run(&p, out.memory, gradient ? v->y.data : v->x.data, v->w.data, scratch.memory);
     add_products(gradient ? expected : v->x.value, v->w.value, gradient ? v->y.value : expected, t, s->kernel,
                  gradient ? 'x' : 'y');
     check(gradient ? "dx" : "y", t, distance(expected, out.memory, 1, n, bf16), bound(bf16, set->dw != NULL), bf16);
