@@ -135,7 +135,7 @@ static void check_case(const kernels *all, const conv_case *t, int kernel, bool 
     conv_shape s = {{t->n, t->h, t->w, t->c}, {t->n, t->h, t->w, t->k}, kernel, 1, kernel / 2};
     tensors v = {
         .x_n = tensor_count(s.x), .y_n = tensor_count(s.y), .w_n = (size_t)(t->k * t->c) * (size_t)(kernel * kernel)};
-    const conv_kernels *set = kernel == 1 ? all->pointwise : square ? all->square : all->line;
+    const conv_kernels *set = kernel == 1 ? all->pointwise : square ? all->winograd_2d : all->winograd_1d;
     assert_non_null(set);
     assert_int_equal(set->dw != NULL, square);
     v.x = values_make(v.x_n, 1, bf16);

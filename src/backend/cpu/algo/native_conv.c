@@ -22,14 +22,16 @@ static bool suits_bf16(const conv_problem *p, int kernel) {
 }
 
 bool winograd_2d_applicable(const conv_problem *p) {
-    if (p->kernels->square == NULL)
+    if (p->kernels->winograd_2d == NULL)
         return false;
     if (p->conv.x_type == ELEMENT_BF16)
-        return p->winograd && p->kernels->line != NULL && suits_bf16(p, 3);
+        return p->winograd && p->kernels->winograd_1d != NULL && suits_bf16(p, 3);
     return suits(p, 3);
 }
 
-static bool winograd_1d_applicable(const conv_problem *p) { return p->kernels->line != NULL && suits_bf16(p, 3); }
+static bool winograd_1d_applicable(const conv_problem *p) {
+    return p->kernels->winograd_1d != NULL && suits_bf16(p, 3);
+}
 
 static bool pointwise_applicable(const conv_problem *p) { return p->kernels->pointwise != NULL && suits_bf16(p, 1); }
 
@@ -107,11 +109,11 @@ static int create(void **out, const conv_problem *p, const conv_kernels *k, bool
     return conv_plan_keep(out, &plan, sizeof plan);
 }
 
-static int forward_winograd_2d(void **out, conv_problem *p) { return create(out, p, p->kernels->square, false); }
-static int forward_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->line, false); }
+static int forward_winograd_2d(void **out, conv_problem *p) { return create(out, p, p->kernels->winograd_2d, false); }
+static int forward_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->winograd_1d, false); }
 static int forward_pointwise(void **out, conv_problem *p) { return create(out, p, p->kernels->pointwise, false); }
-static int dgrad_winograd_2d(void **out, conv_problem *p) { return create(out, p, p->kernels->square, true); }
-static int dgrad_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->line, true); }
+static int dgrad_winograd_2d(void **out, conv_problem *p) { return create(out, p, p->kernels->winograd_2d, true); }
+static int dgrad_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->winograd_1d, true); }
 static int dgrad_pointwise(void **out, conv_problem *p) { return create(out, p, p->kernels->pointwise, true); }
 
 static size_t workspace(const void *plan) { return native_conv_scratch(plan); }

@@ -70,9 +70,9 @@ done:
 
 /* ---- row ---- */
 
-typedef struct gemm_plan {
+typedef struct matmul_plan {
     onednn_op *set, *add;
-} gemm_plan;
+} matmul_plan;
 
 static bool applicable(const conv_problem *p) {
     const onednn_conv *c = &p->conv;
@@ -80,7 +80,7 @@ static bool applicable(const conv_problem *p) {
 }
 
 static void destroy(void *plan) {
-    gemm_plan *g = plan;
+    matmul_plan *g = plan;
     if (g == NULL)
         return;
     onednn_op_destroy(g->set);
@@ -90,7 +90,7 @@ static void destroy(void *plan) {
 
 static int create(void **out, conv_problem *p) {
     int rc = OK;
-    gemm_plan *g = NULL;
+    matmul_plan *g = NULL;
     const onednn_conv *c = &p->conv;
     TRY(memory_zeroed(&g, 1, sizeof *g));
     TRY(onednn_product_create(&g->set, p->onednn, c->name, c->x, c->y, c->x_type, false));
@@ -103,13 +103,13 @@ done:
 }
 
 static size_t workspace(const void *plan) {
-    const gemm_plan *g = plan;
+    const matmul_plan *g = plan;
     size_t set = onednn_op_scratch(g->set), add = onednn_op_scratch(g->add);
     return set > add ? set : add;
 }
 
 static int run(void *plan, const conv_args *a) {
-    const gemm_plan *g = plan;
+    const matmul_plan *g = plan;
     return onednn_op_run(a->accumulate ? g->add : g->set, a->x, a->dw, a->y, a->workspace);
 }
 

@@ -90,7 +90,7 @@ void winograd_dw_run(const winograd_dw_plan *p, float *dw, const void *dy, const
 static int create(void **out, conv_problem *p) {
     const onednn_conv *c = &p->conv;
     conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
-    winograd_dw_plan plan = winograd_dw_planned(p->kernels->square, p->threads, &s, c->x_type == ELEMENT_BF16);
+    winograd_dw_plan plan = winograd_dw_planned(p->kernels->winograd_2d, p->threads, &s, c->x_type == ELEMENT_BF16);
     return conv_plan_keep(out, &plan, sizeof plan);
 }
 

@@ -13,7 +13,7 @@ typedef struct winograd_dw_plan {
     size_t sums_bytes, part_bytes; /* scratch: sums of each part of the words, then what each part transforms */
 } winograd_dw_plan;
 
-/** k: has weight gradients (kernels.square). */
+/** k: has weight gradients (kernels.winograd_2d). */
 winograd_dw_plan winograd_dw_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16);
 size_t winograd_dw_scratch(const winograd_dw_plan *p);
 /** dw (k, c, 3, 3) fp32 =, or += when `add`, the gradient of w from x (n, h, w, c) and dy (n, h, w, k). */
