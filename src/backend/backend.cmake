@@ -7,10 +7,8 @@ if(LINNET_ONEDNN AND ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   target_link_libraries(linnet_backend PRIVATE ${ONEDNN_LIBRARY})
   target_compile_definitions(linnet_engine PRIVATE LINNET_ONEDNN=1) # its list of devices
 else() # what runs own kernels alone stays: its tests link it
-  file(GLOB cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/*.c)
-  foreach(algorithm onednn onednn_limits weight_parts)
-    list(APPEND cpu_sources ${CMAKE_SOURCE_DIR}/src/backend/cpu/algo/${algorithm}.c)
-  endforeach()
+  set(cpu ${CMAKE_SOURCE_DIR}/src/backend/cpu)
+  file(GLOB cpu_sources ${cpu}/*.c ${cpu}/algo/onednn*.c ${cpu}/algo/conv_*.c ${cpu}/algo/packed_weights.c)
   set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)
 endif()
 

@@ -20,7 +20,7 @@ typedef struct engine_options {
     float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
     comm *comm;            /* NULL: one rank. Borrowed */
-    bool winograd; /* bf16 on a CPU may round factors of 3x3 convolutions once more (backend/cpu/algo/own_conv.h) */
+    bool winograd; /* bf16 on a CPU may round factors of 3x3 convolutions once more (backend/cpu/algo/native_conv.h) */
     bool sync_bn;  /* batch norm over the batches of all ranks (sync_bn.h) */
     bool half_gradients; /* ranks exchange gradients in the compute type where that has 16 bits */
     bool recompute;      /* backward recomputes most BN outputs: less memory, the same results bit for bit */

@@ -4,7 +4,7 @@
 #define LINNET_BACKEND_CPU_CPU_H
 
 #include "backend/cpu/algo/onednn.h"
-#include "backend/cpu/copies.h"
+#include "backend/cpu/algo/packed_weights.h"
 #include "backend/cpu/simd/kernels.h"
 #include "backend/parallel_for.h"
 
@@ -16,7 +16,7 @@ typedef struct cpu_device {
     onednn *onednn;
     cpu_level level;
     const kernels *kernels; /* of the level */
-    copies copies;
+    packed_weights packed;
 
     engine_hyper hyper;
     engine_result_data result;

@@ -21,7 +21,7 @@ static void close_device(void *device) {
     cpu_device *d = device;
     if (d == NULL)
         return;
-    copies_deinit(&d->copies);
+    packed_weights_deinit(&d->packed);
     onednn_close(d->onednn);
     free(d->chunk_sum);
     free(d->label);
@@ -96,7 +96,7 @@ bool cpu_streams(const cpu_device *d, tensor_shape x) {
     return x.c % 16 == 0 && tensor_count(x) * (d->bf16 ? 2 : 4) >= large;
 }
 
-static size_t copy_bytes(void *device) { return copies_bytes(&((const cpu_device *)device)->copies); }
+static size_t copy_bytes(void *device) { return packed_weights_bytes(&((const cpu_device *)device)->packed); }
 
 static element element_of(void *device, layer_kind producer) {
     return ((const cpu_device *)device)->bf16 && producer != LAYER_LINEAR ? ELEMENT_BF16 : ELEMENT_F32;

@@ -1,6 +1,6 @@
 /** What differs between oneDNN's versions 2 and 3: version 2 hands memory descriptors around by value and makes a
  *  primitive descriptor from an operation descriptor; version 3 has handles, and no operation descriptors.
- *  Part of onednn.c. */
+ *  Part of onednn*.c. */
 #ifndef LINNET_BACKEND_CPU_ALGO_ONEDNN_VERSION_H
 #define LINNET_BACKEND_CPU_ALGO_ONEDNN_VERSION_H
 
@@ -51,6 +51,12 @@ static inline void drop_descriptor(dnnl_memory_desc_t *md) {
 #else
     *md = (dnnl_memory_desc_t){0};
 #endif
+}
+
+static inline void drop_conv(conv_descriptors *d) {
+    drop_descriptor(&d->x);
+    drop_descriptor(&d->w);
+    drop_descriptor(&d->y);
 }
 
 #if DNNL_VERSION_MAJOR >= 3

@@ -1,7 +1,10 @@
 #include "backend/cpu/algo/winograd_dw.h"
 
+#include "backend/cpu/algo/native_conv.h"
 #include "backend/parallel_for.h"
 #include "base/memory.h"
+
+#include <stdlib.h>
 
 enum { CHANNELS = 16 /* the kernel takes whole multiples of */, PART_CHANNELS = 64 /* are worth transforming x for */ };
 
@@ -81,3 +84,21 @@ void winograd_dw_run(const winograd_dw_plan *p, float *dw, const void *dy, const
     team_run(p->threads, parts_of(p), 1, TEAM_FORWARD, run_parts, &t);
     team_run(p->threads, (size_t)p->shape.y.c, 8, TEAM_FORWARD, transform_back, &t);
 }
+
+/* ---- row ---- */
+
+static int create(void **out, conv_problem *p) {
+    const onednn_conv *c = &p->conv;
+    conv_shape s = {c->x, c->y, c->kernel, c->stride, c->pad};
+    winograd_dw_plan plan = winograd_dw_planned(p->kernels->winograd_2d, p->threads, &s, c->x_type == ELEMENT_BF16);
+    return conv_plan_keep(out, &plan, sizeof plan);
+}
+
+static size_t workspace(const void *plan) { return winograd_dw_scratch(plan); }
+
+static int run(void *plan, const conv_args *a) {
+    winograd_dw_run(plan, a->dw, a->y, a->x, a->accumulate, a->workspace);
+    return 0;
+}
+
+const conv_algo conv_wgrad_winograd_2d = {"winograd_2d", winograd_2d_applicable, create, workspace, run, free};

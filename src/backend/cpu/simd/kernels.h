@@ -45,14 +45,14 @@ typedef struct sgd {
 } sgd;
 
 /** dw = dy^T x over rows (pixels) [begin, end), += if add: a part of the weight gradient of a 1x1 convolution. */
-typedef struct product_part {
+typedef struct gemm_part {
     float *dw;          /* (k, c) */
     const uint16_t *dy; /* k of dy_stride channels a row, bf16 */
     const uint16_t *x;  /* c channels a row, bf16 */
     int k, dy_stride, c;
     size_t begin, end;
     bool add;
-} product_part;
+} gemm_part;
 
 typedef struct conv_shape {
     tensor_shape x, y;
@@ -60,16 +60,16 @@ typedef struct conv_shape {
 } conv_shape;
 
 /** dw (k, c, kernel, kernel) = or += (add) the weight gradient of a convolution, for k of its y.c channels. */
-typedef struct taps_part {
+typedef struct direct_part {
     const conv_shape *shape;
     float *dw;          /* of the first of these channels */
     const uint16_t *dy; /* (n, p, q, y.c) bf16, from the first of these channels on */
     const uint16_t *x;  /* (n, h, w, c) bf16 */
     int k;
     bool add;
-} taps_part;
+} direct_part;
 
-enum { PRODUCT_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
+enum { GEMM_ROWS = 256 }; /* are summed up in fp32 before dw is touched */
 
 /** Panels [begin, end) of out_c, `panel` channels each, of the transformed weights. */
 typedef struct conv_weights_part {
@@ -155,15 +155,15 @@ typedef struct kernels {
     /** out = bf16(in) */
     void (*to_bf16)(uint16_t *out, const float *in, size_t n);
 
-    /** NULL: this instruction set has no products of bf16. scratch: product_scratch(k, c) bytes, 64-byte aligned. */
-    void (*product)(const product_part *t, void *scratch);
-    size_t (*product_scratch)(int k, int c);
-    /** NULL with product. scratch: taps_scratch(shape, k) bytes, 64-byte aligned. */
-    void (*taps)(const taps_part *t, void *scratch);
-    size_t (*taps_scratch)(const conv_shape *s, int k);
-    /** NULL: this instruction set is better off without. 3x3: F(2x2, 3x3), in bf16 only where `line` is; F(2, 3) along
-     * lines, bf16 only. 1x1: bf16 only. */
-    const conv_kernels *square, *line, *pointwise;
+    /** NULL: this instruction set has no products of bf16. scratch: gemm_scratch(k, c) bytes, 64-byte aligned. */
+    void (*gemm)(const gemm_part *t, void *scratch);
+    size_t (*gemm_scratch)(int k, int c);
+    /** NULL with gemm. scratch: direct_scratch(shape, k) bytes, 64-byte aligned. */
+    void (*direct)(const direct_part *t, void *scratch);
+    size_t (*direct_scratch)(const conv_shape *s, int k);
+    /** NULL: this instruction set is better off without. 3x3: F(2x2, 3x3), in bf16 only where `winograd_1d` is; F(2, 3)
+     * along lines, bf16 only. 1x1: bf16 only. */
+    const conv_kernels *winograd_2d, *winograd_1d, *pointwise;
 
     /** g *= factor (not touched when factor is 1). @return sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);

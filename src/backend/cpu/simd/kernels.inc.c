@@ -9,8 +9,8 @@
 
 #include "backend/cpu/simd/tile.inc.c"
 
-#include "backend/cpu/simd/product.inc.c"
-#include "backend/cpu/simd/taps.inc.c"
+#include "backend/cpu/simd/gemm.inc.c"
+#include "backend/cpu/simd/direct.inc.c"
 #include "backend/cpu/simd/winograd.inc.c"
 #include "backend/cpu/simd/winograd_dw.inc.c"
 #include "backend/cpu/simd/winograd_line.inc.c"
@@ -30,15 +30,15 @@ const kernels KERNELS = {
     .avgpool_gradient = avgpool_gradient,
     .to_bf16 = to_bf16,
 #ifdef __AVX512BF16__
-    .product = product,
-    .product_scratch = product_scratch,
-    .taps = taps,
-    .taps_scratch = taps_scratch,
-    .line = &winograd_line,
+    .gemm = gemm,
+    .gemm_scratch = gemm_scratch,
+    .direct = direct,
+    .direct_scratch = direct_scratch,
+    .winograd_1d = &winograd_line,
     .pointwise = &pointwise_kernels,
 #endif
 #if LANES == 16 || defined(__AVX2__)
-    .square = &winograd_square,
+    .winograd_2d = &winograd_square,
 #endif
     .unscale = unscale,
     .update = update,

@@ -1,4 +1,4 @@
-/* Sums of products of bf16 pairs. What the weight gradients are made of (product.inc.c, taps.inc.c): two rows are
+/* Sums of products of bf16 pairs. What the weight gradients are made of (gemm.inc.c, direct.inc.c): two rows are
  * packed so that their values lie side by side, as the instruction wants its pairs, dy in panels of 8 channels, x in
  * panels of 32, and a tile of 8 x 32 of dw stays in registers while the pairs go by. What the forward passes are made
  * of (winograd_line.inc.c, pointwise.inc.c): a row's neighbouring channels are the pairs, and a tile of 14 x 32 stays.

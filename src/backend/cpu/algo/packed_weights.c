@@ -1,4 +1,4 @@
-#include "backend/cpu/copies.h"
+#include "backend/cpu/algo/packed_weights.h"
 
 #include "base/status.h"
 
@@ -6,7 +6,7 @@
 
 static const size_t block_bytes = (size_t)16 << 20;
 
-static int take(void **out, copies *c, size_t bytes) {
+static int take(void **out, packed_weights *c, size_t bytes) {
     int rc = OK;
     *out = c->block_n > 0 ? arena_take(&c->block[c->block_n - 1], bytes) : NULL;
     if (*out != NULL)
@@ -19,32 +19,32 @@ done:
     return rc;
 }
 
-static void destroy(weight_copy *w) {
+static void destroy(packed_weight *w) {
     if (w != NULL)
         onednn_reorder_destroy(w->reorder);
     free(w);
 }
 
-void copies_deinit(copies *c) {
+void packed_weights_deinit(packed_weights *c) {
     for (int i = 0; i < c->n; i++)
         destroy(c->copy[i]);
     for (int i = 0; i < c->block_n; i++)
         arena_deinit(&c->block[i]);
     free(c->copy);
     free(c->block);
-    *c = (copies){0};
+    *c = (packed_weights){0};
 }
 
-size_t copies_bytes(const copies *c) {
+size_t packed_weights_bytes(const packed_weights *c) {
     size_t sum = 0;
     for (int i = 0; i < c->block_n; i++)
         sum += c->block[i].used;
     return sum;
 }
 
-int copies_find(weight_copy **out, copies *c, onednn *o, int weight, const onednn_layout *l) {
+int packed_weights_find(packed_weight **out, packed_weights *c, onednn *o, int weight, const onednn_layout *l) {
     int rc = OK;
-    weight_copy *w = NULL;
+    packed_weight *w = NULL;
     *out = NULL;
     for (int i = 0; i < c->n; i++)
         if (c->copy[i]->weight == weight && onednn_reorder_is_for(c->copy[i]->reorder, l)) {
@@ -66,7 +66,7 @@ done:
     return rc;
 }
 
-int copy_renew(weight_copy *w, const void *master, uint64_t version) {
+int packed_weight_renew(packed_weight *w, const void *master, uint64_t version) {
     int rc = OK;
     if (w->version == version)
         return OK;

@@ -1,31 +1,31 @@
 /* dw = dy^T x by the device's own kernel: against sums in double precision, for shapes at and over the edges of its
  * tiles and blocks, split among threads by rows and by channels, added to what is there. */
 #include "backend/bf16_values.h"
-#include "backend/cpu/algo/product.h"
+#include "backend/cpu/algo/gemm.h"
 
-typedef struct product_case {
+typedef struct gemm_case {
     size_t m;
     int k, c, threads;
     bool by_rows;
-} product_case;
+} gemm_case;
 
-static const product_case cases[] = {{1, 1, 1, 1, false},     {2, 8, 32, 1, false},    {7, 9, 33, 1, false},
-                                     {256, 8, 32, 1, true},   {257, 40, 24, 1, true},  {513, 31, 65, 1, true},
-                                     {300, 64, 20, 2, false}, {1100, 24, 40, 2, true}, {1311, 16, 96, 3, true},
-                                     {515, 100, 33, 2, true}, {49, 72, 64, 9, false},  {2500, 20, 8, 9, false},
-                                     {98, 5, 48, 4, false},   {640, 130, 70, 2, true}, {1000, 256, 64, 8, false}};
+static const gemm_case cases[] = {{1, 1, 1, 1, false},     {2, 8, 32, 1, false},    {7, 9, 33, 1, false},
+                                  {256, 8, 32, 1, true},   {257, 40, 24, 1, true},  {513, 31, 65, 1, true},
+                                  {300, 64, 20, 2, false}, {1100, 24, 40, 2, true}, {1311, 16, 96, 3, true},
+                                  {515, 100, 33, 2, true}, {49, 72, 64, 9, false},  {2500, 20, 8, 9, false},
+                                  {98, 5, 48, 4, false},   {640, 130, 70, 2, true}, {1000, 256, 64, 8, false}};
 
-static void check_case(const kernels *set, const product_case *t) {
+static void check_case(const kernels *set, const gemm_case *t) {
     size_t k = (size_t)t->k, c = (size_t)t->c;
     uint16_t *dy = bf16_values(t->m * k, 1), *x = bf16_values(t->m * c, 2);
-    product_plan p = product_planned(set, t->threads, t->m, t->k, t->c);
+    gemm_plan p = gemm_planned(set, t->threads, t->m, t->k, t->c);
     assert_int_equal(p.by_rows, t->by_rows);
-    guarded scratch = guarded_make(product_plan_scratch(&p));
+    guarded scratch = guarded_make(gemm_plan_scratch(&p));
     float *dw = malloc(k * c * sizeof *dw), *again = malloc(k * c * sizeof *again);
     assert_true(dw != NULL && again != NULL);
-    product_run(&p, dw, dy, x, false, scratch.memory);
+    gemm_run(&p, dw, dy, x, false, scratch.memory);
     memcpy(again, dw, k * c * sizeof *dw);
-    product_run(&p, again, dy, x, true, scratch.memory);
+    gemm_run(&p, again, dy, x, true, scratch.memory);
     guarded_free(&scratch);
     for (size_t i = 0; i < k * c; i++) {
         double sum = 0, size = 0;
@@ -44,7 +44,7 @@ static void check_case(const kernels *set, const product_case *t) {
     free(again);
 }
 
-static void test_product(void **state) {
+static void test_gemm(void **state) {
     (void)state;
     const kernels *set = kernels_of(CPU_AVX512_BF16);
     if (set == NULL) {
@@ -56,6 +56,6 @@ static void test_product(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_product)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gemm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,18 +8,18 @@
 enum { TAPS_PAIRS = 392 }; /* in a block, about: many, since each tile of dw is read and written once a block */
 
 /** How the work is cut, and what is packed. */
-typedef struct taps_block {
+typedef struct direct_block {
     int groups, rows;         /* pairs of images; rows of y */
     int x_rows, slots, half;  /* packed rows of x a group; columns of each, in `stride` parts of `half` */
     size_t x_panel, dy_panel; /* words */
-} taps_block;
+} direct_block;
 
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
 
-static taps_block taps_block_of(const conv_shape *s) {
+static direct_block direct_block_of(const conv_shape *s) {
     int rows = TAPS_PAIRS / s->y.w, groups = TAPS_PAIRS / (s->y.h * s->y.w);
-    taps_block b = {.groups = groups > 1 ? smaller(groups, (s->x.n + 1) / 2) : 1,
-                    .rows = rows > 1 ? smaller(rows, s->y.h) : 1};
+    direct_block b = {.groups = groups > 1 ? smaller(groups, (s->x.n + 1) / 2) : 1,
+                      .rows = rows > 1 ? smaller(rows, s->y.h) : 1};
     b.x_rows = (b.rows - 1) * s->stride + s->kernel;
     b.half = s->y.w + (s->kernel - 1) / s->stride;
     b.slots = b.half * s->stride;
@@ -28,22 +28,22 @@ static taps_block taps_block_of(const conv_shape *s) {
     return b;
 }
 
-static size_t taps_dw_words(const conv_shape *s, int k) {
+static size_t direct_dw_words(const conv_shape *s, int k) {
     return (size_t)s->kernel * (size_t)s->kernel * panels_of(k, TILE_K) * TILE_K * panels_of(s->x.c, TILE_C) * TILE_C;
 }
 
-static size_t taps_dy_words(const taps_block *b, int k) {
+static size_t direct_dy_words(const direct_block *b, int k) {
     return panels_of(k, TILE_C) * (TILE_C / TILE_K) * b->dy_panel;
 }
 
-static size_t taps_scratch(const conv_shape *s, int k) {
-    taps_block b = taps_block_of(s);
-    size_t words = taps_dw_words(s, k) + taps_dy_words(&b, k) + panels_of(s->x.c, TILE_C) * b.x_panel;
+static size_t direct_scratch(const conv_shape *s, int k) {
+    direct_block b = direct_block_of(s);
+    size_t words = direct_dw_words(s, k) + direct_dy_words(&b, k) + panels_of(s->x.c, TILE_C) * b.x_panel;
     return words * sizeof(uint32_t);
 }
 
 /** Row `h` of x of images n and n + 1, or n alone where it is the last; zeros where there is no such row. */
-INLINE void pack_x_row(uint32_t *out, const taps_part *t, const taps_block *b, int n, int h) {
+INLINE void pack_x_row(uint32_t *out, const direct_part *t, const direct_block *b, int n, int h) {
     const conv_shape *s = t->shape;
     size_t c = (size_t)s->x.c, image = (size_t)s->x.h * (size_t)s->x.w * c;
     bool inside = h >= 0 && h < s->x.h;
@@ -62,7 +62,7 @@ INLINE void pack_x_row(uint32_t *out, const taps_part *t, const taps_block *b, i
 }
 
 /** Row `h` of dy of images n and n + 1, or n alone where it is the last. */
-INLINE void pack_dy_row(uint32_t *out, const taps_part *t, const taps_block *b, int n, int h) {
+INLINE void pack_dy_row(uint32_t *out, const direct_part *t, const direct_block *b, int n, int h) {
     const conv_shape *s = t->shape;
     size_t c = (size_t)s->y.c, image = (size_t)s->y.h * (size_t)s->y.w * c;
     const uint16_t *row = t->dy + (size_t)n * image + (size_t)h * (size_t)s->y.w * c;
@@ -71,7 +71,7 @@ INLINE void pack_dy_row(uint32_t *out, const taps_part *t, const taps_block *b, 
 }
 
 /** Images from `n`, rows of y from `row` on. */
-static void pack_block(uint32_t *x, uint32_t *dy, const taps_part *t, const taps_block *b, int n, int row) {
+static void pack_block(uint32_t *x, uint32_t *dy, const direct_part *t, const direct_block *b, int n, int row) {
     const conv_shape *s = t->shape;
     size_t slots = (size_t)b->slots, width = (size_t)s->y.w;
     int x_rows = (b->rows - 1) * s->stride + s->kernel;
@@ -84,14 +84,14 @@ static void pack_block(uint32_t *x, uint32_t *dy, const taps_part *t, const taps
     }
 }
 
-static __attribute__((noinline)) void taps_tile(float *out, size_t stride, const uint32_t *a, const uint32_t *b,
-                                                const tile_rows *rows, bool add) {
+static __attribute__((noinline)) void direct_tile(float *out, size_t stride, const uint32_t *a, const uint32_t *b,
+                                                  const tile_rows *rows, bool add) {
     tile(out, stride, a, b, rows, add, NULL);
 }
 
 /** All taps of one block; dw (tap, k, c) in whole tiles. */
-static void taps_of_block(float *dw, const uint32_t *x, const uint32_t *dy, const taps_part *t, const taps_block *b,
-                          bool add) {
+static void direct_of_block(float *dw, const uint32_t *x, const uint32_t *dy, const direct_part *t,
+                            const direct_block *b, bool add) {
     const conv_shape *s = t->shape;
     size_t c = panels_of(s->x.c, TILE_C) * TILE_C, k = panels_of(t->k, TILE_K) * TILE_K, slots = (size_t)b->slots;
     const tile_rows rows = {.outer = b->groups,
@@ -105,13 +105,13 @@ static void taps_of_block(float *dw, const uint32_t *x, const uint32_t *dy, cons
                 for (int q = 0; q < s->kernel; q++) {
                     size_t slot = (size_t)r * slots + (size_t)(q % s->stride * b->half + q / s->stride);
                     float *out = dw + ((size_t)(r * s->kernel + q) * k + i) * c + j;
-                    taps_tile(out, c, dy + i / TILE_K * b->dy_panel, x + j / TILE_C * b->x_panel + slot * TILE_C, &rows,
-                              add);
+                    direct_tile(out, c, dy + i / TILE_K * b->dy_panel, x + j / TILE_C * b->x_panel + slot * TILE_C,
+                                &rows, add);
                 }
 }
 
 /** (tap, k, c) to (k, c, tap). */
-static void taps_unpack(const taps_part *t, const float *dw) {
+static void direct_unpack(const direct_part *t, const float *dw) {
     size_t c = panels_of(t->shape->x.c, TILE_C) * TILE_C, tap = panels_of(t->k, TILE_K) * TILE_K * c;
     size_t taps = (size_t)t->shape->kernel * (size_t)t->shape->kernel, channels = (size_t)t->shape->x.c;
     for (size_t k = 0; k < (size_t)t->k; k++)
@@ -123,22 +123,22 @@ static void taps_unpack(const taps_part *t, const float *dw) {
         }
 }
 
-static void taps(const taps_part *t, void *scratch) {
+static void direct(const direct_part *t, void *scratch) {
     const conv_shape *s = t->shape;
-    taps_block b = taps_block_of(s);
+    direct_block b = direct_block_of(s);
     float *dw = scratch;
-    uint32_t *dy = (uint32_t *)scratch + taps_dw_words(s, t->k), *x = dy + taps_dy_words(&b, t->k);
+    uint32_t *dy = (uint32_t *)scratch + direct_dw_words(s, t->k), *x = dy + direct_dy_words(&b, t->k);
     bool add = false;
     for (int n = 0; n < s->x.n; n += 2 * b.groups)
         for (int row = 0; row < s->y.h; row += b.rows) {
-            taps_block some = b;
+            direct_block some = b;
             some.groups = smaller(b.groups, (s->x.n - n + 1) / 2);
             some.rows = smaller(b.rows, s->y.h - row);
             pack_block(x, dy, t, &some, n, row);
-            taps_of_block(dw, x, dy, t, &some, add);
+            direct_of_block(dw, x, dy, t, &some, add);
             add = true;
         }
-    taps_unpack(t, dw);
+    direct_unpack(t, dw);
 }
 
 #endif

@@ -1,26 +1,26 @@
 /* The weight gradient of convolutions larger than 1x1 by the device's own kernel: against sums in double precision, for
  * shapes whose rows, images and channels do not fill its blocks and tiles, and added to what is there. */
 #include "backend/bf16_values.h"
-#include "backend/cpu/algo/taps.h"
+#include "backend/cpu/algo/direct.h"
 
-typedef struct taps_case {
+typedef struct direct_case {
     int n, h, w, c, k, kernel, stride, pad, threads;
-} taps_case;
+} direct_case;
 
-static const taps_case cases[] = {
+static const direct_case cases[] = {
     {1, 3, 3, 24, 8, 3, 1, 1, 1},    {2, 5, 4, 32, 9, 3, 1, 1, 2},   {3, 7, 7, 40, 20, 3, 2, 1, 1},
     {5, 8, 6, 64, 24, 3, 2, 1, 3},   {9, 7, 7, 33, 16, 3, 1, 1, 2},  {2, 30, 56, 32, 8, 3, 1, 1, 2},
     {1, 11, 70, 24, 16, 5, 2, 2, 2}, {2, 9, 9, 48, 130, 7, 2, 3, 4}, {18, 5, 5, 25, 12, 3, 1, 0, 9},
     {1, 2, 400, 24, 8, 3, 1, 1, 1},  {3, 6, 6, 24, 8, 2, 3, 0, 1},
 };
 
-static tensor_shape output_of(const taps_case *t) {
+static tensor_shape output_of(const direct_case *t) {
     return (tensor_shape){t->n, (t->h + 2 * t->pad - t->kernel) / t->stride + 1,
                           (t->w + 2 * t->pad - t->kernel) / t->stride + 1, t->k};
 }
 
 /** The sum for dw[k][c][r][q], and of the sizes of what is summed up. */
-static double expected(double *size, const taps_case *t, const uint16_t *dy, const uint16_t *x, int k, int c, int r,
+static double expected(double *size, const direct_case *t, const uint16_t *dy, const uint16_t *x, int k, int c, int r,
                        int q) {
     tensor_shape y = output_of(t);
     double sum = 0;
@@ -39,18 +39,18 @@ static double expected(double *size, const taps_case *t, const uint16_t *dy, con
     return sum;
 }
 
-static void check_case(const kernels *set, const taps_case *t) {
+static void check_case(const kernels *set, const direct_case *t) {
     tensor_shape y = output_of(t);
     conv_shape s = {{t->n, t->h, t->w, t->c}, y, t->kernel, t->stride, t->pad};
     uint16_t *dy = bf16_values(tensor_count(y), 1), *x = bf16_values(tensor_count(s.x), 2);
-    taps_plan p = taps_planned(set, t->threads, &s);
+    direct_plan p = direct_planned(set, t->threads, &s);
     size_t n = (size_t)t->k * (size_t)t->c * (size_t)t->kernel * (size_t)t->kernel;
     float *dw = malloc(n * sizeof *dw), *again = malloc(n * sizeof *again);
-    guarded scratch = guarded_make(taps_plan_scratch(&p));
-    assert_true(taps_suit(&s) && dw != NULL && again != NULL);
-    taps_run(&p, dw, dy, x, false, scratch.memory);
+    guarded scratch = guarded_make(direct_plan_scratch(&p));
+    assert_true(direct_suit(&s) && dw != NULL && again != NULL);
+    direct_run(&p, dw, dy, x, false, scratch.memory);
     memcpy(again, dw, n * sizeof *dw);
-    taps_run(&p, again, dy, x, true, scratch.memory);
+    direct_run(&p, again, dy, x, true, scratch.memory);
     guarded_free(&scratch);
     for (size_t i = 0; i < n; i++) {
         int q = (int)(i % (size_t)t->kernel), r = (int)(i / (size_t)t->kernel % (size_t)t->kernel);
@@ -67,7 +67,7 @@ static void check_case(const kernels *set, const taps_case *t) {
     free(again);
 }
 
-static void test_taps(void **state) {
+static void test_direct(void **state) {
     (void)state;
     const kernels *set = kernels_of(CPU_AVX512_BF16);
     if (set == NULL) {
@@ -79,6 +79,6 @@ static void test_taps(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_taps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_direct)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,8 @@
-#include "backend/cpu/algo/weight_parts.h"
-
+/* The weight gradient of a convolution with the batch split by hand: each part runs in one thread of the team, with a
+ * primitive of one thread and a dw of its own, and the dw are then added in the order of the parts. So no thread waits
+ * for another inside oneDNN. The same thread count gives the same bytes. */
+#include "backend/cpu/algo/conv_algo.h"
+#include "backend/cpu/algo/onednn_unpack.h"
 #include "backend/parallel_for.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -16,20 +19,21 @@ typedef struct part {
     int rc;                   /* of the last run */
 } part;
 
-struct weight_parts {
+typedef struct split_plan {
     char name[NAME_BYTES]; /* of the layer */
     part part[PARTS];
     int n;
     size_t dw_bytes, scratch_bytes; /* of each part, rounded */
-};
+    onednn_unpack unpack;
+} split_plan;
 
 /** oneDNN's bf16 kernels, and those for AVX2, meet at spinning barriers, to transpose x and dy and to add up dw. When
  *  one thread of the team has lost its core, the others wait for it at each, and a call takes up to ten times as long
  *  (bench/results); in fp32 for AVX-512 it does not. Each part costs a dw: not for large teams; and no thread is to be
  *  left idle. */
-static int parts_of(int threads, cpu_level level, const onednn_conv *c) {
-    bool spins = c->x_type == ELEMENT_BF16 || level < CPU_AVX512;
-    return spins && threads <= PARTS && c->x.n >= threads ? threads : 1;
+static bool applicable(const conv_problem *p) {
+    bool spins = p->conv.x_type == ELEMENT_BF16 || p->level < CPU_AVX512;
+    return spins && p->threads > 1 && p->threads <= PARTS && p->conv.x.n >= p->threads;
 }
 
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
@@ -50,50 +54,55 @@ done:
     return rc;
 }
 
-int weight_parts_create(weight_parts **out, int threads, cpu_level level, const onednn_conv *c) {
-    int rc = OK, n = parts_of(threads, level, c);
-    weight_parts *p = NULL;
-    *out = NULL;
-    if (n < 2)
-        return OK;
-    TRY(memory_zeroed(&p, 1, sizeof *p));
-    snprintf(p->name, sizeof p->name, "%s", c->name);
-    p->n = n;
-    for (int i = 0; i < n; i++) {
-        int64_t images = c->x.n;
-        TRY(part_init(&p->part[i], c, (int)(images * i / n), (int)(images * (i + 1) / n)));
-        const onednn_layout *dw = onednn_op_layout(p->part[i].op);
-        if (!onednn_layout_equal(dw, weight_parts_layout(p)))
-            goto done; /* cannot be added up */
-        p->dw_bytes = memory_round(onednn_layout_bytes(dw));
-        p->scratch_bytes = largest(p->scratch_bytes, memory_round(onednn_op_scratch(p->part[i].op)));
-    }
-    *out = p;
-    p = NULL;
-done:
-    weight_parts_destroy(p);
-    return rc;
-}
-
-void weight_parts_destroy(weight_parts *p) {
+static void destroy(void *plan) {
+    split_plan *p = plan;
     if (p == NULL)
         return;
     for (int i = 0; i < p->n; i++) {
         onednn_op_destroy(p->part[i].op);
         onednn_close(p->part[i].onednn);
     }
+    onednn_unpack_deinit(&p->unpack);
     free(p);
 }
 
-const onednn_layout *weight_parts_layout(const weight_parts *p) { return onednn_op_layout(p->part[0].op); }
+static const onednn_layout *layout_of(const split_plan *p) { return onednn_op_layout(p->part[0].op); }
 
-/** The dw of all parts but the first, then each part's own. */
-size_t weight_parts_scratch(const weight_parts *p) {
-    return (size_t)(p->n - 1) * p->dw_bytes + (size_t)p->n * p->scratch_bytes;
+static int create(void **out, conv_problem *problem) {
+    int rc = OK;
+    split_plan *p = NULL;
+    onednn_conv c = problem->conv;
+    c.y_type = c.x_type;
+    *out = NULL;
+    TRY(memory_zeroed(&p, 1, sizeof *p));
+    snprintf(p->name, sizeof p->name, "%s", c.name);
+    p->n = problem->threads;
+    for (int i = 0; i < p->n; i++) {
+        int64_t images = c.x.n;
+        TRY(part_init(&p->part[i], &c, (int)(images * i / p->n), (int)(images * (i + 1) / p->n)));
+        const onednn_layout *dw = onednn_op_layout(p->part[i].op);
+        if (!onednn_layout_equal(dw, layout_of(p)))
+            goto done; /* cannot be added up */
+        p->dw_bytes = memory_round(onednn_layout_bytes(dw));
+        p->scratch_bytes = largest(p->scratch_bytes, memory_round(onednn_op_scratch(p->part[i].op)));
+    }
+    TRY(onednn_unpack_init(&p->unpack, problem->onednn, layout_of(p)));
+    *out = p;
+    p = NULL;
+done:
+    destroy(p);
+    return rc;
+}
+
+/** The sum, the dw of all parts but the first, then each part's own. */
+static size_t workspace(const void *plan) {
+    const split_plan *p = plan;
+    size_t parts = (size_t)(p->n - 1) * p->dw_bytes + (size_t)p->n * p->scratch_bytes;
+    return p->dw_bytes + largest(onednn_unpack_scratch(&p->unpack), parts);
 }
 
 typedef struct parts_run {
-    weight_parts *parts;
+    split_plan *parts;
     const unsigned char *x, *dy;
     unsigned char *dw, *scratch;
 } parts_run;
@@ -104,7 +113,7 @@ static unsigned char *dw_of(const parts_run *r, size_t i) {
 
 static void run_parts(void *context, size_t begin, size_t end) {
     const parts_run *r = context;
-    weight_parts *p = r->parts;
+    split_plan *p = r->parts;
     unsigned char *scratch = r->scratch + (size_t)(p->n - 1) * p->dw_bytes;
     for (size_t i = begin; i < end; i++) {
         part *t = &p->part[i];
@@ -123,13 +132,17 @@ static void add_parts(void *context, size_t begin, size_t end) {
     }
 }
 
-int weight_parts_run(weight_parts *p, const void *x, void *dw, const void *dy, void *scratch) {
+static int run(void *plan, const conv_args *a) {
     const size_t in_cache = 4096;
-    parts_run r = {p, x, dy, dw, scratch};
+    split_plan *p = plan;
+    parts_run r = {.parts = p, .x = a->x, .dy = a->y, .dw = a->workspace};
+    r.scratch = r.dw + p->dw_bytes;
     team_run(p->n, (size_t)p->n, 1, TEAM_FORWARD, run_parts, &r);
     for (int i = 0; i < p->n; i++) /* the message stayed in another thread */
         if (p->part[i].rc < 0)
             return fail(p->part[i].rc, "layer %s: oneDNN cannot compute the gradient of the weights", p->name);
-    team_run(p->n, onednn_layout_bytes(weight_parts_layout(p)) / sizeof(float), in_cache, TEAM_FORWARD, add_parts, &r);
-    return OK;
+    team_run(p->n, onednn_layout_bytes(layout_of(p)) / sizeof(float), in_cache, TEAM_FORWARD, add_parts, &r);
+    return onednn_unpack_run(&p->unpack, r.dw, a->dw, a->accumulate, r.scratch);
 }
+
+const conv_algo conv_wgrad_onednn_split = {"onednn_split", applicable, create, workspace, run, destroy};

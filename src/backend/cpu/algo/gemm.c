@@ -1,50 +1,53 @@
-#include "backend/cpu/algo/product.h"
+#include "backend/cpu/algo/gemm.h"
 
+#include "backend/cpu/algo/conv_algo.h"
 #include "backend/parallel_for.h"
 #include "base/memory.h"
+
+#include <stdlib.h>
 
 enum { PARTS = 8, CHANNELS = 8 };
 
 /** Reading rows of whole channels is what memory is fast at, but costs a dw for each part: for few threads, and where
  *  there are many more rows than channels. Else each part computes some rows of dw. */
-product_plan product_planned(const kernels *set, int threads, size_t m, int k, int c) {
+gemm_plan gemm_planned(const kernels *set, int threads, size_t m, int k, int c) {
     size_t widest = (size_t)(k > c ? k : c);
-    product_plan p = {.kernels = set, .m = m, .k = k, .c = c, .threads = threads};
-    p.by_rows = threads <= PARTS && m >= 4 * widest && m >= (size_t)threads * PRODUCT_ROWS;
+    gemm_plan p = {.kernels = set, .m = m, .k = k, .c = c, .threads = threads};
+    p.by_rows = threads <= PARTS && m >= 4 * widest && m >= (size_t)threads * GEMM_ROWS;
     int groups = (k + CHANNELS - 1) / CHANNELS;
     p.parts = p.by_rows || threads < groups ? threads : groups;
     int part_k = p.by_rows ? k : (groups + p.parts - 1) / p.parts * CHANNELS;
-    p.part_bytes = memory_round(set->product_scratch(part_k, c));
+    p.part_bytes = memory_round(set->gemm_scratch(part_k, c));
     return p;
 }
 
-static size_t dw_bytes(const product_plan *p) { return memory_round((size_t)p->k * (size_t)p->c * sizeof(float)); }
+static size_t dw_bytes(const gemm_plan *p) { return memory_round((size_t)p->k * (size_t)p->c * sizeof(float)); }
 
 /** The dw of all parts but the first, then each part's packing. */
-size_t product_plan_scratch(const product_plan *p) {
+size_t gemm_plan_scratch(const gemm_plan *p) {
     return (p->by_rows ? (size_t)(p->parts - 1) * dw_bytes(p) : 0) + (size_t)p->parts * p->part_bytes;
 }
 
-typedef struct product_call {
-    const product_plan *plan;
+typedef struct gemm_call {
+    const gemm_plan *plan;
     float *dw;
     const uint16_t *dy, *x;
     bool add;
     unsigned char *other_dw, *packing;
-} product_call;
+} gemm_call;
 
-static float *dw_of(const product_call *t, size_t part) {
+static float *dw_of(const gemm_call *t, size_t part) {
     return part == 0 ? t->dw : (float *)(t->other_dw + (part - 1) * dw_bytes(t->plan));
 }
 
-static product_part part_of(const product_call *t, size_t i) {
-    const product_plan *p = t->plan;
+static gemm_part part_of(const gemm_call *t, size_t i) {
+    const gemm_plan *p = t->plan;
     size_t n = (size_t)p->parts;
-    product_part part = {
+    gemm_part part = {
         .dw = t->dw, .dy = t->dy, .x = t->x, .k = p->k, .dy_stride = p->k, .c = p->c, .end = p->m, .add = t->add};
     if (p->by_rows) {
-        size_t blocks = (p->m + PRODUCT_ROWS - 1) / PRODUCT_ROWS, end = blocks * (i + 1) / n * PRODUCT_ROWS;
-        part.begin = blocks * i / n * PRODUCT_ROWS;
+        size_t blocks = (p->m + GEMM_ROWS - 1) / GEMM_ROWS, end = blocks * (i + 1) / n * GEMM_ROWS;
+        part.begin = blocks * i / n * GEMM_ROWS;
         part.end = end < p->m ? end : p->m;
         part.dw = dw_of(t, i);
         part.add = t->add && i == 0;
@@ -59,15 +62,15 @@ static product_part part_of(const product_call *t, size_t i) {
 }
 
 static void run_parts(void *context, size_t begin, size_t end) {
-    const product_call *t = context;
+    const gemm_call *t = context;
     for (size_t i = begin; i < end; i++) {
-        product_part part = part_of(t, i);
-        t->plan->kernels->product(&part, t->packing + i * t->plan->part_bytes);
+        gemm_part part = part_of(t, i);
+        t->plan->kernels->gemm(&part, t->packing + i * t->plan->part_bytes);
     }
 }
 
 static void add_parts(void *context, size_t begin, size_t end) {
-    const product_call *t = context;
+    const gemm_call *t = context;
     for (size_t i = 1; i < (size_t)t->plan->parts; i++) {
         const float *dw = dw_of(t, i);
         for (size_t j = begin; j < end; j++)
@@ -75,13 +78,36 @@ static void add_parts(void *context, size_t begin, size_t end) {
     }
 }
 
-void product_run(const product_plan *p, float *dw, const uint16_t *dy, const uint16_t *x, bool add, void *scratch) {
+void gemm_run(const gemm_plan *p, float *dw, const uint16_t *dy, const uint16_t *x, bool add, void *scratch) {
     const size_t in_cache = 4096;
     size_t own = p->by_rows ? (size_t)(p->parts - 1) * dw_bytes(p) : 0;
-    product_call t = {.plan = p, .dy = dy, .x = x, .add = add, .other_dw = scratch};
+    gemm_call t = {.plan = p, .dy = dy, .x = x, .add = add, .other_dw = scratch};
     t.dw = dw;
     t.packing = t.other_dw + own;
     team_run(p->threads, (size_t)p->parts, 1, TEAM_FORWARD, run_parts, &t);
     if (p->by_rows)
         team_run(p->threads, (size_t)p->k * (size_t)p->c, in_cache, TEAM_FORWARD, add_parts, &t);
 }
+
+/* ---- row ---- */
+
+static bool applicable(const conv_problem *p) {
+    const onednn_conv *c = &p->conv;
+    return p->kernels->gemm != NULL && c->x_type == ELEMENT_BF16 && c->groups == 1 && c->kernel == 1 && c->pad == 0;
+}
+
+static int create(void **out, conv_problem *p) {
+    const onednn_conv *c = &p->conv;
+    size_t m = (size_t)c->y.n * (size_t)c->y.h * (size_t)c->y.w;
+    gemm_plan plan = gemm_planned(p->kernels, p->threads, m, c->y.c, c->x.c);
+    return conv_plan_keep(out, &plan, sizeof plan);
+}
+
+static size_t workspace(const void *plan) { return gemm_plan_scratch(plan); }
+
+static int run(void *plan, const conv_args *a) {
+    gemm_run(plan, a->dw, a->y, a->x, a->accumulate, a->workspace);
+    return 0;
+}
+
+const conv_algo conv_wgrad_gemm = {"gemm", applicable, create, workspace, run, free};

@@ -2,7 +2,7 @@
  * in double precision, for maps whose sides are odd, tiles, images and channels that do not fill blocks, and added to
  * what is there. */
 #include "backend/bf16_values.h"
-#include "backend/cpu/algo/own_conv.h"
+#include "backend/cpu/algo/native_conv.h"
 #include "backend/cpu/algo/winograd_dw.h"
 
 typedef struct conv_case {
@@ -101,13 +101,13 @@ typedef struct tensors {
 
 static void check_convolution(const conv_kernels *set, const conv_case *t, const conv_shape *s, tensors *v, bool bf16,
                               bool gradient) {
-    own_conv_plan p = own_conv_planned(set, t->threads, s, bf16, gradient, gradient);
-    guarded scratch = guarded_make(own_conv_scratch(&p));
+    native_conv_plan p = native_conv_planned(set, t->threads, s, bf16, gradient, gradient);
+    guarded scratch = guarded_make(native_conv_scratch(&p));
     size_t n = gradient ? v->x_n : v->y_n;
     guarded out = guarded_make(n * (bf16 ? 2 : 4));
     double *expected = calloc(n, sizeof *expected);
     assert_non_null(expected);
-    own_conv_run(&p, out.memory, gradient ? v->y.data : v->x.data, v->w.data, scratch.memory);
+    native_conv_run(&p, out.memory, gradient ? v->y.data : v->x.data, v->w.data, scratch.memory);
     add_products(gradient ? expected : v->x.value, v->w.value, gradient ? v->y.value : expected, t, s->kernel,
                  gradient ? 'x' : 'y');
     check(gradient ? "dx" : "y", t, distance(expected, out.memory, 1, n, bf16), bound(bf16, set->dw != NULL), bf16);
@@ -135,7 +135,7 @@ static void check_case(const kernels *all, const conv_case *t, int kernel, bool 
     conv_shape s = {{t->n, t->h, t->w, t->c}, {t->n, t->h, t->w, t->k}, kernel, 1, kernel / 2};
     tensors v = {
         .x_n = tensor_count(s.x), .y_n = tensor_count(s.y), .w_n = (size_t)(t->k * t->c) * (size_t)(kernel * kernel)};
-    const conv_kernels *set = own_conv_for(all, &s, bf16, square);
+    const conv_kernels *set = kernel == 1 ? all->pointwise : square ? all->winograd_2d : all->winograd_1d;
     assert_non_null(set);
     assert_int_equal(set->dw != NULL, square);
     v.x = values_make(v.x_n, 1, bf16);
@@ -192,26 +192,9 @@ static void test_bf16_pointwise(void **state) {
         check_case(set, &pointwise_cases[i], 1, true, false);
 }
 
-static void test_what_does_not_suit(void **state) {
-    (void)state;
-    const kernels *set = kernels_of(CPU_AVX2);
-    const tensor_shape x = {8, 8, 8, 32}, narrow = {8, 8, 8, 24}, small = {5, 8, 8, 32}, half = {8, 4, 4, 32};
-    if (set == NULL)
-        skip();
-    assert_non_null(own_conv_for(set, &(conv_shape){x, x, 3, 1, 1}, false, true));
-    assert_null(own_conv_for(set, &(conv_shape){x, x, 3, 1, 1}, true, true));
-    assert_null(own_conv_for(set, &(conv_shape){narrow, narrow, 3, 1, 1}, false, true));
-    assert_null(own_conv_for(set, &(conv_shape){small, small, 3, 1, 1}, false, true));
-    assert_null(own_conv_for(set, &(conv_shape){x, half, 3, 2, 1}, false, true));
-    assert_null(own_conv_for(set, &(conv_shape){x, x, 5, 1, 2}, false, true));
-    assert_null(own_conv_for(set, &(conv_shape){x, x, 1, 1, 0}, false, true));
-    assert_null(own_conv_for(&kernels_plain, &(conv_shape){x, x, 3, 1, 1}, false, true));
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_avx2),           cmocka_unit_test(test_avx512),
-        cmocka_unit_test(test_bf16),           cmocka_unit_test(test_bf16_lines),
-        cmocka_unit_test(test_bf16_pointwise), cmocka_unit_test(test_what_does_not_suit)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_avx2), cmocka_unit_test(test_avx512),
+                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_bf16_lines),
+                                       cmocka_unit_test(test_bf16_pointwise)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

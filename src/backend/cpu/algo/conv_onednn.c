@@ -1,0 +1,178 @@
+/* Convolutions by oneDNN, in all passes: what no other algorithm computes.
+ *
+ * The forward's copy of the weights stays, since evaluation runs it batch after batch. Backward data wants them in
+ * another layout, once for each new version: that copy is made in the workspace. dw comes in oneDNN's own layout and
+ * goes through the workspace into the gradient's slot. */
+#include "backend/cpu/algo/conv_algo.h"
+#include "backend/cpu/algo/onednn_unpack.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdlib.h>
+
+static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
+
+static bool always(const conv_problem *p) {
+    (void)p;
+    return true;
+}
+
+/* ---- forward ---- */
+
+typedef struct forward_plan {
+    onednn_op *op;
+    packed_weight *weights;  /* borrowed */
+    int runs;                /* of the op, for a batch */
+    size_t x_bytes, y_bytes; /* of one run */
+} forward_plan;
+
+static void forward_destroy(void *plan) {
+    forward_plan *f = plan;
+    if (f != NULL)
+        onednn_op_destroy(f->op);
+    free(f);
+}
+
+static int forward_create(void **out, conv_problem *p) {
+    int rc = OK;
+    forward_plan *f = NULL;
+    onednn_conv c = p->conv;
+    TRY(memory_zeroed(&f, 1, sizeof *f));
+    if (p->by_image) /* oneDNN 3.7.2 chooses another implementation for few images than for many */
+        c.x.n = c.y.n = 1;
+    f->runs = p->conv.x.n / c.x.n;
+    f->x_bytes = tensor_count(c.x) * element_bytes(c.x_type);
+    f->y_bytes = tensor_count(c.y) * element_bytes(c.y_type);
+    TRY(onednn_op_create(&f->op, p->onednn, &c, ONEDNN_FORWARD));
+    TRY(packed_weights_find(&f->weights, p->packed, p->onednn, p->weight, onednn_op_layout(f->op)));
+    p->packed_weight = f->weights;
+    *out = f;
+    f = NULL;
+done:
+    forward_destroy(f);
+    return rc;
+}
+
+static size_t forward_workspace(const void *plan) { return onednn_op_scratch(((const forward_plan *)plan)->op); }
+
+static int forward_run(void *plan, const conv_args *a) {
+    int rc = OK;
+    const forward_plan *f = plan;
+    unsigned char *x = a->x, *y = a->y;
+    TRY(packed_weight_renew(f->weights, a->weight, a->version));
+    for (size_t i = 0; i < (size_t)f->runs; i++)
+        TRY(onednn_op_run(f->op, x + i * f->x_bytes, f->weights->memory, y + i * f->y_bytes, a->workspace));
+done:
+    return rc;
+}
+
+const conv_algo conv_forward_onednn = {"onednn",          always,      forward_create,
+                                       forward_workspace, forward_run, forward_destroy};
+
+/* ---- gradient of the input ---- */
+
+typedef struct dgrad_plan {
+    onednn_op *op;
+    packed_weight *weights; /* borrowed: the forward's, if its layout is the same */
+    onednn_reorder *pack;   /* else: packs the weights in each run */
+    size_t pack_bytes;      /* workspace: the packed weights, then oneDNN's own scratch */
+} dgrad_plan;
+
+static void dgrad_destroy(void *plan) {
+    dgrad_plan *d = plan;
+    if (d == NULL)
+        return;
+    onednn_op_destroy(d->op);
+    onednn_reorder_destroy(d->pack);
+    free(d);
+}
+
+static int dgrad_create(void **out, conv_problem *p) {
+    int rc = OK;
+    dgrad_plan *d = NULL;
+    onednn_conv c = p->conv;
+    c.y_type = c.x_type;
+    TRY(memory_zeroed(&d, 1, sizeof *d));
+    TRY(onednn_op_create(&d->op, p->onednn, &c, ONEDNN_BACKWARD_DATA));
+    const onednn_layout *w = onednn_op_layout(d->op);
+    if (p->packed_weight != NULL && onednn_reorder_is_for(p->packed_weight->reorder, w)) {
+        d->weights = p->packed_weight;
+    } else {
+        TRY(onednn_reorder_create(&d->pack, p->onednn, w, false, false));
+        d->pack_bytes = memory_round(onednn_layout_bytes(w));
+    }
+    *out = d;
+    d = NULL;
+done:
+    dgrad_destroy(d);
+    return rc;
+}
+
+static size_t dgrad_workspace(const void *plan) {
+    const dgrad_plan *d = plan;
+    size_t pack = d->pack != NULL ? onednn_reorder_scratch(d->pack) : 0;
+    return d->pack_bytes + largest(pack, onednn_op_scratch(d->op));
+}
+
+static int dgrad_run(void *plan, const conv_args *a) {
+    int rc = OK;
+    const dgrad_plan *d = plan;
+    unsigned char *scratch = (unsigned char *)a->workspace + d->pack_bytes;
+    if (d->pack != NULL)
+        TRY(onednn_reorder_run(d->pack, a->weight, a->workspace, scratch));
+    else
+        TRY(packed_weight_renew(d->weights, a->weight, a->version));
+    TRY(onednn_op_run(d->op, a->x, d->pack != NULL ? a->workspace : d->weights->memory, a->y, scratch));
+done:
+    return rc;
+}
+
+const conv_algo conv_dgrad_onednn = {"onednn", always, dgrad_create, dgrad_workspace, dgrad_run, dgrad_destroy};
+
+/* ---- gradient of the weights ---- */
+
+typedef struct wgrad_plan {
+    onednn_op *op;
+    onednn_unpack unpack;
+} wgrad_plan;
+
+static void wgrad_destroy(void *plan) {
+    wgrad_plan *w = plan;
+    if (w == NULL)
+        return;
+    onednn_op_destroy(w->op);
+    onednn_unpack_deinit(&w->unpack);
+    free(w);
+}
+
+static int wgrad_create(void **out, conv_problem *p) {
+    int rc = OK;
+    wgrad_plan *w = NULL;
+    onednn_conv c = p->conv;
+    c.y_type = c.x_type;
+    TRY(memory_zeroed(&w, 1, sizeof *w));
+    TRY(onednn_op_create(&w->op, p->onednn, &c, ONEDNN_BACKWARD_WEIGHTS));
+    TRY(onednn_unpack_init(&w->unpack, p->onednn, onednn_op_layout(w->op)));
+    *out = w;
+    w = NULL;
+done:
+    wgrad_destroy(w);
+    return rc;
+}
+
+static size_t wgrad_workspace(const void *plan) {
+    const wgrad_plan *w = plan;
+    return w->unpack.dw_bytes + largest(onednn_unpack_scratch(&w->unpack), onednn_op_scratch(w->op));
+}
+
+static int wgrad_run(void *plan, const conv_args *a) {
+    int rc = OK;
+    const wgrad_plan *w = plan;
+    unsigned char *dw = a->workspace, *scratch = dw + w->unpack.dw_bytes;
+    TRY(onednn_op_run(w->op, a->x, dw, a->y, scratch));
+    TRY(onednn_unpack_run(&w->unpack, dw, a->dw, a->accumulate, scratch));
+done:
+    return rc;
+}
+
+const conv_algo conv_wgrad_onednn = {"onednn", always, wgrad_create, wgrad_workspace, wgrad_run, wgrad_destroy};
