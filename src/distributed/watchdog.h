@@ -45,8 +45,8 @@ typedef struct watchdog_options {
 int watchdog_open(watchdog **out, comm *c, const watchdog_options *o);
 
 /** Tells the others that this rank ends on purpose, "" or NULL: in order, else why. Then a rank that is not rank 0
- *  waits until rank 0 says the same or has ended, at most the timeout: a launcher that sees a rank exit with an error or
- *  after a signal ends all of them, and rank 0 has yet to save and to print. NULL is allowed. */
+ *  waits until rank 0 says the same or has ended, at most the timeout: a launcher that sees a rank exit with an error
+ * or after a signal ends all of them, and rank 0 has yet to save and to print. NULL is allowed. */
 void watchdog_close(watchdog *w, const char *why);
 
 #endif

@@ -9,8 +9,8 @@
 
 #include "backend/cpu/simd/tile.inc.c"
 
-#include "backend/cpu/simd/gemm.inc.c"
 #include "backend/cpu/simd/direct.inc.c"
+#include "backend/cpu/simd/gemm.inc.c"
 #include "backend/cpu/simd/winograd.inc.c"
 #include "backend/cpu/simd/winograd_dw.inc.c"
 #include "backend/cpu/simd/winograd_line.inc.c"
