@@ -8,6 +8,6 @@ in_debian bookworm '
 ./dev build
 build/linnet doctor | grep oneDNN
 rm -rf /tmp/two; build/linnet shapes /tmp/two/data --train 20 --val 4
-build/linnet train --data /tmp/two/data --out /tmp/two --arch resnet18 --image-size 64 --batch-size 8 --epochs 1 --devices 2
+build/linnet train --data /tmp/two/data --out /tmp/two --arch resnet18 --image-size 64 --batch-size 8 --max-epochs 1 --devices 2
 find /tmp/two -name "*.ckpt" -size +1M | grep -q last.ckpt
 '
