@@ -34,6 +34,9 @@ void arena_deinit(arena *a);
 /** The next `bytes`, aligned to MEMORY_ALIGN; NULL when the arena is full. */
 void *arena_take(arena *a, size_t bytes);
 
+/** The larger of two sizes. */
+static inline size_t memory_larger(size_t a, size_t b) { return a > b ? a : b; }
+
 /** Rounds up to a multiple of MEMORY_ALIGN. */
 size_t memory_round(size_t bytes);
 

@@ -5,9 +5,9 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "distributed/heartbeat.h"
+#include "distributed/watchdog_state.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,42 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define MEETING 60 /* seconds until all ranks have knocked */
 #define PARTING 1  /* seconds for them to read that this one ends */
 #define PAUSE 0.3  /* seconds without a turn that are a stop of this process, and not a busy machine */
-
-/** What is known of one rank. */
-typedef struct peer {
-    int fd;          /* -1: no connection, or none any more */
-    bool met;        /* has been connected, or is this rank */
-    bool left, over; /* has said that it ends; that all must end */
-    bool ended; /* has left, and sends no more. Its connection stays open: it shows the peer that this rank lives */
-    bool cut;   /* ... as a host is cut off */
-    int error;  /* of the connection that was lost */
-    int64_t step, moves;
-    int phase;
-    bool waits;
-    double heard, moved; /* when it last was, on this host's clock */
-    char host[WATCH_HOST], why[WATCH_TEXT];
-    watch_record in, out;
-    size_t in_n, out_left; /* bytes of them that have come, and that could not be sent yet */
-} peer;
-
-struct watchdog {
-    comm *comm;
-    watchdog_options options;
-    uint64_t key;
-    int rank, ranks, heir;
-    double interval;         /* between heartbeats */
-    double limit, cut_limit; /* until a loss is one; of a host that is cut off */
-    peer *peers;             /* (ranks); only rank 0 has connections to all, the others one to rank 0 */
-    struct pollfd *polls;    /* (ranks + 1) */
-    int quit_fd;
-    pthread_t thread;
-};
 
 static watch_record record(const watchdog *w, watch_kind kind, const char *text) {
     const comm_progress *p = &w->comm->progress;
@@ -138,88 +107,6 @@ static void receive_from(watchdog *w, peer *p) {
     }
 }
 
-static bool lost_by_network(int error) {
-    return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH || error == ENETDOWN;
-}
-
-static void blame(watch_loss *l, const watchdog *w, int rank, watch_cause cause, double seconds) {
-    static const char *const phases[COMM_PHASES] = {"start", "data", "forward and backward", "validation", "save"};
-    const peer *p = &w->peers[rank];
-    bool known = p->phase >= 0 && p->phase < COMM_PHASES;
-    *l = (watch_loss){.rank = rank,
-                      .host = p->host,
-                      .step = p->step,
-                      .phase = !known                                  ? "?"
-                               : p->waits && p->phase == COMM_COMPUTES ? "all-reduce"
-                                                                       : phases[p->phase],
-                      .cause = cause,
-                      .seconds = seconds,
-                      .cut = cause == WATCH_CUT || (cause == WATCH_LEFT && p->cut),
-                      .why = p->left         ? p->why
-                             : p->error != 0 ? strerror(p->error)
-                                             : "",
-                      .tell = w->rank == 0 || (rank == 0 && cause != WATCH_LEFT && w->rank == w->heir)};
-}
-
-/** The kernel of a process that is stopped still takes what is sent to it; a host that is cut off takes nothing. */
-static bool host_answers(const peer *p) {
-    int waiting = 0;
-    return ioctl(p->fd, SIOCOUTQ, &waiting) == 0 && waiting == 0;
-}
-
-/** Ranks that no word comes from. Rank 0's limits are the shorter: where a link is cut, its line counts. */
-static bool find_lost(watch_loss *l, const watchdog *w, double now) {
-    double more = w->rank == 0 ? 0 : w->interval, limit = w->limit + more, cut_limit = w->cut_limit + more;
-    for (int r = 0; r < w->ranks; r++) {
-        const peer *p = &w->peers[r];
-        if (!p->met || r == w->rank)
-            continue;
-        if (p->fd < 0 && !p->left) {
-            blame(l, w, r, lost_by_network(p->error) ? WATCH_CUT : WATCH_ENDED, now - p->heard);
-            return true;
-        }
-        if (!p->left && now - p->heard > cut_limit) {
-            bool cut = !host_answers(p);
-            if (cut || now - p->heard > limit) {
-                blame(l, w, r, cut ? WATCH_CUT : WATCH_STOPPED, now - p->heard);
-                return true;
-            }
-        }
-        if (p->over) {
-            blame(l, w, r, WATCH_LEFT, 0);
-            return true;
-        }
-        if (p->left && (w->rank != 0 || p->why[0] != 0) && now - p->heard > limit) {
-            blame(l, w, r, WATCH_LEFT, now - p->heard);
-            return true;
-        }
-    }
-    return false;
-}
-
-/** On rank 0: whom the others wait for. */
-static bool find_stuck(watch_loss *l, const watchdog *w, double now) {
-    int busy = -1, behind = 0;
-    bool waited = false;
-    for (int r = 0; r < w->ranks; r++) {
-        const peer *p = &w->peers[r];
-        bool still = now - p->moved > w->limit;
-        waited = waited || (p->waits && !p->left && still);
-        if ((!p->waits || p->left) && (busy < 0 || p->moved < w->peers[busy].moved))
-            busy = r;
-        if (p->moves < w->peers[behind].moves)
-            behind = r;
-    }
-    if (!waited)
-        return false;
-    int guilty = busy >= 0 ? busy : behind;
-    double seconds = now - w->peers[guilty].moved;
-    if (seconds <= w->limit)
-        return false;
-    blame(l, w, guilty, busy >= 0 ? WATCH_STUCK : WATCH_ALL, seconds);
-    return true;
-}
-
 /** After a stop of this process (Ctrl-Z) its clock says nothing about the others. */
 static void forgive(watchdog *w, double now) {
     for (int r = 0; r < w->ranks; r++)
@@ -241,7 +128,7 @@ static bool beat(watch_loss *l, watchdog *w, double now) {
     take_progress(&w->peers[w->rank], &r, now);
     /* who is stopped reads nothing, and with its buffer full its host would seem cut off */
     send_to_all(w, &r, now - 5 * w->interval);
-    return find_lost(l, w, now) || (w->rank == 0 && find_stuck(l, w, now));
+    return watchdog_find_lost(l, w, now) || (w->rank == 0 && watchdog_find_stuck(l, w, now));
 }
 
 /** @return false when it is time to quit */
@@ -267,7 +154,7 @@ static void *run(void *argument) {
         double now = clock_seconds();
         if (now > next + fmax(2 * w->interval, PAUSE))
             forgive(w, now);
-        bool lost = now >= next ? beat(&l, w, now) : find_lost(&l, w, now);
+        bool lost = now >= next ? beat(&l, w, now) : watchdog_find_lost(&l, w, now);
         if (now >= next)
             next = now + w->interval;
         if (lost) {

@@ -4,7 +4,18 @@
 
 #include "check.h"
 
+#include "backend/cpu/simd/kernels.h"
 #include "base/memory.h"
+
+/** The kernels of a CPU level; skips the test where this machine is below it. */
+static inline const kernels *kernels_or_skip(cpu_level level) {
+    const kernels *set = kernels_of(level);
+    if (set == NULL) {
+        print_message("this machine is below the level %s\n", cpu_level_name(level));
+        skip();
+    }
+    return set;
+}
 
 /** n values of either sign around 1; others for another `stream`. The caller frees them. */
 static inline uint16_t *bf16_values(size_t n, uint32_t stream) {

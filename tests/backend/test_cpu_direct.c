@@ -47,7 +47,7 @@ static void check_case(const kernels *set, const direct_case *t) {
     size_t n = (size_t)t->k * (size_t)t->c * (size_t)t->kernel * (size_t)t->kernel;
     float *dw = malloc(n * sizeof *dw), *again = malloc(n * sizeof *again);
     guarded scratch = guarded_make(direct_plan_scratch(&p));
-    assert_true(direct_suit(&s) && dw != NULL && again != NULL);
+    assert_true(direct_suits(&s) && dw != NULL && again != NULL);
     direct_run(&p, dw, dy, x, false, scratch.memory);
     memcpy(again, dw, n * sizeof *dw);
     direct_run(&p, again, dy, x, true, scratch.memory);
@@ -69,11 +69,7 @@ static void check_case(const kernels *set, const direct_case *t) {
 
 static void test_direct(void **state) {
     (void)state;
-    const kernels *set = kernels_of(CPU_AVX512_BF16);
-    if (set == NULL) {
-        print_message("this machine has no AVX-512 bf16\n");
-        skip();
-    }
+    const kernels *set = kernels_or_skip(CPU_AVX512_BF16);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_case(set, &cases[i]);
 }

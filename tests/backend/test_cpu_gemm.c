@@ -46,11 +46,7 @@ static void check_case(const kernels *set, const gemm_case *t) {
 
 static void test_gemm(void **state) {
     (void)state;
-    const kernels *set = kernels_of(CPU_AVX512_BF16);
-    if (set == NULL) {
-        print_message("this machine has no AVX-512 bf16\n");
-        skip();
-    }
+    const kernels *set = kernels_or_skip(CPU_AVX512_BF16);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_case(set, &cases[i]);
 }

@@ -150,17 +150,8 @@ static void check_case(const kernels *all, const conv_case *t, int kernel, bool 
     values_free(&v.w);
 }
 
-static const kernels *level_or_skip(cpu_level level) {
-    const kernels *set = kernels_of(level);
-    if (set == NULL) {
-        print_message("this machine lacks the instructions\n");
-        skip();
-    }
-    return set;
-}
-
 static void check_level(cpu_level level, bool bf16, bool square) {
-    const kernels *set = level_or_skip(level);
+    const kernels *set = kernels_or_skip(level);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_case(set, &cases[i], 3, bf16, square);
 }
@@ -187,7 +178,7 @@ static void test_bf16_lines(void **state) {
 
 static void test_bf16_pointwise(void **state) {
     (void)state;
-    const kernels *set = level_or_skip(CPU_AVX512_BF16);
+    const kernels *set = kernels_or_skip(CPU_AVX512_BF16);
     for (size_t i = 0; i < sizeof pointwise_cases / sizeof *pointwise_cases; i++)
         check_case(set, &pointwise_cases[i], 1, true, false);
 }

@@ -152,7 +152,7 @@ static void expect_size(bool fits, const onednn_conv *c) {
     }
     if (c->kernel == 1 && c->stride == 1 && !fits) {
         assert_fails(E_NOMEM, "more elements than oneDNN",
-                     onednn_product_create(&op, o, "product", c->x, c->y, c->x_type, false));
+                     onednn_gemm_create(&op, o, "product", c->x, c->y, c->x_type, false));
         assert_null(op);
     }
     onednn_close(o);

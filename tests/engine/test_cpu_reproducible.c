@@ -140,7 +140,7 @@ static void test_bf16(void **state) {
     check_precision(PRECISION_BF16);
 }
 
-/** Competes for one core for as long as this process lives; nice, so that 200 repetitions end in an hour. */
+/** Competes for one core for as long as this process lives, at a lower priority: most of the time goes to the test. */
 static pid_t load_start(void) {
     pid_t pid = fork();
     if (pid == 0) {

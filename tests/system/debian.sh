@@ -1,7 +1,5 @@
-# What the tests in a root of another Debian release share. Source it with the release's name: debian.sh trixie
+# What the tests in a root of a Debian release share. Source it, then: in_debian RELEASE
 # shellcheck shell=bash
-# in_debian RELEASE SCRIPT: a root of its own by debootstrap (kept in the cache for the next time), a copy of the
-# tracked files in it as /linnet, SCRIPT run there. Skips (77) where that is not permitted.
 set -euo pipefail
 : "${LINNET_SOURCE:?the folder of the source}"
 
@@ -29,7 +27,7 @@ debian_root() {
     rm -rf "$root"
     mkdir -p "$root"
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep '/debian/$' | head -n 1 || true)
-    debootstrap --variant=minbase "$1" "$root" "${mirror:-http://deb.debian.org/debian/}" >"$root.log" 2>&1 || {
+    debootstrap --variant=minbase "$1" "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 || {
       tail -n 5 "$root.log"
       skip "debootstrap of $1 failed: see $root.log"
     }
@@ -38,7 +36,20 @@ debian_root() {
   cp /etc/resolv.conf "$root/etc/resolv.conf"
 }
 
-in_debian() { # RELEASE, SCRIPT
+inside='
+. /etc/os-release
+echo "$PRETTY_NAME"
+./dev test
+./dev build
+build/linnet doctor | grep oneDNN
+build/linnet shapes /tmp/two/data --train 20 --val 4
+build/linnet train --data /tmp/two/data --out /tmp/two --arch resnet18 --image-size 64 --batch-size 8 --max-epochs 1 \
+  --devices 2
+[ -s /tmp/two/checkpoints/resnet18/last.ckpt ]'
+
+# in_debian RELEASE: in a root made by debootstrap (kept in the cache) with a copy of this tree as /linnet, runs ./dev
+# test and a training of two ranks. Skips (77) where that is not permitted.
+in_debian() {
   local rc=0
   debian_root "$1"
   trap debian_unmount EXIT
@@ -52,6 +63,6 @@ in_debian() { # RELEASE, SCRIPT
     cp -a "$LINNET_SOURCE/../shared/." "$root/shared/"
   fi
   chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 bash -euc "cd /linnet; $2" || rc=$?
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 bash -euc "cd /linnet; $inside" || rc=$?
   [ $rc = 0 ] || { echo "FAILED in $1: exit code $rc" >&2; exit 1; }
 }

@@ -58,6 +58,7 @@ for i in $(seq 451); do echo "/* $i */"; done >"$work/src/model/long.c"
 refused "src/model/long.c: 451 lines"
 
 copy # the list of longer files shrinks
+sed -i 's|^longer=()|longer=(src/distributed/watchdog.c)|' "$work/tools/check_includes.sh"
 : >"$work/src/distributed/watchdog.c"
 refused "src/distributed/watchdog.c: 0 lines: take it from the list"
 echo "what is planted is refused"

@@ -18,8 +18,6 @@ typedef struct conv_node {
     subsample_plan subsample;   /* of wgrad, before its workspace */
 } conv_node;
 
-static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
-
 static void node_destroy(conv_node *n) {
     if (n == NULL)
         return;
@@ -30,8 +28,8 @@ static void node_destroy(conv_node *n) {
 
 static size_t scratch_of(const conv_node *n) {
     size_t wgrad = n->subsample.bytes + conv_run_workspace(&n->pass[CONV_WGRAD]);
-    size_t backward = n->dy_bytes + largest(wgrad, conv_run_workspace(&n->pass[CONV_DGRAD]));
-    return largest(conv_run_workspace(&n->pass[CONV_FORWARD]), backward);
+    size_t backward = n->dy_bytes + memory_larger(wgrad, conv_run_workspace(&n->pass[CONV_DGRAD]));
+    return memory_larger(conv_run_workspace(&n->pass[CONV_FORWARD]), backward);
 }
 
 static int plan_gradients(conv_node *n, const device_layer *l, conv_problem *p) {

@@ -77,10 +77,10 @@ done:
     return rc;
 }
 
-static int measure_product(double *flops, const cpu_device *d, const onednn_conv *c) {
+static int measure_gemm(double *flops, const cpu_device *d, const onednn_conv *c) {
     onednn_op *op = NULL;
     int rc = OK;
-    TRY(onednn_product_create(&op, d->onednn, c->name, c->x, c->y, c->x_type, false));
+    TRY(onednn_gemm_create(&op, d->onednn, c->name, c->x, c->y, c->x_type, false));
     TRY(measure_op(flops, op, c, (size_t)c->x.c * (size_t)c->y.c * sizeof(float)));
 done:
     onednn_op_destroy(op);
@@ -107,7 +107,7 @@ static int measure_arithmetic(double *flops, const cpu_device *d) {
     TRY(measure_pass(flops, d, &square, ONEDNN_FORWARD));
     TRY(measure_pass(flops, d, &square, ONEDNN_BACKWARD_DATA));
     TRY(measure_pass(flops, d, &point, ONEDNN_FORWARD));
-    TRY(measure_product(flops, d, &point));
+    TRY(measure_gemm(flops, d, &point));
 done:
     return rc;
 }

@@ -25,8 +25,6 @@ typedef struct conv_node {
 enum { ALIGNED_ELEMENTS = 8 }; /* 16 bytes of fp16 */
 enum { BN_SUMS = 5 };          /* dbeta, dgamma, and factors that cuDNN makes beside them */
 
-static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
-
 /** Forward and weights, with what they take over of the BNs around them. */
 static int find_pair(convolution_pair *out, cuda_device *d, const device_layer *l, const convolution_shape *s) {
     convolution_pair fused = {0};
@@ -85,11 +83,11 @@ static int plan(cuda_device *d, device_layer *l, convolution_shape s, size_t dy_
     if (l->training) {
         n->weights = pair.weights;
         n->dw = pair.dw;
-        workspace = largest(workspace, convolution_workspace(n->weights));
+        workspace = memory_larger(workspace, convolution_workspace(n->weights));
         n->dw_bytes = memory_round(n->rows * n->c_padded * element_bytes(n->dw));
         if (l->dx_needed) {
             TRY(find_data(&n->data, d, l, &s));
-            workspace = largest(workspace, convolution_workspace(n->data));
+            workspace = memory_larger(workspace, convolution_workspace(n->data));
         }
     }
     l->scratch_bytes = n->dy_bytes + n->dw_bytes + n->packed_bytes + workspace;

@@ -1,16 +1,14 @@
 /* Convolutions by oneDNN, in all passes: what no other algorithm computes.
  *
- * The forward's copy of the weights stays, since evaluation runs it batch after batch. Backward data wants them in
- * another layout, once for each new version: that copy is made in the workspace. dw comes in oneDNN's own layout and
- * goes through the workspace into the gradient's slot. */
+ * Forward keeps the weights in oneDNN's layout (packed_weights.h), because evaluation uses them for many batches. dgrad
+ * needs another layout; it is made in the workspace in each run. wgrad writes dw to the workspace in oneDNN's layout;
+ * a reorder writes it to the gradient. */
 #include "backend/cpu/algo/conv_algo.h"
 #include "backend/cpu/algo/onednn_unpack.h"
 #include "base/memory.h"
 #include "base/status.h"
 
 #include <stdlib.h>
-
-static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
 
 static bool always(const conv_problem *p) {
     (void)p;
@@ -111,7 +109,7 @@ done:
 static size_t dgrad_workspace(const void *plan) {
     const dgrad_plan *d = plan;
     size_t pack = d->pack != NULL ? onednn_reorder_scratch(d->pack) : 0;
-    return d->pack_bytes + largest(pack, onednn_op_scratch(d->op));
+    return d->pack_bytes + memory_larger(pack, onednn_op_scratch(d->op));
 }
 
 static int dgrad_run(void *plan, const conv_args *a) {
@@ -162,7 +160,7 @@ done:
 
 static size_t wgrad_workspace(const void *plan) {
     const wgrad_plan *w = plan;
-    return w->unpack.dw_bytes + largest(onednn_unpack_scratch(&w->unpack), onednn_op_scratch(w->op));
+    return w->unpack.dw_bytes + memory_larger(onednn_unpack_scratch(&w->unpack), onednn_op_scratch(w->op));
 }
 
 static int wgrad_run(void *plan, const conv_args *a) {

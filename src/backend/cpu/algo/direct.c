@@ -8,7 +8,7 @@
 
 enum { CHANNELS = 8, C_MIN = 24 };
 
-bool direct_suit(const conv_shape *s) { return s->kernel > 1 && s->x.c >= C_MIN; }
+bool direct_suits(const conv_shape *s) { return s->kernel > 1 && s->x.c >= C_MIN; }
 
 static int groups_of(const direct_plan *p) { return (p->shape.y.c + CHANNELS - 1) / CHANNELS; }
 
@@ -62,7 +62,7 @@ static conv_shape shape_of(const onednn_conv *c) { return (conv_shape){c->x, c->
 static bool applicable(const conv_problem *p) {
     const onednn_conv *c = &p->conv;
     conv_shape s = shape_of(c);
-    return p->kernels->direct != NULL && c->x_type == ELEMENT_BF16 && c->groups == 1 && direct_suit(&s) &&
+    return p->kernels->direct != NULL && c->x_type == ELEMENT_BF16 && c->groups == 1 && direct_suits(&s) &&
            (p->level != CPU_AMX || p->onednn_fails);
 }
 

@@ -13,7 +13,7 @@ typedef struct direct_plan {
 } direct_plan;
 
 /** Whether the kernel suits the shape: with few channels it would multiply zeros. */
-bool direct_suit(const conv_shape *s);
+bool direct_suits(const conv_shape *s);
 /** `set->direct` is there. */
 direct_plan direct_planned(const kernels *set, int threads, const conv_shape *s);
 size_t direct_plan_scratch(const direct_plan *p);

@@ -16,8 +16,8 @@ typedef struct native_conv_plan {
     size_t weights_bytes, part_bytes; /* scratch: the transformed weights, then each part's */
 } native_conv_plan;
 
-/** Whether Winograd (2-D) computes the convolution: 3x3, channels in whole vectors, and places enough that laying out
- * the weights anew is worth it; in bf16 where asked for, and where there are no tiles (AMX). Its weight gradient too.
+/** Whether 2-D Winograd computes the convolution and its gradients: 3x3, channels in multiples of 32, and enough output
+ * tiles to pay for the transform of the weights. In bf16 only with engine_options.winograd, and not at the AMX level.
  */
 bool winograd_2d_applicable(const conv_problem *p);
 /** gradient: of dx from dy, for the convolution of shape `s`. stream: past the caches where the kernels can. */

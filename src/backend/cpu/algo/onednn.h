@@ -45,17 +45,17 @@ bool onednn_row_too_wide(const onednn_conv *c, onednn_pass pass);
 int onednn_op_create(onednn_op **out, onednn *o, const onednn_conv *c, onednn_pass pass);
 void onednn_op_destroy(onednn_op *op);
 size_t onednn_op_scratch(const onednn_op *op);
-/** Of w (forward, backward data) or dw (backward weights). Valid as long as the op. */
+/** Of w (forward, dgrad) or dw (wgrad). Valid as long as the op. */
 const onednn_layout *onednn_op_layout(const onednn_op *op);
 /** The implementation oneDNN chose ("brgconv:avx512_core_bf16"). */
 const char *onednn_op_implementation(const onednn_op *op);
-/** Forward: y = conv(x, w); backward data: x = gradient of x from y = dy; backward weights: w = gradient of w. */
+/** Forward: y = conv(x, w). dgrad: x = gradient of x from y = dy. wgrad: w = gradient of w from y = dy. */
 int onednn_op_run(onednn_op *op, void *x, void *w, void *y, void *scratch);
 
 /** w (k, c), fp32 in plain order, = y^T x or += it, over m rows of c and k channels: the weight gradient of a 1x1
  *  convolution of stride 1, without a layout of its own. Runs as an op; its layout must not be asked for. */
-int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_shape x, tensor_shape y, element type,
-                          bool add);
+int onednn_gemm_create(onednn_op **out, onednn *o, const char *name, tensor_shape x, tensor_shape y, element type,
+                       bool add);
 
 size_t onednn_layout_bytes(const onednn_layout *l);
 bool onednn_layout_equal(const onednn_layout *a, const onednn_layout *b);

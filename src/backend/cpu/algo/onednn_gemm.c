@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /** The transpose of y is y itself read by columns. */
-static int describe_product(conv_descriptors *d, tensor_shape x, tensor_shape y, element type) {
+static int describe_gemm(conv_descriptors *d, tensor_shape x, tensor_shape y, element type) {
     int64_t m = (int64_t)x.n * x.h * x.w;
     dnnl_dims_t a = {y.c, m}, b = {m, x.c}, c = {y.c, x.c};
     int status = describe(&d->y, 2, a, onednn_data_type(type), dnnl_ba);
@@ -20,7 +20,7 @@ static int describe_product(conv_descriptors *d, tensor_shape x, tensor_shape y,
     return status;
 }
 
-static int product_init(onednn_op *op, onednn *o, const conv_descriptors *d, bool add) {
+static int gemm_init(onednn_op *op, onednn *o, const conv_descriptors *d, bool add) {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
     int status = onednn_attribute(&attr, add);
@@ -43,8 +43,8 @@ static int product_init(onednn_op *op, onednn *o, const conv_descriptors *d, boo
     return status;
 }
 
-int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_shape x, tensor_shape y, element type,
-                          bool add) {
+int onednn_gemm_create(onednn_op **out, onednn *o, const char *name, tensor_shape x, tensor_shape y, element type,
+                       bool add) {
     int rc = OK;
     onednn_op *op = NULL;
     conv_descriptors d = {0};
@@ -53,9 +53,9 @@ int onednn_product_create(onednn_op **out, onednn *o, const char *name, tensor_s
     snprintf(op->name, sizeof op->name, "%s", name);
     snprintf(op->implementation, sizeof op->implementation, "matmul");
     onednn_use_threads(o->threads);
-    int status = describe_product(&d, x, y, type);
+    int status = describe_gemm(&d, x, y, type);
     if (status == dnnl_success)
-        status = product_init(op, o, &d, add);
+        status = gemm_init(op, o, &d, add);
     if (status != dnnl_success)
         rc = onednn_fail(status, name, "plan the gradient of the weights");
 done:
@@ -93,8 +93,8 @@ static int create(void **out, conv_problem *p) {
     matmul_plan *g = NULL;
     const onednn_conv *c = &p->conv;
     TRY(memory_zeroed(&g, 1, sizeof *g));
-    TRY(onednn_product_create(&g->set, p->onednn, c->name, c->x, c->y, c->x_type, false));
-    TRY(onednn_product_create(&g->add, p->onednn, c->name, c->x, c->y, c->x_type, true));
+    TRY(onednn_gemm_create(&g->set, p->onednn, c->name, c->x, c->y, c->x_type, false));
+    TRY(onednn_gemm_create(&g->add, p->onednn, c->name, c->x, c->y, c->x_type, true));
     *out = g;
     g = NULL;
 done:
@@ -104,8 +104,7 @@ done:
 
 static size_t workspace(const void *plan) {
     const matmul_plan *g = plan;
-    size_t set = onednn_op_scratch(g->set), add = onednn_op_scratch(g->add);
-    return set > add ? set : add;
+    return memory_larger(onednn_op_scratch(g->set), onednn_op_scratch(g->add));
 }
 
 static int run(void *plan, const conv_args *a) {

@@ -36,8 +36,6 @@ static bool applicable(const conv_problem *p) {
     return spins && p->threads > 1 && p->threads <= PARTS && p->conv.x.n >= p->threads;
 }
 
-static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
-
 static size_t tensor_bytes(tensor_shape s, element type) { return tensor_count(s) * element_bytes(type); }
 
 /** Images [begin, end). */
@@ -84,7 +82,7 @@ static int create(void **out, conv_problem *problem) {
         if (!onednn_layout_equal(dw, layout_of(p)))
             goto done; /* cannot be added up */
         p->dw_bytes = memory_round(onednn_layout_bytes(dw));
-        p->scratch_bytes = largest(p->scratch_bytes, memory_round(onednn_op_scratch(p->part[i].op)));
+        p->scratch_bytes = memory_larger(p->scratch_bytes, memory_round(onednn_op_scratch(p->part[i].op)));
     }
     TRY(onednn_unpack_init(&p->unpack, problem->onednn, layout_of(p)));
     *out = p;
@@ -98,7 +96,7 @@ done:
 static size_t workspace(const void *plan) {
     const split_plan *p = plan;
     size_t parts = (size_t)(p->n - 1) * p->dw_bytes + (size_t)p->n * p->scratch_bytes;
-    return p->dw_bytes + largest(onednn_unpack_scratch(&p->unpack), parts);
+    return p->dw_bytes + memory_larger(onednn_unpack_scratch(&p->unpack), parts);
 }
 
 typedef struct parts_run {

@@ -34,11 +34,11 @@ const kernels KERNELS = {
     .gemm_scratch = gemm_scratch,
     .direct = direct,
     .direct_scratch = direct_scratch,
-    .winograd_1d = &winograd_line,
+    .winograd_1d = &winograd_1d,
     .pointwise = &pointwise_kernels,
 #endif
 #if LANES == 16 || defined(__AVX2__)
-    .winograd_2d = &winograd_square,
+    .winograd_2d = &winograd_2d,
 #endif
     .unscale = unscale,
     .update = update,

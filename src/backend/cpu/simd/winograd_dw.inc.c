@@ -198,7 +198,7 @@ static void wino_dw_back(const winograd_dw_sums *t) {
         }
 }
 
-static const conv_kernels winograd_square = {
+static const conv_kernels winograd_2d = {
     .panel = WINO_WIDE,
     .group = WINO_GROUP,
     .parts = wino_tiles,

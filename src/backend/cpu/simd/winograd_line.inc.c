@@ -204,7 +204,7 @@ static void line_run(const conv_part *t, void *scratch) {
         line_band_run(t, &b, scratch, (int)(i / each), (int)(i % each) * b.lines);
 }
 
-static const conv_kernels winograd_line = {
+static const conv_kernels winograd_1d = {
     .panel = LINE_WIDE,
     .group = 1,
     .parts = line_bands,
