@@ -12,24 +12,27 @@ else() # what runs own kernels alone stays: its tests link it
   set_source_files_properties(${cpu_sources} PROPERTIES HEADER_FILE_ONLY ON)
 endif()
 
+# The templates simd/*_tmpl.c: one object for each template and instruction set, and a list of templates for each set. What
+# they define ends in the set's name (SIMD).
 # -Wno-psabi: vector arguments are wider than the ABI's, but every such function is inlined.
-function(linnet_kernels level)
-  set(flags -O3 -Wno-psabi ${ARGN})
-  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/backend/cpu/simd/kernels_${level}.c PROPERTIES
-    COMPILE_OPTIONS "${flags}")
+function(linnet_simd set flags)
+  list(TRANSFORM ARGN REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/src/backend/cpu/simd/\\1_tmpl.c" OUTPUT_VARIABLE templates)
+  add_library(linnet_simd_${set} OBJECT ${templates})
+  target_include_directories(linnet_simd_${set} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_compile_definitions(linnet_simd_${set} PRIVATE SIMD=${set})
+  target_compile_options(linnet_simd_${set} PRIVATE -O3 -Wno-psabi ${flags})
+  target_sources(linnet_backend PRIVATE $<TARGET_OBJECTS:linnet_simd_${set}>)
 endfunction()
-linnet_kernels(plain)
+set(simd_all bn flat pool)
+set(simd_avx2 ${simd_all} winograd_2d winograd_dw)
+linnet_simd(plain "" ${simd_all})
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   set(avx2 -mavx2 -mfma)
   set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512)
-  linnet_kernels(avx2 ${avx2})
-  linnet_kernels(avx512 ${avx512})
-  linnet_kernels(avx512_bf16 ${avx512} -mavx512bf16)
+  linnet_simd(avx2 "${avx2}" ${simd_avx2})
+  linnet_simd(avx512 "${avx512}" ${simd_avx2})
+  linnet_simd(avx512_bf16 "${avx512};-mavx512bf16" ${simd_avx2} direct gemm pointwise winograd_1d)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/backend/cpu/simd/kernels.c PROPERTIES COMPILE_DEFINITIONS LINNET_X86=1)
-else()
-  foreach(level avx2 avx512 avx512_bf16)
-    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/backend/cpu/simd/kernels_${level}.c PROPERTIES HEADER_FILE_ONLY ON)
-  endforeach()
 endif()
 
 # The CUDA engine needs nvcc and the headers of CUDA and cuDNN to build; the libraries are opened at run time.

@@ -78,6 +78,9 @@ typedef struct device_layer_ops {
      *  cannot, y is kept. */
     int (*recompute)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
     void (*destroy)(void *device, device_layer *l); /* NULL when plan keeps nothing */
+    /** Names the algorithm of a pass of a planned layer; *out is empty before, and stays so where the layer has no such
+     *  pass. NULL: there is no choice of algorithms. */
+    void (*algorithm)(engine_algorithm *out, const device_layer *l, engine_pass pass);
 } device_layer_ops;
 
 /** A range of the parameter arenas with one treatment. */

@@ -56,6 +56,17 @@ typedef struct engine_result_data {
     bool finite;          /* of the last engine_unscale; false: engine_update did nothing */
 } engine_result_data;
 
+/** PASS_WEIGHTS: the part of a convolution's or linear layer's backward that makes the gradient of its weights, where
+ *  the device tells it apart; else it is in PASS_BACKWARD, as it is for all other layers. */
+typedef enum engine_pass { PASS_FORWARD, PASS_BACKWARD, PASS_WEIGHTS, ENGINE_PASSES } engine_pass;
+
+/** What computes one pass of a layer. */
+typedef struct engine_algorithm {
+    char name[32];           /* "winograd_2d", "onednn"; "": not known */
+    char implementation[64]; /* a library's name for the code it chose: "brgconv:avx512_core_bf16"; "": none */
+    bool reference;          /* that code is the library's reference implementation: correct and slow */
+} engine_algorithm;
+
 /** What the machine can do with the engine's precision and threads; 0: not known. */
 typedef struct engine_peaks {
     double flops;              /* a second: the fastest of some friendly convolutions and products */

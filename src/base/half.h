@@ -1,7 +1,7 @@
 /** 16-bit floats: fp16 (IEEE 754 binary16) and bf16 (the upper half of binary32). Values are rounded to nearest, ties
  * to even; what is too large becomes infinite; NaNs stay NaNs, with their sign, and quiet. Results do not depend on the
- *  machine. Without branches, so that loops are vectorised. Whole vectors: engine/cpu/vector.inc.c, where AVX-512's
- * bf16 instruction takes denormal numbers as 0. */
+ *  machine. Without branches, so that loops are vectorised. Whole vectors: backend/cpu/simd/vector_tmpl.h, where
+ * AVX-512's bf16 instruction takes denormal numbers as 0. */
 #ifndef LINNET_BASE_HALF_H
 #define LINNET_BASE_HALF_H
 

@@ -24,11 +24,7 @@ typedef enum engine_phase {
     ENGINE_PHASES
 } engine_phase;
 
-/** PASS_WEIGHTS: the part of a convolution's or linear layer's backward that makes the gradient of its weights, where
- *  the device tells it apart; else it is in PASS_BACKWARD, as it is for all other layers. A layer whose output is
- * recomputed spends that time in its PASS_BACKWARD too. */
-typedef enum engine_pass { PASS_FORWARD, PASS_BACKWARD, PASS_WEIGHTS, ENGINE_PASSES } engine_pass;
-
+/** A layer whose output is recomputed spends that time in its PASS_BACKWARD too. */
 typedef struct engine_times {
     bool on;
     double phase[ENGINE_PHASES];    /* seconds since engine_profile_start */
@@ -41,6 +37,10 @@ void engine_profile_start(engine *e);
 int engine_profile_stop(engine *e);
 /** Valid as long as the engine; complete after engine_profile_stop. */
 const engine_times *engine_profile_times(const engine *e);
+
+/** The algorithm of a pass of layer `i` (0 .. layer_n-1) of plan p, profiled or not. Its name is "" where the layer has
+ *  no such pass or its kind has no choice of algorithms, and on devices that do not report them. */
+engine_algorithm engine_layer_algorithm(const engine_plan *p, int i, engine_pass pass);
 
 /** Measures for about a second and takes 0.5 GiB for that time. Devices that cannot tell give zeros.
  *  @return 0, E_NOMEM, E_DEVICE */

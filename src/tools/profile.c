@@ -49,6 +49,7 @@ static void collect_layer(profile_line *out, const engine *e, const engine_plan 
     for (int k = 0; k < ENGINE_PASSES; k++) {
         out->seconds[k] = seconds[k] / steps;
         out->work[k] = engine_layer_work(p, i, k);
+        out->algorithm[k] = engine_layer_algorithm(p, i, k);
     }
     if (seconds[PASS_WEIGHTS] == 0) {
         out->work[PASS_BACKWARD] = work_sum(out->work[PASS_BACKWARD], out->work[PASS_WEIGHTS]);

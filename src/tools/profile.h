@@ -12,6 +12,7 @@ typedef struct profile_line {
     bool product;      /* convolution or linear: the work is arithmetic */
     int layers;        /* in a line of a kind; 0 for what is no layer */
     double seconds[ENGINE_PASSES];
+    engine_algorithm algorithm[ENGINE_PASSES]; /* of a layer */
     engine_work work[ENGINE_PASSES]; /* of PASS_WEIGHTS in PASS_BACKWARD where the device does not tell them apart */
 } profile_line;
 

@@ -188,7 +188,18 @@ static void sizes(void **state) {
         }
 }
 
+/** The names that oneDNN 2 and 3 give their plain loops, and others that contain the letters. */
+static void reference(void **state) {
+    (void)state;
+    static const char *const slow[] = {"ref:any", "ref", "gemm:ref"};
+    static const char *const fast[] = {"x64:gemm:jit", "brgconv:avx512_core", "jit:avx2", "prefer:jit", ""};
+    for (size_t i = 0; i < sizeof slow / sizeof *slow; i++)
+        assert_true(onednn_is_reference(slow[i]));
+    for (size_t i = 0; i < sizeof fast / sizeof *fast; i++)
+        assert_false(onednn_is_reference(fast[i]));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(garbage), cmocka_unit_test(sizes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(garbage), cmocka_unit_test(sizes), cmocka_unit_test(reference)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

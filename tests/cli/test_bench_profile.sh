@@ -9,6 +9,7 @@ for text in 'peaks:' 'conv 3x3' 'bn+add+relu' 'update' 'other' 'layer1.0.conv1' 
   'everything but convolution and linear:'; do
   says out "$text"
 done
+! grep -q 'oneDNN' out || says out 'algorithm of layer'
 run 0 "${bench[@]}" --json
 [ "$(wc -l <out)" = 1 ] || die "not one line"
 /usr/bin/python3 - out <<'PY' || die "the JSON object"
@@ -21,6 +22,10 @@ named = sum(k["seconds"] for k in p["kinds"])
 assert abs(named + p["other_seconds"] - p["step_seconds"]) < 1e-6
 conv = [l for l in p["layers"] if l["name"] == "layer1.0.conv1"][0]
 assert conv["input"] == [4, 8, 8, 64] and conv["forward"]["flop"] == 2 * 4 * 8 * 8 * 64 * 64 * 9
+algorithms = [l for l in p["layers"] if "algorithm" in l["forward"]]
+if algorithms:
+    assert len(algorithms) == 20 + 1 and all("algorithm" in l["weights"] for l in algorithms)
+    assert all(l["forward"]["implementation"] for l in algorithms if l["forward"]["algorithm"] == "onednn")
 assert set(p["peaks"]) == {"flops", "read_bytes_per_second", "write_bytes_per_second", "mixed_bytes_per_second"}
 PY
 run 1 "$LINNET" bench train --arch resnet18 --image-size 512 --batch-size 65536

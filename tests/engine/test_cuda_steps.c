@@ -205,11 +205,19 @@ static void test_profile(void **state) {
     assert_ok(engine_profile_stop(t.engine));
     double wall = clock_seconds() - start, sum = 0;
     const engine_times *times = engine_profile_times(t.engine);
+    engine_plan *p = NULL; /* that of the steps */
+    assert_ok(engine_compile(&p, t.engine, IMAGES, SIDE, SIDE, true));
     for (int i = 0; i < n->layer_n; i++)
         for (int k = 0; k < ENGINE_PASSES; k++) {
             assert_true(times->layer[i][k] > 0 || k != PASS_FORWARD);
             sum += times->layer[i][k];
         }
+    for (int i = 0; i < n->layer_n; i++) {
+        engine_algorithm a = engine_layer_algorithm(p, i, PASS_WEIGHTS);
+        bool product = n->layer[i].kind == LAYER_CONV || n->layer[i].kind == LAYER_LINEAR;
+        assert_int_equal(strncmp(a.name, "cudnn", 5) == 0, product);
+        assert_int_equal(strncmp(a.implementation, "engine ", 7) == 0, product);
+    }
     for (int k = 0; k < ENGINE_PHASES; k++) {
         assert_true((times->phase[k] > 0) == (k != PHASE_ALL_REDUCE));
         sum += times->phase[k];

@@ -1,7 +1,9 @@
-/* The profile's clocks, the work computed from shapes, and the measured peaks. */
+/* The profile's clocks and algorithms, the work computed from shapes, and the measured peaks. */
 #include "engine/work.h"
 #include "small_nets.h"
 #include "telemetry/host_memory.h"
+
+#include <string.h>
 
 enum { IMAGES = 4, SIZE = 32 };
 
@@ -144,6 +146,35 @@ static void evaluation_has_no_backward(void **state) {
     close_bench(&b);
 }
 
+/** Convolutions and the linear layer have an algorithm in each pass that they run; nothing else has one. */
+static void check_algorithms(const bench *b, const engine_plan *p, bool training) {
+    for (int i = 0; i < b->net->layer_n; i++)
+        for (int k = 0; k < ENGINE_PASSES; k++) {
+            engine_algorithm a = engine_layer_algorithm(p, i, k);
+            const layer *l = &b->net->layer[i];
+            bool runs = k == PASS_FORWARD || (training && (k == PASS_WEIGHTS || l->input != NET_INPUT));
+            assert_int_equal(a.name[0] != 0, is_product(l) && runs);
+            assert_int_equal(a.implementation[0] != 0, strncmp(a.name, "onednn", 6) == 0);
+            assert_true(!a.reference || strstr(a.implementation, "ref") != NULL);
+        }
+}
+
+static void algorithms(void **state) {
+    (void)state;
+    bench b = open_bench("ref");
+    engine_plan *p = NULL;
+    for (int i = 0; i < b.net->layer_n; i++)
+        assert_string_equal(engine_layer_algorithm(b.plan, i, PASS_FORWARD).name, "");
+    close_bench(&b);
+    if (engine_unavailable("cpu") != NULL)
+        return;
+    b = open_bench("cpu");
+    check_algorithms(&b, b.plan, true);
+    assert_ok(engine_compile(&p, b.engine, IMAGES, SIZE, SIZE, false));
+    check_algorithms(&b, p, false);
+    close_bench(&b);
+}
+
 static void peaks(void **state) {
     (void)state;
     bench b = open_bench("ref");
@@ -187,6 +218,7 @@ int main(void) {
         cmocka_unit_test(flop),
         cmocka_unit_test(bytes),
         cmocka_unit_test(evaluation_has_no_backward),
+        cmocka_unit_test(algorithms),
         cmocka_unit_test(peaks),
         cmocka_unit_test(size_before_compiling),
     };

@@ -93,6 +93,12 @@ void cpu_conv_destroy(void *device, device_layer *l) {
     l->node = NULL;
 }
 
+void cpu_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass) {
+    static const conv_pass of[ENGINE_PASSES] = {
+        [PASS_FORWARD] = CONV_FORWARD, [PASS_BACKWARD] = CONV_DGRAD, [PASS_WEIGHTS] = CONV_WGRAD};
+    conv_run_describe(out, &((const conv_node *)l->node)->pass[of[pass]]);
+}
+
 static int run(const conv_run *r, const conv_args *a) { return r->algo->run(r->plan, a); }
 
 int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {

@@ -40,6 +40,8 @@ int cpu_conv_plan(void *device, device_layer *l);
 int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
 int cpu_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
 void cpu_conv_destroy(void *device, device_layer *l);
+/** Of linear layers too. */
+void cpu_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass);
 
 int cpu_linear_plan(void *device, device_layer *l);
 int cpu_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);

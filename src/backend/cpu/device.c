@@ -175,7 +175,7 @@ static int copy(void *device, void *out, const void *in, size_t bytes) {
 #define LAYER_WITH_NODE(kind)                                                                                          \
     {                                                                                                                  \
         .plan = cpu_##kind##_plan, .forward = cpu_##kind##_forward, .backward = cpu_##kind##_backward,                 \
-        .destroy = cpu_conv_destroy                                                                                    \
+        .destroy = cpu_conv_destroy, .algorithm = cpu_conv_algorithm                                                   \
     }
 
 const device_ops device_cpu = {

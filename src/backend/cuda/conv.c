@@ -125,6 +125,13 @@ void cuda_conv_destroy(void *device, device_layer *l) {
     l->node = NULL;
 }
 
+void cuda_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass) {
+    const conv_node *n = l->node;
+    const convolution *c = pass == PASS_FORWARD ? n->forward : pass == PASS_WEIGHTS ? n->weights : n->data;
+    if (c != NULL)
+        convolution_describe(out, c);
+}
+
 /** Parts of the scratch. */
 typedef struct conv_scratch {
     unsigned char *dy, *dw, *packed, *workspace;

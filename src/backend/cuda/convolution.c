@@ -16,6 +16,7 @@ struct convolution {
     convolution_pass pass;
     operation_graph graph;
     cudnnBackendDescriptor_t candidate, plan;
+    long long engine; /* cuDNN's number of it */
     size_t workspace;
     double microseconds; /* infinite: not measured */
 };
@@ -47,6 +48,12 @@ void convolution_destroy(const cuda_device *d, convolution *c) {
     backend_destroy(d, &c->candidate);
     graph_close(&c->graph, d);
     free(c);
+}
+
+void convolution_describe(engine_algorithm *out, const convolution *c) {
+    bool fused = c->pass > CONVOLUTION_WEIGHTS;
+    snprintf(out->name, sizeof out->name, "cudnn%s%s", fused ? " " : "", fused ? passes[c->pass] : "");
+    snprintf(out->implementation, sizeof out->implementation, "engine %lld", c->engine);
 }
 
 size_t convolution_workspace(const convolution *c) { return c->workspace; }
@@ -161,6 +168,7 @@ static int take(convolution *c, suggestions *s, const cuda_device *d, int i) {
     }
     c->workspace = workspace;
     c->candidate = s->candidate[i];
+    c->engine = s->engine[i];
     s->candidate[i] = NULL; /* now the convolution's */
 done:
     return rc;

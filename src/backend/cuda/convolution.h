@@ -53,6 +53,8 @@ typedef struct convolution_shape {
  *  nothing for it) */
 int convolution_find(convolution **out, cuda_device *d, const convolution_shape *s, convolution_pass pass);
 size_t convolution_workspace(const convolution *c);
+/** "cudnn", with the part of a BN that it does; the number of cuDNN's engine. */
+void convolution_describe(engine_algorithm *out, const convolution *c);
 /** Whether it makes x itself (SCALED). */
 bool convolution_scales(const convolution *c);
 /** Measured; infinite: not, memory alone was asked for or was short. */

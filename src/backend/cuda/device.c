@@ -259,7 +259,7 @@ static void logical_to_slot(double *slot, const double *in, const param *p) {
 #define LAYER_WITH_NODE(kind)                                                                                          \
     {                                                                                                                  \
         .plan = cuda_##kind##_plan, .forward = cuda_##kind##_forward, .backward = cuda_##kind##_backward,              \
-        .destroy = cuda_conv_destroy                                                                                   \
+        .destroy = cuda_conv_destroy, .algorithm = cuda_conv_algorithm                                                 \
     }
 
 const device_ops device_cuda = {

@@ -128,6 +128,7 @@ size_t cuda_bn_part_bytes(tensor_shape x);
 size_t cuda_bn_pass_bytes(const cuda_device *d, tensor_shape x);
 int cuda_bn_queue_pass(const cuda_device *d, tensor_shape x, kernel f32, void *memory);
 void cuda_conv_destroy(void *device, device_layer *l);
+void cuda_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass);
 
 int cuda_load_batch(void *device, void *x, int channels, const batch *b);
 void cuda_upload_deinit(cuda_device *d);

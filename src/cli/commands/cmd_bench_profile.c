@@ -91,6 +91,55 @@ static void print_layers(const profile *p) {
         print_layer(&p->layer[i]);
 }
 
+enum { ALGORITHM_TEXT = 128 };
+
+static void algorithm_text(char out[ALGORITHM_TEXT], const engine_algorithm *a) {
+    snprintf(out, ALGORITHM_TEXT, "%s%s%s%s", a->name[0] != 0 ? a->name : "-", a->implementation[0] != 0 ? " " : "",
+             a->implementation, a->reference ? " (SLOW)" : "");
+}
+
+static bool has_algorithm(const profile_line *l) {
+    for (int k = 0; k < ENGINE_PASSES; k++)
+        if (l->algorithm[k].name[0] != 0)
+            return true;
+    return false;
+}
+
+/** The layers whose algorithms the device reports, as wide as the longest name of each pass. */
+static void print_algorithms(const profile *p) {
+    static const char *const heads[ENGINE_PASSES] = {
+        [PASS_FORWARD] = "forward", [PASS_BACKWARD] = "dgrad", [PASS_WEIGHTS] = "wgrad"};
+    char text[ALGORITHM_TEXT];
+    int width[ENGINE_PASSES] = {0}, layers = 0, slow = 0;
+    for (int i = 0; i < p->layer_n; i++) {
+        layers += has_algorithm(&p->layer[i]);
+        for (int k = 0; k < ENGINE_PASSES; k++) {
+            algorithm_text(text, &p->layer[i].algorithm[k]);
+            width[k] = (int)strlen(text) > width[k] ? (int)strlen(text) : width[k];
+            slow += p->layer[i].algorithm[k].reference;
+        }
+    }
+    if (layers == 0)
+        return;
+    printf("\n%-22s %-12s", "algorithm of layer", "kind");
+    for (int k = 0; k < ENGINE_PASSES; k++)
+        printf("%-*s", k + 1 < ENGINE_PASSES ? width[k] + 2 : 0, heads[k]);
+    putchar('\n');
+    for (int i = 0; i < p->layer_n; i++) {
+        if (!has_algorithm(&p->layer[i]))
+            continue;
+        printf("%-22s %-12s", p->layer[i].name, p->layer[i].kind);
+        for (int k = 0; k < ENGINE_PASSES; k++) {
+            algorithm_text(text, &p->layer[i].algorithm[k]);
+            printf("%-*s", k + 1 < ENGINE_PASSES ? width[k] + 2 : 0, text);
+        }
+        putchar('\n');
+    }
+    if (slow > 0)
+        printf("SLOW: %d pass%s run%s oneDNN's reference implementation, many times slower than its other ones\n", slow,
+               slow == 1 ? "" : "es", slow == 1 ? "s" : "");
+}
+
 void bench_profile_print(const profile *p) {
     const engine_peaks *k = &p->peaks;
     if (k->flops > 0)
@@ -101,6 +150,7 @@ void bench_profile_print(const profile *p) {
     printf("GB/s count each tensor once a pass over it; what caches still hold can exceed the memory's peak\n");
     print_kinds(p);
     print_layers(p);
+    print_algorithms(p);
 }
 
 /* ---- JSON ---- */
@@ -110,6 +160,11 @@ static json_t *pass_json(const profile_line *l, engine_pass k) {
     json_object_set_new(o, "seconds", json_number_or_null(l->seconds[k]));
     json_object_set_new(o, "flop", json_number_or_null(l->work[k].flop));
     json_object_set_new(o, "bytes", json_number_or_null(l->work[k].bytes));
+    if (l->algorithm[k].name[0] != 0) {
+        json_object_set_new(o, "algorithm", json_string(l->algorithm[k].name));
+        json_object_set_new(o, "implementation", json_string(l->algorithm[k].implementation));
+        json_object_set_new(o, "reference", json_boolean(l->algorithm[k].reference));
+    }
     return o;
 }
 

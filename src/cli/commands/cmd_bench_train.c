@@ -13,7 +13,7 @@
 
 static const cli_option own[] = {{"--steps N", "steps that are timed (5)"},
                                  {"--warmup N", "steps before them (2)"},
-                                 {"--profile", "list the time of each layer and pass"},
+                                 {"--profile", "list the time and algorithm of each layer and pass"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
 static const cli_manual manual = {.usage = "linnet bench train [--steps N] [--warmup N] [--profile] [options] [--json]",

@@ -3,6 +3,8 @@
 
 #include "base/status.h"
 
+#include <stdio.h>
+
 enum { ALGOS_MAX = 6 /* of a list, with the NULL at its end */ };
 
 static const conv_algo
@@ -60,3 +62,14 @@ void conv_run_destroy(conv_run *r) {
 }
 
 size_t conv_run_workspace(const conv_run *r) { return r->algo != NULL ? r->algo->workspace(r->plan) : 0; }
+
+void conv_run_describe(engine_algorithm *out, const conv_run *r) {
+    if (r->algo == NULL)
+        return;
+    snprintf(out->name, sizeof out->name, "%s", r->algo->name);
+    if (r->algo->implementation == NULL)
+        return;
+    const char *implementation = r->algo->implementation(r->plan);
+    snprintf(out->implementation, sizeof out->implementation, "%s", implementation);
+    out->reference = onednn_is_reference(implementation);
+}

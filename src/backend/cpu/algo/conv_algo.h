@@ -47,6 +47,8 @@ typedef struct conv_algo {
     /** @return 0, E_DEVICE, E_NOMEM */
     int (*run)(void *plan, const conv_args *a);
     void (*destroy)(void *plan); /* takes NULL */
+    /** The library's name for the code that runs; valid as long as the plan. NULL: no library computes this. */
+    const char *(*implementation)(const void *plan);
 } conv_algo;
 
 /** One pass of a layer. */
@@ -63,6 +65,8 @@ int conv_run_create(conv_run *out, conv_problem *p, conv_pass pass);
 void conv_run_destroy(conv_run *r);
 /** 0 where nothing is planned. */
 size_t conv_run_workspace(const conv_run *r);
+/** Leaves *out as it is where nothing is planned. */
+void conv_run_describe(engine_algorithm *out, const conv_run *r);
 
 /** A plan of a fixed size, copied into memory of its own, for `destroy` = free.
  *  @return 0, E_NOMEM */

@@ -54,8 +54,12 @@ done:
     return rc;
 }
 
-const conv_algo conv_forward_onednn = {"onednn",          always,      forward_create,
-                                       forward_workspace, forward_run, forward_destroy};
+static const char *forward_implementation(const void *plan) {
+    return onednn_op_implementation(((const forward_plan *)plan)->op);
+}
+
+const conv_algo conv_forward_onednn = {"onednn",    always,          forward_create,        forward_workspace,
+                                       forward_run, forward_destroy, forward_implementation};
 
 /* ---- gradient of the input ---- */
 
@@ -115,7 +119,12 @@ done:
     return rc;
 }
 
-const conv_algo conv_dgrad_onednn = {"onednn", always, dgrad_create, dgrad_workspace, dgrad_run, dgrad_destroy};
+static const char *dgrad_implementation(const void *plan) {
+    return onednn_op_implementation(((const dgrad_plan *)plan)->op);
+}
+
+const conv_algo conv_dgrad_onednn = {"onednn",  always,        dgrad_create,        dgrad_workspace,
+                                     dgrad_run, dgrad_destroy, dgrad_implementation};
 
 /* ---- gradient of the weights ---- */
 
@@ -163,4 +172,9 @@ done:
     return rc;
 }
 
-const conv_algo conv_wgrad_onednn = {"onednn", always, wgrad_create, wgrad_workspace, wgrad_run, wgrad_destroy};
+static const char *wgrad_implementation(const void *plan) {
+    return onednn_op_implementation(((const wgrad_plan *)plan)->op);
+}
+
+const conv_algo conv_wgrad_onednn = {"onednn",  always,        wgrad_create,        wgrad_workspace,
+                                     wgrad_run, wgrad_destroy, wgrad_implementation};

@@ -79,4 +79,4 @@ static int run(void *plan, const conv_args *a) {
     return 0;
 }
 
-const conv_algo conv_wgrad_direct = {"direct", applicable, create, workspace, run, free};
+const conv_algo conv_wgrad_direct = {"direct", applicable, create, workspace, run, free, NULL};

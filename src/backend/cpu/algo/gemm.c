@@ -110,4 +110,4 @@ static int run(void *plan, const conv_args *a) {
     return 0;
 }
 
-const conv_algo conv_wgrad_gemm = {"gemm", applicable, create, workspace, run, free};
+const conv_algo conv_wgrad_gemm = {"gemm", applicable, create, workspace, run, free, NULL};

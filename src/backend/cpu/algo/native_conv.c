@@ -129,13 +129,14 @@ static int dgrad_run(void *plan, const conv_args *a) {
 }
 
 const conv_algo conv_forward_winograd_2d = {
-    "winograd_2d", winograd_2d_applicable, forward_winograd_2d, workspace, forward_run, free};
+    "winograd_2d", winograd_2d_applicable, forward_winograd_2d, workspace, forward_run, free, NULL};
 const conv_algo conv_forward_winograd_1d = {
-    "winograd_1d", winograd_1d_applicable, forward_winograd_1d, workspace, forward_run, free};
-const conv_algo conv_forward_pointwise = {"pointwise", pointwise_applicable, forward_pointwise,
-                                          workspace,   forward_run,          free};
+    "winograd_1d", winograd_1d_applicable, forward_winograd_1d, workspace, forward_run, free, NULL};
+const conv_algo conv_forward_pointwise = {
+    "pointwise", pointwise_applicable, forward_pointwise, workspace, forward_run, free, NULL};
 const conv_algo conv_dgrad_winograd_2d = {
-    "winograd_2d", winograd_2d_applicable, dgrad_winograd_2d, workspace, dgrad_run, free};
+    "winograd_2d", winograd_2d_applicable, dgrad_winograd_2d, workspace, dgrad_run, free, NULL};
 const conv_algo conv_dgrad_winograd_1d = {
-    "winograd_1d", winograd_1d_applicable, dgrad_winograd_1d, workspace, dgrad_run, free};
-const conv_algo conv_dgrad_pointwise = {"pointwise", pointwise_applicable, dgrad_pointwise, workspace, dgrad_run, free};
+    "winograd_1d", winograd_1d_applicable, dgrad_winograd_1d, workspace, dgrad_run, free, NULL};
+const conv_algo conv_dgrad_pointwise = {"pointwise", pointwise_applicable, dgrad_pointwise, workspace, dgrad_run, free,
+                                        NULL};

@@ -1,8 +1,8 @@
 /** Convolutions by own kernels, and their data gradients: 3x3 with stride 1 and padding 1 with fewer multiplications,
- * 4/9 of them (winograd.inc.c) or, bf16 only, 2/3 (winograd_line.inc.c); 1x1 with stride 1 in bf16 (pointwise.inc.c).
- * In fp32 the sums are as exact as plain ones, to a bit or two; what is multiplied in bf16 has been rounded once more
- * for 3x3. Parts of y are split among the threads; the result does not depend on their number. Internal to
- * src/backend/cpu. */
+ * 4/9 of them (winograd_2d_tmpl.c) or, bf16 only, 2/3 (winograd_1d_tmpl.c); 1x1 with stride 1 in bf16
+ * (pointwise_tmpl.c). In fp32 the sums are as exact as plain ones, to a bit or two; what is multiplied in bf16 has been
+ * rounded once more for 3x3. Parts of y are split among the threads; the result does not depend on their number.
+ * Internal to src/backend/cpu. */
 #ifndef LINNET_BACKEND_CPU_ALGO_NATIVE_CONV_H
 #define LINNET_BACKEND_CPU_ALGO_NATIVE_CONV_H
 

@@ -49,6 +49,8 @@ size_t onednn_op_scratch(const onednn_op *op);
 const onednn_layout *onednn_op_layout(const onednn_op *op);
 /** The implementation oneDNN chose ("brgconv:avx512_core_bf16"). */
 const char *onednn_op_implementation(const onednn_op *op);
+/** Whether that name is one of oneDNN's reference implementations: plain loops, many times slower than the others. */
+bool onednn_is_reference(const char *implementation);
 /** Forward: y = conv(x, w). dgrad: x = gradient of x from y = dy. wgrad: w = gradient of w from y = dy. */
 int onednn_op_run(onednn_op *op, void *x, void *w, void *y, void *scratch);
 

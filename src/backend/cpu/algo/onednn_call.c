@@ -3,11 +3,12 @@
 
 #include "base/status.h"
 
+#include <stdio.h>
+#include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
 #else
 #include <dlfcn.h>
-#include <string.h>
 #endif
 
 const char *onednn_status_name(int status) {
@@ -57,6 +58,17 @@ int onednn_call_scratch(onednn_call *c, const_dnnl_primitive_desc_t pd) {
     descriptor md = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     c->scratch_bytes = md != NULL ? dnnl_memory_desc_get_size(md) : 0;
     return c->scratch_bytes > 0 ? onednn_call_argument(c, DNNL_ARG_SCRATCHPAD, md) : dnnl_success;
+}
+
+void onednn_name_implementation(char out[ONEDNN_NAME_BYTES], const_dnnl_primitive_desc_t pd) {
+    const char *name = NULL;
+    if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) != dnnl_success)
+        name = "";
+    snprintf(out, ONEDNN_NAME_BYTES, "%s", name);
+}
+
+bool onednn_is_reference(const char *implementation) {
+    return strncmp(implementation, "ref", 3) == 0 || strstr(implementation, ":ref") != NULL;
 }
 
 void onednn_call_deinit(onednn_call *c) {

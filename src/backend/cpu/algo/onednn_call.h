@@ -50,6 +50,8 @@ int onednn_call_init(onednn_call *c, onednn *o, const_dnnl_primitive_desc_t pd);
 int onednn_call_argument(onednn_call *c, int argument, descriptor md);
 int onednn_call_scratch(onednn_call *c, const_dnnl_primitive_desc_t pd);
 void onednn_call_deinit(onednn_call *c);
+/** oneDNN's name for the code that computes pd. */
+void onednn_name_implementation(char out[ONEDNN_NAME_BYTES], const_dnnl_primitive_desc_t pd);
 /** address: (argument_n) */
 int onednn_call_run(const onednn_call *c, void *const *address);
 

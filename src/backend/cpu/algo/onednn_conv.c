@@ -68,9 +68,7 @@ static const struct {
 
 static int op_init(onednn_op *op, onednn *o, const_dnnl_primitive_desc_t pd, const conv_descriptors *d,
                    onednn_pass pass) {
-    const char *implementation = NULL;
-    if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &implementation) == dnnl_success)
-        snprintf(op->implementation, sizeof op->implementation, "%s", implementation);
+    onednn_name_implementation(op->implementation, pd);
     int status = copy_descriptor(&op->layout.md, dnnl_primitive_desc_query_md(pd, pass_table[pass].weights, 0));
     if (status == dnnl_success)
         status = onednn_call_init(&op->call, o, pd);

@@ -26,8 +26,10 @@ static int gemm_init(onednn_op *op, onednn *o, const conv_descriptors *d, bool a
     int status = onednn_attribute(&attr, add);
     if (status == dnnl_success)
         status = matmul_pd(&pd, o->engine, &d->y, &d->x, &d->w, attr);
-    if (status == dnnl_success)
+    if (status == dnnl_success) {
+        onednn_name_implementation(op->implementation, pd);
         status = onednn_call_init(&op->call, o, pd);
+    }
     if (status == dnnl_success)
         status = onednn_call_argument(&op->call, DNNL_ARG_WEIGHTS, descriptor_of(&d->x));
     if (status == dnnl_success)
@@ -51,7 +53,6 @@ int onednn_gemm_create(onednn_op **out, onednn *o, const char *name, tensor_shap
     TRY(onednn_check(&(onednn_conv){.name = name, .x = x, .y = y, .kernel = 1, .groups = 1}, ONEDNN_FORWARD));
     TRY(memory_zeroed(&op, 1, sizeof *op));
     snprintf(op->name, sizeof op->name, "%s", name);
-    snprintf(op->implementation, sizeof op->implementation, "matmul");
     onednn_use_threads(o->threads);
     int status = describe_gemm(&d, x, y, type);
     if (status == dnnl_success)
@@ -112,4 +113,8 @@ static int run(void *plan, const conv_args *a) {
     return onednn_op_run(a->accumulate ? g->add : g->set, a->x, a->dw, a->y, a->workspace);
 }
 
-const conv_algo conv_wgrad_onednn_gemm = {"onednn_gemm", applicable, create, workspace, run, destroy};
+static const char *implementation(const void *plan) {
+    return onednn_op_implementation(((const matmul_plan *)plan)->set);
+}
+
+const conv_algo conv_wgrad_onednn_gemm = {"onednn_gemm", applicable, create, workspace, run, destroy, implementation};

@@ -143,4 +143,8 @@ static int run(void *plan, const conv_args *a) {
     return onednn_unpack_run(&p->unpack, r.dw, a->dw, a->accumulate, r.scratch);
 }
 
-const conv_algo conv_wgrad_onednn_split = {"onednn_split", applicable, create, workspace, run, destroy};
+static const char *implementation(const void *plan) {
+    return onednn_op_implementation(((const split_plan *)plan)->part[0].op);
+}
+
+const conv_algo conv_wgrad_onednn_split = {"onednn_split", applicable, create, workspace, run, destroy, implementation};

@@ -101,4 +101,4 @@ static int run(void *plan, const conv_args *a) {
     return 0;
 }
 
-const conv_algo conv_wgrad_winograd_2d = {"winograd_2d", winograd_2d_applicable, create, workspace, run, free};
+const conv_algo conv_wgrad_winograd_2d = {"winograd_2d", winograd_2d_applicable, create, workspace, run, free, NULL};

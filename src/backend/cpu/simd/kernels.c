@@ -1,6 +1,27 @@
 /* Which kernels belong to a CPU level. */
 #include "backend/cpu/simd/kernels.h"
 
+#define FOR_ALL(isa)                                                                                                   \
+    .name = #isa, .load = load_##isa, .bn_sums = bn_sums_##isa, .bn_apply = bn_apply_##isa,                            \
+    .bn_gradient_sums = bn_gradient_sums_##isa, .bn_gradient_apply = bn_gradient_apply_##isa,                          \
+    .maxpool = maxpool_##isa, .maxpool_gradient = maxpool_gradient_##isa, .avgpool = avgpool_##isa,                    \
+    .avgpool_gradient = avgpool_gradient_##isa, .to_bf16 = to_bf16_##isa, .unscale = unscale_##isa,                    \
+    .update = update_##isa
+
+const kernels kernels_plain = {FOR_ALL(plain)};
+#ifdef LINNET_X86
+const kernels kernels_avx2 = {FOR_ALL(avx2), .winograd_2d = &winograd_2d_avx2};
+const kernels kernels_avx512 = {FOR_ALL(avx512), .winograd_2d = &winograd_2d_avx512};
+const kernels kernels_avx512_bf16 = {FOR_ALL(avx512_bf16),
+                                     .gemm = gemm_avx512_bf16,
+                                     .gemm_scratch = gemm_scratch_avx512_bf16,
+                                     .direct = direct_avx512_bf16,
+                                     .direct_scratch = direct_scratch_avx512_bf16,
+                                     .winograd_2d = &winograd_2d_avx512_bf16,
+                                     .winograd_1d = &winograd_1d_avx512_bf16,
+                                     .pointwise = &pointwise_avx512_bf16};
+#endif
+
 const kernels *kernels_of(cpu_level level) {
     if (level > cpu_level_of_machine())
         return NULL;

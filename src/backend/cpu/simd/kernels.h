@@ -176,4 +176,33 @@ const kernels *kernels_of(cpu_level level);
 
 extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512_bf16;
 
+/* What the templates (*_tmpl.c) define for the instruction set `isa`: load_avx2 and so on, of the members' types. */
+#define KERNEL_MEMBER(table, member, name) extern __typeof__(*((const table *)0)->member) name
+#define KERNELS_DECLARED(isa)                                                                                          \
+    KERNEL_MEMBER(kernels, load, load_##isa);                                                                          \
+    KERNEL_MEMBER(kernels, bn_sums, bn_sums_##isa);                                                                    \
+    KERNEL_MEMBER(kernels, bn_apply, bn_apply_##isa);                                                                  \
+    KERNEL_MEMBER(kernels, bn_gradient_sums, bn_gradient_sums_##isa);                                                  \
+    KERNEL_MEMBER(kernels, bn_gradient_apply, bn_gradient_apply_##isa);                                                \
+    KERNEL_MEMBER(kernels, maxpool, maxpool_##isa);                                                                    \
+    KERNEL_MEMBER(kernels, maxpool_gradient, maxpool_gradient_##isa);                                                  \
+    KERNEL_MEMBER(kernels, avgpool, avgpool_##isa);                                                                    \
+    KERNEL_MEMBER(kernels, avgpool_gradient, avgpool_gradient_##isa);                                                  \
+    KERNEL_MEMBER(kernels, to_bf16, to_bf16_##isa);                                                                    \
+    KERNEL_MEMBER(kernels, gemm, gemm_##isa);                                                                          \
+    KERNEL_MEMBER(kernels, gemm_scratch, gemm_scratch_##isa);                                                          \
+    KERNEL_MEMBER(kernels, direct, direct_##isa);                                                                      \
+    KERNEL_MEMBER(kernels, direct_scratch, direct_scratch_##isa);                                                      \
+    KERNEL_MEMBER(kernels, unscale, unscale_##isa);                                                                    \
+    KERNEL_MEMBER(kernels, update, update_##isa);                                                                      \
+    KERNEL_MEMBER(conv_kernels, dw, winograd_dw_##isa);                                                                \
+    KERNEL_MEMBER(conv_kernels, dw_scratch, winograd_dw_scratch_##isa);                                                \
+    KERNEL_MEMBER(conv_kernels, dw_back, winograd_dw_back_##isa);                                                      \
+    extern const conv_kernels winograd_2d_##isa, winograd_1d_##isa, pointwise_##isa
+
+KERNELS_DECLARED(plain);
+KERNELS_DECLARED(avx2);
+KERNELS_DECLARED(avx512);
+KERNELS_DECLARED(avx512_bf16);
+
 #endif

@@ -1,4 +1,5 @@
 /* Pooling. Vectors run over channels, whatever the window. */
+#include "backend/cpu/simd/vector_tmpl.h"
 
 /* ---- max ---- */
 
@@ -47,7 +48,7 @@ INLINE void maxpool_typed(void *y, uint8_t *index, const void *x, const pool_sha
     }
 }
 
-static void maxpool(void *y, uint8_t *index, const void *x, const pool_shape *s, size_t begin, size_t end) {
+void SIMD_NAME(maxpool)(void *y, uint8_t *index, const void *x, const pool_shape *s, size_t begin, size_t end) {
     if (s->bf16)
         maxpool_typed(y, index, x, s, begin, end, true);
     else
@@ -103,8 +104,8 @@ INLINE void maxpool_gradient_typed(void *dx, const uint8_t *index, const void *c
     finish_streams(s->stream);
 }
 
-static void maxpool_gradient(void *dx, const uint8_t *index, const void *const dy[2], const pool_shape *s, size_t begin,
-                             size_t end) {
+void SIMD_NAME(maxpool_gradient)(void *dx, const uint8_t *index, const void *const dy[2], const pool_shape *s,
+                                 size_t begin, size_t end) {
     if (s->bf16)
         maxpool_gradient_typed(dx, index, dy, s, begin, end, true);
     else
@@ -121,7 +122,7 @@ INLINE void avgpool_step(void *y, const void *x, const pool_shape *s, size_t ima
     store_x(y, image * c + (size_t)k, sum / (float)places, lanes, bf16);
 }
 
-static void avgpool(void *y, const void *x, const pool_shape *s, size_t begin, size_t end) {
+void SIMD_NAME(avgpool)(void *y, const void *x, const pool_shape *s, size_t begin, size_t end) {
     for (size_t image = begin; image < end; image++) {
         int k = 0;
         for (; k + LANES <= s->x.c; k += LANES)
@@ -142,7 +143,7 @@ INLINE void avgpool_gradient_step(void *dx, const void *const dy[2], const pool_
         store_x(dx, (image * places + i) * c + (size_t)k, g, lanes, bf16);
 }
 
-static void avgpool_gradient(void *dx, const void *const dy[2], const pool_shape *s, size_t begin, size_t end) {
+void SIMD_NAME(avgpool_gradient)(void *dx, const void *const dy[2], const pool_shape *s, size_t begin, size_t end) {
     for (size_t image = begin; image < end; image++) {
         int k = 0;
         for (; k + LANES <= s->x.c; k += LANES)

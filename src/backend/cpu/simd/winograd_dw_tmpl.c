@@ -1,12 +1,11 @@
-/* The weight gradient of winograd.inc.c's convolution, which is its transpose:
+/* The weight gradient of winograd_2d_tmpl.c's convolution, which is its transpose:
  *
  *     dw = G^T [ sum over tiles of (A dy A^T) * (B^T x B) ] G
  *
  * so that each place is a plain product of (k, tiles) with (tiles, c). A block of tiles of x and dy is transformed into
  * panels, as the products read them, and its products are added to the sums. In bf16 a word is a pair of tiles, the
  * same place of two images. */
-
-#if LANES == 16 || defined(__AVX2__)
+#include "backend/cpu/simd/winograd_tmpl.h"
 
 enum {
     WINO_DW_WORDS = 64,                               /* of a block */
@@ -17,7 +16,7 @@ enum {
 INLINE size_t wino_x_plane(int c) { return (size_t)c / WINO_WIDE * WINO_DW_X_PANEL; }
 INLINE size_t wino_dy_plane(int k) { return (size_t)k / WINO_ROWS * WINO_DW_DY_PANEL; }
 
-static size_t wino_dw_scratch(const conv_shape *s, int k) {
+size_t SIMD_NAME(winograd_dw_scratch)(const conv_shape *s, int k) {
     return WINO_PLACES * (wino_x_plane(s->x.c) + wino_dy_plane(k)) * sizeof(uint32_t);
 }
 
@@ -154,7 +153,7 @@ static __attribute__((noinline)) void wino_dw_blocks_f32(const winograd_dw_part 
     wino_dw_blocks(t, scratch, false);
 }
 
-static void wino_dw(const winograd_dw_part *t, void *scratch) {
+void SIMD_NAME(winograd_dw)(const winograd_dw_part *t, void *scratch) {
 #ifdef __AVX512BF16__
     if (t->bf16) {
         wino_dw_blocks(t, scratch, true);
@@ -172,7 +171,7 @@ INLINE void wino_gather_up(vf out[3], vf a, vf b, vf c, vf d) {
     out[2] = sum + d;
 }
 
-static void wino_dw_back(const winograd_dw_sums *t) {
+void SIMD_NAME(winograd_dw_back)(const winograd_dw_sums *t) {
     size_t c = (size_t)t->c, place = (size_t)t->k * c;
     for (size_t k = t->begin; k < t->end; k++)
         for (size_t i = 0; i < c; i += LANES) {
@@ -197,18 +196,3 @@ static void wino_dw_back(const winograd_dw_sums *t) {
                     *out = (t->add ? *out : 0) + tap_of[tap / 3][tap % 3][lane];
         }
 }
-
-static const conv_kernels winograd_2d = {
-    .panel = WINO_WIDE,
-    .group = WINO_GROUP,
-    .parts = wino_tiles,
-    .run = wino_run_part,
-    .scratch = wino_scratch,
-    .weights = wino_weights,
-    .weights_bytes = wino_weights_bytes,
-    .dw = wino_dw,
-    .dw_scratch = wino_dw_scratch,
-    .dw_back = wino_dw_back,
-};
-
-#endif

@@ -1,6 +1,7 @@
 /* Kernels that see a tensor or an arena as a flat array. */
+#include "backend/cpu/simd/vector_tmpl.h"
 
-static void load(void *x, const uint8_t *pixels, const void *table, size_t begin, size_t end, bool bf16) {
+void SIMD_NAME(load)(void *x, const uint8_t *pixels, const void *table, size_t begin, size_t end, bool bf16) {
     if (bf16) {
         const uint16_t(*t)[256] = table;
         uint16_t *out = x;
@@ -16,7 +17,7 @@ static void load(void *x, const uint8_t *pixels, const void *table, size_t begin
     }
 }
 
-static void to_bf16(uint16_t *out, const float *in, size_t n) {
+void SIMD_NAME(to_bf16)(uint16_t *out, const float *in, size_t n) {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
         store_x(out, i, load_f32(in + i, LANES), LANES, true);
@@ -24,7 +25,7 @@ static void to_bf16(uint16_t *out, const float *in, size_t n) {
         store_x(out, i, load_f32(in + i, (int)(n - i)), (int)(n - i), true);
 }
 
-static double unscale(float *g, float factor, size_t n) {
+double SIMD_NAME(unscale)(float *g, float factor, size_t n) {
     double part[LANES] = {0}, sum = 0;
     size_t i = 0;
     if (factor != 1.0f)
@@ -52,7 +53,7 @@ INLINE void update_case(float *restrict w, const float *restrict g, float *restr
     }
 }
 
-static void update(float *w, const float *g, float *m, const sgd *s, size_t n) {
+void SIMD_NAME(update)(float *w, const float *g, float *m, const sgd *s, size_t n) {
     if (s->momentum == 0)
         for (size_t i = 0; i < n; i++)
             w[i] -= s->lr * (s->clip * g[i] + s->decay * w[i]);

@@ -1,5 +1,6 @@
 /* Batch normalisation over rows of c channels. Sums run over four rows at a time, into fp32 accumulators that lie in
  * the first-level cache, so that memory is read as one stream. */
+#include "backend/cpu/simd/vector_tmpl.h"
 
 enum { SUM_CHANNELS = 2048, SUM_ROWS = 32 };
 
@@ -53,7 +54,7 @@ INLINE void sums_typed(double *sums, const void *x, const float *shift, bn_range
     }
 }
 
-static void bn_sums(double *sums, const void *x, const float *shift, bn_range r) {
+void SIMD_NAME(bn_sums)(double *sums, const void *x, const float *shift, bn_range r) {
     if (r.bf16)
         sums_typed(sums, x, shift, r, true);
     else
@@ -106,8 +107,8 @@ INLINE void apply_typed(void *y, uint8_t *mask, const void *x, const void *resid
         apply_rows(y, NULL, x, NULL, factor, relu, r, bf16);
 }
 
-static void bn_apply(void *y, uint8_t *mask, const void *x, const void *residual, const float *factor, bool relu,
-                     bn_range r) {
+void SIMD_NAME(bn_apply)(void *y, uint8_t *mask, const void *x, const void *residual, const float *factor, bool relu,
+                         bn_range r) {
     if (r.bf16)
         apply_typed(y, mask, x, residual, factor, relu, r, true);
     else
@@ -187,7 +188,7 @@ INLINE void gradient_sums_cases(double *sums, void *out, const bn_gradient *in, 
         gradient_sums_typed(sums, out, &one, mean, r, bf16);
 }
 
-static void bn_gradient_sums(double *sums, void *out, const bn_gradient *in, const float *mean, bn_range r) {
+void SIMD_NAME(bn_gradient_sums)(double *sums, void *out, const bn_gradient *in, const float *mean, bn_range r) {
     if (r.bf16)
         gradient_sums_cases(sums, out, in, mean, r, true);
     else
@@ -227,7 +228,7 @@ INLINE void gradient_cases(void *dx, const bn_gradient *in, const float *factor,
         gradient_rows(dx, &bare, factor, r, bf16);
 }
 
-static void bn_gradient_apply(void *dx, const bn_gradient *in, const float *factor, bn_range r) {
+void SIMD_NAME(bn_gradient_apply)(void *dx, const bn_gradient *in, const float *factor, bn_range r) {
     if (r.bf16)
         gradient_cases(dx, in, factor, r, true);
     else

@@ -2,10 +2,9 @@
  * moved by so much. Pairs are of two images, so that moving does not part them. A block is some rows of y of one pair
  * of images, or all rows of several pairs; x's rows are packed once for all taps, its margins as zeros, and with a
  * stride the columns that one tap reads lie side by side. */
+#include "backend/cpu/simd/tile_tmpl.h"
 
-#ifdef __AVX512BF16__
-
-enum { TAPS_PAIRS = 392 }; /* in a block, about: many, since each tile of dw is read and written once a block */
+enum { DIRECT_PAIRS = 392 }; /* in a block, about: many, since each tile of dw is read and written once a block */
 
 /** How the work is cut, and what is packed. */
 typedef struct direct_block {
@@ -14,10 +13,8 @@ typedef struct direct_block {
     size_t x_panel, dy_panel; /* words */
 } direct_block;
 
-INLINE int smaller(int a, int b) { return a < b ? a : b; }
-
 static direct_block direct_block_of(const conv_shape *s) {
-    int rows = TAPS_PAIRS / s->y.w, groups = TAPS_PAIRS / (s->y.h * s->y.w);
+    int rows = DIRECT_PAIRS / s->y.w, groups = DIRECT_PAIRS / (s->y.h * s->y.w);
     direct_block b = {.groups = groups > 1 ? smaller(groups, (s->x.n + 1) / 2) : 1,
                       .rows = rows > 1 ? smaller(rows, s->y.h) : 1};
     b.x_rows = (b.rows - 1) * s->stride + s->kernel;
@@ -36,7 +33,7 @@ static size_t direct_dy_words(const direct_block *b, int k) {
     return panels_of(k, TILE_C) * (TILE_C / TILE_K) * b->dy_panel;
 }
 
-static size_t direct_scratch(const conv_shape *s, int k) {
+size_t SIMD_NAME(direct_scratch)(const conv_shape *s, int k) {
     direct_block b = direct_block_of(s);
     size_t words = direct_dw_words(s, k) + direct_dy_words(&b, k) + panels_of(s->x.c, TILE_C) * b.x_panel;
     return words * sizeof(uint32_t);
@@ -123,7 +120,7 @@ static void direct_unpack(const direct_part *t, const float *dw) {
         }
 }
 
-static void direct(const direct_part *t, void *scratch) {
+void SIMD_NAME(direct)(const direct_part *t, void *scratch) {
     const conv_shape *s = t->shape;
     direct_block b = direct_block_of(s);
     float *dw = scratch;
@@ -140,5 +137,3 @@ static void direct(const direct_part *t, void *scratch) {
         }
     direct_unpack(t, dw);
 }
-
-#endif

@@ -1,10 +1,12 @@
-/* Sums of products of bf16 pairs. What the weight gradients are made of (gemm.inc.c, direct.inc.c): two rows are
- * packed so that their values lie side by side, as the instruction wants its pairs, dy in panels of 8 channels, x in
- * panels of 32, and a tile of 8 x 32 of dw stays in registers while the pairs go by. What the forward passes are made
- * of (winograd_line.inc.c, pointwise.inc.c): a row's neighbouring channels are the pairs, and a tile of 14 x 32 stays.
+/** Sums of products of bf16 pairs. What the weight gradients are made of (gemm, direct): two rows are
+ *  packed so that their values lie side by side, as the instruction wants its pairs, dy in panels of 8 channels, x in
+ *  panels of 32, and a tile of 8 x 32 of dw stays in registers while the pairs go by. What the forward passes are made
+ *  of (winograd_1d, pointwise): a row's neighbouring channels are the pairs, and a tile of 14 x 32 stays.
  */
+#ifndef LINNET_BACKEND_CPU_SIMD_TILE_TMPL_H
+#define LINNET_BACKEND_CPU_SIMD_TILE_TMPL_H
 
-#ifdef __AVX512BF16__
+#include "backend/cpu/simd/vector_tmpl.h"
 
 enum { TILE_K = 8, TILE_C = 32, LINE_BYTES = 64 };
 

@@ -1,7 +1,6 @@
 /* dw = dy^T x, the weight gradient of a 1x1 convolution. While a block of rows is worked on, the next one's are fetched
  * into the second-level cache: a core that waits for them computes nothing. */
-
-#ifdef __AVX512BF16__
+#include "backend/cpu/simd/tile_tmpl.h"
 
 enum { GEMM_PAIRS = GEMM_ROWS / 2, FETCH_BYTES = GEMM_PAIRS / 2 * LINE_BYTES /* by one tile */ };
 
@@ -9,7 +8,7 @@ static size_t gemm_dy_words(int k) {
     return panels_of(k, TILE_C) * (TILE_C / TILE_K) * panel_words(GEMM_PAIRS, TILE_K);
 }
 
-static size_t gemm_scratch(int k, int c) {
+size_t SIMD_NAME(gemm_scratch)(int k, int c) {
     return (gemm_dy_words(k) + panels_of(c, TILE_C) * panel_words(GEMM_PAIRS, TILE_C)) * sizeof(uint32_t);
 }
 
@@ -69,7 +68,7 @@ static gemm_fetch fetch_of(const gemm_part *t, size_t row) {
     return (gemm_fetch){{dy, x}, {dy + dy_bytes, x + rows * (size_t)t->c * sizeof *t->x}};
 }
 
-static void gemm(const gemm_part *t, void *scratch) {
+void SIMD_NAME(gemm)(const gemm_part *t, void *scratch) {
     size_t c = (size_t)t->c;
     uint32_t *a = scratch, *b = a + gemm_dy_words(t->k);
     for (size_t row = t->begin; row < t->end; row += GEMM_ROWS) {
@@ -94,5 +93,3 @@ static void gemm(const gemm_part *t, void *scratch) {
             }
     }
 }
-
-#endif

@@ -1,9 +1,20 @@
-/* Vectors of LANES floats in the compiler's own vector types; intrinsics where it has no word for the thing (bit
- * masks, rounding to bf16) or finds no good one (widening: GCC 12 goes element by element). */
+/** Vectors of LANES floats in the compiler's own vector types; intrinsics where it has no word for the thing (bit
+ *  masks, rounding to bf16) or finds no good one (widening: GCC 12 goes element by element). Of the templates
+ *  (*_tmpl.c), which backend.cmake compiles for each instruction set SIMD. */
+#ifndef LINNET_BACKEND_CPU_SIMD_VECTOR_TMPL_H
+#define LINNET_BACKEND_CPU_SIMD_VECTOR_TMPL_H
+
+#include "backend/cpu/simd/kernels.h"
+
 #include <string.h>
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
+
+/** NAME_avx2 in the object for avx2: what the template defines for others. */
+#define SIMD_NAME(name) SIMD_NAME_OF(name, SIMD)
+#define SIMD_NAME_OF(name, isa) SIMD_NAME_PASTED(name, isa)
+#define SIMD_NAME_PASTED(name, isa) name##_##isa
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -164,3 +175,7 @@ INLINE uint32_t load_mask(const uint8_t *p) {
 }
 
 INLINE void store_mask(uint8_t *p, uint32_t bits) { memcpy(p, &bits, LANES / 8); }
+
+INLINE int smaller(int a, int b) { return a < b ? a : b; }
+
+#endif

@@ -1,8 +1,8 @@
 /* A 1x1 convolution of stride 1 in bf16, and its data gradient: y (rows, k) = x (rows, c) w^T. x is read as it is, two
  * channels a word; a tile of 14 rows and 32 channels of y stays in registers, and 32 channels of a row are a cache
  * line, which may go past the caches. */
-
-#ifdef __AVX512BF16__
+#include "backend/cpu/simd/tile_tmpl.h"
+#include "backend/cpu/simd/winograd_tmpl.h"
 
 enum {
     POINT_ROWS = ROW_TILE,
@@ -119,7 +119,7 @@ static void point_run(const conv_part *t, void *scratch) {
     finish_streams(t->stream);
 }
 
-static const conv_kernels pointwise_kernels = {
+const conv_kernels SIMD_NAME(pointwise) = {
     .panel = POINT_WIDE,
     .group = POINT_ROWS,
     .parts = point_rows,
@@ -128,5 +128,3 @@ static const conv_kernels pointwise_kernels = {
     .weights = point_weights,
     .weights_bytes = point_weights_bytes,
 };
-
-#endif

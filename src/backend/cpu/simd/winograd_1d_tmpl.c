@@ -13,8 +13,8 @@
  * result is within the bound of a plain sum's. (A weight gradient would not be: its plain sum rounds nothing.) A band
  * of lines of x is transformed once for all three lines of the kernel, multiplied for a panel of y's channels, and
  * transformed back, while it is in the second-level cache. */
-
-#ifdef __AVX512BF16__
+#include "backend/cpu/simd/tile_tmpl.h"
+#include "backend/cpu/simd/winograd_tmpl.h"
 
 enum {
     LINE_PLACES = 4,
@@ -204,7 +204,7 @@ static void line_run(const conv_part *t, void *scratch) {
         line_band_run(t, &b, scratch, (int)(i / each), (int)(i % each) * b.lines);
 }
 
-static const conv_kernels winograd_1d = {
+const conv_kernels SIMD_NAME(winograd_1d) = {
     .panel = LINE_WIDE,
     .group = 1,
     .parts = line_bands,
@@ -213,5 +213,3 @@ static const conv_kernels winograd_1d = {
     .weights = line_weights,
     .weights_bytes = line_weights_bytes,
 };
-
-#endif
