@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "dataset/source.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -57,9 +58,8 @@ int image_list_dataset(dataset **out, const text *list) {
     for (size_t i = 0; i < list->n; i++)
         lines += list->data[i] == '\n';
     if (lines == 0)
-        return fail(E_DATA, "no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp) are there");
-    TRY(memory_zeroed(&d, 1, sizeof *d));
-    TRY(memory_string(&d->root, ""));
+        return fail(E_DATA, "there are no images (" DATASET_SUFFIXES ")");
+    TRY(dataset_create(&d, &source_folder, ""));
     TRY(memory_zeroed(&d->class_name, 1, sizeof *d->class_name));
     TRY(memory_string(&d->class_name[0], ""));
     d->class_n = 1;

@@ -25,11 +25,4 @@ int64_t dataset_image_bytes(const dataset *d, int64_t i);
  *  fails is left to the reading. */
 void dataset_advise(const dataset *d, const uint32_t *index, int64_t n);
 
-/** The shards of a dataset that are open: at most so many at once, opened as they are needed. */
-typedef struct shard_files shard_files;
-
-/** Sets d->files. @return 0, E_NOMEM */
-int shard_files_create(dataset *d);
-void shard_files_close(shard_files *f);
-
 #endif
