@@ -78,33 +78,51 @@ done:
     return rc;
 }
 
-/* A format is known by its first bytes; what has a reason instead of a codec is named and refused. */
-static const struct format {
+/* A format is known by its first bytes. Formats without a codec are refused by name. */
+typedef struct format {
     const char *magic;
     size_t at, n;
-    int (*decode)(decoder *d, const image_bytes *in); /* NULL: see refusal; none: JPEG */
+    const char *suffix;                               /* NULL: see refusal */
+    int (*decode)(decoder *d, const image_bytes *in); /* NULL with a suffix: JPEG */
     const char *refusal;
-} formats[] = {
-    {"\xFF\xD8\xFF", 0, 3, NULL, NULL},
-    {"\x89PNG\r\n\x1a\n", 0, 8, png_decode, NULL},
-    {"BM", 0, 2, bmp_decode, NULL},
-    {"II*\0", 0, 4, tiff_decode, NULL},
-    {"MM\0*", 0, 4, tiff_decode, NULL},
-    {"II+\0", 0, 4, tiff_decode, NULL},
-    {"MM\0+", 0, 4, tiff_decode, NULL},
-    {"WEBP", 8, 4, webp_decode, NULL},
-    {"P1", 0, 2, netpbm_decode, NULL},
-    {"P2", 0, 2, netpbm_decode, NULL},
-    {"P3", 0, 2, netpbm_decode, NULL},
-    {"P4", 0, 2, netpbm_decode, NULL},
-    {"P5", 0, 2, netpbm_decode, NULL},
-    {"P6", 0, 2, netpbm_decode, NULL},
-    {"GIF8", 0, 4, NULL, "a GIF"},
-    {"\0\0\0\x0cjP  ", 0, 8, NULL, "a JPEG 2000"},
-    {"ftyp", 4, 4, NULL, "an AVIF or HEIF"},
-    {"\0\0\1\0", 0, 4, NULL, "an icon"},
-    {"\0\0\0\x0cJXL ", 0, 8, NULL, "a JPEG XL"},
+} format;
+
+static const format formats[] = {
+    {"\xFF\xD8\xFF", 0, 3, ".jpg", NULL, NULL},
+    {"\x89PNG\r\n\x1a\n", 0, 8, ".png", png_decode, NULL},
+    {"BM", 0, 2, ".bmp", bmp_decode, NULL},
+    {"II*\0", 0, 4, ".tif", tiff_decode, NULL},
+    {"MM\0*", 0, 4, ".tif", tiff_decode, NULL},
+    {"II+\0", 0, 4, ".tif", tiff_decode, NULL},
+    {"MM\0+", 0, 4, ".tif", tiff_decode, NULL},
+    {"WEBP", 8, 4, ".webp", webp_decode, NULL},
+    {"P1", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P2", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P3", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P4", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P5", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P6", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"GIF8", 0, 4, NULL, NULL, "a GIF"},
+    {"\0\0\0\x0cjP  ", 0, 8, NULL, NULL, "a JPEG 2000"},
+    {"ftyp", 4, 4, NULL, NULL, "an AVIF or HEIF"},
+    {"\0\0\1\0", 0, 4, NULL, NULL, "an icon"},
+    {"\0\0\0\x0cJXL ", 0, 8, NULL, NULL, "a JPEG XL"},
 };
+
+/** NULL: none. */
+static const format *format_of(const unsigned char *bytes, size_t n) {
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        const format *f = &formats[i];
+        if (n >= f->at + f->n && memcmp(bytes + f->at, f->magic, f->n) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+const char *decoder_suffix(const unsigned char *bytes, size_t n) {
+    const format *f = format_of(bytes, n);
+    return f != NULL ? f->suffix : NULL;
+}
 
 static int open_jpeg(decoder *d, const image_bytes *in) {
     int rc = OK, w = 0, h = 0;
@@ -123,15 +141,12 @@ int decoder_open(decoder *d, const image_bytes *in) {
         return fail(E_FORMAT, "%s: the file is empty", in->name);
     if (in->n > d->limits.max_file_bytes)
         return fail(E_FORMAT, "%s: %zu bytes, more than the %zu allowed", in->name, in->n, d->limits.max_file_bytes);
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        const struct format *f = &formats[i];
-        if (in->n < f->at + f->n || memcmp(in->bytes + f->at, f->magic, f->n) != 0)
-            continue;
-        if (f->refusal != NULL)
-            return fail(E_UNSUPPORTED, "%s: %s file; convert it to JPEG or PNG", in->name, f->refusal);
-        return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);
-    }
-    return fail(E_FORMAT, "%s: no image: its first bytes are of no known format", in->name);
+    const format *f = format_of(in->bytes, in->n);
+    if (f == NULL)
+        return fail(E_FORMAT, "%s: no image: its first bytes are of no known format", in->name);
+    if (f->refusal != NULL)
+        return fail(E_UNSUPPORTED, "%s: %s file; convert it to JPEG or PNG", in->name, f->refusal);
+    return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);
 }
 
 void decoder_reduce(decoder *d, int by) {

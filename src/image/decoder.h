@@ -26,6 +26,9 @@ typedef struct decoder decoder;
 int decoder_create(decoder **out, const image_limits *limits);
 void decoder_destroy(decoder *d);
 
+/** The usual suffix (".jpg") of the format that the first bytes show; NULL for an unknown or unsupported format. */
+const char *decoder_suffix(const unsigned char *bytes, size_t n);
+
 /** The whole image as RGB, w x h x 3, into the decoder's scratch (valid until its next use): preview, tests. */
 int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
                           const char *name);
