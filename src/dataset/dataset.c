@@ -82,9 +82,16 @@ int64_t dataset_image_bytes(const dataset *d, int64_t i) { return d->source->byt
 
 int dataset_read(const unsigned char **bytes, size_t *n, image_buffer *b, const dataset *d, int64_t i, size_t limit) {
     char path[PATH_BYTES];
+    int rc = OK, tries = 0;
     if (dataset_path(path, d, i) != OK)
         return fail_context(E_FORMAT, "%s", dataset_name(d, i));
-    return d->source->read(bytes, n, b, d, i, limit, path);
+    do
+        rc = d->source->read(bytes, n, b, d, i, limit, path);
+    while (rc == E_IO && source_wait(&tries));
+    if (rc == E_IO)
+        return fail_context(
+            rc, "the storage, or the system, still fails after %d more tries; the image is not at fault", tries);
+    return rc;
 }
 
 void dataset_advise(const dataset *d, const uint32_t *index, int64_t n) {

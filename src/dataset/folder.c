@@ -356,7 +356,7 @@ static int path(char out[PATH_BYTES], const dataset *d, int64_t i) {
 static int64_t bytes(const dataset *d, int64_t i) {
     char file[PATH_BYTES];
     struct stat st;
-    return path(file, d, i) == OK && stat(file, &st) == 0 ? (int64_t)st.st_size : -1;
+    return path(file, d, i) == OK && source_stat(&st, file) == OK ? (int64_t)st.st_size : -1;
 }
 
 static int read_image(const unsigned char **bytes, size_t *n, image_buffer *b, const dataset *d, int64_t i,

@@ -9,24 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define OPEN_MAX_SHARDS 256 /* far below the usual limit of 1,024 descriptors */
-
-/** A shard's descriptor; -1 while it is closed. */
-typedef struct shard_file {
-    int fd;
-    int users;
-} shard_file;
-
-typedef struct shard_files {
-    pthread_mutex_t lock;
-    int n, open_n;
-    int hand; /* where the search for one to close goes on */
-    shard_file file[];
-} shard_files;
 
 int shard_files_create(dataset *d) {
     shard_files *f = NULL;
@@ -53,49 +37,71 @@ void shard_files_close(dataset *d) {
     d->opened = NULL;
 }
 
+/** Call under the lock. */
+static void close_shard(shard_files *f, shard_file *s) {
+    close(s->fd);
+    *s = (shard_file){.fd = -1};
+    f->open_n--;
+}
+
 /** Closes one that nobody reads. Call under the lock. */
 static void close_one(shard_files *f) {
-    for (int i = 0; i < f->n; i++, f->hand++) {
-        shard_file *s = &f->file[f->hand % f->n];
-        if (s->fd < 0 || s->users > 0)
-            continue;
-        close(s->fd);
-        s->fd = -1;
-        f->open_n--;
-        return;
+    for (int i = 0; i < f->n; i++) {
+        shard_file *s = &f->file[f->hand];
+        f->hand = f->hand + 1 < f->n ? f->hand + 1 : 0;
+        if (s->fd >= 0 && s->users == 0) {
+            close_shard(f, s);
+            return;
+        }
     }
 }
 
-/** The shard's descriptor, until unpin. */
-static int pin(int *fd, const dataset *d, uint32_t shard) {
+static int open_shard(int *fd, const dataset *d, uint32_t shard) {
     int rc = OK;
+    char path[PATH_BYTES];
+    TRY(path_join(path, d->root, d->shard_name[shard]));
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        return source_fail(errno, path);
+    posix_fadvise(*fd, 0, 0, POSIX_FADV_RANDOM); /* what lies behind an image is not wanted now */
+done:
+    return rc;
+}
+
+/** The shard's descriptor, until unpin. It is opened without the lock: that may take long, on a file server. */
+static int pin(int *fd, const dataset *d, uint32_t shard) {
+    int rc = OK, opened = -1;
     shard_files *f = d->opened;
     shard_file *s = &f->file[shard];
     pthread_mutex_lock(&f->lock);
     if (s->fd < 0) {
-        char path[PATH_BYTES];
-        TRY(path_join(path, d->root, d->shard_name[shard]));
-        if (f->open_n >= OPEN_MAX_SHARDS)
+        pthread_mutex_unlock(&f->lock);
+        TRY(open_shard(&opened, d, shard));
+        pthread_mutex_lock(&f->lock);
+    }
+    if (s->fd >= 0 && opened >= 0) {
+        close(opened); /* another thread was faster */
+    } else if (s->fd < 0) {
+        if (f->open_n >= SHARD_FILES_MAX)
             close_one(f);
-        s->fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (s->fd < 0) {
-            rc = source_fail(errno, path);
-            goto done;
-        }
+        s->fd = opened; /* now owned by f */
         f->open_n++;
-        posix_fadvise(s->fd, 0, 0, POSIX_FADV_RANDOM); /* what lies behind an image is not wanted now */
     }
     s->users++;
     *fd = s->fd;
-done:
     pthread_mutex_unlock(&f->lock);
+done:
     return rc;
 }
 
-static void unpin(const dataset *d, uint32_t shard) {
+/** failed: the descriptor may have become stale; the next read opens the shard again. */
+static void unpin(const dataset *d, uint32_t shard, bool failed) {
     shard_files *f = d->opened;
+    shard_file *s = &f->file[shard];
     pthread_mutex_lock(&f->lock);
-    f->file[shard].users--;
+    s->failed = s->failed || failed;
+    if (--s->users == 0 && s->failed)
+        close_shard(f, s);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -108,7 +114,7 @@ int shard_files_read(const unsigned char **bytes, size_t *n, image_buffer *b, co
     TRY(source_reserve(b, want));
     TRY(pin(&fd, d, at.shard));
     rc = source_read_at(&got, b->bytes, fd, at.offset - TAR_BLOCK, want, path);
-    unpin(d, at.shard);
+    unpin(d, at.shard, rc == E_IO);
     if (rc != OK)
         goto done;
     if (got < want)
@@ -137,6 +143,6 @@ void shard_files_advise(const dataset *d, const uint32_t *index, int64_t n) {
         if (pin(&fd, d, first.shard) != OK)
             return;
         posix_fadvise(fd, (off_t)begin, (off_t)(end - begin), POSIX_FADV_WILLNEED);
-        unpin(d, first.shard);
+        unpin(d, first.shard, false);
     }
 }

@@ -7,6 +7,26 @@
 #include "dataset/dataset.h"
 #include "dataset/read.h"
 
+#include <pthread.h>
+#include <stdbool.h>
+
+#define SHARD_FILES_MAX 256 /* open at a time, unless all are in use; far below the usual limit of 1,024 */
+
+/** A shard's descriptor; -1 while it is closed. */
+typedef struct shard_file {
+    int fd;
+    int users;
+    bool failed; /* a read failed: to be closed by its last user */
+} shard_file;
+
+/** d->opened of shards. */
+typedef struct shard_files {
+    pthread_mutex_t lock;
+    int n, open_n;
+    int hand; /* where the search for one to close goes on: 0 to n - 1 */
+    shard_file file[];
+} shard_files;
+
 /** Sets d->opened. @return 0, E_NOMEM */
 int shard_files_create(dataset *d);
 

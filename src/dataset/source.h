@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /** Functions of a container. Threads share a dataset: path, bytes, read and advise may run at the same time. */
 typedef struct source {
@@ -29,7 +30,7 @@ typedef struct source {
     /** Size of image i; -1 if its file is absent. */
     int64_t (*bytes)(const dataset *d, int64_t i);
 
-    /** As dataset_read; `path` is that of `path` above. */
+    /** One try of dataset_read; `path` is that of `path` above. */
     int (*read)(const unsigned char **bytes, size_t *n, image_buffer *b, const dataset *d, int64_t i, size_t limit,
                 const char *path);
 
@@ -45,13 +46,19 @@ extern const source source_folder, source_shards;
 /** An empty dataset of a container. @return 0, E_NOMEM */
 int dataset_create(dataset **out, const source *s, const char *root);
 
-/** For `read` of a container: the buffer holds at least n bytes afterwards. @return 0, E_NOMEM */
+/** For `read` of a container: the buffer holds at least n bytes afterwards; what it contained is lost.
+ *  @return 0, E_FORMAT (no memory: this image cannot be read here) */
 int source_reserve(image_buffer *b, size_t n);
 /** E_FORMAT if an image of `size` bytes exceeds `limit` (0: no limit). */
 int source_check_limit(const char *path, size_t size, size_t limit);
 /** The code for a failed system call on an image: E_FORMAT for a fault of this file (absent, no permission), else that
- *  of fail_errno. `error` is errno. */
+ *  of fail_errno: the storage failed, or the process is out of descriptors. `error` is errno. */
 int source_fail(int error, const char *path);
+/** Waits before the next try: 0.1 s, then twice as long each time. *tries is 0 at first.
+ *  @return false, at once, after 7 times (12.7 s) */
+bool source_wait(int *tries);
+/** stat with such tries. @return 0 or source_fail */
+int source_stat(struct stat *st, const char *path);
 /** Reads up to n bytes at `offset`; *got is smaller only where the file ends. @return 0 or source_fail */
 int source_read_at(size_t *got, unsigned char *to, int fd, uint64_t offset, size_t n, const char *path);
 
