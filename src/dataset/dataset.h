@@ -12,6 +12,8 @@
 
 #define DATASET_SUFFIXES ".jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp"
 
+#define DATASET_LINKS_MAX 100000 /* links to folders that are followed: links within each other multiply */
+
 /** Location of an image in a file that holds many. */
 typedef struct image_place {
     uint64_t offset; /* of its bytes; in a tar file its header is before them */

@@ -41,7 +41,7 @@ typedef struct walk {
     text folder_names;
     folder *folder;
     size_t folder_n, folder_capacity;
-    int loops;
+    int loops, links;   /* back to a folder above; to folders, each as often as it was followed */
     file_stamps stamps; /* of all folders read */
     bool keep;          /* they tell all that the index depends on: cache.h */
     text names;         /* what becomes d->names */
@@ -89,15 +89,19 @@ static void name_list_sort(name_list *list, size_t first) {
 
 /** Whether the entry is a folder or a link to one. Plain files cost no stat. */
 static bool entry_is_folder(walk *w, DIR *dir, const struct dirent *entry) {
-    struct stat st;
+    struct stat st, own;
     if (entry->d_type == DT_DIR)
         return true;
     if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
         return false;
-    if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
-        return S_ISDIR(st.st_mode);
-    w->keep = false;
-    return false;
+    if (fstatat(dirfd(dir), entry->d_name, &st, 0) != 0) {
+        w->keep = false;
+        return false;
+    }
+    if (S_ISDIR(st.st_mode) && fstatat(dirfd(dir), entry->d_name, &own, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISLNK(own.st_mode))
+        w->links++;
+    return S_ISDIR(st.st_mode);
 }
 
 /** The stamp is from before the entries were read: what changes meanwhile shows later. */
@@ -139,6 +143,9 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, walk
     }
     if (errno != 0)
         rc = fail_errno(errno, "cannot read the folder %s", path);
+    else if (w->links > DATASET_LINKS_MAX)
+        rc = fail(E_DATA, "%s: more than %d links to folders were followed: do links lead to folders with links?", path,
+                  DATASET_LINKS_MAX);
 done:
     closedir(dir);
     return rc;

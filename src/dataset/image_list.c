@@ -9,6 +9,7 @@
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int add_line(text *list, const char *name) {
     if (strchr(name, '\n') != NULL)
@@ -18,8 +19,13 @@ static int add_line(text *list, const char *name) {
 
 static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
 
+static bool is_link(const char *path) {
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 static int add_folder(text *list, const char *path) {
-    int rc = OK;
+    int rc = OK, links = 0;
     char root[PATH_BYTES];
     char *roots[] = {root, NULL};
     TRY(path_format(root, "%s", path));
@@ -31,7 +37,10 @@ static int add_folder(text *list, const char *path) {
             rc = fail_errno(e->fts_errno, "cannot read %s", e->fts_path);
             break;
         }
-        if (e->fts_info == FTS_F && dataset_is_image_name(e->fts_name))
+        if (e->fts_info == FTS_D && is_link(e->fts_path) && ++links > DATASET_LINKS_MAX)
+            rc = fail(E_DATA, "%s: more than %d links to folders were followed: do links lead to folders with links?",
+                      e->fts_path, DATASET_LINKS_MAX);
+        else if (e->fts_info == FTS_F && dataset_is_image_name(e->fts_name))
             rc = add_line(list, e->fts_path);
         if (rc != OK)
             break;
