@@ -23,6 +23,7 @@
     X(EMPTY, "empty", "the file has no bytes")                                                                         \
     X(TRUNCATED, "truncated", "the image ends too early")                                                              \
     X(CORRUPT, "corrupt", "the image cannot be decoded")                                                               \
+    X(UNSUPPORTED, "unsupported", "the image is whole, but of a format or kind that cannot be decoded")                \
     X(MISNAMED, "misnamed", "the suffix is that of another format")                                                    \
     X(CMYK, "cmyk", "a JPEG of four colours")                                                                          \
     X(GRAY, "gray", "a JPEG without colours")                                                                          \
