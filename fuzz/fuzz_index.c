@@ -5,17 +5,18 @@
  * Seeds: the files of ~/.cache/linnet, with the paths in them made "/d", and the *.index of small packed sets. */
 #include "base/status.h"
 #include "dataset/index.h"
+#include "dataset/source.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-static void decode(const unsigned char *bytes, size_t n) {
+static void decode(const source *s, const unsigned char *bytes, size_t n) {
     dataset *d = NULL;
-    folder_stamps f = {0};
+    file_stamps f = {0};
     text again = {0};
-    if (dataset_index_decode(&d, &f, bytes, n, "/d", "/d") == OK) {
+    if (dataset_index_decode(&d, &f, s, bytes, n, "/d", "/d") == OK) {
         for (int64_t i = 0; i < d->image_n; i++)
             if (dataset_name(d, i)[strlen(d->class_name[d->label[i]])] != '/')
                 abort();
@@ -24,11 +25,12 @@ static void decode(const unsigned char *bytes, size_t n) {
     }
     text_deinit(&again);
     dataset_close(d);
-    folder_stamps_deinit(&f);
+    file_stamps_deinit(&f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
-    decode(bytes, n);
+    decode(&source_folder, bytes, n);
+    decode(&source_shards, bytes, n);
     if (n < DATASET_INDEX_HEADER)
         return 0;
     unsigned char *sealed = malloc(n);
@@ -36,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         abort();
     memcpy(sealed, bytes, n);
     dataset_index_seal(sealed, n);
-    decode(sealed, n);
+    decode(&source_folder, sealed, n);
+    decode(&source_shards, sealed, n);
     free(sealed);
     return 0;
 }

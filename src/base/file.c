@@ -115,6 +115,8 @@ int folder_make(const char *path) {
     int rc = path_format(partial, "%s", path);
     if (rc != OK)
         return rc;
+    if (partial[0] == 0)
+        return fail(E_IO, "cannot make a folder without a name");
     for (char *p = partial + 1;; p++) {
         if (*p != '/' && *p != 0)
             continue;
@@ -149,7 +151,7 @@ int atomic_open(atomic_file *f, const char *path) {
     int rc = OK;
     TRY(path_format(f->path, "%s", path));
     TRY(path_format(f->temporary, "%s.tmp", path));
-    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (f->fd < 0)
         rc = fail_errno(errno, "cannot write %s", f->temporary);
 done:
@@ -222,7 +224,7 @@ done:
 }
 
 int lock_take(int *out, const char *path) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return fail_errno(errno, "cannot open the lock %s", path);
     char holder[128] = "";

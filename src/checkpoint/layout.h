@@ -35,8 +35,8 @@ typedef struct tensor_source {
     int fd;
     zip_entry *storages; /* (storage_n), sorted by name, which is the storage's key; no CRC */
     size_t storage_n;
-    struct tensor_cached *cached; /* storages that views or several tensors needed */
-    uint64_t budget;              /* bytes that tensors may still take */
+    unsigned char **cached; /* one per entry or storage, once a view or several tensors needed one; NULL: not read */
+    uint64_t budget;        /* bytes that tensors may still take */
 } tensor_source;
 
 /** Orders zip entries by name, for qsort and bsearch. */

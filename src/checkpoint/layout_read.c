@@ -78,6 +78,7 @@ static int list_read(ckpt_item *item, bool *used, const value *list, tensor_sour
     int rc = OK;
     if (n > ITEM_LIMIT)
         return OK;
+    TRY(take_budget(source, n)); /* for the time: the lists of many items may be one */
     for (uint64_t i = 0; i < n; i++) {
         const value *v = list->list.items[i];
         if (v->kind != VALUE_STRING)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PARAM_LIMIT 65536
+#define ENTRY_LIMIT 1024 /* entries of a dictionary that is searched once for each of many others */
 
 /** Item i of a list; NULL when `list` is NULL, no list, or shorter. */
 static const value *item_get(const value *list, size_t i) {
@@ -25,6 +26,13 @@ static void get_int(int *out, const value *dict, const char *key) {
     int64_t i = 0;
     if (value_int(&i, dict_get(dict, key)) && i >= INT_MIN && i <= INT_MAX)
         *out = (int)i;
+}
+
+/** Many dictionaries may be one large one in the file, and each is searched: its size is bounded. */
+static int check_entries(const value *dict, const char *what) {
+    if (dict_n(dict) > ENTRY_LIMIT)
+        return fail(E_FORMAT, "%s has %zu entries, more than %d", what, dict_n(dict), ENTRY_LIMIT);
+    return OK;
 }
 
 static bool is_true(const value *v) { return v != NULL && v->kind == VALUE_BOOL && v->b; }
@@ -58,10 +66,13 @@ static int read_momentum(ckpt *c, const value *state, tensor_source *source) {
     size_t n = dict_n(state);
     if (n == 0 || c->param_n == 0)
         return OK;
+    if (n > PARAM_LIMIT)
+        return fail(E_FORMAT, "%zu parameters in the optimizer's state, more than %d", n, PARAM_LIMIT);
     TRY(memory_zeroed(&c->momentum, (size_t)c->param_n, sizeof *c->momentum));
     c->momentum_n = c->param_n;
     for (size_t i = 0; i < n; i++) {
         const value *key = state->list.items[2 * i];
+        TRY(check_entries(state->list.items[2 * i + 1], "the state of a parameter"));
         const value *buffer = dict_get(state->list.items[2 * i + 1], "momentum_buffer");
         if (key->kind != VALUE_INT || key->i < 0 || key->i >= c->param_n || buffer == NULL ||
             buffer->kind != VALUE_TENSOR || c->momentum[key->i].data != NULL)
@@ -108,7 +119,11 @@ int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source) {
     const value *optimizer = item_get(dict_get(top, "optimizer_states"), 0);
     const value *groups = dict_get(optimizer, "param_groups");
     size_t params = 0;
+    int rc = OK;
     for (size_t g = 0; item_get(groups, g) != NULL; g++) {
+        if (g == PARAM_LIMIT)
+            return fail(E_FORMAT, "more than %d parameter groups in the optimizer", PARAM_LIMIT);
+        TRY(check_entries(item_get(groups, g), "a parameter group"));
         const value *list = dict_get(item_get(groups, g), "params");
         params += list != NULL && list->kind == VALUE_LIST ? list->list.n : 0;
         if (params > PARAM_LIMIT)
@@ -116,7 +131,9 @@ int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source) {
     }
     c->param_n = (int)params;
     read_head(c, groups);
-    return read_momentum(c, dict_get(optimizer, "state"), source);
+    TRY(read_momentum(c, dict_get(optimizer, "state"), source));
+done:
+    return rc;
 }
 
 /** Lightning 2 counts in dotted keys. A batch is done once it is processed: "completed" follows only after the
@@ -179,28 +196,34 @@ static void read_schedule(ckpt *c, const value *top) {
     get_int(&s->t_max, dict, "T_max");
 }
 
-/** The ModelCheckpoint that watches val_loss, else the first that watches anything. */
-static const value *find_callback(const value *callbacks) {
+/** The ModelCheckpoint that watches val_loss, else the first that watches anything; NULL: none. */
+static int find_callback(const value **found, const value *callbacks) {
     static const char prefix[] = "ModelCheckpoint";
-    const value *found = NULL;
+    int rc = OK;
+    *found = NULL;
+    TRY(check_entries(callbacks, "'callbacks'"));
     for (size_t i = 0; i < dict_n(callbacks); i++) {
         const value *key = callbacks->list.items[2 * i], *v = callbacks->list.items[2 * i + 1];
         if (key->kind != VALUE_STRING || key->string.n < sizeof prefix - 1 ||
             memcmp(key->string.s, prefix, sizeof prefix - 1) != 0)
             continue;
+        TRY(check_entries(v, "a callback"));
         const value *monitor = dict_get(v, "monitor");
-        if (value_is_string(monitor, "val_loss"))
-            return v;
-        if (found == NULL && monitor != NULL && monitor->kind == VALUE_STRING)
-            found = v;
+        bool is_loss = value_is_string(monitor, "val_loss");
+        if (is_loss || (*found == NULL && monitor != NULL && monitor->kind == VALUE_STRING))
+            *found = v;
+        if (is_loss)
+            break;
     }
-    return found;
+done:
+    return rc;
 }
 
 static int read_callbacks(ckpt *c, const value *top, tensor_source *source) {
     int rc = OK;
-    const value *callback = find_callback(dict_get(top, "callbacks"));
-    const value *models = dict_get(callback, "best_k_models"), *found = NULL;
+    const value *callback = NULL, *found = NULL;
+    TRY(find_callback(&callback, dict_get(top, "callbacks")));
+    const value *models = dict_get(callback, "best_k_models");
     size_t n = dict_n(models);
     TRY(layout_number(&c->best_value, dict_get(callback, "best_model_score"), source));
     if (value_is_string(dict_get(callback, "monitor"), "val_loss"))

@@ -87,6 +87,8 @@ int rebuild_storage(value *out, pool *p, const value *id) {
         item[1]->global < GLOBAL_STORAGE || item[2]->kind != VALUE_STRING || item[3]->kind != VALUE_STRING ||
         item[4]->kind != VALUE_INT || item[4]->i < 0 || (n == 6 && item[5]->kind != VALUE_NONE))
         return fail(E_FORMAT, "a persistent id that is no storage");
+    if (item[2]->string.n > STORAGE_KEY_BYTES)
+        return fail(E_FORMAT, "a storage key of %zu bytes, more than %d", item[2]->string.n, STORAGE_KEY_BYTES);
     value_storage *s = pool_take(p, sizeof *s);
     if (s == NULL)
         return E_NOMEM;

@@ -6,19 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct tensor_cached {
-    struct tensor_cached *next;
-    const zip_entry *entry;
-    unsigned char data[];
-} tensor_cached;
+static size_t entry_count(const tensor_source *source) {
+    return source->zip != NULL ? (size_t)source->zip->entry_n : source->storage_n;
+}
 
 void tensor_source_deinit(tensor_source *source) {
-    while (source->cached != NULL) {
-        tensor_cached *next = source->cached->next;
-        free(source->cached);
-        source->cached = next;
-    }
+    for (size_t i = 0; source->cached != NULL && i < entry_count(source); i++)
+        free(source->cached[i]);
+    free(source->cached);
     free(source->storages);
+    source->cached = NULL;
     source->storages = NULL;
 }
 
@@ -29,12 +26,10 @@ int tensor_source_order(const void *a, const void *b) {
 }
 
 static const zip_entry *storage_find(const tensor_source *source, const value_storage *s) {
-    char name[5 + 64] = "data/";
+    char name[5 + STORAGE_KEY_BYTES] = "data/";
     zip_entry key = {.name = s->key, .name_n = s->key_n};
     if (source->zip == NULL)
         return bsearch(&key, source->storages, source->storage_n, sizeof key, tensor_source_order);
-    if (s->key_n > 64)
-        return NULL;
     memcpy(name + 5, s->key, s->key_n);
     return zip_find(source->zip, name, 5 + s->key_n);
 }
@@ -48,20 +43,19 @@ static int storage_read(const tensor_source *source, const zip_entry *entry, voi
  *  however many views there are. */
 static int storage_get(const unsigned char **out, tensor_source *source, const zip_entry *entry) {
     int rc = OK;
-    tensor_cached *cached = source->cached;
-    while (cached != NULL && cached->entry != entry)
-        cached = cached->next;
-    if (cached == NULL) {
-        TRY(memory_resize(&cached, sizeof *cached + (size_t)entry->size, 1));
-        cached->next = source->cached;
-        cached->entry = entry;
-        source->cached = cached; /* now owned by the source */
-        rc = storage_read(source, entry, cached->data);
-        if (rc != OK)
-            cached->entry = NULL; /* not to be found as a good one */
+    size_t i = (size_t)(entry - (source->zip != NULL ? source->zip->entries : source->storages));
+    unsigned char *data = NULL;
+    if (source->cached == NULL)
+        TRY(memory_zeroed(&source->cached, entry_count(source), sizeof *source->cached));
+    if (source->cached[i] == NULL) {
+        TRY(memory_resize(&data, (size_t)entry->size, 1));
+        TRY(storage_read(source, entry, data));
+        source->cached[i] = data; /* now owned by the source */
+        data = NULL;
     }
-    *out = cached->data;
+    *out = source->cached[i];
 done:
+    free(data);
     return rc;
 }
 

@@ -38,6 +38,8 @@ typedef enum value_kind {
 
 typedef struct value value;
 
+#define STORAGE_KEY_BYTES 64 /* at most; torch.save writes decimal numbers */
+
 typedef struct value_storage {
     ckpt_type type;
     const char *key; /* names the zip entry data/KEY; key_n bytes in the pickle */

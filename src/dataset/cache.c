@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dataset/source.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #define BYTES_MAX ((size_t)2 << 30) /* of a cache file: some 60 million images */
 #define SETTLED_NS 2000000000       /* FAT's times are 2 s apart, the coarsest there are */
 
-bool dataset_cache_is_settled(const folder_stamp *stamp) {
+bool dataset_cache_is_settled(const file_stamp *stamp) {
     return (int64_t)((uint64_t)(clock_wall() * 1e9) - stamp->modified) >= SETTLED_NS;
 }
 
@@ -23,13 +24,19 @@ int dataset_cache_file(char *out, char *folder, const char *path) {
     return rc != OK ? rc : path_format(out, "%s/index-%016llx", folder, (unsigned long long)h);
 }
 
+file_stamp folder_stamp_of(const struct stat *st) {
+    return (file_stamp){.inode = (uint64_t)st->st_ino,
+                        .modified = stamp_nanoseconds(st->st_mtim),
+                        .changed = stamp_nanoseconds(st->st_ctim)};
+}
+
 /** The absolute path without links. Free it. */
 static int absolute(char **out, const char *root) {
     *out = realpath(root, NULL);
     return *out != NULL ? OK : fail_errno(errno, "cannot resolve %s", root);
 }
 
-static int check_folders(const folder_stamps *f, const char *root) {
+static int check_folders(const file_stamps *f, const char *root) {
     int rc = OK;
     char path[PATH_BYTES];
     const char *name = text_string(&f->names);
@@ -38,7 +45,7 @@ static int check_folders(const folder_stamps *f, const char *root) {
         TRY(path_join(path, root, name));
         if (stat(path, &st) != 0)
             return fail_errno(errno, "%s", path);
-        folder_stamp now = folder_stamp_of(&st), then = f->stamp[i];
+        file_stamp now = folder_stamp_of(&st), then = f->stamp[i];
         if (!S_ISDIR(st.st_mode) || now.inode != then.inode || now.modified != then.modified ||
             now.changed != then.changed)
             return fail(E_DATA, "%s has changed", path);
@@ -52,12 +59,12 @@ bool dataset_cache_load(dataset **out, const char *root) {
     char folder[PATH_BYTES], file[PATH_BYTES], *path = NULL;
     unsigned char *bytes = NULL;
     size_t n = 0;
-    folder_stamps f = {0};
+    file_stamps f = {0};
     dataset *d = NULL;
     TRY(absolute(&path, root));
     TRY(dataset_cache_file(file, folder, path));
     TRY(file_read(&bytes, &n, file, BYTES_MAX));
-    TRY(dataset_index_decode(&d, &f, bytes, n, path, root));
+    TRY(dataset_index_decode(&d, &f, &source_folder, bytes, n, path, root));
     TRY(check_folders(&f, root));
     *out = d;
     d = NULL; /* now owned by the caller */
@@ -67,14 +74,14 @@ done:
     else
         log_debug("%s: the index is from %s", root, file);
     dataset_close(d);
-    folder_stamps_deinit(&f);
+    file_stamps_deinit(&f);
     free(bytes);
     free(path);
     return rc == OK;
 }
 
 /* Two processes may write the same file at once; what they may leave of it in between has a wrong checksum. */
-void dataset_cache_store(const dataset *d, const folder_stamps *f) {
+void dataset_cache_store(const dataset *d, const file_stamps *f) {
     int rc = OK;
     char folder[PATH_BYTES], file[PATH_BYTES], *path = NULL;
     text t = {0};

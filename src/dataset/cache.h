@@ -16,9 +16,11 @@
 #include "dataset/index.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
+file_stamp folder_stamp_of(const struct stat *st);
 /** Whether a folder with that stamp, read just now, may be kept. */
-bool dataset_cache_is_settled(const folder_stamp *stamp);
+bool dataset_cache_is_settled(const file_stamp *stamp);
 
 /** The name of the file that keeps an index under the name `path` (PATH_BYTES of base/file.h), and its folder, which
  *  may not be there yet. @return 0, E_NOTFOUND (no home), E_IO */
@@ -27,6 +29,6 @@ int dataset_cache_file(char *out, char *folder, const char *path);
 /** The kept index of the folder `root`, if there is one that is still right. *out is then the caller's. */
 bool dataset_cache_load(dataset **out, const char *root);
 /** Keeps the index. That this failed (no home, no space) is a debug line and nothing more. */
-void dataset_cache_store(const dataset *d, const folder_stamps *f);
+void dataset_cache_store(const dataset *d, const file_stamps *f);
 
 #endif

@@ -1,8 +1,8 @@
-/** The index of an ImageFolder: ROOT/SPLIT/CLASS/... -> files and labels; or of WebDataset shards (shards.h), whose
- *  images stand in the same order, so that the same images are the same dataset either way.
- *  Rules: class folders in byte order get 0..C-1; below a class, folders in byte order of their path, then the names
- *  in each; links followed, but not back to a folder above; suffixes .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp
- *  whatever their case; a class without images is an error. Equals torchvision.datasets.ImageFolder. */
+/** The images of a split with their labels: of an image folder ROOT/SPLIT/CLASS/..., or of WebDataset shards
+ * (shards.h). The same images are the same dataset in each container (source.h). Order, as in
+ * torchvision.datasets.ImageFolder: class folders in byte order get the labels 0..C-1. Within a class, folders in byte
+ * order of their path, then the file names of each in byte order. Links are followed, except to a folder above.
+ * Suffixes in any case: DATASET_SUFFIXES. A class without images is an error. */
 #ifndef LINNET_DATASET_DATASET_H
 #define LINNET_DATASET_DATASET_H
 
@@ -10,9 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Where an image lies among the shards. */
+#define DATASET_SUFFIXES ".jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp"
+
+#define DATASET_LINKS_MAX 100000 /* links to folders that are followed: links within each other multiply */
+
+/** Location of an image in a file that holds many. */
 typedef struct image_place {
-    uint64_t offset; /* of its bytes; its tar header stands before */
+    uint64_t offset; /* of its bytes; in a tar file its header is before them */
     uint32_t bytes;
     uint32_t shard;
 } image_place;
@@ -28,31 +32,34 @@ typedef struct dataset {
     uint64_t *name; /* (image_n) offset into names */
     int32_t *label; /* (image_n) */
 
-    int shard_n;               /* 0: a folder */
-    char **shard_name;         /* (shard_n) below root */
-    image_place *place;        /* (image_n); NULL: a folder */
-    int64_t lost_n;            /* images that the shards ought to hold and do not: they count as unreadable */
-    struct shard_files *files; /* shards that are open; shared by threads (read.h) */
+    /* where a file holds many images */
+    int shard_n;        /* such files; 0: every image is a file */
+    char **shard_name;  /* (shard_n) below root */
+    image_place *place; /* (image_n); NULL: every image is a file */
+    int64_t lost_n;     /* images that the shards should contain and do not: they count as unreadable */
+
+    const struct source *source; /* the container */
+    void *opened;                /* the container's own, such as open files; shared by threads */
 } dataset;
 
-/** Reads the shards of the split, or where there are none the folder ROOT/split (root itself when split is NULL or "");
- *  or takes the index that is kept of them while they are as they were (shards.h, cache.h); the result is the
- *  same. @return 0, E_NOTFOUND, E_DATA (naming what is wrong and what to do), E_IO, E_NOMEM */
+/** Lists the images of a split: the shards of the split if there are any, else the folder ROOT/split (ROOT itself if
+ * split is NULL or ""). A valid stored index is used instead (shards.h, cache.h); the result is the same.
+ *  @return 0, E_NOTFOUND, E_DATA (says what is wrong and what to do), E_IO, E_NOMEM */
 int dataset_open(dataset **out, const char *root, const char *split);
-/** The same, but class folders may be without images, and nothing is taken from a cache or kept in one. */
+/** The same, but class folders may be empty, and the index of a folder is neither read from the cache nor stored. */
 int dataset_open_whole(dataset **out, const char *root, const char *split);
 void dataset_close(dataset *d);
 
-/** Full path of image i into `out` (PATH_BYTES of base/file.h); in shards "ROOT/SHARD:NAME", for messages alone.
+/** Full path of image i into `out` (PATH_BYTES of base/file.h); in shards "ROOT/SHARD:NAME", for messages only.
  *  @return 0 or E_IO (too long) */
 int dataset_path(char *out, const dataset *d, int64_t i);
-/** "CLASS/sub/file.jpg": path of image i below d->root; in shards, as it was there when they were packed. */
+/** "CLASS/sub/file.jpg": path of image i below d->root; in shards, its path when they were packed. */
 const char *dataset_name(const dataset *d, int64_t i);
 
-/** Whether a file's suffix is one of an image. */
+/** Whether the name has the suffix of an image. */
 bool dataset_is_image_name(const char *name);
 
-/** E_DATA, naming the first differing classes, unless both have the same class folders. */
+/** E_DATA with the first classes that differ, unless both have the same class folders. */
 int dataset_same_classes(const dataset *train, const dataset *val);
 
 #endif

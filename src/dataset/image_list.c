@@ -3,11 +3,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "dataset/source.h"
 
 #include <errno.h>
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int add_line(text *list, const char *name) {
     if (strchr(name, '\n') != NULL)
@@ -17,8 +19,13 @@ static int add_line(text *list, const char *name) {
 
 static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
 
+static bool is_link(const char *path) {
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 static int add_folder(text *list, const char *path) {
-    int rc = OK;
+    int rc = OK, links = 0;
     char root[PATH_BYTES];
     char *roots[] = {root, NULL};
     TRY(path_format(root, "%s", path));
@@ -30,7 +37,10 @@ static int add_folder(text *list, const char *path) {
             rc = fail_errno(e->fts_errno, "cannot read %s", e->fts_path);
             break;
         }
-        if (e->fts_info == FTS_F && dataset_is_image_name(e->fts_name))
+        if (e->fts_info == FTS_D && is_link(e->fts_path) && ++links > DATASET_LINKS_MAX)
+            rc = fail(E_DATA, "%s: more than %d links to folders were followed: do links lead to folders with links?",
+                      e->fts_path, DATASET_LINKS_MAX);
+        else if (e->fts_info == FTS_F && dataset_is_image_name(e->fts_name))
             rc = add_line(list, e->fts_path);
         if (rc != OK)
             break;
@@ -57,9 +67,8 @@ int image_list_dataset(dataset **out, const text *list) {
     for (size_t i = 0; i < list->n; i++)
         lines += list->data[i] == '\n';
     if (lines == 0)
-        return fail(E_DATA, "no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp) are there");
-    TRY(memory_zeroed(&d, 1, sizeof *d));
-    TRY(memory_string(&d->root, ""));
+        return fail(E_DATA, "there are no images (" DATASET_SUFFIXES ")");
+    TRY(dataset_create(&d, &source_folder, ""));
     TRY(memory_zeroed(&d->class_name, 1, sizeof *d->class_name));
     TRY(memory_string(&d->class_name[0], ""));
     d->class_n = 1;

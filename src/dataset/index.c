@@ -3,7 +3,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "dataset/tar.h"
+#include "dataset/source.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ typedef struct header {
     char magic[8];
     uint32_t version, byte_order;
     uint64_t bytes, checksum;
-    uint64_t path_bytes, folder_n, folder_names_bytes, class_n, class_names_bytes, image_n, names_bytes;
+    uint64_t path_bytes, stamp_n, stamp_names_bytes, class_n, class_names_bytes, image_n, names_bytes;
     uint64_t place_n, lost_n;
 } header;
 
@@ -24,18 +24,9 @@ _Static_assert(sizeof(header) == DATASET_INDEX_HEADER, "as index.h says");
 
 static const char magic[8] = {'l', 'i', 'n', 'n', 'e', 't', 'i', 'x'};
 
-static uint64_t nanoseconds(struct timespec t) { return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec; }
+uint64_t stamp_nanoseconds(struct timespec t) { return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec; }
 
-folder_stamp folder_stamp_of(const struct stat *st) {
-    return (folder_stamp){
-        .inode = (uint64_t)st->st_ino, .modified = nanoseconds(st->st_mtim), .changed = nanoseconds(st->st_ctim)};
-}
-
-folder_stamp shard_stamp_of(const struct stat *st) {
-    return (folder_stamp){.modified = nanoseconds(st->st_mtim), .changed = (uint64_t)st->st_size};
-}
-
-int folder_stamps_add(folder_stamps *f, const char *name, folder_stamp stamp) {
+int file_stamps_add(file_stamps *f, const char *name, file_stamp stamp) {
     int rc = OK;
     TRY(memory_grow(&f->stamp, &f->capacity, f->n + 1, sizeof *f->stamp));
     TRY(text_append(&f->names, name, strlen(name) + 1));
@@ -44,10 +35,10 @@ done:
     return rc;
 }
 
-void folder_stamps_deinit(folder_stamps *f) {
+void file_stamps_deinit(file_stamps *f) {
     free(f->stamp);
     text_deinit(&f->names);
-    *f = (folder_stamps){0};
+    *f = (file_stamps){0};
 }
 
 void dataset_index_seal(unsigned char *bytes, size_t n) {
@@ -59,7 +50,7 @@ void dataset_index_seal(unsigned char *bytes, size_t n) {
     memcpy(bytes, &h, sizeof h);
 }
 
-int dataset_index_encode(text *out, const dataset *d, const folder_stamps *f, const char *path) {
+int dataset_index_encode(text *out, const dataset *d, const file_stamps *f, const char *path) {
     int rc = OK;
     size_t names_bytes = 0, class_names_bytes = 0;
     for (int c = 0; c < d->class_n; c++)
@@ -69,8 +60,8 @@ int dataset_index_encode(text *out, const dataset *d, const folder_stamps *f, co
     header h = {.version = VERSION,
                 .byte_order = BYTE_ORDER_MARK,
                 .path_bytes = strlen(path) + 1,
-                .folder_n = f->n,
-                .folder_names_bytes = f->names.n,
+                .stamp_n = f->n,
+                .stamp_names_bytes = f->names.n,
                 .class_n = (uint64_t)d->class_n,
                 .class_names_bytes = class_names_bytes,
                 .image_n = (uint64_t)d->image_n,
@@ -122,7 +113,7 @@ static bool is_strings(const unsigned char *block, uint64_t bytes, uint64_t coun
 /** The parts of an index, in the caller's bytes. */
 typedef struct parts {
     header h;
-    const unsigned char *path, *stamps, *folder_names, *class_names, *class_images, *names, *places;
+    const unsigned char *path, *stamps, *stamp_names, *class_names, *class_images, *names, *places;
 } parts;
 
 static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
@@ -135,16 +126,16 @@ static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
         return false;
     cursor c = {.at = bytes + sizeof *h, .n = n - sizeof *h};
     return (p->path = take(&c, h->path_bytes, 1)) != NULL &&
-           (p->stamps = take(&c, h->folder_n, sizeof(folder_stamp))) != NULL &&
-           (p->folder_names = take(&c, h->folder_names_bytes, 1)) != NULL &&
+           (p->stamps = take(&c, h->stamp_n, sizeof(file_stamp))) != NULL &&
+           (p->stamp_names = take(&c, h->stamp_names_bytes, 1)) != NULL &&
            (p->class_names = take(&c, h->class_names_bytes, 1)) != NULL &&
            (p->class_images = take(&c, h->class_n, sizeof(int64_t))) != NULL &&
            (p->names = take(&c, h->names_bytes, 1)) != NULL &&
            (p->places = take(&c, h->place_n, sizeof(image_place))) != NULL && c.n == 0 &&
-           is_strings(p->path, h->path_bytes, 1) && is_strings(p->folder_names, h->folder_names_bytes, h->folder_n) &&
+           is_strings(p->path, h->path_bytes, 1) && is_strings(p->stamp_names, h->stamp_names_bytes, h->stamp_n) &&
            is_strings(p->class_names, h->class_names_bytes, h->class_n) && h->class_n <= INT32_MAX &&
            is_strings(p->names, h->names_bytes, h->image_n) && (h->place_n == h->image_n || h->place_n == 0) &&
-           (h->place_n > 0 ? h->lost_n <= INT64_MAX / 2 : h->lost_n == 0 && p->folder_names[0] == 0);
+           h->lost_n <= INT64_MAX / 2;
 }
 
 /** Names in byte order, without '/'; each with images, together as many as there are. */
@@ -195,46 +186,33 @@ done:
     return rc;
 }
 
-static int read_folders(folder_stamps *f, const parts *p) {
+static int read_stamps(file_stamps *f, const parts *p) {
     int rc = OK;
-    const char *name = (const char *)p->folder_names;
-    for (uint64_t i = 0; i < p->h.folder_n; i++) {
-        folder_stamp stamp;
+    const char *name = (const char *)p->stamp_names;
+    for (uint64_t i = 0; i < p->h.stamp_n; i++) {
+        file_stamp stamp;
         memcpy(&stamp, p->stamps + i * sizeof stamp, sizeof stamp);
-        TRY(folder_stamps_add(f, name, stamp));
+        TRY(file_stamps_add(f, name, stamp));
         name += strlen(name) + 1;
     }
 done:
     return rc;
 }
 
-/** Shards: plain names of files; every image lies behind a header and within its shard. */
-static int read_places(dataset *d, const parts *p, const folder_stamps *f) {
+/* The container checks what they refer to. */
+static int read_places(dataset *d, const parts *p) {
     int rc = OK;
-    const char *name = (const char *)p->folder_names;
-    TRY(memory_zeroed(&d->shard_name, f->n, sizeof *d->shard_name));
-    for (size_t i = 0; i < f->n; i++) {
-        if (name[0] == 0 || strchr(name, '/') != NULL || f->stamp[i].inode != 0 || f->n > INT32_MAX)
-            return fail(E_FORMAT, "a shard of the index");
-        TRY(memory_string(&d->shard_name[i], name));
-        d->shard_n++;
-        name += strlen(name) + 1;
-    }
-    TRY(memory_resize(&d->place, (size_t)d->image_n, sizeof *d->place));
-    memcpy(d->place, p->places, (size_t)d->image_n * sizeof *d->place);
-    for (int64_t i = 0; i < d->image_n; i++) {
-        image_place at = d->place[i];
-        if (at.shard >= f->n || at.offset < TAR_BLOCK || at.offset > f->stamp[at.shard].changed ||
-            at.bytes > f->stamp[at.shard].changed - at.offset)
-            return fail(E_FORMAT, "the place of an image in the index");
-    }
     d->lost_n = (int64_t)p->h.lost_n;
+    if (p->h.place_n == 0)
+        return OK;
+    TRY(memory_resize(&d->place, (size_t)p->h.place_n, sizeof *d->place));
+    memcpy(d->place, p->places, (size_t)p->h.place_n * sizeof *d->place);
 done:
     return rc;
 }
 
-int dataset_index_decode(dataset **out, folder_stamps *f, const unsigned char *bytes, size_t n, const char *path,
-                         const char *root) {
+int dataset_index_decode(dataset **out, file_stamps *f, const source *s, const unsigned char *bytes, size_t n,
+                         const char *path, const char *root) {
     int rc = OK;
     parts p;
     dataset *d = NULL;
@@ -242,13 +220,12 @@ int dataset_index_decode(dataset **out, folder_stamps *f, const unsigned char *b
         return fail(E_FORMAT, "no index of this version, or a damaged one");
     if (strcmp((const char *)p.path, path) != 0)
         return fail(E_FORMAT, "the index of another folder");
-    TRY(memory_zeroed(&d, 1, sizeof *d));
-    TRY(memory_string(&d->root, root));
+    TRY(dataset_create(&d, s, root));
     TRY(read_classes(d, &p));
     TRY(read_images(d, &p));
-    TRY(read_folders(f, &p));
-    if (p.h.place_n > 0)
-        TRY(read_places(d, &p, f));
+    TRY(read_stamps(f, &p));
+    TRY(read_places(d, &p));
+    TRY(s->check_index(d, f));
     *out = d;
     d = NULL; /* now owned by the caller */
 done:

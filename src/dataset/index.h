@@ -1,14 +1,14 @@
-/** A dataset's index as bytes, for cache.c; with the folders it was read from and what shows that one changed.
- *  In the machine's own byte order, one after the other:
+/** A dataset's index as bytes: what cache.c and the shards' index files contain. It also says which files and folders
+ * it was made from, with a stamp for each that shows a change. Layout, in the machine's own byte order:
  *
- *      header         104 bytes: magic, version, byte order, length, checksum of the rest, sizes of what follows
- *      path           the absolute path of the dataset's folder, 0; of shards their split
- *      stamps         (folder_n) folder_stamp
- *      folder names   (folder_n) "CLASS/sub", 0; the first is "", the dataset's folder itself. Of shards: their files
+ *      header         104 bytes: magic, version, byte order, length, checksum of the rest, sizes of the parts below
+ *      path           what the index belongs to, 0: the absolute path of a folder; of shards the split
+ *      stamps         (stamp_n) file_stamp
+ *      stamp names    (stamp_n) name below the dataset's root, 0: folders ("" is the root itself), or shards
  *      class names    (class_n) "CLASS", 0; in byte order
  *      class images   (class_n) int64, each at least 1
  *      image names    (image_n) "CLASS/sub/file.jpg", 0; class by class
- *      places         (place_n) image_place; shards: place_n = image_n, else 0 */
+ *      places         (place_n) image_place; place_n = image_n, or 0 if every image is a file */
 #ifndef LINNET_DATASET_INDEX_H
 #define LINNET_DATASET_INDEX_H
 
@@ -18,40 +18,40 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
+#include <time.h>
 
 #define DATASET_INDEX_HEADER 104 /* bytes */
 
-typedef struct folder_stamp {
-    uint64_t inode;             /* of a shard, which may be copied: 0 */
-    uint64_t modified, changed; /* st_mtim, st_ctim: nanoseconds since 1970, modulo 2^64; of a shard the second is its
-                                   size */
-} folder_stamp;
+/** State of a file or folder when the index was made. The container chooses the values. */
+typedef struct file_stamp {
+    uint64_t inode;             /* 0 for a file that may be copied */
+    uint64_t modified, changed; /* folder: st_mtim and st_ctim in nanoseconds since 1970, modulo 2^64. Shard: st_mtim
+                                   and the size in bytes */
+} file_stamp;
 
-/** The folders of a dataset, links followed. {0} is empty. */
-typedef struct folder_stamps {
-    folder_stamp *stamp; /* (n) */
+/** Stamps in the order in which they were added. {0} is empty. */
+typedef struct file_stamps {
+    file_stamp *stamp; /* (n) */
     size_t n, capacity;
-    text names; /* (n) paths below the dataset's folder, each ended by 0 */
-} folder_stamps;
+    text names; /* (n) paths below the dataset's root, each ended by 0 */
+} file_stamps;
 
-folder_stamp folder_stamp_of(const struct stat *st);
-folder_stamp shard_stamp_of(const struct stat *st);
+uint64_t stamp_nanoseconds(struct timespec t);
 /** @return 0, E_NOMEM */
-int folder_stamps_add(folder_stamps *f, const char *name, folder_stamp stamp);
-void folder_stamps_deinit(folder_stamps *f);
+int file_stamps_add(file_stamps *f, const char *name, file_stamp stamp);
+void file_stamps_deinit(file_stamps *f);
 
-/** `path` is the absolute one. Replaces what `out` held. @return 0, E_NOMEM */
-int dataset_index_encode(text *out, const dataset *d, const folder_stamps *f, const char *path);
+/** `path`: what the index belongs to. Replaces the content of `out`. @return 0, E_NOMEM */
+int dataset_index_encode(text *out, const dataset *d, const file_stamps *f, const char *path);
 
-/** Reads bytes from anywhere: nothing in them is trusted. *out is a new dataset with d->root = root; *f is empty
- * before. Whether the folders still are as stamped is the caller's to find out.
- *  @return 0, E_FORMAT (no index, another version or byte order, damaged, of another path), E_NOMEM; *f is due to
- *  folder_stamps_deinit in any case */
-int dataset_index_decode(dataset **out, folder_stamps *f, const unsigned char *bytes, size_t n, const char *path,
-                         const char *root);
+/** Reads untrusted bytes. *out is a new dataset of the container `s` with d->root = root; *f is empty before. The
+ * caller compares the stamps with the files.
+ *  @return 0, E_FORMAT (no index, another version or byte order, damaged, of another path or container), E_NOMEM; call
+ *  file_stamps_deinit on *f in each case */
+int dataset_index_decode(dataset **out, file_stamps *f, const struct source *s, const unsigned char *bytes, size_t n,
+                         const char *path, const char *root);
 
-/** Sets length and checksum of an encoded index that was changed: for tests and fuzzing. n: at least a header. */
+/** Sets length and checksum of an encoded index that was modified: for tests and fuzzing. n: at least a header. */
 void dataset_index_seal(unsigned char *bytes, size_t n);
 
 #endif

@@ -1,10 +1,10 @@
-/** The bytes of a dataset's images, whether they are files of their own or lie in shards. Threads share one dataset. */
+/** Reading the images of a dataset, in any container. Threads share one dataset. */
 #ifndef LINNET_DATASET_READ_H
 #define LINNET_DATASET_READ_H
 
 #include "dataset/dataset.h"
 
-/** One thread's memory for an image; only grows. {0} is empty. */
+/** One thread's memory for the bytes of an image. {0} is empty. */
 typedef struct image_buffer {
     unsigned char *bytes;
     size_t capacity;
@@ -12,24 +12,18 @@ typedef struct image_buffer {
 
 void image_buffer_deinit(image_buffer *b);
 
-/** Reads image i. *bytes points into the buffer: valid until its next use. From a shard, the tar header before the
- *  image is read with it: a shard that was replaced or damaged since the index was made is found out here.
- *  `limit`: most bytes (0: any). @return 0; E_FORMAT for what is the file's own fault, one that is gone included; else
- *  what would befall other images, too: E_IO (too many open files), E_NOMEM */
+/** Reads image i. *bytes points into the buffer and is valid until its next use. From a shard, the tar header before
+ * the image is read too: it shows a shard that was replaced or damaged after the index was made. An error of the
+ * storage (EIO, ESTALE, ETIMEDOUT ...) is tried again for 12.7 s. `limit`: most bytes (0: any).
+ *  @return 0; E_FORMAT for a fault of this file, such as an absent one; else what would affect other images too: E_IO
+ *  (the storage fails, too many open files), E_NOMEM */
 int dataset_read(const unsigned char **bytes, size_t *n, image_buffer *b, const dataset *d, int64_t i, size_t limit);
 
-/** Size of image i; -1 when its file is not there. */
+/** Size of image i; -1 if its file is absent, or cannot be asked for although it was tried again. */
 int64_t dataset_image_bytes(const dataset *d, int64_t i);
 
-/** Asks the system to read ahead the images index[0 .. n), those that lie side by side in one go. Shards only; what
- *  fails is left to the reading. */
+/** Asks the system to read ahead the images index[0 .. n), adjacent ones in one request. Errors are left to the
+ * reading. Containers without large files do nothing. */
 void dataset_advise(const dataset *d, const uint32_t *index, int64_t n);
-
-/** The shards of a dataset that are open: at most so many at once, opened as they are needed. */
-typedef struct shard_files shard_files;
-
-/** Sets d->files. @return 0, E_NOMEM */
-int shard_files_create(dataset *d);
-void shard_files_close(shard_files *f);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "dataset/shard_bytes.h"
 #include "dataset/shard_info.h"
+#include "dataset/source.h"
 #include "dataset/tar.h"
 
 #include <errno.h>
@@ -410,8 +411,7 @@ static int make_dataset(dataset **out, build *b) {
                     b->list->root, b->list->n, b->list->split);
     qsort_r(b->sample, b->n, sizeof *b->sample, in_order, b->names.data);
     TRY(drop_duplicates(b));
-    TRY(memory_zeroed(&d, 1, sizeof *d));
-    TRY(memory_string(&d->root, b->list->root));
+    TRY(dataset_create(&d, &source_shards, b->list->root));
     TRY(count_classes(d, b));
     TRY(name_by_folder(&named, d, b));
     if (!named)

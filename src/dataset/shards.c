@@ -5,7 +5,9 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "dataset/cache.h"
-#include "dataset/read.h"
+#include "dataset/shard_files.h"
+#include "dataset/source.h"
+#include "dataset/tar.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #define INDEX_MAX ((size_t)8 << 30)
 
@@ -154,6 +157,10 @@ static int check_folders(const listing *f, const char *root) {
     return rc;
 }
 
+static file_stamp shard_stamp_of(const struct stat *st) {
+    return (file_stamp){.modified = stamp_nanoseconds(st->st_mtim), .changed = (uint64_t)st->st_size};
+}
+
 /** Those of one folder into the list, with their stamps. */
 static int list_folder(shard_list *l, const char *split) {
     int rc = OK;
@@ -175,7 +182,7 @@ static int list_folder(shard_list *l, const char *split) {
         }
         if (!S_ISREG(st.st_mode))
             continue;
-        TRY(folder_stamps_add(&l->stamps, f.name[i], shard_stamp_of(&st)));
+        TRY(file_stamps_add(&l->stamps, f.name[i], shard_stamp_of(&st)));
         l->n++;
     }
 done:
@@ -206,10 +213,10 @@ done:
     return rc;
 }
 
-void shard_list_deinit(shard_list *l) { folder_stamps_deinit(&l->stamps); }
+void shard_list_deinit(shard_list *l) { file_stamps_deinit(&l->stamps); }
 
 /** Names the first shard that is not as it was. */
-static int compare(const shard_list *l, const folder_stamps *then) {
+static int compare(const shard_list *l, const file_stamps *then) {
     const char *name = text_string(&l->stamps.names);
     if (l->stamps.names.n != then->names.n || memcmp(name, then->names.data, then->names.n) != 0)
         return fail(E_DATA, "the shards are others than those it was made of");
@@ -225,20 +232,15 @@ static int load(dataset **out, const char *file, const shard_list *l) {
     unsigned char *bytes = NULL;
     size_t n = 0;
     dataset *d = NULL;
-    folder_stamps then = {0};
+    file_stamps then = {0};
     TRY(file_read(&bytes, &n, file, INDEX_MAX));
-    TRY(dataset_index_decode(&d, &then, bytes, n, l->split, l->root));
-    if (d->place == NULL)
-        rc = fail(E_FORMAT, "the index of folders");
-    else
-        rc = compare(l, &then);
-    if (rc != OK)
-        goto done;
+    TRY(dataset_index_decode(&d, &then, &source_shards, bytes, n, l->split, l->root));
+    TRY(compare(l, &then));
     *out = d;
     d = NULL; /* now owned by the caller */
 done:
     dataset_close(d);
-    folder_stamps_deinit(&then);
+    file_stamps_deinit(&then);
     free(bytes);
     return rc;
 }
@@ -290,7 +292,9 @@ done:
     text_deinit(&t);
 }
 
-int shards_open(dataset **out, const shard_list *l) {
+/** The dataset of the shards: from the index SPLIT.index beside them or in the user's cache, while each shard has the
+ *  size and time of modification it had; else read in one pass, and the index kept. */
+static int open_shards(dataset **out, const shard_list *l) {
     int rc = OK;
     char own[PATH_BYTES], cached[PATH_BYTES], folder[PATH_BYTES];
     dataset *d = NULL;
@@ -313,3 +317,53 @@ done:
     dataset_close(d);
     return rc;
 }
+
+static int list(dataset **out, const char *root, const char *split, bool whole) {
+    int rc = OK;
+    shard_list l = {0};
+    (void)whole;
+    TRY(shard_list_find(&l, root, split));
+    if (l.n > 0)
+        TRY(open_shards(out, &l));
+done:
+    shard_list_deinit(&l);
+    return rc;
+}
+
+/** Plain names of files; every image lies behind a header and within its shard. */
+static int check_index(dataset *d, const file_stamps *f) {
+    int rc = OK;
+    const char *name = text_string(&f->names);
+    if (d->place == NULL)
+        return fail(E_FORMAT, "the index is not of shards");
+    TRY(memory_zeroed(&d->shard_name, f->n, sizeof *d->shard_name));
+    for (size_t i = 0; i < f->n; i++) {
+        if (name[0] == 0 || strchr(name, '/') != NULL || f->stamp[i].inode != 0 || f->n > INT32_MAX)
+            return fail(E_FORMAT, "a shard of the index");
+        TRY(memory_string(&d->shard_name[i], name));
+        d->shard_n++;
+        name += strlen(name) + 1;
+    }
+    for (int64_t i = 0; i < d->image_n; i++) {
+        image_place at = d->place[i];
+        if (at.shard >= f->n || at.offset < TAR_BLOCK || at.offset > f->stamp[at.shard].changed ||
+            at.bytes > f->stamp[at.shard].changed - at.offset)
+            return fail(E_FORMAT, "the place of an image in the index");
+    }
+done:
+    return rc;
+}
+
+static int path(char out[PATH_BYTES], const dataset *d, int64_t i) {
+    return path_format(out, "%s/%s:%s", d->root, d->shard_name[d->place[i].shard], dataset_name(d, i));
+}
+
+static int64_t bytes(const dataset *d, int64_t i) { return d->place[i].bytes; }
+
+const source source_shards = {.list = list,
+                              .check_index = check_index,
+                              .path = path,
+                              .bytes = bytes,
+                              .read = shard_files_read,
+                              .advise = shard_files_advise,
+                              .close = shard_files_close};

@@ -17,7 +17,7 @@
 typedef struct shard_list {
     char root[PATH_BYTES]; /* where they lie */
     char split[64];        /* "all" without one */
-    folder_stamps stamps;  /* names and stamps, in byte order of the names */
+    file_stamps stamps;    /* names and stamps, in byte order of the names */
     size_t n;
 } shard_list;
 
@@ -25,11 +25,6 @@ typedef struct shard_list {
  *  them, a name of two splits), E_IO, E_NOMEM; shard_list_deinit is due */
 int shard_list_find(shard_list *l, const char *root, const char *split);
 void shard_list_deinit(shard_list *l);
-
-/** The dataset of the shards: from the index SPLIT.index beside them or in the user's cache, while each has the size
- *  and time of modification it had; else read in one pass, and the index kept. What is lost is told as a warning.
- *  @return 0, E_DATA, E_IO, E_NOMEM */
-int shards_open(dataset **out, const shard_list *l);
 
 /** Reads all shards, from header to header. Damage, members without a label and duplicates are left out: a line in the
  *  log for each shard that has some, and counted in lost_n. "shard_lengths" of an _info.json tells how many there

@@ -23,7 +23,9 @@ enum {
     TYPE = 156,
     MAGIC = 257,
     PREFIX = 345,
-    PREFIX_N = 155
+    PREFIX_N = 155,
+    GNU_EXTENDED = 482,     /* of type S: whether a further header follows */
+    GNU_EXTENDED_NEXT = 504 /* of such a header */
 };
 
 int tar_source_read(void *out, const tar_source *s, uint64_t offset, size_t n) {
@@ -238,12 +240,28 @@ done:
     return rc;
 }
 
+/** GNU's sparse member: moves *data past the headers that continue its list of holes. */
+static int skip_sparse(uint64_t *data, tar_reader *r, bool more) {
+    const unsigned char *block = NULL;
+    int rc = OK;
+    for (; more; *data += TAR_BLOCK) {
+        if (r->source.size - *data < TAR_BLOCK)
+            return fail(E_FORMAT, "the headers of a sparse member end too early: the archive is truncated");
+        TRY(look(&block, r, *data, TAR_BLOCK));
+        more = block[GNU_EXTENDED_NEXT] != 0;
+    }
+done:
+    return rc;
+}
+
 /** The header at r->at: an extension is taken in, a member ends the search. */
 static int take_header(bool *found, tar_member *m, tar_reader *r, extension *x) {
-    const unsigned char *block = NULL;
+    const unsigned char *bytes = NULL;
+    unsigned char block[TAR_BLOCK]; /* what is read meanwhile moves the window */
     uint64_t size = 0;
     int rc = OK;
-    TRY(look(&block, r, r->at, TAR_BLOCK));
+    TRY(look(&bytes, r, r->at, TAR_BLOCK));
+    memcpy(block, bytes, sizeof block);
     if (!sum_is_right(block) || !number(&size, block + SIZE, SIZE_N))
         return fail(E_FORMAT, "no tar header");
     char type = (char)block[TYPE];
@@ -253,6 +271,8 @@ static int take_header(bool *found, tar_member *m, tar_reader *r, extension *x) 
     if (type >= '1' && type <= '6')
         size = 0; /* links and folders have no data, whatever they say */
     uint64_t data = r->at + TAR_BLOCK;
+    if (type == 'S')
+        TRY(skip_sparse(&data, r, block[GNU_EXTENDED] != 0));
     if (size > r->source.size - data)
         return fail(E_FORMAT, "the member at this place has %llu bytes, %llu are left: the archive is truncated",
                     (unsigned long long)size, (unsigned long long)(r->source.size - data));

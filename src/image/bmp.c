@@ -208,7 +208,7 @@ int bmp_decode(decoder *d, const image_bytes *in) {
     }
     /* a run of two bytes fills 255 pixels, a jump of four skips 255 rows: only the claim itself bounds an honest file
      */
-    TRY(decoder_whole(d, in, &out));
+    TRY(decoder_whole(d, in, 0, &out));
     TRY(runs ? read_runs(out, &b) : read_raw(out, &b));
 done:
     return rc;

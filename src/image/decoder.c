@@ -2,6 +2,7 @@
 #include "image/decoder.h"
 
 #include "base/status.h"
+#include "image/memory_budget.h"
 #include "image/rows.h"
 
 #include <assert.h>
@@ -21,7 +22,8 @@
 #define PIXELS_PER_BYTE 8256
 
 image_limits image_limits_default(void) {
-    return (image_limits){.max_pixels = 178956970, .max_scans = 100, .max_file_bytes = (size_t)1 << 30};
+    return (image_limits){
+        .max_pixels = 178956970, .max_scans = 100, .max_file_bytes = (size_t)1 << 30, .max_bytes = (size_t)2 << 30};
 }
 
 int decoder_create(decoder **out, const image_limits *limits) {
@@ -38,21 +40,48 @@ done:
     return rc;
 }
 
+/** Releases the memory that only a very large image needs, and its part of the budget. */
+static void release(decoder *d) {
+    if (d->whole.bytes > MEMORY_BUDGET_FREE)
+        arena_deinit(&d->whole);
+    if (d->taken > 0)
+        memory_budget_give_back(d->taken);
+    d->taken = 0;
+}
+
 void decoder_destroy(decoder *d) {
     if (d == NULL)
         return;
     jpeg_reader_destroy(d->jpeg);
+    release(d);
     arena_deinit(&d->whole);
     arena_deinit(&d->work);
     free(d);
 }
 
+/** Too little memory for an image is this image's fault: others may need less. */
+static int blame_image(const char *name, int rc) {
+    return rc == E_NOMEM ? fail_context(E_FORMAT, "%s: too little memory to decode it", name) : rc;
+}
+
 int decoder_room(arena *a, size_t bytes) {
     a->used = 0;
-    if (bytes <= a->bytes)
+    if (bytes <= a->bytes && (a->bytes <= MEMORY_BUDGET_FREE || bytes > MEMORY_BUDGET_FREE))
         return OK;
     arena_deinit(a);
-    return arena_init(a, bytes);
+    int rc = arena_init(a, bytes);
+    return rc == E_NOMEM ? fail_context(E_FORMAT, "too little memory for the image") : rc;
+}
+
+int decoder_take(decoder *d, size_t bytes) {
+    if (bytes > d->limits.max_bytes)
+        return fail(E_FORMAT, "%s: decoding it takes %zu MiB of memory, more than the %zu allowed", d->name,
+                    bytes >> 20, d->limits.max_bytes >> 20);
+    if (bytes > MEMORY_BUDGET_FREE) {
+        memory_budget_take(bytes);
+        d->taken = bytes;
+    }
+    return OK;
 }
 
 int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h) {
@@ -66,45 +95,66 @@ int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h) {
     return OK;
 }
 
-int decoder_whole(decoder *d, const image_bytes *in, uint8_t **rgbx) {
+int decoder_whole(decoder *d, const image_bytes *in, size_t more, uint8_t **rgbx) {
     int rc = OK;
     size_t pixels = (size_t)d->w * (size_t)d->h;
     if (pixels > FREE_PIXELS && pixels / PIXELS_PER_BYTE > in->n)
         return fail(E_FORMAT, "%s: claims %d x %d pixels, more than its %zu bytes can hold", in->name, d->w, d->h,
                     in->n);
-    TRY(decoder_room(&d->whole, pixels * 4 + RESAMPLE_MARGIN));
+    TRY(decoder_take(d, pixels * 4 + RESAMPLE_MARGIN + more));
+    rc = decoder_room(&d->whole, pixels * 4 + RESAMPLE_MARGIN);
+    if (rc != OK)
+        return fail_context(rc, "%s", in->name);
     *rgbx = d->whole.base;
 done:
     return rc;
 }
 
-/* A format is known by its first bytes; what has a reason instead of a codec is named and refused. */
-static const struct format {
+/* A format is known by its first bytes. Formats without a codec are refused by name. */
+typedef struct format {
     const char *magic;
     size_t at, n;
-    int (*decode)(decoder *d, const image_bytes *in); /* NULL: see refusal; none: JPEG */
+    const char *suffix;                               /* NULL: see refusal */
+    int (*decode)(decoder *d, const image_bytes *in); /* NULL with a suffix: JPEG */
     const char *refusal;
-} formats[] = {
-    {"\xFF\xD8\xFF", 0, 3, NULL, NULL},
-    {"\x89PNG\r\n\x1a\n", 0, 8, png_decode, NULL},
-    {"BM", 0, 2, bmp_decode, NULL},
-    {"II*\0", 0, 4, tiff_decode, NULL},
-    {"MM\0*", 0, 4, tiff_decode, NULL},
-    {"II+\0", 0, 4, tiff_decode, NULL},
-    {"MM\0+", 0, 4, tiff_decode, NULL},
-    {"WEBP", 8, 4, webp_decode, NULL},
-    {"P1", 0, 2, netpbm_decode, NULL},
-    {"P2", 0, 2, netpbm_decode, NULL},
-    {"P3", 0, 2, netpbm_decode, NULL},
-    {"P4", 0, 2, netpbm_decode, NULL},
-    {"P5", 0, 2, netpbm_decode, NULL},
-    {"P6", 0, 2, netpbm_decode, NULL},
-    {"GIF8", 0, 4, NULL, "a GIF"},
-    {"\0\0\0\x0cjP  ", 0, 8, NULL, "a JPEG 2000"},
-    {"ftyp", 4, 4, NULL, "an AVIF or HEIF"},
-    {"\0\0\1\0", 0, 4, NULL, "an icon"},
-    {"\0\0\0\x0cJXL ", 0, 8, NULL, "a JPEG XL"},
+} format;
+
+static const format formats[] = {
+    {"\xFF\xD8\xFF", 0, 3, ".jpg", NULL, NULL},
+    {"\x89PNG\r\n\x1a\n", 0, 8, ".png", png_decode, NULL},
+    {"BM", 0, 2, ".bmp", bmp_decode, NULL},
+    {"II*\0", 0, 4, ".tif", tiff_decode, NULL},
+    {"MM\0*", 0, 4, ".tif", tiff_decode, NULL},
+    {"II+\0", 0, 4, ".tif", tiff_decode, NULL},
+    {"MM\0+", 0, 4, ".tif", tiff_decode, NULL},
+    {"WEBP", 8, 4, ".webp", webp_decode, NULL},
+    {"P1", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P2", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P3", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P4", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P5", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"P6", 0, 2, ".ppm", netpbm_decode, NULL},
+    {"GIF8", 0, 4, NULL, NULL, "a GIF"},
+    {"\0\0\0\x0cjP  ", 0, 8, NULL, NULL, "a JPEG 2000"},
+    {"ftyp", 4, 4, NULL, NULL, "an AVIF or HEIF"},
+    {"\0\0\1\0", 0, 4, NULL, NULL, "an icon"},
+    {"\0\0\0\x0cJXL ", 0, 8, NULL, NULL, "a JPEG XL"},
 };
+
+/** NULL: none. */
+static const format *format_of(const unsigned char *bytes, size_t n) {
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        const format *f = &formats[i];
+        if (n >= f->at + f->n && memcmp(bytes + f->at, f->magic, f->n) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+const char *decoder_suffix(const unsigned char *bytes, size_t n) {
+    const format *f = format_of(bytes, n);
+    return f != NULL ? f->suffix : NULL;
+}
 
 static int open_jpeg(decoder *d, const image_bytes *in) {
     int rc = OK, w = 0, h = 0;
@@ -117,21 +167,26 @@ done:
     return rc;
 }
 
-int decoder_open(decoder *d, const image_bytes *in) {
+static int open_image(decoder *d, const image_bytes *in) {
     d->by_rows = false;
+    d->name = in->name;
     if (in->n == 0)
         return fail(E_FORMAT, "%s: the file is empty", in->name);
     if (in->n > d->limits.max_file_bytes)
         return fail(E_FORMAT, "%s: %zu bytes, more than the %zu allowed", in->name, in->n, d->limits.max_file_bytes);
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        const struct format *f = &formats[i];
-        if (in->n < f->at + f->n || memcmp(in->bytes + f->at, f->magic, f->n) != 0)
-            continue;
-        if (f->refusal != NULL)
-            return fail(E_UNSUPPORTED, "%s: %s file; convert it to JPEG or PNG", in->name, f->refusal);
-        return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);
-    }
-    return fail(E_FORMAT, "%s: no image: its first bytes are of no known format", in->name);
+    const format *f = format_of(in->bytes, in->n);
+    if (f == NULL)
+        return fail(E_FORMAT, "%s: no image: its first bytes are of no known format", in->name);
+    if (f->refusal != NULL)
+        return fail(E_UNSUPPORTED, "%s: %s file; convert it to JPEG or PNG", in->name, f->refusal);
+    return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);
+}
+
+int decoder_open(decoder *d, const image_bytes *in) {
+    int rc = open_image(d, in);
+    if (rc != OK)
+        release(d);
+    return blame_image(in->name, rc);
 }
 
 void decoder_reduce(decoder *d, int by) {
@@ -142,25 +197,34 @@ void decoder_reduce(decoder *d, int by) {
 }
 
 int decoder_begin(decoder *d, crop_box region) {
+    int rc = OK;
     d->region = region;
     d->next_row = 0;
-    return d->by_rows ? jpeg_reader_begin(d->jpeg, region, &d->limits) : OK;
+    if (!d->by_rows)
+        return OK;
+    TRY(jpeg_reader_check(d->jpeg));
+    TRY(decoder_take(d, jpeg_reader_memory(d->jpeg)));
+    TRY(jpeg_reader_begin(d->jpeg, region, &d->limits));
+done:
+    return blame_image(d->name, rc);
 }
 
 int decoder_row(decoder *d, const uint8_t **row) {
     int y = d->region.y + d->next_row++;
     if (d->by_rows)
-        return jpeg_reader_row(d->jpeg, row);
+        return blame_image(d->name, jpeg_reader_row(d->jpeg, row));
     *row = d->whole.base + ((size_t)y * (size_t)d->w + (size_t)d->region.x) * 4;
     return OK;
 }
 
 int decoder_end(decoder *d, bool complete) {
-    if (!d->by_rows)
-        return OK;
-    int rc = complete ? jpeg_reader_check_rest(d->jpeg) : OK;
-    jpeg_reader_close(d->jpeg);
+    int rc = OK;
+    if (d->by_rows) {
+        rc = complete ? blame_image(d->name, jpeg_reader_check_rest(d->jpeg)) : OK;
+        jpeg_reader_close(d->jpeg);
+    }
     d->by_rows = false;
+    release(d);
     return rc;
 }
 
@@ -172,7 +236,11 @@ int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, co
     TRY(decoder_open(d, &in));
     opened = true;
     TRY(decoder_begin(d, (crop_box){0, 0, d->w, d->h}));
-    TRY(decoder_room(&d->work, (size_t)d->w * (size_t)d->h * 3));
+    rc = decoder_room(&d->work, (size_t)d->w * (size_t)d->h * 3);
+    if (rc != OK) {
+        fail_context(rc, "%s", name);
+        goto done;
+    }
     for (int y = 0; y < d->h; y++) {
         const uint8_t *row = NULL;
         TRY(decoder_row(d, &row));

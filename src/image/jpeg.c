@@ -137,6 +137,7 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
     if (j->c.data_precision != 8 || (lossless && LIBJPEG_TURBO_VERSION_NUMBER >= 3000000))
         return fail(E_UNSUPPORTED, "%s: a JPEG of %d bits or lossless; convert it to an 8-bit JPEG", name,
                     j->c.data_precision);
+    j->several_scans = jpeg_has_multiple_scans(&j->c);
     *w = (int)j->c.image_width;
     *h = (int)j->c.image_height;
     return OK;
@@ -147,17 +148,26 @@ void jpeg_reader_reduce(jpeg_reader *j, int by) {
     j->c.scale_denom = (unsigned)by;
 }
 
-/** Several scans need every coefficient in memory. A block costs at least a bit of Huffman code in its first scan (far
- *  less in arithmetic code), so that an honest file is never too short for its size. */
-static int check_coefficients(const jpeg_reader *j) {
-    uint64_t blocks = 0, bytes = j->source.bytes_in_buffer;
+static uint64_t block_count(const jpeg_reader *j) {
+    uint64_t blocks = 0;
     for (int i = 0; i < j->c.num_components; i++)
         blocks += (uint64_t)j->c.comp_info[i].width_in_blocks * j->c.comp_info[i].height_in_blocks;
-    uint64_t blocks_per_byte = j->c.arith_code ? 512 : 8;
-    if (blocks * sizeof(JBLOCK) <= FREE_COEFFICIENT_BYTES || blocks / blocks_per_byte <= bytes)
+    return blocks;
+}
+
+/* Several scans need every coefficient in memory. A block costs at least a bit of Huffman code in its first scan, and
+ * in arithmetic code less, but not by much: an honest file is never too short for its size. */
+int jpeg_reader_check(const jpeg_reader *j) {
+    uint64_t blocks = block_count(j), bytes = j->source.bytes_in_buffer;
+    uint64_t blocks_per_byte = j->c.arith_code ? 64 : 8;
+    if (!j->several_scans || blocks * sizeof(JBLOCK) <= FREE_COEFFICIENT_BYTES || blocks / blocks_per_byte <= bytes)
         return OK;
     return fail(E_FORMAT, "%s: claims %u x %u pixels, more than its %zu bytes can hold", j->name, j->c.image_width,
                 j->c.image_height, (size_t)bytes);
+}
+
+size_t jpeg_reader_memory(const jpeg_reader *j) {
+    return j->several_scans ? (size_t)block_count(j) * sizeof(JBLOCK) : 0;
 }
 
 /** An incomplete progressive image is smoothed across blocks: it is decoded plainly, row by row, at full width. */
@@ -246,10 +256,7 @@ int jpeg_reader_begin(jpeg_reader *j, crop_box region, const image_limits *limit
     int rc = OK;
     j->max_scans = limits->max_scans;
     j->c.progress = &j->progress;
-    j->several_scans = jpeg_has_multiple_scans(&j->c);
     j->four_components = j->c.num_components == 4;
-    if (j->several_scans)
-        TRY(check_coefficients(j));
     TRY(make_row(j));
     TRY(start(j, region));
 done:

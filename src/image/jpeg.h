@@ -18,8 +18,12 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
 /** Between open and begin: decodes the image at 1/by of its size (by: 2, 4 or 8; rounded up), from the low frequencies
  * of each block alone. The region and the rows are then those of the reduced image. */
 void jpeg_reader_reduce(jpeg_reader *j, int by);
+/** Between open and begin, before memory is spent. @return 0, E_FORMAT for a size that the file is too short for */
+int jpeg_reader_check(const jpeg_reader *j);
+/** Bytes of memory that the coefficients take; 0 for an image of one scan, of which few rows are kept. */
+size_t jpeg_reader_memory(const jpeg_reader *j);
 /** Starts decoding rows region.y ... of columns region.x ...; all scans of a progressive file are read here.
- *  @return also E_FORMAT for more scans than max_scans, or a size that the file is too short for */
+ *  @return also E_FORMAT for more scans than max_scans */
 int jpeg_reader_begin(jpeg_reader *j, crop_box region, const image_limits *limits);
 /** The next row: region.w RGBX pixels, valid until the next call. */
 int jpeg_reader_row(jpeg_reader *j, const uint8_t **row);

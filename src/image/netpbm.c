@@ -136,7 +136,7 @@ int netpbm_decode(decoder *d, const image_bytes *in) {
         rc = fail(E_FORMAT, "%s: the PNM file is truncated", in->name);
         goto done;
     }
-    TRY(decoder_whole(d, in, &out));
+    TRY(decoder_whole(d, in, 0, &out));
     if (p.kind == 4)
         read_bits(out, &p);
     else

@@ -61,6 +61,8 @@ static int read_header(png_reader *r) {
     if (setjmp(r->jump))
         return r->rc;
     png_set_read_fn(r->png, r, on_read);
+    /* texts and profiles are not needed; compressed, a thousand of them would take 8 GB */
+    png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(r->png, r->info);
     r->type = png_get_color_type(r->png, r->info);
     r->depth = png_get_bit_depth(r->png, r->info);
@@ -135,7 +137,7 @@ int png_decode(decoder *d, const image_bytes *in) {
     }
     TRY(read_header(&r));
     TRY(check_size(&r));
-    TRY(decoder_whole(d, in, &r.out));
+    TRY(decoder_whole(d, in, (size_t)d->h * sizeof *r.rows, &r.out));
     TRY(memory_zeroed(&r.rows, (size_t)d->h, sizeof *r.rows));
     for (int y = 0; y < d->h; y++)
         r.rows[y] = r.out + (size_t)y * (size_t)d->w * 4;

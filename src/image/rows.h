@@ -21,10 +21,12 @@ struct decoder {
     image_limits limits;
     const resample_kernels *kernels;
     jpeg_reader *jpeg;
-    arena whole;  /* codecs that decode all at once, and transform_decode_full: the image */
-    arena work;   /* filters and rows in flight */
-    int w, h;     /* of the open image */
-    bool by_rows; /* open image: JPEG, decoded as it is asked for; else it lies in `whole`, RGBX */
+    const char *name; /* of the open image */
+    size_t taken;     /* bytes of the budget that the open image has */
+    arena whole;      /* codecs that decode all at once, and transform_decode_full: the image */
+    arena work;       /* filters and rows in flight */
+    int w, h;         /* of the open image */
+    bool by_rows;     /* open image: JPEG, decoded as it is asked for; else it lies in `whole`, RGBX */
     crop_box region;
     int next_row; /* of the region */
 };
@@ -42,14 +44,19 @@ int decoder_row(decoder *d, const uint8_t **row);
  *  the verdict on a file does not depend on the crop. Without it, only releases. */
 int decoder_end(decoder *d, bool complete);
 
-/** Empties an arena and makes room for `bytes`; what it held is lost. */
+/** Empties an arena and makes room for `bytes`; what it held is lost. Much more room than needed is released.
+ *  @return 0, E_FORMAT (no memory: this image cannot be decoded here) */
 int decoder_room(arena *a, size_t bytes);
+
+/** For codecs, once per image: decoding takes `bytes` of memory. Waits while large images of other decoders leave too
+ *  little of the budget. @return 0, E_FORMAT (over max_bytes) */
+int decoder_take(decoder *d, size_t bytes);
 
 /** For codecs: sets w and h after checking them against the limits. */
 int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h);
-/** For codecs: the whole image's memory, h rows of w RGBX pixels, after decoder_size. E_FORMAT for a large image from a
- *  file too short to be one. */
-int decoder_whole(decoder *d, const image_bytes *in, uint8_t **rgbx);
+/** For codecs: the whole image's memory, h rows of w RGBX pixels, after decoder_size. `more`: bytes that the codec
+ * takes besides. @return 0, E_FORMAT (a large image from a file too short to be one, too much memory) */
+int decoder_whole(decoder *d, const image_bytes *in, size_t more, uint8_t **rgbx);
 
 /** The codecs that decode all at once, into decoder_whole. */
 int png_decode(decoder *d, const image_bytes *in);

@@ -18,6 +18,9 @@ int tiff_decode(decoder *d, const image_bytes *in) {
 #include <string.h>
 #include <tiffio.h>
 
+/* Multispectral images have up to some dozens; a row takes memory for all of them. */
+#define SAMPLES_MAX 64
+
 typedef struct tiff_reader {
     const image_bytes *in;
     size_t at;
@@ -73,6 +76,9 @@ static int read_tags(tiff_reader *r, decoder *d) {
     TIFFGetFieldDefaulted(t, TIFFTAG_ORIENTATION, &r->orientation);
     if (!TIFFGetField(t, TIFFTAG_PHOTOMETRIC, &r->photometric))
         return fail(E_FORMAT, "%s: a TIFF without a photometric tag", r->in->name);
+    if (r->samples > SAMPLES_MAX)
+        return fail(E_UNSUPPORTED, "%s: a TIFF of %u samples per pixel; at most %d are supported", r->in->name,
+                    r->samples, SAMPLES_MAX);
     return decoder_size(d, r->in, w, h);
 }
 
@@ -92,6 +98,17 @@ static int known_layout(tiff_reader *r) {
              TIFFGetField(r->tiff, TIFFTAG_COLORMAP, &r->map[0], &r->map[1], &r->map[2]))
         needed = 1;
     return r->samples >= needed ? needed : 0;
+}
+
+/** Memory that decoding takes besides the whole image: rows, or with libtiff's conversion strips or tiles, and a copy
+ * to turn it. */
+static uint64_t memory_needed(const tiff_reader *r, const decoder *d, int needed) {
+    uint64_t planes = r->planar == PLANARCONFIG_CONTIG ? 1 : 4;
+    uint64_t part = needed > 0             ? TIFFScanlineSize64(r->tiff)
+                    : TIFFIsTiled(r->tiff) ? TIFFTileSize64(r->tiff) * planes
+                                           : TIFFStripSize64(r->tiff) * planes;
+    bool turns = r->orientation >= 2 && r->orientation <= 8;
+    return part + (turns ? (uint64_t)d->w * (uint64_t)d->h * 4 : 0);
 }
 
 static uint8_t remove_ink(unsigned ink, unsigned black) {
@@ -193,8 +210,8 @@ int tiff_decode(decoder *d, const image_bytes *in) {
         goto done;
     }
     TRY(read_tags(&r, d));
-    TRY(decoder_whole(d, in, &out));
     int needed = known_layout(&r);
+    TRY(decoder_whole(d, in, memory_needed(&r, d, needed), &out));
     TRY(needed > 0 ? read_known(out, &r, d, needed) : read_other(out, &r, d));
     TRY(turn(d, r.orientation));
 done:

@@ -27,7 +27,7 @@ int webp_decode(decoder *d, const image_bytes *in) {
         goto done;
     }
     TRY(decoder_size(d, in, features.width, features.height));
-    TRY(decoder_whole(d, in, &out));
+    TRY(decoder_whole(d, in, (size_t)d->w * (size_t)d->h * 4, &out)); /* libwebp has a copy when lossless */
     if (WebPDecodeRGBAInto(in->bytes, in->n, out, (size_t)d->w * (size_t)d->h * 4, d->w * 4) == NULL)
         rc = fail(E_FORMAT, "%s: not a readable WebP: corrupt or truncated", in->name);
 done:

@@ -19,7 +19,7 @@ const char *const audit_text[AUDIT_KINDS] = {AUDIT_LIST(TEXT)};
 #undef NAME
 #undef TEXT
 
-enum { IMBALANCE = 5, POLL_MS = 50 };
+enum { IMBALANCE = 5, POLL_MS = 50, FOLD_LEAST = 20 };
 
 /** Threads take images in turn; findings are added under the lock. */
 typedef struct job {
@@ -61,7 +61,8 @@ static int look(job *j, decoder *d, image_buffer *b, int64_t at) {
         TRY(rc);
         TRY(audit_look(out, &detail, d, bytes, n, name, j->options->quick));
     }
-    const uint32_t damage = 1u << AUDIT_UNREADABLE | 1u << AUDIT_TRUNCATED | 1u << AUDIT_CORRUPT;
+    const uint32_t damage =
+        1u << AUDIT_UNREADABLE | 1u << AUDIT_TRUNCATED | 1u << AUDIT_CORRUPT | 1u << AUDIT_UNSUPPORTED;
     rc = OK;
     pthread_mutex_lock(&j->lock);
     for (int k = 0; k < AUDIT_KINDS && rc == OK; k++)
@@ -224,12 +225,44 @@ done:
     return rc;
 }
 
+/** Kinds that describe an image without its being damaged. Where most images of a split are of one, that is how the set
+ *  is, and one line says so. */
+static int fold(audit *a, int split, audit_kind kind) {
+    int64_t of_split = 0, kept = 0;
+    char detail[96];
+    for (int64_t i = 0; i < a->n; i++)
+        of_split += a->finding[i].kind == kind && a->finding[i].split == split;
+    if (of_split < FOLD_LEAST || of_split * 2 < a->data[split]->image_n)
+        return OK;
+    for (int64_t i = 0; i < a->n; i++) {
+        if (a->finding[i].kind == kind && a->finding[i].split == split)
+            free(a->finding[i].detail);
+        else
+            a->finding[kept++] = a->finding[i];
+    }
+    a->n = kept;
+    a->count[kind] -= of_split;
+    snprintf(detail, sizeof detail, "%lld of %lld images", (long long)of_split, (long long)a->data[split]->image_n);
+    return audit_add(a, (audit_finding){.kind = kind, .split = split, .index = -1, .other = -1}, detail);
+}
+
+static int fold_all(audit *a) {
+    static const audit_kind kinds[] = {AUDIT_CMYK, AUDIT_GRAY, AUDIT_SMALL, AUDIT_ELONGATED};
+    int rc = OK;
+    for (int s = 0; s < 2; s++)
+        for (size_t k = 0; a->data[s] != NULL && k < sizeof kinds / sizeof *kinds; k++)
+            TRY(fold(a, s, kinds[k]));
+done:
+    return rc;
+}
+
 int audit_run(audit *a, const char *root, const audit_options *o) {
     int rc = OK;
     double begin = clock_seconds();
     *a = (audit){0};
     TRY(open_data(a, root));
     TRY(look_at_all(a, o));
+    TRY(fold_all(a));
     TRY(audit_match(a));
     TRY(check_classes(a));
     for (int s = 0; s < 2; s++)

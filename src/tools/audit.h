@@ -4,7 +4,8 @@
  *  Without `quick`, each image is decoded to its end (JPEGs at 1/8), which finds damage and gives a perceptual hash:
  *  128 bits, whether each cell of a 9 x 9 grid of grey means is brighter than its left and its upper neighbour. Images
  *  whose hashes differ in at most AUDIT_BITS bits and whose grids differ by little are near duplicates; so are most
- *  copies that were re-encoded or resized, but not cropped ones. */
+ *  copies that were re-encoded or resized, but not cropped ones. At most AUDIT_PAIRS of them are told of an image, and
+ * as many of images of the other split. */
 #ifndef LINNET_TOOLS_AUDIT_H
 #define LINNET_TOOLS_AUDIT_H
 
@@ -15,12 +16,14 @@
 
 #define AUDIT_GRID 9
 #define AUDIT_BITS 7
+#define AUDIT_PAIRS 8 /* near duplicates that are told of an image, in its split and in the other */
 
 #define AUDIT_LIST(X)                                                                                                  \
     X(UNREADABLE, "unreadable", "the file cannot be read")                                                             \
     X(EMPTY, "empty", "the file has no bytes")                                                                         \
     X(TRUNCATED, "truncated", "the image ends too early")                                                              \
     X(CORRUPT, "corrupt", "the image cannot be decoded")                                                               \
+    X(UNSUPPORTED, "unsupported", "the image is whole, but of a format or kind that cannot be decoded")                \
     X(MISNAMED, "misnamed", "the suffix is that of another format")                                                    \
     X(CMYK, "cmyk", "a JPEG of four colours")                                                                          \
     X(GRAY, "gray", "a JPEG without colours")                                                                          \
@@ -51,6 +54,7 @@ typedef struct audit_image {
     bool seen; /* hash and grid hold */
     uint64_t hash[2];
     uint8_t grid[AUDIT_GRID * AUDIT_GRID];
+    uint8_t pairs[2]; /* near duplicates told of it: in its split, in the other */
 } audit_image;
 
 /** Of one image (index >= 0), two (other >= 0 too), or a class or split alone. */

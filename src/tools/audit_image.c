@@ -83,36 +83,40 @@ static void hash_grid(audit_image *out, double sum[AUDIT_GRID][AUDIT_GRID], doub
     out->seen = true;
 }
 
-/** How a pixel's value is shared by the cells that it lies over, `side` pixels being divided among AUDIT_GRID cells. */
+/** How a sample is shared by the cells that it lies over: pixels of it in its first cell and in the next. */
 typedef struct share {
     int cell;
-    double first, second; /* of this cell and of the next */
+    double first, second;
 } share;
 
-static share share_of(int at, int side) {
+/** An axis of `side` pixels, divided among AUDIT_GRID cells and read as samples of `by` pixels each. The last sample
+ * has what is left. */
+static share share_of(int at, int by, int side) {
     double cell = (double)side / AUDIT_GRID;
-    share s = {.cell = (int)((double)at / cell), .first = 1};
+    int begin = at * by, end = begin + by < side ? begin + by : side;
+    share s = {.cell = (int)(begin / cell), .first = end - begin};
     double border = (s.cell + 1) * cell;
-    if (border < at + 1 && s.cell + 1 < AUDIT_GRID) { /* over two cells, or more of a tiny image */
-        s.first = border > at ? border - at : 0;
-        s.second = 1 - s.first;
+    if (border < end && s.cell + 1 < AUDIT_GRID) { /* over two cells, or more of a tiny image */
+        s.first = border > begin ? border - begin : 0;
+        s.second = end - begin - s.first;
     }
     return s;
 }
 
-static int see_rows(double sum[AUDIT_GRID][AUDIT_GRID], decoder *d, int w, int h) {
+/** w x h: the image; `by`: pixels of it per sample and axis. */
+static int see_rows(double sum[AUDIT_GRID][AUDIT_GRID], decoder *d, int w, int h, int by) {
     int rc = OK;
-    for (int y = 0; y < h; y++) {
+    for (int y = 0; y < d->h; y++) {
         const uint8_t *row = NULL;
         double line[AUDIT_GRID + 1] = {0};
         TRY(decoder_row(d, &row));
-        for (int x = 0; x < w; x++) {
-            share s = share_of(x, w);
+        for (int x = 0; x < d->w; x++) {
+            share s = share_of(x, by, w);
             double grey = (77 * row[4 * x] + 150 * row[4 * x + 1] + 29 * row[4 * x + 2]) / 256.0;
             line[s.cell] += grey * s.first;
             line[s.cell + 1] += grey * s.second;
         }
-        share s = share_of(y, h);
+        share s = share_of(y, by, h);
         for (int x = 0; x < AUDIT_GRID; x++) {
             sum[s.cell][x] += line[x] * s.first;
             if (s.second > 0)
@@ -125,13 +129,14 @@ done:
 
 /** Decodes the open image to its end, for its grid. */
 static int see(audit_image *out, decoder *d) {
-    int rc = OK;
+    int rc = OK, w = d->w, h = d->h, by = 1;
     double sum[AUDIT_GRID][AUDIT_GRID] = {{0}};
-    if (d->by_rows && d->w >= REDUCE * AUDIT_GRID * 2 && d->h >= REDUCE * AUDIT_GRID * 2)
-        decoder_reduce(d, REDUCE);
-    int w = d->w, h = d->h;
-    TRY(decoder_begin(d, (crop_box){0, 0, w, h}));
-    TRY(see_rows(sum, d, w, h));
+    if (d->by_rows && w >= REDUCE * AUDIT_GRID * 2 && h >= REDUCE * AUDIT_GRID * 2) {
+        by = REDUCE;
+        decoder_reduce(d, by);
+    }
+    TRY(decoder_begin(d, (crop_box){0, 0, d->w, d->h}));
+    TRY(see_rows(sum, d, w, h, by));
     hash_grid(out, sum, (double)w * h / (AUDIT_GRID * AUDIT_GRID));
 done:;
     int end = decoder_end(d, rc == OK);
@@ -165,9 +170,9 @@ int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned
     } else if (is_jpeg && !framed) {
         rc = fail(E_FORMAT, "%s: no frame header", name);
     }
-    if (!ends || rc != OK) {
+    if (rc != OK || (quick && !ends)) { /* an image that was decoded to its end is whole without an end marker */
         out->seen = false;
-        put(out, ends ? AUDIT_CORRUPT : AUDIT_TRUNCATED);
+        put(out, rc == E_UNSUPPORTED ? AUDIT_UNSUPPORTED : ends ? AUDIT_CORRUPT : AUDIT_TRUNCATED);
         *detail = rc != OK ? status_message() : "no end marker";
     }
     if (framed && (colours == 1 || colours == 4))

@@ -12,7 +12,7 @@
 enum { BANDS = 8, CROWD = 4000, NEIGHBOURS = 64, GRID_MOST = 24, GRID_MEAN = 3 };
 
 typedef struct entry {
-    const audit_image *image;
+    audit_image *image;
     int split;
     int64_t index;
     uint16_t key;
@@ -104,6 +104,16 @@ static bool met_before(const audit_image *x, const audit_image *y, int band) {
     return false;
 }
 
+/** A set of images that all look alike has n * n / 2 such pairs: few are told of each image. */
+static int add_near(audit *a, const entry *x, const entry *y, int bits) {
+    const entry *later = in_place(x, y) < 0 ? y : x;
+    uint8_t *pairs = &later->image->pairs[x->split != y->split];
+    if (*pairs == AUDIT_PAIRS)
+        return OK;
+    ++*pairs;
+    return add_pair(a, AUDIT_NEAR_DUPLICATE, x, y, bits);
+}
+
 static int compare_run(audit *a, const entry *e, size_t n, int band) {
     int rc = OK;
     for (size_t i = 0; i < n; i++) {
@@ -113,7 +123,7 @@ static int compare_run(audit *a, const entry *e, size_t n, int band) {
             int bits = distance(x, y);
             if (bits <= AUDIT_BITS && !same_bytes(x, y) && !is_flat(x) && similar_grids(x, y) &&
                 !met_before(x, y, band))
-                TRY(add_pair(a, AUDIT_NEAR_DUPLICATE, &e[i], &e[k], bits));
+                TRY(add_near(a, &e[i], &e[k], bits));
         }
     }
 done:

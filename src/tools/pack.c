@@ -35,6 +35,7 @@ typedef struct packer {
     text block;          /* of the shard, not yet written */
     uint64_t shard_used; /* bytes */
     int64_t in_shard;
+    char key[PATH_BYTES]; /* of the last sample; "" at first */
     image_buffer file;
     decoder *decoder;
     uint8_t *pixels;
@@ -96,19 +97,26 @@ static bool begins_with_stem(const dataset *d, int64_t i, const char *name, size
     return i >= 0 && i < d->image_n && strncmp(dataset_name(d, i), name, stem) == 0 && dataset_name(d, i)[stem] == '.';
 }
 
+/** Bytes of the name without the suffix of an image; of all of it where it has none. */
+static size_t stem_bytes(const char *name) {
+    return dataset_is_image_name(name) ? (size_t)(strrchr(name, '.') - name) : strlen(name);
+}
+
 /** The name without its suffix. A key ends at the first dot: others become '_', and then, or where an image beside it
  *  has the same stem, the image's number makes it unique. */
-static int make_key(char key[PATH_BYTES], const dataset *d, int64_t i) {
-    const char *name = dataset_name(d, i), *dot = strrchr(name, '.');
-    size_t stem = (size_t)(dot - name), base = (size_t)(strrchr(name, '/') + 1 - name);
+static int make_key(char key[PATH_BYTES], const packer *p, const dataset *d, int64_t i) {
+    const char *name = dataset_name(d, i);
+    size_t stem = stem_bytes(name), base = (size_t)(path_name(name) - name);
     int rc = path_format(key, "%.*s", (int)stem, name);
-    bool plain = stem > base;
+    bool plain = stem > base && name[stem] != 0;
     for (size_t k = base; rc == OK && k < stem; k++) {
         plain = plain && key[k] != '.';
         key[k] = key[k] == '.' ? '_' : key[k];
     }
     if (rc == OK && (!plain || begins_with_stem(d, i - 1, name, stem) || begins_with_stem(d, i + 1, name, stem)))
         rc = path_format(key + stem, "_%lld", (long long)i);
+    while (rc == OK && strcmp(key, p->key) == 0) /* two neighbours with one key would be one sample */
+        rc = path_format(key + strlen(key), "_%lld", (long long)i);
     return rc;
 }
 
@@ -141,9 +149,10 @@ done:
     return rc;
 }
 
-static void lower_suffix(char out[16], const char *name) {
-    const char *dot = strrchr(name, '.') + 1;
-    snprintf(out, 16, "%s", dot);
+/** The member's suffix without its dot: that of the name, or where that is of no image, what the bytes are. */
+static void member_suffix(char out[16], const char *name, const unsigned char *bytes, size_t n) {
+    const char *suffix = dataset_is_image_name(name) ? strrchr(name, '.') : decoder_suffix(bytes, n);
+    snprintf(out, 16, "%s", suffix != NULL ? suffix + 1 : "jpg");
     for (char *c = out; *c != 0; c++)
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
     if (strcmp(out, "jpeg") == 0)
@@ -162,8 +171,8 @@ static int put_image(packer *p, const dataset *d, int64_t i, const unsigned char
                   d->root, name);
         goto done;
     }
-    TRY(make_key(key, d, i));
-    lower_suffix(suffix, name);
+    TRY(make_key(key, p, d, i));
+    member_suffix(suffix, name, bytes, n);
     TRY(shrink(&bytes, &n, &is_jpeg, p, name));
     int label_n = snprintf(label, sizeof label, "%d", (int)d->label[i]);
     json = json_dumps(o, JSON_COMPACT);
@@ -174,6 +183,7 @@ static int put_image(packer *p, const dataset *d, int64_t i, const unsigned char
     TRY(put_member(p, key, is_jpeg ? "jpg" : suffix, bytes, n));
     TRY(put_member(p, key, "cls", label, (size_t)label_n));
     TRY(put_member(p, key, "json", json, strlen(json)));
+    memcpy(p->key, key, sizeof key);
     p->in_shard++;
     p->result->images[p->split]++;
 done:

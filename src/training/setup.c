@@ -215,14 +215,22 @@ done:
     return rc;
 }
 
+/** Rank 0 lists the images first and keeps their index; the other ranks then read it. */
+static int open_split(dataset **out, const setup *s, const char *split) {
+    const char *path = s->config->data.path;
+    bool lead = ranks_lead(&s->ranks);
+    int rc = comm_agree(s->ranks.comm, lead ? dataset_open(out, path, split) : OK);
+    return rc != OK || lead ? rc : dataset_open(out, path, split);
+}
+
 int setup_open(setup *s, const config *c, comm *all) {
     int rc = OK;
     *s = (setup){.config = c};
     TRY(ranks_init(&s->ranks, all));
     TRY(check_devices(s));
     TRY(share_cores(s));
-    TRY(dataset_open(&s->train, c->data.path, "train"));
-    TRY(dataset_open(&s->val, c->data.path, "val"));
+    TRY(open_split(&s->train, s, "train"));
+    TRY(open_split(&s->val, s, "val"));
     TRY(dataset_same_classes(s->train, s->val));
     if (ranks_lead(&s->ranks)) { /* the others save nothing */
         fingerprint_begin(&s->fingerprint[0], s->train);
@@ -257,7 +265,7 @@ int setup_open_evaluation(setup *s, const config *c, int classes, comm *all) {
     *s = (setup){.config = c};
     TRY(ranks_init(&s->ranks, all));
     TRY(share_cores(s));
-    TRY(dataset_open(&s->val, c->data.path, "val"));
+    TRY(open_split(&s->val, s, "val"));
     if (s->val->class_n != classes) {
         rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);
         goto done;

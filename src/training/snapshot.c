@@ -4,16 +4,19 @@
 #include "base/status.h"
 #include "training/ema.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ITEMS_MAX 32 /* of own or hyper */
 
 /** Everything a ckpt borrows while it is written. */
 typedef struct gathered {
     ckpt c;
     unsigned char *values; /* weights, statistics, counters, then momentum */
     size_t used;
-    ckpt_item own[32], hyper[16];
+    ckpt_item own[ITEMS_MAX], hyper[ITEMS_MAX];
     text config, bad_train, bad_val;
     int64_t batches_seen;
 } gathered;
@@ -142,28 +145,34 @@ done:
     return rc;
 }
 
-static void add_int(ckpt_item *list, int *n, const char *key, int64_t value) {
+/** The next item of own or hyper. */
+static ckpt_item *new_item(ckpt_item *list, int *n, const char *key) {
+    assert(*n < ITEMS_MAX);
     ckpt_item *i = &list[(*n)++];
-    *i = (ckpt_item){.kind = 'i', .i = value};
+    *i = (ckpt_item){.kind = 'i'};
     snprintf(i->key, sizeof i->key, "%s", key);
+    return i;
 }
 
+static void add_int(ckpt_item *list, int *n, const char *key, int64_t value) { new_item(list, n, key)->i = value; }
+
 static void add_double(ckpt_item *list, int *n, const char *key, double value) {
-    ckpt_item *i = &list[(*n)++];
-    *i = (ckpt_item){.kind = 'd', .d = value};
-    snprintf(i->key, sizeof i->key, "%s", key);
+    ckpt_item *i = new_item(list, n, key);
+    i->kind = 'd';
+    i->d = value;
 }
 
 static void add_string(ckpt_item *list, int *n, const char *key, const char *value) {
-    ckpt_item *i = &list[(*n)++];
-    *i = (ckpt_item){.kind = 's', .s = (char *)value};
-    snprintf(i->key, sizeof i->key, "%s", key);
+    ckpt_item *i = new_item(list, n, key);
+    i->kind = 's';
+    i->s = (char *)value;
 }
 
 static void add_list(ckpt_item *list, int *n, const char *key, char **strings, int string_n) {
-    ckpt_item *i = &list[(*n)++];
-    *i = (ckpt_item){.kind = 'l', .i = string_n, .list = strings};
-    snprintf(i->key, sizeof i->key, "%s", key);
+    ckpt_item *i = new_item(list, n, key);
+    i->kind = 'l';
+    i->i = string_n;
+    i->list = strings;
 }
 
 static int bad_list(text *out, loader *l, const dataset *d) {

@@ -194,6 +194,27 @@ static void test_atomic_longest_path(void **state) {
     assert_true(file_exists(path)); /* giving up must not remove it */
 }
 
+/** A link where the temporary file goes is not followed: what it leads to stays as it is. */
+static void test_links_of_temporaries(void **state) {
+    (void)state;
+    char path[PATH_BYTES], link[PATH_BYTES], victim[PATH_BYTES];
+    int fd = -1;
+    assert_ok(path_join(path, root, "a"));
+    assert_ok(path_join(link, root, "a.tmp"));
+    assert_ok(path_join(victim, root, "victim"));
+    assert_ok(file_write_atomic(victim, "precious", 8));
+    assert_int_equal(symlink(victim, link), 0);
+    assert_fails(E_IO, "a.tmp", file_write_atomic(path, "x", 1));
+    assert_fails(E_IO, "a.tmp", lock_take(&fd, link));
+    check_content(victim, "precious");
+    assert_false(file_exists(path));
+}
+
+static void test_folder_without_name(void **state) {
+    (void)state;
+    assert_fails(E_IO, "a folder without a name", folder_make(""));
+}
+
 static void test_lock(void **state) {
     (void)state;
     char path[PATH_BYTES], pid[32];
@@ -238,6 +259,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_atomic_failures, root_set_up, root_tear_down),
         cmocka_unit_test_setup_teardown(test_atomic_longest_path, root_set_up, root_tear_down),
         cmocka_unit_test_setup_teardown(test_lock, root_set_up, root_tear_down),
+        cmocka_unit_test_setup_teardown(test_links_of_temporaries, root_set_up, root_tear_down),
+        cmocka_unit_test(test_folder_without_name),
         cmocka_unit_test(test_clocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

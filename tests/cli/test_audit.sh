@@ -8,7 +8,7 @@ cp out clean.json
 found() { # KIND: how many
   sed -n "s/.*\"$1\": \([0-9]*\)[,}].*/\1/p" out | head -n 1
 }
-for kind in unreadable empty truncated corrupt misnamed cmyk gray small elongated duplicate empty_class unbalanced_class \
+for kind in unreadable empty truncated corrupt unsupported misnamed cmyk gray small elongated duplicate empty_class unbalanced_class \
   only_in_train only_in_val lost; do
   [ "$(found $kind)" = 0 ] || { cat out; die "a false alarm: $kind"; }
 done
@@ -44,6 +44,12 @@ says out 'of another class'
 for f in page/audit.md page/audit.json page/audit-duplicate.jpg; do [ -s $f ] || die "no $f"; done
 says page/audit.md '![the first 6](audit-duplicate.jpg)'
 says page/audit.md 'train/ring/leak.jpg'
+
+# a set of small images: one line per split tells it
+"$LINNET" shapes small --train 12 --val 12 --size 24 --seed 1 >/dev/null
+run 0 "$LINNET" audit small --json
+expect small 2
+says out '120 of 120 images'
 
 # without decoding
 run 0 "$LINNET" audit data --quick --json

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "dataset/dataset.h"
 #include "dataset/index.h"
+#include "dataset/source.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -277,8 +278,8 @@ static void test_hostile(void **state) {
         }
         dataset_index_seal(spoilt, spoilt_n);
         dataset *d = NULL;
-        folder_stamps f = {0};
-        int rc = dataset_index_decode(&d, &f, spoilt, spoilt_n, real, train);
+        file_stamps f = {0};
+        int rc = dataset_index_decode(&d, &f, &source_folder, spoilt, spoilt_n, real, train);
         free(spoilt);
         refused += rc == E_FORMAT;
         taken += rc == OK;
@@ -295,7 +296,7 @@ static void test_hostile(void **state) {
             }
         }
         dataset_close(d);
-        folder_stamps_deinit(&f);
+        file_stamps_deinit(&f);
     }
     print_message("%d refused, %d taken\n", refused, taken);
     assert_true(refused > 5000 && taken > 1000);

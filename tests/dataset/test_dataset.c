@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "dataset/dataset.h"
+#include "dataset/image_list.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -261,11 +262,39 @@ static void test_many(void **state) {
     dataset_close(d);
 }
 
+/** Folders that are linked to twice, one in the other: 2^30 ways to the last. The walk ends with a message. */
+static void test_diamonds(void **state) {
+    (void)state;
+    dataset *d = NULL;
+    text list = {0};
+    char link[64], target[64], path[PATH_BYTES];
+    for (int i = 0; i < 30; i++)
+        for (int k = 0; k < 2; k++) {
+            snprintf(link, sizeof link, "d%02d/", i + 1);
+            make(link);
+            snprintf(link, sizeof link, "d%02d/", i);
+            make(link);
+            snprintf(link, sizeof link, "d%02d/%c", i, 'l' + k);
+            snprintf(target, sizeof target, "../d%02d", i + 1);
+            make_link(link, target);
+        }
+    make("d30/1.jpg");
+    make("train/a/");
+    make_link("train/a/start", "../../d00");
+    alarm(200);
+    assert_fails(E_DATA, "links", dataset_open(&d, root, "train"));
+    assert_ok(path_join(path, root, "d00"));
+    assert_fails(E_DATA, "links", image_list_add(&list, path));
+    alarm(0);
+    text_deinit(&list);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_loops, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_diamonds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_same_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_paths, set_up, tear_down),

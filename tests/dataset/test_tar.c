@@ -150,8 +150,47 @@ static void test_names(void **state) {
         assert_false(tar_name_is_safe(unsafe[i]));
 }
 
+/** GNU's sparse members (type S) have further headers before their data when they have many holes. */
+static void test_gnu_sparse(void **state) {
+    (void)state;
+    text t = {0};
+    char more[TAR_BLOCK] = {0};
+    put(&t, "before.jpg", "one");
+    size_t at = t.n;
+    assert_ok(tar_put_header(&t, "sparse.jpg", 5));
+    t.data[at + 156] = 'S';
+    memcpy(t.data + at + 257, "ustar  ", 8);
+    t.data[at + 482] = 1;
+    seal(t.data + at);
+    more[504] = 1;
+    assert_ok(text_append(&t, more, sizeof more));
+    more[504] = 0;
+    assert_ok(text_append(&t, more, sizeof more));
+    memset(more, 'x', 5);
+    assert_ok(text_append(&t, more, sizeof more));
+    put(&t, "after.jpg", "three");
+    end(&t);
+    tar_reader r = open_text(&t);
+    tar_member m;
+    bool found = false;
+    expect(&r, "before.jpg", "one");
+    assert_ok(tar_next(&found, &m, &r));
+    assert_true(found);
+    assert_int_equal(m.type, 'S');
+    assert_int_equal(m.data, at + 3 * TAR_BLOCK);
+    expect(&r, "after.jpg", "three");
+    expect_end(&r);
+    t.n = at + TAR_BLOCK; /* cut off before its further headers */
+    r = open_text(&t);
+    expect(&r, "before.jpg", "one");
+    assert_fails(E_FORMAT, "truncated", tar_next(&found, &m, &r));
+    tar_reader_deinit(&r);
+    text_deinit(&t);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_foreign),
-                                       cmocka_unit_test(test_damage), cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gnu_sparse), cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_foreign), cmocka_unit_test(test_damage),
+                                       cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

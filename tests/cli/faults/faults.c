@@ -1,6 +1,6 @@
 /* A preloaded library that makes system calls fail, for tests of what a program does then. LINNET_FAULT is one of
  *    short             a read gives 700 bytes at most, every third is interrupted (EINTR)
- *    eio:PART          reads of files whose path contains PART fail with EIO
+ *    eio:PART[:N]      reads of files whose path contains PART fail with EIO, or only the first N of them
  *    full:PART:BYTES   writes to files whose path contains PART fail with ENOSPC once BYTES were written to such files
  *    kill:PART:BYTES   SIGKILL in place of the write that would exceed BYTES to such files
  */
@@ -34,6 +34,12 @@ static bool meets(const char *kind, int fd, const char **rest) {
     return strstr(path, part) != NULL;
 }
 
+static bool is_eio(int fd) {
+    static atomic_long failed;
+    const char *rest;
+    return meets("eio", fd, &rest) && (rest[0] != ':' || atomic_fetch_add(&failed, 1) < atol(rest + 1));
+}
+
 static bool is_short(void) {
     const char *fault = getenv("LINNET_FAULT");
     return fault != NULL && strcmp(fault, "short") == 0;
@@ -41,10 +47,9 @@ static bool is_short(void) {
 
 ssize_t pread(int fd, void *to, size_t n, off_t at) {
     static ssize_t (*real)(int, void *, size_t, off_t);
-    const char *rest;
     if (real == NULL)
         real = (ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread");
-    if (meets("eio", fd, &rest)) {
+    if (is_eio(fd)) {
         errno = EIO;
         return -1;
     }
@@ -57,10 +62,9 @@ ssize_t pread(int fd, void *to, size_t n, off_t at) {
 
 ssize_t read(int fd, void *to, size_t n) {
     static ssize_t (*real)(int, void *, size_t);
-    const char *rest;
     if (real == NULL)
         real = (ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
-    if (meets("eio", fd, &rest)) {
+    if (is_eio(fd)) {
         errno = EIO;
         return -1;
     }
