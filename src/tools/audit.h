@@ -19,20 +19,21 @@
 #define AUDIT_LIST(X)                                                                                                  \
     X(UNREADABLE, "unreadable", "the file cannot be read")                                                             \
     X(EMPTY, "empty", "the file has no bytes")                                                                         \
-    X(TRUNCATED, "truncated", "the image ends too early")                                                              \
+    X(TRUNCATED, "truncated", "the image data ends early")                                                             \
     X(CORRUPT, "corrupt", "the image cannot be decoded")                                                               \
-    X(MISNAMED, "misnamed", "the suffix is that of another format")                                                    \
-    X(CMYK, "cmyk", "a JPEG of four colours")                                                                          \
-    X(GRAY, "gray", "a JPEG without colours")                                                                          \
-    X(SMALL, "small", "the shorter side is under 32 pixels")                                                           \
-    X(ELONGATED, "elongated", "one side is over 5 times the other")                                                    \
-    X(DUPLICATE, "duplicate", "byte for byte as another image")                                                        \
+    X(MISNAMED, "misnamed", "the suffix does not match the image format")                                              \
+    X(CMYK, "cmyk", "a CMYK JPEG")                                                                                     \
+    X(GRAY, "gray", "a grayscale JPEG")                                                                                \
+    X(SMALL, "small", "the shorter side is less than 32 pixels")                                                       \
+    X(ELONGATED, "elongated", "one side is more than 5 times the other")                                               \
+    X(DUPLICATE, "duplicate", "byte-identical to another image")                                                       \
     X(NEAR_DUPLICATE, "near_duplicate", "looks like another image")                                                    \
     X(EMPTY_CLASS, "empty_class", "a class folder without images")                                                     \
-    X(UNBALANCED_CLASS, "unbalanced_class", "under a fifth or over five times the median class")                       \
-    X(ONLY_IN_TRAIN, "only_in_train", "a class that val lacks")                                                        \
-    X(ONLY_IN_VAL, "only_in_val", "a class that train lacks")                                                          \
-    X(LOST, "lost", "images that shards should hold and do not")
+    X(UNBALANCED_CLASS, "unbalanced_class",                                                                            \
+      "less than a fifth or more than five times the images of the median class")                                      \
+    X(ONLY_IN_TRAIN, "only_in_train", "a class that is missing in val")                                                \
+    X(ONLY_IN_VAL, "only_in_val", "a class that is missing in train")                                                  \
+    X(LOST, "lost", "images that are missing in the shards")
 
 typedef enum audit_kind {
 #define AUDIT_ENUM(id, name, text) AUDIT_##id,

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Why no picture can be drawn ("this build has no cairo: install libcairo2-dev and build again"), or NULL. */
+/** Why no picture can be drawn ("this build has no cairo: install libcairo2-dev and rebuild"), or NULL. */
 const char *plot_unavailable(void);
 
 typedef enum plot_style {

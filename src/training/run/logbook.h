@@ -1,5 +1,5 @@
 /** A run's logs in logs/ARCH/version_N: TensorBoard events and metrics.csv with Lightning's tags, samples.csv,
- * ranks.csv, device.csv, the journal events.log, hparams.yaml, bad_images.txt, lr_finder.csv, worst.csv and worst.jpg.
+ * ranks.csv, device.csv, the journal journal.log, hparams.yaml, bad_images.txt, lr_finder.csv, worst.csv and worst.jpg.
  * docs/formats.md. */
 #ifndef LINNET_TRAINING_RUN_LOGBOOK_H
 #define LINNET_TRAINING_RUN_LOGBOOK_H
