@@ -1,10 +1,9 @@
-/** What is wrong with a dataset: every image of train and val is looked at, by threads, and then images with each
- * other.
+/** Finds problems in a dataset: threads check each image of train and val; then images are compared with each other.
  *
- *  Without `quick`, each image is decoded to its end (JPEGs at 1/8), which finds damage and gives a perceptual hash:
- *  128 bits, whether each cell of a 9 x 9 grid of grey means is brighter than its left and its upper neighbour. Images
- *  whose hashes differ in at most AUDIT_BITS bits and whose grids differ by little are near duplicates; so are most
- *  copies that were re-encoded or resized, but not cropped ones. */
+ *  Without `quick`, each image is decoded completely (JPEGs at 1/8), which finds damage and gives a perceptual hash of
+ * 128 bits: whether each cell of a 9 x 9 grid of grey means is brighter than its left and its upper neighbour. Images
+ * are near duplicates if their hashes differ in at most AUDIT_BITS bits and their grids are similar; this finds most
+ * copies that were re-encoded or resized, but not cropped ones. */
 #ifndef LINNET_TOOLS_AUDIT_H
 #define LINNET_TOOLS_AUDIT_H
 
@@ -44,29 +43,29 @@ typedef enum audit_kind {
 
 extern const char *const audit_name[AUDIT_KINDS], *const audit_text[AUDIT_KINDS];
 
-/** What one image told. */
+/** The result for one image. */
 typedef struct audit_image {
-    uint32_t kinds; /* bit for each kind that it alone tells */
-    int w, h;       /* 0: not known */
+    uint32_t kinds; /* a bit per kind of problem found in this image alone */
+    int w, h;       /* 0: unknown */
     uint64_t bytes, digest;
-    bool seen; /* hash and grid hold */
+    bool seen; /* hash and grid are valid */
     uint64_t hash[2];
     uint8_t grid[AUDIT_GRID * AUDIT_GRID];
 } audit_image;
 
-/** Of one image (index >= 0), two (other >= 0 too), or a class or split alone. */
+/** A problem of one image (index >= 0), of two (other >= 0 too), or of a class or split. */
 typedef struct audit_finding {
     audit_kind kind;
     int split, other_split; /* 0 train, 1 val */
     int64_t index, other;   /* -1: none */
     int distance;           /* NEAR_DUPLICATE: bits */
-    char *detail;           /* "" or what was said */
+    char *detail;           /* "" or details */
 } audit_finding;
 
 typedef struct audit {
-    dataset *data[2]; /* NULL: there is no such split */
+    dataset *data[2]; /* train and val; NULL: there is no such split */
     audit_image *image[2];
-    audit_finding *finding; /* (n) by kind, then in the order of the images */
+    audit_finding *finding; /* (n) sorted by kind, then in the order of the images */
     int64_t n;
     size_t capacity;
     int64_t count[AUDIT_KINDS];
@@ -74,22 +73,22 @@ typedef struct audit {
 } audit;
 
 typedef struct audit_options {
-    bool quick; /* bytes and headers alone */
+    bool quick; /* check only bytes and headers */
     int threads;
     void (*progress)(void *context, int64_t done, int64_t total); /* NULL: silent */
     void *context;
     const volatile sig_atomic_t *stop; /* not 0: E_STOPPED; NULL: never */
 } audit_options;
 
-/** ROOT/train and ROOT/val, one of them if the other is missing, else ROOT itself. audit_deinit is due in any case.
- *  @return 0 (whatever was found), E_NOTFOUND, E_DATA (no dataset), E_IO, E_NOMEM, E_STOPPED */
+/** Checks ROOT/train and ROOT/val, or one of them if the other is missing, else ROOT itself. audit_deinit must be
+ * called in any case. @return 0 (also with findings), E_NOTFOUND, E_DATA (not a dataset), E_IO, E_NOMEM, E_STOPPED */
 int audit_run(audit *a, const char *root, const audit_options *o);
 void audit_deinit(audit *a);
 
 /** Adds a finding; `detail` is copied. @return 0, E_NOMEM */
 int audit_add(audit *a, audit_finding f, const char *detail);
 
-/** Looks at one image's bytes. *detail: what was said of damage, status_message() or "". @return 0, E_NOMEM */
+/** Checks the bytes of one image. *detail: a description of the damage, status_message() or "". @return 0, E_NOMEM */
 int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned char *bytes, size_t n,
                const char *name, bool quick);
 /** Compares all images with each other. @return 0, E_NOMEM */

@@ -127,7 +127,7 @@ static void test_strict_values(void **state) {
                                           "1,5", "fast", "1 ",  "-1",   "e",     "."};
     for (size_t i = 0; i < sizeof no_real / sizeof *no_real; i++)
         refused("optimizer.weight_decay", no_real[i], "optimizer.weight_decay takes a number from 0 to 1000000");
-    refused("lr", "0", "optimizer.lr takes auto or a number over 0");
+    refused("lr", "0", "optimizer.lr takes auto or a number in (0, 1000000]");
     refused("lr", "Auto", "auto or");
     refused("workers", "0", "auto or a whole number from 1 to 1024");
     refused("data.flip", "1.0000001", "from 0 to 1");

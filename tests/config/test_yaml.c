@@ -262,7 +262,7 @@ static void test_files(void **state) {
     char *big = malloc(2 << 20);
     assert_non_null(big);
     memset(big, '#', 2 << 20);
-    assert_fails(E_FORMAT, "no configuration", config_read_yaml_text(&c, big, 2 << 20, "big.yaml"));
+    assert_fails(E_FORMAT, "too large for a configuration", config_read_yaml_text(&c, big, 2 << 20, "big.yaml"));
     free(big);
 }
 

@@ -318,7 +318,7 @@ static void test_many_epochs(void **state) {
     assert_has("\n| 29 |");
     put_metrics(logs[0], 100, 30);
     report_of(&run, 1, &r);
-    assert_has("Of 100 epochs the first 10, the best (bold) and the last 40.\n");
+    assert_has("Of 100 epochs, the first 10, the best (bold) and the last 40 are shown.\n");
     assert_has("\n| 10 |");
     assert_lacks("\n| 11 |");
     assert_lacks("\n| 29 |");
