@@ -268,7 +268,7 @@ kept_figures() {
 
 joined() { sed '$!s/$/,/; s/^/  /'; }
 
-results() { # results.json, written anew after every stage
+results() { # results.json, rewritten after every stage
   {
     printf '{"build": %s, "date": "%s", "stages": [\n%s\n],\n"throughput": [\n%s\n]}\n' "$(quote "$build")" \
       "$(date -u +%FT%TZ)" "$(kept_stages | joined)" "$(kept_figures | joined)"

@@ -56,7 +56,7 @@ done:
 }
 
 /** [mpirun and its options] program own-words [--init= --resume SAVED]. The list is the caller's, its words are
- * borrowed. `saved`: the checkpoint to go on from, "" none. */
+ * borrowed. `saved`: the checkpoint to continue from, "" none. */
 static int command_line(char ***out, char *ranks_text, char *program, char *const *words, int words_n, int ranks,
                         char *saved) {
     static char no_init[] = "--init=", option[] = "--resume";

@@ -228,7 +228,7 @@ static int read_stream(reader *r) {
     TRY(next(r)); /* document end */
     TRY(next(r));
     if (r->event.type != YAML_STREAM_END_EVENT)
-        return wrong(r, "a second YAML document: a configuration is a single one");
+        return wrong(r, "a second YAML document: a configuration file must contain only one");
 done:
     return rc;
 }
@@ -238,7 +238,7 @@ int config_read_yaml_text(config *c, const char *bytes, size_t n, const char *na
     reader r = {.c = &changed, .name = name};
     _Static_assert(sizeof(config) < 16384, "config is copied on the stack");
     if (option_n > SEEN_MAX)
-        return fail(E_OPTION, "more options than a configuration file can hold");
+        return fail(E_OPTION, "more options than a configuration file can contain");
     if (n > YAML_BYTES)
         return fail(E_FORMAT, "%.400s: %zu bytes, too large for a configuration", name, n);
     if (!yaml_parser_initialize(&r.parser))

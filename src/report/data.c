@@ -47,7 +47,7 @@ double column_max(const table_column *c) {
     return most;
 }
 
-/* A run that was resumed may count from 0 again: its time goes on where the earlier one's ended. */
+/* A run that was resumed may count from 0 again: its time continues where the earlier one's ended. */
 static int read_device_time(run_data *d) {
     const table_column *c = &d->device.column[DEV_SECONDS];
     double last = 0, shift = 0;

@@ -114,7 +114,7 @@ static int read_header(int place[HEADER_CELLS], size_t *cell_n, cells *c, const 
         known += found >= 0;
         place[(*cell_n)++] = found;
         if (head.stop == '\n')
-            return known > 0 ? OK : fail(E_FORMAT, "%s has none of the columns expected", path);
+            return known > 0 ? OK : fail(E_FORMAT, "%s has none of the expected columns", path);
     }
     return fail(E_FORMAT, "%s has more than %d columns", path, HEADER_CELLS);
 }

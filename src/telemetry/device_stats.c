@@ -88,7 +88,7 @@ static void conclude(void *sample, tally *t, const field *f, int n) {
     }
 }
 
-/** Waits until `when` (clock_seconds). @return whether to go on */
+/** Waits until `when` (clock_seconds). @return whether to continue */
 static bool wait_until(device_stats *d, double when) {
     struct timespec t = {.tv_sec = (time_t)when, .tv_nsec = (long)(1e9 * (when - floor(when)))};
     int error = 0;

@@ -79,7 +79,7 @@ static int check_fingerprints(setup *s, const ckpt *c, const char *path) {
     return OK;
 }
 
-/** What must be the same for the order of the images to go on. */
+/** What must be the same for the order of the images to continue. */
 static int check_data(const setup *s, const ckpt *c, const char *path) {
     const config *o = s->config;
     const struct {
@@ -89,7 +89,7 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                 {"seed", "trainer.seed", (int64_t)o->trainer.seed},
                 {"shuffle", "data.shuffle", o->data.shuffle},
                 {"batch_size", "data.batch_size", o->data.batch_size},
-                {"train_batches", "a number of batches in the epoch of", s->train_batches}};
+                {"train_batches", "training batches per epoch", s->train_batches}};
     int rc = snapshot_check_classes(s->train, c, path);
     bool other = o->data.changed && own_int(c, "train_images", s->train->image_n) != s->train->image_n;
     bool middle = c->batch_in_epoch > 0 && !c->epoch_done && !other; /* with other images the epoch begins again */
@@ -149,7 +149,7 @@ done:
     return rc;
 }
 
-/** Without a saved state (a run of another precision before) scaling starts anew. */
+/** Without a saved state (a run of another precision before) scaling starts with its initial values. */
 static void restore_scaler(train_state *t, const ckpt *c) {
     if (!t->scaler.on || !c->scaler.on)
         return;
@@ -157,7 +157,7 @@ static void restore_scaler(train_state *t, const ckpt *c) {
     t->scaler.skipped = own_int(c, "skipped_steps", 0);
 }
 
-/** The schedule goes on from its state; its options are those of this run, a new base LR included. */
+/** The schedule continues from its state; its options are those of this run, a new base LR included. */
 static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     ckpt_schedule *now = &t->schedule.state;
     const ckpt_schedule *then = &c->schedule;
@@ -222,7 +222,8 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     TRY(restore_weights(s, t, c, path));
     TRY(restore_momentum(s, c, path));
     TRY(restore_best(t, c, f, path));
-    if (!s->config->data.changed) { /* else they may have been mended: who is still bad is met again */
+    if (!s->config->data
+             .changed) { /* else they may have been repaired: those that are still unreadable are detected again */
         TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
         TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     }

@@ -148,7 +148,7 @@ done:
     return rc;
 }
 
-/** Adds to the message of a damaged file which one beside it is the best to go on from. */
+/** Adds to the message of a damaged file which one beside it is the best to continue from. */
 static void name_next_best(const char *path) {
     char folder[PATH_BYTES];
     candidate_list list = {0};

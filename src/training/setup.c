@@ -241,7 +241,7 @@ int setup_open(setup *s, const config *c, comm *all) {
     }
     if (s->train_batches < 1) {
         rc = fail(E_OPTION,
-                  "%lld training images give no batch of %d: lower data.batch_size, disable "
+                  "%lld training images in batches of %d leave no batch to train on: lower data.batch_size, disable "
                   "data.drop_last or raise trainer.limit_train_batches",
                   (long long)s->train->image_n, c->data.batch_size);
         goto done;

@@ -79,8 +79,8 @@ static void compare(comparison *k, const char *name, const int *shape, int rank)
         k->rc = misfit_add(&k->missing, name, "");
     else {
         shape_text(wanted, shape, rank);
-        snprintf(more, sizeof more, " is not %s", wanted);
-        k->rc = misfit_add(&k->shapes, name, weights_floating(t->type) ? more : " is not of a floating-point type");
+        snprintf(more, sizeof more, " does not have shape %s", wanted);
+        k->rc = misfit_add(&k->shapes, name, weights_floating(t->type) ? more : " does not have a floating-point type");
     }
 }
 

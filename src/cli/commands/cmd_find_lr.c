@@ -27,7 +27,7 @@ static void print_result(const lr_finding *f, const char *plot, bool json) {
         json_object_set_new(o, "plot", json_string(plot));
         json_print(o);
     } else if (!isnan(f->suggestion)) {
-        printf("suggested learning rate %.4g (to the last digit: --lr %.17g)\n", f->suggestion, f->suggestion);
+        printf("suggested learning rate %.4g (exact value: --lr %.17g)\n", f->suggestion, f->suggestion);
         if (plot[0] != 0)
             printf("plot       %s\n", plot);
     }

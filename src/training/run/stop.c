@@ -8,7 +8,7 @@
 
 enum { REQUEUE_PATIENCE = 30 }; /* seconds for scontrol, which takes one where Slurm is well */
 
-/** The run goes on in any case: until Slurm ends it, or to its own end. The other ranks wait meanwhile: not as long as
+/** The run continues in any case, until Slurm ends it or to its own end. The other ranks wait meanwhile: not as long as
  *  makes the watchdog take rank 0 for lost. */
 static void requeue(train_run_state *r) {
     double half = r->setup.config->dist.timeout / 2.0;
