@@ -115,7 +115,7 @@ static void test_torn(void **state) {
     put("");
     assert_fails(E_FORMAT, "no complete first line", table_read(&t, path, name, 2));
     put("name,age\nx,1\n");
-    assert_fails(E_FORMAT, "none of the columns", table_read(&t, path, name, 2));
+    assert_fails(E_FORMAT, "none of the expected columns", table_read(&t, path, name, 2));
     assert_fails(E_NOTFOUND, "nowhere", table_read(&t, "/nowhere/table.csv", name, 2));
     assert_fails(E_IO, "not a regular file", table_read(&t, folder, name, 2));
 }
