@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# tools/check_includes.sh [ROOT]: who may include whom in ROOT/src, and how large a folder and a file may be.
-# A folder includes from itself and from those named after it; includes are written "folder/file.h", seen from src.
+# tools/check_includes.sh [ROOT]: checks who includes whom in ROOT/src, and the size of folders and files.
+# A folder may include from itself and from those listed after it; includes are written "folder/file.h", relative to src.
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
 most_files=25 most_lines=450
 
-# lowest first; a folder below another in the tree is one of its own
+# lowest first; subfolders are listed separately
 may=(
   "base:"
   "config: base"
@@ -38,7 +38,7 @@ may=(
   "cli/commands: cli tools export training/run training engine evaluation checkpoint report report/plot logging telemetry
     distributed model loader dataset image config base"
 )
-# files that are longer than most_lines: to be split, none to be added
+# files that are longer than most_lines: they should be split, and none should be added
 longer=()
 
 bad=0
@@ -78,7 +78,7 @@ done < <(find src -name '*.c' -printf '%h\n' | sort | uniq -c)
 
 while read -r n file; do
   case " ${longer[*]} " in
-    *" $file "*) [ "$n" -gt $most_lines ] || say "$file: $n lines: take it from the list of longer files" ;;
+    *" $file "*) [ "$n" -gt $most_lines ] || say "$file: $n lines: remove it from the list of longer files" ;;
     *) [ "$n" -le $most_lines ] || say "$file: $n lines, at most $most_lines" ;;
   esac
 done < <(find src -type f \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \) -exec grep -c '' {} + |

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A build to carry to a machine with a GPU: ./dev gpu-build [FOLDER] makes FOLDER [build/gpu]: linnet, the engine's tests,
-# and the libraries they need. Without oneDNN (no cpu engine) and cairo (no pictures).
+# A build to copy to a machine with a GPU: ./dev gpu-build [FOLDER] makes FOLDER [build/gpu]: linnet, the engine's tests,
+# and the libraries they need. Without oneDNN (no cpu engine) and cairo (no images in reports).
 #
 #   FOLDER/linnet, FOLDER/tests/*   small scripts: start the program of the same name in bin/
 #   FOLDER/bin/                     the programs; they look for libraries in ../lib first
@@ -28,7 +28,7 @@ launcher() { # script, program as seen from the script's folder, the way up
 #!/bin/sh
 here=\$(cd "\$(dirname "\$0")/$3" && pwd)
 if "\$here/bin/linnet" --version >/dev/null 2>&1; then exec "\$here/bin/$2" "\$@"; fi
-# programs set these and start /proc/self/exe anew, which here is the loader; engine_test_ranks starts the last
+# linnet sets these and executes /proc/self/exe again, which is the loader here; engine_test_ranks uses the last
 export GOMP_SPINCOUNT="\${GOMP_SPINCOUNT:-2000}" OMP_WAIT_POLICY="\${OMP_WAIT_POLICY:-passive}"
 export LINNET_PROGRAM="\$(cd "\$(dirname "\$0")" && pwd)/\${0##*/}"
 exec "\$here/libc/ld.so" --library-path "\$here/lib:\$here/libc\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" "\$here/bin/$2" "\$@"
@@ -51,12 +51,12 @@ done
 [ ! -e $make/liblinnet_mpi.so ] || strip -o "$new/lib/linnet/liblinnet_mpi.so" $make/liblinnet_mpi.so
 cp -L "$(readelf -p .interp $make/linnet | sed -nE 's/.* (\/[^ ]*)$/\1/p')" "$new/libc/ld.so"
 
-# it must start with nothing of this machine's libraries, by its own loader too
+# it must start without any library of this machine, with its own loader too
 env -i "$new/linnet" --version >/dev/null
 env -i GOMP_SPINCOUNT=2000 "$new/libc/ld.so" --inhibit-cache --library-path "$new/lib:$new/libc" "$new/bin/linnet" doctor \
   >/dev/null
 mib=$(du -sm "$new" | cut -f 1)
-[ "$mib" -le $most_mib ] || { echo "gpu-build: $mib MiB, over $most_mib: set LINNET_CUDA_ARCHS in $make to fewer" >&2; exit 1; }
+[ "$mib" -le $most_mib ] || { echo "gpu-build: $mib MiB, the limit is $most_mib: set LINNET_CUDA_ARCHS in $make to fewer architectures" >&2; exit 1; }
 rm -rf "$folder"
 mv "$new" "$folder"
-echo "$folder is ready: $mib MiB; carry it with the checkout, then there: ./dev gpu-check"
+echo "$folder is ready ($mib MiB): copy it with the checkout to the machine with the GPU and run ./dev gpu-check there"

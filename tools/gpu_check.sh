@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What can be checked on a machine with a GPU, and perhaps nothing else, in stages: ./dev gpu-check --help
-# A failing stage does not stop the next. What every stage said is kept in its folder (stage.json), every figure of
-# stage throughput too, so that a check may be made in several calls. Needs bash and coreutils; the rest is skipped where it is absent.
+# Checks a machine with a GPU in stages: ./dev gpu-check --help
+# A failing stage does not stop the next. The result of each stage is kept in its folder (stage.json), as is each figure
+# of stage throughput, so that a check may be made in several calls. Needs bash and coreutils; what needs other programs
+# is skipped where they are missing.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -13,12 +14,12 @@ usage() {
 usage: ./dev gpu-check [--build DIR] [--out DIR] [--from STAGE | --only STAGE] [--minutes N]
        [--dry-run]
 
-  --build DIR   the build to check [build/gpu]; made here by ./dev gpu-build when it is not there
-  --out DIR     raw output of every stage, results.json [gpu-check]
-  --from STAGE  go on with this stage (throughput: with the figures that --out does not hold yet)
-  --only STAGE  this one alone, from its start
-  --minutes N   stop after that time at most, with what there is
-  --dry-run     print every command; change nothing
+  --build DIR   build to check [build/gpu]; if it does not exist, ./dev gpu-build makes it
+  --out DIR     folder for results.json and the raw output of all stages [gpu-check]
+  --from STAGE  continue with this stage (throughput: with the figures that --out does not contain yet)
+  --only STAGE  run only this stage, from its start
+  --minutes N   stop after at most N minutes, with the results so far
+  --dry-run     print all commands without running them
 stages: ${stages[*]}
 HELP
 }
@@ -35,20 +36,20 @@ while [ $# -gt 0 ]; do
       [ $# -ge 2 ] && [ -n "$2" ] || refuse "$1 needs a value"
       declare "${1#--}=$2"
       shift ;;
-    *) refuse "no option '$1'" ;;
+    *) refuse "unknown option '$1'" ;;
   esac
   shift
 done
-is_stage "$from" || refuse "--from: no stage '$from' (${stages[*]})"
-[ -z "$only" ] || is_stage "$only" || refuse "--only: no stage '$only' (${stages[*]})"
-[[ $minutes =~ ^([1-9][0-9]{0,4})?$ ]] || refuse "--minutes: '$minutes' is no number of minutes"
+is_stage "$from" || refuse "--from: unknown stage '$from' (${stages[*]})"
+[ -z "$only" ] || is_stage "$only" || refuse "--only: unknown stage '$only' (${stages[*]})"
+[[ $minutes =~ ^([1-9][0-9]{0,4})?$ ]] || refuse "--minutes: '$minutes' is not a number of minutes"
 
 linnet=$build/linnet
 data=$out/shapes
 states=() # of the stages that ran
-stopped='' # once the minutes are up
+stopped='' # 1 once the minutes are over
 
-# room SECONDS: the time limit, less where --minutes leaves less; fails when they are up
+# room SECONDS: the time limit, reduced to what --minutes leaves; fails when nothing is left
 room() {
   local left=$((${minutes:-0} * 60 - SECONDS - 10)) # what ends late is killed 10 s after its limit
   [ -n "$minutes" ] || left=$1
@@ -68,13 +69,13 @@ step() {
   case $rc in
     0) ;;
     77) skipped+=("$name") ;;
-    124 | 137) if room 1 >/dev/null; then failed+=("$name: not done in $limit s"); else stopped=1; fi ;;
+    124 | 137) if room 1 >/dev/null; then failed+=("$name: not finished within $limit s"); else stopped=1; fi ;;
     *) failed+=("$name: exit $rc: $(tail -n 1 "$dir/$name.err" | cut -c 1-200)") ;;
   esac
   [ $rc -eq 0 ]
 }
 
-# have COMMAND: whether it is there; a missing one is noted, and in a dry run all are supposed to be there
+# have COMMAND: whether it is installed; a missing one is noted, and in a dry run all are assumed to be installed
 have() {
   [ -n "$dry" ] || command -v "$1" >/dev/null || { skipped+=("no $1"); return 1; }
 }
@@ -83,7 +84,7 @@ have() {
 check() {
   local what=$1
   shift
-  if [ -n "$dry" ]; then echo "  assert  $what"; else [ -n "$stopped" ] || "$@" || failed+=("$what: it is not so"); fi
+  if [ -n "$dry" ]; then echo "  assert  $what"; else [ -n "$stopped" ] || "$@" || failed+=("$what: failed"); fi
 }
 
 # value FILE KEY: a string or number of JSON text
@@ -112,7 +113,7 @@ run_programs() {
   [ $n -gt 0 ] || failed+=("no test program of the cuda engine in $build/tests")
 }
 
-# several ranks share the GPU, their gradients go by the host; a build without MPI has no such program's library
+# several ranks share the GPU and exchange gradients through host memory; a build without MPI lacks this program
 stage_engine() {
   local ranks=engine_test_ranks
   run_programs parity -v
@@ -136,7 +137,7 @@ stage_shapes() {
   step 480 train "$linnet" train --config configs/demo.yaml --data "$data" --out "$out/run" --device cuda \
     --precision 16-mixed
   step 120 eval "$linnet" eval "$out/run/checkpoints/resnet18/last.ckpt" --data "$data" --device cuda --json
-  check "accuracy in validation over 0.95" accurate
+  check "validation accuracy over 0.95" accurate
 }
 
 digest() { "$linnet" info "$out/$1/checkpoints/resnet18/last.ckpt" --json 2>/dev/null | sed -nE 's/.*"digest": "([0-9a-f]+)".*/\1/p'; }
@@ -174,18 +175,18 @@ stage_gpus() { # a rank on each GPU, by NCCL, beside one rank that accumulates t
   local n steps=5 options=("${train[@]}" --data "$data" --precision 32-true --max-epochs 9 --schedule.name none --lr 0.01)
   n=$(gpus)
   [ -z "$dry" ] || n=$((n > 2 ? n : 2))
-  [ "$n" -gt 1 ] || { skipped+=("one GPU: ranks by NCCL need two") && return 0; }
+  [ "$n" -gt 1 ] || { skipped+=("only one GPU: ranks with NCCL need two") && return 0; }
   have mpirun || return 0
   options+=(--trainer.global_batch $((32 * n)) --trainer.log_every_n_steps 1 --max-steps "$steps")
   make_shapes
   [ -n "$dry" ] || rm -rf "$out/one" "$out/each"
   step 120 one "$linnet" train "${options[@]}" --out "$out/one"
   step 120 each "$linnet" train "${options[@]}" --devices "$n" --out "$out/each"
-  check "gradients go by NCCL" grep -q '^engine .*NCCL' "$dir/each.err"
-  check "losses and gradient norms of one rank" same_course "$steps"
+  check "gradients are exchanged with NCCL" grep -q '^engine .*NCCL' "$dir/each.err"
+  check "losses and gradient norms equal those of one rank" same_course "$steps"
 }
 
-# figure BY NAME SECONDS COMMAND...: kept as JSON; one that is there already is not measured again
+# figure BY NAME SECONDS COMMAND...: kept as JSON; an existing figure is not measured again
 figure() {
   local by=$1 name=$2 limit=$3 last=1 # line of JSON: PyTorch says other things before
   shift 3
@@ -267,7 +268,7 @@ kept_figures() {
 
 joined() { sed '$!s/$/,/; s/^/  /'; }
 
-results() { # results.json, written anew after every stage
+results() { # results.json, rewritten after every stage
   {
     printf '{"build": %s, "date": "%s", "stages": [\n%s\n],\n"throughput": [\n%s\n]}\n' "$(quote "$build")" \
       "$(date -u +%FT%TZ)" "$(kept_stages | joined)" "$(kept_figures | joined)"
@@ -297,7 +298,7 @@ run_stage() {
   [ ${#skipped[@]} -eq 0 ] || state=partly
   # nothing was run: skipped as a whole
   [ ${#skipped[@]} -eq 0 ] || [ -n "$(find "$dir" -name '*.txt' -size +0c -print -quit)" ] || state=skipped
-  [ -z "$stopped" ] || { state=partly && skipped+=("the rest after $minutes minutes, go on with --from $name"); }
+  [ -z "$stopped" ] || { state=partly && skipped+=("the rest, after $minutes minutes: continue with --from $name"); }
   [ ${#failed[@]} -eq 0 ] || state=failed
   states+=("$state")
   note=$(printf '%s; ' "${failed[@]}" "${skipped[@]/#/skipped: }" | sed 's/^\(; \)*//; s/\(; \)*$//')
@@ -308,10 +309,10 @@ run_stage() {
 }
 
 if [ -n "$dry" ]; then
-  [ -x "$linnet" ] || echo "== build: ./dev gpu-build (there is no $linnet)"
+  [ -x "$linnet" ] || echo "== build: ./dev gpu-build ($linnet does not exist)"
 elif [ ! -x "$linnet" ]; then
-  [ "$build" = build/gpu ] || refuse "--build $build: no program 'linnet' there"
-  timeout 600 ./dev gpu-build || { echo "gpu-check: no $linnet, and it cannot be built here: carry one along" >&2; exit 1; }
+  [ "$build" = build/gpu ] || refuse "--build $build: it does not contain the program 'linnet'"
+  timeout 600 ./dev gpu-build || { echo "gpu-check: $linnet does not exist and cannot be built here: copy a build to this machine" >&2; exit 1; }
 fi
 [ -n "$dry" ] || mkdir -p "$out"
 [ -n "$dry$only" ] || [ "$from" != doctor ] || rm -f "$out"/*/stage.json # a check from its start

@@ -1,5 +1,5 @@
-/** The CPU level: which instruction sets linnet's own kernels and oneDNN may use. LINNET_CPU holds it below what the
- * CPU has, to reproduce or to test what a smaller machine computes:
+/** The CPU level: which instruction sets linnet's own kernels and oneDNN may use. LINNET_CPU sets a lower level than
+ * the CPU supports, to reproduce or test the results of a machine with fewer instruction sets:
  *
  *      LINNET_CPU=sse41|avx2|avx512|avx512_bf16|amx */
 #ifndef LINNET_BASE_CPU_LEVEL_H
@@ -23,14 +23,14 @@ const char *cpu_level_name(cpu_level level);
 /** The best level of this CPU. */
 cpu_level cpu_level_of_machine(void);
 
-/** The level in force: the machine's, or LINNET_CPU's where that is valid and lower. The environment is read once, so
+/** The level in use: the machine's, or that of LINNET_CPU if it is valid and lower. The environment is read once, so
  *  the level never changes within a process. Any thread. */
 cpu_level cpu_level_get(void);
 
 /** Whether LINNET_CPU is set. */
 bool cpu_level_is_held(void);
 
-/** @return 0, or E_OPTION: LINNET_CPU is not the name of a level, or of one that this CPU lacks */
+/** @return 0, or E_OPTION: LINNET_CPU is not the name of a level, or this CPU does not support it */
 int cpu_level_check(void);
 
 #endif

@@ -123,12 +123,12 @@ int folder_make(const char *path) {
         char end = *p;
         *p = 0;
         if (mkdir(partial, 0777) != 0 && errno != EEXIST)
-            return fail_errno(errno, "cannot make folder %s", partial);
+            return fail_errno(errno, "cannot create folder %s", partial);
         *p = end;
         if (end == 0)
             break;
     }
-    return folder_exists(path) ? OK : fail(E_IO, "cannot make folder %s: a file of that name is there", path);
+    return folder_exists(path) ? OK : fail(E_IO, "cannot create folder %s: a file of that name exists", path);
 }
 
 bool file_exists(const char *path) { return access(path, F_OK) == 0; }
@@ -236,7 +236,7 @@ int lock_take(int *out, const char *path) {
             return fail_errno(error, "cannot lock %s", path);
         holder[n > 0 ? n : 0] = 0;
         holder[strcspn(holder, "\n")] = 0;
-        return fail(E_LOCKED, "%s is held by process %s: let it end, or choose another --out", path, holder);
+        return fail(E_LOCKED, "%s is locked by process %s: wait until it ends or choose another --out", path, holder);
     }
     char host[64] = "";
     gethostname(host, sizeof host - 1);

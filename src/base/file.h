@@ -1,4 +1,4 @@
-/** Files: whole reads, atomic writes, folders, locks. Every error names the path. */
+/** Files: whole reads, atomic writes, folders, locks. Every error message contains the path. */
 #ifndef LINNET_BASE_FILE_H
 #define LINNET_BASE_FILE_H
 
@@ -9,8 +9,8 @@
 
 #define PATH_BYTES 4096
 
-/** pread and pwrite that go on after signals and short counts: fewer bytes only where the file ends, or with an error.
- *  @return bytes read, or -1 and errno; 0, E_FULL or E_IO ("cannot write `path`"; part of it may be written) */
+/** pread and pwrite that continue after signals and short counts: fewer bytes only at the end of the file or after an
+ *  error. @return bytes read, or -1 and errno; 0, E_FULL or E_IO ("cannot write `path`"; part of it may be written) */
 ssize_t file_read_at(int fd, uint64_t offset, void *out, size_t n);
 int file_write_at(int fd, uint64_t offset, const void *bytes, size_t n, const char *path);
 
@@ -18,28 +18,27 @@ int file_write_at(int fd, uint64_t offset, const void *bytes, size_t n, const ch
  *  `limit`: largest size accepted (0: none). @return 0, E_NOTFOUND, E_IO, E_NOMEM, E_FORMAT (over the limit) */
 int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit);
 
-/** Joins into `out`; a missing or superfluous '/' between is mended. @return 0 or E_IO (too long) */
+/** Joins into `out`, with exactly one '/' between. @return 0 or E_IO (too long) */
 int path_join(char out[PATH_BYTES], const char *folder, const char *name);
 /** printf into a path buffer. @return 0 or E_IO (too long) */
 int path_format(char out[PATH_BYTES], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** What stands behind the last '/'; points into `path`. */
+/** The part after the last '/'; points into `path`. */
 const char *path_name(const char *path);
-/** Whether a name of n bytes, put behind a folder, stays below it: not empty, not absolute, no part that is "..". */
+/** Whether a relative name of n bytes stays below its folder: not empty, not absolute, no part is "..". */
 bool path_stays_below(const char *name, size_t n);
 
 /** mkdir -p. */
 int folder_make(const char *path);
-/** $XDG_CACHE_HOME/linnet, or ~/.cache/linnet; as the XDG rules have it, a relative one does not count.
+/** $XDG_CACHE_HOME/linnet, or ~/.cache/linnet; relative paths are ignored, as the XDG specification requires.
  *  @return 0, E_NOTFOUND (neither), E_IO (too long) */
 int folder_cache(char out[PATH_BYTES]);
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
-/** Removes a file; one that is not there is no error. */
+/** Removes a file; a missing file is not an error. */
 int file_remove(const char *path);
 
-/** A file that appears under its name complete or not at all: written beside it, fsync, rename, fsync of the folder.
- *  One writer per name. */
+/** Atomic writing: the data goes to a temporary file, then fsync, rename, fsync of the folder. One writer per name. */
 typedef struct atomic_file {
     int fd; /* -1: closed */
     char path[PATH_BYTES];
@@ -49,16 +48,17 @@ typedef struct atomic_file {
 
 int atomic_open(atomic_file *f, const char *path);
 int atomic_write(atomic_file *f, const void *bytes, size_t n);
-/** fsync and rename: from here on the file is there. On failure the old file stays and the temporary is gone. */
+/** fsync and rename: afterwards the file has its final name. After an error the old file is unchanged and the temporary
+ *  file is removed. */
 int atomic_commit(atomic_file *f);
-/** Gives up: removes the temporary. Harmless after commit. */
+/** Removes the temporary file. Does nothing after commit. */
 void atomic_abort(atomic_file *f);
 
 /** open + write + commit. */
 int file_write_atomic(const char *path, const void *bytes, size_t n);
 
-/** Takes an exclusive advisory lock on a file (made if absent; holds "pid host"). @return 0, E_LOCKED (naming the
- *  holder), E_IO. *fd is closed to release. */
+/** Takes an exclusive advisory lock on a file, which is created if absent and contains "pid host". @return 0, E_LOCKED
+ * (the message has the holder), E_IO. Close *fd to release the lock. */
 int lock_take(int *fd, const char *path);
 
 /** Monotonic seconds. */

@@ -1,7 +1,7 @@
 /** 16-bit floats: fp16 (IEEE 754 binary16) and bf16 (the upper half of binary32). Values are rounded to nearest, ties
- * to even; what is too large becomes infinite; NaNs stay NaNs, with their sign, and quiet. Results do not depend on the
- *  machine. Without branches, so that loops are vectorised. Whole vectors: backend/cpu/simd/vector_tmpl.h, where
- * AVX-512's bf16 instruction takes denormal numbers as 0. */
+ *  to even; values that are too large become infinite; NaNs become quiet NaNs with the same sign. Results do not depend
+ * on the machine. There are no branches, so that loops are vectorised. Whole vectors: backend/cpu/simd/vector_tmpl.h,
+ * where AVX-512's bf16 instruction treats denormal numbers as 0. */
 #ifndef LINNET_BASE_HALF_H
 #define LINNET_BASE_HALF_H
 
@@ -51,8 +51,8 @@ HALF_INLINE float f16_to_float(uint16_t h) {
     return half_bits_float(sign | (a < 0x400 ? tiny : a < 0x7c00 ? normal : special));
 }
 
-/** Rounded to odd: what is not exact ends in a 1, so that rounding once more, to at least two bits fewer, gives what
- *  rounding x itself would. Source: Boldo, Melquiond 2008. */
+/** Rounds to odd: an inexact result has 1 as its last bit, so that rounding it again, to at least two bits fewer, gives
+ * the same as rounding x directly. Source: Boldo, Melquiond 2008. */
 HALF_INLINE float half_float_odd(double x) {
     float f = (float)x;
     if ((double)f == x)

@@ -1,23 +1,22 @@
-/** Hashes that tell things apart: against damage and chance, not against intent. What they give is kept in files, and
- * is the same on every little-endian machine. */
+/** Non-cryptographic hashes. Their values are stored in files and are the same on every little-endian machine. */
 #ifndef LINNET_BASE_HASH_H
 #define LINNET_BASE_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/** FNV-1a, 64 bits, of n bytes: goes on from `h`, HASH_START to begin. Source: Fowler, Noll, Vo; RFC 9923. */
+/** FNV-1a, 64 bits, of n bytes: continues from `h`; start with HASH_START. Source: Fowler, Noll, Vo; RFC 9923. */
 #define HASH_START UINT64_C(0xcbf29ce484222325)
 uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);
 
-/** The same over words of 8 bytes, folded so that high bits count, and n: for much data. */
+/** A faster variant for large data: over words of 8 bytes, folded so that high bits have an effect, and over n. */
 uint64_t hash_words(const void *bytes, size_t n);
 
 /** SplitMix64 (Steele, Lea, Flood 2014): value i of stream `key` is splitmix64(key + (i + 1) * SPLITMIX_STEP). Several
- *  times faster than Philox, random enough for noise. */
+ *  times faster than Philox, and random enough for noise. */
 #define SPLITMIX_STEP UINT64_C(0x9e3779b97f4a7c15)
 
-/** Without the last step, which leaves bits 33 to 63 as they are. */
+/** Without the last step, which does not change bits 33 to 63. */
 static inline uint64_t splitmix64_high(uint64_t z) {
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     return (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);

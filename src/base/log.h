@@ -1,5 +1,5 @@
-/** Messages on their way to the user. Nothing below src/cli prints: it hands a line to the sink that
- *  the program set (none set: the line is dropped). Thread-safe. */
+/** Messages for the user. Nothing below src/cli prints; lines go to the sink that the program has set (without one they
+ *  are dropped). Thread-safe. */
 #ifndef LINNET_BASE_LOG_H
 #define LINNET_BASE_LOG_H
 

@@ -1,4 +1,4 @@
-/** Memory: checked allocation, and one-block arenas that give huge pages where the system has them. */
+/** Memory: checked allocation, and arenas of one block that uses huge pages if the system supports them. */
 #ifndef LINNET_BASE_MEMORY_H
 #define LINNET_BASE_MEMORY_H
 
@@ -7,14 +7,14 @@
 #define MEMORY_ALIGN 64 /* bytes: a cache line and an AVX-512 register */
 
 /** Sets *out to `count * size` zeroed bytes (never NULL on success, also for 0). Free with free().
- *  @return 0 or E_NOMEM (also when the product overflows) */
+ *  @return 0 or E_NOMEM (also if the product overflows) */
 int memory_zeroed(void *out, size_t count, size_t size);
 
 /** Resizes *pointer (void **) to `count * size` bytes; on failure *pointer stays valid. @return 0 or E_NOMEM */
 int memory_resize(void *pointer, size_t count, size_t size);
 
-/** Room for `need` elements in the array *pointer: *capacity at least doubles where they do not fit. {NULL, 0} is
- * empty. */
+/** Makes room for `need` elements in the array *pointer: if they do not fit, *capacity is at least doubled. {NULL, 0}
+ * is empty. */
 int memory_grow(void *pointer, size_t *capacity, size_t need, size_t size);
 
 /** Copies a string. @return 0 or E_NOMEM */
@@ -27,7 +27,7 @@ typedef struct arena {
     size_t used;  /* handed out by arena_take */
 } arena;
 
-/** Maps `bytes` (0 gives an empty arena). @return 0 or E_NOMEM, naming the size */
+/** Maps `bytes` (0 gives an empty arena). @return 0 or E_NOMEM (the message has the size) */
 int arena_init(arena *a, size_t bytes);
 void arena_deinit(arena *a);
 

@@ -1,5 +1,5 @@
-/** Writes protocol buffers, field by field, behind what a text holds. @return 0 or E_NOMEM, like all here; what a
- * failure leaves in the text is to be thrown away */
+/** Writes protocol buffers field by field, appended to a text. All: @return 0 or E_NOMEM; after an error the text is
+ *  incomplete and must be discarded */
 #ifndef LINNET_BASE_PROTO_H
 #define LINNET_BASE_PROTO_H
 
@@ -15,7 +15,7 @@ int proto_string(text *t, unsigned number, const char *s);
 /** A packed repeated field. */
 int proto_doubles(text *t, unsigned number, const double *v, size_t n);
 
-/** A message as a field: what is appended between the two calls. *mark is where it begins. */
+/** A message as a field: its content is appended between the two calls. *mark is the position where it begins. */
 int proto_open(text *t, unsigned number, size_t *mark);
 int proto_close(text *t, size_t mark);
 

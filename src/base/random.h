@@ -1,4 +1,4 @@
-/** Random numbers as a pure function of what they are for: Philox4x32-10.
+/** Random numbers as a pure function of seed, epoch, index and purpose: Philox4x32-10.
  *  Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
  *  No state is shared: threads, ranks and resumed runs draw the same numbers. */
 #ifndef LINNET_BASE_RANDOM_H
@@ -6,12 +6,12 @@
 
 #include <stdint.h>
 
-/** What a draw is for; part of the key, so that streams never meet. Values are kept in checkpoints' meaning:
- *  never renumber. */
+/** The purpose of a stream; part of the key, so that streams differ. Resumed runs depend on these values: never
+ * renumber. */
 typedef enum random_purpose {
     RANDOM_INIT = 1,      /* weights; index = parameter */
     RANDOM_SHUFFLE = 2,   /* order of an epoch */
-    RANDOM_CROP = 3,      /* crop and flip; index = place in the epoch's order */
+    RANDOM_CROP = 3,      /* crop and flip; index = position in the epoch's order */
     RANDOM_SHAPES = 4,    /* the demo dataset; index = image */
     RANDOM_SYNTHETIC = 5, /* bench batches */
     RANDOM_MIX = 6,       /* mixup and cutmix; index = batch of the epoch */
@@ -22,7 +22,7 @@ typedef struct random_stream {
     uint32_t key[2];
     uint32_t counter[4];
     uint32_t block[4];
-    int left; /* numbers of `block` not yet given */
+    int left; /* numbers of `block` not yet returned */
 } random_stream;
 
 /** The stream of (seed, epoch, index, purpose). epoch < 2^24. */

@@ -1,14 +1,14 @@
-/** Softmax of one image's logits, its cross-entropy, and the order of the classes: the one definition, of which CUDA's
- *  loss.cu is a copy. Arithmetic is double whatever the type of the logits.
+/** Softmax of one image's logits, its cross-entropy, and the order of the classes. This is the only definition, except
+ * for a copy in CUDA's loss.cu. Arithmetic is in double for all types of logits.
  *
- *  Classes are ordered as a stable descending sort orders their logits, a NaN counting as the largest: the larger logit
- *  first, of equal ones the lower class number. The loss beside a NaN or +infinity is not finite. */
+ *  The order of the classes is that of a stable descending sort of the logits, in which NaN counts as the largest: the
+ *  larger logit first, for equal logits the lower class index. With a NaN or +infinity the loss is not finite. */
 #ifndef LINNET_BASE_SOFTMAX_H
 #define LINNET_BASE_SOFTMAX_H
 
 #include <stdbool.h>
 
-/** How many classes come before `label`; `classes`, so that it is never right, where its own logit is NaN. */
+/** The number of classes before `label`; `classes` if its own logit is NaN, so that it never counts as correct. */
 int softmax_rank_f32(const float *logits, int classes, int label);
 int softmax_rank_f64(const double *logits, int classes, int label);
 

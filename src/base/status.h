@@ -1,5 +1,5 @@
-/** Errors: an int status (0 or a negative code) and a thread-local message that names
- *  the file, what was expected and what to do.
+/** Errors: an int status (0 or a negative code) and a thread-local message with the file, what was expected and what to
+ *  do.
  *
  *      TRY(file_read(&bytes, &bytes_n, path));
  *      if (bytes_n < 8) { rc = fail(E_FORMAT, "%s: %zu bytes, a header needs 8", path, bytes_n); goto done; }
@@ -31,8 +31,8 @@ enum status_code {
 #undef STATUS_ENUM
 };
 
-/** Sets this thread's message; the value is `code`, so that `return fail(...)` reads well. A macro, so that compilers
- * and analysers see which code comes back. */
+/** Sets this thread's message; the value is `code`, for use as `return fail(...)`. A macro, so that compilers and
+ *  analysers see which code is returned. */
 #define fail(code, ...) (status_set(__VA_ARGS__), status_pass(code))
 
 /** Puts "context: " before this thread's message; the value is `code`. */
@@ -51,13 +51,13 @@ const char *status_message(void);
 
 #define STATUS_BYTES 1024 /* of a message, its end included */
 
-/** An error kept while other calls may set messages of their own, or for another thread. {0}: none, code OK. */
+/** An error that is saved while other calls may set messages, or for another thread. {0}: none, code OK. */
 typedef struct status_saved {
     int code;
     char message[STATUS_BYTES];
 } status_saved;
 
-/** Keeps `code` and this thread's message. */
+/** Saves `code` and this thread's message. */
 void status_save(status_saved *out, int code);
 /** Makes the saved message this thread's again. @return the saved code */
 int status_restore(const status_saved *saved);

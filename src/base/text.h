@@ -12,23 +12,23 @@ typedef struct text {
     size_t capacity;
 } text;
 
-/** @return 0 or E_NOMEM, like all that append; after a failure the text is as before */
+/** All functions that append: @return 0 or E_NOMEM; after an error the text is unchanged */
 int text_append(text *t, const void *bytes, size_t n);
 int text_printf(text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_deinit(text *t);
 /** The string, "" when empty. */
 const char *text_string(const text *t);
 
-/** A cell of CSV, quoted where it must be (RFC 4180); line ends become spaces, so that a row stays a line. */
+/** Appends a CSV cell, quoted if necessary (RFC 4180); line ends become spaces, so that each row is one line. */
 int text_csv_cell(text *t, const char *s);
 
-/** Bytes of the UTF-8 character at s, at most n; 0: none (overlong forms, surrogates, beyond U+10FFFF). n > 0. */
+/** Bytes of the UTF-8 character at s, at most n; 0: invalid (overlong forms, surrogates, above U+10FFFF). n > 0. */
 size_t text_utf8(const char *s, size_t n);
 
 /** Edit distance (insert, delete, replace), for "did you mean". */
 int text_distance(const char *a, const char *b);
 
-/** Whole string as a number; false when it is none or out of range. Locale-independent for '.' locales only. */
+/** The whole string as a number; false if it is not a number or out of range. Only for locales with '.'. */
 bool text_to_int(long long *out, const char *s);
 bool text_to_double(double *out, const char *s);
 

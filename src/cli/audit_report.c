@@ -25,14 +25,14 @@ static const char *file_of(const audit *a, int split, int64_t index) {
     return index >= 0 ? dataset_name(a->data[split], index) : "";
 }
 
-/** "train/CLASS/FILE, as val/CLASS/FILE: DETAIL" */
+/** "train/CLASS/FILE, like val/CLASS/FILE, DETAIL" */
 static int put_line(text *out, const audit *a, const audit_finding *f) {
     int rc = OK;
     TRY(text_printf(out, "%s", split_name[f->split]));
     if (f->index >= 0)
         TRY(text_printf(out, "/%s", file_of(a, f->split, f->index)));
     if (f->other >= 0)
-        TRY(text_printf(out, ", as %s/%s", split_name[f->other_split], file_of(a, f->other_split, f->other)));
+        TRY(text_printf(out, ", like %s/%s", split_name[f->other_split], file_of(a, f->other_split, f->other)));
     if (f->detail[0] != 0)
         TRY(text_printf(out, "%s%s", f->other >= 0 ? ", " : ": ", f->detail));
 done:
@@ -44,7 +44,7 @@ void audit_print(const audit *a) {
     printf("%s images in %.1f s, %.0f/s\n", text_count(n, (unsigned long long)images_of(a)), a->seconds,
            a->seconds > 0 ? (double)images_of(a) / a->seconds : 0);
     if (a->n == 0)
-        printf("nothing found\n");
+        printf("no problems found\n");
     for (int64_t i = 0, of_kind = 0; i < a->n; i++) {
         const audit_finding *f = &a->finding[i];
         text line = {0};
@@ -167,8 +167,8 @@ int audit_write(const audit *a, const char *folder) {
     text page = {0};
     TRY(folder_make(folder));
     TRY(text_printf(&page,
-                    "# Audit\n\n%lld images. What each word means and what was looked for: "
-                    "`linnet audit --help`.\n\n| found | images |\n|---|---|\n",
+                    "# Audit\n\n%lld images. `linnet audit --help` explains each kind of problem.\n\n"
+                    "| problem | count |\n|---|---|\n",
                     (long long)images_of(a)));
     for (int k = 0; k < AUDIT_KINDS; k++)
         TRY(text_printf(&page, "| %s | %lld |\n", audit_name[k], (long long)a->count[k]));

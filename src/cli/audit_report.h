@@ -1,4 +1,4 @@
-/** An audit as a table, as JSON and as a page of thumbnails. */
+/** The result of an audit as a table, as JSON and as a page with thumbnails. */
 #ifndef LINNET_CLI_AUDIT_REPORT_H
 #define LINNET_CLI_AUDIT_REPORT_H
 
@@ -6,11 +6,11 @@
 
 #include <jansson.h>
 
-/** Kinds, counts and the first of each kind, on stdout. */
+/** Prints kinds, counts and the first findings of each kind to stdout. */
 void audit_print(const audit *a);
 /** {"images", "seconds", "images_per_second", "counts": {KIND: n}, "findings": [{"kind", "split", "file", ...}]} */
 json_t *audit_json(const audit *a);
-/** DIR/audit.md with its pictures DIR/audit-KIND.jpg, and DIR/audit.json. @return 0, E_IO, E_FULL, E_NOMEM */
+/** Writes DIR/audit.md, its images DIR/audit-KIND.jpg, and DIR/audit.json. @return 0, E_IO, E_FULL, E_NOMEM */
 int audit_write(const audit *a, const char *folder);
 
 #endif

@@ -82,7 +82,7 @@ int cli_take_int(long long *out, int *argc, char **argv, const char *name, long 
     const char *value = NULL;
     int rc = cli_take_value(&value, argc, argv, name);
     if (rc == OK && value != NULL && (!text_to_int(out, value) || *out < low || *out > high))
-        rc = fail(E_OPTION, "%s '%s' is no number from %lld to %lld", name, value, low, high);
+        rc = fail(E_OPTION, "%s '%s' is not a whole number from %lld to %lld", name, value, low, high);
     return rc;
 }
 
@@ -192,7 +192,7 @@ static void on_stop(int signal) {
         return;
     }
     if (how_to_stop != CLI_SILENT)
-        say(how_to_stop == CLI_SAVES ? "linnet: quit without saving; checkpoints that were saved before stay\n"
+        say(how_to_stop == CLI_SAVES ? "linnet: quit without saving; earlier checkpoints are kept\n"
                                      : "linnet: quit at once\n");
     _exit(EXIT_QUIT);
 }

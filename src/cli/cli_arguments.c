@@ -29,10 +29,11 @@ int cli_help(int argc, char **argv, const cli_manual *m) {
     if (m->text != NULL)
         printf("\n%s\n", m->text);
     for (const cli_option *o = m->option; o != NULL && o->name != NULL; o++)
-        printf("%s  %-*s %s\n", o == m->option ? "\noptions of this command\n" : "", NAME_WIDTH, o->name, o->help);
+        printf("%s  %-*s %s\n", o == m->option ? "\noptions of this command:\n" : "", NAME_WIDTH, o->name, o->help);
     if (m->shared)
-        printf("\nshared options, which a YAML file may set too (--config FILE; --print-config prints them all)\n\n%s",
-               text_string(&shared));
+        printf(
+            "\nshared options, also accepted in a YAML file (--config FILE; --print-config prints all of them):\n\n%s",
+            text_string(&shared));
 done:
     text_deinit(&shared);
     return rc == OK ? EXIT_DONE : cli_failed(rc);
@@ -57,7 +58,7 @@ static int check_same(const char *argument, const char *option) {
     if (option == NULL || same_folder(argument, option))
         return OK;
     return fail(E_OPTION,
-                "the dataset is given twice, as '%s' and as --data '%s': leave out one (and quote a path with spaces)",
+                "the dataset is given twice, as '%s' and as --data '%s': give only one (and quote a path with spaces)",
                 argument, option);
 }
 
@@ -85,9 +86,8 @@ int cli_data(config *c, int argc, char **argv, const char *const *positional, in
     if (positional_n > 1)
         rc = cli_unexpected(positional[1]);
     else if (c->data.path[0] == 0)
-        rc = fail(E_OPTION,
-                  "which dataset? Give its folder, which contains train/CLASS/ and val/CLASS/ or shards, as an "
-                  "argument or with --data");
+        rc = fail(E_OPTION, "no dataset: give its folder, which contains train/CLASS/ and val/CLASS/ or shards, as an "
+                            "argument or with --data");
 done:
     return rc;
 }

@@ -45,13 +45,19 @@ static void cause_text(char out[512], const watch_loss *l) {
     switch (l->cause) {
     case WATCH_ENDED: snprintf(out, 512, "its process has ended%s%s", l->why[0] != 0 ? ": " : "", l->why); break;
     case WATCH_STOPPED:
-        snprintf(out, 512, "no sign of life for %.0f s, but its host answers: it is stopped", l->seconds);
+        snprintf(out, 512, "no heartbeat for %.0f s, but its host responds: the process is stopped", l->seconds);
         break;
-    case WATCH_CUT: snprintf(out, 512, "no sign of life for %.0f s, nor of its host: it is cut off", l->seconds); break;
-    case WATCH_STUCK: snprintf(out, 512, "it has not gone on for %.0f s, and others wait for it", l->seconds); break;
+    case WATCH_CUT:
+        snprintf(out, 512, "no heartbeat for %.0f s, and its host does not respond: the connection is lost",
+                 l->seconds);
+        break;
+    case WATCH_STUCK:
+        snprintf(out, 512, "it has made no progress for %.0f s while other ranks wait for it", l->seconds);
+        break;
     case WATCH_LEFT: snprintf(out, 512, "%s", l->why[0] != 0 ? l->why : "it has ended"); break;
     case WATCH_ALL:
-        snprintf(out, 512, "all ranks have waited for each other for %.0f s: their network carries no data",
+        snprintf(out, 512,
+                 "all ranks have waited for each other for %.0f s: the network between them transfers no data",
                  l->seconds);
         break;
     }

@@ -56,7 +56,7 @@ done:
 }
 
 /** [mpirun and its options] program own-words [--init= --resume SAVED]. The list is the caller's, its words are
- * borrowed. `saved`: the checkpoint to go on from, "" none. */
+ * borrowed. `saved`: the checkpoint to continue from, "" none. */
 static int command_line(char ***out, char *ranks_text, char *program, char *const *words, int words_n, int ranks,
                         char *saved) {
     static char no_init[] = "--init=", option[] = "--resume";
@@ -128,14 +128,14 @@ static int run_with_restarts(const config *c) {
         if (result.code == EXIT_DONE || result.code == EXIT_USAGE || stopped || i >= c->dist.restarts)
             return result.code;
         if (result.permanent) {
-            log_info("not restarted: the run would fail in the same way");
+            log_info("not restarted: the run would fail again for the same reason");
             return result.code;
         }
         if (result.saved[0] != 0) {
             wait = FIRST;
             latest = result;
         }
-        const char *from = latest.saved[0] != 0 ? latest.saved : "its start: nothing was saved";
+        const char *from = latest.saved[0] != 0 ? latest.saved : "the beginning: no checkpoint was saved";
         log_warn("the run failed: restart %d of %d in %d s, from %s", i + 1, c->dist.restarts, wait, from);
         int signal = launcher_job_pause(wait);
         if (signal != 0)
@@ -149,7 +149,7 @@ int launcher_run(const config *c) {
     long long tasks = 0;
     if (lone_tasks(&tasks)) {
         rc = fail(E_OPTION,
-                  "srun has started %lld processes that do not know of each other, and each would train "
+                  "srun has started %lld processes without a connection to each other, and each would train "
                   "alone: use srun --mpi=pmix, or mpirun",
                   tasks);
         return cli_failed(rc);

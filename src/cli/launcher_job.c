@@ -61,7 +61,8 @@ static _Noreturn void become(char *const *command, const sigset_t *signals, int 
 
 static int not_started(int error, const char *name) {
     if (error == ENOENT)
-        return fail(E_UNSUPPORTED, "several devices need %s of Open MPI, which is not here: apt install openmpi-bin",
+        return fail(E_UNSUPPORTED,
+                    "training on several devices needs %s of Open MPI, which is not installed: apt install openmpi-bin",
                     name);
     return fail_errno(error, "cannot run %s", name);
 }
@@ -213,23 +214,23 @@ static void first_sentence(char out[256], const text *said) {
 /** One line, where no rank has printed one. */
 static void tell(const job *j, int code) {
     const launcher_link *l = &j->link;
-    char why[256] = "", how[32];
+    char why[256] = "", how[48], name[32];
     for (int i = 0; i < l->n; i++)
         if (l->ranks[i].told)
             return;
     first_sentence(why, &j->said);
     if (code > 128)
-        text_signal(how, code - 128);
+        snprintf(how, sizeof how, "ended by %s", text_signal(name, code - 128));
     else
-        snprintf(how, sizeof how, "exit code %d", code);
+        snprintf(how, sizeof how, "ended with exit code %d", code);
     if (j->ranks == 1)
-        fail(E_DEVICE, "the run ended by %s", how);
+        fail(E_DEVICE, "the run %s", how);
     else if (WIFSIGNALED(j->status))
-        fail(E_DEVICE, "mpirun ended by %s, and its ranks with it", how);
+        fail(E_DEVICE, "mpirun %s, and its ranks with it", how);
     else if (l->lost[0] != 0)
-        fail(E_DEVICE, "%s ended by %s", l->lost, how);
+        fail(E_DEVICE, "%s %s", l->lost, how);
     else if (l->first_gone >= 0)
-        fail(E_DEVICE, "rank %d ended by %s", l->ranks[l->first_gone].rank, how);
+        fail(E_DEVICE, "rank %d %s", l->ranks[l->first_gone].rank, how);
     else
         fail(E_DEVICE, "mpirun could not start %d ranks (%s): %s", j->ranks, how, why);
     cli_failed(E_DEVICE);
@@ -239,7 +240,7 @@ static int exit_code(const job *j) {
     int code = WIFEXITED(j->status) ? WEXITSTATUS(j->status) : 128 + WTERMSIG(j->status);
     char name[32];
     if (j->stop != 0 && j->at_once)
-        log_info("stopped by %s at once: nothing was saved for it", text_signal(name, j->stop));
+        log_info("stopped immediately by %s: no checkpoint was saved", text_signal(name, j->stop));
     if (j->twice)
         return EXIT_QUIT;
     if (j->stop != 0 && (j->at_once || code == 143))

@@ -34,7 +34,7 @@ int launcher_link_open(launcher_link *l, int ranks) {
     *l = (launcher_link){.fd = -1, .first_gone = -1, .capacity = ranks};
     TRY(memory_zeroed(&l->ranks, (size_t)ranks, sizeof *l->ranks));
     if (getrandom(&key, sizeof key, 0) != sizeof key) {
-        rc = fail_errno(errno, "cannot draw a name for the ranks' socket");
+        rc = fail_errno(errno, "cannot choose a name for the ranks' socket");
         goto done;
     }
     snprintf(l->name, sizeof l->name, "linnet-%d-%016llx", (int)getpid(), key);

@@ -1,6 +1,5 @@
-/** What ties ranks to the launcher that started them on this machine: a socket, over which a rank takes the launcher's
- *  own stdout and stderr (mpirun would relay pipes: no terminal, no order) and by which the launcher knows who lives.
- */
+/** The socket between the launcher and the ranks that it started on this machine. A rank receives the launcher's stdout
+ *  and stderr through it (mpirun would relay pipes: no terminal, no order), and the launcher sees when a rank ends. */
 #ifndef LINNET_CLI_LAUNCHER_LINK_H
 #define LINNET_CLI_LAUNCHER_LINK_H
 
@@ -18,34 +17,35 @@ typedef struct rank_link {
 } rank_link;
 
 typedef struct launcher_link {
-    int fd; /* listens; -1: closed */
+    int fd; /* the listening socket; -1: closed */
     char name[64];
     rank_link *ranks;
-    int n, capacity;        /* that have come so far, in this order */
-    int first_gone;         /* index of the first that ended; -1: none */
-    char lost[256];         /* who has ended, and where it was, as a rank tells; "" nobody */
-    bool permanent;         /* a rank failed with what would fail again */
+    int n, capacity;        /* ranks connected so far, in order of connection */
+    int first_gone;         /* index of the first rank that ended; -1: none */
+    char lost[256];         /* which rank has ended, and at which step, as reported by another rank; "" none */
+    bool permanent;         /* a rank failed with an error that a restart would not avoid */
     char saved[PATH_BYTES]; /* the run's latest checkpoint; "" none yet */
 } launcher_link;
 
-/** Listens under a new name and puts it into the environment for the ranks. @return 0, E_IO, E_NOMEM */
+/** Listens on a new address and puts its name into the environment for the ranks. @return 0, E_IO, E_NOMEM */
 int launcher_link_open(launcher_link *l, int ranks);
-/** A rank knocks: gives it the standard outputs. Strangers are sent away. */
+/** Accepts the connection of a rank and sends it the standard outputs. Processes of other users are refused. */
 void launcher_link_accept(launcher_link *l);
-/** What link i has to say, if anything; its end sets fd to -1. @return whether it had a word */
+/** Reads one message of link i, if there is any; at the end of the connection fd becomes -1. @return whether one came
+ */
 bool launcher_link_read(launcher_link *l, int i);
 void launcher_link_close(launcher_link *l);
 
-/** In a process that a launcher started: takes over its outputs. Nothing to do in any other. @return 0, E_IO */
+/** In a process started by a launcher: takes over its outputs. Does nothing in other processes. @return 0, E_IO */
 int launcher_attach(void);
 /** Tells the launcher that this rank prints why it ends. */
 void launcher_told(void);
-/** Tells the launcher of an error that another start would meet again. */
+/** Tells the launcher about an error that a restart would not avoid. */
 void launcher_permanent(void);
-/** Tells the launcher of a complete checkpoint of this run. */
+/** Tells the launcher about a complete checkpoint of this run. */
 void launcher_saved(const char *path);
-/** Tells the launcher, which knows how its processes end, who it was that did and where it stood. @return whether there
- *  is one */
+/** Tells the launcher, which knows how a process has ended, which rank ended and at which step. @return whether there
+ * is a launcher */
 bool launcher_lost(const char *where);
 /** Whether this process was started by a launcher of this program. */
 bool launcher_above(void);

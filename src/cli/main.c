@@ -18,20 +18,20 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
-    {"train", cmd_train, "train; resumes with --resume auto|FILE"},
-    {"find-lr", cmd_find_lr, "the learning-rate range test alone"},
-    {"eval", cmd_eval, "top-1, top-5 and loss of a checkpoint on a folder"},
-    {"predict", cmd_predict, "classes of images"},
-    {"export", cmd_export, "a checkpoint as safetensors, .pth or ONNX"},
-    {"info", cmd_info, "what a checkpoint or dataset holds"},
-    {"report", cmd_report, "viewlogs.md and images/ from a run's logs, or of several runs"},
-    {"preview", cmd_preview, "a contact sheet of what the network will see"},
-    {"bench", cmd_bench, "throughput: of training steps on made-up data, of the image pipeline, of the all-reduce"},
-    {"shapes", cmd_shapes, "write the made-up demo dataset"},
-    {"prepare", cmd_prepare, "ImageNet's official archives as folders"},
-    {"pack", cmd_pack, "a dataset as WebDataset shards"},
-    {"audit", cmd_audit, "what is wrong with a dataset"},
-    {"doctor", cmd_doctor, "what this machine has, and what to do about what it lacks"},
+    {"train", cmd_train, "train a model; --resume auto|FILE continues a run"},
+    {"find-lr", cmd_find_lr, "run the learning-rate range test only"},
+    {"eval", cmd_eval, "evaluate a checkpoint on a dataset: loss, top-1, top-5"},
+    {"predict", cmd_predict, "predict the classes of images"},
+    {"export", cmd_export, "export a checkpoint as safetensors, .pth or ONNX"},
+    {"info", cmd_info, "describe a checkpoint or dataset"},
+    {"report", cmd_report, "write viewlogs.md and images/ from the logs of one or several runs"},
+    {"preview", cmd_preview, "write a contact sheet of the model's input images"},
+    {"bench", cmd_bench, "measure throughput: training steps on synthetic data, data pipeline, all-reduce"},
+    {"shapes", cmd_shapes, "write the synthetic demo dataset"},
+    {"prepare", cmd_prepare, "unpack ImageNet's official archives into class folders"},
+    {"pack", cmd_pack, "convert a dataset to WebDataset shards"},
+    {"audit", cmd_audit, "find problems in a dataset"},
+    {"doctor", cmd_doctor, "check the system and suggest fixes"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -40,7 +40,7 @@ static void help(FILE *to) {
     fprintf(to, "linnet trains ResNets on folders of photos.\n\nusage: linnet COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fprintf(to, "\nlinnet help COMMAND lists a command's options, as linnet COMMAND --help and -h do.\n"
+    fprintf(to, "\nOptions of a command: linnet help COMMAND, linnet COMMAND --help or -h.\n"
                 "First steps: linnet shapes data; linnet train data --config configs/demo.yaml\n");
 }
 
@@ -56,7 +56,8 @@ static int unknown(const char *name) {
     for (int i = 1; i < COMMANDS; i++)
         if (text_distance(name, commands[i].name) < text_distance(name, nearest))
             nearest = commands[i].name;
-    fprintf(stderr, "linnet: no command '%s'; did you mean '%s'? linnet --help lists them\n", name, nearest);
+    fprintf(stderr, "linnet: unknown command '%s'; did you mean '%s'? linnet --help lists all commands\n", name,
+            nearest);
     return EXIT_USAGE;
 }
 
@@ -76,7 +77,7 @@ static int help_on(int argc, char **argv) {
 
 /** GNU OpenMP's threads spin for long at a barrier; with another program on the same cores a step then takes several
  *  times as long (bench/results). Its spin count is read once, when the library is loaded:
- *  hence the new start. A user's own setting stands. */
+ *  so the program starts itself again with the setting. A value set by the user is not changed. */
 static void shorten_spinning(char **argv) {
     if (getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL)
         return;
@@ -120,6 +121,6 @@ int main(int argc, char **argv) {
     shorten_spinning(argv);
     int code = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
-        code = cli_failed(fail(E_IO, "cannot write all of the result to standard output: it is full or closed"));
+        code = cli_failed(fail(E_IO, "cannot write the whole result to standard output: it is full or closed"));
     return code;
 }

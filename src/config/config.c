@@ -18,7 +18,13 @@ static bool same_name(const char *a, const char *b) {
     return *a == *b;
 }
 
+/* Earlier names, found in older checkpoints, YAML files and scripts. */
+static const char *const renamed[][2] = {{"lr_finder.repeats", "lr_finder.sweeps"}, {"repeats", "sweeps"}};
+
 const option *option_find(const char *name) {
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
+        if (same_name(name, renamed[i][0]))
+            name = renamed[i][1];
     for (int i = 0; i < option_n; i++)
         if (same_name(name, option_table[i].name) ||
             (option_table[i].alias != NULL && same_name(name, option_table[i].alias)))
@@ -76,8 +82,8 @@ void config_defaults(config *c) {
 
 int option_set(config *c, const char *name, const char *value, const char *where, bool full_only) {
     const option *o = option_find(name);
-    if (o != NULL && full_only && !same_name(name, o->name))
-        o = NULL;
+    if (full_only && strchr(name, '.') == NULL)
+        o = NULL; /* an alias */
     if (o != NULL)
         return option_parse(c, o, value, where);
     return fail(E_OPTION, "%s: unknown option '%.100s'; did you mean %s%s?", where, name,
@@ -101,14 +107,15 @@ static int check_progressive(const config *c) {
         return fail(E_OPTION, "data.progressive_size %d must be from 8 to data.image_size %d", c->data.progressive_size,
                     c->data.image_size);
     if (c->data.progressive_begin >= c->data.progressive_end)
-        return fail(E_OPTION, "data.progressive_begin %d is not before data.progressive_end %d",
+        return fail(E_OPTION, "data.progressive_begin %d must be less than data.progressive_end %d",
                     c->data.progressive_begin, c->data.progressive_end);
     return OK;
 }
 
 static int check_data(const config *c) {
     if (c->data.repeats > 1 && c->data.sequential)
-        return fail(E_OPTION, "data.repeats %d reads at random, data.sequential one after the other: leave out one",
+        return fail(E_OPTION,
+                    "data.repeats %d needs random access, data.sequential reads in order: use only one of them",
                     c->data.repeats);
     if (c->data.scale_min > c->data.scale_max)
         return fail(E_OPTION, "data.scale_min %g is over data.scale_max %g: lower it", c->data.scale_min,
@@ -117,18 +124,18 @@ static int check_data(const config *c) {
         return fail(E_OPTION, "data.ratio_min %g is over data.ratio_max %g: lower it", c->data.ratio_min,
                     c->data.ratio_max);
     if (strcmp(c->data.augment, "none") == 0 && (strcmp(c->data.auto_augment, "none") != 0 || c->data.random_erase > 0))
-        return fail(E_OPTION, "data.%s follows crop and flip, which data.augment none leaves out: set one of them back",
+        return fail(E_OPTION, "data.%s cannot be combined with data.augment none: change one of them",
                     c->data.random_erase > 0 ? "random_erase" : "auto_augment");
     int crop = c->data.val_size > 0 ? c->data.val_size : c->data.image_size;
     if (c->data.resize_size != 0 && c->data.resize_size < crop)
-        return fail(E_OPTION, "data.resize_size %d is under data.%s %d, the crop taken from it: raise it or set 0",
+        return fail(E_OPTION, "data.resize_size %d is under data.%s %d, the size of the crop: raise it or set it to 0",
                     c->data.resize_size, c->data.val_size > 0 ? "val_size" : "image_size", crop);
     return check_progressive(c);
 }
 
 static int check_training(const config *c) {
     if (c->optimizer.nesterov && (c->optimizer.momentum <= 0 || c->optimizer.dampening != 0))
-        return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum over 0 and optimizer.dampening 0");
+        return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum > 0 and optimizer.dampening 0");
     if (strcmp(c->schedule.name, "plateau") == 0 && c->schedule.factor >= 1)
         return fail(E_OPTION, "schedule.factor must be under 1 for schedule.name plateau, not %g", c->schedule.factor);
     if (c->lr_finder.min >= c->lr_finder.max)
@@ -137,15 +144,15 @@ static int check_training(const config *c) {
         return fail(E_OPTION, "schedule.warmup_epochs %d is over trainer.max_epochs %d: lower it",
                     c->schedule.warmup_epochs, c->trainer.max_epochs);
     if (strcmp(c->trainer.device, "cpu") == 0 && strcmp(c->trainer.precision, "16-mixed") == 0)
-        return fail(E_OPTION,
-                    "trainer.precision 16-mixed needs trainer.device cuda; on cpu take bf16-mixed or 32-true");
+        return fail(E_OPTION, "trainer.precision 16-mixed needs trainer.device cuda; on cpu use bf16-mixed or 32-true");
     if (c->trainer.global_batch > 0 && c->trainer.accumulate > 1)
-        return fail(E_OPTION, "trainer.global_batch says how much is accumulated: leave out trainer.accumulate");
+        return fail(E_OPTION,
+                    "trainer.global_batch already determines gradient accumulation: leave out trainer.accumulate");
     if (c->trainer.global_batch % c->data.batch_size != 0)
-        return fail(E_OPTION, "trainer.global_batch %d is no multiple of data.batch_size %d", c->trainer.global_batch,
-                    c->data.batch_size);
+        return fail(E_OPTION, "trainer.global_batch %d is not a multiple of data.batch_size %d",
+                    c->trainer.global_batch, c->data.batch_size);
     if (c->model.init[0] != 0 && c->trainer.resume[0] != 0 && strcmp(c->trainer.resume, "auto") != 0)
-        return fail(E_OPTION, "model.init and trainer.resume both name weights to start from: give one of them");
+        return fail(E_OPTION, "model.init and trainer.resume both set the initial weights: give only one of them");
     return OK;
 }
 

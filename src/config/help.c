@@ -11,15 +11,15 @@
 
 static const char *group_title(const char *group) {
     static const char *const title[][2] = {
-        {"data", "the images and how they are prepared"},
-        {"model", "the network"},
+        {"data", "images, transforms and data loader"},
+        {"model", "architecture and initial weights"},
         {"optimizer", "SGD"},
-        {"lr_finder", "the range test behind optimizer.lr auto"},
-        {"schedule", "the learning rate over time"},
-        {"trainer", "how long, where and how to train"},
-        {"dist", "several ranks"},
-        {"checkpoint", "what is kept on disk"},
-        {"monitor", "what is watched and shown"},
+        {"lr_finder", "learning-rate range test, which runs for optimizer.lr auto"},
+        {"schedule", "learning rate schedule"},
+        {"trainer", "training loop, device and output"},
+        {"dist", "distributed training"},
+        {"checkpoint", "which checkpoints to keep"},
+        {"monitor", "report and monitoring"},
     };
     for (size_t i = 0; i < sizeof title / sizeof *title; i++)
         if (strcmp(title[i][0], group) == 0)
@@ -51,7 +51,7 @@ done:
 
 static const char *initial_of(const option *o) { return *o->initial != 0 ? o->initial : "none"; }
 
-/* "8..4096", "auto, over 0"; empty where the default tells enough. */
+/* "8..4096", "auto, > 0", "in (0, 1]"; empty where the default is enough. */
 static void short_range(char out[256], const option *o) {
     const char *word = o->word != NULL ? o->word : "", *comma = o->word != NULL ? ", " : "";
     bool number = o->type == OPTION_INT || o->type == OPTION_LONG || o->type == OPTION_REAL;
@@ -59,9 +59,9 @@ static void short_range(char out[256], const option *o) {
     if (o->type == OPTION_CHOICE)
         option_range(out, o);
     else if (number && o->max >= 1e6)
-        snprintf(out, 256, "%s%s%s %.15g", word, comma, o->above ? "over" : "at least", o->min);
+        snprintf(out, 256, "%s%s%s %.15g", word, comma, o->above ? ">" : ">=", o->min);
     else if (number && o->above)
-        snprintf(out, 256, "%s%sover %.15g, at most %.15g", word, comma, o->min, o->max);
+        snprintf(out, 256, "%s%sin (%.15g, %.15g]", word, comma, o->min, o->max);
     else if (number)
         snprintf(out, 256, "%s%s%.15g..%.15g", word, comma, o->min, o->max);
 }
@@ -92,11 +92,11 @@ static int put_row(text *out, const option *o) {
 
 static const char introduction[] =
     "# Options\n\n"
-    "Made from the option table in `src/config/options.c`; do not edit by hand.\n\n"
-    "An option is given as `--group.name value` or `--group.name=value`, or as `name: value` under `group:` in a YAML\n"
-    "file (`--config FILE`). Of two settings the later one counts; `--config` is read at its place. In names `-` and "
-    "`_`\n"
-    "are the same. A bool alone is true; `--no-NAME` is false. The short names are aliases on the command line only.\n";
+    "Generated from the option table in `src/config/options.c`; do not edit by hand.\n\n"
+    "Set an option with `--group.name value` or `--group.name=value`, or with `name: value` under `group:` in a YAML\n"
+    "file (`--config FILE`). If an option is set more than once, the last setting wins; `--config` is read at its\n"
+    "position on the command line. `-` and `_` are equivalent in names. A bool without a value is true; `--no-NAME`\n"
+    "is false. Aliases work on the command line only.\n";
 
 int config_help(text *out, bool markdown) {
     int rc = OK;

@@ -4,7 +4,7 @@
 
 #include "config/config.h"
 
-#define OPTION_PRINT 2048 /* bytes that any value's text fits into */
+#define OPTION_PRINT 2048 /* bytes that hold the text of any value */
 
 typedef enum option_type {
     OPTION_INT,    /* int */
@@ -16,7 +16,7 @@ typedef enum option_type {
     OPTION_TEXT,   /* char[], UTF-8 */
     OPTION_CHOICE, /* char[], one of `choices` */
     OPTION_LIMIT,  /* double: fraction, or -n for n batches (config_limit) */
-    OPTION_TIME    /* double, seconds; read as seconds, HH:MM:SS or DD:HH:MM:SS too */
+    OPTION_TIME    /* double, seconds; given as seconds, HH:MM:SS or DD:HH:MM:SS */
 } option_type;
 
 typedef struct option {
@@ -26,9 +26,9 @@ typedef struct option {
     size_t offset, size; /* in config */
     const char *initial; /* the default, as text */
     double min, max;
-    bool above;          /* min itself is out of range */
+    bool above;          /* min itself is excluded */
     const char *choices; /* OPTION_CHOICE: "a|b|c" */
-    const char *word;    /* a word that stands for word_value; NULL: none */
+    const char *word;    /* a word for word_value, such as "auto"; NULL: none */
     double word_value;
     const char *help;
 } option;
@@ -36,24 +36,24 @@ typedef struct option {
 extern const option option_table[];
 extern const int option_n;
 
-/** The option of that full name or alias; NULL when there is none. */
+/** The option of that full name or alias, or that had it in an earlier version; NULL when there is none. */
 const option *option_find(const char *name);
 /** The option whose name, alias or field is nearest to `name`; never NULL. */
 const option *option_nearest(const char *name);
 
 /** Reads `value` into c. @return 0 or E_OPTION; the message starts with `where` */
 int option_parse(config *c, const option *o, const char *value, const char *where);
-/** The value as text that option_parse takes back to an equal one. */
+/** The value as text, from which option_parse gives an equal value. */
 void option_print(char out[OPTION_PRINT], const option *o, const config *c);
-/** What values the option takes, in words: "a whole number from 1 to 65536". */
+/** The values that the option takes, in words: "a whole number from 1 to 65536". */
 void option_range(char out[256], const option *o);
-/** true, false, yes, no, on, off. @return false when it is none of them */
+/** true, false, yes, no, on, off. @return false for any other value */
 bool option_bool(bool *out, const char *value);
 
-/** Applies one option of a YAML file or a command line; as config_set, but without the aliases for `full_only`. */
+/** Applies one option of a YAML file or a command line, as config_set does; `full_only`: aliases are refused. */
 int option_set(config *c, const char *name, const char *value, const char *where, bool full_only);
 
-/** A readable number that reads back to the same double, always with a point: "0.1", "1.0e-06". */
+/** The shortest number that reads back to the same double, always with a point: "0.1", "1.0e-06". */
 void option_print_real(char out[40], double v);
 
 #endif

@@ -240,9 +240,10 @@ static void number_range(char out[256], const option *o, const char *kind) {
     const char *word = o->word != NULL ? o->word : "", * or = o->word != NULL ? " or " : "";
     if (o->max >= 1e15)
         snprintf(out, 256, "%s%s%s of at least %.15g", word, or, kind, o->min);
+    else if (o->above)
+        snprintf(out, 256, "%s%s%s in (%.15g, %.15g]", word, or, kind, o->min, o->max);
     else
-        snprintf(out, 256, "%s%s%s %s %.15g %s %.15g", word, or, kind, o->above ? "over" : "from", o->min,
-                 o->above ? "up to" : "to", o->max);
+        snprintf(out, 256, "%s%s%s from %.15g to %.15g", word, or, kind, o->min, o->max);
 }
 
 void option_range(char out[256], const option *o) {
@@ -253,8 +254,8 @@ void option_range(char out[256], const option *o) {
     case OPTION_REAL3: number_range(out, o, "three numbers (R,G,B), each"); break;
     case OPTION_SEED: snprintf(out, 256, "a whole number from 0 to 18446744073709551615"); break;
     case OPTION_BOOL: snprintf(out, 256, "true or false"); break;
-    case OPTION_TEXT: snprintf(out, 256, "a text of at most %zu bytes of UTF-8", o->size - 1); break;
-    case OPTION_LIMIT: snprintf(out, 256, "a share from 0.0 to 1.0 or a whole number of batches"); break;
+    case OPTION_TEXT: snprintf(out, 256, "UTF-8 text of at most %zu bytes", o->size - 1); break;
+    case OPTION_LIMIT: snprintf(out, 256, "a fraction from 0.0 to 1.0 or a whole number of batches"); break;
     case OPTION_TIME: snprintf(out, 256, "seconds from 0 to %.15g, HH:MM:SS or DD:HH:MM:SS", o->max); break;
     case OPTION_CHOICE: {
         int n = snprintf(out, 256, "one of ");

@@ -67,7 +67,7 @@ static int next(reader *r) {
     if (r->parser.error == YAML_MEMORY_ERROR)
         return fail(E_NOMEM, "%.400s: out of memory", r->name);
     bool reading = r->parser.error == YAML_READER_ERROR;
-    return fail(E_FORMAT, "%.400s:%zu: no valid YAML: %s", r->name,
+    return fail(E_FORMAT, "%.400s:%zu: invalid YAML: %s", r->name,
                 reading ? r->parser.mark.line + 1 : r->parser.problem_mark.line + 1,
                 r->parser.problem != NULL ? r->parser.problem : "unknown problem");
 }
@@ -95,7 +95,7 @@ static int read_value(text *out, reader *r, const option *o) {
         if (r->event.type == YAML_SEQUENCE_END_EVENT)
             break;
         if (r->event.type != YAML_SCALAR_EVENT)
-            return wrong(r, "a list of plain numbers was expected");
+            return wrong(r, "expected a list of numbers");
         TRY(text_printf(out, "%s%s", out->n > 0 ? "," : "", scalar(r)));
     }
 done:
@@ -163,21 +163,22 @@ static int read_group(reader *r, const char *group, unsigned line) {
         return unknown_group(r, group, line);
     unsigned *seen = &r->group_seen[first - option_table];
     if (*seen != 0)
-        return fail(E_FORMAT, "%.400s:%u: group %s is already there at line %u: join them", r->name, line, group,
+        return fail(E_FORMAT, "%.400s:%u: group %s already appears at line %u: merge them", r->name, line, group,
                     *seen);
     *seen = line;
     bool null = r->event.type == YAML_SCALAR_EVENT && *scalar(r) == 0;
     if (null)
         return OK; /* "data:" with every line below commented out */
     if (r->event.type != YAML_MAPPING_START_EVENT)
-        return fail(E_FORMAT, "%.400s:%u: %s is a group of options, such as \"%s: %s\" on the next line, indented",
+        return fail(E_FORMAT,
+                    "%.400s:%u: %s is a group of options: write them indented on the lines below, such as \"%s: %s\"",
                     r->name, line, group, first->name + strlen(group) + 1, first->initial);
     for (;;) {
         TRY(next(r));
         if (r->event.type == YAML_MAPPING_END_EVENT)
             break;
         if (r->event.type != YAML_SCALAR_EVENT)
-            return wrong(r, "the name of an option was expected");
+            return wrong(r, "expected the name of an option");
         TRY(read_option(r, group));
     }
 done:
@@ -190,7 +191,7 @@ static int read_entry(reader *r) {
     text key = {0};
     unsigned line = line_of(r);
     if (r->event.type != YAML_SCALAR_EVENT)
-        return wrong(r, "the name of a group was expected");
+        return wrong(r, "expected the name of a group");
     TRY(text_printf(&key, "%s", scalar(r)));
     if (strchr(text_string(&key), '.') != NULL) {
         rc = read_option(r, "");
@@ -198,7 +199,7 @@ static int read_entry(reader *r) {
     }
     TRY(next(r));
     if (group_find(text_string(&key)) == NULL && r->event.type != YAML_MAPPING_START_EVENT) {
-        rc = fail(E_OPTION, "%.400s:%u: '%.100s' is no group of options; did you mean %s?", r->name, line,
+        rc = fail(E_OPTION, "%.400s:%u: '%.100s' is not a group of options; did you mean %s?", r->name, line,
                   text_string(&key), option_nearest(text_string(&key))->name);
         goto done;
     }
@@ -217,7 +218,7 @@ static int read_stream(reader *r) {
     TRY(next(r));  /* after the document's start */
     bool nothing = r->event.type == YAML_SCALAR_EVENT && *scalar(r) == 0;
     if (!nothing && r->event.type != YAML_MAPPING_START_EVENT)
-        return wrong(r, "groups of options were expected, such as \"data:\"");
+        return wrong(r, "expected groups of options, such as \"data:\"");
     while (!nothing) {
         TRY(next(r));
         if (r->event.type == YAML_MAPPING_END_EVENT)
@@ -227,7 +228,7 @@ static int read_stream(reader *r) {
     TRY(next(r)); /* document end */
     TRY(next(r));
     if (r->event.type != YAML_STREAM_END_EVENT)
-        return wrong(r, "a second document: a configuration is one");
+        return wrong(r, "a second YAML document: a configuration file must contain only one");
 done:
     return rc;
 }
@@ -237,9 +238,9 @@ int config_read_yaml_text(config *c, const char *bytes, size_t n, const char *na
     reader r = {.c = &changed, .name = name};
     _Static_assert(sizeof(config) < 16384, "config is copied on the stack");
     if (option_n > SEEN_MAX)
-        return fail(E_OPTION, "more options than a configuration file can hold");
+        return fail(E_OPTION, "more options than a configuration file can contain");
     if (n > YAML_BYTES)
-        return fail(E_FORMAT, "%.400s: %zu bytes are no configuration", name, n);
+        return fail(E_FORMAT, "%.400s: %zu bytes, too large for a configuration", name, n);
     if (!yaml_parser_initialize(&r.parser))
         return fail(E_NOMEM, "%.400s: out of memory", name);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)bytes, n);

@@ -25,7 +25,7 @@ void assessment_deinit(assessment *a) {
     *a = (assessment){0};
 }
 
-/** The cell of images of class `i` that are taken for class `as`. */
+/** The cell of images of class `i` that are predicted as class `as`. */
 static int64_t *cell(const assessment *a, int i, int as) {
     return &a->confusion[(size_t)i * (size_t)a->classes + (size_t)as];
 }

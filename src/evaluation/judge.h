@@ -1,11 +1,11 @@
-/** What the network says of one labelled image: softmax of its logits, the loss, the rank of the true class. */
+/** The prediction for one labelled image: softmax of its logits, the loss, the rank of the true class. */
 #ifndef LINNET_EVALUATION_JUDGE_H
 #define LINNET_EVALUATION_JUDGE_H
 
 typedef struct judgement {
     int predicted;      /* the first class in the order of base/softmax.h */
     double probability; /* of the predicted class */
-    double loss;        /* cross-entropy of the true one */
+    double loss;        /* cross-entropy for the true class */
     int rank;           /* of the true class, from 0 */
 } judgement;
 

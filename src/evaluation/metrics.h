@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/** Sums over images; means are taken when shown. */
+/** Sums over images; the functions below give means. */
 typedef struct metrics {
     double loss_sum;
     long long images, top1, top5;

@@ -1,4 +1,4 @@
-/** The validation images that the model gets most wrong: wrongly classified, by their loss. */
+/** The misclassified validation images with the highest loss. */
 #ifndef LINNET_EVALUATION_MISCLASSIFIED_H
 #define LINNET_EVALUATION_MISCLASSIFIED_H
 
@@ -12,28 +12,28 @@ typedef struct mistake {
     int64_t index; /* in the validation set */
     int predicted;
     double probability; /* of the predicted class */
-    double loss;        /* cross-entropy of the true one */
+    double loss;        /* cross-entropy for the true class */
 } mistake;
 
 typedef struct mistakes {
     int n, capacity;
-    mistake *list; /* (capacity) largest loss first; equal ones in the order of the set */
+    mistake *list; /* (capacity) highest loss first; for equal loss in the order of the dataset */
 } mistakes;
 
 /** @return 0, E_NOMEM */
 int mistakes_init(mistakes *m, int capacity);
 void mistakes_deinit(mistakes *m);
 
-/** Looks at a batch. @param logits (b->n, classes) */
+/** Adds the misclassified images of a batch. @param logits (b->n, classes) */
 void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b);
 
-/** On every rank: those of all ranks. @return 0, E_NOMEM, E_RANK, E_DEVICE */
+/** Merges the lists of all ranks; every rank calls and gets the result. @return 0, E_NOMEM, E_RANK, E_DEVICE */
 int mistakes_join(mistakes *m, comm *c);
 
 enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
-/** Table for worst.csv: file, true, predicted, probability, loss; RFC 4180. */
+/** The table of worst.csv: file, true, predicted, probability, loss; RFC 4180. */
 int mistakes_csv(text *out, const mistakes *m, const dataset *val);
-/** Their thumbnails, MISTAKES_SIZE pixels wide, MISTAKES_COLUMNS in a row; one that cannot be read stays black. */
+/** Their thumbnails, MISTAKES_SIZE pixels wide, MISTAKES_COLUMNS per row; an image that cannot be read is black. */
 int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val);
 
 #endif

@@ -67,12 +67,13 @@ static int continue_file(csv *c, size_t *n) {
     TRY(file_read(&bytes, &bytes_n, c->path, 0));
     *n = whole_lines(bytes, bytes_n);
     if (*n > 0 && (*n < c->row.n || memcmp(bytes, c->row.data, c->row.n) != 0)) {
-        rc = fail(E_FORMAT, "%s has other columns (%.*s) than this run (%.*s): move it away or choose another --out",
+        rc = fail(E_FORMAT,
+                  "%s has different columns (%.*s) from this run's (%.*s): move it away or choose another --out",
                   c->path, (int)strcspn((char *)bytes, "\r\n"), (char *)bytes, (int)c->row.n - 1, c->row.data);
         goto done;
     }
     if (*n < bytes_n && ftruncate(c->fd, (off_t)*n) != 0)
-        rc = fail_errno(errno, "cannot cut the torn last line off %s", c->path);
+        rc = fail_errno(errno, "cannot remove the incomplete last line of %s", c->path);
 done:
     free(bytes);
     return rc;
@@ -155,7 +156,7 @@ static int move_rows(const char *path, int64_t last_step, const text *rows) {
     do
         TRY(path_format(aside, "%s.%d", path, ++number));
     while (file_exists(aside));
-    log_info("%s has rows behind step %" PRId64 ": they move to %s", path, last_step, aside);
+    log_info("%s has rows after step %" PRId64 ": moved to %s", path, last_step, aside);
     TRY(file_write_atomic(aside, text_string(rows), rows->n));
 done:
     return rc;
@@ -190,8 +191,7 @@ int csv_trim(const char *path, int64_t last_step, bool keep, const char *again) 
     TRY(rc);
     size_t whole = whole_lines(bytes, n);
     if (whole > 0 && strncmp((char *)bytes, FIRST, sizeof FIRST - 1) != 0) {
-        rc =
-            fail(E_FORMAT, "%s does not begin with '" FIRST "': it is no metrics file of linnet's; move it away", path);
+        rc = fail(E_FORMAT, "%s does not begin with '" FIRST "', so linnet did not write it: move it away", path);
         goto done;
     }
     for (size_t at = 0; at < whole;) {
@@ -214,7 +214,7 @@ int csv_trim(const char *path, int64_t last_step, bool keep, const char *again) 
         at += length;
     }
     if (dropped > 0)
-        log_warn("%s: %d malformed lines left out", path, dropped);
+        log_warn("%s: %d malformed lines removed", path, dropped);
     if (keep && moved.n > header_n)
         TRY(move_rows(path, last_step, &moved));
     if (kept.n != n)

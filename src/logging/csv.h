@@ -1,4 +1,4 @@
-/** metrics.csv as Lightning's CSVLogger writes it: one row per logging event, empty cells where a metric is absent. */
+/** metrics.csv as Lightning's CSVLogger writes it: one row per logging call, empty cells where a metric is absent. */
 #ifndef LINNET_LOGGING_CSV_H
 #define LINNET_LOGGING_CSV_H
 
@@ -7,17 +7,17 @@
 
 typedef struct csv csv;
 
-/** Opens for appending; writes the header when the file is new. Columns are fixed: "epoch,step" and those given
- *  (column_n names). An existing file must have the same header (E_FORMAT). @return 0, E_IO, E_FULL, E_NOMEM */
+/** Opens for appending; writes the header if the file is new. The columns are "epoch,step" and the given ones (column_n
+ *  names). An existing file must have the same header (E_FORMAT). @return 0, E_IO, E_FULL, E_NOMEM */
 int csv_open(csv **out, const char *path, const char *const *column, int column_n);
 int csv_close(csv *c);
 
-/** One row; value[i] NaN-boxed as absent by present[i] == 0. Flushed to the operating system. */
+/** Writes one row; value i is left empty where present[i] == 0. Flushed to the operating system. */
 int csv_row(csv *c, int64_t epoch, int64_t step, const double *value, const char *present);
 
-/** Resume: keeps the rows with step <= last_step; a torn last line is dropped. Atomic. A missing file is no error.
- *  `keep`: rows that are dropped move to PATH.1, or the next number that is free, which is logged before.
- *  `again`: a column; a row of last_step that has a value in it will be logged again, and is dropped too. NULL: none */
+/** For a resume: keeps the rows with step <= last_step; an incomplete last line is removed. Atomic. A missing file is
+ * not an error. `keep`: removed rows are moved to PATH.1, or the next free number, with a log message before. `again`:
+ * a column; a row of last_step with a value in it will be logged again, so it is removed too. NULL: none */
 int csv_trim(const char *path, int64_t last_step, bool keep, const char *again);
 
 #endif

@@ -52,7 +52,7 @@ int events_read(const char *path, event_visit *visit, void *context) {
     else if (rc != OK)
         fail_context(rc, "%s", path);
     else if (r.foreign)
-        rc = fail(E_FORMAT, "%s is no event file", path);
+        rc = fail(E_FORMAT, "%s is not an event file", path);
     close_records(&r);
     return rc;
 }
@@ -97,7 +97,7 @@ static int trim_file(const char *path, int64_t last_step) {
     foreign = r.foreign;
     close_records(&r);
     if (rc == OK && foreign)
-        log_warn("%s is no event file: left as it is", path);
+        log_warn("%s is not an event file: left unchanged", path);
     if (rc != OK || foreign || !changed)
         return rc;
     rc = open_records(&r, path);

@@ -10,7 +10,7 @@
 
 typedef struct histogram {
     double min, max, sum, sum_squares; /* min and max: infinity and -infinity while n is 0 */
-    long long n, nonfinite;            /* nonfinite values are counted here alone */
+    long long n, nonfinite;            /* values that are not finite are counted only in `nonfinite` */
     long long *bucket;                 /* (HISTOGRAM_BUCKETS) owned */
 } histogram;
 
@@ -19,15 +19,15 @@ int histogram_init(histogram *h);
 void histogram_deinit(histogram *h);
 void histogram_reset(histogram *h);
 
-/** Adds (n) values: a table look-up and one comparison for each. */
+/** Adds (n) values: a table look-up and one comparison per value. */
 void histogram_add(histogram *h, const double *value, size_t n);
 
-/** The upper limit of a bucket, rising with it. */
+/** The upper limit of a bucket; it increases with the bucket's index. */
 double histogram_limit(int bucket);
 
-/** The buckets as TensorFlow and PyTorch write them: (HISTOGRAM_BUCKETS) upper limits and counts, where a run of empty
- *  buckets is one. The first is empty, and so tells the lower limit of the second; none follow the last that counts.
- *  @return how many; 1 for an empty histogram */
+/** The buckets as TensorFlow and PyTorch write them: (HISTOGRAM_BUCKETS) upper limits and counts; consecutive empty
+ *  buckets are merged. The first bucket is empty and so gives the lower limit of the second; the last is not empty.
+ *  @return the number of buckets; 1 for an empty histogram */
 size_t histogram_compact(double *limit, double *count, const histogram *h);
 
 #endif

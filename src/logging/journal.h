@@ -1,5 +1,5 @@
-/** events.log: what happened to a run, one line each with its reason, in the order it happened. It only grows: what a
- *  resumed run does again stands there again, behind its "resume" line.
+/** journal.log: what happened in a run and why, one line per entry, in the order it happened. Entries are never
+ * removed: what a resumed run does again is logged again, after its "resume" line.
  *
  *      2026-11-23T23:52:56Z<TAB>epoch<TAB>step<TAB>kind<TAB>text      (UTC; epoch counts from 1, step from 0) */
 #ifndef LINNET_LOGGING_JOURNAL_H
@@ -9,14 +9,14 @@
 
 typedef struct journal journal;
 
-/** Opens for appending; a torn last line is ended. @return 0, E_IO, E_FULL, E_NOMEM */
+/** Opens for appending; an incomplete last line gets a line end. @return 0, E_IO, E_FULL, E_NOMEM */
 int journal_open(journal **out, const char *path);
 int journal_close(journal *j);
 
-/** One line, to the operating system at once. Tabs and line ends in the text become spaces.
- *  @param epoch from 0, in progress; @param kind start, resume, lr_finder, lr, best, saved, evicted, skipped,
- * bad_image, stop, error, end
- *  @return 0, E_IO, E_FULL (nothing of the line is left), E_NOMEM */
+/** Writes one entry immediately (no buffering). Tabs and line ends in the text become spaces.
+ *  @param epoch from 0, in progress; @param kind start, resume, lr_finder, lr, size, best, saved, requeued, evicted,
+ *  skipped, bad_image, stop, error, end
+ *  @return 0, E_IO, E_FULL (the line is then not written, not even partly), E_NOMEM */
 int journal_line(journal *j, int64_t epoch, int64_t step, const char *kind, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 

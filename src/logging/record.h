@@ -20,27 +20,27 @@ typedef struct record_reader {
     FILE *file;
     uint64_t left;       /* bytes of the file not yet read */
     uint64_t good;       /* bytes of whole records so far */
-    bool foreign;        /* the first bytes are no record's */
+    bool foreign;        /* the file does not begin with a record */
     unsigned char *data; /* (n) the current record; owned */
     size_t n, capacity;
 } record_reader;
 
-/** Begins at the start of `file` of `size` bytes; the caller closes it. */
+/** Starts at the beginning of `file` of `size` bytes; the caller closes it. */
 void record_open(record_reader *r, FILE *file, uint64_t size);
 void record_close(record_reader *r);
-/** Reads the next record. *found: false at the end and at the first torn or corrupt record.
+/** Reads the next record. *found: false at the end and at the first truncated or corrupt record.
  *  @return 0, E_IO, E_NOMEM */
 int record_next(record_reader *r, bool *found);
 
-/** What a record holds, as far as we read it: events_read and events_trim. */
+/** The parts of a record that events_read and events_trim need. */
 typedef struct event_view {
     int64_t step;
-    bool version; /* the record that names the format */
+    bool version; /* the record with the format version */
 } event_view;
 
 typedef void event_visit(void *context, int64_t step, const char *tag, double value);
 
-/** Decodes an Event; `visit` (or NULL) sees its scalars. @return 0, E_FORMAT (no valid Event), E_NOMEM */
+/** Decodes an Event; `visit` (or NULL) is called for its scalars. @return 0, E_FORMAT (not a valid Event), E_NOMEM */
 int event_decode(event_view *out, const unsigned char *data, size_t n, event_visit *visit, void *context);
 
 #endif

@@ -1,4 +1,4 @@
-/** How the kinds of summaries reach the event file. Private to logging. */
+/** Writes the kinds of summaries to the event file. Private to logging. */
 #ifndef LINNET_LOGGING_SUMMARY_H
 #define LINNET_LOGGING_SUMMARY_H
 
@@ -18,7 +18,7 @@ enum {
     PLUGIN_CONTENT = 2,
 };
 
-/** Appends an Event of now that holds one Summary.Value, whose fields are `value`. @return as events_scalar */
+/** Appends an Event with the current time and one Summary.Value with the fields `value`. @return as events_scalar */
 int events_put(events *e, int64_t step, const text *value);
 
 #endif

@@ -89,7 +89,7 @@ static int create(events *e, const char *folder) {
         if (e->fd >= 0 || errno != EEXIST)
             break;
     }
-    return e->fd >= 0 ? OK : fail_errno(errno, "cannot make the event file %s", e->path);
+    return e->fd >= 0 ? OK : fail_errno(errno, "cannot create the event file %s", e->path);
 }
 
 int events_open(events **out, const char *folder) {

@@ -203,7 +203,7 @@ int chart_steps(page *to, const run_data *d, size_t n) {
                 TRY(picture_curve(&p, n > 1 ? d[i].run->name : NULL, s->x, s->y, s->n, PLOT_STEPS, (int)i));
         }
     }
-    TRY(picture_put(to, &p, "steps", "Loss and gradient at each step", 2));
+    TRY(picture_put(to, &p, "steps", "Loss and gradient norm per step", 2));
 done:
     picture_deinit(&p);
     return rc;

@@ -195,7 +195,7 @@ int chart_gpus(page *to, const run_data *d) {
             TRY(device_curve(&p, d, gpu_column(g, panel[k].value), panel[k].factor, name[g], g));
         }
     }
-    TRY(picture_put(to, &p, "gpus", "Graphics processors over time", 2));
+    TRY(picture_put(to, &p, "gpus", "GPUs over time", 2));
 done:
     picture_deinit(&p);
     return rc;

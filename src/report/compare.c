@@ -141,8 +141,8 @@ static int put_table(text *out, const run_data *d, size_t n) {
                {"images/s", put_speed},
                {"wall time", put_time},
                {"learning rate finder", put_suggestion},
-               {"memory of the process, most", put_memory},
-               {"GPU 0 utilisation, mean", put_gpu}};
+               {"peak memory of the process", put_memory},
+               {"mean GPU 0 utilisation", put_gpu}};
     int rc = OK;
     TRY(text_printf(out, "| "));
     for (size_t i = 0; i < n; i++) {
@@ -193,8 +193,10 @@ int sections_compare(page *p, const run_data *d, size_t n) {
         TRY(put_problems(&p->body, &d[i]));
     if (p->body.n > table_end)
         TRY(text_printf(&p->body, "\n"));
-    TRY(text_printf(&p->body, "A colour is a run; of loss and accuracy the pale line is training, the strong one "
-                              "validation.\n\n"));
+    TRY(text_printf(
+        &p->body,
+        "Each run has one colour. In the loss and accuracy charts, pale lines are training and strong lines are "
+        "validation.\n\n"));
     for (size_t i = 0; i < sizeof section / sizeof *section; i++) {
         page_mark before = mark_page(p);
         TRY(text_printf(&p->body, "## %s\n\n", section[i].title));

@@ -20,7 +20,7 @@ int load_problem(char problem[256], int rc, const char *name, const char *absent
         snprintf(problem, 256, "%s", absent);
     else
         snprintf(problem, 256, "%s cannot be read: %.200s", name,
-                 rc == E_FORMAT ? "it is not a log of linnet's" : status_text(rc));
+                 rc == E_FORMAT ? "linnet did not write it" : status_text(rc));
     return OK;
 }
 
@@ -47,7 +47,7 @@ double column_max(const table_column *c) {
     return most;
 }
 
-/* A run that was resumed may count from 0 again: its time goes on where the earlier one's ended. */
+/* A run that was resumed may count from 0 again: its time continues where the earlier one's ended. */
 static int read_device_time(run_data *d) {
     const table_column *c = &d->device.column[DEV_SECONDS];
     double last = 0, shift = 0;
@@ -84,7 +84,7 @@ static int device_load(run_data *d) {
     TRY(path_join(path, d->run->logs, "device.csv"));
     rc = table_read(&d->device, path, column, N);
     if (rc != OK)
-        return load_problem(d->device_problem, rc, "device.csv", "No figures of the device yet");
+        return load_problem(d->device_problem, rc, "device.csv", "No device statistics yet");
     TRY(read_device_time(d));
     for (int k = 0; k < REPORT_GPUS * GPU_VALUES; k++)
         if (d->device.column[DEV_VALUES + k].n > 0)
@@ -114,7 +114,7 @@ static int ranks_load(run_data *d) {
 static int finder_load(run_data *d) {
     static const char *const column[FINDER_VALUES] = {"lr", "loss", "smoothed", "low", "median", "high"};
     return load_numbers(&d->finder, d->finder_problem, d->run->logs, "lr_finder.csv", column, FINDER_VALUES,
-                        "The curve of the learning rate finder is not there");
+                        "The curve of the learning rate finder is missing");
 }
 
 /* Options as config_to_yaml writes them: "group:" and "  name: value" on one line each. Other lines are none. */
@@ -155,7 +155,8 @@ done:
 }
 
 bool report_is_logs(const char *folder, double *newest) {
-    static const char *const name[] = {"metrics.csv", "run.json", "hparams.yaml", "events.log", "lr_finder.csv"};
+    static const char *const name[] = {"metrics.csv", "run.json",   "hparams.yaml",
+                                       "journal.log", "events.log", "lr_finder.csv"};
     char path[PATH_BYTES];
     struct stat st;
     bool found = false;
@@ -176,8 +177,8 @@ static int check_folder(const char *folder) {
     if (!folder_exists(folder))
         return fail(E_NOTFOUND, "there is no folder %s: give a run's log folder (logs/ARCH/version_N)", folder);
     if (!report_is_logs(folder, NULL))
-        return fail(E_NOTFOUND, "%s holds no logs of a run (metrics.csv, run.json): give a folder logs/ARCH/version_N",
-                    folder);
+        return fail(E_NOTFOUND,
+                    "%s contains no logs of a run (metrics.csv, run.json): give a folder logs/ARCH/version_N", folder);
     return OK;
 }
 
@@ -190,6 +191,14 @@ static int64_t count_lines(const char *path) {
     if (f != NULL)
         fclose(f);
     return n;
+}
+
+/** An older version called the journal events.log. */
+static const char *journal_name(const char *folder) {
+    char path[PATH_BYTES];
+    bool older = path_join(path, folder, "journal.log") == OK && !file_exists(path) &&
+                 path_join(path, folder, "events.log") == OK && file_exists(path);
+    return older ? "events.log" : "journal.log";
 }
 
 int run_load(run_data *out, const report_run *run) {
@@ -211,7 +220,8 @@ int run_load(run_data *out, const report_run *run) {
     TRY(read_text(&out->hparams, &out->hparams_n, out->hparams_problem, run->logs, "hparams.yaml", HPARAMS_BYTES));
     if (out->hparams != NULL)
         TRY(read_options(&out->options, (const char *)out->hparams));
-    TRY(read_text(&out->journal, &out->journal_n, out->journal_problem, run->logs, "events.log", JOURNAL_BYTES));
+    TRY(read_text(&out->journal, &out->journal_n, out->journal_problem, run->logs, journal_name(run->logs),
+                  JOURNAL_BYTES));
 done:
     if (rc != OK)
         run_unload(out);

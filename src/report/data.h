@@ -1,4 +1,4 @@
-/** What a log folder says about a run, read once. Private to the report. */
+/** The data of a run's log folder, read once. Private to the report. */
 #ifndef LINNET_REPORT_DATA_H
 #define LINNET_REPORT_DATA_H
 
@@ -8,7 +8,7 @@
 
 enum { REPORT_GPUS = 16 };
 
-/** Columns of metrics.csv that count once an epoch. */
+/** Columns of metrics.csv with one value per epoch. */
 typedef enum epoch_value {
     TRAIN_LOSS,
     TRAIN_TOP1,
@@ -23,13 +23,13 @@ typedef enum epoch_value {
 
 typedef struct epoch_row {
     double epoch;    /* from 1 */
-    double end_step; /* of its last row */
-    unsigned has;    /* bit k: v[k] is in the file (and may be NaN there) */
+    double end_step; /* step of its last row */
+    unsigned has;    /* bit k: the file has v[k] (which may be NaN) */
     double v[EPOCH_VALUES];
 } epoch_row;
 
-/** A column of metrics.csv that counts every few steps. x: epochs begun and done, 1 at the end of the first; or steps,
- *  where no epoch has ended yet. */
+/** A column of metrics.csv with a value every few steps. x: epochs, with fractions, 1 at the end of the first; or
+ * steps, if no epoch has ended yet. */
 typedef enum step_value { STEP_LOSS, STEP_LR, STEP_GRAD_NORM, STEP_SCALE, STEP_VALUES } step_value;
 
 typedef struct step_series {
@@ -81,13 +81,13 @@ typedef struct run_info {
     pair_list run, hardware;
     bool finder;       /* the LR finder ran */
     double suggestion; /* NaN: none */
-    char *why;         /* ... because; or NULL */
+    char *why;         /* why there is none; or NULL */
     kept_checkpoint *checkpoint;
     size_t checkpoint_n;
     int worst_size, worst_columns, worst_n; /* of the sheet; 0 where absent */
 } run_info;
 
-/** Each problem is "" or why the file's part of the page is not there, in words. */
+/** Each problem is "" or the reason why the file's part of the page is missing. */
 typedef struct run_data {
     const report_run *run; /* borrowed */
     run_info info;
@@ -97,11 +97,11 @@ typedef struct run_data {
     bool step_x; /* x of `step` is steps */
     table ranks; /* empty for one rank */
     table device;
-    double *device_time; /* (device.row_n) seconds, never going back */
+    double *device_time; /* (device.row_n) seconds, never decreasing */
     int gpu_n;
     table finder;
     worst_list worst;
-    pair_list options; /* of hparams.yaml: group.name and the value as it is written */
+    pair_list options; /* of hparams.yaml: group.name and the value as text */
     unsigned char *hparams;
     size_t hparams_n;
     int64_t bad_images; /* lines of bad_images.txt */
@@ -111,25 +111,25 @@ typedef struct run_data {
         worst_problem[256], hparams_problem[256], journal_problem[256];
 } run_data;
 
-/** @return 0, E_NOTFOUND (the folder is no run's), E_NOMEM */
+/** @return 0, E_NOTFOUND (not the log folder of a run), E_NOMEM */
 int run_load(run_data *out, const report_run *run);
 void run_unload(run_data *d);
 
 /** The epoch with the lowest (sign < 0) or highest value of k, the first of equals; NULL where none is finite. */
 const epoch_row *run_best(const run_data *d, epoch_value k, int sign);
-/** A column of a table that was read or not: empty where there is none. */
+/** A column of a table; an empty column if the table was not read or does not have it. */
 const table_column *table_at(const table *t, size_t column);
 /** Mean over the finite values of a column, or the largest; NaN where there is none. */
 double column_mean(const table_column *c);
 double column_max(const table_column *c);
 
-/** Parts of run_load. A problem is what a reader is to be told, or "". @return 0 or E_NOMEM */
+/** Parts of run_load. A problem is a text for the page, or "". @return 0 or E_NOMEM */
 int info_load(run_info *out, char problem[256], const char *folder);
 void info_unload(run_info *i);
 int metrics_load(run_data *d);
 int pairs_add(pair_list *l, const char *key, const char *value);
 void pairs_deinit(pair_list *l);
-/** Turns what reading `name` failed with into a problem; E_NOMEM stays. `absent`: what a missing file means. */
+/** Turns the error of reading `name` into a problem; E_NOMEM is returned. `absent`: the text for a missing file. */
 int load_problem(char problem[256], int rc, const char *name, const char *absent);
 
 #endif

@@ -122,7 +122,7 @@ int info_load(run_info *out, char problem[256], const char *folder) {
     }
     o = json_loadb((const char *)bytes, n, 0, &error);
     if (!json_is_object(o)) {
-        snprintf(problem, 256, "run.json cannot be read: %s", o == NULL ? error.text : "it holds no object");
+        snprintf(problem, 256, "run.json cannot be read: %s", o == NULL ? error.text : "it is not a JSON object");
         goto done;
     }
     TRY(take_info(out, o));

@@ -39,8 +39,8 @@ int section_epochs(page *p, const run_data *d) {
     if (d->epoch_n == 0)
         return section_words(p, d->metrics_problem, "No finished epoch yet");
     if (d->epoch_n > EPOCHS_ALL)
-        TRY(text_printf(&p->body, "Of %zu epochs the first %d, the best (bold) and the last %d.\n\n", d->epoch_n,
-                        EPOCHS_FIRST, EPOCHS_LAST));
+        TRY(text_printf(&p->body, "Of %zu epochs, the first %d, the best (bold) and the last %d are shown.\n\n",
+                        d->epoch_n, EPOCHS_FIRST, EPOCHS_LAST));
     TRY(md_head(&p->body, title, "rrrrrrrrr", sizeof title / sizeof *title));
     for (size_t i = 0; i < d->epoch_n; i++) {
         const epoch_row *e = &d->epoch[i];
@@ -97,11 +97,11 @@ int section_journal(page *p, const run_data *d) {
     size_t n = d->journal != NULL ? read_events(ring, (const char *)d->journal, d->journal_n) : 0;
     size_t first = n > JOURNAL_LINES ? n - JOURNAL_LINES : 0;
     if (n == 0)
-        return section_words(p, d->journal_problem, "No events yet");
+        return section_words(p, d->journal_problem, "No entries yet");
     if (first > 0)
-        TRY(text_printf(&p->body, "The last %d of %zu events, newest last", JOURNAL_LINES, n));
+        TRY(text_printf(&p->body, "The last %d of %zu entries, newest last", JOURNAL_LINES, n));
     else
-        TRY(text_printf(&p->body, n == 1 ? "One event" : "%zu events, newest last", n));
+        TRY(text_printf(&p->body, n == 1 ? "One entry" : "%zu entries, newest last", n));
     TRY(text_printf(&p->body, "; times are UTC.\n\n"));
     for (size_t i = first; i < n; i++) {
         const event_line *e = &ring[i % JOURNAL_LINES];

@@ -1,4 +1,4 @@
-/** The page that grows and the pictures beside it. Private to the report. */
+/** The page while it is being written, and its images. Private to the report. */
 #ifndef LINNET_REPORT_PAGE_H
 #define LINNET_REPORT_PAGE_H
 
@@ -8,10 +8,10 @@
 #include <math.h>
 
 typedef struct page {
-    const char *folder; /* borrowed; images/ is there */
+    const char *folder; /* borrowed; contains images/ */
     text body;
-    text undrawn; /* pictures that could not be drawn, "Loss, Accuracy" */
-    text why;     /* ... because */
+    text undrawn; /* images that could not be drawn, "Loss, Accuracy" */
+    text why;     /* the reason */
     int pictures; /* on the page */
 } page;
 
@@ -19,7 +19,7 @@ void page_deinit(page *p);
 
 enum { PANELS = 8 };
 
-/** A picture in the making: panels, their series, and the arrays these point to. {0} is empty. */
+/** An image being composed: panels, their series, and the arrays of the series. {0} is empty. */
 typedef struct picture {
     plot_chart chart[PANELS];
     size_t chart_n;
@@ -30,23 +30,23 @@ typedef struct picture {
     size_t points; /* finite ones, of all panels */
 } picture;
 
-/** n doubles that live as long as the picture. @return 0 or E_NOMEM */
+/** n doubles that are freed with the picture. @return 0 or E_NOMEM */
 int picture_array(double **out, picture *p, size_t n);
-/** Begins a panel; what follows belongs to it. At most PANELS. */
+/** Adds a panel, to which the following calls add. At most PANELS. */
 void picture_panel(picture *p, const char *title, plot_axis x, plot_axis y);
-/** Adds a curve; one without a finite point is left out. x, y, name: borrowed.
+/** Adds a curve; one without a finite point is omitted. x, y, name: borrowed.
  *  @return 0 or E_NOMEM */
 int picture_curve(picture *p, const char *name, const double *x, const double *y, size_t n, plot_style style,
                   int color);
 /** The area between y and y2. @return 0 or E_NOMEM */
 int picture_band(picture *p, const char *name, const double *x, const double *y, const double *y2, size_t n, int color);
 void picture_mark(picture *p, double x, double y, const char *label);
-/** Draws it, writes images/NAME.png and puts it on the page; a picture that cannot be drawn is noted in page.undrawn
- *  by its alt text. One without points is neither. @return 0, E_IO, E_FULL, E_NOMEM */
+/** Draws it, writes images/NAME.png and appends it to the page. If it cannot be drawn, its alt text is added to
+ *  page.undrawn. Does nothing without points. @return 0, E_IO, E_FULL, E_NOMEM */
 int picture_put(page *to, picture *p, const char *name, const char *alt, int columns);
 void picture_deinit(picture *p);
 
-/** The same for a PNG drawn with the result `drawn`. */
+/** The same for a PNG that was drawn with status `drawn`. */
 int page_png(page *p, int drawn, const text *png, const char *name, const char *alt);
 
 static inline plot_axis axis(const char *label) { return (plot_axis){.label = label, .low = NAN, .high = NAN}; }

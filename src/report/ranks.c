@@ -80,12 +80,13 @@ int section_ranks(page *p, const run_data *d) {
     TRY(text_printf(&p->body, "## Ranks\n\n"));
     TRY(most_frequent(&slowest, &share, table_at(&d->ranks, RANKS_SLOWEST)));
     if (isfinite(slowest))
-        TRY(text_printf(
-            &p->body,
-            "Rank %.0f was the slowest %.0f %% of the time. The slowest rank worked %.1f %% longer than the "
-            "others, and spent %.1f %% of its time in communication and %.1f %% waiting for data.\n\n",
-            slowest, 100 * share, 100 * column_mean(table_at(&d->ranks, RANKS_EXCESS)),
-            100 * column_mean(table_at(&d->ranks, RANKS_COMM)), 100 * column_mean(table_at(&d->ranks, RANKS_WAIT))));
+        TRY(text_printf(&p->body,
+                        "Rank %.0f was the slowest rank %.0f %% of the time. On average, the slowest rank worked %.1f "
+                        "%% longer than the "
+                        "others, and spent %.1f %% of its time in communication and %.1f %% waiting for data.\n\n",
+                        slowest, 100 * share, 100 * column_mean(table_at(&d->ranks, RANKS_EXCESS)),
+                        100 * column_mean(table_at(&d->ranks, RANKS_COMM)),
+                        100 * column_mean(table_at(&d->ranks, RANKS_WAIT))));
     TRY(chart_ranks(p, d));
     TRY(section_end(p, before, d->ranks_problem, "No steps logged yet"));
 done:

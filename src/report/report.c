@@ -16,7 +16,7 @@ static int put_missing(text *out, const page *p) {
     int rc = OK;
     if (p->undrawn.n == 0)
         return OK;
-    TRY(text_printf(out, "> **Pictures are missing**: "));
+    TRY(text_printf(out, "> **Images are missing**: "));
     TRY(md_text(out, text_string(&p->why)));
     TRY(text_printf(out, ".\n> Not drawn: "));
     TRY(md_text(out, text_string(&p->undrawn)));
@@ -36,7 +36,7 @@ static int write_page(report_result *out, const char *folder, const run_data *d,
         TRY(section_head(&head, d));
         TRY(sections_run(&p, d));
     } else {
-        TRY(text_printf(&head, "# %zu runs side by side\n\n", n));
+        TRY(text_printf(&head, "# Comparison of %zu runs\n\n", n));
         TRY(sections_compare(&p, d, n));
     }
     TRY(put_missing(&head, &p));
@@ -58,7 +58,7 @@ int report_write(report_result *out, const char *folder, const report_run *run, 
     int rc = OK;
     *out = (report_result){0};
     if (n == 0)
-        return fail(E_NOTFOUND, "there is no run to report on");
+        return fail(E_NOTFOUND, "no run to report on");
     TRY(memory_zeroed(&d, n, sizeof *d));
     for (; loaded < n; loaded++) {
         assert(n == 1 || run[loaded].name != NULL);

@@ -26,7 +26,7 @@ static int load_sheet(report_sheet *out, uint8_t **owned, const char *folder) {
     TRY(file_read(&bytes, &n, path, 0));
     rc = transform_decode_full(&pixels, &out->w, &out->h, d, bytes, n, path);
     if (rc == E_FORMAT) {
-        log_warn("%s: the worst images are left out", status_message());
+        log_warn("%s: the thumbnails of misclassified images are omitted", status_message());
         rc = OK;
         goto done;
     }
@@ -137,7 +137,7 @@ int run_report_find(char logs[PATH_BYTES], const char *path) {
     find_newest(&best, below, 2);
     TRY(path_format(logs, "%s", best.logs));
     if (logs[0] == 0)
-        rc = fail(E_NOTFOUND, "%s holds no run: give a run's --out folder or its logs/ARCH/version_N", path);
+        rc = fail(E_NOTFOUND, "%s contains no run: give a run's --out folder or its logs/ARCH/version_N", path);
 done:
     return rc;
 }

@@ -92,7 +92,7 @@ static int section_finder(page *p, const run_data *d) {
         TRY(text_printf(&p->body, "Suggested learning rate: **%s**.\n\n", real_text(value, d->info.suggestion)));
     } else if (d->info.finder) {
         TRY(text_printf(&p->body, "No learning rate is suggested: "));
-        TRY(md_text(&p->body, d->info.why != NULL ? d->info.why : "the run does not say why"));
+        TRY(md_text(&p->body, d->info.why != NULL ? d->info.why : "no reason was logged"));
         TRY(text_printf(&p->body, ".\n\n"));
     }
     TRY(chart_finder(p, d, 1));
@@ -122,12 +122,12 @@ static int section_device(page *p, const run_data *d) {
     double total = column_max(table_at(&d->device, DEV_MEMORY_TOTAL));
     char bytes[32];
     int rc = OK;
-    TRY(section_chart(p, d, "Device", chart_device_1, d->device_problem, "No figures of the device yet"));
+    TRY(section_chart(p, d, "Device", chart_device_1, d->device_problem, "No device statistics yet"));
     if (isfinite(total))
         TRY(text_printf(&p->body, "The machine has %s of memory.\n\n", text_bytes(bytes, total)));
     if (d->gpu_n == 0)
         return OK;
-    TRY(text_printf(&p->body, "### Graphics processors\n\n"));
+    TRY(text_printf(&p->body, "### GPUs\n\n"));
     TRY(chart_gpus(p, d));
     for (int g = 0; g < d->gpu_n; g++) {
         total = column_max(table_at(&d->device, gpu_column(g, GPU_MEMORY_TOTAL)));
@@ -172,7 +172,7 @@ static int section_worst(page *p, const run_data *d) {
     if (d->worst.n == 0)
         return section_words(p, d->worst_problem, "None collected");
     TRY(chart_worst(p, d));
-    TRY(section_end(p, before, "", "Their thumbnails are not there"));
+    TRY(section_end(p, before, "", "The thumbnails are missing"));
     TRY(worst_table(p, d));
 done:
     return rc;
@@ -183,7 +183,7 @@ static int section_pairs(page *p, const char *title, const pair_list *l, const c
     int rc = OK;
     TRY(text_printf(&p->body, "## %s\n\n", title));
     if (l->n == 0)
-        return section_words(p, problem, "The run says nothing about it");
+        return section_words(p, problem, "Not recorded");
     TRY(md_head(&p->body, head, "ll", 2));
     for (size_t i = 0; i < l->n; i++) {
         TRY(text_printf(&p->body, "| "));
@@ -204,7 +204,7 @@ static int section_checkpoints(page *p, const run_data *d) {
     if (d->info.checkpoint_n == 0 && d->info.last == NULL)
         return section_words(p, d->info_problem, "None yet");
     if (d->info.checkpoint_n > 0) {
-        TRY(text_printf(&p->body, "The best that are kept, best first; names count epochs from 0.\n\n"));
+        TRY(text_printf(&p->body, "The best checkpoints, best first. File names count epochs from 0.\n\n"));
         TRY(md_head(&p->body, head, "lrr", 3));
     }
     for (size_t i = 0; i < d->info.checkpoint_n; i++) {
@@ -219,7 +219,7 @@ static int section_checkpoints(page *p, const run_data *d) {
         TRY(text_printf(&p->body, " |\n"));
     }
     if (d->info.last != NULL) {
-        TRY(text_printf(&p->body, "%sTo go on from: ", d->info.checkpoint_n > 0 ? "\n" : ""));
+        TRY(text_printf(&p->body, "%sLatest: ", d->info.checkpoint_n > 0 ? "\n" : ""));
         TRY(md_code(&p->body, d->info.last));
         TRY(text_printf(&p->body, "\n"));
     }

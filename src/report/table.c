@@ -106,7 +106,7 @@ static int read_header(int place[HEADER_CELLS], size_t *cell_n, cells *c, const 
     for (*cell_n = 0; *cell_n < HEADER_CELLS;) {
         cell head = cells_next(c);
         if (head.stop == 0)
-            return fail(E_FORMAT, "%s has no whole first line", path);
+            return fail(E_FORMAT, "%s has no complete first line", path);
         int found = -1;
         for (size_t i = 0; i < name_n && found < 0; i++)
             if (strcmp(name[i], head.s) == 0)
@@ -114,7 +114,7 @@ static int read_header(int place[HEADER_CELLS], size_t *cell_n, cells *c, const 
         known += found >= 0;
         place[(*cell_n)++] = found;
         if (head.stop == '\n')
-            return known > 0 ? OK : fail(E_FORMAT, "%s has none of the columns expected", path);
+            return known > 0 ? OK : fail(E_FORMAT, "%s has none of the expected columns", path);
     }
     return fail(E_FORMAT, "%s has more than %d columns", path, HEADER_CELLS);
 }

@@ -1,4 +1,4 @@
-/** Reading the tables of a log folder: CSV by RFC 4180 with LF or CRLF. Private to the report. */
+/** Reads the tables of a log folder: CSV by RFC 4180 with LF or CRLF. Private to the report. */
 #ifndef LINNET_REPORT_TABLE_H
 #define LINNET_REPORT_TABLE_H
 
@@ -6,46 +6,46 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Walks cells in a buffer that it changes: quotes are taken off in place and every cell is ended by 0. */
+/** Iterates over the cells in a buffer, which it modifies: removes quotes in place and terminates each cell with 0. */
 typedef struct cells {
     char *next, *end; /* *end is writable: file_read's terminator */
 } cells;
 
 typedef struct cell {
-    char *s;   /* ended by 0 */
+    char *s;   /* terminated by 0 */
     size_t n;  /* bytes */
-    char stop; /* ',': more follow in the row; '\n': the row's last; 0: the text ends inside it */
+    char stop; /* ',': more cells follow in the row; '\n': last of the row; 0: the text ends within it */
 } cell;
 
 cell cells_next(cells *c);
 
-/** The numbers of one column, cells that hold one alone. */
+/** The numbers of one column; other cells are omitted. */
 typedef struct table_column {
     size_t n, capacity;
     uint32_t *row; /* (n) ascending */
-    double *value; /* (n) NaN and infinities as the file has them */
+    double *value; /* (n) may be NaN or infinite */
 } table_column;
 
 typedef struct table {
-    size_t row_n;         /* whole rows */
-    size_t column_n;      /* as asked for */
-    table_column *column; /* (column_n) in the order asked for; empty where the file has no such column */
+    size_t row_n;         /* complete rows */
+    size_t column_n;      /* as requested */
+    table_column *column; /* (column_n) in the requested order; empty if the file has no such column */
 } table;
 
-/** Reads the columns `name` (column_n) of numbers. A row without its line end or with more or fewer cells than the
- *  header is left out. Numbers are right to about 1e-15 of their size.
- *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (empty, or none of the columns is there), E_NOMEM */
+/** Reads the columns `name` (column_n) of numbers. A row without a line end or with more or fewer cells than the header
+ *  is omitted. Numbers are accurate to about 1e-15, relative.
+ *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (empty, or without any of the columns), E_NOMEM */
 int table_read(table *out, const char *path, const char *const *name, size_t column_n);
 void table_deinit(table *t);
 
-/** The column's value in `row`; NaN where there is none. *at: where to look first, 0 at the beginning; rows ascend
- *  from call to call. */
+/** The column's value in `row`; NaN if there is none. *at: state of the search, 0 at the beginning; rows must ascend
+ * from call to call. */
 double table_value(const table_column *c, size_t row, size_t *at);
 
-/** One image of worst.csv; strings lie in worst_list.bytes. */
+/** One image of worst.csv; the strings point into worst_list.bytes. */
 typedef struct worst_image {
     const char *file, *truth, *predicted;
-    double probability, loss; /* NaN where absent */
+    double probability, loss; /* NaN if absent */
 } worst_image;
 
 typedef struct worst_list {

@@ -9,7 +9,7 @@
 
 #define LINE (2 * PATH_BYTES)
 
-/** Copies the line at *at, cut to fit, and goes on to the next. */
+/** Copies the line at *at, cut to fit, and moves to the next. */
 static bool next_line(char out[LINE], const char **at) {
     if (*at == NULL || **at == 0)
         return false;

@@ -88,7 +88,7 @@ static void conclude(void *sample, tally *t, const field *f, int n) {
     }
 }
 
-/** Waits until `when` (clock_seconds). @return whether to go on */
+/** Waits until `when` (clock_seconds). @return whether to continue */
 static bool wait_until(device_stats *d, double when) {
     struct timespec t = {.tv_sec = (time_t)when, .tv_nsec = (long)(1e9 * (when - floor(when)))};
     int error = 0;
@@ -152,7 +152,7 @@ static int start(device_stats *d) {
     int error = pthread_create(&d->thread, NULL, watch, d);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     d->started = error == 0;
-    return error == 0 ? OK : fail(E_DEVICE, "cannot start the thread of the device statistics: %s", strerror(error));
+    return error == 0 ? OK : fail(E_DEVICE, "cannot start the thread for device statistics: %s", strerror(error));
 }
 
 int device_stats_open(device_stats **out, double interval) {

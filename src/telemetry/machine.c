@@ -72,7 +72,7 @@ double cpu_percent(cpu_time *last, const uint64_t *allowed, const char *stat) {
         if (cpu >= 0) {
             const cpu_time before = last[cpu];
             last[cpu] = now;
-            /* a CPU that came back may count anew, and iowait may shrink */
+            /* a CPU that came back may count from 0, and iowait may shrink */
             if ((allowed[cpu / 64] >> (cpu % 64) & 1) && before.total > 0 && now.total > before.total) {
                 uint64_t more = now.total - before.total, worked = now.busy > before.busy ? now.busy - before.busy : 0;
                 total += more;

@@ -72,7 +72,7 @@ static int load(nvml *n) {
     if (n->library == NULL) {
         const char *error = dlerror();
         if (error == NULL || strstr(error, "cannot open shared object file") != NULL)
-            return fail(E_UNSUPPORTED, LIBRARY " is not here: no NVIDIA driver");
+            return fail(E_UNSUPPORTED, LIBRARY " not found: no NVIDIA driver is installed");
         return fail(E_UNSUPPORTED, "cannot load %s", error);
     }
     for (size_t i = 0; i < sizeof symbol / sizeof *symbol; i++) {
@@ -86,7 +86,7 @@ static int load(nvml *n) {
 
 static int fail_nvml(const nvml *n, int error, const char *what) {
     const char *meaning = n->error_text != NULL ? n->error_text(error) : NULL;
-    return fail(E_UNSUPPORTED, "%s: NVML error %d (%s)", what, error, meaning != NULL ? meaning : "unexplained");
+    return fail(E_UNSUPPORTED, "%s: NVML error %d (%s)", what, error, meaning != NULL ? meaning : "unknown error");
 }
 
 static void watch(nvml *n, nvml_handle device) {
@@ -145,7 +145,7 @@ static int choose(nvml *n, const char *visible) {
     if (error != 0)
         return fail_nvml(n, error, "cannot count the GPUs");
     if (count == 0)
-        return fail(E_UNSUPPORTED, "the NVIDIA driver knows no GPU");
+        return fail(E_UNSUPPORTED, "the NVIDIA driver finds no GPU");
     if (visible == NULL)
         for (unsigned i = 0; i < count && i < DEVICE_GPUS; i++)
             watch_index(n, i, count); /* one that the driver refuses is left out */
@@ -154,7 +154,7 @@ static int choose(nvml *n, const char *visible) {
     if (n->device_n > 0)
         return OK;
     return visible == NULL ? fail(E_UNSUPPORTED, "the NVIDIA driver refuses access to its GPUs")
-                           : fail(E_UNSUPPORTED, "CUDA_VISIBLE_DEVICES=%.100s shows no GPU", visible);
+                           : fail(E_UNSUPPORTED, "CUDA_VISIBLE_DEVICES=%.100s matches no GPU", visible);
 }
 
 int nvml_open(nvml **out, const char *visible) {
@@ -164,7 +164,7 @@ int nvml_open(nvml **out, const char *visible) {
     TRY(load(n));
     int error = n->init();
     if (error != 0) {
-        rc = fail_nvml(n, error, "the NVIDIA driver does not answer");
+        rc = fail_nvml(n, error, "the NVIDIA driver does not respond");
         goto done;
     }
     n->started = true;

@@ -1,4 +1,4 @@
-/** NVIDIA's management library, loaded at run time: no header or library of NVIDIA's is needed to build.
+/** NVIDIA's management library, loaded at run time: building needs no header or library from NVIDIA.
  *  Source of the declarations: NVML API Reference (docs.nvidia.com/deploy/nvml-api). Private to telemetry. */
 #ifndef LINNET_TELEMETRY_NVML_H
 #define LINNET_TELEMETRY_NVML_H
@@ -7,8 +7,8 @@
 
 typedef struct nvml nvml;
 
-/** Loads and starts the library and chooses the GPUs. `visible`: what CUDA_VISIBLE_DEVICES holds, or NULL.
- *  @return 0 with at least one GPU, E_NOMEM, or E_UNSUPPORTED with the reason why none is watched */
+/** Loads and initialises the library and selects the GPUs. `visible`: the value of CUDA_VISIBLE_DEVICES, or NULL.
+ *  @return 0 with at least one GPU, E_NOMEM, or E_UNSUPPORTED (the message has the reason) */
 int nvml_open(nvml **out, const char *visible);
 void nvml_close(nvml *n);
 int nvml_count(const nvml *n);

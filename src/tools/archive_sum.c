@@ -29,7 +29,7 @@ static int sum_file(char out[33], int fd, int64_t size, const char *path, const 
         if (got < 0 && errno == EINTR && (o->stop == NULL || *o->stop == 0))
             continue;
         if (o->stop != NULL && *o->stop != 0) {
-            rc = fail(E_STOPPED, "stopped; the same command goes on from here");
+            rc = fail(E_STOPPED, "stopped; run the same command again to continue");
             goto done;
         }
         if (got < 0) {
@@ -69,8 +69,8 @@ int archive_check_sum(const char *path, const char *sum, const char *phase, cons
     TRY(sum_file(is, fd, (int64_t)st.st_size, path, phase, o));
     if (strcmp(is, sum) != 0) {
         rc = fail(E_FORMAT,
-                  "%s: its MD5 sum is %s, that of the official file %s: load it down again, or leave the sums "
-                  "unchecked with --no-md5",
+                  "%s: its MD5 sum is %s, that of the official file is %s: download it again, or skip the "
+                  "check with --no-md5",
                   path, is, sum);
         goto done;
     }

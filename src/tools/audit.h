@@ -1,11 +1,10 @@
-/** What is wrong with a dataset: every image of train and val is looked at, by threads, and then images with each
- * other.
+/** Finds problems in a dataset: threads check each image of train and val; then images are compared with each other.
  *
- *  Without `quick`, each image is decoded to its end (JPEGs at 1/8), which finds damage and gives a perceptual hash:
- *  128 bits, whether each cell of a 9 x 9 grid of grey means is brighter than its left and its upper neighbour. Images
- *  whose hashes differ in at most AUDIT_BITS bits and whose grids differ by little are near duplicates; so are most
- *  copies that were re-encoded or resized, but not cropped ones. At most AUDIT_PAIRS of them are told of an image, and
- * as many of images of the other split. */
+ *  Without `quick`, each image is decoded completely (JPEGs at 1/8), which finds damage and gives a perceptual hash of
+ * 128 bits: whether each cell of a 9 x 9 grid of grey means is brighter than its left and its upper neighbour. Images
+ * are near duplicates if their hashes differ in at most AUDIT_BITS bits and their grids are similar; this finds most
+ * copies that were re-encoded or resized, but not cropped ones. At most AUDIT_PAIRS of them are reported per image, and
+ * as many of the other split. */
 #ifndef LINNET_TOOLS_AUDIT_H
 #define LINNET_TOOLS_AUDIT_H
 
@@ -21,21 +20,22 @@
 #define AUDIT_LIST(X)                                                                                                  \
     X(UNREADABLE, "unreadable", "the file cannot be read")                                                             \
     X(EMPTY, "empty", "the file has no bytes")                                                                         \
-    X(TRUNCATED, "truncated", "the image ends too early")                                                              \
+    X(TRUNCATED, "truncated", "the image data ends early")                                                             \
     X(CORRUPT, "corrupt", "the image cannot be decoded")                                                               \
-    X(UNSUPPORTED, "unsupported", "the image is whole, but of a format or kind that cannot be decoded")                \
-    X(MISNAMED, "misnamed", "the suffix is that of another format")                                                    \
-    X(CMYK, "cmyk", "a JPEG of four colours")                                                                          \
-    X(GRAY, "gray", "a JPEG without colours")                                                                          \
-    X(SMALL, "small", "the shorter side is under 32 pixels")                                                           \
-    X(ELONGATED, "elongated", "one side is over 5 times the other")                                                    \
-    X(DUPLICATE, "duplicate", "byte for byte as another image")                                                        \
+    X(UNSUPPORTED, "unsupported", "a complete image in a format that cannot be decoded")                               \
+    X(MISNAMED, "misnamed", "the suffix does not match the image format")                                              \
+    X(CMYK, "cmyk", "a CMYK JPEG")                                                                                     \
+    X(GRAY, "gray", "a grayscale JPEG")                                                                                \
+    X(SMALL, "small", "the shorter side is less than 32 pixels")                                                       \
+    X(ELONGATED, "elongated", "one side is more than 5 times the other")                                               \
+    X(DUPLICATE, "duplicate", "byte-identical to another image")                                                       \
     X(NEAR_DUPLICATE, "near_duplicate", "looks like another image")                                                    \
     X(EMPTY_CLASS, "empty_class", "a class folder without images")                                                     \
-    X(UNBALANCED_CLASS, "unbalanced_class", "under a fifth or over five times the median class")                       \
-    X(ONLY_IN_TRAIN, "only_in_train", "a class that val lacks")                                                        \
-    X(ONLY_IN_VAL, "only_in_val", "a class that train lacks")                                                          \
-    X(LOST, "lost", "images that shards should hold and do not")
+    X(UNBALANCED_CLASS, "unbalanced_class",                                                                            \
+      "less than a fifth or more than five times the images of the median class")                                      \
+    X(ONLY_IN_TRAIN, "only_in_train", "a class that is missing in val")                                                \
+    X(ONLY_IN_VAL, "only_in_val", "a class that is missing in train")                                                  \
+    X(LOST, "lost", "images that are missing in the shards")
 
 typedef enum audit_kind {
 #define AUDIT_ENUM(id, name, text) AUDIT_##id,
@@ -46,30 +46,30 @@ typedef enum audit_kind {
 
 extern const char *const audit_name[AUDIT_KINDS], *const audit_text[AUDIT_KINDS];
 
-/** What one image told. */
+/** The result for one image. */
 typedef struct audit_image {
-    uint32_t kinds; /* bit for each kind that it alone tells */
-    int w, h;       /* 0: not known */
+    uint32_t kinds; /* a bit per kind of problem found in this image alone */
+    int w, h;       /* 0: unknown */
     uint64_t bytes, digest;
-    bool seen; /* hash and grid hold */
+    bool seen; /* hash and grid are valid */
     uint64_t hash[2];
     uint8_t grid[AUDIT_GRID * AUDIT_GRID];
     uint8_t pairs[2]; /* near duplicates told of it: in its split, in the other */
 } audit_image;
 
-/** Of one image (index >= 0), two (other >= 0 too), or a class or split alone. */
+/** A problem of one image (index >= 0), of two (other >= 0 too), or of a class or split. */
 typedef struct audit_finding {
     audit_kind kind;
     int split, other_split; /* 0 train, 1 val */
     int64_t index, other;   /* -1: none */
     int distance;           /* NEAR_DUPLICATE: bits */
-    char *detail;           /* "" or what was said */
+    char *detail;           /* "" or details */
 } audit_finding;
 
 typedef struct audit {
-    dataset *data[2]; /* NULL: there is no such split */
+    dataset *data[2]; /* train and val; NULL: there is no such split */
     audit_image *image[2];
-    audit_finding *finding; /* (n) by kind, then in the order of the images */
+    audit_finding *finding; /* (n) sorted by kind, then in the order of the images */
     int64_t n;
     size_t capacity;
     int64_t count[AUDIT_KINDS];
@@ -77,22 +77,22 @@ typedef struct audit {
 } audit;
 
 typedef struct audit_options {
-    bool quick; /* bytes and headers alone */
+    bool quick; /* check only bytes and headers */
     int threads;
     void (*progress)(void *context, int64_t done, int64_t total); /* NULL: silent */
     void *context;
     const volatile sig_atomic_t *stop; /* not 0: E_STOPPED; NULL: never */
 } audit_options;
 
-/** ROOT/train and ROOT/val, one of them if the other is missing, else ROOT itself. audit_deinit is due in any case.
- *  @return 0 (whatever was found), E_NOTFOUND, E_DATA (no dataset), E_IO, E_NOMEM, E_STOPPED */
+/** Checks ROOT/train and ROOT/val, or one of them if the other is missing, else ROOT itself. audit_deinit must be
+ * called in any case. @return 0 (also with findings), E_NOTFOUND, E_DATA (not a dataset), E_IO, E_NOMEM, E_STOPPED */
 int audit_run(audit *a, const char *root, const audit_options *o);
 void audit_deinit(audit *a);
 
 /** Adds a finding; `detail` is copied. @return 0, E_NOMEM */
 int audit_add(audit *a, audit_finding f, const char *detail);
 
-/** Looks at one image's bytes. *detail: what was said of damage, status_message() or "". @return 0, E_NOMEM */
+/** Checks the bytes of one image. *detail: a description of the damage, status_message() or "". @return 0, E_NOMEM */
 int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned char *bytes, size_t n,
                const char *name, bool quick);
 /** Compares all images with each other. @return 0, E_NOMEM */

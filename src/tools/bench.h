@@ -1,4 +1,4 @@
-/** Training throughput without a disk: steps on made-up batches. */
+/** Training throughput without data loading: steps on synthetic batches. */
 #ifndef LINNET_TOOLS_BENCH_H
 #define LINNET_TOOLS_BENCH_H
 
@@ -12,17 +12,17 @@ typedef struct bench_result {
     double step_min, step_median; /* seconds */
     double seconds;               /* of all timed steps */
     double loss;                  /* of the last step */
-    int steps, warmup, batch;     /* a rank's */
+    int steps, warmup, batch;     /* of each rank */
     int ranks;
     pace pace;            /* of the ranks, in the timed steps */
-    engine_memory memory; /* planned; process with the bench's own batches */
-    size_t peak_bytes;    /* VmHWM after the steps: what the process has really had; 0: not known */
+    engine_memory memory; /* planned; `process` includes the batches of the benchmark */
+    size_t peak_bytes;    /* VmHWM after the steps: the actual peak of the process; 0: unknown */
     char engine[128], precision[16], arch[32];
 } bench_result;
 
-/** `steps` timed steps after `warmup` others, 1,000 classes, SGD as configured.
- *  @param[out] detail of the timed steps, profile_deinit is due in either case; NULL: no profile
- *  @param all ranks that each have a batch of their own and exchange gradients, and all call; NULL: one
+/** Times `steps` steps after `warmup` untimed ones, with 1,000 classes and SGD as configured.
+ *  @param[out] detail profile of the timed steps; profile_deinit must be called in either case; NULL: no profile
+ *  @param all the ranks, all of which call; each has its own batch, and they exchange gradients; NULL: one rank
  *  @return 0, E_RANK or the engine's error */
 int bench_train(bench_result *out, profile *detail, const config *c, comm *all, int steps, int warmup);
 

@@ -1,5 +1,5 @@
-/** A made-up dataset: ROOT/{train,val}/CLASS/NNNN.jpg, 10 classes of shapes and textures with varied colour, size,
- * place, noise and background. A pure function of the seed. */
+/** The synthetic demo dataset: ROOT/{train,val}/CLASS/NNNN.jpg, 10 classes of shapes and textures with varied colour,
+ * size, position, noise and background. A pure function of the seed. */
 #ifndef LINNET_TOOLS_DEMO_DATASET_H
 #define LINNET_TOOLS_DEMO_DATASET_H
 

@@ -46,8 +46,8 @@ static int read_truth(devkit *d, char *bytes) {
         line[n] = 0;
         int at = text_to_int(&id, line) ? class_of(id) : -1;
         if (at < 0)
-            return fail(E_FORMAT, TRUTH ": line %lld, '%.20s', is no ILSVRC2012_ID of a class", (long long)d->val_n + 1,
-                        line);
+            return fail(E_FORMAT, TRUTH ": line %lld, '%.20s', is not the ILSVRC2012_ID of a class",
+                        (long long)d->val_n + 1, line);
         d->val_class[d->val_n++] = at;
     }
 done:
@@ -81,7 +81,7 @@ static int read_archive(devkit *d, const unsigned char *bytes, size_t n, const c
     while (truth == NULL) {
         TRY(tar_next(&more, m, &r));
         if (!more) {
-            rc = fail(E_NOTFOUND, "no " TRUTH " in it: expected ILSVRC2012_devkit_t12.tar.gz");
+            rc = fail(E_NOTFOUND, "it does not contain " TRUTH ": expected ILSVRC2012_devkit_t12.tar.gz");
             goto done;
         }
         if (is_truth(m))
@@ -115,7 +115,7 @@ static int gz_read(unsigned char **out, size_t *n, const char *path) {
         if (*n == capacity) {
             capacity = capacity == 0 ? (size_t)1 << 20 : capacity * 2;
             TRY(capacity <= ARCHIVE_MAX ? memory_resize(out, capacity, 1)
-                                        : fail(E_FORMAT, "holds more than the %zu bytes allowed", ARCHIVE_MAX));
+                                        : fail(E_FORMAT, "contains more than the %zu bytes allowed", ARCHIVE_MAX));
         }
         got = gzread(f, *out + *n, (unsigned)(capacity - *n));
         if (got <= 0)

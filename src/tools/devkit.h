@@ -1,5 +1,6 @@
-/** ILSVRC2012's classes, and what ILSVRC2012_devkit_t12.tar.gz tells of the validation images: which class each shows
- *  (data/ILSVRC2012_validation_ground_truth.txt: ILSVRC ids, a line an image, in the order of the images' names). */
+/** ILSVRC2012's classes, and the labels of the validation images from ILSVRC2012_devkit_t12.tar.gz
+ *  (data/ILSVRC2012_validation_ground_truth.txt: ILSVRC2012_IDs, one line per image, in the order of the file names).
+ */
 #ifndef LINNET_TOOLS_DEVKIT_H
 #define LINNET_TOOLS_DEVKIT_H
 
@@ -13,7 +14,7 @@ typedef struct synset {
     const char *words; /* "tench, Tinca tinca" */
 } synset;
 
-/** The classes, sorted by wnid: their numbers in training are their places here. */
+/** The classes, sorted by wnid: the index is the label in training. */
 extern const synset synsets[SYNSETS];
 
 /** Index of the class; -1: none. */
@@ -24,7 +25,8 @@ typedef struct devkit {
     int64_t val_n;
 } devkit;
 
-/** From the archive, compressed or not. @return 0, E_FORMAT, E_NOTFOUND, E_IO, E_NOMEM; devkit_deinit is due */
+/** Reads the archive, compressed or not. @return 0, E_FORMAT, E_NOTFOUND, E_IO, E_NOMEM; devkit_deinit must be called
+ * in any case */
 int devkit_read(devkit *d, const char *path);
 void devkit_deinit(devkit *d);
 

@@ -134,7 +134,7 @@ static int shrink(const unsigned char **bytes, size_t *n, bool *is_jpeg, packer 
     if (rc == OK)
         rc = transform_resize(&p->pixels, &w, &h, p->decoder, *bytes, *n, name, o->resize);
     if (rc == E_FORMAT || rc == E_UNSUPPORTED) {
-        log_warn("%s: packed as it is", status_message());
+        log_warn("%s: packed unchanged", status_message());
         p->result->undecoded++;
         return OK;
     }
@@ -167,8 +167,9 @@ static int put_image(packer *p, const dataset *d, int64_t i, const unsigned char
     bool is_jpeg = false;
     json_t *o = json_pack("{s:i,s:s}", "label", (int)d->label[i], "filename", name);
     if (o == NULL || !tar_name_is_safe(name)) {
-        rc = fail(E_DATA, "%s/%s: the name is not UTF-8 or has control characters: shards cannot hold it, rename it",
-                  d->root, name);
+        rc =
+            fail(E_DATA, "%s/%s: the name is not UTF-8 or has control characters, which shards cannot store: rename it",
+                 d->root, name);
         goto done;
     }
     TRY(make_key(key, p, d, i));
@@ -199,7 +200,7 @@ static int pack_image(packer *p, const dataset *d, int64_t i, int64_t *bad) {
     size_t n = 0;
     rc = dataset_read(&bytes, &n, &p->file, d, i, 0);
     if (rc == E_FORMAT) {
-        log_warn("left out: %s", status_message());
+        log_warn("image omitted: %s", status_message());
         p->result->left_out++;
         if ((double)++*bad > p->options->max_bad * (double)d->image_n)
             return fail_context(E_DATA, "more than %g of the images in %s cannot be read; the last",
@@ -229,7 +230,7 @@ static int pack_split(json_t *info, packer *p, const dataset *d) {
     sampler_epoch(order, d->image_n, DEAL_SEED, 0, p->split == 0);
     for (int64_t i = 0; i < d->image_n; i++) {
         if (o->stop != NULL && *o->stop != 0) {
-            rc = fail(E_STOPPED, "stopped: nothing is left of %s", p->folder);
+            rc = fail(E_STOPPED, "stopped: %s was removed", p->folder);
             goto done;
         }
         TRY(pack_image(p, d, order[i], &bad));
@@ -277,7 +278,7 @@ static int check_split(const packer *p, int split) {
     dataset *d = NULL;
     TRY(dataset_open(&d, p->folder, split_name[split]));
     if (d->image_n != p->result->images[split] || d->lost_n != 0)
-        rc = fail(E_IO, "%s holds %lld images of %s, %lld were written: is the disk sound?", p->folder,
+        rc = fail(E_IO, "%s contains %lld images of %s, but %lld were written: check the disk", p->folder,
                   (long long)d->image_n, split_name[split], (long long)p->result->images[split]);
 done:
     dataset_close(d);
@@ -328,7 +329,7 @@ static int make_folder(packer *p) {
         p->mark = -1;
     }
     if (file_exists(p->folder) && rmdir(p->folder) != 0) {
-        rc = fail(E_OPTION, "%s is in the way and has files that linnet pack did not write: move it", p->folder);
+        rc = fail(E_OPTION, "%s exists and contains files that linnet pack did not write: move it away", p->folder);
         goto done;
     }
     TRY(folder_make(p->folder));
@@ -340,7 +341,7 @@ done:
 static int check_out(const char *out) {
     if (!file_exists(out) || (folder_exists(out) && rmdir(out) == 0))
         return OK;
-    return fail(E_OPTION, "%s is there already: choose a folder that does not exist", out);
+    return fail(E_OPTION, "%s already exists: choose a folder that does not exist", out);
 }
 
 int pack(pack_result *result, const char *root, const char *out, const pack_options *o) {

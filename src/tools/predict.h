@@ -1,4 +1,4 @@
-/** Classes of images that have no label: softmax of the logits, the k most probable. */
+/** Predicts the classes of images without labels: softmax of the logits, the k most probable classes. */
 #ifndef LINNET_TOOLS_PREDICT_H
 #define LINNET_TOOLS_PREDICT_H
 
@@ -10,17 +10,17 @@ enum { PREDICT_TOP_MAX = 100 };
 
 typedef struct prediction {
     int64_t index; /* of the image in the dataset */
-    int n;         /* of the following, most probable first, in the order of base/softmax.h */
+    int n;         /* number of classes below, most probable first, in the order of base/softmax.h */
     int label[PREDICT_TOP_MAX];
     double probability[PREDICT_TOP_MAX];
 } prediction;
 
-/** Takes one prediction; images come in the dataset's order. @return 0, or what ends the work */
+/** Called for each prediction, in the order of the dataset. @return 0, or an error, which ends predict */
 typedef int predict_sink(void *context, const prediction *p);
 
-/** Every readable image of s->val through the network, `top` (at most PREDICT_TOP_MAX) classes each.
- *  @param stop a signal's number once one has come, else 0: E_STOPPED then
- *  @return 0, E_STOPPED, what loading, computing or the sink failed with */
+/** Predicts every readable image of s->val, `top` (at most PREDICT_TOP_MAX) classes each.
+ *  @param stop the number of a stop signal, or 0; a signal ends the call with E_STOPPED
+ *  @return 0, E_STOPPED, or the error of loading, computing or the sink */
 int predict(setup *s, int top, predict_sink *sink, void *context, const volatile sig_atomic_t *stop);
 
 #endif

@@ -38,7 +38,7 @@ typedef struct unpacking {
 
 static int check_stop(const unpacking *u) {
     if (u->options->stop != NULL && *u->options->stop != 0)
-        return fail(E_STOPPED, "stopped; the same command goes on from here");
+        return fail(E_STOPPED, "stopped; run the same command again to continue");
     return OK;
 }
 
@@ -82,7 +82,8 @@ static int unpack_file(const unpacking *u, const tar_source *s, const tar_member
     int rc = OK;
     char path[PATH_BYTES];
     if (strchr(m->name, '/') != NULL || m->name[0] == '.' || !tar_name_is_safe(m->name))
-        return fail(E_DATA, "%s: a member is called '%.200s': expected the plain name of an image", s->name, m->name);
+        return fail(E_DATA, "%s: a member is named '%.200s': expected the file name of an image, without a folder",
+                    s->name, m->name);
     TRY(path_join(path, folder, m->name));
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
@@ -147,7 +148,7 @@ static int unpack_class(unpacking *u, const char *folder) {
         show(u, u->member->data + r.at);
     }
     if (images == 0)
-        rc = fail(E_DATA, "%s holds no images", s.name);
+        rc = fail(E_DATA, "%s contains no images", s.name);
     u->result->train_images += images;
 done:
     if (rc != OK && rc != E_STOPPED)
@@ -164,8 +165,8 @@ static int class_of_member(int *at, const unpacking *u) {
         memcpy(wnid, u->member->name, n - 4);
     *at = synset_find(wnid);
     if (*at < 0)
-        return fail(E_DATA, "%s: the member '%.200s' is no class of ILSVRC2012: expected nXXXXXXXX.tar", u->source.name,
-                    u->member->name);
+        return fail(E_DATA, "%s: the member '%.200s' is not a class of ILSVRC2012: expected nXXXXXXXX.tar",
+                    u->source.name, u->member->name);
     return OK;
 }
 
@@ -178,11 +179,11 @@ static int check_space(const unpacking *u, uint64_t bytes) {
     struct statvfs v;
     char need[32], have[32];
     if (statvfs(u->options->out, &v) != 0)
-        return fail_errno(errno, "cannot tell the free space of %s", u->options->out);
+        return fail_errno(errno, "cannot determine the free space of %s", u->options->out);
     double wanted = (double)bytes * 1.02, free_bytes = (double)v.f_bavail * (double)v.f_frsize;
     if (wanted <= free_bytes)
         return OK;
-    return fail(E_FULL, "%s has %s free, %s still needs %s: make room, or choose another --out", u->options->out,
+    return fail(E_FULL, "%s has %s free, %s still needs %s: free some space or choose another --out", u->options->out,
                 text_bytes(have, free_bytes), u->phase, text_bytes(need, wanted));
 }
 
@@ -216,7 +217,7 @@ static int survey_train(unpacking *u) {
     for (int i = 0; i < SYNSETS; i++)
         missing = missing < 0 && !seen[i] ? i : missing;
     if (missing >= 0) {
-        rc = fail(E_DATA, "%s has no %s.tar, a class of ILSVRC2012", u->source.name, synsets[missing].wnid);
+        rc = fail(E_DATA, "%s does not contain %s.tar, a class of ILSVRC2012", u->source.name, synsets[missing].wnid);
         goto done;
     }
     TRY(check_space(u, bytes));
@@ -267,7 +268,7 @@ static int survey_val(char ***out, int64_t *n, unpacking *u) {
         if (u->member->type != '0')
             continue;
         if (*n == u->kit.val_n) {
-            rc = fail(E_DATA, "%s holds more images than the %lld of the ground truth", u->source.name,
+            rc = fail(E_DATA, "%s contains more images than the %lld of the ground truth", u->source.name,
                       (long long)u->kit.val_n);
             goto done;
         }
@@ -276,7 +277,7 @@ static int survey_val(char ***out, int64_t *n, unpacking *u) {
         bytes += u->member->size;
     }
     if (*n != u->kit.val_n) {
-        rc = fail(E_DATA, "%s holds %lld images, the ground truth %lld", u->source.name, (long long)*n,
+        rc = fail(E_DATA, "%s contains %lld images, the ground truth %lld", u->source.name, (long long)*n,
                   (long long)u->kit.val_n);
         goto done;
     }
@@ -294,7 +295,7 @@ static int unpack_val_image(unpacking *u, const char *staged, char *const *names
     const char *name = u->member->name;
     const char *const *found = bsearch(&name, names, (size_t)n, sizeof *names, by_name);
     if (found == NULL)
-        return fail(E_IO, "%s was changed while it was read", u->source.name);
+        return fail(E_IO, "%s changed while it was being read", u->source.name);
     int at = u->kit.val_class[(char *const *)found - names];
     TRY(path_join(folder, staged, synsets[at].wnid));
     TRY(path_join(path, folder, name));

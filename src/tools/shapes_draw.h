@@ -1,4 +1,4 @@
-/** Draws one image of the made-up dataset. */
+/** Draws one image of the synthetic demo dataset. */
 #ifndef LINNET_TOOLS_SHAPES_DRAW_H
 #define LINNET_TOOLS_SHAPES_DRAW_H
 
@@ -11,9 +11,9 @@
 extern const char *const shapes_class[SHAPES_CLASSES];
 
 /** Draws an image of class `kind` (an index of shapes_class): a shape or a patch of texture, antialiased, of any
- * colour, size, place and rotation, over a background of a colour gradient, soft blobs, strokes and noise.
+ * colour, size, position and rotation, over a background of a colour gradient, soft blobs, strokes and noise.
  *  @param[out] pixels  (h, w, 3) RGB
- *  @param scratch  (h, w, 3), contents do not matter */
+ *  @param scratch  (h, w, 3), temporary */
 void shapes_draw(uint8_t *pixels, float *scratch, int w, int h, int kind, random_stream *r);
 
 #endif

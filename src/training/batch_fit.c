@@ -46,7 +46,7 @@ static int refuse_batch(setup *s, engine_memory m, size_t limit, int images, boo
     text_bytes(need, (double)engine_memory_total(&m));
     text_bytes(room, (double)limit);
     if (m.activations > 0)
-        snprintf(reason, sizeof reason, "needs %s, there are %s", need, room);
+        snprintf(reason, sizeof reason, "needs %s of memory, %s is available", need, room);
     else
         snprintf(reason, sizeof reason, "cannot be planned (%s)", status_message());
     TRY(largest_batch(&most, s, m, limit, images, training));
@@ -83,7 +83,7 @@ static int compile_last(setup *s, int size) {
     int last = setup_batch_images(s, s->train_batches - 1);
     int rc = engine_compile(&p, s->engine, last, size, size, true);
     if (rc == E_SHAPE)
-        fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last leaves it out)", last,
+        fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last drops it)", last,
                      last == 1 ? "" : "s");
     return rc;
 }

@@ -1,8 +1,8 @@
-/** The running average of weights and statistics (EMA) that is validated and saved as the model: torchvision's
- *  ExponentialMovingAverage, renewed when its reference script renews it.
- *    decay' = 1 - min(1, (1 - trainer.ema) * B * trainer.ema_steps / trainer.max_epochs), B: images of a step, all
- * ranks after steps 0, ema_steps, 2 ema_steps, ... of an epoch; the first time, and while the LR warms up, it is a
- * copy. */
+/** The exponential moving average (EMA) of weights and statistics that is validated and saved as the model:
+ * torchvision's ExponentialMovingAverage, updated at the same steps as in its reference script, that is after steps 0,
+ * ema_steps, 2 ema_steps, ... of an epoch. decay' = 1 - min(1, (1 - trainer.ema) * B * trainer.ema_steps /
+ * trainer.max_epochs) where B is the number of images per step over all ranks. At the first update, and during warm-up,
+ * it is a copy. */
 #ifndef LINNET_TRAINING_EMA_H
 #define LINNET_TRAINING_EMA_H
 
@@ -13,13 +13,14 @@ static inline bool average_on(const setup *s) { return s->config->trainer.ema > 
 
 double average_decay(const config *c, int step_images);
 
-/** After step `step` of epoch t->epoch. Nothing without trainer.ema; so for all below. @return 0, E_DEVICE */
+/** Called after step `step` of epoch t->epoch. Without trainer.ema this and the functions below do nothing.
+ *  @return 0, E_DEVICE */
 int average_step(setup *s, train_state *t, int64_t step);
 
-/** The weights as they are become the average: where a run begins. */
+/** Sets the average to the current weights, at the start of a run. */
 int average_restart(setup *s);
 
-/** The engine then computes with the average, and the weights that train wait; again: as before. */
+/** Exchanges the current weights and the average in the engine; a second call undoes it. */
 int average_swap(setup *s);
 
 #endif

@@ -8,18 +8,18 @@
 #include "training/setup.h"
 #include "training/state.h"
 
-/** What to look at beside loss and accuracy. */
+/** Results besides loss and accuracy. */
 typedef struct evaluate_extras {
-    mistakes *wrong;    /* the worst ones, replaced; NULL: not looked for */
-    assessment *judged; /* empty before; NULL: not wanted */
-    bool flip;          /* each image is seen mirrored too: its logits are the mean of both (FFCV's test-time
-                           augmentation), and loss and accuracy those of the means */
+    mistakes *wrong;    /* is replaced by the misclassified images with the highest loss; NULL: not collected */
+    assessment *judged; /* must be empty; NULL: not collected */
+    bool flip;          /* evaluate each image mirrored too: loss and accuracy are those of the mean of both logits
+                           (FFCV's test-time augmentation) */
 } evaluate_extras;
 
-/** @param extras borrowed; NULL: none. With several ranks both get those of all
- *  @param progress drawn while it runs; NULL: silent
- *  The ranks share the batches out and get the sums over all.
- *  @return 0, E_STOPPED (ranks_stop), what loading or computing failed with */
+/** The batches are divided among the ranks, and every rank gets the results over all of them.
+ *  @param extras borrowed; NULL: none
+ *  @param p progress line; NULL: silent
+ *  @return 0, E_STOPPED (ranks_stop), or the error of loading or computing */
 int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p, int64_t epoch);
 
 #endif

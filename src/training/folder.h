@@ -1,7 +1,7 @@
-/** Where a run writes, below --out:
+/** The folders and files that a run writes below --out:
  *    checkpoints/ARCH/   epoch=7-val_loss=1.23.ckpt (the best), last.ckpt, .lock
  *    logs/ARCH/version_N/  events, metrics.csv, hparams.yaml, bad_images.txt
- *  A folder that already holds a run is not overwritten: a new one gets version_N+1 and last-v1.ckpt. */
+ *  An existing run in the folder is not overwritten: a new run gets version_N+1 and last-v1.ckpt. */
 #ifndef LINNET_TRAINING_FOLDER_H
 #define LINNET_TRAINING_FOLDER_H
 
@@ -15,20 +15,20 @@ typedef struct run_folder {
     int lock_fd;
 } run_folder;
 
-/** Makes the folders and takes the lock. @return 0, E_LOCKED (a second process writes here), E_IO */
+/** Creates the folders and takes the lock. @return 0, E_LOCKED (another process writes here), E_IO */
 int run_folder_open(run_folder *f, const char *out, const char *arch);
 void run_folder_close(run_folder *f);
 
-/** Whether a file's base name is one that a run gives its checkpoints: last*.ckpt, or epoch=*.ckpt for the best. */
+/** Whether the base name of a file is that of a run's checkpoint: last*.ckpt, or epoch=*.ckpt for the best. */
 bool run_folder_is_last(const char *path);
 bool run_folder_is_best(const char *path);
-/** Whether a file lies directly in the run's checkpoint folder. */
+/** Whether a file is directly in the run's checkpoint folder. */
 bool run_folder_holds(const run_folder *f, const char *path);
-/** The path that a file of that base name has in the run's checkpoint folder. @return 0 or E_IO (too long) */
+/** The path of a file with the base name of `path` in the run's checkpoint folder. @return 0 or E_IO (too long) */
 int run_folder_path(char out[PATH_BYTES], const run_folder *f, const char *path);
 
-/** Chooses version_N and the name of last.ckpt: those of the resumed run (version >= 0; `last` as its checkpoint has
- *  it), else new ones, N from free_version on. @return 0 or E_IO */
+/** Chooses version_N and the name of last.ckpt: those of the resumed run (version >= 0; `last` from its checkpoint),
+ * else new ones with N >= free_version. @return 0 or E_IO */
 int run_folder_logs(run_folder *f, const char *out, const char *arch, int version, int free_version, const char *last);
 
 #endif

@@ -39,7 +39,7 @@ static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p) {
     while (!end) {
         double loss = NAN, lr = lr_curve_rate(o->lr_finder.min, o->lr_finder.max, o->lr_finder.steps, c->n);
         if (ranks_stop(&s->ranks) != 0) {
-            rc = fail(E_STOPPED, "stopped by %s in the LR finder, before the training",
+            rc = fail(E_STOPPED, "stopped by %s during the LR finder, before training",
                       text_signal(name, ranks_stop(&s->ranks)));
             goto done;
         }
@@ -111,7 +111,7 @@ static void tell_why(lr_finding *f) {
             finite, f->n);
     else
         snprintf(f->why, sizeof f->why,
-                 "the sweep ended after %d steps, of which the first 10 and the last do not count: try a lower "
+                 "the sweep ended after %d steps, of which the first 10 and the last are not used: try a lower "
                  "lr_finder.min, more lr_finder.steps or a higher lr_finder.early_stop",
                  f->n);
 }
@@ -147,12 +147,12 @@ int lr_finder_run(lr_finding *out, setup *s, progress *p) {
     int64_t epoch = 0;
     int rc = OK;
     *out = (lr_finding){.suggestion = NAN, .loss = NAN, .plain = NAN};
-    TRY(memory_zeroed(&out->sweep, (size_t)c->lr_finder.repeats, sizeof *out->sweep));
+    TRY(memory_zeroed(&out->sweep, (size_t)c->lr_finder.sweeps, sizeof *out->sweep));
     TRY(engine_snapshot_take(&before, s->engine));
-    for (int i = 0; i < c->lr_finder.repeats; i++) {
+    for (int i = 0; i < c->lr_finder.sweeps; i++) {
         char phase[48] = "LR finder";
-        if (c->lr_finder.repeats > 1)
-            snprintf(phase, sizeof phase, "LR finder %d/%d", i + 1, c->lr_finder.repeats);
+        if (c->lr_finder.sweeps > 1)
+            snprintf(phase, sizeof phase, "LR finder %d/%d", i + 1, c->lr_finder.sweeps);
         progress_begin(p, phase, 0, 0, 0, c->lr_finder.steps);
         out->sweeps++;
         TRY(lr_curve_init(&out->sweep[i], c->lr_finder.steps));

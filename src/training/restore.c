@@ -17,14 +17,14 @@ static int restore_momentum(setup *s, const ckpt *c, const char *path) {
     if (c->momentum_n == 0)
         return OK;
     if (c->momentum_n != s->net->param_n)
-        return fail(E_FORMAT, "%s holds momentum for %d parameters, the network has %d", path, c->momentum_n,
+        return fail(E_FORMAT, "%s contains momentum for %d parameters, the model has %d", path, c->momentum_n,
                     s->net->param_n);
     TRY(memory_zeroed(&one, net_largest(s->net), sizeof *one));
     for (int i = 0; i < s->net->param_n; i++) {
         const param *p = &s->net->param[i];
         const ckpt_tensor *t = &c->momentum[i];
         if (!weights_fit(t, p->shape, p->rank)) {
-            rc = fail(E_FORMAT, "%s: the momentum of %s does not fit this network", path, p->name);
+            rc = fail(E_FORMAT, "%s: the momentum of %s has another shape than in this model", path, p->name);
             goto done;
         }
         weights_widen(one, t);
@@ -56,7 +56,7 @@ int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
                     d->class_n);
     for (int i = 0; i < d->class_n; i++)
         if (strcmp(d->class_name[i], names->list[i]) != 0)
-            return fail(E_DATA, "%s was trained on other classes: its class %d is '%s', that of %s is '%s'", path, i,
+            return fail(E_DATA, "%s was trained on other classes: its class %d is '%s', in %s it is '%s'", path, i,
                         names->list[i], d->root, d->class_name[i]);
     return OK;
 }
@@ -72,14 +72,14 @@ static int check_fingerprints(setup *s, const ckpt *c, const char *path) {
         if (!s->config->data.changed)
             return fail(E_DATA,
                         "%s was trained on other data: names, sizes or classes of the %s images differ (%s then, %s "
-                        "now). If that is meant, resume with --data.changed true",
+                        "now). If this is intended, resume with --data.changed true",
                         path, what[i], then, now);
-        log_warn("the %s images are not those that %s was trained on", what[i], path);
+        log_warn("the %s images differ from those that %s was trained on", what[i], path);
     }
     return OK;
 }
 
-/** What must be the same for the order of the images to go on. */
+/** What must be the same for the order of the images to continue. */
 static int check_data(const setup *s, const ckpt *c, const char *path) {
     const config *o = s->config;
     const struct {
@@ -89,7 +89,7 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                 {"seed", "trainer.seed", (int64_t)o->trainer.seed},
                 {"shuffle", "data.shuffle", o->data.shuffle},
                 {"batch_size", "data.batch_size", o->data.batch_size},
-                {"train_batches", "a number of batches in the epoch of", s->train_batches}};
+                {"train_batches", "training batches per epoch", s->train_batches}};
     int rc = snapshot_check_classes(s->train, c, path);
     bool other = o->data.changed && own_int(c, "train_images", s->train->image_n) != s->train->image_n;
     bool middle = c->batch_in_epoch > 0 && !c->epoch_done && !other; /* with other images the epoch begins again */
@@ -97,14 +97,14 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
         int64_t then = own_int(c, same[i].key, same[i].now);
         if (then != same[i].now)
             rc = fail(E_OPTION,
-                      "%s stands in the middle of an epoch with %s %lld, now it is %lld: resume with the old value, or "
+                      "%s is from the middle of an epoch with %s %lld, now it is %lld: resume with the old value, or "
                       "from a checkpoint at the end of an epoch",
                       path, same[i].option, (long long)then, (long long)same[i].now);
     }
     int64_t step = (int64_t)o->data.batch_size * s->row, then = own_int(c, "global_batch", step);
     if (rc == OK && middle && then != step)
-        log_warn("%s was trained with %lld images a step, now it is %lld: the order of the images goes on; "
-                 "trainer.global_batch keeps a step as it was on any number of ranks",
+        log_warn("%s was trained with %lld images per step, now it is %lld: the order of the images continues; "
+                 "trainer.global_batch keeps the images per step for any number of ranks",
                  path, (long long)then, (long long)step);
     return rc;
 }
@@ -143,13 +143,13 @@ static int restore_best(train_state *t, const ckpt *c, const run_folder *f, cons
         if (run_folder_is_best(here) && file_exists(here))
             topk_insert(evicted, &t->best, here, c->kept[i].value);
         else
-            log_warn("%s is gone: it no longer counts among the best", here);
+            log_warn("%s does not exist any more: removed from the list of best checkpoints", here);
     }
 done:
     return rc;
 }
 
-/** Without a saved state (a run of another precision before) scaling starts anew. */
+/** Without a saved state (a run of another precision before) scaling starts with its initial values. */
 static void restore_scaler(train_state *t, const ckpt *c) {
     if (!t->scaler.on || !c->scaler.on)
         return;
@@ -157,14 +157,14 @@ static void restore_scaler(train_state *t, const ckpt *c) {
     t->scaler.skipped = own_int(c, "skipped_steps", 0);
 }
 
-/** The schedule goes on from its state; its options are those of this run, a new base LR included. */
+/** The schedule continues from its state; its options are those of this run, a new base LR included. */
 static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     ckpt_schedule *now = &t->schedule.state;
     const ckpt_schedule *then = &c->schedule;
     if (now->base_lr == 0) /* auto: found when the run began */
         now->base_lr = now->last_lr = then->base_lr > 0 ? then->base_lr : then->last_lr;
     if (then->kind != now->kind) {
-        log_warn("%s was trained with another schedule: this one starts with its own LR", path);
+        log_warn("%s was trained with another schedule: the new schedule starts with its own LR", path);
         return;
     }
     now->last_epoch = then->last_epoch;
@@ -214,7 +214,7 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
     int rc = OK;
     if (c->own_n == 0 && c->global_step == 0) {
-        rc = fail(E_FORMAT, "%s holds weights alone, no training to go on with: start from them with --init", path);
+        rc = fail(E_FORMAT, "%s contains only weights, no training state to resume: use it with --init", path);
         goto done;
     }
     TRY(check_data(s, c, path));
@@ -222,14 +222,15 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     TRY(restore_weights(s, t, c, path));
     TRY(restore_momentum(s, c, path));
     TRY(restore_best(t, c, f, path));
-    if (!s->config->data.changed) { /* else they may have been mended: who is still bad is met again */
+    if (!s->config->data
+             .changed) { /* else they may have been repaired: those that are still unreadable are detected again */
         TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
         TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     }
     restore_schedule(t, c, path);
     schedule_set_head(&t->schedule, restored_head_lr(s, c, t->schedule.state.base_lr));
     if (t->schedule.state.base_lr <= 0) {
-        rc = fail(E_OPTION, "%s has no learning rate: give one with --lr", path);
+        rc = fail(E_OPTION, "%s contains no learning rate: set one with --lr", path);
         goto done;
     }
     s->base_lr = t->schedule.state.base_lr;
@@ -248,7 +249,7 @@ int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, 
     int64_t images = own_int(c, "train_images", s->train->image_n);
     bool other = s->config->data.changed && images != s->train->image_n;
     if (other && c->batch_in_epoch > 0 && !c->epoch_done) {
-        log_warn("the training images are %lld, not %lld: epoch %lld begins again", (long long)s->train->image_n,
+        log_warn("there are %lld training images, not %lld: epoch %lld restarts", (long long)s->train->image_n,
                  (long long)images, (long long)t->epoch + 1);
         t->batch_in_epoch = 0;
         t->train = (metrics){0};

@@ -114,9 +114,10 @@ static int tell_nothing(const run_folder *f) {
     snprintf(parent, sizeof parent, "%.*s", (int)(path_name(f->checkpoints) - f->checkpoints), f->checkpoints);
     TRY(find_archs(&names, &n, parent));
     if (n > 0)
-        log_warn("nothing to resume in %s, beside checkpoints of %s: training begins anew", f->checkpoints, names.data);
+        log_warn("no checkpoint to resume from in %s (there are checkpoints of %s): training starts from the beginning",
+                 f->checkpoints, names.data);
     else
-        log_info("nothing to resume in %s: training begins anew", f->checkpoints);
+        log_info("no checkpoint to resume from in %s: training starts from the beginning", f->checkpoints);
 done:
     text_deinit(&names);
     return rc;
@@ -128,17 +129,17 @@ static int load_auto(ckpt **out, char path[PATH_BYTES], const run_folder *f) {
     TRY(list_candidates(&list, f->checkpoints));
     for (size_t i = 0; i < list.n; i++)
         if (list.at[i].damaged)
-            log_warn("passed over: %s", list.at[i].why);
+            log_warn("checkpoint skipped: %s", list.at[i].why);
     for (size_t i = 0; i < list.n && !list.at[i].damaged; i++) {
         TRY(path_join(path, f->checkpoints, list.at[i].name));
         rc = ckpt_load(out, path);
         if (rc != E_FORMAT)
             goto done;
-        log_warn("passed over: %s", status_message());
+        log_warn("checkpoint skipped: %s", status_message());
     }
     path[0] = 0;
     if (list.n > 0)
-        rc = fail(E_FORMAT, "none of the checkpoints in %s can be read: leave out --resume to begin anew",
+        rc = fail(E_FORMAT, "none of the checkpoints in %s can be read: leave out --resume to start a new run",
                   f->checkpoints);
     else
         rc = tell_nothing(f);
@@ -147,7 +148,7 @@ done:
     return rc;
 }
 
-/** Adds to the message of a damaged file which one beside it is the best to go on from. */
+/** Adds to the message of a damaged file which one beside it is the best to continue from. */
 static void name_next_best(const char *path) {
     char folder[PATH_BYTES];
     candidate_list list = {0};
@@ -159,8 +160,8 @@ static void name_next_best(const char *path) {
     while (i < list.n && strcmp(list.at[i].name, path_name(path)) == 0)
         i++;
     if (rc == OK && i < list.n && !list.at[i].damaged)
-        fail(E_FORMAT, "%s; of the files beside it the best is at step %lld: go on with --resume %s%s", damage.message,
-             (long long)list.at[i].step, folder, list.at[i].name);
+        fail(E_FORMAT, "%s; the best other checkpoint in its folder is at step %lld: continue with --resume %s%s",
+             damage.message, (long long)list.at[i].step, folder, list.at[i].name);
     else
         status_restore(&damage);
     free(list.at);
@@ -194,8 +195,8 @@ void resume_warn_older(const ckpt *from, const char *path, const run_folder *f) 
     for (size_t i = 0; i < list.n && !list.at[i].damaged; i++) {
         if (list.at[i].version != version || list.at[i].step <= from->global_step)
             continue;
-        log_warn("%s is at step %lld, but its run has gone on to step %lld: %s/%s", path, (long long)from->global_step,
-                 (long long)list.at[i].step, f->checkpoints, list.at[i].name);
+        log_warn("%s is at step %lld, but its run has continued to step %lld: %s/%s", path,
+                 (long long)from->global_step, (long long)list.at[i].step, f->checkpoints, list.at[i].name);
         break;
     }
     free(list.at);
@@ -232,7 +233,7 @@ static int arch_of_folder(char arch[32], const char *out) {
     TRY(path_join(parent, out, "checkpoints"));
     TRY(find_archs(&names, &n, parent));
     if (n > 1)
-        rc = fail(E_OPTION, "%s has checkpoints of several models: give --arch, one of %s", parent, names.data);
+        rc = fail(E_OPTION, "%s contains checkpoints of several models: set --arch to one of %s", parent, names.data);
     else
         snprintf(arch, 32, "%s", text_string(&names));
 done:

@@ -36,7 +36,7 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
             return OK;
         }
     }
-    return fail(E_OPTION, "schedule.name '%s' is none of none, step, plateau, cosine", c->schedule.name);
+    return fail(E_OPTION, "schedule.name must be none, step, plateau or cosine, not '%s'", c->schedule.name);
 }
 
 void schedule_set_head(schedule *s, double head_lr) {
@@ -107,7 +107,7 @@ const char *schedule_reason(char out[128], const schedule *s) {
     switch (t->kind) {
     case CKPT_SCHEDULE_STEP: snprintf(out, 128, "StepLR, every %d epochs", t->step_size); break;
     case CKPT_SCHEDULE_PLATEAU:
-        snprintf(out, 128, "ReduceLROnPlateau, val_loss was not better than %.4g for %d epochs", t->best,
+        snprintf(out, 128, "ReduceLROnPlateau, val_loss did not improve on %.4g for %d epochs", t->best,
                  t->patience + 1);
         break;
     case CKPT_SCHEDULE_COSINE:

@@ -50,7 +50,7 @@ static int choose_precision(precision *out, const config *c, const char *device)
             return OK;
         }
     }
-    return fail(E_OPTION, "trainer.precision '%s' is none of auto, 32-true, bf16-mixed, 16-mixed", name);
+    return fail(E_OPTION, "trainer.precision must be auto, 32-true, bf16-mixed or 16-mixed, not '%s'", name);
 }
 
 int setup_val_batch_size(const config *c) {
@@ -146,8 +146,8 @@ done:
 static int limited(int64_t *out, const char *option, double limit, int64_t batches) {
     *out = config_limit(limit, batches);
     if (*out == 0 && limit != 0 && batches > 0)
-        return fail(E_OPTION, "%s %g leaves none of %lld batches: raise it (0 switches that part off)", option, limit,
-                    (long long)batches);
+        return fail(E_OPTION, "%s %g leaves 0 of %lld batches: raise it (exactly 0 disables this part of the run)",
+                    option, limit, (long long)batches);
     return OK;
 }
 
@@ -169,8 +169,8 @@ done:
 static int check_devices(const setup *s) {
     int devices = s->config->trainer.devices, ranks = comm_ranks(s->ranks.comm);
     if (devices > 1 && devices != ranks)
-        return fail(E_OPTION, "trainer.devices %d: a run of %d rank%s trains on as many devices as that", devices,
-                    ranks, ranks == 1 ? "" : "s");
+        return fail(E_OPTION, "trainer.devices is %d, but the run has %d rank%s: each rank trains on one device",
+                    devices, ranks, ranks == 1 ? "" : "s");
     return OK;
 }
 
@@ -193,7 +193,7 @@ static int share_out(setup *s) {
     if (s->row < ranks)
         return fail(E_OPTION,
                     "trainer.global_batch %d is %d batch%s of data.batch_size %d, fewer than the %d ranks: lower the "
-                    "batch size or start fewer",
+                    "batch size or start fewer ranks",
                     c->trainer.global_batch, s->row, s->row == 1 ? "" : "es", c->data.batch_size, ranks);
     s->own = first_of(s, rank);
     s->own_n = first_of(s, rank + 1) - s->own;
@@ -244,13 +244,13 @@ int setup_open(setup *s, const config *c, comm *all) {
     TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,
                 loader_batches(s->train_loader)));
     if (s->val_batches == 0 && strcmp(c->schedule.name, "plateau") == 0) {
-        rc = fail(E_OPTION, "schedule.name plateau needs a validation: trainer.limit_val_batches is 0");
+        rc = fail(E_OPTION, "schedule.name plateau needs validation, but trainer.limit_val_batches is 0");
         goto done;
     }
     if (s->train_batches < 1) {
         rc = fail(E_OPTION,
-                  "no training batch is left of %lld images in batches of %d: lower data.batch_size, turn "
-                  "data.drop_last off or raise trainer.limit_train_batches",
+                  "%lld training images in batches of %d leave no batch to train on: lower data.batch_size, disable "
+                  "data.drop_last or raise trainer.limit_train_batches",
                   (long long)s->train->image_n, c->data.batch_size);
         goto done;
     }

@@ -55,7 +55,7 @@ static int check_images(const setup *s) {
     uint64_t own[2] = {names_hash(s->train), names_hash(s->val)}, lead[2] = {own[0], own[1]};
     int rc = broadcast(c, lead, sizeof lead);
     if (rc == OK && memcmp(own, lead, sizeof own) != 0)
-        rc = fail(E_DATA, "%s does not hold the images that rank 0 sees there: give every host the same files",
+        rc = fail(E_DATA, "%s does not contain the same images as on rank 0: every host needs the same files",
                   s->config->data.path);
     return comm_agree(c, rc);
 }

@@ -1,4 +1,4 @@
-/** Between a live run and a checkpoint: gathers weights, statistics, momentum and state; puts them back. */
+/** Saves a run to a checkpoint and restores it: weights, statistics, momentum and state. */
 #ifndef LINNET_TRAINING_SNAPSHOT_H
 #define LINNET_TRAINING_SNAPSHOT_H
 
@@ -7,19 +7,20 @@
 #include "training/setup.h"
 #include "training/state.h"
 
-/** Writes a checkpoint of the run as it stands. `kept` is the list of best files as it will be once this file is there.
- *  @return 0, E_IO, E_FULL (an older file of that name is intact), E_NOMEM */
+/** Saves the current state of the run. `kept`: the list of best checkpoints after this one has been written.
+ *  @return 0, E_IO, E_FULL (an existing file of that name is unchanged), E_NOMEM */
 int snapshot_save(const char *path, setup *s, const train_state *t, const topk *kept, const run_folder *f);
 
 /** Restores weights, statistics, momentum and state from a checkpoint of the same architecture, classes and data. The
- * best files are taken over when the checkpoint lies in the run's own folder.
- *  @return 0; E_DATA, E_OPTION when it was made on other data or, in mid-epoch, with other batches; E_FORMAT */
+ * list of best checkpoints is restored if the checkpoint is in the run's own folder.
+ *  @return 0; E_DATA, E_OPTION (made on other data or, in the middle of an epoch, with other batches); E_FORMAT */
 int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, const run_folder *f);
 
-/** The class names that a checkpoint knows must be the dataset's. @return 0; E_DATA naming the first that differs */
+/** Checks that the class names in a checkpoint, if any, are the dataset's. @return 0; E_DATA (has the first difference)
+ */
 int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path);
 
-/** version_N of the run that wrote it, or -1. */
+/** N of version_N of the run that wrote the checkpoint, or -1. */
 int snapshot_version(const ckpt *c);
 
 #endif

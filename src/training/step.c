@@ -73,7 +73,7 @@ static int micro_batch(uint64_t *samples, setup *s, train_state *t, int64_t numb
     comm_at(s->ranks.comm, COMM_LOADS);
     TRY(loader_next(&b, s->train_loader));
     if (b == NULL) {
-        rc = fail(E_DATA, "the training data ended before the epoch did");
+        rc = fail(E_DATA, "the training data ended before the end of the epoch");
         goto done;
     }
     if (s->on_batch != NULL)

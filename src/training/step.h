@@ -6,30 +6,31 @@
 #include "training/state.h"
 
 typedef struct step_result {
-    metrics metrics; /* of this step's images, all ranks'; none: no result has come */
+    metrics metrics; /* of this step's images on all ranks; without images: there is no result yet */
     long long own_images;
     int64_t step; /* global_step before it */
     double lr;
     double grad_norm; /* before clipping */
     double scale;     /* of the loss */
-    uint64_t samples; /* which images, in which order: samples.h */
-    bool finite;      /* false: the gradient was not, and weights and momentum are untouched */
+    uint64_t samples; /* hash of the images and their order (samples.h) */
+    bool finite;      /* false: the gradient was not finite, and weights and momentum are unchanged */
 } step_result;
 
-/** The sums that an engine has counted. */
+/** The sums in an engine's result. */
 metrics step_metrics(const engine_result_data *r);
 
-/** What the device reads in the step that begins at `t`. */
+/** The hyperparameters of the step that begins at `t`. */
 engine_hyper step_hyper(const setup *s, const train_state *t);
 
-/** Moves `t` on by one step, a skipped one included (as Lightning counts). At the end of an epoch the last step has
- *  fewer micro-batches. Where the engine runs ahead and `wait` is false, *out is the result of the step before, and
- * this one's is pending: momentum, scaler and metrics in `t` follow one step later. With `wait`, train_settle comes
- * first. A gradient that is not finite is the loss scaler's to handle; without one `t->in_step` stays.
- *  @return 0, what loading or computing failed with */
+/** Runs one step and advances `t`, also if the step is skipped (as Lightning counts). The last step of an epoch may
+ * have fewer micro-batches. If the engine runs asynchronously and `wait` is false, *out is the result of the previous
+ * step, and the result of this one is pending: momentum, scaler and metrics in `t` are updated one step later. With
+ * `wait`, train_settle must be called before. If the gradient is not finite, the loss scaler skips the step; without a
+ * loss scaler `t->in_step` stays set.
+ *  @return 0, or the error of loading or computing */
 int train_step(step_result *out, setup *s, train_state *t, bool wait);
 
-/** Waits for the result that is still to come, if one is. Due before the state is saved or ends. */
+/** Waits for the pending result, if there is one. To be called before the state is saved or released. */
 int train_settle(step_result *out, setup *s, train_state *t);
 
 #endif

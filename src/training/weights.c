@@ -79,8 +79,8 @@ static void compare(comparison *k, const char *name, const int *shape, int rank)
         k->rc = misfit_add(&k->missing, name, "");
     else {
         shape_text(wanted, shape, rank);
-        snprintf(more, sizeof more, " is not %s", wanted);
-        k->rc = misfit_add(&k->shapes, name, weights_floating(t->type) ? more : " is not of a floating-point type");
+        snprintf(more, sizeof more, " does not have shape %s", wanted);
+        k->rc = misfit_add(&k->shapes, name, weights_floating(t->type) ? more : " does not have a floating-point type");
     }
 }
 
@@ -146,7 +146,7 @@ int weights_check(bool *head, const net *n, const ckpt *c, const char *path) {
     compare_all(&k, n);
     TRY(k.rc);
     TRY(describe(&all, "lacks ", &k.missing));
-    TRY(describe(&all, "has besides ", &k.surplus));
+    TRY(describe(&all, "has unexpected ", &k.surplus));
     TRY(describe(&all, "", &k.shapes));
     if (all.n > 0)
         rc = fail(E_FORMAT, "%s%s does not fit %s:%s", path, prefix_text(under, c), n->arch, text_string(&all));
@@ -175,14 +175,15 @@ int weights_arch(char out[32], const ckpt *c, const char *path) {
         net_destroy(n);
         n = NULL;
     }
-    return rc == E_FORMAT ? fail(rc, "%s holds no ResNet that is known here (torchvision's or timm's names)", path)
-                          : rc;
+    return rc == E_FORMAT
+               ? fail(rc, "%s contains no supported ResNet (with torchvision's or timm's parameter names)", path)
+               : rc;
 }
 
 int weights_classes(int *out, const ckpt *c, const char *path) {
     const ckpt_tensor *t = ckpt_find_weight(c, "fc.bias");
     if (t == NULL || t->rank != 1 || t->shape[0] < 1 || t->shape[0] > INT32_MAX)
-        return fail(E_FORMAT, "%s has no fc.bias: it is no checkpoint of a ResNet with its last layer", path);
+        return fail(E_FORMAT, "%s has no fc.bias: it is not a checkpoint of a ResNet with its last layer", path);
     *out = (int)t->shape[0];
     return OK;
 }
@@ -232,10 +233,10 @@ int weights_init(setup *s, const ckpt *c, const char *path) {
     int rc = OK, classes = 0;
     TRY(weights_check(&head, s->net, c, path));
     if (!head && weights_classes(&classes, c, path) == OK && classes != s->net->classes)
-        log_warn("%s is for %d classes, this dataset has %d: the last layer (fc) starts anew", path, classes,
+        log_warn("%s is for %d classes, this dataset has %d: the last layer (fc) is reinitialised", path, classes,
                  s->net->classes);
     else if (!head)
-        log_warn("%s has no last layer (fc) of this network's shape: it starts anew", path);
+        log_warn("%s has no last layer (fc) of this model's shape: the layer is initialised randomly", path);
     TRY(restore(s, c, head));
 done:
     return rc;

@@ -1,4 +1,4 @@
-/** A file's weights and a network: whether they fit, and putting them in. */
+/** Loads the weights of a file into a model, and checks whether they fit. */
 #ifndef LINNET_TRAINING_WEIGHTS_H
 #define LINNET_TRAINING_WEIGHTS_H
 
@@ -6,28 +6,29 @@
 #include "model/model.h"
 #include "training/setup.h"
 
-/** Whether `c` holds all of the network in its shapes, and nothing that another ResNet would have besides. Other
- * tensors (a loss's, a metric's) are no matter.
- *  @param[out] head whether the last layer fits as well; NULL: it must
- *  @return 0; E_FORMAT with one line of what is missing, what is too much and what has another shape */
+/** Checks that `c` contains all tensors of the model with the right shapes, and no tensor of a larger ResNet. Other
+ *  tensors (of a loss, a metric) are ignored.
+ *  @param[out] head whether the last layer fits too; NULL: it must fit
+ *  @return 0; E_FORMAT (the message lists missing and unexpected tensors and those with another shape) */
 int weights_check(bool *head, const net *n, const ckpt *c, const char *path);
 
-/** The architecture whose network `c` holds, whatever its classes. @return 0, E_FORMAT (none that is known), E_NOMEM */
+/** The architecture of the model in `c`, for any number of classes. @return 0, E_FORMAT (not supported), E_NOMEM */
 int weights_arch(char out[32], const ckpt *c, const char *path);
-/** Rows of the last layer. @return 0, E_FORMAT (no head) */
+/** The number of classes: rows of the last layer. @return 0, E_FORMAT (there is no last layer) */
 int weights_classes(int *out, const ckpt *c, const char *path);
 
-/** Values of a floating-point tensor as doubles, in its order. */
+/** Converts the values of a floating-point tensor to doubles, in the tensor's order. */
 void weights_widen(double *out, const ckpt_tensor *t);
 bool weights_floating(ckpt_type t);
-/** Whether a tensor of that name is the network's, its statistics and counters included. */
+/** Whether the model has a tensor of that name; statistics and counters included. */
 bool weights_known(const net *n, const char *name);
-/** Whether `t` is there, of floating point and of that shape. */
+/** Whether `t` exists, has a floating-point type and that shape. */
 bool weights_fit(const ckpt_tensor *t, const int *shape, int rank);
 
-/** Weights and statistics of `c` into the engine. Every tensor of the net must be there in its shape. */
+/** Loads weights and statistics of `c` into the engine. Every tensor of the model must be present with its shape. */
 int weights_restore(setup *s, const ckpt *c, const char *path);
-/** The same to begin a training with (--init): a head that does not fit is left as initialised, in one warning. */
+/** The same for the start of a training (--init): if the last layer does not fit, it keeps its initial values, with a
+ *  warning. */
 int weights_init(setup *s, const ckpt *c, const char *path);
 
 #endif

@@ -59,13 +59,13 @@ run 0 "$LINNET" train "${stopped[@]}" --resume auto --data.changed true
 [ ! -s stopped/$logs/bad_images.txt ] || { cat stopped/$logs/bad_images.txt >&2; die "mended images stay bad"; }
 ! grep "images cannot be read (.bad_images" stopped/viewlogs.md >&2 || die "the report still tells of mended images"
 rm -rf spoilt stopped && cp -r kept/spoilt kept/stopped .
-# remove them: the epoch begins again
+# remove them: the epoch restarts
 rm "${bad[@]}"
 follow --data.changed true
 cp -r kept/spoilt kept/stopped .
 rm "${bad[@]}"
 run 0 "$LINNET" train "${stopped[@]}" --resume auto --data.changed true
-says err 'the training images are 72, not 80: epoch 1 begins again'
+says err 'there are 72 training images, not 80: epoch 1 restarts'
 # an evaluation has no list and nothing to resume
 last=told/checkpoints/resnet18/last.ckpt
 cp -r data broken

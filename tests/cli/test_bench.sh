@@ -50,7 +50,7 @@ run 1 "${bench[@]}" --split val --data.max_bad 0
 says err 'max_bad'
 
 run 2 "${bench[@]}" --split test
-says err 'neither train nor val'
+says err '--split must be train or val'
 run 2 "${bench[@]}" --images 0
 run 2 "${bench[@]}" --seconds -1
 run 2 "$LINNET" bench data

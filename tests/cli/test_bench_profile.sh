@@ -6,7 +6,7 @@ bench=("$LINNET" bench train --arch resnet18 --image-size 32 --batch-size 4 --st
 
 run 0 "${bench[@]}"
 for text in 'peaks:' 'conv 3x3' 'bn+add+relu' 'update' 'other' 'layer1.0.conv1' \
-  'everything but convolution and linear:'; do
+  'all but convolution and linear layers:'; do
   says out "$text"
 done
 ! grep -q 'oneDNN' out || says out 'algorithm of layer'

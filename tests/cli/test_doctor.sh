@@ -11,12 +11,12 @@ if [ ! -e "$build/liblinnet_mpi.so" ]; then
 else
   mkdir bin
   PATH=$PWD/bin run 0 "$LINNET" doctor
-  [ "$(line MPI)" = "ready, but --devices has no mpirun" ] || die "MPI: $(line MPI)"
+  [ "$(line MPI)" = "ready, but mpirun, which --devices needs, is not installed" ] || die "MPI: $(line MPI)"
   says out "-> apt install openmpi-bin"
   printf '#!/bin/sh\n' >bin/mpirun
   chmod +x bin/mpirun
   PATH=/nowhere:$PWD/bin run 0 "$LINNET" doctor
-  [ "$(line MPI)" = "ready: --devices starts ranks by $PWD/bin/mpirun" ] || die "MPI: $(line MPI)"
+  [ "$(line MPI)" = "ready: --devices starts ranks with $PWD/bin/mpirun" ] || die "MPI: $(line MPI)"
 fi
 
 LINNET_NCCL=/nowhere/libnccl.so.2 run 0 "$LINNET" doctor

@@ -26,10 +26,10 @@ run 0 "$LINNET" export $ckpt --format pth --fold --fp16 --out folded.pth
 run 2 "$LINNET" export $ckpt --format pth --normalise --out no.pth
 says err '--format onnx'
 run 2 "$LINNET" export $ckpt --format pt --out no.pt
-says err 'none of safetensors, pth, onnx'
+says err 'must be safetensors, pth or onnx'
 run 2 "$LINNET" export $ckpt --format pth
 run 2 "$LINNET" export $ckpt --format pth --out $ckpt
 run 1 "$LINNET" export $ckpt --format pth --out none/a.pth
 run 1 "$LINNET" export folded.pth --format onnx --out no.onnx
-says err 'no ResNet that is known'
+says err 'no supported ResNet'
 for file in no.*; do [ ! -e "$file" ] || die "$file was left"; done

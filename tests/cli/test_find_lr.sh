@@ -23,19 +23,19 @@ run 0 "$LINNET" find-lr "${options[@]}" --out alone --json
 cmp alone/logs/resnet18/version_0/lr_finder.csv $logs/lr_finder.csv || die "the sweeps differ"
 [ "$(head -n 1 $logs/lr_finder.csv)" = step,lr,loss,smoothed ] || die "lr_finder.csv has other columns"
 [ "$(wc -l <$logs/lr_finder.csv)" -le 21 ] || die "more than 20 points"
-grep -q "	lr_finder	suggests $lr" $logs/events.log || die "the journal lacks the suggestion"
+grep -q "	lr_finder	suggests $lr" $logs/journal.log || die "the journal lacks the suggestion"
 if "$LINNET" doctor --json | grep -q '"pictures".*"ready'; then
   [ "$(head -c 4 alone/lr_finder_plot.png | tail -c 3)" = PNG ] || die "no lr_finder_plot.png"
 fi
 
 # a resumed run goes on with the rate found, without a second search
 run 0 "$LINNET" train "${options[@]}" --trainer.max_steps 25 --lr auto --out auto --resume auto
-[ "$(grep -c '	lr_finder	' $logs/events.log)" = 1 ] || die "the LR was searched again"
+[ "$(grep -c '	lr_finder	' $logs/journal.log)" = 1 ] || die "the LR was searched again"
 run 0 "$LINNET" train "${options[@]}" --trainer.max_steps 25 --lr "$lr" --out hand --resume auto
 [ "$(weights auto)" = "$(weights hand)" ] || die "the resumed runs differ"
 
-# repeats: the median of sweeps over different batches
-run 0 "$LINNET" find-lr "${options[@]}" --repeats 3 --out band --json
+# sweeps: the median of sweeps over different batches
+run 0 "$LINNET" find-lr "${options[@]}" --sweeps 3 --out band --json
 table=band/logs/resnet18/version_0/lr_finder.csv
 [ "$(head -n 1 $table)" = step,lr,loss,smoothed,low,median,high ] || die "no band"
 awk -F, 'NR > 1 && !($5 <= $6 && $6 <= $7) { bad = 1 } NR > 1 && $5 < $7 { wide = 1 } END { exit bad || !wide }' $table ||

@@ -27,6 +27,6 @@ run 0 "$LINNET" train "${same[@]}" --out parts --resume auto # the classifier's 
 [ "$(digest $whole)" = "$(digest parts/checkpoints/resnet18/last.ckpt)" ] || die "a resumed run is another"
 
 run 0 "$LINNET" train "${small[@]}" --model.freeze backbone --max-steps 1 --out random
-says err "without --init: what is frozen stays as random as it begins"
+says err "without --init: the frozen layers keep their random initial weights"
 run 2 "$LINNET" train "${small[@]}" --model.freeze layer9 --out none
 says err "none, stem, layer1, layer2, layer3, layer4, backbone, not 'layer9'"

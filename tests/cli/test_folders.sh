@@ -19,7 +19,7 @@ find a/$ckpts -name '*.ckpt' | sort | diff before - || die "a resume elsewhere d
 mv a moved
 run 0 "$LINNET" "${train[@]}" --max-epochs 3 --out moved --resume auto
 [ ! -e moved/logs/resnet18/version_1 ] && [ ! -e moved/$ckpts/last-v1.ckpt ] || die "a moved run began anew"
-if grep -q 'is gone' err; then die "the best files of a moved run were lost"; fi
+if grep -q 'does not exist any more' err; then die "the best files of a moved run were lost"; fi
 [ "$(find moved/$ckpts -name 'epoch=*' | wc -l)" = 1 ] || die "the best of before was not replaced"
 
 # without last.ckpt, auto finds the newest of the best
@@ -30,7 +30,7 @@ says out '"steps": 6'
 
 # nothing left to do is said
 run 0 "$LINNET" "${train[@]}" --max-epochs 3 --out moved --resume auto
-says err 'done already'
+says err 'already done'
 
 # weights alone are no run
 /usr/bin/python3 -c 'import torch' 2>/dev/null && {
@@ -43,11 +43,11 @@ PY
   run 0 "$LINNET" "${train[@]}" --max-epochs 1 --out weights --init weights.pth
 }
 
-# another number of classes: the head starts anew
+# another number of classes: the head is reinitialised
 cp -r data fewer
 rm -r fewer/*/"$(ls fewer/train | head -n 1)"
 run 0 "$LINNET" "${train[@]}" --data fewer --max-epochs 1 --out fewer-run --init moved/$ckpts/last.ckpt
-says err 'starts anew'
+says err 'is reinitialised'
 run 1 "$LINNET" eval moved/$ckpts/last.ckpt --data fewer
 says err '10'
 mv fewer/train/"$(ls fewer/train | tail -n 1)" fewer/train/zz
@@ -57,9 +57,9 @@ says err "'zz'"
 
 # limits
 run 2 "$LINNET" "${train[@]}" --out limits --trainer.limit_val_batches 0.1
-says err 'leaves none'
+says err 'leaves 0 of '
 run 2 "$LINNET" "${train[@]}" --out limits --trainer.limit_val_batches 0 --schedule.name plateau
-says err 'needs a validation'
+says err 'needs validation'
 run 0 "$LINNET" "${train[@]}" --out limits --max-epochs 1 --trainer.limit_val_batches 0
 says err 'no validation'
 if grep -qi nan err limits/logs/resnet18/version_0/metrics.csv; then die "a validation that was not made shows as nan"; fi
@@ -75,7 +75,7 @@ says err 'LR 0.001'
 
 # dry runs
 run 0 "$LINNET" "${train[@]}" --out dry --trainer.dry_run --checkpoint.save_last false --trainer.max_steps 1
-says err 'all well'
+says err 'dry run passed'
 [ ! -e dry ] || die "the dry run left its folder"
 run 0 "$LINNET" "${train[@]}" --out moved --trainer.dry_run --resume auto
 [ -z "$(find moved -name '.dry_run*')" ] || die "the dry run left something"

@@ -38,7 +38,7 @@ says err "rank 1 ended by SIGKILL"
 one_line
 no_ranks_left killed
 SCENE=no-slots run 1 train
-says err "mpirun could not start 3 ranks (exit code 1): There are not enough slots available in the system"
+says err "mpirun could not start 3 ranks (ended with exit code 1): There are not enough slots available in the system"
 one_line
 rm -f ready*
 SCENE=orphans run 1 train
@@ -71,7 +71,7 @@ interrupt stop TERM 143
 interrupt stop USR2 143
 interrupt save USR1 0
 interrupt deaf INT 3
-says err "stopped by SIGINT at once"
+says err "stopped immediately by SIGINT"
 
 # before the ranks are there
 SCENE=slow "$LINNET" train --data data --devices 3 >out 2>err &
@@ -97,7 +97,7 @@ done <pids
 # restarts go on from the last checkpoint; a usage error and a stop are final
 rm command
 SCENE=fails-once run 0 train --restarts 2
-says err "restart 1 of 2 in 1 s, from its start: nothing was saved"
+says err "restart 1 of 2 in 1 s, from the beginning: no checkpoint was saved"
 ! grep -q -- --resume command || die "a restart goes on from what this run has not saved"
 rm command
 SCENE=saves-once run 0 train --restarts 2 --init weights.pth
@@ -131,7 +131,7 @@ one_line
 
 # srun that knows no MPI; a batch script is none
 SLURM_PROCID=1 SLURM_NTASKS=4 run 2 "$LINNET" train --data data
-says err "srun has started 4 processes that do not know of each other"
+says err "srun has started 4 processes without a connection to each other"
 SLURM_PROCID=0 SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 run 2 "$LINNET" train --data data
 SCENE=ok SLURM_PROCID=0 SLURM_NTASKS=4 run 0 train
 

@@ -35,7 +35,7 @@ grep -F ring/0001.jpg out | cmp - one || die "another prediction in another batc
 # a file that is no image: the others come all the same, and the exit code tells
 echo text >bad.jpg
 run 1 "$LINNET" predict $ckpt bad.jpg data/val/ring/0000.jpg --top 1
-says err "left out: bad.jpg"
+says err "image omitted: bad.jpg"
 says err "1 of 2 images cannot be read"
 says out "data/val/ring/0000.jpg"
 

@@ -43,7 +43,7 @@ run 0 ranks 3 "${judge[@]}" --data.max_bad 0.1
 for want in "images 36" "bad_images 1"; do
   [ "$(total out "${want% *}")" = "${want#* }" ] || { cat out err >&2; die "not $want"; }
 done
-[ "$(grep -c "left out: .*$spoilt" err)" = 1 ] || die "the bad image was not told once"
+[ "$(grep -c "image omitted: .*$spoilt" err)" = 1 ] || die "the bad image was not told once"
 mv kept "$spoilt"
 run 1 ranks 3 eval nowhere.ckpt --data data
 [ "$(grep -c 'nowhere.ckpt' err)" = 1 ] || die "not told once"
@@ -96,6 +96,6 @@ run 2 ranks 2 bench allreduce --type int8
 
 # a step that does not come out even, data that are not there: said once
 run 2 "$LINNET" "${fast[@]}" --lr 0.01 --out wrong --batch-size 2 --trainer.global_batch 7
-says err 'no multiple of data.batch_size 2'
+says err 'not a multiple of data.batch_size 2'
 run 1 ranks 2 "${fast[@]}" --data nowhere --lr 0.01
 says err nowhere

@@ -17,9 +17,9 @@ run 0 "$LINNET" train "${options[@]}" --out part --max-steps 4
 run 0 "$LINNET" train "${options[@]}" --out part --workers 3 --resume auto
 says err "batch 1, step 4"
 same_metrics whole/$csv part/$csv
-says whole/logs/resnet18/version_0/events.log "images of 32 x 32 from this epoch on"
+says whole/logs/resnet18/version_0/journal.log "32 x 32 pixels from this epoch on"
 run 0 "$LINNET" info whole/$last
-says out "running average, renewed 4 times"
+says out "moving average, updated 4 times"
 [ "$(digest part/$last)" = "$(awk '$1 == "digest" { print $2 }' out)" ] || die "other weights than the undisturbed run"
 
 # eval reads the average from the file: the loss that the run gave its last epoch
@@ -33,4 +33,4 @@ run 0 "$LINNET" train "${options[@]}" --out plain --trainer.ema 0 --checkpoint.s
 diff <(losses plain) <(losses whole) >&2 || die "the average changed the training"
 
 run 2 "$LINNET" train "${options[@]}" --data.augment none
-says err "data.random_erase follows crop and flip"
+says err "data.random_erase cannot be combined with data.augment none"

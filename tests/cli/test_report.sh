@@ -7,17 +7,21 @@ plateau=(train "${small[@]}" --schedule.name plateau --schedule.patience 0 --sch
 
 run 0 "$LINNET" "${plateau[@]}" --max-epochs 4 --out whole
 logs=whole/logs/resnet18/version_0
-[ "$(grep -c '	lr	.*ReduceLROnPlateau' $logs/events.log)" -ge 2 ] || die "the journal lacks the plateau's cuts"
-grep -q '	best	' $logs/events.log || die "the journal lacks the best checkpoints"
-[ "$(tail -n 1 $logs/events.log | cut -f 2,4)" = "4	end" ] || die "the journal has no end, or not in epoch 4"
+[ "$(grep -c '	lr	.*ReduceLROnPlateau' $logs/journal.log)" -ge 2 ] || die "the journal lacks the plateau's cuts"
+grep -q '	best	' $logs/journal.log || die "the journal lacks the best checkpoints"
+[ "$(tail -n 1 $logs/journal.log | cut -f 2,4)" = "4	end" ] || die "the journal has no end, or not in epoch 4"
 [ -s $logs/device.csv ] || die "no device.csv"
 
 # a plateau resumed behind each epoch has seen what the whole run saw
 run 0 "$LINNET" "${plateau[@]}" --max-epochs 1 --out parts
+parts_logs=parts/logs/resnet18/version_0
+mv $parts_logs/journal.log $parts_logs/events.log # its name in older versions: a resume continues it
 for epochs in 2 4; do run 0 "$LINNET" "${plateau[@]}" --max-epochs $epochs --out parts --resume auto; done
+[ "$(grep -cE '	(start|resume)	' $parts_logs/journal.log)" = 3 ] || die "the journal of an older version was not continued"
+[ ! -e $parts_logs/events.log ] || die "events.log was not renamed"
 [ "$(digest parts/checkpoints/resnet18/last.ckpt)" = "$(digest whole/checkpoints/resnet18/last.ckpt)" ] ||
   die "the plateau forgot something"
-same_metrics $logs/metrics.csv parts/logs/resnet18/version_0/metrics.csv
+same_metrics $logs/metrics.csv $parts_logs/metrics.csv
 
 # whole REPORT: every picture it names is there
 whole() {
@@ -37,17 +41,17 @@ run 0 "$LINNET" report moved
 cmp moved/viewlogs.md before.md || die "the report from the logs is another one"
 whole moved/viewlogs.md
 run 0 "$LINNET" report whole parts --out both --json
-says both/viewlogs.md '2 runs side by side'
+says both/viewlogs.md 'Comparison of 2 runs'
 whole both/viewlogs.md
 run 1 "$LINNET" report data
-says err 'data holds no run'
+says err 'data contains no run'
 
 # a loss that falls: the best of one evicts the one before
 run 0 "$LINNET" train "${small[@]}" --max-epochs 5 --lr 1 --trainer.clip_norm 0 --schedule.step_size 1 \
   --schedule.gamma 0.01 --checkpoint.top_k 1 --out falls
-evicted=$(grep -c '	evicted	' falls/logs/resnet18/version_0/events.log || true)
+evicted=$(grep -c '	evicted	' falls/logs/resnet18/version_0/journal.log || true)
 [ "$evicted" -ge 1 ] || die "nothing was evicted"
-[ "$(grep -c '	best	' falls/logs/resnet18/version_0/events.log)" = $((evicted + 1)) ] || die "best and evicted do not fit"
+[ "$(grep -c '	best	' falls/logs/resnet18/version_0/journal.log)" = $((evicted + 1)) ] || die "best and evicted do not fit"
 
 # an LR finder beside a run does not hide it; a resumed run keeps its worst images and what was logged once
 cp falls/viewlogs.md before.md
@@ -57,7 +61,7 @@ run 0 "$LINNET" report falls --json
 says falls/viewlogs.md '5 of 5 epochs'
 run 0 "$LINNET" train "${small[@]}" --max-epochs 6 --lr 0.001 --checkpoint.top_k 1 \
   --trainer.max_steps 26 --out falls --resume falls/checkpoints/resnet18/last.ckpt
-grep -q '	lr	base LR 1 -> 0.001' falls/logs/resnet18/version_0/events.log || die "the journal lacks the new base LR"
+grep -q '	lr	base LR 1 -> 0.001' falls/logs/resnet18/version_0/journal.log || die "the journal lacks the new base LR"
 says falls/logs/resnet18/version_0/run.json '"worst"'
 run 2 "$LINNET" find-lr "${small[@]}" --resume auto --out falls
 says err 'leave out --resume'
@@ -67,8 +71,8 @@ run 0 "$LINNET" train "${small[@]}" --max-epochs 1 --schedule.warmup_epochs 1 --
   --monitor.device_seconds 0 --out quiet
 [ ! -e quiet/viewlogs.md ] || die "a report although it is off"
 [ ! -e quiet/logs/resnet18/version_0/device.csv ] || die "device.csv although it is off"
-grep -q '	lr	warm-up from' quiet/logs/resnet18/version_0/events.log || die "the journal lacks the warm-up"
-grep -q '	lr	.*end of the warm-up' quiet/logs/resnet18/version_0/events.log || die "the journal lacks its end"
+grep -q '	lr	warm-up from' quiet/logs/resnet18/version_0/journal.log || die "the journal lacks the warm-up"
+grep -q '	lr	.*end of the warm-up' quiet/logs/resnet18/version_0/journal.log || die "the journal lacks its end"
 
 # a run that was killed is not running
 "$LINNET" train "${small[@]}" --max-epochs 50 --out killed >/dev/null 2>&1 &

@@ -25,7 +25,7 @@ requeued() { # FOLDER, what is said, options...
   until [ "$(cat "$folder/$csv" 2>/dev/null | wc -l)" -ge 2 ]; do sleep 0.01; done
   kill -USR1 $pid
   wait $pid || { cat err >&2; die "$folder: the run did not go on"; }
-  [ "$(grep -c "as asked" err)" = 1 ] || { cat err >&2; die "$folder: not saved once"; }
+  [ "$(grep -c "on request" err)" = 1 ] || { cat err >&2; die "$folder: not saved once"; }
   [ "$(grep -c "$said" err)" = 1 ] || { cat err >&2; die "$folder: not one line '$said'"; }
   [ "$(cat scontrol.calls)" = "requeue 4711" ] || die "$folder: scontrol was called with: $(cat scontrol.calls)"
 }
@@ -33,4 +33,4 @@ SCONTROL=hangs requeued hanging "4711 was not requeued: scontrol did not answer 
 
 # shellcheck source=ranks.sh
 . "$(dirname "$0")/ranks.sh"
-ASAN_OPTIONS=$no_leaks SCONTROL=well requeued well "the job is requeued" --devices 2 --trainer.threads 1
+ASAN_OPTIONS=$no_leaks SCONTROL=well requeued well "the job was requeued" --devices 2 --trainer.threads 1

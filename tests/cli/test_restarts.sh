@@ -14,9 +14,9 @@ starts() { grep -c '^training  ' err || true; }
 # a new run beside an older one fails before its first save: it begins anew, and fails again
 if [ -e "$faults" ]; then
   ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$faults LINNET_FAULT=full:metrics.csv:10 run 1 "$LINNET" train "${options[@]}" --out used --restarts 1
-  says err 'restart 1 of 1 in 1 s, from its start: nothing was saved'
+  says err 'restart 1 of 1 in 1 s, from the beginning: no checkpoint was saved'
   says err 'No space left'
-  ! grep -q 'resumed from\|done already' err || { cat err >&2; die "a new run went on from another one"; }
+  ! grep -q 'resumed from\|already done' err || { cat err >&2; die "a new run went on from another one"; }
 fi
 
 # killed CSV OPTIONS...: SIGKILL once the rows are there, with one restart; the child is all that the launcher has

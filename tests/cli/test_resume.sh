@@ -15,7 +15,7 @@ stopped() { # signal, exit code
   [ "$code" = "$2" ] || { cat err >&2; die "SIG$1 ended with $code, not $2"; }
   says err "stopped by SIG$1 at step"
   says err "--resume auto"
-  grep -q "	stop	by SIG$1, saved" "${out}/${csv%/*}/events.log" || die "the journal does not name SIG$1"
+  grep -q "	stop	by SIG$1, saved" "${out}/${csv%/*}/journal.log" || die "the journal does not name SIG$1"
   run 0 "$LINNET" train "${options[@]}" --checkpoint.every_n_steps 0 --out "$out" --resume auto
   check "$out"
 }
@@ -27,7 +27,7 @@ pid=$!
 until [ "$(cat "usr1/$csv" 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.01; done
 kill -USR1 $pid
 wait $pid || die "SIGUSR1 ended the run"
-says err "as asked"
+says err "on request"
 check usr1
 
 # resuming a finished run changes nothing; a longer one goes on
@@ -55,6 +55,6 @@ rate=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) { if ($i == "step") s = i; i
 pid=$!
 until [ -s busy/$csv ]; do sleep 0.01; done
 run 1 "$LINNET" train "${options[@]}" --out busy
-says err 'is held by process'
+says err 'is locked by process'
 kill -KILL $pid
 wait $pid 2>/dev/null || true

@@ -17,7 +17,7 @@ cp -r run copy
 touch "$(best copy 0)"
 cp copy/$csv before.csv
 run 0 auto --max-epochs 3 --out copy
-says err 'all 3 epochs are done already'
+says err 'all 3 epochs are already done'
 cmp -s copy/$csv before.csv || die "a resume of a finished run changed metrics.csv"
 run 0 auto --max-epochs 4 --out copy
 says err "/copy/$checkpoints/last.ckpt: epoch 4, batch 0, step $steps"
@@ -38,7 +38,7 @@ cp -r run older
 first=$(best older 0)
 run 0 "$LINNET" train "${options[@]}" --max-epochs 2 --out older --resume "$first"
 says err "epoch=0-"
-grep -q "warning: .*epoch=0-.* is at step 5, but its run has gone on to step 15: .*/last.ckpt" err || { cat err >&2; die "an older file: not a word"; }
+grep -q "warning: .*epoch=0-.* is at step 5, but its run has continued to step 15: .*/last.ckpt" err || { cat err >&2; die "an older file: not a word"; }
 says err 'metrics.csv.1'
 { head -n 1 run/$csv && awk -F, 'NR > 1 && $2 >= 5' run/$csv; } >moved.csv
 cmp -s moved.csv older/$csv.1 || die "metrics.csv.1 is not what was trimmed"
@@ -51,12 +51,12 @@ cp -r run damaged
 head -c 100000 run/$checkpoints/last.ckpt >damaged/$checkpoints/last.ckpt
 run 1 "$LINNET" train "${options[@]}" --max-epochs 4 --out damaged --resume damaged/$checkpoints/last.ckpt
 says err 'last.ckpt'
-advice=$(sed -nE 's/.*go on with --resume ([^ ]*)$/\1/p' err)
+advice=$(sed -nE 's/.*continue with --resume ([^ ]*)$/\1/p' err)
 [ "$advice" = "$PWD/$(best damaged 2)" ] || { cat err >&2; die "a damaged file: the advice is '$advice'"; }
 cp -r damaged followed
 run 0 "$LINNET" train "${options[@]}" --max-epochs 4 --out damaged --resume "$advice"
 run 0 auto --max-epochs 4 --out followed
-says err 'warning: passed over: checkpoint'
+says err 'warning: checkpoint skipped: checkpoint'
 says err "epoch=2-"
 # a bit of a tensor: only a whole read finds it
 cp -r run flipped
@@ -84,10 +84,10 @@ run 0 "$LINNET" train "${plain[@]}" --max-epochs 5 --out model --resume model/$c
 mkdir model/checkpoints/resnet34
 cp model/$checkpoints/last.ckpt model/checkpoints/resnet34
 run 2 "$LINNET" train "${plain[@]}" --max-epochs 5 --out model --resume auto
-says err 'give --arch, one of '
+says err 'set --arch to one of '
 says err 'resnet34'
 run 0 auto --max-epochs 5 --out model
 run 0 "$LINNET" train "${plain[@]}" --arch resnet18 --out run2 --resume auto --max-epochs 1
-says err 'training begins anew'
+says err 'training starts from the beginning'
 run 0 "$LINNET" train "${plain[@]}" --model.arch resnet34 --out run2 --resume auto --max-epochs 1 --trainer.max_steps 1
-says err 'beside checkpoints of resnet18'
+says err 'there are checkpoints of resnet18'

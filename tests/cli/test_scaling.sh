@@ -13,7 +13,7 @@ column() { awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == n
 [ "$(column scale | head -n 1)" = 65536 ] || die "the scale begins at $(column scale | head -n 1)"
 skipped=$(column skipped_steps | tail -n 1)
 [ "$skipped" -ge 1 ] || die "no gradient overflowed: nothing was tested"
-[ "$(grep -c '	skipped	' $logs/events.log)" = "$skipped" ] || die "the journal does not have the skipped steps"
+[ "$(grep -c '	skipped	' $logs/journal.log)" = "$skipped" ] || die "the journal does not have the skipped steps"
 awk -v s="$(column scale | tail -n 1)" -v n="$skipped" 'BEGIN { x = 65536; while (n-- > 0) x /= 2; exit !(s == x || s == 2 * x) }' ||
   die "scale $(column scale | tail -n 1) after $skipped skipped steps"
 

@@ -71,7 +71,7 @@ def other_data():
     shutil.copytree("data", "less")
     os.remove("less/train/circle/0000.jpg")
     train("less", "b", 3, "--resume", "auto", code=1, says="was trained on other data")
-    train("less", "b", 3, "--resume", "auto", "--data.changed", "true", says="are not those that")
+    train("less", "b", 3, "--resume", "auto", "--data.changed", "true", says="differ from those that")
 
 
 def damaged():
@@ -123,17 +123,17 @@ def file_system():
     # a full disk
     run(1, "pack", "data", "--out", "full", fault="full:full.tmp:60000", says="No space left")
     assert not os.path.exists("full") and not os.path.exists("full.tmp")
-    run(2, "pack", "data", "--out", "shards", says="is there already")
+    run(2, "pack", "data", "--out", "shards", says="already exists")
     # OUT.tmp of somebody else stays as it is; that of a run that was killed goes
     os.makedirs("mine.tmp")
     for name in "photos.tar", "classes.txt", "train-000000.tar":
         open(f"mine.tmp/{name}", "w").write("mine")
-    run(2, "pack", "data", "--out", "mine", says="mine.tmp is in the way")
+    run(2, "pack", "data", "--out", "mine", says="mine.tmp exists and contains files that linnet pack did not write")
     assert sorted(os.listdir("mine.tmp")) == ["classes.txt", "photos.tar", "train-000000.tar"]
     run(-9, "pack", "data", "--out", "dead", fault="kill:dead.tmp:60000")
     assert os.listdir("dead.tmp")
     open("dead.tmp/photos.tar", "w").write("mine")
-    run(2, "pack", "data", "--out", "dead", says="dead.tmp is in the way")
+    run(2, "pack", "data", "--out", "dead", says="dead.tmp exists and contains files that linnet pack did not write")
     assert os.listdir("dead.tmp") == ["photos.tar"]
     os.remove("dead.tmp/photos.tar")
     os.rmdir("dead.tmp")

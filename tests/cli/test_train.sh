@@ -54,7 +54,7 @@ says out '"steps": 2'
 run 0 "$LINNET" train "${small[@]}" --max-epochs 9 --trainer.max_steps 7 --out limited --json
 says out '"steps": 7'
 run 0 "$LINNET" train "${small[@]}" --trainer.dry_run --out dry
-says err 'all well'
+says err 'dry run passed'
 [ -z "$(find dry -mindepth 1)" ] || die "the dry run left something"
 
 # weights to start from

@@ -77,6 +77,9 @@ static void test_aliases(void **state) {
         {"init", "model.init", "w.ckpt"},
         {"resume", "trainer.resume", "auto"},
         {"out", "trainer.out", "o"},
+        {"sweeps", "lr_finder.sweeps", "3"},
+        {"repeats", "lr_finder.sweeps", "3"}, /* earlier names */
+        {"lr_finder.repeats", "lr_finder.sweeps", "3"},
     };
     for (size_t i = 0; i < sizeof alias / sizeof *alias; i++) {
         config a = defaults(), b = defaults(), before = a;
@@ -124,11 +127,11 @@ static void test_strict_values(void **state) {
                                           "1,5", "fast", "1 ",  "-1",   "e",     "."};
     for (size_t i = 0; i < sizeof no_real / sizeof *no_real; i++)
         refused("optimizer.weight_decay", no_real[i], "optimizer.weight_decay takes a number from 0 to 1000000");
-    refused("lr", "0", "optimizer.lr takes auto or a number over 0");
+    refused("lr", "0", "optimizer.lr takes auto or a number in (0, 1000000]");
     refused("lr", "Auto", "auto or");
     refused("workers", "0", "auto or a whole number from 1 to 1024");
     refused("data.flip", "1.0000001", "from 0 to 1");
-    refused("data.scale_min", "0", "over 0 up to 1");
+    refused("data.scale_min", "0", "a number in (0, 1]");
     refused("data.shuffle", "1", "true or false");
     refused("data.shuffle", "", "true or false");
     refused("arch", "resnet", "one of resnet18, resnet34, resnet50, resnet101, resnet152");
@@ -219,7 +222,7 @@ static void test_limits(void **state) {
     }
     static const char *const bad[] = {"1.5", "2.0", "-1", "-0.5", "all", "", "99999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        refused("trainer.limit_val_batches", bad[i], "a share from 0.0 to 1.0 or a whole number of batches");
+        refused("trainer.limit_val_batches", bad[i], "a fraction from 0.0 to 1.0 or a whole number of batches");
 }
 
 static void test_check(void **state) {
@@ -229,11 +232,12 @@ static void test_check(void **state) {
         {"data.ratio_min", "2", "data.ratio_max", "1", "data.ratio_min 2"},
         {"data.resize_size", "200", "image_size", "224", "data.resize_size 200 is under data.image_size 224"},
         {"data.resize_size", "230", "data.val_size", "240", "data.resize_size 230 is under data.val_size 240"},
-        {"data.augment", "none", "data.auto_augment", "randaugment", "data.auto_augment follows crop and flip"},
-        {"data.augment", "none", "data.random_erase", "0.1", "data.random_erase follows crop and flip"},
+        {"data.augment", "none", "data.auto_augment", "randaugment",
+         "data.auto_augment cannot be combined with data.augment none"},
+        {"data.augment", "none", "data.random_erase", "0.1", "data.random_erase cannot be combined"},
         {"data.progressive_size", "256", "data.progressive_end", "3", "must be from 8 to data.image_size 224"},
-        {"data.progressive_size", "128", "data.progressive_end", "0", "data.progressive_begin 0 is not before"},
-        {"data.repeats", "4", "data.sequential", "true", "data.repeats 4 reads at random"},
+        {"data.progressive_size", "128", "data.progressive_end", "0", "data.progressive_begin 0 must be less than"},
+        {"data.repeats", "4", "data.sequential", "true", "data.repeats 4 needs random access"},
         {"optimizer.nesterov", "true", "optimizer.momentum", "0", "optimizer.nesterov needs"},
         {"schedule.name", "plateau", "schedule.factor", "1", "schedule.factor must be under 1"},
         {"schedule.warmup_epochs", "9", "max_epochs", "8", "schedule.warmup_epochs 9 is over"},

@@ -38,6 +38,8 @@ static void test_reads(void **state) {
     assert_string_equal(c.trainer.resume, "");
     assert_true(config_limit(c.trainer.limit_train_batches, 50) == 1);
     assert_true(config_limit(c.trainer.limit_val_batches, 50) == 50);
+    assert_ok(read_yaml(&c, "lr_finder:\n  repeats: 3\n")); /* a name of older files */
+    assert_int_equal(c.lr_finder.sweeps, 3);
     static const char *const empty[] = {"", "\n", "# nothing\n", "---\n", "{}", "---\n...\n", "\xef\xbb\xbf# bom\n"};
     config_defaults(&d);
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
@@ -56,8 +58,9 @@ static void test_refuses(void **state) {
          "r.yaml:2: unknown option 'data.batchsize'; did you mean data.batch_size?"},
         {E_OPTION, "data:\n\n  batch_size: 0\n",
          "r.yaml:3: data.batch_size takes a whole number from 1 to 65536, not '0'"},
-        {E_OPTION, "\nbatch_size: 3\n", "r.yaml:2: 'batch_size' is no group of options; did you mean data.batch_size?"},
-        {E_OPTION, "batch_size:\n", "r.yaml:1: 'batch_size' is no group"},
+        {E_OPTION, "\nbatch_size: 3\n",
+         "r.yaml:2: 'batch_size' is not a group of options; did you mean data.batch_size?"},
+        {E_OPTION, "batch_size:\n", "r.yaml:1: 'batch_size' is not a group"},
         {E_OPTION, "model:\n  arch: resnet18\noptimiser:\n  lr: 1\n",
          "r.yaml:3: unknown group 'optimiser'; did you mean optimizer?"},
         {E_OPTION, "data:\n  lr: 1\n", "r.yaml:2: unknown option 'data.lr'; did you mean optimizer.lr?"},
@@ -70,32 +73,31 @@ static void test_refuses(void **state) {
         {E_OPTION, "trainer:\n  out: \"\\x80\\0\"\n", NULL},
         {E_FORMAT, "data: photos\n", "r.yaml:1: data is a group of options"},
         {E_FORMAT, "data: [1]\n", "r.yaml:1: data is a group of options"},
-        {E_FORMAT, "- data\n", "r.yaml:1: groups of options were expected"},
-        {E_FORMAT, "hello\n", "groups of options were expected"},
+        {E_FORMAT, "- data\n", "r.yaml:1: expected groups of options"},
+        {E_FORMAT, "hello\n", "expected groups of options"},
         {E_FORMAT, "data:\n  batch_size: [3]\n",
          "r.yaml:2: data.batch_size takes a whole number from 1 to 65536, not a list"},
         {E_FORMAT, "data:\n  batch_size: {a: 3}\n", "not a group"},
-        {E_FORMAT, "data:\n  mean: [[0.1], 0.2, 0.2]\n", "a list of plain numbers"},
+        {E_FORMAT, "data:\n  mean: [[0.1], 0.2, 0.2]\n", "expected a list of numbers"},
         {E_FORMAT, "data:\n  batch_size: 3\n  batch_size: 3\n", "r.yaml:3: data.batch_size is already set at line 2"},
         {E_FORMAT, "data:\n  batch_size: 3\n  batch-size: 3\n", "already set at line 2"},
         {E_FORMAT, "data.batch_size: 3\ndata:\n  batch_size: 3\n",
          "r.yaml:3: data.batch_size is already set at line 1"},
-        {E_FORMAT, "data:\n  flip: 1\nmodel: {}\ndata:\n  flip: 1\n",
-         "r.yaml:4: group data is already there at line 1"},
+        {E_FORMAT, "data:\n  flip: 1\nmodel: {}\ndata:\n  flip: 1\n", "r.yaml:4: group data already appears at line 1"},
         {E_FORMAT, "data: &a\n  flip: 1\n", "r.yaml:1: anchors"},
         {E_FORMAT, "data:\n  flip: &a 1\n", "r.yaml:2: anchors"},
         {E_FORMAT, "data:\n  flip: *a\n", "r.yaml:2: anchors"},
         {E_OPTION, "data:\n  <<: *a\n", "unknown option 'data.<<'"},
         {E_FORMAT, "data:\n  flip: !!python/object 1\n", "tags are not supported"},
         {E_FORMAT, "data: !x {}\n", "tags"},
-        {E_FORMAT, "data:\n  ? [a]\n  : 1\n", "the name of an option was expected"},
-        {E_FORMAT, "? [a]\n: 1\n", "the name of a group was expected"},
-        {E_FORMAT, "data:\n  flip: 1\n---\ndata:\n", "second document"},
-        {E_FORMAT, "data:\n  flip: 1\n model: x\n", "r.yaml:3: no valid YAML"},
-        {E_FORMAT, "data:\n\tflip: 1\n", "r.yaml:2: no valid YAML"},
-        {E_FORMAT, "data:\n  path: \"\xff\"\n", "no valid YAML"},
+        {E_FORMAT, "data:\n  ? [a]\n  : 1\n", "expected the name of an option"},
+        {E_FORMAT, "? [a]\n: 1\n", "expected the name of a group"},
+        {E_FORMAT, "data:\n  flip: 1\n---\ndata:\n", "second YAML document"},
+        {E_FORMAT, "data:\n  flip: 1\n model: x\n", "r.yaml:3: invalid YAML"},
+        {E_FORMAT, "data:\n\tflip: 1\n", "r.yaml:2: invalid YAML"},
+        {E_FORMAT, "data:\n  path: \"\xff\"\n", "invalid YAML"},
         {E_FORMAT, "data:\n  path: \"a\\0b\"\n", "r.yaml:2: a zero byte"},
-        {E_FORMAT, "{", "no valid YAML"},
+        {E_FORMAT, "{", "invalid YAML"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         config c, d;
@@ -260,7 +262,7 @@ static void test_files(void **state) {
     char *big = malloc(2 << 20);
     assert_non_null(big);
     memset(big, '#', 2 << 20);
-    assert_fails(E_FORMAT, "no configuration", config_read_yaml_text(&c, big, 2 << 20, "big.yaml"));
+    assert_fails(E_FORMAT, "too large for a configuration", config_read_yaml_text(&c, big, 2 << 20, "big.yaml"));
     free(big);
 }
 

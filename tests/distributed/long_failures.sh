@@ -69,16 +69,16 @@ scene_lead() {
   resumes lead 2
 }
 scene_stopped() {
-  disturb stopped 2 'rank 1 on host2 at step [0-9]+ \(.*\): no sign of life for .*, but its host answers' signal STOP 2
+  disturb stopped 2 'rank 1 on host2 at step [0-9]+ \(.*\): no heartbeat for .*, but its host responds' signal STOP 2
   resumes stopped 2
 }
 scene_cut() {
-  disturb cut 2 'rank 1 on host2 at step [0-9]+ \(.*\): no sign of life for .*, nor of its host' cut_off 2
+  disturb cut 2 'rank 1 on host2 at step [0-9]+ \(.*\): no heartbeat for .*, and its host does not respond' cut_off 2
   mend 2
   resumes cut 2
 }
 scene_cut4() {
-  disturb cut4 4 'rank 3 on host4 at step [0-9]+ \(.*\): no sign of life for .*, nor of its host' cut_off 4
+  disturb cut4 4 'rank 3 on host4 at step [0-9]+ \(.*\): no heartbeat for .*, and its host does not respond' cut_off 4
   mend 4
   resumes cut4 4
 }

@@ -116,7 +116,7 @@ def main(work):
     shutil.rmtree(f"{work}/again/val")
     shutil.copytree(f"{ours}/val/{one}", f"{work}/again/.prepare/val/{one}", dirs_exist_ok=True)
     r = prepare(root, f"{work}/again", "--no-md5")
-    assert r.returncode == 0 and f"{N - 1} classes of train were there already" in r.stdout, (r.stdout, r.stderr)
+    assert r.returncode == 0 and f"{N - 1} classes of train were already unpacked" in r.stdout, (r.stdout, r.stderr)
     same(f"{work}/again", ours)
 
     # sums
@@ -143,12 +143,12 @@ def main(work):
     with tarfile.open(f"{root}/other.tar", "w") as outer:
         add(outer, "n00000000.tar", b"")
     r = prepare(root, f"{work}/other", "--no-md5", train="other.tar")
-    assert r.returncode == 1 and "no class of ILSVRC2012" in r.stderr, r.stderr
+    assert r.returncode == 1 and "not a class of ILSVRC2012" in r.stderr, r.stderr
     with tarfile.open(f"{root}/few.tar", "w") as outer, tarfile.open(f"{root}/ILSVRC2012_img_train.tar") as old:
         for m in old.getmembers()[:-1]:
             outer.addfile(m, old.extractfile(m))
     r = prepare(root, f"{work}/few", "--no-md5", train="few.tar")
-    assert r.returncode == 1 and f"has no {SYNSETS[-1][1]}.tar" in r.stderr, r.stderr
+    assert r.returncode == 1 and f"does not contain {SYNSETS[-1][1]}.tar" in r.stderr, r.stderr
 
     # a devkit cut off, one without the ground truth
     with open(f"{root}/ILSVRC2012_devkit_t12.tar.gz", "r+b") as f:
@@ -158,7 +158,7 @@ def main(work):
     with tarfile.open(f"{root}/ILSVRC2012_devkit_t12.tar.gz", "w:gz") as tar:
         add(tar, "ILSVRC2012_devkit_t12/readme.txt", b"a readme")
     r = prepare(root, f"{work}/without", "--no-md5")
-    assert r.returncode == 1 and "no data/ILSVRC2012_validation_ground_truth.txt" in r.stderr, r.stderr
+    assert r.returncode == 1 and "does not contain data/ILSVRC2012_validation_ground_truth.txt" in r.stderr, r.stderr
     print("equal to torchvision: 1,000 classes, 60 images of validation")
 
 

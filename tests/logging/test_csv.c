@@ -66,13 +66,14 @@ static void test_other_columns(void **state) {
     (void)state;
     csv *c = NULL;
     put("epoch,step,val_loss\n0,1,1\n");
-    assert_fails(E_FORMAT, "has other columns (epoch,step,val_loss) than this run (epoch,step,train_loss_step,val_loss",
+    assert_fails(E_FORMAT,
+                 "has different columns (epoch,step,val_loss) from this run's (epoch,step,train_loss_step,val_loss",
                  csv_open(&c, path, column, 3));
     assert_content("epoch,step,val_loss\n0,1,1\n");
     put(HEADER);
-    assert_fails(E_FORMAT, "other columns", csv_open(&c, path, column, 2));
+    assert_fails(E_FORMAT, "different columns", csv_open(&c, path, column, 2));
     put("epoch,step,train_loss_step,val_loss,lr-SGD,more\n");
-    assert_fails(E_FORMAT, "other columns", csv_open(&c, path, column, 3));
+    assert_fails(E_FORMAT, "different columns", csv_open(&c, path, column, 3));
     assert_fails(E_NOTFOUND, "metrics.csv", csv_open(&c, "/nowhere/metrics.csv", column, 3));
 }
 

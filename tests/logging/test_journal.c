@@ -13,7 +13,7 @@ static void lines(void **state) {
     unsigned char *bytes = NULL;
     size_t n = 0;
     char path[PATH_BYTES], time[24];
-    assert_ok(path_join(path, root, "events.log"));
+    assert_ok(path_join(path, root, "journal.log"));
     assert_string_equal(journal_time(time, 1795478876.9), "2026-11-24T00:07:56Z");
     assert_ok(file_write_atomic(path, "torn", 4));
     assert_ok(journal_open(&j, path));

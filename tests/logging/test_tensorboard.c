@@ -262,7 +262,7 @@ static void test_corrupt_anywhere(void **state) {
         put_file(path[0], bytes, n);
         bytes[at] ^= 0x10;
         if (at < 12) {
-            assert_fails(E_FORMAT, "is no event file", read_all(path[0]));
+            assert_fails(E_FORMAT, "is not an event file", read_all(path[0]));
             assert_ok(events_trim(folder, 2)); /* not ours: left alone */
             struct stat st;
             assert_int_equal(stat(path[0], &st), 0);
@@ -338,7 +338,7 @@ static void test_what_is_no_event_file(void **state) {
     assert_int_equal(seen.n, 0);
     static const char prose[] = "this is a text of more than sixteen bytes";
     assert_ok(file_write_atomic(path, prose, sizeof prose));
-    assert_fails(E_FORMAT, "is no event file", read_all(path));
+    assert_fails(E_FORMAT, "is not an event file", read_all(path));
     text huge = {0}; /* a valid header that claims 2^60 bytes takes no memory */
     uint64_t length = INT64_C(1) << 60;
     uint32_t crc = record_mask(record_crc(&length, 8));

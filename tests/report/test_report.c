@@ -76,7 +76,7 @@ static void put_all(const char *where, int epochs) {
         "02\n");
     put(where, "worst.csv",
         "file,true,predicted,probability,loss\n\"val/a b/x|1.jpg\",a|b,<c>,0.97,5.5\nval/2.jpg,a,b_,0.8,2\n");
-    put(where, "events.log",
+    put(where, "journal.log",
         "2026-11-23T23:52:56Z\t1\t0\tstart\tresnet18\n2026-11-23T23:53:56Z\t1\t20\tsaved\tepoch=0 ```\n"
         "2026-11-23T23:59:00Z\t2\t4");
 }
@@ -131,12 +131,12 @@ static void assert_pictures(const report_result *r, int n, const char *undrawn) 
     if (plot_unavailable() == NULL) {
         assert_int_equal(r->pictures, n);
         assert_string_equal(r->missing, "");
-        assert_lacks("Pictures are missing");
+        assert_lacks("Images are missing");
         return;
     }
     assert_int_equal(r->pictures, 0);
     assert_non_null(strstr(r->missing, plot_unavailable()));
-    assert_has("> **Pictures are missing**: ");
+    assert_has("> **Images are missing**: ");
     assert_has(undrawn);
     assert_has("Not drawn.\n");
 }
@@ -153,12 +153,13 @@ static void test_whole(void **state) {
         "## Accuracy\n",
         "## Learning rate\n",
         "## Throughput\n",
-        "## Ranks\n\nRank 3 was the slowest 67 % of the time. The slowest rank worked 20.0 % longer than the others, "
+        "## Ranks\n\nRank 3 was the slowest rank 67 % of the time. On average, the slowest rank worked 20.0 % longer "
+        "than the others, "
         "and spent "
         "5.0 % of its time in communication and 2.0 % waiting for data.\n",
         "## Device\n",
         "The machine has 15 GiB of memory.",
-        "### Graphics processors\n",
+        "### GPUs\n",
         "GPU 0 has 75 GiB of memory.",
         "## Steps\n",
         "## Epochs\n\n| epoch |",
@@ -170,8 +171,8 @@ static void test_whole(void **state) {
         "```\n\n</details>\n",
         "## Run\n\n|  |  |\n|---|---|\n| Z first | 1 |\n| A second\\| | x\\`y |\n| Number | 5 |\n",
         "## Hardware\n\n|  |  |\n|---|---|\n| CPU | EPYC |\n",
-        "| epoch=7-val_loss=1.23.ckpt | 8 | 1.2340 |\n\nTo go on from: `last.ckpt`\n",
-        ("## Journal\n\n2 events, newest last; times are UTC.\n\n````text\n"
+        "| epoch=7-val_loss=1.23.ckpt | 8 | 1.2340 |\n\nLatest: `last.ckpt`\n",
+        ("## Journal\n\n2 entries, newest last; times are UTC.\n\n````text\n"
          "2026-11-23 23:52:56  epoch   1  step       0  start      resnet18\n"
          "2026-11-23 23:53:56  epoch   1  step      20  saved      epoch=0 ```\n````\n")};
     report_result r;
@@ -217,22 +218,36 @@ static void test_empty(void **state) {
     assert_has("# A run\n\n**state unknown** · 0 epochs\n");
     assert_has("## Loss\n\nNo finished epoch yet.\n");
     assert_has("## Learning rate\n\nNo steps logged yet.\n");
-    assert_has("## Device\n\nNo figures of the device yet.\n");
+    assert_has("## Device\n\nNo device statistics yet.\n");
     assert_has("## Epochs\n\nNo finished epoch yet.\n");
     assert_has("most wrong\n\nNone collected.\n");
     assert_has("## Configuration\n\nThere is no hparams.yaml.\n");
     assert_has("## Run\n\nThere is no run.json.\n");
     assert_has("## Checkpoints\n\nThere is no run.json.\n");
-    assert_has("## Journal\n\nThere is no events.log.");
+    assert_has("## Journal\n\nThere is no journal.log.");
     assert_lacks("## Learning rate finder");
     assert_lacks("## Ranks");
     assert_string_equal(r.missing, "");
 }
 
+/* The journal of an older version is called events.log. */
+static void test_older_journal(void **state) {
+    (void)state;
+    report_result r;
+    report_run run = a_run(0, NULL);
+    put(logs[0], "events.log", "2026-11-23T23:52:56Z\t1\t0\tstart\tolder\n");
+    report_of(&run, 1, &r);
+    assert_has("start      older\n");
+    put(logs[0], "journal.log", "2026-11-23T23:52:56Z\t1\t0\tstart\tnewer\n");
+    report_of(&run, 1, &r);
+    assert_has("start      newer\n");
+    assert_lacks("start      older");
+}
+
 static void test_foreign(void **state) {
     (void)state;
     static const char *const name[] = {"metrics.csv", "device.csv", "lr_finder.csv", "worst.csv",
-                                       "ranks.csv",   "run.json",   "hparams.yaml",  "events.log"};
+                                       "ranks.csv",   "run.json",   "hparams.yaml",  "journal.log"};
     report_result r;
     report_run run = a_run(0, "a_run");
     for (size_t i = 0; i < sizeof name / sizeof *name; i++)
@@ -240,23 +255,23 @@ static void test_foreign(void **state) {
     report_of(&run, 1, &r);
     assert_int_equal(r.pictures, 0);
     assert_has("# a_run\n");
-    assert_has("## Loss\n\nmetrics.csv cannot be read: it is not a log of linnet's.\n");
-    assert_has("## Device\n\ndevice.csv cannot be read: it is not a log of linnet's.\n");
-    assert_has("## Ranks\n\nranks.csv cannot be read: it is not a log of linnet's.\n");
-    assert_has("most wrong\n\nworst.csv cannot be read: it is not a log of linnet's.\n");
+    assert_has("## Loss\n\nmetrics.csv cannot be read: linnet did not write it.\n");
+    assert_has("## Device\n\ndevice.csv cannot be read: linnet did not write it.\n");
+    assert_has("## Ranks\n\nranks.csv cannot be read: linnet did not write it.\n");
+    assert_has("most wrong\n\nworst.csv cannot be read: linnet did not write it.\n");
     assert_has("## Run\n\nrun.json cannot be read: ");
-    assert_has("## Journal\n\nNo events yet.");
+    assert_has("## Journal\n\nNo entries yet.");
     put(logs[0], "run.json", "[1]");
     report_of(&run, 1, &r);
-    assert_has("run.json cannot be read: it holds no object.");
+    assert_has("run.json cannot be read: it is not a JSON object.");
     put(logs[0], "run.json",
         "{\"title\": 5, \"run\": [1], \"checkpoints\": {\"a\": 1}, \"seconds\": \"x\", \"lr_finder\": {}, "
         "\"worst\": {\"size\": -4, \"columns\": 1e300}}");
     put(logs[0], "worst.csv", "file,true\na.jpg,b\n");
     report_of(&run, 1, &r);
     assert_has("# a_run\n\n**state unknown** · 0 epochs\n");
-    assert_has("No learning rate is suggested: the run does not say why.");
-    assert_has("Their thumbnails are not there.");
+    assert_has("No learning rate is suggested: no reason was logged.");
+    assert_has("The thumbnails are missing.");
     assert_has("| a.jpg | b |  | nan | nan |");
 }
 
@@ -268,13 +283,13 @@ static void test_sheet(void **state) {
     report_run run = a_run(0, NULL);
     run.worst = (report_sheet){pixels, 7, 8};
     report_of(&run, 1, &r);
-    assert_has("Their thumbnails are not there.");
+    assert_has("The thumbnails are missing.");
     run.worst = (report_sheet){pixels, 8, 3};
     report_of(&run, 1, &r);
-    assert_has("Their thumbnails are not there.");
+    assert_has("The thumbnails are missing.");
     run.worst = (report_sheet){NULL, 8, 8};
     report_of(&run, 1, &r);
-    assert_has("Their thumbnails are not there.");
+    assert_has("The thumbnails are missing.");
     assert_pictures(&r, 9, "Not drawn: Learning rate finder");
 }
 
@@ -299,11 +314,11 @@ static void test_many_epochs(void **state) {
     put_metrics(logs[0], 60, 30);
     report_run run = {.logs = logs[0]};
     report_of(&run, 1, &r);
-    assert_lacks("epochs the first");
+    assert_lacks("epochs, the first");
     assert_has("\n| 29 |");
     put_metrics(logs[0], 100, 30);
     report_of(&run, 1, &r);
-    assert_has("Of 100 epochs the first 10, the best (bold) and the last 40.\n");
+    assert_has("Of 100 epochs, the first 10, the best (bold) and the last 40 are shown.\n");
     assert_has("\n| 10 |");
     assert_lacks("\n| 11 |");
     assert_lacks("\n| 29 |");
@@ -322,10 +337,10 @@ static void test_long_journal(void **state) {
         assert_ok(text_printf(&t, "2026-11-23T23:52:56Z\t%d\t%d\tbad_image\tval/%d.jpg\n%s", i, i, i,
                               i == 700 ? "no event\n" : ""));
     assert_ok(text_printf(&t, "2026-11-23T23:52:56Z\t9\t9\tend\ttorn"));
-    put(logs[0], "events.log", text_string(&t));
+    put(logs[0], "journal.log", text_string(&t));
     report_run run = {.logs = logs[0]};
     report_of(&run, 1, &r);
-    assert_has("The last 200 of 1234 events, newest last; times are UTC.");
+    assert_has("The last 200 of 1234 entries, newest last; times are UTC.");
     assert_lacks("val/1033.jpg");
     assert_has("val/1034.jpg");
     assert_has("val/1233.jpg\n```\n");
@@ -342,7 +357,7 @@ static void test_two(void **state) {
         "data:\n  path: \"/d/a|b\"\noptimizer:\n  lr: 0.5\n  more: 1\ntrainer:\n  max_epochs: 90\n  out: y\n");
     report_run run[2] = {a_run(0, "first"), a_run(1, "lr|0.5")};
     report_of(run, 2, &r);
-    assert_has("# 2 runs side by side\n");
+    assert_has("# Comparison of 2 runs\n");
     assert_has("| | first | lr\\|0.5 |\n|---|---:|---:|\n| state | running | running |\n| epochs | 3 | 5 |\n");
     assert_has("| best val top-1 | 75.00 % (epoch 2) | 75.00 % (epoch 2) |\n"
                "| best val loss | 0.2500 (epoch 2) | 0.2500 (epoch 2) |\n");
@@ -377,7 +392,7 @@ static void test_no_run(void **state) {
     report_run run = {.logs = nowhere};
     assert_fails(E_NOTFOUND, "there is no folder", report_write(&r, to, &run, 1));
     run.logs = logs[0];
-    assert_fails(E_NOTFOUND, "holds no logs of a run", report_write(&r, to, &run, 1));
+    assert_fails(E_NOTFOUND, "contains no logs of a run", report_write(&r, to, &run, 1));
     assert_fails(E_NOTFOUND, "no run to report on", report_write(&r, to, &run, 0));
     assert_false(file_exists(to));
     put_all(logs[0], 1);
@@ -390,6 +405,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_older_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sheet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_finite, setup, teardown),

@@ -111,11 +111,11 @@ static void test_torn(void **state) {
     assert_true(t.column[1].value[1] == 4 && t.column[1].row[1] == 1);
     table_deinit(&t);
     put("step,lo");
-    assert_fails(E_FORMAT, "no whole first line", table_read(&t, path, name, 2));
+    assert_fails(E_FORMAT, "no complete first line", table_read(&t, path, name, 2));
     put("");
-    assert_fails(E_FORMAT, "no whole first line", table_read(&t, path, name, 2));
+    assert_fails(E_FORMAT, "no complete first line", table_read(&t, path, name, 2));
     put("name,age\nx,1\n");
-    assert_fails(E_FORMAT, "none of the columns", table_read(&t, path, name, 2));
+    assert_fails(E_FORMAT, "none of the expected columns", table_read(&t, path, name, 2));
     assert_fails(E_NOTFOUND, "nowhere", table_read(&t, "/nowhere/table.csv", name, 2));
     assert_fails(E_IO, "not a regular file", table_read(&t, folder, name, 2));
 }

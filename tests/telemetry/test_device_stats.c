@@ -145,7 +145,7 @@ static void test_no_driver(void **state) {
         skip();
     }
     assert_int_equal(device_stats_gpus(gpu, &why), 0);
-    assert_string_equal(why, "libnvidia-ml.so.1 is not here: no NVIDIA driver");
+    assert_string_equal(why, "libnvidia-ml.so.1 not found: no NVIDIA driver is installed");
     assert_int_equal(device_stats_gpus(gpu, NULL), 0);
 }
 
@@ -208,7 +208,7 @@ static void test_visible(void **state) {
         assert_string_equal(seen, c[i].seen);
         assert_true((why == NULL) == (n > 0));
     }
-    assert_no_gpus("CUDA_VISIBLE_DEVICES=GPU-7a00-0x shows no GPU");
+    assert_no_gpus("CUDA_VISIBLE_DEVICES=GPU-7a00-0x matches no GPU");
 }
 
 /** Waits for a take that has GPUs. */
@@ -294,9 +294,9 @@ static void test_unsupported(void **state) {
 static void test_driver_fails(void **state) {
     (void)state;
     behave("none");
-    assert_no_gpus("the NVIDIA driver knows no GPU");
+    assert_no_gpus("the NVIDIA driver finds no GPU");
     behave("broken");
-    assert_no_gpus(strcmp(fake, "old") == 0 ? "NVML error 9 (unexplained)" : "NVML error 9 (Driver Not Loaded)");
+    assert_no_gpus(strcmp(fake, "old") == 0 ? "NVML error 9 (unknown error)" : "NVML error 9 (Driver Not Loaded)");
 }
 
 static void test_slow_driver(void **state) {

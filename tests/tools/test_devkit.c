@@ -94,7 +94,7 @@ static void refuses(void **state) {
     static const struct {
         const char *truth, *part;
         int code;
-    } c[] = {{NULL, "no data/ILSVRC2012_validation_ground_truth.txt in it", E_NOTFOUND},
+    } c[] = {{NULL, "it does not contain data/ILSVRC2012_validation_ground_truth.txt", E_NOTFOUND},
              {"490\n1001\n", "line 2, '1001'", E_FORMAT},
              {"0\n", "line 1, '0'", E_FORMAT},
              {"490\n361 171\n", "line 2, '361 171'", E_FORMAT}};

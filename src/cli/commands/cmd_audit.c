@@ -7,11 +7,12 @@
 
 #include <stdio.h>
 
-static const cli_option own[] = {{"--quick", "look at bytes and headers alone: no damage within, no near duplicates"},
-                                 {"--threads N", "threads that read and decode (one per core)"},
-                                 {"--out DIR", "write audit.md with thumbnails, and audit.json"},
-                                 {"--json", "print the findings as one JSON object"},
-                                 {0}};
+static const cli_option own[] = {
+    {"--quick", "check only bytes and headers: does not find damaged pixels or near duplicates"},
+    {"--threads N", "threads that read and decode images (one per core)"},
+    {"--out DIR", "write audit.md with thumbnails, and audit.json"},
+    {"--json", "print the findings as one JSON object"},
+    {0}};
 static const cli_manual manual = {.usage = "linnet audit DATA [--quick] [--threads N] [--out DIR] [--json]",
                                   .option = own};
 
@@ -23,7 +24,7 @@ static int help(int argc, char **argv) {
     int code = cli_help(argc, argv, &manual);
     if (code != EXIT_DONE)
         return code;
-    printf("\nwhat is found\n");
+    printf("\nkinds of problems\n");
     for (int k = 0; k < AUDIT_KINDS; k++)
         printf("  %-17s %s\n", audit_name[k], audit_text[k]);
     return code;

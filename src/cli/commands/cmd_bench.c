@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-static const cli_manual manual = {.usage = "linnet bench train|data|allreduce [options]",
-                                  .text = "linnet bench train --help lists the options of train, and so on."};
+static const cli_manual manual = {
+    .usage = "linnet bench train|data|allreduce [options]",
+    .text = "linnet bench train --help lists the options of bench train; the same holds for data and allreduce."};
 
 int cmd_bench(int argc, char **argv) {
     if (argc > 0 && strcmp(argv[0], "train") == 0)

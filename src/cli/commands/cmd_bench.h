@@ -1,4 +1,4 @@
-/** The parts of `linnet bench`; each gets what follows its name. */
+/** The subcommands of `linnet bench`; each gets the arguments after its name. */
 #ifndef LINNET_CLI_COMMANDS_CMD_BENCH_H
 #define LINNET_CLI_COMMANDS_CMD_BENCH_H
 

@@ -14,8 +14,8 @@
 #include <string.h>
 
 static const cli_option own[] = {{"--type fp32|bf16|fp16", "number format (fp32)"},
-                                 {"--bytes N", "that size alone (1 KiB to 64 MiB)"},
-                                 {"--steps N", "exchanges per size, of which the median counts (9)"},
+                                 {"--bytes N", "measure only this size (1 KiB to 64 MiB)"},
+                                 {"--steps N", "all-reduces per size; the median is printed (9)"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
 static const cli_manual manual = {
@@ -74,7 +74,7 @@ static int run(comm *c, const allreduce *a) {
     TRY(memory_zeroed(&data, a->largest, 1));
     if (c->rank == 0 && !a->json)
         printf("%d ranks, %d on this host, %s\n%12s %12s %12s\n", c->ranks, c->local_ranks, a->name, "size", "ms",
-               "of a link");
+               "bus rate");
     for (size_t bytes = a->smallest; bytes <= a->largest; bytes *= 4) {
         double seconds = 0;
         char size[32], rate[32];
@@ -116,7 +116,7 @@ static int read_options(allreduce *out, int *argc, char **argv) {
         if (name == NULL || strcmp(types[i].name, name) == 0)
             *out = types[i];
     if (out->name == NULL)
-        return fail(E_OPTION, "--type %s: one of fp32, bf16, fp16", name);
+        return fail(E_OPTION, "--type must be fp32, bf16 or fp16, not '%s'", name);
     out->smallest = bytes > 0 ? (size_t)bytes : SMALLEST;
     out->largest = bytes > 0 ? (size_t)bytes : LARGEST;
     out->steps = (int)steps;
@@ -136,7 +136,8 @@ int cmd_bench_allreduce(int argc, char **argv) {
         return cli_usage(&manual);
     TRY(cli_open_ranks(&c, 0));
     if (comm_ranks(c) < 2)
-        rc = fail(E_OPTION, "one process exchanges nothing: mpirun -n 2 --bind-to none linnet bench allreduce");
+        rc =
+            fail(E_OPTION, "an all-reduce needs at least two ranks: mpirun -n 2 --bind-to none linnet bench allreduce");
     else
         rc = run(c, &a);
 done:

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--split train|val", "which images (train)"},
-                                 {"--images N", "stop after so many images; all of one epoch without a limit"},
-                                 {"--seconds S", "stop after that time"},
+static const cli_option own[] = {{"--split train|val", "dataset split (train)"},
+                                 {"--images N", "stop after N images; without a limit, after one epoch"},
+                                 {"--seconds S", "stop after S seconds"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
 static const cli_manual manual = {.usage = "linnet bench data DATA [--split train|val] [--workers N] [--images N] "
@@ -30,7 +30,7 @@ static void print_result(const bench_data_result *r, const char *split, bool jso
         printf("%.1f images/s: %lld images in %.2f s\n", rate(r->images, r->seconds), (long long)r->images, r->seconds);
         printf("%.1f images per CPU second: %.2f CPU seconds\n", rate(r->images, r->cpu_seconds), r->cpu_seconds);
         if (r->bad > 0)
-            printf("%lld unreadable of %lld files\n", (long long)r->bad, (long long)r->dataset_n);
+            printf("%lld of %lld files cannot be read\n", (long long)r->bad, (long long)r->dataset_n);
         return;
     }
     json_t *o = json_object();
@@ -58,12 +58,12 @@ static int take_limits(const char **split, bench_data_limit *limit, int *argc, c
     TRY(cli_take_value(split, argc, argv, "--split"));
     *split = *split != NULL ? *split : "train";
     if (strcmp(*split, "train") != 0 && strcmp(*split, "val") != 0)
-        return fail(E_OPTION, "--split '%s' is neither train nor val", *split);
+        return fail(E_OPTION, "--split must be train or val, not '%s'", *split);
     TRY(cli_take_int(&images, argc, argv, "--images", 1, 1000000000));
     limit->images = images;
     TRY(cli_take_value(&seconds, argc, argv, "--seconds"));
     if (seconds != NULL && (!text_to_double(&limit->seconds, seconds) || !(limit->seconds > 0 && limit->seconds < 1e6)))
-        return fail(E_OPTION, "--seconds '%s' is no number over 0 up to 1000000", seconds);
+        return fail(E_OPTION, "--seconds '%s' is not a number in (0, 1000000)", seconds);
 done:
     return rc;
 }

@@ -56,16 +56,16 @@ static void print_kind(const profile *p, const profile_line *l) {
 
 static void print_kinds(const profile *p) {
     engine_work all = {0};
-    printf("\n%-16s%7s%10s%10s%8s%10s%7s%9s%7s\n", "of one step", "layers", "ms", "ms/image", "share", "GFLOP/s",
-           "peak", "GB/s", "peak");
+    printf("\n%-16s%7s%10s%10s%8s%10s%7s%9s%7s\n", "per step", "layers", "ms", "ms/image", "share", "GFLOP/s", "peak",
+           "GB/s", "peak");
     for (int i = 0; i < p->kind_n; i++) {
         print_kind(p, &p->kind[i]);
         all = work_sum(all, whole_work(&p->kind[i]));
     }
     print_row(p, "other", 0, p->step_seconds - p->known_seconds, (engine_work){0});
     print_row(p, "step", 0, p->step_seconds, all);
-    printf("\neverything but convolution and linear: %.2f ms an image of %.2f\n", profile_beyond_products(p),
-           1e3 * p->step_seconds / p->batch);
+    printf("\nall but convolution and linear layers: %.2f ms per image, of %.2f ms in total\n",
+           profile_beyond_products(p), 1e3 * p->step_seconds / p->batch);
 }
 
 static void print_layer(const profile_line *l) {
@@ -146,8 +146,8 @@ void bench_profile_print(const profile *p) {
         printf("peaks: %.0f GFLOP/s; memory %.1f GB/s reading, %.1f writing, %.1f mixed\n", 1e-9 * k->flops,
                1e-9 * k->read, 1e-9 * k->write, 1e-9 * k->mixed);
     else
-        printf("peaks: not known on this device\n");
-    printf("GB/s count each tensor once a pass over it; what caches still hold can exceed the memory's peak\n");
+        printf("peaks: unknown on this device\n");
+    printf("GB/s count each tensor once per pass over it; data in caches can exceed the peak of the memory\n");
     print_kinds(p);
     print_layers(p);
     print_algorithms(p);

@@ -1,4 +1,4 @@
-/** What `linnet bench train --profile` prints. */
+/** The output of `linnet bench train --profile`. */
 #ifndef LINNET_CLI_COMMANDS_CMD_BENCH_PROFILE_H
 #define LINNET_CLI_COMMANDS_CMD_BENCH_PROFILE_H
 
@@ -6,9 +6,9 @@
 
 #include <jansson.h>
 
-/** Tables on stdout: peaks, kinds of layers, layers. */
+/** Prints tables to stdout: peaks, kinds of layers, layers. */
 void bench_profile_print(const profile *p);
-/** The same as a new JSON object; seconds are of one step. */
+/** The same as a new JSON object; all times in seconds per step. */
 json_t *bench_profile_json(const profile *p);
 
 #endif

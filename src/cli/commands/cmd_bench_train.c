@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const cli_option own[] = {{"--steps N", "steps that are timed (5)"},
-                                 {"--warmup N", "steps before them (2)"},
-                                 {"--profile", "list the time and algorithm of each layer and pass"},
+static const cli_option own[] = {{"--steps N", "timed steps (5)"},
+                                 {"--warmup N", "warm-up steps, not timed (2)"},
+                                 {"--profile", "print the time and algorithm per layer and pass"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
 static const cli_manual manual = {.usage = "linnet bench train [--steps N] [--warmup N] [--profile] [options] [--json]",
@@ -26,12 +26,13 @@ static void print_result(const bench_result *r, const profile *detail, bool json
         char size[6][32];
         const engine_memory *m = &r->memory;
         if (r->ranks > 1)
-            printf("%d ranks, each: ", r->ranks);
+            printf("%d ranks, on each: ", r->ranks);
         printf("%s, batch %d, %s, %s\n", r->arch, r->batch, r->precision, r->engine);
-        printf("%.2f images/s: median step %.1f ms, shortest %.1f ms, of %d\n", r->images_per_second,
+        printf("%.2f images/s: median step %.1f ms, shortest %.1f ms, of %d steps\n", r->images_per_second,
                1e3 * r->step_median, 1e3 * r->step_min, r->steps);
         if (r->pace.slowest >= 0)
-            printf("communication: %.1f ms a step (%.1f%%) that backward does not hide; slowest rank %d, %.0f%% longer "
+            printf("communication: %.1f ms per step (%.1f%%) not hidden by the backward pass; slowest rank %d, %.0f%% "
+                   "longer "
                    "than the others\n",
                    1e3 * r->pace.comm * r->seconds / r->steps, 100 * r->pace.comm, r->pace.slowest,
                    100 * r->pace.excess);

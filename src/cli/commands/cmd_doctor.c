@@ -37,7 +37,7 @@ static finding cpu(void) {
     if (used < best)
         snprintf(f.state + k, sizeof f.state - k, " (LINNET_CPU; this CPU has %s)", cpu_level_name(best));
     if (best < CPU_AVX2)
-        f.advice = "without AVX2 training is slow: use a newer machine";
+        f.advice = "training is slow without AVX2: use a newer machine";
     return f;
 }
 
@@ -100,13 +100,14 @@ static finding huge_pages(void) {
     unsigned char *bytes = NULL;
     size_t n = 0;
     if (file_read(&bytes, &n, "/sys/kernel/mm/transparent_hugepage/enabled", 0) != OK) {
-        snprintf(f.state, sizeof f.state, "not offered by this kernel");
+        snprintf(f.state, sizeof f.state, "not supported by this kernel");
         return f;
     }
     bool never = strstr((const char *)bytes, "[never]") != NULL;
-    snprintf(f.state, sizeof f.state, "%s", never ? "switched off" : "on request");
+    snprintf(f.state, sizeof f.state, "%s", never ? "disabled" : "available");
     if (never)
-        f.advice = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (as root) saves some percent of time";
+        f.advice =
+            "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (as root) makes training a few percent faster";
     free(bytes);
     return f;
 }
@@ -118,9 +119,9 @@ static finding disk(void) {
     if (statvfs(".", &s) != 0)
         return f;
     double bytes = (double)s.f_bavail * (double)s.f_frsize;
-    snprintf(f.state, sizeof f.state, "%s free here", text_bytes(a, bytes));
+    snprintf(f.state, sizeof f.state, "%s free in this folder", text_bytes(a, bytes));
     if (bytes < 2e9)
-        f.advice = "a ResNet-50 run keeps four checkpoints of 200 MB: free some space or choose another --out";
+        f.advice = "a ResNet-50 run keeps four checkpoints of 200 MB each: free some space or choose another --out";
     return f;
 }
 
@@ -152,11 +153,11 @@ static finding mpi(void) {
     char mpirun[PATH_BYTES];
     const char *why = comm_unavailable();
     if (why != NULL) {
-        snprintf(f.state, sizeof f.state, "%s; training in one process needs none", why);
+        snprintf(f.state, sizeof f.state, "%s; not needed for training in one process", why);
     } else if (find_program(mpirun, "mpirun")) {
-        snprintf(f.state, sizeof f.state, "ready: --devices starts ranks by %.200s", mpirun);
+        snprintf(f.state, sizeof f.state, "ready: --devices starts ranks with %.200s", mpirun);
     } else {
-        snprintf(f.state, sizeof f.state, "ready, but --devices has no mpirun");
+        snprintf(f.state, sizeof f.state, "ready, but mpirun, which --devices needs, is not installed");
         f.advice = "apt install openmpi-bin";
     }
     return f;
@@ -168,7 +169,8 @@ static finding nccl(void) {
     if (engine_exchange_text(found, "cuda") == OK)
         snprintf(f.state, sizeof f.state, "ready: %.240s", found);
     else
-        snprintf(f.state, sizeof f.state, "%s; several GPUs exchange by the host's memory without", status_message());
+        snprintf(f.state, sizeof f.state, "%s; without it several GPUs exchange gradients through host memory",
+                 status_message());
     return f;
 }
 

@@ -1,4 +1,4 @@
-/* linnet eval: a checkpoint against the validation set: loss, accuracy, what is taken for what, calibration. */
+/* linnet eval: a checkpoint on the validation set: loss, accuracy, confusion matrix, calibration. */
 #include "cli/checkpoint_options.h"
 #include "cli/cli.h"
 #include "cli/json.h"
@@ -17,15 +17,15 @@
 #include <stdlib.h>
 
 static const cli_option own[] = {
-    {"--flip", "evaluate each image mirrored too, and take the mean of both"},
-    {"--worst N", "classes to list, those with the lowest accuracy first (10); 0: none"},
-    {"--tables DIR", "write classes.csv, confusion.csv, calibration.csv and confusion.png there"},
+    {"--flip", "also evaluate each image mirrored, and average the logits of both"},
+    {"--worst N", "number of classes to list, lowest accuracy first (10); 0: none"},
+    {"--tables DIR", "write classes.csv, confusion.csv, calibration.csv and confusion.png to DIR"},
     {"--json", "print the result as one JSON object, with all classes"},
     {0}};
 static const cli_manual manual = {
     .usage = "linnet eval CHECKPOINT DATA [--flip] [--worst N] [--tables DIR] [options] [--json]",
     .text = "Evaluates a checkpoint on the validation images of DATA. The model, image size and normalisation are the\n"
-            "checkpoint's unless options say otherwise.",
+            "checkpoint's unless set by options.",
     .option = own,
     .shared = true};
 
@@ -58,8 +58,8 @@ static void print_text(const outcome *o, const request *q) {
     printf("expected calibration error %.4f (%d bins)\n", assessment_ece(a), CALIBRATION_BINS);
     if (q->worst == 0)
         return;
-    printf("\n%-*s %8s %8s %8s  %s\n", NAME_WIDTH, "class, the worst first", "images", "top-1", "top-5",
-           "most often taken for");
+    printf("\n%-*s %8s %8s %8s  %s\n", NAME_WIDTH, "class, worst first", "images", "top-1", "top-5",
+           "most often confused with");
     for (; n < a->classes && n < q->worst && o->worst[n].images > 0; n++) {
         const class_result *r = &o->worst[n];
         printf("%-*.*s %8lld %7.2f%% %7.2f%%", NAME_WIDTH, NAME_WIDTH, a->name[r->index], (long long)r->images,
@@ -121,7 +121,7 @@ static int write_tables(const assessment *a, const char *folder) {
         t.n = 0;
         rc = file[i].make(&t, a);
         if (rc == E_UNSUPPORTED) {
-            log_warn("%s is not drawn: %s", file[i].name, status_message());
+            log_warn("cannot draw %s: %s", file[i].name, status_message());
             rc = OK;
             continue;
         }
@@ -141,7 +141,7 @@ static int tell(outcome *r, const request *q, const setup *s) {
     int rc = OK;
     r->bad = loader_bad(&bad, s->val_loader);
     for (long long i = 0; i < r->bad; i++)
-        log_warn("left out: %s", bad[i].message);
+        log_warn("image omitted: %s", bad[i].message);
     TRY(assessment_worst(&worst, r->a));
     r->worst = worst;
     if (q->tables != NULL)
@@ -165,7 +165,7 @@ static int run(config *c, const ckpt *k, const request *q, const train_hooks *h)
     TRY(weights_classes(&classes, k, q->path));
     TRY(setup_open_evaluation(&s, c, classes, h->comm));
     if (s.val_batches == 0) {
-        rc = fail(E_OPTION, "trainer.limit_val_batches leaves nothing to evaluate");
+        rc = fail(E_OPTION, "trainer.limit_val_batches leaves no images to evaluate");
         goto done;
     }
     TRY(snapshot_check_classes(s.val, k, q->path));

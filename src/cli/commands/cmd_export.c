@@ -10,10 +10,10 @@
 #include <string.h>
 
 static const cli_option own[] = {{"--format F", "safetensors, pth or onnx"},
-                                 {"--out FILE", "the file to write, not the checkpoint itself"},
+                                 {"--out FILE", "output file; must not be the checkpoint"},
                                  {"--fold", "fold batch norm into the convolutions"},
-                                 {"--fp16", "weights in half precision"},
-                                 {"--normalise", "onnx: the model takes RGB in [0, 1] and normalises it itself"},
+                                 {"--fp16", "store the weights in half precision"},
+                                 {"--normalise", "onnx: include the normalisation; the model then takes RGB in [0, 1]"},
                                  {0}};
 static const cli_manual manual = {.usage = "linnet export CHECKPOINT --format safetensors|pth|onnx --out FILE [--fold] "
                                            "[--fp16] [--normalise] [options]",
@@ -27,7 +27,7 @@ static int choose_format(export_format *out, const char *name) {
             *out = (export_format)i;
             return OK;
         }
-    return fail(E_OPTION, "--format '%s' is none of safetensors, pth, onnx", name != NULL ? name : "");
+    return fail(E_OPTION, "--format must be safetensors, pth or onnx, not '%s'", name != NULL ? name : "");
 }
 
 int cmd_export(int argc, char **argv) {

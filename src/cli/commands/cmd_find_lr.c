@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 static const cli_option own[] = {{"--json", "print the suggestion as one JSON object"}, {0}};
-static const cli_manual manual = {.usage = "linnet find-lr DATA [--config FILE] [--repeats N] [options] [--json]",
-                                  .text = "--lr is what it looks for, and is ignored.",
+static const cli_manual manual = {.usage = "linnet find-lr DATA [--config FILE] [--sweeps N] [options] [--json]",
+                                  .text = "Prints a suggested learning rate; --lr is ignored.",
                                   .option = own,
                                   .shared = true};
 
@@ -27,9 +27,9 @@ static void print_result(const lr_finding *f, const char *plot, bool json) {
         json_object_set_new(o, "plot", json_string(plot));
         json_print(o);
     } else if (!isnan(f->suggestion)) {
-        printf("suggested learning rate %.4g (to the last digit: --lr %.17g)\n", f->suggestion, f->suggestion);
+        printf("suggested learning rate %.4g (exact value: --lr %.17g)\n", f->suggestion, f->suggestion);
         if (plot[0] != 0)
-            printf("picture    %s\n", plot);
+            printf("plot       %s\n", plot);
     }
 }
 
@@ -45,8 +45,7 @@ int cmd_find_lr(int argc, char **argv) {
     if (code >= 0)
         return code;
     if (c.trainer.resume[0] != 0 || c.trainer.dry_run) {
-        fprintf(stderr,
-                "linnet: find-lr begins anew: start from a checkpoint's weights with --init, and leave out %s\n",
+        fprintf(stderr, "linnet: find-lr cannot resume: leave out %s; --init sets initial weights from a checkpoint\n",
                 c.trainer.dry_run ? "--dry-run" : "--resume");
         return cli_usage(&manual);
     }

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--json", "print one JSON object, with all names"}, {0}};
+static const cli_option own[] = {{"--json", "print the result as one JSON object, with all class names"}, {0}};
 static const cli_manual manual = {.usage = "linnet info CHECKPOINT|DATASET [--json]",
-                                  .text = "A dataset may be given as --data DIR too.",
+                                  .text = "A dataset may also be given as --data DIR.",
                                   .option = own};
 
 enum { NAMES_SHOWN = 20 }; /* of a list, on the terminal; --json has all */
@@ -108,7 +108,7 @@ static int info_checkpoint(const char *path, bool json) {
     printf("optimizer   LR %g, momentum %g, weight decay %g, %d momentum buffers\n", c->schedule.last_lr,
            c->sgd.momentum, c->sgd.weight_decay, c->momentum_n);
     if (c->current_n > 0)
-        printf("average     the model is a running average, renewed %lld times; what trains is there too\n",
+        printf("ema         the model is a moving average, updated %lld times; the current weights are included\n",
                (long long)c->averaged);
     if (isfinite(c->current_value))
         printf("val_loss    %.6f\n", c->current_value);

@@ -6,10 +6,10 @@
 
 #include <stdio.h>
 
-static const cli_option own[] = {{"--out SHARDS", "the folder to write"},
-                                 {"--shard-size MB", "size of a shard (128)"},
-                                 {"--resize PIXELS", "scale images down so that the shorter side is at most that"},
-                                 {"--quality 1..100", "of the JPEGs that --resize writes (90)"},
+static const cli_option own[] = {{"--out SHARDS", "output folder"},
+                                 {"--shard-size MB", "shard size (128)"},
+                                 {"--resize PIXELS", "scale images down so that the shorter side is at most PIXELS"},
+                                 {"--quality 1..100", "quality of the JPEGs that --resize writes (90)"},
                                  {0}};
 static const cli_manual manual = {
     .usage = "linnet pack DATA --out SHARDS [--shard-size MB] [--resize PIXELS [--quality 1..100]]", .option = own};
@@ -30,7 +30,7 @@ int cmd_pack(int argc, char **argv) {
     TRY(cli_take_value(&out, &argc, argv, "--out"));
     TRY(cli_take_value(&size, &argc, argv, "--shard-size"));
     if (size != NULL && (!text_to_double(&megabytes, size) || !(megabytes > 0 && megabytes <= 1e6))) {
-        rc = fail(E_OPTION, "--shard-size '%s' is no number of MB above 0, up to 1,000,000", size);
+        rc = fail(E_OPTION, "--shard-size '%s' is not a number of MB in (0, 1,000,000]", size);
         goto done;
     }
     TRY(cli_take_int(&resize, &argc, argv, "--resize", 8, 8192));
@@ -51,9 +51,9 @@ int cmd_pack(int argc, char **argv) {
     printf("%s: %lld training images in %lld shards, %lld validation images in %lld, %s\n", out, (long long)r.images[0],
            (long long)r.shards[0], (long long)r.images[1], (long long)r.shards[1], text_bytes(bytes, (double)r.bytes));
     if (r.left_out > 0)
-        printf("%lld files could not be read and were left out\n", (long long)r.left_out);
+        printf("%lld files could not be read and were omitted\n", (long long)r.left_out);
     if (r.undecoded > 0)
-        printf("%lld images could not be decoded and are packed as they are\n", (long long)r.undecoded);
+        printf("%lld images could not be decoded and were packed unchanged\n", (long long)r.undecoded);
 done:
     return rc == OK ? EXIT_DONE : cli_stopped(rc);
 }

@@ -15,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--top K", "classes per image, the most probable first (5)"},
+static const cli_option own[] = {{"--top K", "classes per image, most probable first (5)"},
                                  {"--csv", "print CSV, one row per image and class"},
-                                 {"--json", "print one JSON object per image and line"},
+                                 {"--json", "print one JSON object per image, each on a line"},
                                  {0}};
 static const cli_manual manual = {.usage =
                                       "linnet predict CHECKPOINT FILE|DIR|- ... [--top K] [--csv | --json] [options]",
-                                  .text = "-: names of images from standard input, one per line.",
+                                  .text = "With - the names of images are read from standard input, one per line.",
                                   .option = own,
                                   .shared = true};
 
@@ -133,7 +133,7 @@ static int run(const config *c, const ckpt *k, const char *const *path, int n, i
     TRY(predict(&s, top, print, &p, &cli_stop));
     int64_t bad_n = loader_bad(&bad, s.val_loader);
     for (int64_t i = 0; i < bad_n; i++)
-        log_warn("left out: %s", bad[i].message);
+        log_warn("image omitted: %s", bad[i].message);
     if (bad_n > 0)
         rc = fail(E_DATA, "%lld of %lld images cannot be read", (long long)bad_n, (long long)images->image_n);
 done:

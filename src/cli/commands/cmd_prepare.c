@@ -9,8 +9,8 @@
 static const cli_option own[] = {{"--devkit FILE", "ILSVRC2012_devkit_t12.tar.gz"},
                                  {"--train FILE", "ILSVRC2012_img_train.tar"},
                                  {"--val FILE", "ILSVRC2012_img_val.tar"},
-                                 {"--out DIR", "the folder to write train/ and val/ to"},
-                                 {"--no-md5", "do not compare the archives' MD5 sums with the official ones"},
+                                 {"--out DIR", "output folder for train/ and val/"},
+                                 {"--no-md5", "do not verify the archives' MD5 sums"},
                                  {0}};
 static const cli_manual manual = {
     .usage = "linnet prepare imagenet --devkit FILE --out DIR [--train FILE] [--val FILE] [--no-md5]", .option = own};
@@ -23,9 +23,9 @@ static void print_result(const prepare_result *r, const char *out) {
     printf("%s: %d classes; unpacked %lld training and %lld validation images\n", out, r->classes,
            (long long)r->train_images, (long long)r->val_images);
     if (r->classes_before > 0)
-        printf("%d classes of train were there already\n", r->classes_before);
+        printf("%d classes of train were already unpacked\n", r->classes_before);
     if (r->val_before)
-        printf("val was there already\n");
+        printf("val was already unpacked\n");
 }
 
 int cmd_prepare(int argc, char **argv) {

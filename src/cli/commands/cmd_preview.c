@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--split train|val", "which images (train)"},
-                                 {"--images N", "how many (32)"},
-                                 {"--epoch N", "as they are in that epoch, from 0 (0)"},
+static const cli_option own[] = {{"--split train|val", "dataset split (train)"},
+                                 {"--images N", "number of images (32)"},
+                                 {"--epoch N", "epoch whose augmentation is shown, counted from 0 (0)"},
                                  {"--out FILE", "the JPEG file to write (preview.jpg)"},
                                  {0}};
 static const cli_manual manual = {
@@ -70,7 +70,7 @@ static int preview(const config *c, const char *split, int images, uint32_t epoc
     TRY(sheet_init(&s, images, COLUMNS, o.transform.training ? setup_train_size(c, epoch) : o.transform.size, GAP));
     TRY(fill(&shown, &s, l, d, images));
     TRY(sheet_write(&s, path));
-    printf("%s: %d images of %s as the network sees them in epoch %u, row by row\n", path, shown, d->root, epoch);
+    printf("%s: %d images of %s as the model gets them in epoch %u, row by row\n", path, shown, d->root, epoch);
 done:
     sheet_deinit(&s);
     loader_close(l);
@@ -91,7 +91,7 @@ int cmd_preview(int argc, char **argv) {
     TRY(cli_take_int(&epoch, &argc, argv, "--epoch", 0, 1 << 20));
     split = split != NULL ? split : "train";
     if (strcmp(split, "train") != 0 && strcmp(split, "val") != 0) {
-        rc = fail(E_OPTION, "--split '%s' is neither train nor val", split);
+        rc = fail(E_OPTION, "--split must be train or val, not '%s'", split);
         goto done;
     }
     code = cli_config_data(&c, argc, argv);

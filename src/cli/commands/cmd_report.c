@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--out DIR", "where viewlogs.md and images/ go; the run's own folder, else this one"},
-                                 {"--json", "print the result as one JSON object"},
-                                 {0}};
-static const cli_manual manual = {.usage = "linnet report RUN [RUN...] [--out DIR] [--json]",
-                                  .text =
-                                      "RUN: a run's --out folder (its newest logs) or one of its logs/ARCH/version_N.",
-                                  .option = own};
+static const cli_option own[] = {
+    {"--out DIR", "output folder of viewlogs.md and images/; default: the run's --out folder, else the current one"},
+    {"--json", "print the result as one JSON object"},
+    {0}};
+static const cli_manual manual = {
+    .usage = "linnet report RUN [RUN...] [--out DIR] [--json]",
+    .text = "RUN: the --out folder of a run (its newest logs are used) or one of its folders logs/ARCH/version_N.",
+    .option = own};
 
 static void print_result(const report_result *r, const char *folder, bool json) {
     if (json) {
@@ -28,7 +29,7 @@ static void print_result(const report_result *r, const char *folder, bool json) 
         json_print(o);
         return;
     }
-    printf("%s/viewlogs.md, %d pictures\n", folder, r->pictures);
+    printf("%s/viewlogs.md, %d images\n", folder, r->pictures);
     if (r->missing[0] != 0)
         printf("missing: %s\n", r->missing);
 }

@@ -1,4 +1,4 @@
-/** Axes of a chart: the range they show, their ticks, and the way from values to pixels. Pure functions. */
+/** Axes of a chart: their range and ticks, and the conversion of values to pixels. Pure functions. */
 #ifndef LINNET_REPORT_PLOT_AXIS_H
 #define LINNET_REPORT_PLOT_AXIS_H
 
@@ -12,18 +12,18 @@ typedef struct plot_range {
 
 extern const plot_range plot_range_empty;
 
-/** Whether an axis can show v: finite, and above 0 on a log axis. */
+/** Whether an axis can show v: finite, and positive on a log axis. */
 static inline bool plot_usable(double v, bool log) { return isfinite(v) && (!log || v > 0); }
 
-/** Widens the range to hold v, which is usable. */
+/** Extends the range to include v, which is usable. */
 static inline void plot_range_add(plot_range *r, double v) {
     r->low = v < r->low ? v : r->low;
     r->high = v > r->high ? v : r->high;
 }
 
-/** The range an axis shows: what it asks for, else the data's with a margin of `margin` (a share of the range) at each
- *  side. Never empty or too small for double precision; a constant lies in the middle. With `from_zero` the margin of
- *  values >= 0 does not reach below 0, and the range begins at 0 when that is near. */
+/** The range of an axis: the one set in `a`, else that of the data with a margin of `margin` (a fraction of the range)
+ * on each side. Never empty or too small for double precision; a constant is in the middle. With `from_zero` the margin
+ * of values >= 0 does not extend below 0, and the range starts at 0 if that is near. */
 plot_range plot_range_settle(plot_range data, const plot_axis *a, double margin, bool from_zero);
 
 enum { PLOT_TICKS = 24, PLOT_MINOR = 128, PLOT_LABEL = 24 };
@@ -32,11 +32,11 @@ typedef struct plot_ticks {
     int n, minor_n;
     double at[PLOT_TICKS];
     char label[PLOT_TICKS][PLOT_LABEL]; /* "0.25", "20k", "1e-3" */
-    double minor[PLOT_MINOR];           /* without labels; log axes alone */
+    double minor[PLOT_MINOR];           /* without labels; only on log axes */
 } plot_ticks;
 
-/** At most about `most` (2..PLOT_TICKS / 2) ticks at steps of 1, 2 or 5 times a power of ten; whole numbers alone where
- *  the axis asks so; decades on a log axis, or what divides them when there are less than two. */
+/** At most about `most` (2..PLOT_TICKS / 2) ticks at steps of 1, 2 or 5 times a power of ten; only whole numbers if
+ * a->whole is set; on a log axis decades, or parts of decades if there are fewer than two. */
 void plot_ticks_make(plot_ticks *out, plot_range r, const plot_axis *a, int most);
 
 /** Values to pixels. */
@@ -47,7 +47,7 @@ typedef struct plot_scale {
 } plot_scale;
 
 plot_scale plot_scale_make(plot_range r, bool log, double from, double to);
-/** The pixel of a usable value; beyond the axis by 1e6 pixels at most. */
+/** The pixel of a usable value; at most 1e6 pixels outside the axis. */
 double plot_scale_pixel(const plot_scale *s, double v);
 double plot_scale_value(const plot_scale *s, double pixel);
 

@@ -1,5 +1,5 @@
-/** What charts and grids are drawn with: a sheet, colours, text. cairo's objects by their tags, so that this header
- * needs no other. */
+/** Drawing functions for charts and grids: sheet, colours, text. cairo's types are declared by their struct tags, so
+ * that this header does not include cairo.h. */
 #ifndef LINNET_REPORT_PLOT_DRAW_H
 #define LINNET_REPORT_PLOT_DRAW_H
 
@@ -20,15 +20,14 @@ typedef struct plot_sheet {
 
 int plot_sheet_open(plot_sheet *out, int w, int h); /* 0 or E_NOMEM */
 void plot_sheet_close(plot_sheet *s);
-/** Appends the sheet as PNG; also reports what went wrong while drawing. @return 0 or E_NOMEM; then *png is as before
- */
+/** Appends the sheet as PNG; also reports errors of drawing. @return 0 or E_NOMEM; then *png is unchanged */
 int plot_sheet_png(text *png, plot_sheet *s);
 
 typedef struct plot_box {
     double x, y, w, h; /* pixels */
 } plot_box;
 
-/** How much has been drawn in a box, as a sum of darkness: 0 where there is only ground and grid. */
+/** How much has been drawn in a box, as a sum of darkness: 0 if there are only background and grid. */
 double plot_sheet_ink(plot_sheet *s, plot_box b);
 
 /* 0xRRGGBB */
@@ -43,20 +42,20 @@ enum {
 };
 
 enum { PLOT_COLORS = 8 };
-/** Colour i of a palette that the colour-blind can tell apart (Okabe and Ito, 2008, without its yellow); any i. */
+/** Colour i of a palette for colour-blind readers (Okabe and Ito, 2008, without its yellow); any i. */
 uint32_t plot_palette(int i);
 void plot_color(cairo_t *cr, uint32_t rgb, double alpha);
 
 enum { PLOT_TEXT = 512 }; /* bytes of a line of text, at most */
 
-/** Copies UTF-8 that cairo accepts: malformed bytes and what is no character become ?, control characters spaces; NULL
- *  is "". What does not fit ends with an ellipsis. */
+/** Copies as UTF-8 that cairo accepts: malformed bytes and non-characters become ?, control characters spaces; NULL is
+ * "". Text that does not fit ends with an ellipsis. */
 void plot_text_clean(char out[PLOT_TEXT], const char *s);
 
 void plot_font(cairo_t *cr, double pixels, bool bold);
 /** The width of clean text. */
 double plot_text_width(cairo_t *cr, const char *clean);
-/** Clean text no wider than `width`: what is too long ends with an ellipsis. */
+/** Clean text no wider than `width`: longer text ends with an ellipsis. */
 void plot_text_fit(char out[PLOT_TEXT], cairo_t *cr, const char *s, double width);
 /** Draws clean text on the baseline y; x is its left end (align 0), middle (0.5) or right end (1). */
 void plot_text_draw(cairo_t *cr, double x, double y, double align, const char *clean);

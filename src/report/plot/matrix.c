@@ -87,7 +87,7 @@ static void draw_frame(cairo_t *cr, const matrix *m) {
     cairo_stroke(cr);
     plot_font(cr, SMALL, false);
     plot_color(cr, PLOT_DARK, 1);
-    plot_text_draw(cr, m->x, MARGIN + TITLE + 8, 0, "predicted class; % of the images of a row's class");
+    plot_text_draw(cr, m->x, MARGIN + TITLE + 8, 0, "predicted class; % of the images of each true class (row)");
     cairo_save(cr);
     cairo_translate(cr, MARGIN + 10, m->y + w);
     cairo_rotate(cr, -M_PI / 2);

@@ -3,7 +3,7 @@
 #include "base/status.h"
 #include "report/plot/plot.h"
 
-const char *plot_unavailable(void) { return "this build has no cairo: install libcairo2-dev and build again"; }
+const char *plot_unavailable(void) { return "this build has no cairo: install libcairo2-dev and rebuild"; }
 
 int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
     (void)png, (void)chart, (void)n, (void)columns;

@@ -1,4 +1,4 @@
-/** One chart being drawn: where its parts are on the sheet, and what draws them. */
+/** One chart being drawn: the positions of its parts on the sheet, and the functions that draw them. */
 #ifndef LINNET_REPORT_PLOT_PANEL_H
 #define LINNET_REPORT_PLOT_PANEL_H
 
@@ -8,27 +8,27 @@
 typedef struct plot_panel {
     plot_sheet *sheet; /* borrowed */
     const plot_chart *chart;
-    plot_box box;  /* all of it */
-    plot_box data; /* within the axes */
+    plot_box box;  /* the whole chart */
+    plot_box data; /* the area within the axes */
     plot_scale x, y;
-    plot_points points; /* scratch */
+    plot_points points; /* temporary */
 } plot_panel;
 
 enum { PLOT_MARGIN = 14, PLOT_SMALL = 11, PLOT_NORMAL = 12, PLOT_LARGE = 14 }; /* pixels; the last three of text */
 
-/** The colour of series i, and whether it is dashed to tell it from one before it. */
+/** The colour of series i, and whether it is dashed to distinguish it from an earlier one. */
 uint32_t plot_series_color(const plot_chart *c, size_t i);
 bool plot_series_dashed(const plot_chart *c, size_t i);
 
-/** All series, bands below, dots on top. @return 0 or E_NOMEM */
+/** Draws all series, bands first and dots last. @return 0 or E_NOMEM */
 int plot_series_draw(plot_panel *p);
 /** A sample of series i, 18 pixels wide, in the legend. */
 void plot_series_sample(plot_panel *p, size_t i, double x, double middle);
 
-/** The legend's rows, from y = top on; their height. Nothing is drawn when `draw` is false. */
+/** Draws the rows of the legend from y = top on; not if `draw` is false. @return their height */
 double plot_legend(plot_panel *p, double top, bool draw);
 
-/** The marks and their labels, each where least is covered. */
+/** Draws the marks and their labels, each at the position that covers least. */
 void plot_marks_draw(plot_panel *p);
 
 #endif

@@ -1,11 +1,11 @@
-/** The points of a series in pixels, no more of them than pixels can show. */
+/** The points of a series in pixels, reduced to what pixels can show. */
 #ifndef LINNET_REPORT_PLOT_POINTS_H
 #define LINNET_REPORT_PLOT_POINTS_H
 
 #include "report/plot/axis.h"
 
 typedef struct plot_point {
-    double x, y, y2; /* pixels; y2 = y but for a band; x is NaN at a gap */
+    double x, y, y2; /* pixels; y2 = y except for a band; x is NaN at a gap */
 } plot_point;
 
 /** {0} is empty. */
@@ -20,9 +20,9 @@ static inline bool plot_point_usable(const plot_series *s, size_t i, bool x_log,
            (s->style != PLOT_BAND || plot_usable(s->y2[i], y_log));
 }
 
-/** Sets *out (its memory is used again). When there are more than two points a pixel, consecutive points in one column
- * of pixels become the first, the lowest, the highest and the last of them (a band: its envelope); a gap within a
- * column is not seen. Neither begins nor ends with a gap, and no two follow each other.
+/** Sets *out (its memory is reused). If there are more than two points per pixel, consecutive points in one column of
+ *  pixels are replaced by the first, the lowest, the highest and the last of them (a band: its envelope); a gap within
+ * a column is not shown. The result does not start or end with a gap, and has no consecutive gaps.
  *  @return 0 or E_NOMEM */
 int plot_points_make(plot_points *out, const plot_series *s, const plot_scale *x, const plot_scale *y);
 void plot_points_deinit(plot_points *p);

@@ -1,11 +1,11 @@
-/** What a person sees of a run: the progress line, and a line for each epoch. */
+/** The console output of a run: the progress line, and a line per epoch. */
 #ifndef LINNET_TRAINING_RUN_CONSOLE_H
 #define LINNET_TRAINING_RUN_CONSOLE_H
 
 #include "training/run/eta.h"
 
 progress_state console_state(const train_run_state *r, const epoch_clock *k);
-/** The epoch that has just ended. */
+/** Logs the line of the epoch that has just ended. */
 void console_epoch(const train_run_state *r, const epoch_clock *k, double lr, double images_per_second, double wait);
 
 #endif

@@ -34,7 +34,7 @@ static int compare(const ckpt *a, const ckpt *b, const char *path) {
     bool same = same_tensors(a->state, a->state_n, b->state, b->state_n) &&
                 same_tensors(a->momentum, a->momentum_n, b->momentum, b->momentum_n) &&
                 same_tensors(a->current, a->current_n, b->current, b->current_n);
-    return same ? OK : fail(E_FORMAT, "%s: the state changed on its way to disk and back", path);
+    return same ? OK : fail(E_FORMAT, "%s: the training state that was read back differs from what was saved", path);
 }
 
 /** Restores the checkpoint into a second setup and writes that: both files must hold the same tensors. */
@@ -110,11 +110,11 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     TRY(train_run(out, small, h));
     small->trainer.devices = 1;
     TRY(comm_agree(h->comm, lead ? read_back(small, out->last) : OK));
-    log_info("dry run: %lld steps, a validation, a checkpoint written and read back: all well",
+    log_info("dry run passed: %lld steps, a validation, a checkpoint written and read back",
              (long long)out->global_step);
 done:
     if (rc == E_STOPPED)
-        fail(rc, "the dry run was stopped; nothing of it is kept");
+        fail(rc, "the dry run was stopped; none of its files are kept");
     if (folder[0] != 0)
         nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     if (made)

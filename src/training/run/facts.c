@@ -28,7 +28,7 @@ void facts_of_run(facts *out, const setup *s, const engine_memory *memory) {
     *out = (facts){0};
     if (s->base_lr > 0)
         snprintf(lr, sizeof lr, "%.4g", s->base_lr);
-    add(out, "model", "%s, %s parameters, %.2f GMAC an image at %d px, %d classes", s->net->arch,
+    add(out, "model", "%s, %s parameters, %.2f GMAC per image at %d px, %d classes", s->net->arch,
         text_count(a, s->net->weight_n), net_macs(s->net, c->data.image_size, c->data.image_size) / 1e9,
         c->data.image_size, s->net->classes);
     add(out, "data", "%s: %s training, %s validation images", c->data.path,
@@ -36,11 +36,11 @@ void facts_of_run(facts *out, const setup *s, const engine_memory *memory) {
     add(out, "engine", "%s; %s; %d loader thread%s%s", engine_description(s->engine), precision_name(s->precision),
         s->workers.n, s->workers.n == 1 ? "" : "s", s->workers.automatic ? " (auto)" : "");
     if (s->net->frozen_layer_n > 0)
-        add(out, "frozen", "up to %s: %s parameters train", c->model.freeze,
+        add(out, "frozen", "up to %s; %s trainable parameters", c->model.freeze,
             text_count(a, s->net->weight_n - s->net->frozen_n));
-    add(out, "training", "%d epochs of %lld steps, batch %d%s, base LR %s, schedule %s, clip %g", c->trainer.max_epochs,
-        (long long)s->steps_per_epoch, c->data.batch_size * s->row, s->own_n > 1 ? " (accumulated)" : "", lr,
-        c->schedule.name, c->trainer.clip_norm);
+    add(out, "training", "%d epochs of %lld steps, batch %d%s, base LR %s, schedule %s, clip norm %g",
+        c->trainer.max_epochs, (long long)s->steps_per_epoch, c->data.batch_size * s->row,
+        s->own_n > 1 ? " (accumulated)" : "", lr, c->schedule.name, c->trainer.clip_norm);
     size_t finder = s->base_lr > 0 ? 0 : engine_snapshot_bytes(s->engine);
     size_t total = engine_memory_total(memory) + finder;
     add(out, "memory", "%s: %s parameters and state, %s activations%s%s%s", text_bytes(t, (double)total),

@@ -1,5 +1,4 @@
-/** What a person wants to know about a run before hours are spent, as pairs of a name and a text: logged at its start
- *  and kept in run.json. */
+/** Run metadata as pairs of a name and a text, logged at the start of a run and stored in run.json. */
 #ifndef LINNET_TRAINING_RUN_FACTS_H
 #define LINNET_TRAINING_RUN_FACTS_H
 

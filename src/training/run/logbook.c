@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "training/run/logbook_parts.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,6 +69,21 @@ done:
     return rc;
 }
 
+/** An older version called the journal events.log; it is renamed and continued. */
+static int open_journal(logbook *b) {
+    char path[PATH_BYTES], older[PATH_BYTES];
+    int rc = OK;
+    TRY(path_join(path, b->folder, "journal.log"));
+    TRY(path_join(older, b->folder, "events.log"));
+    if (!file_exists(path) && file_exists(older) && rename(older, path) != 0) {
+        rc = fail_errno(errno, "cannot rename %s to %s", older, path);
+        goto done;
+    }
+    TRY(journal_open(&b->journal, path));
+done:
+    return rc;
+}
+
 int logbook_open(logbook *b, const run_folder *f, const config *c, const train_state *t, bool validates, int ranks) {
     int64_t global_step = t->global_step;
     char path[PATH_BYTES];
@@ -81,8 +97,7 @@ int logbook_open(logbook *b, const run_folder *f, const config *c, const train_s
     TRY(open_samples(b, global_step));
     TRY(open_ranks(b, global_step, ranks));
     TRY(events_open(&b->events, f->logs));
-    TRY(path_join(path, f->logs, "events.log"));
-    TRY(journal_open(&b->journal, path));
+    TRY(open_journal(b));
     TRY(write_hparams(f->logs, c));
     TRY(path_join(path, f->logs, "bad_images.txt"));
     if (c->data.changed) /* they are looked for again */
@@ -124,7 +139,7 @@ void logbook_event(logbook *b, const train_state *t, const char *kind, const cha
     if (journal_line(b->journal, whole ? t->epoch - 1 : t->epoch, t->global_step, kind, "%s", message) == OK)
         return;
     if (!b->journal_failed)
-        log_warn("the journal is not complete: %s", status_message());
+        log_warn("journal.log is incomplete: %s", status_message());
     b->journal_failed = true;
     status_restore(&before);
 }

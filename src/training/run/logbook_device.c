@@ -49,7 +49,7 @@ static int open_csv(logbook *b, const char *path, const char *const *name, int n
     }
     if (rename(path, aside) != 0)
         return rc;
-    log_info("%s was written on other devices: kept as %s", path, aside);
+    log_info("%s was written on a machine with other GPUs: renamed to %s", path, aside);
     rc = csv_open(&b->device, path, name, n);
 done:
     return rc;
@@ -107,7 +107,7 @@ void logbook_device(logbook *b, const train_state *t, bool now) {
     b->device_next = clock + b->device_every;
     if (put_row(b, t) == OK)
         return;
-    log_warn("the device is watched no longer: %s", status_message());
+    log_warn("device statistics are no longer recorded: %s", status_message());
     device_stats_close(b->stats);
     b->stats = NULL;
 }

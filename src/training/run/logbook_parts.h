@@ -4,7 +4,7 @@
 
 #include "training/run/logbook.h"
 
-/** Starts to watch the device and opens device.csv, without the rows that will be logged again. */
+/** Starts the device statistics and opens device.csv, without the rows that will be logged again. */
 int logbook_watch_device(logbook *b, double seconds, int64_t global_step);
 
 #endif

@@ -37,7 +37,7 @@ void publish_end(train_run_state *r, int error, bool whole) {
     logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
                   text_duration((char[32]){0}, clock_seconds() - r->started));
     if (events_hparams_end(r->logbook.events, error == OK || error == E_STOPPED) != OK)
-        log_warn("the logs have no end: %s", status_message());
+        log_warn("cannot write the end of the run to the TensorBoard log: %s", status_message());
     publish(r, state, true);
     status_restore(&first);
 }

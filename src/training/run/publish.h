@@ -1,15 +1,16 @@
-/** What people look at while a run goes on: run.json, the worst images, viewlogs.md with its pictures. */
+/** Updates the files for viewing a run while it continues: run.json, misclassified images, viewlogs.md with its images.
+ */
 #ifndef LINNET_TRAINING_RUN_PUBLISH_H
 #define LINNET_TRAINING_RUN_PUBLISH_H
 
 #include "training/run/start.h"
 
-/** Brings it up to date. The report waits while reports have taken more than half a percent of the run, unless it
- *  `must`. A failure is a warning: it stops no training. */
+/** Updates run.json and the report. Without `must`, the report is skipped while reports have taken more than half a
+ *  percent of the run's time. An error is a warning; the training continues. */
 void publish(train_run_state *r, const char *state, bool must);
 
-/** The last words in the logs of a run that ends with the code `error`, whose message stays. `whole`: nothing is left
- * to do. */
+/** Writes the last entries of the logs of a run that ends with status `error`; the status message is kept. `whole`: all
+ *  epochs are done. */
 void publish_end(train_run_state *r, int error, bool whole);
 
 #endif

@@ -1,4 +1,4 @@
-/** run.json in a log folder: what a report needs and no other log holds. docs/formats.md lists its keys. */
+/** run.json in a log folder: run metadata for the report that no other log contains. docs/formats.md lists its keys. */
 #ifndef LINNET_TRAINING_RUN_RUN_RECORD_H
 #define LINNET_TRAINING_RUN_RUN_RECORD_H
 
@@ -11,7 +11,7 @@ typedef struct run_record {
     const char *state;           /* "running", "done", "stopped", "failed", in the file also "lost"; static */
     char started[24];            /* of the first process, UTC */
     double seconds_before;       /* spent by earlier processes of the run */
-    double report_seconds;       /* that this process has spent on reports */
+    double report_seconds;       /* spent on reports by this process */
     facts run, machine;
     bool found_lr;     /* the LR finder ran, in this or an earlier process */
     double suggestion; /* NaN: none */
@@ -19,17 +19,16 @@ typedef struct run_record {
     int worst_n; /* images on worst.jpg */
 } run_record;
 
-/** Fills title, facts and times; started and what an earlier process recorded come from FOLDER/run.json where there is
- *  one. */
+/** Fills title, metadata and times; `started` and the values of earlier processes come from FOLDER/run.json, if it
+ * exists. */
 void run_record_open(run_record *r, const char *folder, const setup *s, const engine_memory *memory);
 /** Writes FOLDER/run.json. `seconds`: of this process so far; `last`: path of last.ckpt or "".
  *  @return 0, E_IO, E_FULL, E_NOMEM */
 int run_record_write(const run_record *r, const char *folder, double seconds, const topk *kept, const char *last);
 
-/** Sets the state in the run.json of a log folder, for a process that cannot do more. @return 0, E_NOTFOUND, E_FORMAT,
- * E_IO, E_NOMEM */
+/** Changes only the state in the run.json of a log folder. @return 0, E_NOTFOUND, E_FORMAT, E_IO, E_NOMEM */
 int run_record_set_state(const char *folder, const char *state);
-/** Sets "lost" where it is "running" but no process holds the run's checkpoint folder any more: it was killed.
+/** Sets the state "lost" if it is "running" but no process has locked the run's checkpoint folder: the run was killed.
  *  @return as run_record_set_state */
 int run_record_check(const char *folder);
 

@@ -99,7 +99,7 @@ void save_rescue(train_run_state *r, int error) {
     status_saved first;
     status_save(&first, error);
     if (logbook_bad_images(&r->logbook, &r->setup, &r->state) != OK)
-        log_warn("bad_images.txt is not complete: %s", status_message());
+        log_warn("bad_images.txt is incomplete: %s", status_message());
     if (error != E_STOPPED)
         logbook_event(&r->logbook, &r->state, "error", "%s", first.message);
     bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
@@ -108,9 +108,9 @@ void save_rescue(train_run_state *r, int error) {
         return;
     }
     if (save_alone(r) == OK) {
-        fail(error, "%s (saved %s at step %lld: go on with --resume auto%s)", first.message, r->folder.last,
+        fail(error, "%s (saved %s at step %lld: continue with --resume auto%s)", first.message, r->folder.last,
              (long long)r->state.global_step,
-             error == E_DATA ? ", and --data.changed true where images were mended or removed" : "");
+             error == E_DATA ? ", and --data.changed true if images were repaired or removed" : "");
         return;
     }
     status_saved why;

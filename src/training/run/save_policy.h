@@ -1,14 +1,15 @@
-/** Which checkpoints a run keeps: last.ckpt, the best k, and what can be saved after an error. */
+/** Which checkpoints a run keeps: last.ckpt, the best k, and a last one after an error. */
 #ifndef LINNET_TRAINING_RUN_SAVE_POLICY_H
 #define LINNET_TRAINING_RUN_SAVE_POLICY_H
 
 #include "training/run/start.h"
 
-/** last.ckpt as the run stands. Every rank calls; rank 0 writes. */
+/** Saves the current state as last.ckpt. Called by every rank; rank 0 writes. */
 int save_last(train_run_state *r);
-/** Rank 0 saves the epoch's checkpoint when it is among the best, and last.ckpt; only then deletes what fell out. */
+/** Rank 0 saves the epoch's checkpoint if it is among the best, and last.ckpt; it then deletes the one that is no
+ * longer among the best. */
 int save_epoch(train_run_state *r, double val_loss);
-/** After an error: what can still be kept is. The first message stays, with where to go on from. */
+/** After an error: saves what can still be saved, and adds to the error's message which checkpoint to continue from. */
 void save_rescue(train_run_state *r, int error);
 
 #endif

@@ -21,7 +21,7 @@ static int load_init(train_run_state *r, const char *path) {
     TRY(ckpt_load(&c, path));
     TRY(weights_init(&r->setup, c, path));
     TRY(average_restart(&r->setup));
-    log_info("weights from %s", path);
+    log_info("initial weights from %s", path);
 done:
     ckpt_free(c);
     return rc;
@@ -36,7 +36,8 @@ static int resume(train_run_state *r, const config *c) {
         if (c->model.init[0] != 0)
             TRY(load_init(r, c->model.init));
         else if (r->setup.net->frozen_layer_n > 0)
-            log_warn("model.freeze %s without --init: what is frozen stays as random as it begins", c->model.freeze);
+            log_warn("model.freeze %s without --init: the frozen layers keep their random initial weights",
+                     c->model.freeze);
         TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, free_version, ""));
         r->new_logs = true;
         goto done;
@@ -87,7 +88,7 @@ static int log_finding(train_run_state *r) {
     TRY(write_record(r));
     rc = report_finder(&png, r->folder.logs);
     if (rc == E_UNSUPPORTED) {
-        log_warn("lr_finder_plot.png is not drawn: %s", status_message());
+        log_warn("cannot draw lr_finder_plot.png: %s", status_message());
         rc = OK;
         goto done;
     }
@@ -104,30 +105,31 @@ static int find_lr(train_run_state *r) {
     const lr_finding *f = &r->finding;
     const config *c = r->setup.config;
     int rc = OK;
-    log_info("LR finder  %d sweep%s of %d steps from %g to %g", c->lr_finder.repeats,
-             c->lr_finder.repeats > 1 ? "s" : "", c->lr_finder.steps, c->lr_finder.min, c->lr_finder.max);
+    log_info("LR finder  %d sweep%s of %d steps from %g to %g", c->lr_finder.sweeps, c->lr_finder.sweeps > 1 ? "s" : "",
+             c->lr_finder.steps, c->lr_finder.min, c->lr_finder.max);
     rc = lr_finder_run(&r->finding, &r->setup, r->progress);
     if (rc == E_STOPPED)
-        logbook_event(&r->logbook, &r->state, "stop", "in the LR finder: nothing to save yet");
+        logbook_event(&r->logbook, &r->state, "stop", "during the LR finder: there is nothing to save yet");
     TRY(rc);
     TRY(log_finding(r));
     if (isnan(f->suggestion)) {
         logbook_event(&r->logbook, &r->state, "lr_finder", "no suggestion: %s", f->why);
-        rc = fail(E_DATA, "the LR finder has no suggestion: %s; or give a rate with --lr", f->why);
+        rc = fail(E_DATA, "the LR finder has no suggestion: %s; or set a rate with --lr", f->why);
         goto done;
     }
     if (f->slope >= 0)
         log_warn(
-            "the loss fell nowhere in the LR finder's range: its suggestion is worth little; give a rate with --lr, "
-            "or move lr_finder.min and lr_finder.max");
+            "the loss did not decrease anywhere in the LR finder's range, so its suggestion is unreliable: set a rate "
+            "with --lr, or change lr_finder.min and lr_finder.max");
     if (f->plain != f->suggestion)
         log_warn(
-            "the loss falls fastest at %.3g, far below %.3g, where it is lowest: noise, and passed over; --repeats 5 "
-            "steadies the curve",
+            "the loss decreases fastest at LR %.3g, far below its minimum at %.3g: ignored as noise; --sweeps 5 gives "
+            "a smoother curve",
             f->plain, f->lowest);
-    logbook_event(&r->logbook, &r->state, "lr_finder", "suggests %.17g, where the smoothed loss %.4f falls fastest%s",
-                  f->suggestion, f->loss, f->plain != f->suggestion ? " (lower rates passed over as noise)" : "");
-    log_info("LR finder  suggests %.4g, where the loss falls fastest", f->suggestion);
+    logbook_event(&r->logbook, &r->state, "lr_finder",
+                  "suggests %.17g, where the smoothed loss %.4f decreases fastest%s", f->suggestion, f->loss,
+                  f->plain != f->suggestion ? " (lower rates ignored as noise)" : "");
+    log_info("LR finder  suggests %.4g, where the loss decreases fastest", f->suggestion);
     r->setup.base_lr = f->suggestion;
     TRY(schedule_init(&r->state.schedule, c, f->suggestion));
 done:
@@ -143,8 +145,8 @@ static int log_beginning(train_run_state *r) {
     else
         logbook_event(&r->logbook, &r->state, "start", "%s", r->record.title);
     if (r->resumed_lr > 0 && r->resumed_lr != s->base_lr)
-        logbook_event(&r->logbook, &r->state, "lr", "base LR %.6g -> %.6g: set by hand for the resumed run",
-                      r->resumed_lr, s->base_lr);
+        logbook_event(&r->logbook, &r->state, "lr", "base LR %.6g -> %.6g: set for the resumed run", r->resumed_lr,
+                      s->base_lr);
     TRY(write_record(r)); /* a report is possible from here on */
     if (s->base_lr == 0)
         TRY(find_lr(r));
@@ -197,7 +199,7 @@ int train_start(train_run_state *r, train_summary *out, const config *c, const t
     TRY(comm_agree(h->comm, train_leads(r) ? resume(r, c) : OK));
     TRY(share_state(&r->setup, &r->state));
     if (r->state.epoch >= c->trainer.max_epochs) {
-        log_info("all %lld epochs are done already: raise trainer.max_epochs to go on", (long long)r->state.epoch);
+        log_info("all %lld epochs are already done: raise trainer.max_epochs to continue", (long long)r->state.epoch);
         goto done;
     }
     TRY(comm_agree(h->comm, open_logs(r, c)));

@@ -10,11 +10,12 @@ static int not_finite(train_run_state *r, const step_result *step) {
                       step->scale, scaler_scale(&r->state.scaler));
         return OK;
     }
-    return fail(E_NONFINITE,
-                "the gradient is not finite at step %lld (loss %g, LR %g): the update was not made; %s%s. Try a lower "
-                "optimizer.lr or a warm-up",
-                (long long)step->step, metrics_loss(&step->metrics), step->lr,
-                last[0] != 0 ? "last good checkpoint: " : "there is no checkpoint yet", last);
+    return fail(
+        E_NONFINITE,
+        "the gradient is not finite at step %lld (loss %g, LR %g): the weights were not updated; %s%s. Try a lower "
+        "optimizer.lr or a warm-up",
+        (long long)step->step, metrics_loss(&step->metrics), step->lr,
+        last[0] != 0 ? "last checkpoint: " : "there is no checkpoint yet", last);
 }
 
 int result_count(train_run_state *r, const step_result *step) {

@@ -1,12 +1,12 @@
-/** The results of steps as they come: counted, or the end of the run. */
+/** Handles the results of steps: counts them, or ends the run. */
 #ifndef LINNET_TRAINING_RUN_STEP_RESULT_H
 #define LINNET_TRAINING_RUN_STEP_RESULT_H
 
 #include "training/run/start.h"
 
-/** A step's result, as soon as it is there. @return 0, E_NONFINITE (names step, LR and last checkpoint) */
+/** Counts the result of a step. @return 0, E_NONFINITE (the message has step, LR and last checkpoint) */
 int result_count(train_run_state *r, const step_result *step);
-/** Waits for the result that is still to come, if one is. @return as result_count, train_settle */
+/** Waits for the pending result, if there is one, and counts it. @return as result_count, train_settle */
 int result_settle(train_run_state *r);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum { REQUEUE_PATIENCE = 30 }; /* seconds for scontrol, which takes one where Slurm is well */
 
-/** The run goes on in any case: until Slurm ends it, or to its own end. The other ranks wait meanwhile: not as long as
+/** The run continues in any case, until Slurm ends it or to its own end. The other ranks wait meanwhile: not as long as
  *  makes the watchdog take rank 0 for lost. */
 static void requeue(train_run_state *r) {
     double half = r->setup.config->dist.timeout / 2.0;
@@ -17,7 +17,7 @@ static void requeue(train_run_state *r) {
         log_warn("%s", status_message());
         return;
     }
-    log_info("the job is requeued: Slurm ends it and starts it again");
+    log_info("the job was requeued: Slurm ends it and starts it again");
     logbook_event(&r->logbook, &r->state, "requeued", "by Slurm");
 }
 
@@ -26,8 +26,8 @@ int stop_check(train_run_state *r, bool *done) {
     int rc = OK, stop = 0;
     if (ranks_save(&r->setup.ranks)) {
         TRY(save_last(r));
-        log_info("saved %s at step %lld, as asked", r->folder.last, (long long)r->state.global_step);
-        logbook_event(&r->logbook, &r->state, "saved", "%s, as asked", r->folder.last);
+        log_info("saved %s at step %lld, on request", r->folder.last, (long long)r->state.global_step);
+        logbook_event(&r->logbook, &r->state, "saved", "%s, on request", r->folder.last);
         if (c->dist.requeue && ranks_lead(&r->setup.ranks))
             requeue(r);
     }
@@ -37,7 +37,7 @@ int stop_check(train_run_state *r, bool *done) {
         TRY(save_last(r));
         text_signal(name, stop);
         logbook_event(&r->logbook, &r->state, "stop", "by %s, saved %s", name, r->folder.last);
-        rc = fail(E_STOPPED, "stopped by %s at step %lld; saved %s: go on with --resume auto", name,
+        rc = fail(E_STOPPED, "stopped by %s at step %lld; saved %s: continue with --resume auto", name,
                   (long long)r->state.global_step, r->folder.last);
         goto done;
     }
@@ -45,8 +45,8 @@ int stop_check(train_run_state *r, bool *done) {
     bool timed_out = c->trainer.max_time > 0 && ranks_seconds(&r->setup.ranks) >= c->trainer.max_time;
     if (steps || timed_out) {
         const char *limit = steps ? "max_steps" : "max_time";
-        log_info("trainer.%s is reached at step %lld", limit, (long long)r->state.global_step);
-        logbook_event(&r->logbook, &r->state, "stop", "trainer.%s is reached", limit);
+        log_info("trainer.%s reached at step %lld", limit, (long long)r->state.global_step);
+        logbook_event(&r->logbook, &r->state, "stop", "trainer.%s reached", limit);
     }
     *done = steps || timed_out;
 done:

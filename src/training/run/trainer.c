@@ -78,7 +78,7 @@ static void set_size(train_run_state *r) {
     int size = setup_train_size(c, epoch);
     loader_set_size(r->setup.train_loader, size);
     if (epoch > 0 && size != setup_train_size(c, epoch - 1))
-        logbook_event(&r->logbook, &r->state, "size", "images of %d x %d from this epoch on", size, size);
+        logbook_event(&r->logbook, &r->state, "size", "%d x %d pixels from this epoch on", size, size);
 }
 
 /** The training part of an epoch; *done when a limit ended it early. */
@@ -219,7 +219,7 @@ static void show_batch(void *context, const batch *b) {
     train_run_state *r = context;
     r->setup.on_batch = NULL;
     if (logbook_batch(&r->logbook, b) != OK)
-        log_warn("the first batch is not shown: %s", status_message());
+        log_warn("cannot log the images of the first batch: %s", status_message());
 }
 
 int train_run(train_summary *out, const config *c, const train_hooks *h) {

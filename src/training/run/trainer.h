@@ -13,12 +13,12 @@
 
 typedef struct train_hooks {
     progress_options progress;
-    const volatile sig_atomic_t *stop; /* number of a signal that asks to save and end; 0: none yet. NULL: never */
-    volatile sig_atomic_t *save;       /* set to ask for a save; the trainer clears it. NULL: never */
-    comm *comm;                        /* the ranks of the run, each of which calls; NULL: one. Borrowed */
+    const volatile sig_atomic_t *stop; /* number of the stop signal received; 0: none yet. NULL: never */
+    volatile sig_atomic_t *save;       /* set to request a save; the trainer resets it. NULL: never */
+    comm *comm;                        /* the ranks of the run, all of which call; NULL: one. Borrowed */
     void (*opened)(const char *logs, const char *out); /* on rank 0, once the run's logs are open; `out`: where its
-                                                          report goes, "" none. NULL: nobody */
-    void (*saved)(const char *path); /* on rank 0, after each checkpoint of the run that is complete; NULL: nobody */
+                                                          report is written, "" none. Or NULL */
+    void (*saved)(const char *path); /* on rank 0, after each complete checkpoint of the run; or NULL */
 } train_hooks;
 
 typedef struct train_summary {
@@ -27,25 +27,25 @@ typedef struct train_summary {
     long long images;         /* trained on by this process */
     int64_t epochs_done;      /* of the whole run */
     int64_t global_step;
-    metrics train, val;    /* of the last finished epoch; val.images is 0 when there was no validation */
+    metrics train, val;    /* of the last finished epoch; val.images is 0 if there was no validation */
     double best_loss;      /* NaN: none */
     char best[PATH_BYTES]; /* checkpoint with the lowest val_loss, "" none */
-    char last[PATH_BYTES]; /* last.ckpt, "" when nothing was saved */
+    char last[PATH_BYTES]; /* last.ckpt, "" if nothing was saved */
     char logs[PATH_BYTES];
 } train_summary;
 
-/** Runs until max_epochs, max_steps or max_time is reached. Lines for the user go to log_info.
- *  @return 0; E_STOPPED (asked to stop; saved in `last`); E_NONFINITE (names step, LR and last checkpoint); any error
- * of data, device or files. The summary is filled as far as the run came */
+/** Trains until max_epochs, max_steps or max_time is reached. Messages for the user go to log_info.
+ *  @return 0; E_STOPPED (by a signal; saved in `last`); E_NONFINITE (the message has step, LR and last checkpoint); any
+ *  error of data, device or files. After an error the summary covers the run up to it */
 int train_run(train_summary *out, const config *c, const train_hooks *h);
 
-/** The LR finder alone, on a new run's log folder. @param[out] out freed with lr_finding_deinit, in any case
- *  @param[out] plot path of the picture, "" when it could not be drawn
- *  @return 0; E_DATA when there is no suggestion (out->why); what train_run fails with before its first step */
+/** Runs only the LR finder, in a new run's log folder. @param[out] out to be freed with lr_finding_deinit in any case
+ *  @param[out] plot path of the image, "" if it could not be drawn
+ *  @return 0; E_DATA if there is no suggestion (out->why); errors of train_run before its first step */
 int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const train_hooks *h);
 
-/** trainer.dry_run: some steps, a validation, a checkpoint written, read back and compared; leaves nothing behind.
- *  @return 0 or what would have failed later */
+/** trainer.dry_run: some steps, a validation, a checkpoint written, read back and compared; all files are removed.
+ *  @return 0 or the error that a training would have */
 int train_dry_run(train_summary *out, const config *c, const train_hooks *h);
 
 #endif
