@@ -140,7 +140,7 @@ done:
     return rc;
 }
 
-/** "class_names": a JSON list in a string. One that is none is left as a string. */
+/** "class_names": a JSON list in a string. If it is not a list, it remains a string. */
 static int class_names_read(ckpt_item *item) {
     json_t *list = NULL;
     int rc = OK;
