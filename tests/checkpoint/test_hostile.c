@@ -193,7 +193,7 @@ static void test_tensors(void **state) {
         {SHAPED("G\0\0\0\0\0\0\0\0", "K\0", "(K\4t", "(K\1t"), "not a storage"},
         {BYTES(NAMED(REBUILD(PERSISTENT("FloatStorage", "1", "K\4"), "K\0", "(K\4t", "(K\1t"))),
          "storage 1 is missing"},
-        {BYTES(NAMED(REBUILD(PERSISTENT("DoubleStorage", "0", "K\4"), "K\0", "(K\4t", "(K\1t"))), "fewer than"},
+        {BYTES(NAMED(REBUILD(PERSISTENT("DoubleStorage", "0", "K\4"), "K\0", "(K\4t", "(K\1t"))), "too few for"},
         {BYTES(NAMED(REBUILD(PERSISTENT("float32", "0", "K\4"), "K\0", "(K\4t", "(K\1t"))), "not a storage"},
         {BYTES(NAMED(REBUILD(PERSISTENT("OrderedDict", "0", "K\4"), "K\0", "(K\4t", "(K\1t"))),
          "torch.OrderedDict is not allowed"},
