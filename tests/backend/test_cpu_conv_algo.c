@@ -104,13 +104,15 @@ static void test_evaluation(void **state) {
     p.conv.x.n = p.conv.y.n = 1;
     expect("onednn onednn onednn onednn onednn", CPU_SSE41, CONV_FORWARD, &p);
     p.conv.training = false;
-    expect("onednn winograd_2d winograd_2d winograd_2d winograd_2d", CPU_SSE41, CONV_FORWARD, &p);
+    expect("onednn_by_image winograd_2d winograd_2d winograd_2d winograd_2d", CPU_SSE41, CONV_FORWARD, &p);
     for (int kernel = 1; kernel <= 3; kernel += 2) {
         p = problem_of(kernel, 1, 64, ELEMENT_BF16);
         p.conv.training = false;
-        expect("onednn onednn onednn", CPU_AVX512, CONV_FORWARD, &p);
+        expect("onednn_by_image onednn_by_image onednn_by_image", CPU_AVX512, CONV_FORWARD, &p);
         p.winograd = true;
-        expect(kernel == 1 ? "onednn pointwise onednn" : "onednn winograd_2d onednn", CPU_AVX512, CONV_FORWARD, &p);
+        expect(kernel == 1 ? "onednn_by_image pointwise onednn_by_image"
+                           : "onednn_by_image winograd_2d onednn_by_image",
+               CPU_AVX512, CONV_FORWARD, &p);
     }
 }
 

@@ -1,7 +1,7 @@
 /* In evaluation an image's logits do not depend on the batch it is in, bit for bit. */
 #include "engine/layer_pair.h"
 
-enum { IMAGES = 18, THREADS_MAX = 3 };
+enum { IMAGES = 18, THREADS_MAX = 5 };
 
 typedef struct evaluation_case {
     const char *arch; /* NULL: small_residual_net */

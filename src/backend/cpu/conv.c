@@ -45,11 +45,10 @@ done:
     return rc;
 }
 
-int conv_layer_plan(cpu_device *d, device_layer *l, const onednn_conv *c, bool by_image) {
+int conv_layer_plan(cpu_device *d, device_layer *l, const onednn_conv *c) {
     int rc = OK;
     conv_node *n = NULL;
     conv_problem p = {.conv = *c,
-                      .by_image = by_image,
                       .winograd = d->options.winograd,
                       .x_streams = cpu_streams(d, l->x),
                       .y_streams = cpu_streams(d, l->y),
@@ -85,7 +84,7 @@ int cpu_conv_plan(void *device, device_layer *l) {
                      .x_type = type,
                      .y_type = type,
                      .training = l->training};
-    return conv_layer_plan(d, l, &c, false);
+    return conv_layer_plan(d, l, &c);
 }
 
 void cpu_conv_destroy(void *device, device_layer *l) {

@@ -13,7 +13,7 @@ int cpu_linear_plan(void *device, device_layer *l) {
                      .x_type = d->bf16 ? ELEMENT_BF16 : ELEMENT_F32,
                      .y_type = ELEMENT_F32,
                      .training = l->training};
-    return conv_layer_plan(d, l, &c, !l->training);
+    return conv_layer_plan(d, l, &c);
 }
 
 int cpu_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {

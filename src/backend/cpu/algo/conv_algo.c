@@ -10,12 +10,12 @@ static const conv_algo
         {
             [CONV_FORWARD] =
                 {
-                    [CPU_SSE41] = {&conv_forward_onednn},
-                    [CPU_AVX2] = {&conv_forward_winograd_2d, &conv_forward_onednn},
-                    [CPU_AVX512] = {&conv_forward_winograd_2d, &conv_forward_onednn},
+                    [CPU_SSE41] = {&conv_forward_onednn_by_image, &conv_forward_onednn},
+                    [CPU_AVX2] = {&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn},
+                    [CPU_AVX512] = {&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn},
                     [CPU_AVX512_BF16] = {&conv_forward_pointwise, &conv_forward_winograd_2d, &conv_forward_winograd_1d,
-                                         &conv_forward_onednn},
-                    [CPU_AMX] = {&conv_forward_winograd_2d, &conv_forward_onednn},
+                                         &conv_forward_onednn_by_image, &conv_forward_onednn},
+                    [CPU_AMX] = {&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn},
                 },
             [CONV_DGRAD] =
                 {

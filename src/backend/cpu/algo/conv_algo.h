@@ -14,9 +14,8 @@ typedef enum conv_pass { CONV_FORWARD, CONV_DGRAD, CONV_WGRAD, CONV_PASSES } con
 /** What is to be computed, and with what. Borrowed during create alone, but for onednn, packed weights and kernels,
  * which outlive what is made with them. */
 typedef struct conv_problem {
-    onednn_conv conv; /* y_type: of y; dy has x_type */
-    bool by_image;    /* forward: an image's y must not depend on the batch it is in, whatever oneDNN chooses */
-    bool winograd;    /* engine_options.winograd: 3x3 in bf16 with 4/9 of the multiplications */
+    onednn_conv conv;          /* y_type: of y; dy has x_type */
+    bool winograd;             /* engine_options.winograd: 3x3 in bf16 with 4/9 of the multiplications */
     bool x_streams, y_streams; /* dx, y: better written past the caches */
     cpu_level level;
     const kernels *kernels;
@@ -69,7 +68,8 @@ size_t conv_run_workspace(const conv_run *r);
  *  @return 0, E_NOMEM */
 int conv_plan_keep(void **out, const void *plan, size_t bytes);
 
-extern const conv_algo conv_forward_winograd_2d, conv_forward_winograd_1d, conv_forward_pointwise, conv_forward_onednn;
+extern const conv_algo conv_forward_winograd_2d, conv_forward_winograd_1d, conv_forward_pointwise,
+    conv_forward_onednn_by_image, conv_forward_onednn;
 extern const conv_algo conv_dgrad_winograd_2d, conv_dgrad_winograd_1d, conv_dgrad_pointwise, conv_dgrad_onednn;
 extern const conv_algo conv_wgrad_winograd_2d, conv_wgrad_gemm, conv_wgrad_direct, conv_wgrad_onednn_gemm,
     conv_wgrad_onednn_split, conv_wgrad_onednn;

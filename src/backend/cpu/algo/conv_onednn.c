@@ -19,9 +19,7 @@ static bool always(const conv_problem *p) {
 
 typedef struct forward_plan {
     onednn_op *op;
-    packed_weight *weights;  /* borrowed */
-    int runs;                /* of the op, for a batch */
-    size_t x_bytes, y_bytes; /* of one run */
+    packed_weight *weights; /* borrowed */
 } forward_plan;
 
 static void forward_destroy(void *plan) {
@@ -34,14 +32,8 @@ static void forward_destroy(void *plan) {
 static int forward_create(void **out, conv_problem *p) {
     int rc = OK;
     forward_plan *f = NULL;
-    onednn_conv c = p->conv;
     TRY(memory_zeroed(&f, 1, sizeof *f));
-    if (p->by_image) /* oneDNN 3.7.2 chooses another implementation for few images than for many */
-        c.x.n = c.y.n = 1;
-    f->runs = p->conv.x.n / c.x.n;
-    f->x_bytes = tensor_count(c.x) * element_bytes(c.x_type);
-    f->y_bytes = tensor_count(c.y) * element_bytes(c.y_type);
-    TRY(onednn_op_create(&f->op, p->onednn, &c, ONEDNN_FORWARD));
+    TRY(onednn_op_create(&f->op, p->onednn, &p->conv, ONEDNN_FORWARD));
     TRY(packed_weights_find(&f->weights, p->packed, p->onednn, p->weight, onednn_op_layout(f->op)));
     p->packed_weight = f->weights;
     *out = f;
@@ -56,10 +48,8 @@ static size_t forward_workspace(const void *plan) { return onednn_op_scratch(((c
 static int forward_run(void *plan, const conv_args *a) {
     int rc = OK;
     const forward_plan *f = plan;
-    unsigned char *x = a->x, *y = a->y;
     TRY(packed_weight_renew(f->weights, a->weight, a->version));
-    for (size_t i = 0; i < (size_t)f->runs; i++)
-        TRY(onednn_op_run(f->op, x + i * f->x_bytes, f->weights->memory, y + i * f->y_bytes, a->workspace));
+    TRY(onednn_op_run(f->op, a->x, f->weights->memory, a->y, a->workspace));
 done:
     return rc;
 }
