@@ -36,7 +36,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
 endif()
 
 # The CUDA engine needs nvcc and the headers of CUDA and cuDNN to build; the libraries are opened at run time.
-set(LINNET_CUDA_ARCHS "75;80;86;89;90;100;120" CACHE STRING "GPU generations to build kernels for: those nvcc knows")
+set(LINNET_CUDA_ARCHS "75;80;86;89;90;100;120" CACHE STRING "GPU generations to build kernels for; those that nvcc does not support are omitted")
 file(GLOB cuda_sources ${CMAKE_SOURCE_DIR}/src/backend/cuda/*.c)
 list(FILTER cuda_sources EXCLUDE REGEX "/(choices|slices)\\.c$") # plain C, with tests of their own
 if(LINNET_CUDA)
@@ -55,7 +55,7 @@ if(LINNET_CUDA AND CUDA_NVCC AND CUDA_HEADERS AND CUDNN_HEADERS)
     endif()
   endforeach()
   if(NOT cuda_last)
-    message(FATAL_ERROR "nvcc knows none of LINNET_CUDA_ARCHS (${LINNET_CUDA_ARCHS})")
+    message(FATAL_ERROR "nvcc supports none of LINNET_CUDA_ARCHS (${LINNET_CUDA_ARCHS})")
   endif()
   if("90" IN_LIST LINNET_CUDA_ARCHS)
     set(cuda_last 90) # later GPUs compile this when the program starts

@@ -52,7 +52,7 @@ int ckpt_save(const char *path, const ckpt *c) {
 done:
     pickle_deinit(&p);
     if (rc != OK)
-        fail_context(rc, "no checkpoint was saved (an older file of this name is as it was)");
+        fail_context(rc, "no checkpoint was saved (an older file of this name is unchanged)");
     return rc;
 }
 
@@ -74,9 +74,9 @@ static int entry_read(unsigned char **out, size_t *n, const zip_reader *z, const
     unsigned char *bytes = NULL;
     const zip_entry *e = zip_find(z, name, strlen(name));
     if (e == NULL)
-        return fail(E_FORMAT, "entry %s is missing: a zip file, but not of torch.save", name);
+        return fail(E_FORMAT, "entry %s is missing: this zip file was not written by torch.save", name);
     if (e->size > limit)
-        return fail(E_FORMAT, "entry %s of %llu bytes, more than %llu", name, (unsigned long long)e->size,
+        return fail(E_FORMAT, "entry %s has %llu bytes, more than the limit of %llu", name, (unsigned long long)e->size,
                     (unsigned long long)limit);
     TRY(memory_resize(&bytes, (size_t)e->size, 1));
     TRY(zip_read(z, e, bytes));
@@ -95,7 +95,7 @@ static int byteorder_check(const zip_reader *z) {
         return OK;
     int rc = entry_read(&order, &n, z, "byteorder", 16);
     if (rc == OK && (n != 6 || memcmp(order, "little", 6) != 0))
-        rc = fail(E_FORMAT, "written on a big-endian machine; only little-endian files are read");
+        rc = fail(E_FORMAT, "written on a big-endian machine; only little-endian files are supported");
     free(order);
     return rc;
 }

@@ -15,7 +15,7 @@
 
 int layout_string(char *out, size_t capacity, const value *v, const char *what) {
     if (v->kind != VALUE_STRING || !pickle_text(out, capacity, v->string.s, v->string.n))
-        return fail(E_FORMAT, "%s is no string of less than %zu bytes", what, capacity);
+        return fail(E_FORMAT, "%s is not a string of less than %zu bytes", what, capacity);
     return OK;
 }
 
@@ -67,7 +67,7 @@ int layout_read_fields(void *object, const layout_field *fields, const value *di
 /** Takes the bytes of strings from what the file may still claim. */
 static int take_budget(tensor_source *source, uint64_t bytes) {
     if (bytes > source->budget)
-        return fail(E_FORMAT, "its strings claim far more memory than the file has bytes");
+        return fail(E_FORMAT, "its strings need far more memory than the size of the file");
     source->budget -= bytes;
     return OK;
 }
@@ -146,7 +146,7 @@ int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_sou
     int rc = OK;
     size_t n = dict_n(dict);
     if (n > ITEM_LIMIT)
-        return fail(E_FORMAT, "%zu hyper-parameters, more than %u", n, ITEM_LIMIT);
+        return fail(E_FORMAT, "%zu hyper-parameters, more than the limit of %u", n, ITEM_LIMIT);
     TRY(memory_zeroed(out, n, sizeof **out));
     for (size_t i = 0; i < n; i++) {
         bool used = false;
@@ -165,12 +165,12 @@ static int read_kept(ckpt *c, const value *list) {
     if (list == NULL || list->kind != VALUE_LIST)
         return OK;
     if (list->list.n > LAYOUT_KEPT_LIMIT)
-        return fail(E_FORMAT, "%zu best checkpoints, more than %d", list->list.n, LAYOUT_KEPT_LIMIT);
+        return fail(E_FORMAT, "%zu best checkpoints, more than the limit of %d", list->list.n, LAYOUT_KEPT_LIMIT);
     TRY(memory_zeroed(&c->kept, list->list.n, sizeof *c->kept));
     for (size_t i = 0; i < list->list.n; i++) {
         const value *pair = list->list.items[i];
         if (pair->kind != VALUE_LIST || pair->list.n != 2 || !value_double(&c->kept[i].value, pair->list.items[1])) {
-            rc = fail(E_FORMAT, "'kept' is no list of (path, value)");
+            rc = fail(E_FORMAT, "'kept' is not a list of (path, value)");
             goto done;
         }
         TRY(layout_string(c->kept[i].path, sizeof c->kept[i].path, pair->list.items[0], "'kept'"));
@@ -217,7 +217,7 @@ int layout_check_names(const ckpt *c) {
     qsort(sorted, (size_t)c->state_n, sizeof *sorted, by_name);
     for (int i = 1; i < c->state_n && rc == OK; i++)
         if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            rc = fail(E_FORMAT, "tensor %s is there twice", sorted[i]->name);
+            rc = fail(E_FORMAT, "tensor %s occurs twice", sorted[i]->name);
 done:
     free(sorted);
     return rc;
@@ -229,7 +229,7 @@ static int read_tensors(ckpt_tensor **out, int *out_n, const value *dict, tensor
     size_t n = dict_n(dict);
     char shown[NAME_SHOWN];
     if (n > LAYOUT_TENSOR_LIMIT)
-        return fail(E_FORMAT, "%zu tensors, more than %d", n, LAYOUT_TENSOR_LIMIT);
+        return fail(E_FORMAT, "%zu tensors, more than the limit of %d", n, LAYOUT_TENSOR_LIMIT);
     TRY(memory_zeroed(out, n, sizeof **out));
     for (size_t i = 0; i < n; i++) {
         const value *key = dict->list.items[2 * i], *v = dict->list.items[2 * i + 1];
@@ -251,7 +251,7 @@ done:
 static int read_state(ckpt *c, const value *dict, tensor_source *source) {
     int rc = read_tensors(&c->state, &c->state_n, dict, source);
     if (rc == OK && c->state_n == 0)
-        rc = fail(E_FORMAT, "holds no tensors: neither a checkpoint nor a state_dict");
+        rc = fail(E_FORMAT, "contains no tensors: neither a checkpoint nor a state_dict");
     return rc == OK ? layout_check_names(c) : rc;
 }
 
@@ -266,7 +266,7 @@ static int read_average(ckpt *c, const value *top, tensor_source *source) {
     TRY(read_tensors(&c->current, &c->current_n, current, source));
     TRY(layout_number(&n, dict_get(dict_get(top, "averaging_state"), "n_averaged"), source));
     if (n < 0 || n > (double)COUNT_LIMIT)
-        return fail(E_FORMAT, "impossible average: renewed %g times", n);
+        return fail(E_FORMAT, "invalid EMA: n_averaged is %g", n);
     if (!isnan(n))
         c->averaged = (int64_t)n;
 done:
@@ -290,7 +290,7 @@ static int ranges_check(const ckpt *c) {
     if (c->epoch < 0 || c->epoch >= EPOCH_LIMIT || c->global_step < 0 || c->global_step > COUNT_LIMIT ||
         c->batches_per_epoch < 0 || c->batches_per_epoch > COUNT_LIMIT || c->batch_in_epoch < 0 ||
         c->batch_in_epoch > COUNT_LIMIT || (c->batches_per_epoch > 0 && c->batch_in_epoch > c->batches_per_epoch))
-        return fail(E_FORMAT, "impossible progress: epoch %lld, step %lld, batch %lld of %lld", (long long)c->epoch,
+        return fail(E_FORMAT, "invalid progress: epoch %lld, step %lld, batch %lld of %lld", (long long)c->epoch,
                     (long long)c->global_step, (long long)c->batch_in_epoch, (long long)c->batches_per_epoch);
     return OK;
 }
@@ -303,7 +303,7 @@ static int read_scaler(ckpt *c, const value *dict) {
     TRY(layout_read_fields(s, layout_scaler, dict));
     if (!(s->scale > 0 && s->scale < INFINITY && s->growth_factor >= 1 && s->backoff_factor > 0 &&
           s->backoff_factor < 1 && s->growth_interval > 0 && s->growth_tracker >= 0))
-        return fail(E_FORMAT, "impossible state of the loss scaler: scale %g", s->scale);
+        return fail(E_FORMAT, "invalid state of the loss scaler: scale %g", s->scale);
     s->on = true;
 done:
     return rc;
@@ -324,7 +324,7 @@ done:
 }
 
 static int check_top(const value *top) {
-    return top->kind == VALUE_DICT ? OK : fail(E_FORMAT, "its pickle holds no dictionary");
+    return top->kind == VALUE_DICT ? OK : fail(E_FORMAT, "its pickle does not contain a dictionary");
 }
 
 int layout_read_progress(ckpt *c, const value *top, tensor_source *source) {

@@ -86,7 +86,8 @@ static int read_momentum(ckpt *c, const value *state, tensor_source *source) {
     }
     if (found < c->param_n) {
         if (found > 0)
-            log_warn("momentum of only %d of %d parameters is there: all of it starts anew", found, c->param_n);
+            log_warn("the file has the momentum of only %d of %d parameters: all momentum starts at zero", found,
+                     c->param_n);
         for (int i = 0; i < c->momentum_n; i++)
             free(c->momentum[i].data);
         c->momentum_n = 0;
@@ -127,7 +128,7 @@ int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source) {
         const value *list = dict_get(item_get(groups, g), "params");
         params += list != NULL && list->kind == VALUE_LIST ? list->list.n : 0;
         if (params > PARAM_LIMIT)
-            return fail(E_FORMAT, "%zu parameters in the optimizer, more than %d", params, PARAM_LIMIT);
+            return fail(E_FORMAT, "%zu parameters in the optimizer, more than the limit of %d", params, PARAM_LIMIT);
     }
     c->param_n = (int)params;
     read_head(c, groups);
@@ -233,7 +234,7 @@ static int read_callbacks(ckpt *c, const value *top, tensor_source *source) {
     if ((found = dict_get(callback, "last_model_path")) != NULL && found->kind == VALUE_STRING)
         TRY(layout_string(c->last_path, sizeof c->last_path, found, "'last_model_path'"));
     if (n > LAYOUT_KEPT_LIMIT) {
-        rc = fail(E_FORMAT, "%zu best checkpoints, more than %d", n, LAYOUT_KEPT_LIMIT);
+        rc = fail(E_FORMAT, "%zu best checkpoints, more than the limit of %d", n, LAYOUT_KEPT_LIMIT);
         goto done;
     }
     TRY(memory_zeroed(&c->kept, n, sizeof *c->kept));

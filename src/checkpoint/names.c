@@ -33,8 +33,9 @@ int layout_find_prefix(ckpt *c) {
     if (found_n < 2)
         return OK;
     char a[NAME_SHOWN], b[NAME_SHOWN];
-    return fail(E_FORMAT, "holds %d networks, the first under %s and %s: save the state_dict of one of them", found_n,
-                name_shown(a, found[0]->name, (size_t)before_anchor(found[0]->name)),
+    return fail(E_FORMAT,
+                "contains %d models (the first two have the prefixes %s and %s): save the state_dict of one of them",
+                found_n, name_shown(a, found[0]->name, (size_t)before_anchor(found[0]->name)),
                 name_shown(b, found[1]->name, (size_t)before_anchor(found[1]->name)));
 }
 

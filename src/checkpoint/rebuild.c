@@ -86,7 +86,7 @@ int rebuild_storage(value *out, pool *p, const value *id) {
     if (!items_of(&item, &n, id, 5, 6) || !value_is_string(item[0], "storage") || item[1]->kind != VALUE_GLOBAL ||
         item[1]->global < GLOBAL_STORAGE || item[2]->kind != VALUE_STRING || item[3]->kind != VALUE_STRING ||
         item[4]->kind != VALUE_INT || item[4]->i < 0 || (n == 6 && item[5]->kind != VALUE_NONE))
-        return fail(E_FORMAT, "a persistent id that is no storage");
+        return fail(E_FORMAT, "a persistent id is not a storage");
     if (item[2]->string.n > STORAGE_KEY_BYTES)
         return fail(E_FORMAT, "a storage key of %zu bytes, more than %d", item[2]->string.n, STORAGE_KEY_BYTES);
     value_storage *s = pool_take(p, sizeof *s);
@@ -135,12 +135,12 @@ static int tensor_make(value *out, pool *p, const value *arguments, bool v3) {
         return E_NOMEM;
     if (!items_of(&item, &n, arguments, v3 ? 7 : 6, v3 ? 8 : 7) || item[0]->kind != VALUE_STORAGE ||
         item[1]->kind != VALUE_INT || item[1]->i < 0 || !shape_read(t, &last, item[2], item[3]))
-        return fail(E_FORMAT, "a tensor with wrong arguments");
+        return fail(E_FORMAT, "a tensor has invalid arguments");
     const value_storage *s = item[0]->storage;
     if (v3) {
         int type = item[6]->kind == VALUE_GLOBAL ? item[6]->global - GLOBAL_DTYPE : -1;
         if (type < 0 || type > CKPT_BOOL || s->type != CKPT_U8)
-            return fail(E_FORMAT, "a tensor with wrong arguments");
+            return fail(E_FORMAT, "a tensor has invalid arguments");
         value_storage *typed = pool_take(p, sizeof *typed);
         if (typed == NULL)
             return E_NOMEM;
@@ -153,7 +153,7 @@ static int tensor_make(value *out, pool *p, const value *arguments, bool v3) {
     t->offset = (uint64_t)item[1]->i;
     uint64_t end = 0; /* one past the last element */
     if (t->numel > 0 && (__builtin_add_overflow(t->offset, last, &end) || end >= s->numel))
-        return fail(E_FORMAT, "a tensor reaches past its storage of %llu elements", (unsigned long long)s->numel);
+        return fail(E_FORMAT, "a tensor extends beyond its storage of %llu elements", (unsigned long long)s->numel);
     out->kind = VALUE_TENSOR;
     out->tensor = t;
     return OK;
@@ -169,18 +169,18 @@ int rebuild_call(value **out, pool *p, const value *callable, const value *argum
     switch (callable->global) {
     case GLOBAL_TENSOR: return tensor_make(v, p, arguments, false);
     case GLOBAL_TENSOR_V3: return tensor_make(v, p, arguments, true);
-    case GLOBAL_ORDERED_DICT: v->kind = VALUE_DICT; return n == 0 ? OK : fail(E_FORMAT, "an OrderedDict of arguments");
+    case GLOBAL_ORDERED_DICT: v->kind = VALUE_DICT; return n == 0 ? OK : fail(E_FORMAT, "an OrderedDict has arguments");
     case GLOBAL_DEVICE: v->kind = VALUE_OPAQUE; return OK;
     case GLOBAL_SIZE:
         if (n != 1 || item[0]->kind != VALUE_TUPLE)
-            return fail(E_FORMAT, "a torch.Size with wrong arguments");
+            return fail(E_FORMAT, "a torch.Size has invalid arguments");
         *out = item[0];
         return OK;
     case GLOBAL_PARAMETER:
         if (n != 3 || item[0]->kind != VALUE_TENSOR)
-            return fail(E_FORMAT, "a Parameter with wrong arguments");
+            return fail(E_FORMAT, "a Parameter has invalid arguments");
         *out = item[0];
         return OK;
-    default: return fail(E_FORMAT, "a call of what is no function");
+    default: return fail(E_FORMAT, "a value is called that is not a function");
     }
 }

@@ -41,13 +41,13 @@ static int json_parse(json_t **out, const char *bytes, size_t n, size_t at) {
     for (size_t i = 0; i < n; i++) /* those in strings too: names have few */
         values += bytes[i] == ',' || bytes[i] == '[' || bytes[i] == '{';
     if (values > VALUES_LIMIT)
-        return fail(E_FORMAT, "its header has more than %u values", VALUES_LIMIT);
+        return fail(E_FORMAT, "its header has more than %u JSON values", VALUES_LIMIT);
     *out = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error);
     if (*out != NULL)
         return OK;
     if (json_error_code(&error) == json_error_out_of_memory)
         return fail(E_NOMEM, "out of memory for its header");
-    return fail(E_FORMAT, "its header is no JSON of the right form: %s at byte %zu",
+    return fail(E_FORMAT, "its JSON header is invalid: %s at byte %zu",
                 name_shown(shown, error.text, strlen(error.text)), at + (size_t)error.position);
 }
 
@@ -55,26 +55,26 @@ static int type_read(ckpt_tensor *t, const json_t *dtype) {
     char shown[NAME_SHOWN];
     const char *name = json_string_value(dtype);
     if (name == NULL)
-        return fail(E_FORMAT, "its dtype is no string");
+        return fail(E_FORMAT, "its dtype is not a string");
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(name, types[i].name) == 0) {
             t->type = types[i].type;
             return OK;
         }
-    return fail(E_FORMAT, "tensors of type %s are not read", name_shown(shown, name, strlen(name)));
+    return fail(E_FORMAT, "tensors of type %s are not supported", name_shown(shown, name, strlen(name)));
 }
 
 /** A list of at most `most` whole numbers. */
 static int numbers_read(int64_t *out, int *n, int most, const json_t *list) {
     if (!json_is_array(list))
-        return fail(E_FORMAT, "its shape or place is no list");
+        return fail(E_FORMAT, "its shape or data_offsets is not a list");
     if (json_array_size(list) > (size_t)most)
-        return fail(E_FORMAT, "more than %d numbers in a shape or place", most);
+        return fail(E_FORMAT, "more than %d numbers in its shape or data_offsets", most);
     *n = (int)json_array_size(list);
     for (int i = 0; i < *n; i++) {
         const json_t *number = json_array_get(list, (size_t)i);
         if (!json_is_integer(number) || json_integer_value(number) < 0)
-            return fail(E_FORMAT, "no whole number in its shape or place");
+            return fail(E_FORMAT, "its shape or data_offsets contains something other than non-negative integers");
         out[i] = json_integer_value(number);
     }
     return OK;
@@ -87,16 +87,16 @@ static int fields_read(ckpt_tensor *t, place *p, const json_t *fields) {
     int rc = OK, n = 0;
     int64_t offsets[2];
     if (!json_is_object(fields))
-        return fail(E_FORMAT, "it is no object");
+        return fail(E_FORMAT, "it is not an object");
     if (dtype == NULL || shape == NULL || data_offsets == NULL)
         return fail(E_FORMAT, "dtype, shape or data_offsets is missing");
     if (json_object_size(fields) != 3)
-        return fail(E_FORMAT, "a field that is unknown");
+        return fail(E_FORMAT, "it has an unknown field");
     TRY(type_read(t, dtype));
     TRY(numbers_read(t->shape, &t->rank, 8, shape));
     TRY(numbers_read(offsets, &n, 2, data_offsets));
     if (n != 2)
-        return fail(E_FORMAT, "an end is missing in data_offsets");
+        return fail(E_FORMAT, "data_offsets needs two numbers");
     p->begin = offsets[0];
     p->end = offsets[1];
 done:
@@ -107,10 +107,10 @@ static int size_check(ckpt_tensor *t, const place *p) {
     uint64_t bytes = ckpt_type_bytes(t->type);
     for (int d = 0; d < t->rank; d++)
         if (__builtin_mul_overflow(bytes, (uint64_t)t->shape[d], &bytes))
-            return fail(E_FORMAT, "a shape beyond all memory");
+            return fail(E_FORMAT, "its shape exceeds the address space");
     if (p->end < p->begin || (uint64_t)(p->end - p->begin) != bytes)
-        return fail(E_FORMAT, "its place of %lld bytes is not the %llu of its shape", (long long)(p->end - p->begin),
-                    (unsigned long long)bytes);
+        return fail(E_FORMAT, "its data_offsets span %lld bytes, but its shape needs %llu",
+                    (long long)(p->end - p->begin), (unsigned long long)bytes);
     t->bytes = (size_t)bytes;
     return OK;
 }
@@ -129,7 +129,7 @@ static int tensor_read(st_reader *r, const char *name, const json_t *fields) {
     *t = (ckpt_tensor){.data = NULL};
     p->tensor = c->state_n++;
     if (strlen(name) >= sizeof t->name)
-        return fail(E_FORMAT, "a tensor's name is no string of less than %zu bytes", sizeof t->name);
+        return fail(E_FORMAT, "a tensor's name is not a string of less than %zu bytes", sizeof t->name);
     memcpy(t->name, name, strlen(name) + 1);
     rc = fields_read(t, p, fields);
     if (rc == OK)
@@ -140,7 +140,7 @@ done:
     return rc;
 }
 
-/** "class_names": a JSON list in a string. One that is none is left as a string. */
+/** "class_names": a JSON list in a string. If it is not a list, it remains a string. */
 static int class_names_read(ckpt_item *item) {
     json_t *list = NULL;
     int rc = OK;
@@ -177,14 +177,14 @@ static int metadata_read(ckpt *c, json_t *metadata) {
     const char *key = NULL;
     json_t *entry = NULL;
     if (!json_is_object(metadata))
-        return fail(E_FORMAT, "__metadata__ is no object");
+        return fail(E_FORMAT, "__metadata__ is not an object");
     if (json_object_size(metadata) > METADATA_LIMIT)
         return fail(E_FORMAT, "__metadata__ has more than %d entries", METADATA_LIMIT);
     TRY(memory_zeroed(&c->hyper, json_object_size(metadata), sizeof *c->hyper));
     json_object_foreach(metadata, key, entry) {
         ckpt_item *item = &c->hyper[c->hyper_n];
         if (!json_is_string(entry))
-            return fail(E_FORMAT, "__metadata__ has an entry that is no string");
+            return fail(E_FORMAT, "__metadata__ has an entry that is not a string");
         if (strlen(key) >= sizeof item->key)
             continue;
         memcpy(item->key, key, strlen(key) + 1);
@@ -206,7 +206,7 @@ static int header_read(st_reader *r, const char *bytes, size_t n) {
     json_object_foreach(header, key, entry)
         TRY(strcmp(key, "__metadata__") == 0 ? metadata_read(r->c, entry) : tensor_read(r, key, entry));
     if (r->c->state_n == 0)
-        rc = fail(E_FORMAT, "holds no tensors");
+        rc = fail(E_FORMAT, "contains no tensors");
 done:
     json_decref(header);
     return rc;
@@ -228,8 +228,8 @@ static int places_check(st_reader *r, uint64_t data_bytes) {
         const place *p = &r->places[i];
         const char *name = r->c->state[p->tensor].name;
         if (p->begin != at)
-            return fail(E_FORMAT, "tensor %s %s another at byte %lld", name_shown(shown, name, strlen(name)),
-                        p->begin < at ? "overlaps" : "leaves a hole behind", (long long)p->begin);
+            return fail(E_FORMAT, "tensor %s %s another one at byte %lld", name_shown(shown, name, strlen(name)),
+                        p->begin < at ? "overlaps" : "leaves a hole after", (long long)p->begin);
         at = p->end;
     }
     if ((uint64_t)at != data_bytes)

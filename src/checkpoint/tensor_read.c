@@ -96,10 +96,10 @@ int tensor_load(ckpt_tensor *out, tensor_source *source, const value_tensor *t) 
     if (entry == NULL)
         return fail(E_FORMAT, "storage %s is missing", name_shown(shown, s->key, s->key_n));
     if (__builtin_mul_overflow(s->numel, size, &storage_bytes) || storage_bytes > entry->size)
-        return fail(E_FORMAT, "storage %s holds %llu bytes, fewer than the %llu elements it claims",
+        return fail(E_FORMAT, "storage %s has %llu bytes, too few for the %llu elements that it claims",
                     name_shown(shown, s->key, s->key_n), (unsigned long long)entry->size, (unsigned long long)s->numel);
     if (__builtin_mul_overflow(t->numel, size, &bytes) || bytes > source->budget)
-        return fail(E_FORMAT, "its tensors claim far more memory than the file has bytes");
+        return fail(E_FORMAT, "its tensors need far more memory than the size of the file");
     source->budget -= bytes;
     TRY(memory_resize(&data, (size_t)bytes, 1));
     if (is_contiguous(t) && t->offset == 0 && bytes == entry->size) {

@@ -23,8 +23,9 @@ static int refuse_tar(int fd, uint64_t file_bytes) {
         return OK;
     TRY(zip_read_at(fd, at, found, sizeof found));
     if (memcmp(found, ustar, sizeof found) == 0)
-        rc = fail(E_FORMAT,
-                  "a tar archive; if torch.save's oldest format is in it, load it with PyTorch and save it again");
+        rc =
+            fail(E_FORMAT,
+                 "this is a tar archive. If it has torch.save's oldest format, load it with PyTorch and save it again");
 done:
     return rc;
 }
@@ -37,7 +38,8 @@ static int table_make(tensor_source *source, const pool *values) {
     for (const value_storage *s = values->storages; s != NULL; s = s->next) {
         uint64_t bytes = 0;
         if (__builtin_mul_overflow(s->numel, ckpt_type_bytes(s->type), &bytes)) {
-            rc = fail(E_FORMAT, "a storage of %llu elements", (unsigned long long)s->numel);
+            rc = fail(E_FORMAT, "a storage claims %llu elements, more than the address space",
+                      (unsigned long long)s->numel);
             goto done;
         }
         source->storages[source->storage_n++] =
@@ -50,7 +52,7 @@ static int table_make(tensor_source *source, const pool *values) {
         if (kept == 0 || tensor_source_order(&e[kept - 1], &e[i]) != 0)
             e[kept++] = e[i];
         else if (e[kept - 1].size != e[i].size) {
-            rc = fail(E_FORMAT, "a storage with two sizes");
+            rc = fail(E_FORMAT, "a storage has two different sizes");
             goto done;
         }
     }
@@ -63,7 +65,7 @@ done:
 static int table_place(tensor_source *source, const value *keys, uint64_t at, uint64_t file_bytes) {
     int rc = OK;
     if (keys->kind != VALUE_LIST || keys->list.n != source->storage_n)
-        return fail(E_FORMAT, "its list of storages is not that of its tensors");
+        return fail(E_FORMAT, "its list of storages does not match its tensors");
     for (size_t i = 0; i < keys->list.n; i++) {
         const value *key = keys->list.items[i];
         zip_entry wanted = {0}, *e = NULL;
@@ -74,17 +76,17 @@ static int table_place(tensor_source *source, const value *keys, uint64_t at, ui
             e = bsearch(&wanted, source->storages, source->storage_n, sizeof wanted, tensor_source_order);
         }
         if (e == NULL || e->offset != 0) {
-            rc = fail(E_FORMAT, "its list of storages is not that of its tensors");
+            rc = fail(E_FORMAT, "its list of storages does not match its tensors");
             goto done;
         }
         if (file_bytes - at < 8 || file_bytes - at - 8 < e->size) {
-            rc = fail(E_FORMAT, "storage of %llu bytes at byte %llu does not fit the file: incomplete copy?",
+            rc = fail(E_FORMAT, "storage of %llu bytes at byte %llu does not fit in the file: incomplete copy?",
                       (unsigned long long)e->size, (unsigned long long)at);
             goto done;
         }
         TRY(zip_read_at(source->fd, at, &count, 8));
         if (count != e->header) {
-            rc = fail(E_FORMAT, "storage at byte %llu has not the elements that its tensors claim",
+            rc = fail(E_FORMAT, "storage at byte %llu has another number of elements than its tensors claim",
                       (unsigned long long)at);
             goto done;
         }
@@ -108,7 +110,7 @@ static int object_read(value **object, tensor_source *source, pool *values, cons
     at += used;
     const value *little = dict_get(sizes, "little_endian");
     if (!value_int(&protocol, v) || protocol != 1001 || little == NULL || little->kind != VALUE_BOOL || !little->b) {
-        rc = fail(E_FORMAT, "an unknown version of torch.save's old format, or of a big-endian machine");
+        rc = fail(E_FORMAT, "unknown version of torch.save's old format, or written on a big-endian machine");
         goto done;
     }
     TRY(unpickle(object, &used, values, bytes + at, n - at));

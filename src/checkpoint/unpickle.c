@@ -41,7 +41,7 @@ static int grow(void *array, size_t *capacity, size_t need, size_t limit, size_t
 }
 
 static int push(unpickler *u, value *v) {
-    int rc = grow(&u->stack, &u->stack_capacity, u->stack_n + 1, STACK_LIMIT, sizeof *u->stack, "values in a row");
+    int rc = grow(&u->stack, &u->stack_capacity, u->stack_n + 1, STACK_LIMIT, sizeof *u->stack, "values on the stack");
     if (rc == OK)
         u->stack[u->stack_n++] = v;
     return rc;
@@ -63,14 +63,14 @@ static size_t bottom(const unpickler *u) { return u->mark_n > 0 ? u->marks[u->ma
 
 static int pop(unpickler *u, value **out) {
     if (u->stack_n <= bottom(u))
-        return fail(E_FORMAT, "nothing on the stack");
+        return fail(E_FORMAT, "the stack is empty");
     *out = u->stack[--u->stack_n];
     return OK;
 }
 
 static int top(unpickler *u, value **out) {
     if (u->stack_n <= bottom(u))
-        return fail(E_FORMAT, "nothing on the stack");
+        return fail(E_FORMAT, "the stack is empty");
     *out = u->stack[u->stack_n - 1];
     return OK;
 }
@@ -88,7 +88,7 @@ static int pop_mark(unpickler *u, value ***items, size_t *n) {
 
 static int take(unpickler *u, const unsigned char **out, size_t n) {
     if (n > u->n - u->at)
-        return fail(E_FORMAT, "%zu bytes are claimed, %zu are left", n, u->n - u->at);
+        return fail(E_FORMAT, "a value claims %zu bytes, but only %zu are left", n, u->n - u->at);
     *out = u->bytes + u->at;
     u->at += n;
     return OK;
@@ -106,7 +106,7 @@ static int take_number(unpickler *u, uint64_t *out, size_t n) {
 static int take_line(unpickler *u, const char **out, size_t *n) {
     const unsigned char *from = u->bytes + u->at, *end = memchr(from, '\n', u->n - u->at);
     if (end == NULL)
-        return fail(E_FORMAT, "a name without an end");
+        return fail(E_FORMAT, "a name has no end");
     *out = (const char *)from;
     *n = (size_t)(end - from);
     u->at += *n + 1;
@@ -118,7 +118,7 @@ static int op_proto(unpickler *u, unsigned char code) {
     uint64_t version = 0;
     int rc = take_number(u, &version, 1);
     if (rc == OK && (version < 2 || version > 5))
-        rc = fail(E_FORMAT, "pickle protocol %d; torch.save writes 2", (int)version);
+        rc = fail(E_FORMAT, "pickle protocol %d is not supported; torch.save writes protocol 2", (int)version);
     return rc;
 }
 
@@ -254,7 +254,7 @@ static int op_append(unpickler *u, unsigned char code) {
             TRY(pop(u, &last[i]));
     TRY(top(u, &v));
     if (v->kind != (dict ? VALUE_DICT : VALUE_LIST) || (dict && n % 2 != 0)) {
-        rc = fail(E_FORMAT, "items for something that is no %s", dict ? "dict" : "list");
+        rc = fail(E_FORMAT, "items are added to a value that is not a %s", dict ? "dict" : "list");
         goto done;
     }
     TRY(append(u, v, items, n));
@@ -309,7 +309,7 @@ static int op_call(unpickler *u, unsigned char code) {
     TRY(pop(u, &arguments));
     TRY(pop(u, &callable));
     if (callable->kind != VALUE_GLOBAL || arguments->kind != VALUE_TUPLE) {
-        rc = fail(E_FORMAT, "a call of what is no function");
+        rc = fail(E_FORMAT, "a value is called that is not a function");
         goto done;
     }
     if (u->value_n++ >= VALUE_LIMIT) {
@@ -330,7 +330,7 @@ static int op_build(unpickler *u, unsigned char code) {
     TRY(pop(u, &state));
     TRY(top(u, &object));
     if (object->kind != VALUE_DICT || state->kind != VALUE_DICT)
-        rc = fail(E_FORMAT, "attributes for something that is no OrderedDict");
+        rc = fail(E_FORMAT, "attributes are set on a value that is not an OrderedDict");
 done:
     return rc;
 }
@@ -401,14 +401,14 @@ int unpickle(value **out, size_t *used, pool *p, const unsigned char *bytes, siz
     int rc = OK;
     unpickler u = {.pool = p, .bytes = bytes, .n = n};
     size_t begin = 0;
-    TRY(grow(&u.stack, &u.stack_capacity, 1, STACK_LIMIT, sizeof *u.stack, "values in a row"));
+    TRY(grow(&u.stack, &u.stack_capacity, 1, STACK_LIMIT, sizeof *u.stack, "values on the stack"));
     while (!u.stopped) {
         begin = u.at;
         TRY(step(&u));
     }
     TRY(pop(&u, out));
     if (u.stack_n > 0 || u.mark_n > 0)
-        rc = fail(E_FORMAT, "values left over at its end");
+        rc = fail(E_FORMAT, "values are left on the stack at its end");
     *used = u.at;
 done:
     if (rc != OK)

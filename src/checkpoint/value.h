@@ -1,4 +1,4 @@
-/** What a pickle holds, as a tree (a graph when the file shares or loops) owned by one pool. */
+/** The values of a pickle, as a tree, or as a graph if the file shares values or has cycles. One pool owns them all. */
 #ifndef LINNET_CHECKPOINT_VALUE_H
 #define LINNET_CHECKPOINT_VALUE_H
 
@@ -8,16 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Memory that is freed at once, so that cycles and shared values need no care. */
+/** Memory that is freed as a whole, so cycles and shared values need no special treatment. */
 typedef struct pool_block pool_block;
 typedef struct pool {
     pool_block *blocks;
-    size_t left;                    /* bytes free at the end of the newest block */
-    struct value_storage *storages; /* all that were named, newest first */
+    size_t left;                    /* free bytes at the end of the newest block */
+    struct value_storage *storages; /* all storages that occur, newest first */
     size_t storage_n;
 } pool;
 
-/** `n` zeroed bytes, aligned to 16; NULL with a message when memory is out. */
+/** Allocates `n` zeroed bytes, aligned to 16; NULL with a message if there is no memory. */
 void *pool_take(pool *p, size_t n);
 void pool_deinit(pool *p);
 
@@ -33,7 +33,7 @@ typedef enum value_kind {
     VALUE_GLOBAL,
     VALUE_STORAGE,
     VALUE_TENSOR,
-    VALUE_OPAQUE /* allowed, but of no use here: a device, an integer above 64 bits */
+    VALUE_OPAQUE /* allowed but not used: a device, an integer of more than 64 bits */
 } value_kind;
 
 typedef struct value value;
@@ -42,17 +42,17 @@ typedef struct value value;
 
 typedef struct value_storage {
     ckpt_type type;
-    const char *key; /* names the zip entry data/KEY; key_n bytes in the pickle */
+    const char *key; /* the zip entry is data/KEY; key_n bytes in the pickle */
     size_t key_n;
-    uint64_t numel; /* as claimed; not yet checked against the file */
+    uint64_t numel; /* as claimed by the pickle, not yet checked against the file */
     struct value_storage *next;
 } value_storage;
 
 typedef struct value_tensor {
     const value_storage *storage;
-    uint64_t offset; /* elements */
+    uint64_t offset; /* in elements */
     int rank;
-    int64_t shape[8], stride[8]; /* stride in elements; every element lies inside the claimed storage */
+    int64_t shape[8], stride[8]; /* stride in elements; every element is inside the claimed storage */
     uint64_t numel;
 } value_tensor;
 
@@ -68,7 +68,7 @@ struct value {
             size_t n;
         } string;
         struct {
-            value **items; /* a dict holds key, value, key, value, ... */
+            value **items; /* of a dict: key, value, key, value, ... */
             size_t n, capacity;
         } list;
         value_storage *storage;
@@ -76,18 +76,20 @@ struct value {
     };
 };
 
-/** Entries of a dict. */
+/** Number of entries of a dict. */
 size_t dict_n(const value *dict);
-/** The value of a string key; NULL when `dict` is NULL, no dict, or lacks it. The last of equal keys counts. */
+/** The value of a string key; NULL if `dict` is NULL, not a dict, or has no such key. The last of equal keys counts. */
 const value *dict_get(const value *dict, const char *key);
 bool value_is_string(const value *v, const char *text);
 
-/** Numbers; false and *out untouched for any other kind. An int is accepted as a double, a bool as neither. */
+/** Read a number. value_double accepts an int too; a bool is not a number. @return false for any other kind, with *out
+ *  unchanged */
 bool value_int(int64_t *out, const value *v);
 bool value_double(double *out, const value *v);
 
 #define NAME_SHOWN 88
-/** A name from an untrusted file, fit for one line of a message: at most 80 bytes, what does not print is '?'. */
+/** A name from an untrusted file, made safe for a message: at most 80 bytes, with '?' for bytes that are not printable.
+ */
 const char *name_shown(char out[NAME_SHOWN], const char *bytes, size_t n);
 
 #endif

@@ -1,5 +1,5 @@
-/** Zip files as torch.save writes them: entries stored (not compressed), payloads at multiples of 64 bytes.
- *  Source: PKWARE APPNOTE 6.3.x, sections 4.3 to 4.5; PyTorch's caffe2/serialize/inline_container. */
+/** Zip files in the form of torch.save: entries are stored, not compressed, and payloads begin at multiples of 64
+ *  bytes. Source: PKWARE APPNOTE 6.3.x, sections 4.3 to 4.5; PyTorch's caffe2/serialize/inline_container. */
 #ifndef LINNET_CHECKPOINT_ZIP_H
 #define LINNET_CHECKPOINT_ZIP_H
 
@@ -20,40 +20,41 @@ typedef struct zip_writer {
     atomic_file file;
     text central;
     uint64_t entry_n;
-    uint64_t limit; /* sizes and offsets from here on take the ZIP64 form: 0xFFFFFFFF, lower in tests */
+    uint64_t limit; /* sizes and offsets of at least this use the ZIP64 form: 0xFFFFFFFF, lower in tests */
 } zip_writer;
 
 /** @return 0, E_IO, E_FULL. After a failure call zip_write_abort */
 int zip_write_open(zip_writer *z, const char *path);
 /** Adds an entry; `bytes` is borrowed for the call. @return 0, E_IO, E_FULL, E_NOMEM */
 int zip_write_add(zip_writer *z, const char *name, const void *bytes, size_t n);
-/** Writes the directory; the file appears under its name. @return 0, E_IO, E_FULL, E_NOMEM */
+/** Writes the directory and renames the file to its final name. @return 0, E_IO, E_FULL, E_NOMEM */
 int zip_write_commit(zip_writer *z);
-/** Frees what the writer holds and removes an uncommitted file. */
+/** Frees the writer's memory and removes an uncommitted file. */
 void zip_write_abort(zip_writer *z);
 
 typedef struct zip_entry {
     const char *name; /* in the reader's directory, name_n bytes, not terminated */
     size_t name_n;
-    uint64_t header; /* offset of the local header */
-    uint64_t offset; /* of the payload */
+    uint64_t header; /* offset of the local header in the file */
+    uint64_t offset; /* offset of the payload in the file */
     uint64_t size;
     uint32_t crc;
 } zip_entry;
 
 typedef struct zip_reader {
     int fd;
-    uint64_t bytes; /* of the file */
+    uint64_t bytes; /* size of the file */
     unsigned char *central;
     uint64_t central_offset, central_n;
     zip_entry *entries; /* (entry_n), sorted by name */
     uint64_t entry_n;
-    char prefix[256]; /* of the file's first entry up to its '/', without it; "" when there is none */
+    char prefix[256]; /* the name of the file's first entry before its '/'; "" if it has no '/' */
 } zip_reader;
 
-/** Reads and checks the directory: every offset and size against the file, no two entries of one name, none that
- *  overlap, none compressed or encrypted, no name absolute or with "..". Names are looked up, never used as paths. `fd`
- *  stays the caller's. @return 0, E_IO, E_FORMAT, E_NOMEM; messages lack the path. zip_read_close in any case */
+/** Reads and checks the directory: every offset and size must fit in the file, names are unique, entries do not overlap
+ *  and are neither compressed nor encrypted, and no name is absolute or contains "..". Names are looked up, never used
+ *  as paths. The caller keeps `fd`, and calls zip_read_close in any case.
+ *  @return 0, E_IO, E_FORMAT, E_NOMEM; the messages do not contain the path */
 int zip_read_open(zip_reader *z, int fd);
 void zip_read_close(zip_reader *z);
 
@@ -63,7 +64,7 @@ const zip_entry *zip_find(const zip_reader *z, const char *name, size_t name_n);
 /** Reads a whole entry into `out` (entry->size bytes) and checks its CRC. @return 0, E_IO, E_FORMAT */
 int zip_read(const zip_reader *z, const zip_entry *entry, void *out);
 
-/** pread of exactly n bytes. @return 0, E_IO, E_FORMAT (the file ends before) */
+/** pread of exactly n bytes. @return 0, E_IO, E_FORMAT (the file is shorter) */
 int zip_read_at(int fd, uint64_t offset, void *out, size_t n);
 
 #endif

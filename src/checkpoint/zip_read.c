@@ -32,7 +32,7 @@ int zip_read_at(int fd, uint64_t offset, void *out, size_t n) {
     if (got < 0)
         return fail_errno(errno, "cannot read");
     if ((size_t)got < n)
-        return fail(E_FORMAT, "the file ends at byte %llu, before what its directory promises: incomplete copy?",
+        return fail(E_FORMAT, "the file ends at byte %llu, before data that its directory lists: incomplete copy?",
                     (unsigned long long)offset + (unsigned long long)got);
     return OK;
 }
@@ -44,7 +44,7 @@ static int end64_read(zip_reader *z, uint64_t locator_at) {
     TRY(zip_read_at(z->fd, locator_at, b, LOCATOR_BYTES));
     uint64_t at = get(b + 8, 8);
     if (at > locator_at || locator_at - at < END64_BYTES) {
-        rc = fail(E_FORMAT, "zip: the ZIP64 end record lies outside the file");
+        rc = fail(E_FORMAT, "zip: the ZIP64 end record is outside the file");
         goto done;
     }
     TRY(zip_read_at(z->fd, at, b, END64_BYTES));
@@ -71,7 +71,7 @@ static int end_read(zip_reader *z) {
         if (get(tail + at, 4) == ZIP_END && at + END_BYTES + get(tail + at + 20, 2) == tail_n)
             break;
     if (at == UINT64_MAX) {
-        rc = fail(E_FORMAT, "no zip directory at its end: not a checkpoint, or an incomplete copy");
+        rc = fail(E_FORMAT, "no zip directory at the end of the file: not a checkpoint, or an incomplete copy");
         goto done;
     }
     const unsigned char *end = tail + at;
@@ -85,7 +85,7 @@ static int end_read(zip_reader *z) {
     }
     if (get(end + 4, 4) != 0 || z->central_offset > limit || z->central_n > limit - z->central_offset ||
         z->entry_n > z->central_n / CENTRAL_BYTES || z->central_n > DIRECTORY_LIMIT) {
-        rc = fail(E_FORMAT, "zip: a directory of %llu entries in %llu bytes at byte %llu does not fit the file",
+        rc = fail(E_FORMAT, "zip: a directory of %llu entries in %llu bytes at byte %llu does not fit in the file",
                   (unsigned long long)z->entry_n, (unsigned long long)z->central_n,
                   (unsigned long long)z->central_offset);
         goto done;
@@ -130,7 +130,7 @@ static int record_read(zip_reader *z, zip_entry *e, uint64_t *at) {
     size_t name_n = (size_t)get(p + 28, 2), extra_n = (size_t)get(p + 30, 2), comment_n = (size_t)get(p + 32, 2);
     uint64_t record_n = CENTRAL_BYTES + name_n + extra_n + comment_n, packed = get(p + 20, 4);
     if (left < record_n || name_n == 0)
-        return fail(E_FORMAT, "zip: broken directory record at byte %llu",
+        return fail(E_FORMAT, "zip: malformed directory record at byte %llu",
                     (unsigned long long)(z->central_offset + *at));
     *e = (zip_entry){.name = (const char *)p + CENTRAL_BYTES,
                      .name_n = name_n,
@@ -140,11 +140,11 @@ static int record_read(zip_reader *z, zip_entry *e, uint64_t *at) {
     char shown[NAME_SHOWN];
     name_shown(shown, e->name, name_n);
     if (!path_stays_below(e->name, name_n))
-        return fail(E_FORMAT, "zip: entry %s leads out of the archive", shown);
+        return fail(E_FORMAT, "zip: the name of entry %s points outside the archive", shown);
     if (get(p + 8, 2) & 0x2041)
         return fail(E_FORMAT, "zip: entry %s is encrypted", shown);
     if (get(p + 10, 2) != 0)
-        return fail(E_FORMAT, "zip: entry %s is compressed (method %d); torch.save stores entries as they are", shown,
+        return fail(E_FORMAT, "zip: entry %s is compressed (method %d); torch.save does not compress entries", shown,
                     (int)get(p + 10, 2));
     if (!extra_read(e, &packed, p + CENTRAL_BYTES + name_n, extra_n) || packed != e->size || get(p + 34, 2) != 0)
         return fail(E_FORMAT, "zip: entry %s has contradictory sizes", shown);
@@ -160,13 +160,14 @@ static int local_read(zip_reader *z, zip_entry *e) {
     name_shown(shown, e->name, e->name_n);
     uint64_t limit = z->central_offset;
     if (e->header > limit || limit - e->header < LOCAL_BYTES)
-        return fail(E_FORMAT, "zip: entry %s lies outside the file", shown);
+        return fail(E_FORMAT, "zip: entry %s is outside the file", shown);
     TRY(zip_read_at(z->fd, e->header, b, sizeof b));
     if (get(b, 4) != ZIP_LOCAL || get(b + 8, 2) != 0 || get(b + 26, 2) != e->name_n)
-        return fail(E_FORMAT, "zip: the header of entry %s is broken", shown);
+        return fail(E_FORMAT, "zip: the header of entry %s is malformed", shown);
     uint64_t skip = LOCAL_BYTES + get(b + 26, 2) + get(b + 28, 2);
     if (limit - e->header < skip || limit - e->header - skip < e->size)
-        return fail(E_FORMAT, "zip: entry %s of %llu bytes does not fit the file", shown, (unsigned long long)e->size);
+        return fail(E_FORMAT, "zip: entry %s of %llu bytes does not fit in the file", shown,
+                    (unsigned long long)e->size);
     e->offset = e->header + skip;
 done:
     return rc;
@@ -200,7 +201,7 @@ static int entries_check(zip_reader *z) {
     qsort(e, n, sizeof *e, by_name);
     for (size_t i = 1; i < n; i++)
         if (by_name(&e[i - 1], &e[i]) == 0)
-            return fail(E_FORMAT, "zip: entry %s is there twice", name_shown(a, e[i].name, e[i].name_n));
+            return fail(E_FORMAT, "zip: entry %s occurs twice", name_shown(a, e[i].name, e[i].name_n));
     return OK;
 }
 

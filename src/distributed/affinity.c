@@ -186,7 +186,7 @@ static void bind_threads(const core_set *s) {
     if (threads != NULL)
         closedir(threads);
     if (error != 0)
-        log_warn("the cores near the GPU are not kept to: %s", strerror(error));
+        log_warn("cannot bind this rank to the cores near its GPU: %s", strerror(error));
 }
 
 int cores_share(int *own, comm *c, const char *gpu, const char *root) {

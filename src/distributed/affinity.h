@@ -1,4 +1,4 @@
-/** The cores of a host, shared out among the ranks that run on it. */
+/** CPU affinity: divides the cores of a host among the ranks that run on it. */
 #ifndef LINNET_DISTRIBUTED_AFFINITY_H
 #define LINNET_DISTRIBUTED_AFFINITY_H
 
@@ -8,37 +8,38 @@
 
 enum { CORES_MAX = 1024 }; /* as cpu_set_t */
 
-/** Logical CPUs, by their Linux numbers. */
+/** A set of logical CPUs, by their Linux numbers. */
 typedef struct core_set {
     uint64_t bits[CORES_MAX / 64];
 } core_set;
 
 int core_set_count(const core_set *s);
 
-/** What a rank tells the others. */
+/** What each rank sends to all others. */
 typedef struct core_claim {
-    char host[64]; /* the same on ranks that one kernel runs */
-    core_set may;  /* the affinity that it was started with */
-    core_set near; /* its GPU; empty: no GPU, or not known */
+    char host[64]; /* equal for ranks under one kernel */
+    core_set may;  /* the affinity with which the rank was started */
+    core_set near; /* the cores near its GPU; empty: no GPU, or not known */
 } core_claim;
 
-/** The cores of `rank`. Those it may use; where its host runs several ranks that may all use the same, its part of
- * those near its GPU: ranks near the same cores divide them, hyperthreads with their core as long as there are cores
- * enough.
- *  @param root where /sys is looked for, which tells of hyperthreads; "" but in tests */
+/** The cores of `rank`. By default these are all cores that it may use. If its host runs several ranks, all of them may
+ *  use the same cores, and the cores near the rank's GPU are known, these are divided among the ranks near the same
+ *  cores. The hyperthreads of a core remain together as long as there are enough cores.
+ *  @param root prefix of /sys, which lists the hyperthreads; "" except in tests */
 void cores_of(core_set *out, const core_claim *claims, int ranks, int rank, const char *root);
 
-/** How many of its cores are a rank's own when ranks that may use the same share them evenly; 1 at least. */
+/** The number of cores per rank if ranks divide the cores that several of them may use evenly; at least 1. */
 int cores_own(const core_set *sets, const core_claim *claims, int ranks, int rank);
 
-/** Cores that this process may use. */
+/** The number of cores that this process may use. */
 int cores_usable(void);
 
-/** Binds this process, all its threads, to its cores_of where those are fewer than it may use. *own: cores_own. Every
- *  rank comes here, before it starts threads that are to stay on these cores.
- *  @param gpu PCI address of the rank's GPU as /sys has it ("0000:3b:00.0"); "": none
+/** Binds all threads of this process to the cores of cores_of, if these are fewer than the process may use. Every rank
+ *  calls it, before it starts threads that must stay on these cores.
+ *  @param[out] own the result of cores_own
+ *  @param gpu PCI address of the rank's GPU in the form of /sys ("0000:3b:00.0"); "": none
  *  @param root as for cores_of
- *  @return 0, E_NOMEM, what the exchange failed with; cores that the system refuses are a warning */
+ *  @return 0, E_NOMEM, or the error of the exchange. If the system refuses to bind, a warning is logged */
 int cores_share(int *own, comm *c, const char *gpu, const char *root);
 
 #endif

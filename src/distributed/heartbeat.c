@@ -139,10 +139,11 @@ int watch_connect(int *fd, watch_record *welcome, const watch_invitation *where,
         if (one >= 0)
             close(one);
     }
-    return fail_errno(error,
-                      "cannot reach rank 0 for heartbeats (%s; %d more tried). Open the ports between the hosts, or "
-                      "do without: --dist.timeout 0",
-                      first, where->n > 0 ? where->n - 1 : 0);
+    return fail_errno(
+        error,
+        "cannot reach rank 0 for heartbeats (%s; %d more addresses tried). Open the ports between the hosts, or "
+        "disable heartbeats: --dist.timeout 0",
+        first, where->n > 0 ? where->n - 1 : 0);
 }
 
 void watch_accept(int *fd, watch_record *hello, int listener, const watch_record *welcome, double until) {

@@ -1,4 +1,4 @@
-/** What the watchdogs of the ranks send each other over TCP, and how they meet: rank 0 listens, the others knock. */
+/** The messages between the watchdogs of the ranks, over TCP. Rank 0 listens; the other ranks connect to it. */
 #ifndef LINNET_DISTRIBUTED_HEARTBEAT_H
 #define LINNET_DISTRIBUTED_HEARTBEAT_H
 
@@ -9,32 +9,35 @@ enum { WATCH_HOST = 64, WATCH_TEXT = 448, WATCH_ADDRESSES = 8 };
 
 typedef enum watch_kind { WATCH_HELLO = 1, WATCH_WELCOME, WATCH_BEAT, WATCH_BYE, WATCH_OVER } watch_kind;
 
-/** The one kind of message. All hosts of a run have the same byte order, as MPI asks. */
+/** The message format. All hosts of a run have the same byte order; MPI requires it too. */
 typedef struct watch_record {
-    uint64_t key; /* of the run: strangers do not know it */
-    int32_t kind, rank;
+    uint64_t key;       /* of the run; programs outside the run do not know it */
+    int32_t kind, rank; /* watch_kind; the sender */
     int64_t step, moves;
     int32_t phase, waiting;
-    int32_t heir;          /* BEAT of rank 0: who tells when rank 0 is gone */
-    int32_t cut;           /* OVER: 1 where a host is cut off */
-    char text[WATCH_TEXT]; /* HELLO, WELCOME: the host; BYE: why, "" in order; OVER (rank 0 tells who is lost): "" */
+    int32_t heir;          /* BEAT of rank 0: the rank that prints the message if rank 0 is lost */
+    int32_t cut;           /* OVER: 1 if a host is cut off */
+    char text[WATCH_TEXT]; /* HELLO, WELCOME: the host. BYE: the reason, "" after success. OVER, by which rank 0
+                              announces a loss: "" */
 } watch_record;
 
-/** Where rank 0 listens: its addresses, those of the loopback last. */
+/** The addresses on which rank 0 listens; those of the loopback interface are last. */
 typedef struct watch_invitation {
     uint64_t key;
     int32_t n, spare;
     struct sockaddr_storage address[WATCH_ADDRESSES];
 } watch_invitation;
 
-/** @param[out] fd listens. @return 0, E_IO */
+/** Opens rank 0's listening socket. @param[out] fd the socket, owned by the caller @return 0, E_IO */
 int watch_listen(int *fd, watch_invitation *out);
 
-/** Tries the addresses one after the other, 5 s each. *welcome: rank 0's answer to `hello`. @return 0, E_IO */
+/** Connects to rank 0: tries its addresses one after the other, for 5 s each.
+ *  @param[out] fd the connection, owned by the caller @param[out] welcome rank 0's answer to `hello` @return 0, E_IO */
 int watch_connect(int *fd, watch_record *welcome, const watch_invitation *where, const watch_record *hello);
 
-/** The next that knocks, which is told `welcome`. @param[out] fd -1: a stranger, or nobody before `until`
- *  (clock_seconds) */
+/** Accepts the next connection and answers with `welcome`.
+ *  @param[out] fd the connection, owned by the caller; -1: the sender does not belong to the run, or no connection came
+ *  before `until` (clock_seconds) */
 void watch_accept(int *fd, watch_record *hello, int listener, const watch_record *welcome, double until);
 
 #endif

@@ -57,13 +57,13 @@ int comm_open(comm **out) {
         return OK;
     rc = open_library(&library); /* stays open: MPI cannot begin a second time */
     if (rc != OK)
-        return fail_context(rc, "a launcher started this as one of several ranks");
+        return fail_context(rc, "a launcher started this process as one of several ranks");
     union {
         void *object;
         transport_open_function *function;
     } open = {dlsym(library, TRANSPORT_OPEN)};
     if (open.object == NULL) {
-        rc = fail(E_UNSUPPORTED, LIBRARY " has no " TRANSPORT_OPEN ": it is of another version");
+        rc = fail(E_UNSUPPORTED, LIBRARY " has no " TRANSPORT_OPEN ": it belongs to another version");
         goto done;
     }
     TRY(comm_thread_open(out, open.function));

@@ -1,4 +1,4 @@
-/** Which of several ranks this process is: asked of whoever started it. */
+/** Opens the comm of a process that a launcher has started as one of several ranks. */
 #ifndef LINNET_DISTRIBUTED_LAUNCH_H
 #define LINNET_DISTRIBUTED_LAUNCH_H
 
@@ -7,12 +7,13 @@
 /** Whether a launcher (mpirun, srun --mpi=pmix) has started this process as one of its ranks. */
 bool launched(void);
 
-/** Why ranks cannot be joined here, whoever starts them; NULL when they can be. Opens MPI's module. */
+/** The reason why several ranks are not possible on this machine, whatever the launcher; NULL if they are possible.
+ *  Opens the MPI module. */
 const char *comm_unavailable(void);
 
-/** Joins the other ranks, when there are any: *out is NULL for a process that nobody launched. Opens
- *  liblinnet_mpi.so, which lies beside the program or in ../lib/linnet. @return 0, E_UNSUPPORTED (this build has no
- * MPI, or the library is missing), E_DEVICE */
+/** Connects to the other ranks; *out is NULL for a process that no launcher has started. Opens liblinnet_mpi.so, which
+ *  is beside the program or in ../lib/linnet. @return 0, E_UNSUPPORTED (this build has no MPI, or the library is
+ *  missing), E_DEVICE */
 int comm_open(comm **out);
 /** NULL is allowed. */
 void comm_close(comm *c);

@@ -62,7 +62,7 @@ static const char *mpi_start(transport *t, comm_call *call) {
     int n = (int)call->n, rc = MPI_SUCCESS;
     if (r == NULL || call->n > INT_MAX) {
         free(r);
-        return r == NULL ? "out of memory" : "more elements than MPI counts in an int";
+        return r == NULL ? "out of memory" : "more elements than an MPI call accepts (int)";
     }
     switch (call->kind) {
     case COMM_MEAN:
@@ -155,7 +155,7 @@ const char *linnet_transport_open(transport *t) {
     if (rc == MPI_SUCCESS)
         rc = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     if (rc == MPI_SUCCESS && given < MPI_THREAD_FUNNELED)
-        return "this MPI was built without support for threads";
+        return "this MPI was built without thread support";
     for (int i = 0; rc == MPI_SUCCESS && i < COMMUNICATORS; i++)
         rc = MPI_Comm_dup(MPI_COMM_WORLD, &state.communicator[i]);
     if (rc == MPI_SUCCESS)

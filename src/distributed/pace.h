@@ -1,27 +1,28 @@
-/** How ranks spend their time: which of them the others wait for, and what it costs to exchange. */
+/** How the ranks spend their time: which rank is the slowest, and how much time communication takes. */
 #ifndef LINNET_DISTRIBUTED_PACE_H
 #define LINNET_DISTRIBUTED_PACE_H
 
-/** Of one rank, seconds since an epoch's training began there. All doubles: it is part of an exchange. */
+/** The times of one rank, in seconds since its training of the epoch began. All doubles, because it is exchanged. */
 typedef struct rank_time {
-    double seconds;
-    double waited; /* of them for exchanges (comm.waited) */
-    double loaded; /* of them for its data */
+    double seconds; /* all time */
+    double waited;  /* the part spent waiting for exchanges (comm.waited) */
+    double loaded;  /* the part spent waiting for data */
 } rank_time;
 
 static inline rank_time time_since(rank_time now, const rank_time *before) {
     return (rank_time){now.seconds - before->seconds, now.waited - before->waited, now.loaded - before->loaded};
 }
 
-/** The slowest rank works longest, and so waits least: what it still waits is for the network, not for another rank. */
+/** The slowest rank works longest and therefore waits least. It waits for the network only, not for another rank. */
 typedef struct pace {
-    int slowest;   /* -1: not known (one rank, or no time has passed) */
-    double comm;   /* 0..1: share of the slowest's time in which it waited for exchanges */
+    int slowest;   /* rank; -1: not known (one rank, or no time has passed) */
+    double comm;   /* 0..1: fraction of the slowest rank's time spent waiting for exchanges */
     double excess; /* how much longer it works than the mean of the others: 0.1 is a tenth */
-    double loaded; /* 0..1: share of its time in which it waited for its data */
+    double loaded; /* 0..1: fraction of its time spent waiting for data */
 } pace;
 
-/** What lies between `before` (NULL: the epoch's beginning) and `now`, each (ranks); of equals the first is slowest. */
+/** The timing between `before` (NULL: the beginning of the epoch) and `now`, each (ranks). Of equally slow ranks the
+ *  first one counts. */
 pace pace_between(const rank_time *now, const rank_time *before, int ranks);
 
 #endif

@@ -61,7 +61,7 @@ int requeue_job(double seconds) {
     pid_t pid = 0;
     int status = 0;
     if (job == NULL || job[0] == 0)
-        return fail(E_IO, "the job was not requeued: SLURM_JOB_ID is not set, so this is no job of Slurm");
+        return fail(E_IO, "the job was not requeued: SLURM_JOB_ID is not set, so this is not a Slurm job");
     int error = start(&pid, job);
     if (error != 0)
         return fail(E_IO, "the job %s was not requeued: cannot start scontrol: %s", job, strerror(error));
@@ -72,11 +72,11 @@ int requeue_job(double seconds) {
                     text_duration(name, seconds));
     }
     if (error != 0)
-        return fail(E_IO, "scontrol requeue %s: its end is not known: %s", job, strerror(error));
+        return fail(E_IO, "scontrol requeue %s: cannot wait for its end: %s", job, strerror(error));
     if (WIFSIGNALED(status))
         return fail(E_IO, "the job %s was not requeued: scontrol was ended by %s", job,
                     text_signal(name, WTERMSIG(status)));
     if (WEXITSTATUS(status) != 0)
-        return fail(E_IO, "the job %s was not requeued: scontrol ended with %d", job, WEXITSTATUS(status));
+        return fail(E_IO, "the job %s was not requeued: scontrol exited with status %d", job, WEXITSTATUS(status));
     return OK;
 }

@@ -1,10 +1,10 @@
-/** A job of Slurm that puts itself back into the queue. */
+/** Requeues the Slurm job of this process. */
 #ifndef LINNET_DISTRIBUTED_SLURM_H
 #define LINNET_DISTRIBUTED_SLURM_H
 
-/** `scontrol requeue` for the job that this process belongs to ($SLURM_JOB_ID); Slurm ends the job soon after. One rank
- *  alone may call it. Waits for scontrol, whose output goes to stderr, at most `seconds`, then kills it and what it has
- *  started. @return 0, or E_IO that says why not */
+/** Runs `scontrol requeue` for the job of this process ($SLURM_JOB_ID). Slurm ends the job soon afterwards. Only one
+ *  rank may call it. The output of scontrol goes to stderr. If scontrol does not end within `seconds`, it and its child
+ *  processes are killed. @return 0, E_IO (the message has the reason) */
 int requeue_job(double seconds);
 
 #endif

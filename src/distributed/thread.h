@@ -1,5 +1,5 @@
-/** The communication thread: a comm over a transport. It alone calls the transport, moves exchanges on while the device
- *  computes, and sleeps between looks, so that waiting costs next to no compute. */
+/** The communication thread: implements a comm over a transport. Only this thread calls the transport. It advances the
+ *  exchanges while the device computes, and sleeps between two polls, so waiting takes almost no compute. */
 #ifndef LINNET_DISTRIBUTED_THREAD_H
 #define LINNET_DISTRIBUTED_THREAD_H
 
@@ -8,7 +8,7 @@
 /** Calls `open` in the new thread. @return 0, E_DEVICE with the transport's reason, E_NOMEM */
 int comm_thread_open(comm **out, transport_open_function *open);
 
-/** In order when no call has failed: then all ranks come here. Else the process should end soon. */
+/** An orderly close if no call has failed: then all ranks must call it. After a failure the process should end soon. */
 void comm_thread_close(comm *c);
 
 #endif

@@ -1,8 +1,8 @@
-/** What a message passing library supplies to the communication thread (thread.h), which makes all of its calls: so it
- *  need not be safe for threads. Functions return NULL, or why they failed (a static text).
+/** The functions that a message-passing library provides to the communication thread (thread.h). Only that thread calls
+ *  them, so the library need not be thread-safe. They return NULL, or the reason of a failure (a static text).
  *
- *  No function waits. This header stands alone: a transport is a shared object that is opened when it is needed, and
- *  links with nothing of the program. */
+ *  No function blocks. A transport is a shared object that is opened when it is needed and links with no part of the
+ *  program, so this header depends on communicator.h only. */
 #ifndef LINNET_DISTRIBUTED_TRANSPORT_H
 #define LINNET_DISTRIBUTED_TRANSPORT_H
 
@@ -16,20 +16,20 @@ struct transport {
     int rank, ranks;
     int local_rank, local_ranks;
     void *state;
-    /** Begins an exchange and sets call->handle. COMM_MEAN is begun as a sum. */
+    /** Begins an exchange and sets call->handle. COMM_MEAN begins as a sum. */
     const char *(*start)(transport *t, comm_call *call);
-    /** Moves things on. @param[out] done the exchange is complete; its handle is free then */
+    /** Advances the exchange. @param[out] done the exchange is complete, and its handle is released */
     const char *(*test)(bool *done, transport *t, comm_call *call);
-    /** A short message to one rank, outside of all exchanges and in no order with them. */
+    /** Sends a short message to one rank, outside all exchanges and not ordered with them. */
     const char *(*send)(transport *t, int to, const char note[TRANSPORT_NOTE]);
-    /** @param[out] from the sender of `note`; -1: none has come */
+    /** @param[out] from the sender of `note`; -1: no message has arrived */
     const char *(*receive)(int *from, transport *t, char note[TRANSPORT_NOTE]);
-    /** In order: all ranks come here and nothing is on its way. Else what is on its way is left as it is, and the
+    /** in_order: all ranks call it and no message is in transit. Otherwise messages in transit are abandoned, and the
      *  process should end soon. */
     void (*close)(transport *t, bool in_order);
 };
 
-/** The one function that the shared object offers, under this name. */
+/** The name of the only function that the shared object exports. */
 #define TRANSPORT_OPEN "linnet_transport_open"
 typedef const char *transport_open_function(transport *t);
 

@@ -1,14 +1,17 @@
-/** Warnings of a rank that does not print: kept until rank 0 asks for them. One list a process; thread-safe. */
+/** Warnings of a rank that does not print: they are stored until rank 0 prints them. One list per process;
+ *  thread-safe. */
 #ifndef LINNET_DISTRIBUTED_WARNINGS_H
 #define LINNET_DISTRIBUTED_WARNINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/** From here on log lines are not shown: warnings are kept (the first 64 that wait), the rest is dropped. */
+/** From this call on log lines are not printed. Warnings are stored, at most 64 at a time; other lines are discarded.
+ */
 void warnings_keep(void);
+/** Whether a warning is stored. */
 bool warnings_wait(void);
-/** The oldest, "" when none waits. */
+/** Removes the oldest warning; "" if none is stored. */
 void warnings_take(char *out, size_t bytes);
 
 #endif

@@ -202,7 +202,8 @@ static int receive_all(watchdog *w, int listener) {
         missing--;
     }
     w->heir = find_heir(w);
-    return missing == 0 ? OK : fail(E_IO, "%d ranks did not reach rank 0 for heartbeats within %d s", missing, MEETING);
+    return missing == 0 ? OK
+                        : fail(E_IO, "%d ranks did not connect to rank 0 for heartbeats within %d s", missing, MEETING);
 }
 
 static int knock(watchdog *w, const watch_invitation *where) {
@@ -272,7 +273,7 @@ static int create(watchdog **out, comm *c, const watchdog_options *o) {
     if (gethostname(own->host, sizeof own->host - 1) != 0)
         snprintf(own->host, sizeof own->host, "?");
     if (w->quit_fd < 0)
-        rc = fail_errno(errno, "cannot make an eventfd");
+        rc = fail_errno(errno, "cannot create an eventfd");
 done:
     if (rc != OK)
         destroy(w);

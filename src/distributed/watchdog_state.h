@@ -1,4 +1,4 @@
-/** What the watchdog knows of each rank, and which rank is lost by that. Internal to src/distributed/watchdog*.c. */
+/** The watchdog's state of each rank, and the decision which rank is lost. Internal to src/distributed/watchdog*.c. */
 #ifndef LINNET_DISTRIBUTED_WATCHDOG_STATE_H
 #define LINNET_DISTRIBUTED_WATCHDOG_STATE_H
 
@@ -8,21 +8,23 @@
 #include <poll.h>
 #include <pthread.h>
 
-/** What is known of one rank. */
+/** The state of one rank. */
 typedef struct peer {
-    int fd;          /* -1: no connection, or none any more */
-    bool met;        /* has been connected, or is this rank */
-    bool left, over; /* has said that it ends; that all must end */
-    bool ended; /* has left, and sends no more. Its connection stays open: it shows the peer that this rank lives */
-    bool cut;   /* ... as a host is cut off */
-    int error;  /* of the connection that was lost */
+    int fd;     /* -1: not connected */
+    bool met;   /* has been connected, or is this rank */
+    bool left;  /* has announced that it ends */
+    bool over;  /* has announced that all ranks must end */
+    bool ended; /* has announced its end and closed its side. The connection remains open, to show that this rank lives
+                 */
+    bool cut;   /* with `over`: because a host is cut off */
+    int error;  /* of the lost connection */
     int64_t step, moves;
     int phase;
     bool waits;
-    double heard, moved; /* when it last was, on this host's clock */
+    double heard, moved; /* time of the last message and of the last progress, by this host's clock */
     char host[WATCH_HOST], why[WATCH_TEXT];
     watch_record in, out;
-    size_t in_n, out_left; /* bytes of them that have come, and that could not be sent yet */
+    size_t in_n, out_left; /* bytes of `in` received; bytes of `out` not sent yet */
 } peer;
 
 struct watchdog {
@@ -30,17 +32,18 @@ struct watchdog {
     watchdog_options options;
     uint64_t key;
     int rank, ranks, heir;
-    double interval;         /* between heartbeats */
-    double limit, cut_limit; /* until a loss is one; of a host that is cut off */
-    peer *peers;             /* (ranks); only rank 0 has connections to all, the others one to rank 0 */
+    double interval;         /* between heartbeats, in seconds */
+    double limit, cut_limit; /* seconds of silence until a rank is lost; until a host is cut off */
+    peer *peers;             /* (ranks); rank 0 is connected to all others, each other rank to rank 0 only */
     struct pollfd *polls;    /* (ranks + 1) */
     int quit_fd;
     pthread_t thread;
 };
 
-/** Whether a rank is gone, or has left and this one did not follow; fills `l`. now: clock_seconds() */
+/** Whether a rank is lost, or has announced its end and this rank has not ended. @param[out] l filled if so
+ *  @param now clock_seconds() */
 bool watchdog_find_lost(watch_loss *l, const watchdog *w, double now);
-/** Rank 0: whether the ranks wait for one that does not go on; fills `l`. */
+/** For rank 0: whether the ranks wait for one that makes no progress. @param[out] l filled if so */
 bool watchdog_find_stuck(watch_loss *l, const watchdog *w, double now);
 
 #endif

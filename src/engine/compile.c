@@ -310,8 +310,8 @@ static int prepare_layer(engine_plan *p, int i) {
     const device_layer *behind = bn && reader >= 0 && bn_ahead(p, reader) == i ? &p->layer[reader] : NULL;
     if (bn && tensor_count(x->shape) == (size_t)l->out_c)
         return fail(E_SHAPE,
-                    "layer %s: batch statistics need more than one value per channel; use larger images or more of "
-                    "them",
+                    "layer %s: batch statistics need more than one value per channel; use larger images or a larger "
+                    "batch",
                     l->name);
     p->layer[i] = (device_layer){.layer = l,
                                  .x = x->shape,

@@ -80,7 +80,7 @@ int engine_average_swap(engine *e) {
     part p;
     int rc = OK;
     if (e->average == NULL)
-        return fail(E_OPTION, "there is no average of the weights to swap in");
+        return fail(E_OPTION, "there is no EMA of the weights to swap in");
     TRY(engine_stage(e, CHUNK * unit, 0));
     e->version++;
     e->written++;

@@ -73,7 +73,7 @@ static int bind_parameters(engine *e) {
         }
         if (l->kind == LAYER_BN) {
             if (l->stats < 0 || l->stats >= n->stats_n) {
-                rc = fail(E_SHAPE, "layer %s has no running statistics in the net", l->name);
+                rc = fail(E_SHAPE, "layer %s has no running statistics in the model", l->name);
                 goto done;
             }
             const net_stats *s = &n->stats[l->stats];
@@ -179,13 +179,13 @@ int engine_set_hyper(engine *e, const engine_hyper *h) {
 int plan_check_holder(const engine_plan *p) {
     if (p->engine->holder == p)
         return OK;
-    return fail(E_SHAPE, "the plan of %d images of %d x %d holds no batch: load one first (another plan may have run)",
+    return fail(E_SHAPE, "the plan of %d images of %d x %d has no batch: load one first (another plan may have run)",
                 p->batch, p->h, p->w);
 }
 
 int plan_take_arena(engine_plan *p) {
     if (p->bytes > p->engine->activation_bytes)
-        return fail(E_NOMEM, "the activation arena was lost when memory ran out: compile the plan again");
+        return fail(E_NOMEM, "the activation arena was released when memory ran out: compile the plan again");
     p->engine->holder = p;
     return OK;
 }
@@ -198,7 +198,7 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
                     b->w, x.n, x.h, x.w, x.c);
     for (int i = 0; i < b->n; i++)
         if (b->label[i] < 0 || b->label[i] >= e->net->classes || b->label_b[i] < 0 || b->label_b[i] >= e->net->classes)
-            return fail(E_DATA, "image %d of the batch has labels %d and %d, the net has classes 0..%d", i,
+            return fail(E_DATA, "image %d of the batch has labels %d and %d, the model has classes 0..%d", i,
                         (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
     double start = 0;
     TRY(plan_take_arena(p));
@@ -237,7 +237,7 @@ int engine_loss(engine *e, engine_plan *p) {
     const plan_tensor *logits = plan_tensor_at(p, last);
     TRY(plan_check_holder(p));
     if (e->net->layer[last].kind != LAYER_LINEAR || logits->shape.c != e->net->classes)
-        return fail(E_SHAPE, "the loss needs a net that ends in a linear layer of %d outputs", e->net->classes);
+        return fail(E_SHAPE, "the loss needs a model that ends in a linear layer of %d outputs", e->net->classes);
     device_loss l = {.logits = plan_address(p, logits->block),
                      .dlogits = p->training ? plan_address(p, logits->gradient[0]) : NULL,
                      .n = p->batch,

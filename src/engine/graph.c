@@ -12,7 +12,7 @@ static int add_reader(int *slot, engine *e, int t, int layer_number) {
         return fail(E_SHAPE, "layer %s reads tensor %d, which is not computed before it", l->name, t);
     tensor_readers *r = readers_of(e, t);
     if (r->n == 2)
-        return fail(E_SHAPE, "layer %s: %s has two readers already, the most a tensor may have", l->name,
+        return fail(E_SHAPE, "layer %s: %s already has two consumers, the most that are allowed", l->name,
                     t == NET_INPUT ? "the input" : e->net->layer[t].name);
     *slot = r->n;
     r->layer[r->n++] = layer_number;
@@ -23,7 +23,7 @@ static int find_readers(engine *e) {
     const net *n = e->net;
     int rc = OK;
     if (n->layer_n < 1)
-        return fail(E_SHAPE, "the net has no layers");
+        return fail(E_SHAPE, "the model has no layers");
     for (int i = 0; i < n->layer_n; i++) {
         const layer *l = &n->layer[i];
         TRY(add_reader(&e->slots[i].input, e, l->input, i));
@@ -48,8 +48,8 @@ static int find_owners(int *owner, const net *n) {
             if (of_layer[k] < 0)
                 continue;
             if (of_layer[k] >= n->param_n || owner[of_layer[k]] >= 0)
-                return fail(E_SHAPE, "layer %s: parameter %d is another layer's or not in the table", n->layer[i].name,
-                            of_layer[k]);
+                return fail(E_SHAPE, "layer %s: parameter %d belongs to another layer or is not in the table",
+                            n->layer[i].name, of_layer[k]);
             owner[of_layer[k]] = i;
         }
     }
@@ -64,9 +64,10 @@ static int check_frozen(const engine *e, const int *owner) {
     const net *n = e->net;
     for (int p = 0; p < n->param_n; p++)
         if ((owner[p] < n->frozen_layer_n) != (n->param[p].offset < n->frozen_n))
-            return fail(E_SHAPE, "parameter %s: the frozen layers' are not the first of the table", n->param[p].name);
+            return fail(E_SHAPE, "parameter %s: the parameters of frozen layers must be the first in the table",
+                        n->param[p].name);
     if (n->frozen_n % 16 != 0)
-        return fail(E_SHAPE, "%zu frozen parameters are no multiple of 16", n->frozen_n);
+        return fail(E_SHAPE, "%zu frozen parameters: must be a multiple of 16", n->frozen_n);
     return OK;
 }
 

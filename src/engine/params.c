@@ -85,7 +85,7 @@ static int locate(void **memory, size_t *n, const param **slot, engine *e, engin
     size_t offset = 0;
     int limit = what == ENGINE_STATS ? e->net->stats_n : e->net->param_n;
     if (i < 0 || i >= limit)
-        return fail(E_OPTION, "number %d of %d %s", i, limit, what == ENGINE_STATS ? "statistics" : "parameters");
+        return fail(E_OPTION, "index %d of %d %s", i, limit, what == ENGINE_STATS ? "statistics" : "parameters");
     *slot = NULL;
     switch (what) {
     case ENGINE_WEIGHT: base = e->weight; break;
@@ -242,7 +242,7 @@ void engine_snapshot_free(engine_snapshot *s) {
 
 static int check_tensor(const engine *e, const engine_plan *p, int t) {
     if (t < NET_INPUT || t >= e->net->layer_n)
-        return fail(E_OPTION, "tensor %d of %d", t, e->net->layer_n);
+        return fail(E_OPTION, "tensor %d of %d: no such tensor", t, e->net->layer_n);
     return plan_check_holder(p);
 }
 
@@ -250,10 +250,10 @@ int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
     int rc = OK;
     TRY(check_tensor(e, p, t));
     if (t != e->net->layer_n - 1 && !e->options.keep_tensors)
-        return fail(E_OPTION, "tensor %d shares its memory: set keep_tensors to read it", t);
+        return fail(E_OPTION, "tensor %d shares its memory with others: set keep_tensors to read it", t);
     const plan_tensor *from = plan_tensor_at(p, t);
     if (t != NET_INPUT && p->layer[t].applied_behind)
-        return fail(E_UNSUPPORTED, "tensor %d is not made: the layer that reads it does so on the way", t);
+        return fail(E_UNSUPPORTED, "tensor %d is not stored: the layer that reads it computes it while reading", t);
     TRY(download_tensor(out, e, plan_address(p, from->block), from));
 done:
     return rc;
@@ -266,10 +266,10 @@ int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t) {
     const plan_tensor *from = plan_tensor_at(p, t);
     size_t n = tensor_count(from->shape);
     if (!e->options.keep_tensors || from->gradient_n == 0)
-        return fail(E_OPTION, "tensor %d keeps no gradient: it needs keep_tensors, a training plan%s", t,
+        return fail(E_OPTION, "tensor %d has no stored gradient: it needs keep_tensors, a training plan%s", t,
                     t == NET_INPUT ? " and input_gradient" : "");
     if (t != NET_INPUT && p->layer[t].gradient_given)
-        return fail(E_UNSUPPORTED, "tensor %d keeps the gradient that its ReLU has let through", t);
+        return fail(E_UNSUPPORTED, "tensor %d stores the gradient after its ReLU mask only", t);
     TRY(download_tensor(out, e, plan_address(p, from->gradient[0]), from));
     if (from->gradient_n == 2) {
         TRY(memory_zeroed(&second, n, sizeof *second));

@@ -51,7 +51,7 @@ static int record(engine *e, engine_plan *p, unsigned flags, plan_recording *r) 
     rc = run != OK ? run : rc;
 done:
     if (rc != OK) {
-        log_warn("the step cannot be recorded and is queued piece by piece: %s", status_message());
+        log_warn("the step cannot be recorded and is queued call by call: %s", status_message());
         forget(e, r);
         r->failed = true;
     }
@@ -147,7 +147,7 @@ int engine_reset_result(engine *e) { return e->ops->reset_result(e->device); }
 int engine_post_result(engine *e) {
     int slot = (int)(e->posted_n % DEVICE_RESULTS), rc = OK;
     if (e->posted_n - e->taken_n == DEVICE_RESULTS)
-        return fail(E_DEVICE, "%d results are posted and none was taken", DEVICE_RESULTS);
+        return fail(E_DEVICE, "%d results are posted, and none has been taken", DEVICE_RESULTS);
     if (e->ops->post_result != NULL)
         TRY(e->ops->post_result(e->device, slot));
     else

@@ -45,7 +45,7 @@ static int add_values(export_set *set, const char *name, int rank, const int64_t
     size_t n = t->bytes / ckpt_type_bytes(t->type);
     for (size_t i = 0; i < n; i++) {
         if (half && isfinite(values[i]) && fabs(values[i]) > F16_MAX)
-            return fail(E_DATA, "%s holds %g, which fp16 cannot: export it in fp32", name, values[i]);
+            return fail(E_DATA, "%s contains %g, which fp16 cannot represent: export it in fp32", name, values[i]);
         if (half)
             ((uint16_t *)t->data)[i] = f16_from_double(values[i]);
         else
@@ -71,7 +71,7 @@ static int collect(export_set *set, const net *n, const ckpt *c, bool half, doub
         if (name == NULL || !weights_known(n, name))
             continue;
         if (is_counter(name) && (from->type != CKPT_I64 || from->rank != 0))
-            return fail(E_FORMAT, "%s is no counter", name);
+            return fail(E_FORMAT, "%s is not a counter", name);
         if (from->type == (half ? CKPT_F16 : CKPT_F32) || !weights_floating(from->type)) {
             TRY(add(&t, set, name, from->type, from->rank, from->shape));
             memcpy(t->data, from->data, t->bytes);
@@ -164,7 +164,7 @@ static int put_names(ckpt_item *list, int *n, const ckpt_item *names) {
     char *dumped = NULL;
     for (int64_t i = 0; i < names->i; i++)
         if (json_array_append_new(array, json_string(names->list[i])) != 0) {
-            rc = fail(E_DATA, "the class name %s is no UTF-8: it fits no other format", names->list[i]);
+            rc = fail(E_DATA, "the class name %s is not UTF-8, which this format requires", names->list[i]);
             goto done;
         }
     dumped = json_dumps(array, JSON_COMPACT);
@@ -209,7 +209,7 @@ int export_checkpoint(const char *path, const ckpt *c, const char *name, const c
     int rc = OK, classes = 0, metadata_n = 0;
     double *room = NULL;
     if (how->normalise && how->format != EXPORT_ONNX)
-        return fail(E_OPTION, "--normalise builds the normalisation into a graph: it goes with --format onnx alone");
+        return fail(E_OPTION, "--normalise adds the normalisation to a graph: it needs --format onnx");
     TRY(weights_classes(&classes, c, name));
     TRY(net_create(&n, o->model.arch, &(net_options){.classes = classes}));
     TRY(weights_check(NULL, n, c, name));

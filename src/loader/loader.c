@@ -18,11 +18,11 @@ static int check_options(const dataset *d, const loader_options *o) {
         return fail(E_OPTION, "loader: batch_size %d and workers %d must be at least 1, ahead %d at least 2",
                     o->batch_size, o->workers, o->ahead);
     if (o->own < 0 || o->own_n < 1 || o->own + o->own_n > o->row)
-        return fail(E_OPTION, "loader: batches %d to %d of rows of %d", o->own, o->own + o->own_n - 1, o->row);
+        return fail(E_OPTION, "loader: micro-batches %d to %d of %d per step", o->own, o->own + o->own_n - 1, o->row);
     if (!(o->max_bad >= 0 && o->max_bad <= 1))
-        return fail(E_OPTION, "data.max_bad %g: must be within 0..1", o->max_bad);
+        return fail(E_OPTION, "data.max_bad %g: must be in 0..1", o->max_bad);
     if (d->image_n < 1 || d->image_n > UINT32_MAX)
-        return fail(E_DATA, "%s: %lld images, must be within 1..2^32-1", d->root, (long long)d->image_n);
+        return fail(E_DATA, "%s: %lld images, must be 1 to 2^32-1", d->root, (long long)d->image_n);
     if (o->drop_last && d->image_n < o->batch_size)
         return fail(E_DATA, "%s: %lld images do not fill one batch of %d: lower data.batch_size or keep the last batch",
                     d->root, (long long)d->image_n, o->batch_size);

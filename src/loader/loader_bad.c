@@ -93,7 +93,7 @@ int bad_check(const loader *l) {
     return fail(
         E_DATA,
         "so far %lld of the %lld images in %s cannot be read, more than data.max_bad (%g) allows. For example: %.400s. "
-        "Mend or remove them, linnet audit %s finds all, or raise data.max_bad",
+        "Repair or remove them (linnet audit %s lists them all), or raise data.max_bad",
         (long long)(l->bad_n + lost), (long long)(l->dataset->image_n + lost), l->dataset->root, l->options.max_bad,
         example, l->dataset->root);
 }
@@ -135,7 +135,8 @@ int loader_set_bad(loader *l, const int64_t *index, int64_t n) {
     pthread_mutex_lock(&l->lock);
     for (int64_t i = 0; i < n; i++) {
         if (index[i] < 0 || index[i] >= l->dataset->image_n) {
-            rc = fail(E_DATA, "image %lld is on the list of bad images, but %s holds %lld: was the dataset changed?",
+            rc = fail(E_DATA,
+                      "image %lld is in the list of bad images, but %s contains %lld images: was the dataset changed?",
                       (long long)index[i], l->dataset->root, (long long)l->dataset->image_n);
             goto done;
         }

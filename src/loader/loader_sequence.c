@@ -21,7 +21,7 @@ int loader_sequence_init(loader *l) {
     if (!l->options.shuffle || l->options.buffer == 0)
         return OK;
     if (d->place == NULL)
-        return fail(E_OPTION, "data.sequential is for shards, and %s is a folder: pack it first (linnet pack)",
+        return fail(E_OPTION, "data.sequential needs shards, but %s is an image folder: pack it first (linnet pack)",
                     d->root);
     TRY(memory_zeroed(&l->stream, (size_t)d->image_n, sizeof *l->stream));
     TRY(memory_zeroed(&l->by_place, (size_t)d->image_n, sizeof *l->by_place));

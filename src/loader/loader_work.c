@@ -101,8 +101,8 @@ done:
 
 static bool is_bad(int rc) { return rc == E_FORMAT || rc == E_UNSUPPORTED; }
 
-/** Fills one place. Every visit decodes anew, so that what stands there is a function of (seed, epoch, place) alone:
- *  whether an image is readable may depend on which part of it a crop needs. */
+/** Fills one position. Every image is decoded each time, so that the result is a function of (seed, epoch, position)
+ *  alone: whether an image is readable may depend on the part of it that a crop needs. */
 static int fill(worker *w, const job *j, uint32_t epoch) {
     loader *l = w->loader;
     int64_t index = l->order[j->slot->first + j->place];

@@ -1,19 +1,20 @@
-/** A hash of which images a step had, in which order: equal for equal steps, however their places lie on ranks.
+/** A hash of the images of a step and their order. It is the same on any number of ranks.
  *
- *      sum over the step's places of mix(place * 2^32 + image), modulo 2^48
+ *      sum over the step's positions of mix(position * 2^32 + image), modulo 2^48
  *
- *  place: in the epoch's order; image: its index in the dataset, as it was trained on (a readable one in place of a bad
- *  one); mix(x): splitmix64(x + SPLITMIX_STEP) of base/hash.h. Each rank adds its own places, and the order of
- *  additions does not matter; that of images does, as each goes in with its place. 48 bits: exact in a double. */
+ *  position: in the epoch's order; image: dataset index of the image that was trained on (after the replacement of a
+ *  bad image); mix(x): splitmix64(x + SPLITMIX_STEP) of base/hash.h. Each rank adds its own positions. The order of the
+ *  additions has no effect; the order of the images has, because the position is part of each term. 48 bits are exact
+ *  in a double. */
 #ifndef LINNET_LOADER_SAMPLES_H
 #define LINNET_LOADER_SAMPLES_H
 
 #include <stdint.h>
 
-/** Of two parts of a step; 0 is none. */
+/** The hash of two parts of a step; 0 is the hash of no images. */
 static inline uint64_t samples_join(uint64_t a, uint64_t b) { return (a + b) & ((UINT64_C(1) << 48) - 1); }
 
-/** Of the images index (n), which stand at the places `first`, `first` + 1, .. of the epoch's order. */
+/** The hash of the images index[0..n) at the positions `first`, `first` + 1, ... of the epoch's order. */
 uint64_t samples_hash(int64_t first, const int64_t *index, int n);
 
 #endif

@@ -34,14 +34,14 @@ static void choose(workers *w, loader *l, double wait_share) {
     workers next = workers_choose(*w, cost, compute, wait_share);
     char late[48] = "";
     if (next.n != w->n && loader_set_workers(l, next.n) != OK) {
-        log_warn("%s: the number of threads stays %d: %s", w->name, w->n, status_message());
+        log_warn("%s: the number of threads remains %d: %s", w->name, w->n, status_message());
         w->automatic = false;
         return;
     }
     if (next.extra > w->extra)
         snprintf(late, sizeof late, "; data wait was %.1f%%", 100 * wait_share);
     if (!w->chosen || next.n != w->n)
-        log_info("%-10s %d thread%s: an image takes %.2f ms to prepare, the network %.2f ms%s", w->name, next.n,
+        log_info("%-10s %d thread%s: per image %.2f ms to prepare, %.2f ms in the model%s", w->name, next.n,
                  next.n == 1 ? "" : "s", 1e3 * cost, 1e3 * compute, late);
     *w = next;
     w->chosen = true;

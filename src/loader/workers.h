@@ -1,4 +1,4 @@
-/** data.workers auto: how many loader threads take part, from what an image costs to prepare and to compute.
+/** data.workers auto: the number of active loader threads, chosen from the time per image that workers and model need.
  *
  *      workers_begin(&w, loader);
  *      loader_start(loader, epoch, 0);
@@ -12,32 +12,34 @@
 #include <stdint.h>
 
 typedef struct workers {
-    const char *name; /* of the loader, in the log; static */
-    bool automatic;   /* else n stays as it is */
-    int n;            /* threads that take part */
-    int cores;        /* the most that are chosen */
-    int extra;        /* beyond the rule: it said enough, and yet the data were late */
-    bool chosen;      /* from measurements, and told */
+    const char *name; /* of the loader, for the log; static */
+    bool automatic;   /* else n does not change */
+    int n;            /* active threads */
+    int cores;        /* upper limit of n */
+    int extra;        /* threads in addition to the rule's number, because the data were late nevertheless */
+    bool chosen;      /* n comes from measurements and was logged */
 
-    /* the epoch, from its fourth step on or the last choice within it */
+    /* measurements of the epoch, from its fourth step or from the last choice in it */
     int steps;
     double start, waited_before;
     int64_t images;
     double seconds, waited;
 } workers;
 
-/** @param option data.workers; below 1: auto, which begins with 1 + cores/8 */
+/** @param option data.workers; below 1: auto, which begins with 1 + cores/8 threads */
 workers workers_init(const char *name, int option, int cores);
 
-/** The rule: as many threads as prepare 1.2 times what is computed, at most `cores`; one more than before when the data
- *  were late although that many took part. Measurements that are not positive change nothing.
- *  @param cost, compute seconds an image takes a worker, and the network @param wait_share of the time, 0..1
- *  @return `w` with n and extra as they should be */
+/** The rule: as many threads as prepare 1.2 times the images that the model computes, at most `cores`; one more than
+ *  before if the data were late although that many threads were active. Measurements that are not positive change
+ *  nothing.
+ *  @param cost, compute seconds per image of a worker and of the model
+ *  @param wait_share fraction of the time spent waiting for data, 0..1
+ *  @return `w` with the new n and extra */
 workers workers_choose(workers w, double cost, double compute, double wait_share);
 
-/** Before an epoch: chooses from what was measured in the one before. The loader must be one that has w->n workers. */
+/** Call before an epoch: chooses from the measurements of the previous epoch. The loader must have w->n workers. */
 void workers_begin(workers *w, loader *l);
-/** After a step: the first eight of the process lead to the first choice. */
+/** Call after a step: the first choice is made after the first eight steps of the process. */
 void workers_count(workers *w, loader *l, int64_t images);
 
 #endif

@@ -110,10 +110,10 @@ static int add_layer(int *out, net *n, const char *name, layer l) {
     if (l.in_c < 1 || l.out_c < 1)
         return fail(E_SHAPE, "layer %s: %d to %d channels", name, l.in_c, l.out_c);
     if (channels_of(n, l.input, l.in_c) != l.in_c)
-        return fail(E_SHAPE, "layer %s expects %d channels, tensor %d has not", name, l.in_c, l.input);
+        return fail(E_SHAPE, "layer %s expects %d channels, but tensor %d has another number", name, l.in_c, l.input);
     if (l.residual != NET_NONE && channels_of(n, l.residual, l.out_c) != l.out_c)
-        return fail(E_SHAPE, "layer %s expects a residual of %d channels, tensor %d has not", name, l.out_c,
-                    l.residual);
+        return fail(E_SHAPE, "layer %s expects a residual of %d channels, but tensor %d has another number", name,
+                    l.out_c, l.residual);
     if ((l.kind == LAYER_CONV || l.kind == LAYER_MAXPOOL) && (l.kernel < 1 || l.stride < 1 || l.pad < 0))
         return fail(E_SHAPE, "layer %s: kernel %d, stride %d, padding %d", name, l.kernel, l.stride, l.pad);
     for (int i = 0; i < n->layer_n; i++)
@@ -130,7 +130,7 @@ done:
 int net_add_grouped_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
                          int pad, int groups) {
     if (groups < 1 || in_c % groups != 0 || out_c % groups != 0)
-        return fail(E_SHAPE, "layer %s: %d to %d channels do not fall into %d groups", name, in_c, out_c, groups);
+        return fail(E_SHAPE, "layer %s: %d to %d channels cannot be divided into %d groups", name, in_c, out_c, groups);
     layer l = {.kind = LAYER_CONV,
                .input = input,
                .residual = NET_NONE,

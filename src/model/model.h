@@ -1,5 +1,6 @@
-/** A network as data: a flat list of layers at the grain a device likes to run, and one parameter table.
- *  The table alone knows the order of the parameters; init, optimizer, buckets and checkpoints walk it. */
+/** A model as data: a flat list of layers, at the granularity that suits a device, and one parameter table.
+ *  Only the table defines the order of the parameters. Initialisation, optimizer, gradient buckets and checkpoints
+ *  iterate over it. */
 #ifndef LINNET_MODEL_MODEL_H
 #define LINNET_MODEL_MODEL_H
 
@@ -15,14 +16,14 @@ typedef enum layer_kind { LAYER_CONV, LAYER_BN, LAYER_MAXPOOL, LAYER_AVGPOOL, LA
 typedef struct layer {
     layer_kind kind;
     char name[48]; /* torchvision's module name: "layer1.0.conv1" */
-    int input;     /* tensor read */
+    int input;     /* number of the tensor that the layer reads */
     int residual;  /* BN: tensor added before the ReLU, or NET_NONE */
     bool relu;     /* BN: y = max(0, .) */
     int in_c, out_c;
     int kernel, stride, pad; /* CONV, MAXPOOL; square */
     int groups;              /* CONV */
-    int weight, bias;        /* parameter numbers or -1. CONV: weight; BN: gamma, beta; LINEAR: weight, bias */
-    int stats;               /* BN: number among the statistics, or -1 */
+    int weight, bias;        /* indices into param, or -1. CONV: weight; BN: gamma, beta; LINEAR: weight, bias */
+    int stats;               /* BN: index into stats, or -1 */
 } layer;
 
 typedef enum param_init {
@@ -36,19 +37,19 @@ typedef struct param {
     char name[64]; /* "layer1.0.conv1.weight" */
     int rank;      /* 1, 2 or 4 */
     int shape[4];  /* conv (O, I/groups, kh, kw); linear (O, I); bn and bias (C) */
-    size_t offset; /* elements from the arena's start, in table order */
+    size_t offset; /* from the arena's start, in elements */
     size_t count;  /* elements */
     param_init init;
     int fan_in;  /* for INIT_UNIFORM_FAN_IN */
     bool decays; /* weight decay applies */
-    bool head;   /* the classifier's: has a learning rate of its own where one is set */
+    bool head;   /* belongs to the classifier, which may have its own learning rate */
 } param;
 
 /** Running statistics of one BN layer; torchvision's buffers NAME.running_mean, .running_var, .num_batches_tracked. */
 typedef struct net_stats {
-    char name[48]; /* the layer's: "layer1.0.bn1" */
-    int c;
-    size_t offset; /* elements: mean at offset, variance at offset + c */
+    char name[48]; /* of the layer: "layer1.0.bn1" */
+    int c;         /* channels */
+    size_t offset; /* in elements: mean at offset, variance at offset + c */
 } net_stats;
 
 typedef struct net {
@@ -60,32 +61,35 @@ typedef struct net {
     net_stats *stats;      /* (stats_n) */
     size_t weight_n;       /* elements of all parameters */
     size_t stats_elements; /* elements of all running statistics */
-    int frozen_layer_n;    /* that do not train: the first ones in forward order */
-    size_t frozen_n;       /* elements of their parameters, which are the table's first */
+    int frozen_layer_n;    /* frozen layers; they are the first in forward order */
+    size_t frozen_n;       /* elements of their parameters, which are the first in the table */
 } net;
 
 typedef struct net_options {
     int classes;
-    bool zero_gamma; /* last BN of each block starts at 0 */
-    bool decay_norm; /* weight decay on gamma and beta of batch norm too ... */
-    bool decay_bias; /* ... and on the classifier's bias */
+    bool zero_gamma; /* gamma of the last BN of each block starts at 0 */
+    bool decay_norm; /* weight decay also applies to gamma and beta of batch norm */
+    bool decay_bias; /* weight decay also applies to the classifier's bias */
 } net_options;
 
-/** Builds resnet18, 34, 50, 101 or 152, wide_resnet50_2 or 101_2, resnext50_32x4d or 101_32x8d (torchvision's v1.5: the
- *  stride sits on the 3x3). @return 0, E_OPTION (naming the known ones), E_NOMEM */
+/** Builds resnet18, 34, 50, 101 or 152, wide_resnet50_2 or 101_2, resnext50_32x4d or 101_32x8d, in torchvision's
+ *  variant v1.5 (the 3x3 convolution has the stride). @return 0, E_OPTION (the message lists the known names), E_NOMEM
+ */
 int net_create(net **out, const char *arch, const net_options *o);
 void net_destroy(net *n);
-/** The name of architecture i; NULL past the last. */
+/** The name of architecture i; NULL after the last. */
 const char *net_arch(int i);
 
 /** Freezes everything up to and including a part of a ResNet: "stem" (with the max-pool), "layer1" to "layer4",
- *  "backbone" (all but the classifier), or "none". Before an engine is made. @return 0, E_OPTION (no such part) */
+ *  "backbone" (all but the classifier), or "none". Call it before an engine is created. @return 0, E_OPTION (no such
+ *  part) */
 int net_freeze(net *n, const char *part);
 
-/** Hand-made nets, for tests: net_create_empty, then layers in order, each returning its number (= its tensor's). */
+/** Models built by hand, for tests: net_create_empty, then the layers in order. *out is the number of the layer, which
+ *  is also the number of its output tensor. */
 int net_create_empty(net **out, const char *arch, int classes);
 int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride, int pad);
-/** The channels, in and out, fall into `groups` equal parts that do not see each other. */
+/** A grouped convolution: input and output channels are divided into `groups` equal, independent parts. */
 int net_add_grouped_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
                          int pad, int groups);
 int net_add_bn(int *out, net *n, const char *name, int input, int c, int residual, bool relu);
@@ -99,21 +103,21 @@ typedef struct tensor_shape {
 
 static inline size_t tensor_count(tensor_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w * (size_t)s.c; }
 
-/** Output shape of every layer for a batch of n images of h x w x in_c (in_c = the first layer's).
- *  @param[out] out (layer_n). @return 0, E_SHAPE (image too small) */
+/** Output shape of every layer for a batch of images of h x w x in_c, where in_c is that of the first layer.
+ *  @param[out] out (layer_n) @return 0, E_SHAPE (image too small) */
 int net_shapes(tensor_shape *out, const net *n, int batch, int h, int w);
 
-/** Initial value of parameter i, in its logical order (OIHW, OI, C): a pure function of (seed, i).
+/** Initial values of parameter i, in its logical order (OIHW, OI, C): a pure function of (seed, i).
  *  @param[out] out (param[i].count) */
 void net_init_param(float *out, const net *n, int i, uint64_t seed);
 
-/** Multiply-accumulates of one image's forward pass (convolutions and linear). */
+/** Multiply-accumulate operations of the forward pass of one image (convolutions and linear layers). */
 double net_macs(const net *n, int h, int w);
 
-/** Elements of the largest parameter or pair of statistics: room to read any of them. */
+/** Elements of the largest parameter or pair of statistics: the buffer size for reading any of them. */
 size_t net_largest(const net *n);
 
-/** Number of the parameter or statistics entry of that name, or -1. */
+/** Index of the parameter of that name, else of the statistics of that name, else -1. */
 int net_find_param(const net *n, const char *name);
 
 #endif

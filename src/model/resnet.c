@@ -134,7 +134,7 @@ static int unknown_arch(const char *arch) {
     char known[256] = "";
     for (int i = 0, at = 0; i < RECIPES; i++)
         at += snprintf(known + at, sizeof known - (size_t)at, "%s%s", i > 0 ? ", " : "", recipes[i].arch);
-    return fail(E_OPTION, "unknown architecture '%s'; known are %s", arch, known);
+    return fail(E_OPTION, "unknown architecture '%s'; known: %s", arch, known);
 }
 
 int net_create(net **out, const char *arch, const net_options *o) {
@@ -147,7 +147,7 @@ int net_create(net **out, const char *arch, const net_options *o) {
     if (r == NULL)
         return unknown_arch(arch);
     if (o->classes < 1)
-        return fail(E_OPTION, "%d classes: a net needs at least 1", o->classes);
+        return fail(E_OPTION, "%d classes: a model needs at least 1", o->classes);
     TRY(net_create_empty(&n, arch, o->classes));
     TRY(build(n, r, o));
     *out = n; /* now owned by the caller */

@@ -21,12 +21,12 @@ static int layer_shape(tensor_shape *y, const layer *l, tensor_shape x) {
     case LAYER_AVGPOOL: y->h = y->w = 1; break;
     case LAYER_LINEAR:
         if (x.h != 1 || x.w != 1)
-            return fail(E_SHAPE, "layer %s reads a map of %d x %d; pool it to 1 x 1 first", l->name, x.h, x.w);
+            return fail(E_SHAPE, "layer %s reads a feature map of %d x %d; pool it to 1 x 1 first", l->name, x.h, x.w);
         break;
     default: break;
     }
     if (y->h < 1 || y->w < 1)
-        return fail(E_SHAPE, "layer %s: a map of %d x %d is too small; use larger images", l->name, x.h, x.w);
+        return fail(E_SHAPE, "layer %s: a feature map of %d x %d is too small; use larger images", l->name, x.h, x.w);
     return 0;
 }
 
@@ -45,8 +45,8 @@ int net_shapes(tensor_shape *out, const net *n, int batch, int h, int w) {
             continue;
         tensor_shape r = l->residual == NET_INPUT ? image : out[l->residual];
         if (r.h != out[i].h || r.w != out[i].w)
-            return fail(E_SHAPE, "layer %s adds a map of %d x %d to one of %d x %d", l->name, r.h, r.w, out[i].h,
-                        out[i].w);
+            return fail(E_SHAPE, "layer %s adds a feature map of %d x %d to one of %d x %d", l->name, r.h, r.w,
+                        out[i].h, out[i].w);
     }
     return 0;
 }

@@ -43,7 +43,7 @@ cp err message
 says message 'raise data.max_bad'
 follow --data.max_bad 0.2
 # what linnet audit finds
-advice=$(sed -nE 's/.* linnet (audit [^ ]*) finds all.*/\1/p' message)
+advice=$(sed -nE 's/.*[(]linnet (audit [^ ]*) lists them all.*/\1/p' message)
 read -ra advice <<<"$advice"
 run 0 "$LINNET" "${advice[@]}" --json
 for f in "${bad[@]}"; do says out "${f#spoilt/train/}"; done

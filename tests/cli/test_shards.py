@@ -64,7 +64,7 @@ def same_weights():
     train("shards", "b", 2, "--resume", "auto")
     assert digest("a") == digest("b")
     train("shards", "s", 1, "--data.sequential", "true", "--data.shuffle_buffer", "20")
-    train("data", "s2", 1, "--data.sequential", "true", code=2, says="data.sequential is for shards")
+    train("data", "s2", 1, "--data.sequential", "true", code=2, says="data.sequential needs shards")
 
 
 def other_data():

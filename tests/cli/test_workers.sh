@@ -11,7 +11,7 @@ grep -q 'to prepare' err && die "a fixed number is not chosen"
 
 run 0 "$LINNET" train "${small[@]}" --workers auto --out auto
 for name in 'loader    ' 'val loader'; do
-  grep -Eq "$name [0-9]+ threads?: an image takes [0-9.]+ ms to prepare, the network [0-9.]+ ms" err ||
+  grep -Eq "$name [0-9]+ threads?: per image [0-9.]+ ms to prepare, [0-9.]+ ms in the model" err ||
     { cat err >&2; die "nothing is told of $name"; }
 done
 n=$(grep -E '^.*loader     [0-9]+ thread' err | tail -1 | sed -E 's/.*loader     ([0-9]+) thread.*/\1/')

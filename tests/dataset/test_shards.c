@@ -252,7 +252,7 @@ static void test_sequential(void **state) {
         at = d->place[a[i]].shard != first_shard ? i + 1 : 0;
     assert_true(at <= in_first + 20);
     assert_ok(dataset_open(&f, folder, "train"));
-    assert_fails(E_OPTION, "data.sequential is for shards", loader_open(&l, f, &one));
+    assert_fails(E_OPTION, "data.sequential needs shards", loader_open(&l, f, &one));
     dataset_close(f);
     dataset_close(d);
     free(a);

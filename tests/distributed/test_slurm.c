@@ -69,7 +69,7 @@ static void test_called_once(void **state) {
 static void test_refused(void **state) {
     (void)state;
     set_scontrol("exit 3");
-    assert_fails(E_IO, "the job 4711 was not requeued: scontrol ended with 3", requeue_job(10));
+    assert_fails(E_IO, "the job 4711 was not requeued: scontrol exited with status 3", requeue_job(10));
     set_scontrol("kill -SEGV $$");
     assert_fails(E_IO, "the job 4711 was not requeued: scontrol was ended by SIGSEGV", requeue_job(10));
     unlink(in_folder("scontrol"));

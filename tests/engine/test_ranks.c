@@ -249,10 +249,10 @@ static void failing_nccl(void **state) {
         const char *symbol, *message, *how;
     } cases[] = {
         {"ncclAllReduce:2", "exchanging gradients: ncclAllReduce: unhandled system error: made to fail\n", "failing"},
-        {"ncclCommInitRankConfig:1", "joining NCCL: ncclCommInitRankConfig: unhandled system error: made to fail\n",
-         "failing"},
+        {"ncclCommInitRankConfig:1",
+         "initialising NCCL: ncclCommInitRankConfig: unhandled system error: made to fail\n", "failing"},
         {"cuEventQuery:1", "exchanging gradients: cuEventQuery: made to fail", "failing"},
-        {"cuMemcpyDtoHAsync_v2:3", "joining batch norms: cuMemcpyDtoHAsync_v2: made to fail", "failing_joined"},
+        {"cuMemcpyDtoHAsync_v2:3", "synchronising batch norms: cuMemcpyDtoHAsync_v2: made to fail", "failing_joined"},
     };
     (void)state;
     if (!has_stand_in_nccl())

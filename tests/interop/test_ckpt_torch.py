@@ -232,7 +232,7 @@ class Theirs(unittest.TestCase):
         for saved, part in ((torch.nn.Linear(2, 2), "torch.nn.modules.linear.Linear"),
                             ({"a": torch.zeros(2, dtype=torch.complex64)}, "ComplexFloatStorage"),
                             ({"a": torch.zeros(1), "b": Ours}, "not allowed"),
-                            ([1, 2], "no dictionary"), ({"a": 1}, "no tensors")):
+                            ([1, 2], "not contain a dictionary"), ({"a": 1}, "no tensors")):
             torch.save(saved, self.path)
             with self.assertRaisesRegex(RuntimeError, part):
                 show(self.path)

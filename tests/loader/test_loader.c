@@ -300,7 +300,7 @@ static void test_options(void **state) {
     assert_fails(E_OPTION, "max_bad 1.5", loader_open(&l, data, &o));
     o = fake_options(4, 1, 2);
     o.own = 1;
-    assert_fails(E_OPTION, "batches 1 to 1 of rows of 1", loader_open(&l, data, &o));
+    assert_fails(E_OPTION, "micro-batches 1 to 1 of 1 per step", loader_open(&l, data, &o));
     assert_null(l);
 }
 

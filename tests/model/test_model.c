@@ -40,7 +40,7 @@ static void test_refused(void **state) {
     assert_fails(E_SHAPE, "residual", net_add_bn(&b, n, "d", a, 8, NET_INPUT, true));
     assert_fails(E_SHAPE, "channels", net_add_conv(&b, n, "e", a, 8, 0, 1, 1, 0));
     assert_fails(E_SHAPE, "stride 0", net_add_conv(&b, n, "f", a, 8, 8, 1, 0, 0));
-    assert_fails(E_SHAPE, "8 to 8 channels do not fall into 3 groups",
+    assert_fails(E_SHAPE, "8 to 8 channels cannot be divided into 3 groups",
                  net_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 3));
     assert_fails(E_SHAPE, "0 groups", net_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 0));
     assert_fails(E_SHAPE, "padding 2", net_add_maxpool(&b, n, "g", a, 8, 3, 1, 2));
@@ -65,7 +65,7 @@ static void test_residual_of_other_size(void **state) {
     assert_ok(net_create_empty(&n, "tiny", 5));
     assert_ok(net_add_conv(&a, n, "a", NET_INPUT, 8, 8, 3, 2, 1));
     assert_ok(net_add_bn(&b, n, "b", a, 8, NET_INPUT, true));
-    assert_fails(E_SHAPE, "adds a map of 6 x 4 to one of 3 x 2", net_shapes(s, n, 1, 6, 4));
+    assert_fails(E_SHAPE, "adds a feature map of 6 x 4 to one of 3 x 2", net_shapes(s, n, 1, 6, 4));
     net_destroy(n);
 }
 

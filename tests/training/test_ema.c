@@ -83,7 +83,7 @@ static void on_cpu(void **state) {
     if (engine_unavailable("cpu") != NULL)
         skip();
     assert_ok(engine_create(&e, "cpu", n, &o));
-    assert_fails(E_OPTION, "no average", engine_average_swap(e));
+    assert_fails(E_OPTION, "no EMA", engine_average_swap(e));
     assert_int_equal(engine_average_bytes(e), 0);
     fill(e, n, 1, 0.5);
     assert_ok(engine_average_update(e, 0.9)); /* the first is a copy */

@@ -88,7 +88,8 @@ static void test_one_prefix(void **state) {
     free(f);
     f = make("resnet18", 7, "student.");
     add_net(f, "resnet18", 7, "teacher.");
-    assert_fails(E_FORMAT, "2 networks, the first under student. and teacher.", layout_find_prefix(&f->c));
+    assert_fails(E_FORMAT, "2 models (the first two have the prefixes student. and teacher.)",
+                 layout_find_prefix(&f->c));
     free(f);
 }
 

@@ -17,9 +17,10 @@ int cpu_maxpool_plan(void *device, device_layer *l) {
     (void)device;
     const layer *t = l->layer;
     if (t->pad >= t->kernel)
-        return fail(E_SHAPE, "layer %s: padding %d leaves windows of kernel %d empty", t->name, t->pad, t->kernel);
+        return fail(E_SHAPE, "layer %s: with padding %d some windows of kernel %d are empty", t->name, t->pad,
+                    t->kernel);
     if (t->kernel > 16)
-        return fail(E_SHAPE, "layer %s: kernel %d, the cpu engine pools windows of 16 x 16 at most", t->name,
+        return fail(E_SHAPE, "layer %s: kernel %d, but the cpu engine supports windows of at most 16 x 16", t->name,
                     t->kernel);
     l->saved_bytes = l->training ? tensor_count(l->y) : 0;
     return OK;

@@ -3,7 +3,7 @@
 #include "backend/sync_bn.h"
 #include "base/status.h"
 
-static const char *const what = "joining batch norms";
+static const char *const what = "synchronising batch norms";
 
 int bn_join_room(cuda_device *d, int c) {
     size_t bytes = (sync_bn_values(c) + sync_bn_work(d->options.comm, c)) * sizeof *d->joined;
@@ -12,7 +12,7 @@ int bn_join_room(cuda_device *d, int c) {
         return OK;
     TRY(gpu_wait(d)); /* a copy up from the old one may be queued */
     bn_join_deinit(d);
-    TRY(DRIVER(d->driver, "pinned memory", pinned_allocate, (void **)&d->joined, bytes, 0));
+    TRY(DRIVER(d->driver, "allocating pinned memory", pinned_allocate, (void **)&d->joined, bytes, 0));
     d->joined_channels = c;
 done:
     return rc;

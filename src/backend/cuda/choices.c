@@ -40,7 +40,7 @@ static int read_line(choices *c, char *line) {
     if (n != FIELDS || strlen(field[0]) >= sizeof one.key || !text_to_int(&candidate, field[1]) || candidate < 0 ||
         candidate > INT_MAX || !text_to_int(&one.engine, field[2]) || !text_to_double(&one.microseconds, field[3]) ||
         !(one.microseconds >= 0))
-        return fail(E_FORMAT, "%s: the line of '%.60s' is no choice", c->path, line);
+        return fail(E_FORMAT, "%s: the line '%.60s' is not a valid choice", c->path, line);
     snprintf(one.key, sizeof one.key, "%s", field[0]);
     one.candidate = (int)candidate;
     return choices_add(c, &one);
@@ -67,7 +67,7 @@ done:
 int choices_open(choices *c, const char *machine) {
     *c = (choices){0};
     if (place(c->path, machine) != OK) {
-        log_warn("cuDNN's choices are not kept: %s", status_message());
+        log_warn("cuDNN's choices are not saved: %s", status_message());
         c->path[0] = 0;
         return OK;
     }
@@ -123,7 +123,7 @@ void choices_save(choices *c) {
         return;
     c->changed = false;
     if (write_file(c) != OK) {
-        log_warn("cuDNN's choices are not kept: %s", status_message());
+        log_warn("cuDNN's choices are not saved: %s", status_message());
         c->path[0] = 0;
     }
 }

@@ -114,7 +114,8 @@ int cuda_conv_plan(void *device, device_layer *l) {
 int cuda_linear_plan(void *device, device_layer *l) {
     cuda_device *d = device;
     if (l->x.h * l->x.w != 1)
-        return fail(E_SHAPE, "layer %s: a linear layer reads one pixel, not %d x %d", l->layer->name, l->x.h, l->x.w);
+        return fail(E_SHAPE, "layer %s: a linear layer needs an input of 1 x 1, not %d x %d", l->layer->name, l->x.h,
+                    l->x.w);
     return plan(d, l, (convolution_shape){.x = l->x, .y = l->y, .kernel = 1, .stride = 1, .groups = 1},
                 tensor_count(l->y) * element_bytes(d->type));
 }

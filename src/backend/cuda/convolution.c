@@ -163,7 +163,7 @@ static int take(convolution *c, suggestions *s, const cuda_device *d, int i) {
     TRY(plan_open(&c->plan, &workspace, d, s->candidate[i]));
     if (workspace > largest_workspace) {
         backend_destroy(d, &c->plan);
-        rc = fail(E_UNSUPPORTED, "it needs too large a workspace");
+        rc = fail(E_UNSUPPORTED, "its workspace is too large");
         goto done;
     }
     c->workspace = workspace;

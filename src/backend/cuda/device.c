@@ -99,7 +99,7 @@ static int choose_gpu(int *index, CUdevice *gpu, const cuda_driver *driver, cons
     if (o->comm != NULL && n > 0) /* the ranks of a host take its GPUs in turn */
         *index = o->comm->local_rank % n;
     if (*index < 0 || *index >= n) {
-        rc = fail(E_OPTION, "GPU %d of %d: they are counted from 0", *index, n);
+        rc = fail(E_OPTION, "GPU %d of %d: no such GPU, they are numbered from 0", *index, n);
         goto done;
     }
     TRY(DRIVER(driver, "opening the GPU", device_get, gpu, *index));
@@ -113,9 +113,9 @@ static int pci_address(char out[ENGINE_PCI_ADDRESS], const engine_options *o) {
     int index = 0, domain = 0, bus = 0, slot = 0, rc = OK;
     TRY(driver_open(&driver));
     TRY(choose_gpu(&index, &gpu, driver, o));
-    TRY(DRIVER(driver, "asking the GPU", device_attribute, &domain, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, gpu));
-    TRY(DRIVER(driver, "asking the GPU", device_attribute, &bus, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, gpu));
-    TRY(DRIVER(driver, "asking the GPU", device_attribute, &slot, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, gpu));
+    TRY(DRIVER(driver, "querying the GPU", device_attribute, &domain, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, gpu));
+    TRY(DRIVER(driver, "querying the GPU", device_attribute, &bus, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, gpu));
+    TRY(DRIVER(driver, "querying the GPU", device_attribute, &slot, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, gpu));
     snprintf(out, ENGINE_PCI_ADDRESS, "%04x:%02x:%02x.0", domain, bus, slot); /* a GPU is its card's function 0 */
 done:
     return rc;
@@ -124,9 +124,9 @@ done:
 static int find_gpu(cuda_device *d) {
     int rc = OK;
     TRY(choose_gpu(&d->index, &d->gpu, d->driver, &d->options));
-    TRY(DRIVER(d->driver, "asking the GPU", device_attribute, &d->major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+    TRY(DRIVER(d->driver, "querying the GPU", device_attribute, &d->major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
                d->gpu));
-    TRY(DRIVER(d->driver, "asking the GPU", device_attribute, &d->minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+    TRY(DRIVER(d->driver, "querying the GPU", device_attribute, &d->minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
                d->gpu));
     int capability = 10 * d->major + d->minor;
     if (capability < 75)
@@ -142,9 +142,9 @@ static int describe(cuda_device *d) {
     char name[128] = "", machine[256], memory[32];
     int version = 0, rc = OK;
     size_t cudnn = d->cudnn->version(), left = 0, total = 0;
-    TRY(DRIVER(d->driver, "asking the GPU", device_name, name, sizeof name, d->gpu));
-    TRY(DRIVER(d->driver, "asking the driver", driver_version, &version));
-    TRY(DRIVER(d->driver, "asking for GPU memory", memory_info, &left, &total));
+    TRY(DRIVER(d->driver, "querying the GPU", device_name, name, sizeof name, d->gpu));
+    TRY(DRIVER(d->driver, "querying the driver", driver_version, &version));
+    TRY(DRIVER(d->driver, "querying GPU memory", memory_info, &left, &total));
     snprintf(d->description, sizeof d->description, "%s (%d.%d), %s, cuDNN %zu.%zu.%zu, CUDA driver %d.%d", name,
              d->major, d->minor, text_bytes(memory, (double)total), cudnn / 10000, cudnn / 100 % 100, cudnn % 100,
              version / 1000, version % 1000 / 10);
@@ -159,7 +159,8 @@ static int make_stores(cuda_device *d) {
     int rc = OK;
     TRY(gpu_allocate((void **)&d->state, d, sizeof *d->state));
     for (int i = 0; i < RESULT_SLOTS; i++) {
-        TRY(DRIVER(d->driver, "pinned memory", pinned_allocate, (void **)&d->result[i], sizeof *d->result[i], 0));
+        TRY(DRIVER(d->driver, "allocating pinned memory", pinned_allocate, (void **)&d->result[i], sizeof *d->result[i],
+                   0));
         TRY(DRIVER(d->driver, "events", event_create, &d->posted[i], CU_EVENT_DISABLE_TIMING));
     }
 done:
@@ -203,7 +204,7 @@ static comm *exchange_of(void *device) { return ((const cuda_device *)device)->e
 static int memory_free_bytes(size_t *out, void *device) {
     const cuda_device *d = device;
     size_t total = 0;
-    return DRIVER(d->driver, "asking for free GPU memory", memory_info, out, &total);
+    return DRIVER(d->driver, "querying free GPU memory", memory_info, out, &total);
 }
 
 static element element_of(void *device, layer_kind producer) {

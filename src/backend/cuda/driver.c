@@ -24,7 +24,7 @@ static int check_gpus(void) {
     CUresult started = table.init(0);
     if (started == CUDA_ERROR_NO_DEVICE)
         return fail(E_DEVICE, "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES, or a container without --gpus)");
-    TRY(driver_check(&table, started, "init", "the NVIDIA driver does not start"));
+    TRY(driver_check(&table, started, "init", "cannot initialise the NVIDIA driver"));
     TRY(DRIVER(&table, "looking for GPUs", device_count, &n));
     if (n < 1)
         rc = fail(E_DEVICE, "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES, or a container without --gpus)");
@@ -61,6 +61,6 @@ int driver_failed(const cuda_driver *d, CUresult error, const char *member, cons
     if (d->error_string(error, &text) != CUDA_SUCCESS || text == NULL)
         text = "unknown error";
     if (error == CUDA_ERROR_OUT_OF_MEMORY)
-        return fail(E_NOMEM, "%s: %s: the GPU's memory is used up", what, symbol_of(member));
+        return fail(E_NOMEM, "%s: %s: out of GPU memory", what, symbol_of(member));
     return fail(E_DEVICE, "%s: %s: %s (error %d)", what, symbol_of(member), text, (int)error);
 }

@@ -125,7 +125,7 @@ static int own_line(char out[LINE], exchange *x) {
         snprintf(out, LINE, "%s", status_message());
         return OK;
     }
-    TRY(DRIVER(x->device->driver, "asking the GPU", device_uuid, &id, x->device->gpu));
+    TRY(DRIVER(x->device->driver, "querying the GPU", device_uuid, &id, x->device->gpu));
     out[0] = '+';
     for (size_t i = 0; i < sizeof id.bytes; i++)
         snprintf(out + 1 + 2 * i, 3, "%02x", (unsigned char)id.bytes[i]);
@@ -150,14 +150,14 @@ static int ask_all(bool *can, exchange *x) {
     }
     *can = why[0] == 0;
     if (!*can && x->ranks->rank == 0)
-        log_warn("gradients go by the host's memory: %s", why);
+        log_warn("gradients are exchanged through host memory: %s", why);
 done:
     free(lines);
     return rc;
 }
 
 static int join(exchange *x) {
-    static const char *const joining = "joining NCCL";
+    static const char *const joining = "initialising NCCL";
     const cuda_driver *driver = x->device->driver;
     ncclUniqueId id = {{0}};
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;

@@ -12,7 +12,7 @@ int exchange_text(char out[ENGINE_EXCHANGE_TEXT]) {
 int exchange_open(comm **out, cuda_device *d) {
     *out = NULL;
     if (comm_ranks(d->options.comm) > 1 && comm_rank(d->options.comm) == 0)
-        log_warn("gradients go by the host's memory: this was built without NCCL (nccl.h)");
+        log_warn("gradients are exchanged through host memory: built without NCCL (nccl.h)");
     return 0;
 }
 

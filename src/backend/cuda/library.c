@@ -19,8 +19,9 @@ int library_open(void **out, const char *what, const char *variable, const char 
     if (*out != NULL)
         return OK;
     const char *why = dlerror();
-    return fail(E_DEVICE, "%s cannot be opened (%s): install it, name its folder in LD_LIBRARY_PATH or the file in %s",
-                what, why != NULL ? why : "unknown error", variable);
+    return fail(E_DEVICE,
+                "%s cannot be opened (%s): install it, or set LD_LIBRARY_PATH to its folder or %s to its file", what,
+                why != NULL ? why : "unknown error", variable);
 }
 
 int library_find(void *table, void *library, const library_symbol *symbols, size_t n, const char *what,

@@ -8,9 +8,10 @@ int cuda_maxpool_plan(void *device, device_layer *l) {
     (void)device;
     const layer *t = l->layer;
     if (t->pad >= t->kernel)
-        return fail(E_SHAPE, "layer %s: padding %d leaves windows of kernel %d empty", t->name, t->pad, t->kernel);
+        return fail(E_SHAPE, "layer %s: with padding %d some windows of kernel %d are empty", t->name, t->pad,
+                    t->kernel);
     if (t->kernel > KERNEL_MAX)
-        return fail(E_SHAPE, "layer %s: kernel %d, the cuda engine pools windows of %d x %d at most", t->name,
+        return fail(E_SHAPE, "layer %s: kernel %d, but the cuda engine supports windows of at most %d x %d", t->name,
                     t->kernel, KERNEL_MAX, KERNEL_MAX);
     l->saved_bytes = l->training ? tensor_count(l->y) : 0;
     return OK;

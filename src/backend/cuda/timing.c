@@ -51,7 +51,7 @@ int cuda_time_begin(void *device) {
     cuda_device *d = device;
     int rc = OK;
     if (d->open_n == SPANS_OPEN)
-        return fail(E_DEVICE, "%s: more than %d within each other", profiling, SPANS_OPEN);
+        return fail(E_DEVICE, "%s: more than %d nested operations", profiling, SPANS_OPEN);
     if (d->span_n == d->span_room)
         TRY(one_more_span(d));
     d->span[d->span_n].seconds = NULL;

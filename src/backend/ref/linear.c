@@ -8,7 +8,8 @@
 int ref_linear_plan(void *device, device_layer *l) {
     (void)device;
     if (l->x.h * l->x.w != 1)
-        return fail(E_SHAPE, "layer %s: a linear layer reads one pixel, not %d x %d", l->layer->name, l->x.h, l->x.w);
+        return fail(E_SHAPE, "layer %s: a linear layer needs an input of 1 x 1, not %d x %d", l->layer->name, l->x.h,
+                    l->x.w);
     size_t weights = (size_t)l->x.c * (size_t)l->y.c, outputs = tensor_count(l->y);
     l->scratch_bytes = (weights > outputs ? weights : outputs) * sizeof(double); /* w transposed, or the sum of dy */
     return 0;

@@ -10,8 +10,8 @@
 int ref_maxpool_plan(void *device, device_layer *l) {
     (void)device;
     if (l->layer->pad >= l->layer->kernel)
-        return fail(E_SHAPE, "layer %s: padding %d leaves windows of kernel %d empty", l->layer->name, l->layer->pad,
-                    l->layer->kernel);
+        return fail(E_SHAPE, "layer %s: with padding %d some windows of kernel %d are empty", l->layer->name,
+                    l->layer->pad, l->layer->kernel);
     l->saved_bytes = tensor_count(l->y) * sizeof(int32_t); /* h * w_n + w of each maximum */
     return 0;
 }

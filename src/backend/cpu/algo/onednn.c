@@ -47,7 +47,7 @@ int onednn_open(onednn **out, int threads) {
     if (status == dnnl_success)
         status = dnnl_stream_create(&o->stream, o->engine, dnnl_stream_in_order);
     if (status != dnnl_success)
-        rc = fail(E_DEVICE, "oneDNN cannot start: %s (status %d)", onednn_status_name(status), status);
+        rc = fail(E_DEVICE, "cannot initialise oneDNN: %s (status %d)", onednn_status_name(status), status);
 done:
     if (rc < 0) {
         onednn_close(o);

@@ -35,8 +35,8 @@ int onednn_check(const onednn_conv *c, onednn_pass pass) {
     if (onednn_row_too_wide(c, pass))
         rc =
             fail(E_DEVICE,
-                 "layer %s: oneDNN 2 cannot plan the gradient of the weights in bf16 of maps of more than %d pixels in "
-                 "width with AMX: use smaller images, 32-true or LINNET_CPU=avx512_bf16",
+                 "layer %s: oneDNN 2 with AMX cannot compute the weight gradient in bf16 of feature maps wider than %d "
+                 "pixels: use smaller images, 32-true or LINNET_CPU=avx512_bf16",
                  c->name, ROW_MAX);
 done:
     return rc;
