@@ -2,6 +2,7 @@
  * a primitive of one thread for one image. oneDNN chooses the implementation and the order of its sums by the batch
  * size and the number of threads (docs/numerics.md); this way an image's result depends on neither. */
 #include "backend/cpu/algo/conv_algo.h"
+#include "backend/cpu/algo/onednn_limits.h"
 #include "backend/parallel_for.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -44,6 +45,7 @@ static int create(void **out, conv_problem *p) {
     by_image_plan *b = NULL;
     onednn_conv c = p->conv;
     *out = NULL;
+    TRY(onednn_check(&p->conv, ONEDNN_FORWARD)); /* the whole batch: the same limit as in training */
     c.x.n = c.y.n = 1;
     TRY(memory_zeroed(&b, 1, sizeof *b));
     snprintf(b->name, sizeof b->name, "%s", c.name);
