@@ -104,4 +104,9 @@ done:
     return rc;
 }
 
-const conv_algo conv_forward_onednn_by_image = {"onednn_by_image", applicable, create, workspace, run, destroy};
+static const char *implementation(const void *plan) {
+    return onednn_op_implementation(((const by_image_plan *)plan)->worker[0].op);
+}
+
+const conv_algo conv_forward_onednn_by_image = {"onednn_by_image", applicable,    create, workspace, run,
+                                                destroy,           implementation};
