@@ -1,5 +1,6 @@
-/** What a device supplies to the engine: memory, and {plan, forward, backward, recompute} for each kind of layer.
- *  src/engine owns what all devices share: walking the layers, the activation plan, the arenas, the buckets. */
+/** What a device supplies to the engine: memory, the operations of each kind of layer, the optimizer's; and, where it
+ * has them, a queue and its part in the exchange of gradients. src/engine owns what all devices share: walking the
+ * layers, the activation plan, the arenas, the buckets. */
 #ifndef LINNET_BACKEND_BACKEND_H
 #define LINNET_BACKEND_BACKEND_H
 
@@ -105,7 +106,50 @@ typedef struct device_arenas {
     int range_n;
 } device_arenas;
 
+typedef struct device_optimizer_ops {
+    int (*set_hyper)(void *device, const engine_hyper *h);
+    /** Divides the gradients by the loss scale; their norm, and whether all are finite. */
+    int (*unscale)(void *device, const device_arenas *a);
+    /** One SGD step, if unscale has found all gradients finite. */
+    int (*update)(void *device, const device_arenas *a);
+} device_optimizer_ops;
+
 enum { DEVICE_RESULTS = 2 }; /* posted and not taken, at most */
+
+/** Of a device with a queue: calls return before their work is done. */
+typedef struct device_stream_ops {
+    void *(*queue)(void *device); /* for comm */
+    /** The device decides on the loss scale itself. */
+    int (*set_scaler)(void *device, const engine_scaler *s);
+    /** Before a forward pass or an update, recorded ones included; `written` changes when the host has written weights.
+     */
+    int (*before_step)(void *device, const device_arenas *a, uint64_t written);
+    /** The result as it is here in the queue, into one of DEVICE_RESULTS slots; taking it waits. */
+    int (*post_result)(void *device, int slot);
+    int (*take_result)(void *device, int slot, engine_result_data *out);
+    /** The time from here in the queue to the end that belongs to it, within others perhaps; read waits for the device
+     *  and adds each to its *seconds. */
+    int (*time_begin)(void *device);
+    int (*time_end)(double *seconds, void *device);
+    int (*time_read)(void *device);
+    /** Between begin and end calls are kept, not run; replay runs them again. *stale: their memory has moved, nothing
+     *  was run. */
+    int (*record_begin)(void *device);
+    int (*record_end)(void **recording, void *device);
+    int (*replay)(bool *stale, void *device, void *recording);
+    void (*recording_free)(void *device, void *recording);
+} device_stream_ops;
+
+/** The device's part in the exchange of gradients. */
+typedef struct device_collective_ops {
+    /** Gradients for the exchange, as half_narrow and half_widen (distributed/half.h), in the type of convolutions,
+     *  where that has 16 bits. */
+    int (*narrow)(void *device, void *half, const void *gradient, size_t n, int ranks);
+    int (*widen)(void *device, void *gradient, const void *half, size_t n);
+    /** What exchanges gradients in the device's memory; NULL, as function or result: engine_options.comm does. */
+    comm *(*exchange)(void *device);
+    int (*exchange_text)(char out[ENGINE_EXCHANGE_TEXT]); /* engine_exchange_text; NULL: has none */
+} device_collective_ops;
 
 typedef struct device_ops {
     const char *name;
@@ -116,63 +160,34 @@ typedef struct device_ops {
     int (*open)(void **device, const engine_options *o);
     void (*close)(void *device);
     const char *(*description)(void *device);
+
     int (*allocate)(void **out, void *device, size_t bytes); /* zero-filled, 64-byte aligned */
     void (*release)(void *device, void *memory, size_t bytes);
-    size_t (*copy_bytes)(void *device);            /* compute copies the device keeps beside the arenas, so far */
-    int (*memory_free)(size_t *out, void *device); /* bytes of its own memory; NULL: it lives in the host's */
-    void *(*queue)(void *device);                  /* for comm; NULL function: no queue */
-    int (*exchange_text)(char out[ENGINE_EXCHANGE_TEXT]); /* engine_exchange_text; NULL: has none */
-    /** What exchanges gradients in the device's memory; NULL, as function or result: engine_options.comm does. */
-    comm *(*exchange)(void *device);
-
-    element (*element_of)(void *device, layer_kind producer); /* of a tensor and its gradient */
-    element (*element_of_input)(void *device);
-
-    /** Channels in memory of an image of c that convolutions alone read, the rest zeros; NULL: c. */
-    int (*padded_channels)(void *device, int c);
-
-    device_layer_ops layer[LAYER_KINDS];
-
-    int (*set_hyper)(void *device, const engine_hyper *h);
-    int (*set_scaler)(void *device, const engine_scaler *s); /* NULL: has none */
-    /** Before a forward pass or an update, recorded ones included; `written` changes when the host has written weights.
-     * NULL: not needed. */
-    int (*before_step)(void *device, const device_arenas *a, uint64_t written);
-    /** Normalised pixels into x (n,h,w,channels: 3, or padded_channels) and labels into the device's own store. */
-    int (*load_batch)(void *device, void *x, int channels, const batch *b);
-    /** An image whose label has a NaN logit counts as wrong; other NaNs rank before all numbers. */
-    int (*loss)(void *device, const device_loss *l);
-    int (*unscale)(void *device, const device_arenas *a);
-    int (*update)(void *device, const device_arenas *a);
-    /** Gradients for the exchange, as half_narrow and half_widen (distributed/half.h), in the type of convolutions; for
-     * devices where that may have 16 bits. */
-    int (*narrow)(void *device, void *half, const void *gradient, size_t n, int ranks);
-    int (*widen)(void *device, void *gradient, const void *half, size_t n);
-    int (*result)(void *device, engine_result_data *out); /* waits for the device */
-    /** The time from here in the queue to the end that belongs to it, within others perhaps; read waits for the device
-     *  and adds each to its *seconds. All NULL: a call ends when its work is done, the clock tells. */
-    int (*time_begin)(void *device);
-    int (*time_end)(double *seconds, void *device);
-    int (*time_read)(void *device);
-    int (*peaks)(void *device, engine_peaks *out); /* NULL: not known */
-    int (*reset_result)(void *device);
-    /** The result as it is here in the queue, into one of DEVICE_RESULTS slots; taking it waits. NULL: calls end when
-     *  their work is done, `result` does. */
-    int (*post_result)(void *device, int slot);
-    int (*take_result)(void *device, int slot, engine_result_data *out);
-
-    /** Between begin and end calls are kept, not run; replay runs them again. *stale: their memory has moved, nothing
-     * was run. NULL: cannot. */
-    int (*record_begin)(void *device);
-    int (*record_end)(void **recording, void *device);
-    int (*replay)(bool *stale, void *device, void *recording);
-    void (*recording_free)(void *device, void *recording);
-
     int (*download)(void *device, void *out, const void *memory, size_t bytes);
     int (*upload)(void *device, void *memory, const void *in, size_t bytes);
+    size_t (*copy_bytes)(void *device);            /* compute copies the device keeps beside the arenas; NULL: none */
+    int (*memory_free)(size_t *out, void *device); /* bytes of its own memory; NULL: it lives in the host's */
     /** Conversion between a slot's own element order and the logical one; NULL: the slot is in logical order. */
     void (*slot_to_logical)(double *out, const double *slot, const param *p);
     void (*logical_to_slot)(double *slot, const double *in, const param *p);
+
+    element (*element_of)(void *device, layer_kind producer); /* of a tensor and its gradient */
+    element (*element_of_input)(void *device);
+    /** Channels in memory of an image of c that convolutions alone read, the rest zeros; NULL: c. */
+    int (*padded_channels)(void *device, int c);
+
+    /** Normalised pixels into x (n,h,w,channels: 3, or padded_channels) and labels into the device's own store. */
+    int (*load_batch)(void *device, void *x, int channels, const batch *b);
+    device_layer_ops layer[LAYER_KINDS];
+    /** An image whose label has a NaN logit counts as wrong; other NaNs rank before all numbers. */
+    int (*loss)(void *device, const device_loss *l);
+    int (*result)(void *device, engine_result_data *out); /* waits for the device */
+    int (*reset_result)(void *device);
+    int (*peaks)(void *device, engine_peaks *out); /* NULL: not known */
+
+    device_optimizer_ops optimizer;
+    const device_stream_ops *stream;         /* NULL: a call ends when its work is done */
+    const device_collective_ops *collective; /* NULL: gradients are exchanged as they are, by engine_options.comm */
 } device_ops;
 
 extern const device_ops device_ref, device_cpu, device_cuda; /* the list of devices: engine/devices.c */

@@ -14,15 +14,15 @@ void engine_profile_start(engine *e) {
 }
 
 int profile_read(const engine *e) {
-    return e->times.on && e->ops->time_read != NULL ? e->ops->time_read(e->device) : 0;
+    return e->times.on && e->ops->stream != NULL ? e->ops->stream->time_read(e->device) : 0;
 }
 
 int profile_begin(double *start, const engine *e) {
     *start = 0;
     if (!e->times.on)
         return OK;
-    if (e->ops->time_begin != NULL)
-        return e->ops->time_begin(e->device);
+    if (e->ops->stream != NULL)
+        return e->ops->stream->time_begin(e->device);
     *start = clock_seconds();
     return OK;
 }
@@ -30,8 +30,8 @@ int profile_begin(double *start, const engine *e) {
 int profile_add(double *seconds, const engine *e, double start) {
     if (!e->times.on)
         return OK;
-    if (e->ops->time_end != NULL)
-        return e->ops->time_end(seconds, e->device);
+    if (e->ops->stream != NULL)
+        return e->ops->stream->time_end(seconds, e->device);
     *seconds += clock_seconds() - start;
     return OK;
 }

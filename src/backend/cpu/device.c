@@ -178,6 +178,8 @@ static int copy(void *device, void *out, const void *in, size_t bytes) {
         .destroy = cpu_conv_destroy, .algorithm = cpu_conv_algorithm                                                   \
     }
 
+static const device_collective_ops collective = {.narrow = cpu_narrow, .widen = cpu_widen};
+
 const device_ops device_cpu = {
     .name = "cpu",
     .master = ELEMENT_F32,
@@ -198,13 +200,10 @@ const device_ops device_cpu = {
               [LAYER_MAXPOOL] = LAYER(maxpool),
               [LAYER_AVGPOOL] = LAYER(avgpool),
               [LAYER_LINEAR] = LAYER_WITH_NODE(linear)},
-    .set_hyper = set_hyper,
     .load_batch = load_batch,
     .loss = cpu_loss,
-    .unscale = cpu_unscale,
-    .update = cpu_update,
-    .narrow = cpu_narrow,
-    .widen = cpu_widen,
+    .optimizer = {.set_hyper = set_hyper, .unscale = cpu_unscale, .update = cpu_update},
+    .collective = &collective,
     .result = result,
     .reset_result = reset_result,
     .peaks = cpu_peaks,
