@@ -14,49 +14,90 @@ size_t element_bytes(element e);
 /** One layer of one plan. */
 typedef struct device_layer {
     const layer *layer;
-    tensor_shape x, y;    /* input and output */
-    bool training;        /* false: there is no backward, of a frozen layer neither */
-    bool dx_needed;       /* false: backward computes the parameter gradients alone */
-    bool estimate;        /* only memory is asked for: nothing is measured that takes long */
-    int x_channels;       /* of x in memory: x.c, or more, the rest zeros */
-    size_t weight_offset; /* of the layer's weight in the arenas, elements */
-    bool sums_wanted;     /* a BN of this plan reads y: forward may leave the sums that its batch statistics need */
-    bool sums_given;      /* BN: the layer that makes x leaves them */
-    bool bn_ahead;       /* x is made by a training BN with ReLU and no residual, which reads a convolution, and nothing
-                            else reads x: this layer may do parts of that BN's work */
-    bool applied_behind; /* BN: the layer that reads y makes it itself (applies_bn); forward has no y to write */
-    bool gradient_given; /* BN: the layer that reads y leaves gradient_sums */
+    tensor_shape x, y;        /* input and output */
+    bool training;            /* false: there is no backward, of a frozen layer neither */
+    bool dx_needed;           /* false: backward computes the parameter gradients alone */
+    bool estimate;            /* only memory is asked for: nothing is measured that takes long */
+    int x_channels;           /* of x in memory: x.c, or more, the rest zeros */
+    size_t weight_offset;     /* of the layer's weight in the arenas, elements */
+    bool sums_wanted;         /* a BN of this plan reads y: forward may leave the sums of its batch statistics */
+    bool sums_given;          /* BN: the layer that makes x leaves them */
+    bool producer_bn;         /* x is made by a training BN with ReLU and no residual, which reads a convolution, and
+                                 nothing else reads x: this layer may do parts of that BN's work */
+    bool applied_by_consumer; /* BN: the layer that reads y computes y itself (applies_bn); forward does not write y */
+    bool fused_bn_bwd;        /* BN: the layer that reads y leaves the sums of BN's backward */
     int dy_n; /* gradients that arrive at the output: 1, or 2 for a tensor with two readers; 0 if !training */
     /* set by the device's plan function */
     size_t saved_bytes;         /* kept from forward to backward (masks, indices, batch statistics) */
-    size_t scratch_bytes;       /* used within one call */
+    size_t workspace_bytes;     /* used within one call */
     size_t sums_bytes;          /* where sums_wanted: what forward leaves for the BN; 0: nothing */
-    bool applies_bn;            /* where bn_ahead: x is NULL, it is made on the way from the BN's x and saved values */
-    size_t gradient_sums_bytes; /* where bn_ahead: what backward leaves for the BN, dx is then behind the ReLU; 0: no */
+    bool applies_bn;            /* where producer_bn: the layer computes x from the BN's x and saved values */
+    size_t gradient_sums_bytes; /* where producer_bn: what backward leaves for the BN; dx is then the gradient that the
+                                   BN's ReLU has let through. 0: nothing */
     void *node;                 /* the device's own; released by its destroy function */
 } device_layer;
 
-/** Addresses for one call. Gradients: the gradient of the output is dy[0] (+ dy[1] when dy_n is 2).
- *  BN: dx (without residual) or dresidual (with) may be the same memory as dy[0]; no other buffers overlap.
- *  Nothing else is written into dy.
- *  In forward dy, dx, dresidual are NULL. In backward y and residual are NULL, and x is given to conv, bn and linear
- *  alone: what else backward needs (BN's ReLU mask, max-pool's indices) is put into `saved` by forward. In backward dx
- *  is NULL unless dx_needed, dresidual NULL where that tensor wants no gradient. saved, scratch: NULL when 0 bytes;
- *  scratch keeps nothing from forward to backward.
- *  sums: in forward of a layer that leaves sums (sums_bytes) and of the BN that is given them; else NULL.
- *  gradient_sums: the same in backward (gradient_sums_bytes). bn_x, bn_saved: with bn_ahead, what the BN reads and has
- *  saved, in forward and backward; else NULL.
- *  In recompute x, residual and saved are what forward had and left, y is new memory; all else is NULL. */
-typedef struct device_buffers {
-    const void *x, *residual;
+/* Addresses for one call. saved: saved_bytes from forward to backward, NULL where 0. workspace: workspace_bytes for one
+ * call, NULL where 0. The gradient of y is dy[0], plus dy[1] where dy_n is 2. dx: NULL unless dx_needed. Buffers do not
+ * overlap, unless it says so. */
+
+/** Of a layer with producer_bn; else both are NULL. */
+typedef struct producer_bn_args {
+    const void *x; /* what the BN reads */
+    void *saved;   /* what the BN has saved in this forward pass */
+} producer_bn_args;
+
+/** Convolution and linear layer. */
+typedef struct conv_forward_args {
+    const void *x; /* NULL where applies_bn */
     void *y;
-    void *dy[2];
-    void *dx, *dresidual;
-    void *saved, *scratch;
-    void *sums, *gradient_sums;
-    const void *bn_x;
-    void *bn_saved;
-} device_buffers;
+    void *workspace;
+    void *sums; /* out, sums_bytes: for the BN that reads y */
+    producer_bn_args producer;
+} conv_forward_args;
+
+typedef struct conv_backward_args {
+    const void *x; /* as in forward */
+    void *dy[2];   /* a linear layer may leave their sum in dy[0] */
+    void *dx;
+    void *workspace;
+    void *gradient_sums; /* out, gradient_sums_bytes: for the BN that made x */
+    producer_bn_args producer;
+} conv_backward_args;
+
+typedef struct bn_forward_args {
+    const void *x;
+    const void *residual; /* NULL: none */
+    void *y;              /* NULL where applied_by_consumer */
+    void *saved, *workspace;
+    const void *sums; /* where sums_given */
+} bn_forward_args;
+
+typedef struct bn_backward_args {
+    const void *x;
+    const void *dy[2];
+    void *dx;        /* may be dy[0] where the layer has no residual */
+    void *dresidual; /* may be dy[0]; NULL where the residual wants no gradient */
+    void *saved, *workspace;
+    const void *gradient_sums; /* where fused_bn_bwd */
+} bn_backward_args;
+
+/** x, residual and saved as forward had and left them; y is new memory. */
+typedef struct bn_recompute_args {
+    const void *x, *residual;
+    void *y, *saved;
+} bn_recompute_args;
+
+typedef struct pool_forward_args {
+    const void *x;
+    void *y, *saved;
+} pool_forward_args;
+
+typedef struct pool_backward_args {
+    const void *dy[2];
+    void *dx;
+    const void *saved;
+} pool_backward_args;
 
 /** Parameter slots of one layer, in master arenas (elements of device_ops.master). Absent ones are NULL. */
 typedef struct device_params {
@@ -64,24 +105,45 @@ typedef struct device_params {
     const void *weight, *bias;
     void *dweight, *dbias;
     void *running_mean, *running_var;
-    bool accumulate;         /* gradients: += instead of = */
-    bool keep_statistics;    /* a training forward leaves the running ones as they are */
-    uint64_t version;        /* changes whenever any weight changes: stale copies are renewed */
-    double *weights_seconds; /* NULL, or backward adds the time that dweight alone took, if it can tell */
+    bool accumulate;       /* gradients: += instead of = */
+    bool keep_statistics;  /* a training forward leaves the running ones as they are */
+    uint64_t version;      /* changes whenever any weight changes: stale copies are renewed */
+    double *wgrad_seconds; /* NULL, or backward adds the time that dweight alone took, if it can tell */
 } device_params;
 
-/** plan: BNs come after all other layers, so that they know what those do for them. */
-typedef struct device_layer_ops {
+/* plan: BNs come after all other layers, so that they know what those do for them. destroy: NULL when plan keeps
+ * nothing. @return 0, E_SHAPE, E_DEVICE, E_NOMEM */
+
+/** Convolutions and linear layers. */
+typedef struct device_conv_ops {
     int (*plan)(void *device, device_layer *l);
-    int (*forward)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-    int (*backward)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-    /** y again, bit for bit, after a training forward and before this layer's backward; changes nothing else. NULL:
-     *  cannot, y is kept. */
-    int (*recompute)(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-    void (*destroy)(void *device, device_layer *l); /* NULL when plan keeps nothing */
+    int (*forward)(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p);
+    int (*backward)(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p);
+    void (*destroy)(void *device, device_layer *l);
     /** Names the algorithm of a pass of a planned layer; *out is empty before, and stays so where the layer has no such
      *  pass. NULL: there is no choice of algorithms. */
     void (*algorithm)(engine_algorithm *out, const device_layer *l, engine_pass pass);
+} device_conv_ops;
+
+typedef struct device_bn_ops {
+    int (*plan)(void *device, device_layer *l);
+    int (*forward)(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p);
+    int (*backward)(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p);
+    /** y again, bit for bit, after a training forward and before this layer's backward; changes nothing else. NULL:
+     *  cannot, y is kept. */
+    int (*recompute)(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p);
+} device_bn_ops;
+
+typedef struct device_pool_ops {
+    int (*plan)(void *device, device_layer *l);
+    int (*forward)(void *device, const device_layer *l, const pool_forward_args *args);
+    int (*backward)(void *device, const device_layer *l, const pool_backward_args *args);
+} device_pool_ops;
+
+typedef struct device_layer_ops {
+    device_conv_ops conv, linear;
+    device_bn_ops bn;
+    device_pool_ops maxpool, avgpool;
 } device_layer_ops;
 
 /** A range of the parameter arenas with one treatment. */
@@ -178,7 +240,7 @@ typedef struct device_ops {
 
     /** Normalised pixels into x (n,h,w,channels: 3, or padded_channels) and labels into the device's own store. */
     int (*load_batch)(void *device, void *x, int channels, const batch *b);
-    device_layer_ops layer[LAYER_KINDS];
+    device_layer_ops layer;
     /** An image whose label has a NaN logit counts as wrong; other NaNs rank before all numbers. */
     int (*loss)(void *device, const device_loss *l);
     int (*result)(void *device, engine_result_data *out); /* waits for the device */

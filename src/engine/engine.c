@@ -226,7 +226,7 @@ int engine_forward(engine *e, engine_plan *p) {
         TRY(profile_begin(&start, e));
         e->params[i].version = e->version;
         e->params[i].keep_statistics = e->keep_statistics;
-        TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
+        TRY(layer_forward(p, i));
         TRY(profile_add(&e->times.layer[i][PASS_FORWARD], e, start));
     }
 done:
@@ -257,7 +257,7 @@ static int recompute(engine *e, engine_plan *p, int i) {
     double start = 0;
     int rc = OK;
     TRY(profile_begin(&start, e));
-    TRY(e->ops->layer[e->net->layer[i].kind].recompute(e->device, &p->layer[i], &p->run[i].recompute, &e->params[i]));
+    TRY(layer_recompute(p, i));
     TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
 done:
     return rc;
@@ -274,10 +274,10 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
             TRY(recompute(e, p, e->net->layer[i].input));
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
-        e->params[i].weights_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
+        e->params[i].wgrad_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
         double start = 0;
         TRY(profile_begin(&start, e));
-        TRY(e->ops->layer[e->net->layer[i].kind].backward(e->device, &p->layer[i], &p->run[i].backward, &e->params[i]));
+        TRY(layer_backward(p, i));
         TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
         if (reduce)
             TRY(grad_sync_start(&next_bucket, e, i));

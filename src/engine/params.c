@@ -252,7 +252,7 @@ int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
     if (t != e->net->layer_n - 1 && !e->options.keep_tensors)
         return fail(E_OPTION, "tensor %d shares its memory: set keep_tensors to read it", t);
     const plan_tensor *from = plan_tensor_at(p, t);
-    if (t != NET_INPUT && p->layer[t].applied_behind)
+    if (t != NET_INPUT && p->layer[t].applied_by_consumer)
         return fail(E_UNSUPPORTED, "tensor %d is not made: the layer that reads it does so on the way", t);
     TRY(download_tensor(out, e, plan_address(p, from->block), from));
 done:
@@ -268,7 +268,7 @@ int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t) {
     if (!e->options.keep_tensors || from->gradient_n == 0)
         return fail(E_OPTION, "tensor %d keeps no gradient: it needs keep_tensors, a training plan%s", t,
                     t == NET_INPUT ? " and input_gradient" : "");
-    if (t != NET_INPUT && p->layer[t].gradient_given)
+    if (t != NET_INPUT && p->layer[t].fused_bn_bwd)
         return fail(E_UNSUPPORTED, "tensor %d keeps the gradient that its ReLU has let through", t);
     TRY(download_tensor(out, e, plan_address(p, from->gradient[0]), from));
     if (from->gradient_n == 2) {

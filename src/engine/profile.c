@@ -49,15 +49,6 @@ int engine_profile_stop(engine *e) {
 
 const engine_times *engine_profile_times(const engine *e) { return &e->times; }
 
-engine_algorithm engine_layer_algorithm(const engine_plan *p, int i, engine_pass pass) {
-    engine_algorithm a = {.name = ""};
-    const device_layer *l = &p->layer[i];
-    const device_layer_ops *ops = &p->engine->ops->layer[l->layer->kind];
-    if (ops->algorithm != NULL)
-        ops->algorithm(&a, l, pass);
-    return a;
-}
-
 int engine_measure_peaks(engine_peaks *out, engine *e) {
     *out = (engine_peaks){0};
     return e->ops->peaks != NULL ? e->ops->peaks(e->device, out) : 0;

@@ -254,14 +254,6 @@ static void logical_to_slot(double *slot, const double *in, const param *p) {
     }
 }
 
-#define LAYER(kind)                                                                                                    \
-    { .plan = cuda_##kind##_plan, .forward = cuda_##kind##_forward, .backward = cuda_##kind##_backward }
-#define LAYER_WITH_NODE(kind)                                                                                          \
-    {                                                                                                                  \
-        .plan = cuda_##kind##_plan, .forward = cuda_##kind##_forward, .backward = cuda_##kind##_backward,              \
-        .destroy = cuda_conv_destroy, .algorithm = cuda_conv_algorithm                                                 \
-    }
-
 static const device_stream_ops stream = {
     .queue = queue,
     .set_scaler = cuda_set_scaler,
@@ -295,14 +287,23 @@ const device_ops device_cuda = {
     .element_of = element_of,
     .element_of_input = element_of_input,
     .padded_channels = padded_channels,
-    .layer = {[LAYER_CONV] = LAYER_WITH_NODE(conv),
-              [LAYER_BN] = {.plan = cuda_bn_plan,
-                            .forward = cuda_bn_forward,
-                            .backward = cuda_bn_backward,
-                            .recompute = cuda_bn_recompute},
-              [LAYER_MAXPOOL] = LAYER(maxpool),
-              [LAYER_AVGPOOL] = LAYER(avgpool),
-              [LAYER_LINEAR] = LAYER_WITH_NODE(linear)},
+    .layer =
+        {.conv = {.plan = cuda_conv_plan,
+                  .forward = cuda_conv_forward,
+                  .backward = cuda_conv_backward,
+                  .destroy = cuda_conv_destroy,
+                  .algorithm = cuda_conv_algorithm},
+         .linear = {.plan = cuda_linear_plan,
+                    .forward = cuda_linear_forward,
+                    .backward = cuda_linear_backward,
+                    .destroy = cuda_conv_destroy,
+                    .algorithm = cuda_conv_algorithm},
+         .bn = {.plan = cuda_bn_plan,
+                .forward = cuda_bn_forward,
+                .backward = cuda_bn_backward,
+                .recompute = cuda_bn_recompute},
+         .maxpool = {.plan = cuda_maxpool_plan, .forward = cuda_maxpool_forward, .backward = cuda_maxpool_backward},
+         .avgpool = {.plan = cuda_avgpool_plan, .forward = cuda_avgpool_forward, .backward = cuda_avgpool_backward}},
     .load_batch = cuda_load_batch,
     .loss = cuda_loss,
     .result = cuda_result_now,
