@@ -48,8 +48,7 @@ typedef struct plan_span {
     int first, last;
 } plan_span;
 
-/** Whether layer i has a backward. */
-static bool trains(const engine_plan *p, int i) { return p->training && i >= p->engine->net->frozen_layer_n; }
+bool plan_trains(const engine_plan *p, int i) { return p->training && i >= p->engine->net->frozen_layer_n; }
 
 /** From the first to the last backward that reads tensor t. */
 static plan_span backward_reads(const engine_plan *p, int t) {
@@ -58,7 +57,7 @@ static plan_span backward_reads(const engine_plan *p, int t) {
     plan_span s = {-1, -1};
     for (int k = r->n - 1; k >= 0 && p->training; k--) { /* readers stand in forward order */
         const layer *l = &e->net->layer[r->layer[k]];
-        if (l->input != t || !backward_needs_x(l->kind) || !trains(p, r->layer[k]))
+        if (l->input != t || !backward_needs_x(l->kind) || !plan_trains(p, r->layer[k]))
             continue;
         s.last = backward_moment(p, r->layer[k]);
         s.first = s.first < 0 ? s.last : s.first;
@@ -77,8 +76,8 @@ static bool can_recompute(const engine_plan *p, int t) {
     const engine *e = p->engine;
     const layer *l = &e->net->layer[t];
     int moment = backward_reads(p, t).first;
-    return e->options.recompute && !p->layer[t].applied_behind && trains(p, t) &&
-           e->ops->layer[l->kind].recompute != NULL && moment >= 0 && is_kept_until(p, l->input, moment) &&
+    return e->options.recompute && !p->layer[t].applied_by_consumer && plan_trains(p, t) && l->kind == LAYER_BN &&
+           e->ops->layer.bn.recompute != NULL && moment >= 0 && is_kept_until(p, l->input, moment) &&
            (e->slots[t].residual < 0 || is_kept_until(p, l->residual, moment));
 }
 
@@ -100,7 +99,7 @@ static void add_value_block(engine_plan *p, int t) {
     plan_span again = backward_reads(p, t);
     int first = t == NET_INPUT ? -1 : forward_moment(t);
     to->block = to->again = -1;
-    if (t != NET_INPUT && p->layer[t].applied_behind)
+    if (t != NET_INPUT && p->layer[t].applied_by_consumer)
         return; /* BN's x, from which it is made, stays for BN's backward */
     int last = r->n > 0 ? forward_moment(r->layer[r->n - 1]) : end_moment(p); /* the logits stay readable */
     if (!to->recomputed && again.last > last)
@@ -152,17 +151,16 @@ static int last_bn(const engine_plan *p, int i) {
     int last = -1;
     for (int k = 0; k < r->n; k++) { /* in forward order */
         const layer *l = &e->net->layer[r->layer[k]];
-        last = l->kind == LAYER_BN && l->input == i && trains(p, r->layer[k]) ? r->layer[k] : last;
+        last = l->kind == LAYER_BN && l->input == i && plan_trains(p, r->layer[k]) ? r->layer[k] : last;
     }
     return last;
 }
 
-/** The BN whose work layer i may do parts of (device_layer's bn_ahead); -1: none. */
-static int bn_ahead(const engine_plan *p, int i) {
+int plan_producer_bn(const engine_plan *p, int i) {
     const net *n = p->engine->net;
     int t = n->layer[i].input;
     const layer *bn = t >= 0 ? &n->layer[t] : NULL;
-    if (bn == NULL || bn->kind != LAYER_BN || !bn->relu || bn->residual != NET_NONE || !trains(p, t) ||
+    if (bn == NULL || bn->kind != LAYER_BN || !bn->relu || bn->residual != NET_NONE || !plan_trains(p, t) ||
         readers_of(p->engine, t)->n != 1 || sync_bn_on(&p->engine->options))
         return -1;
     return bn->input >= 0 && n->layer[bn->input].kind == LAYER_CONV ? t : -1;
@@ -175,12 +173,12 @@ static void add_blocks(engine_plan *p) {
     for (int i = 0; i < layer_n; i++) {
         int forward = forward_moment(i), backward = backward_moment(p, i);
         plan_layer *r = &p->run[i];
-        r->saved = add_block(p, p->layer[i].saved_bytes, forward, trains(p, i) ? backward : forward);
-        r->scratch = add_block(p, p->layer[i].scratch_bytes, forward, forward);
+        r->saved = add_block(p, p->layer[i].saved_bytes, forward, plan_trains(p, i) ? backward : forward);
+        r->workspace = add_block(p, p->layer[i].workspace_bytes, forward, forward);
         r->sums = add_block(p, p->layer[i].sums_bytes, forward, last_bn(p, i));
         r->gradient_sums =
             add_block(p, p->layer[i].gradient_sums_bytes, backward, backward_moment(p, p->layer[i].layer->input));
-        r->scratch_backward = trains(p, i) ? add_block(p, p->layer[i].scratch_bytes, backward, backward) : -1;
+        r->workspace_backward = plan_trains(p, i) ? add_block(p, p->layer[i].workspace_bytes, backward, backward) : -1;
     }
     if (p->training)
         add_gradient_blocks(p);
@@ -189,52 +187,6 @@ static void add_blocks(engine_plan *p) {
 void *plan_address(const engine_plan *p, int block) {
     unsigned char *base = p->engine->activation;
     return block < 0 || base == NULL ? NULL : base + p->block[block].offset;
-}
-
-static void *gradient_address(const engine_plan *p, int t, int slot) {
-    return slot < 0 ? NULL : plan_address(p, plan_tensor_at(p, t)->gradient[slot]);
-}
-
-/** Addresses of every call. What a call may not touch is NULL (device_buffers). */
-static void bind(engine_plan *p) {
-    const engine *e = p->engine;
-    for (int i = 0; i < e->net->layer_n; i++) {
-        const layer *l = &e->net->layer[i];
-        const plan_tensor *x = plan_tensor_at(p, l->input);
-        plan_layer *r = &p->run[i];
-        bool has_residual = e->slots[i].residual >= 0;
-        r->forward = (device_buffers){
-            .x = plan_address(p, x->block),
-            .residual = has_residual ? plan_address(p, plan_tensor_at(p, l->residual)->block) : NULL,
-            .y = plan_address(p, plan_tensor_at(p, i)->block),
-            .saved = plan_address(p, r->saved),
-            .scratch = plan_address(p, r->scratch),
-            .sums = plan_address(p, p->layer[i].sums_given ? p->run[l->input].sums : r->sums),
-        };
-        int ahead = bn_ahead(p, i), behind = readers_of(e, i)->layer[0];
-        if (ahead >= 0) {
-            r->forward.bn_x = plan_address(p, plan_tensor_at(p, e->net->layer[ahead].input)->block);
-            r->forward.bn_saved = plan_address(p, p->run[ahead].saved);
-        }
-        if (!trains(p, i))
-            continue;
-        r->recompute = (device_buffers){.x = r->forward.x,
-                                        .residual = r->forward.residual,
-                                        .y = plan_address(p, plan_tensor_at(p, i)->again),
-                                        .saved = r->forward.saved};
-        r->backward = (device_buffers){
-            .x = backward_needs_x(l->kind) ? plan_address(p, x->again) : NULL,
-            .dy = {gradient_address(p, i, 0), gradient_address(p, i, 1)},
-            .dx = gradient_address(p, l->input, e->slots[i].input),
-            .dresidual = has_residual ? gradient_address(p, l->residual, e->slots[i].residual) : NULL,
-            .saved = plan_address(p, r->saved),
-            .scratch = plan_address(p, r->scratch_backward),
-            .gradient_sums =
-                plan_address(p, p->layer[i].gradient_given ? p->run[behind].gradient_sums : r->gradient_sums),
-            .bn_x = r->forward.bn_x,
-            .bn_saved = r->forward.bn_saved,
-        };
-    }
 }
 
 /** Makes the arena hold p; all plans move with it. A failure leaves the old size where the system still gives it. */
@@ -260,11 +212,11 @@ static int grow_arena(engine_plan *p) {
             e->activation_bytes = old;
         for (int i = 0; i < e->plan_n; i++) {
             plan_forget_steps(e->plan[i]);
-            bind(e->plan[i]);
+            layer_bind(e->plan[i]);
         }
     }
     if (rc == OK)
-        bind(p);
+        layer_bind(p);
     return rc;
 }
 
@@ -288,7 +240,7 @@ static int set_shapes(engine_plan *p) {
         to->type = input ? e->ops->element_of_input(e->device) : e->ops->element_of(e->device, n->layer[t].kind);
         to->channels = input ? input_channels(e, to->shape.c) : to->shape.c;
         to->gradient[0] = to->gradient[1] = -1;
-        if (input ? p->training && e->options.input_gradient && n->frozen_layer_n == 0 : trains(p, t))
+        if (input ? p->training && e->options.input_gradient && n->frozen_layer_n == 0 : plan_trains(p, t))
             to->gradient_n = readers_of(e, t)->n > 0 ? readers_of(e, t)->n : 1;
         if (count_overflows(to->shape)) {
             rc = fail(E_NOMEM, "%d images of %d x %d exceed the address space", p->batch, p->h, p->w);
@@ -304,10 +256,10 @@ static int prepare_layer(engine_plan *p, int i) {
     const engine *e = p->engine;
     const layer *l = &e->net->layer[i];
     const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
-    bool bn = l->kind == LAYER_BN && trains(p, i);
+    bool bn = l->kind == LAYER_BN && plan_trains(p, i);
     int reader = readers_of(e, i)->n > 0 ? readers_of(e, i)->layer[0] : -1, rc = OK;
     const device_layer *before = bn && l->input >= 0 ? &p->layer[l->input] : NULL;
-    const device_layer *behind = bn && reader >= 0 && bn_ahead(p, reader) == i ? &p->layer[reader] : NULL;
+    const device_layer *consumer = bn && reader >= 0 && plan_producer_bn(p, reader) == i ? &p->layer[reader] : NULL;
     if (bn && tensor_count(x->shape) == (size_t)l->out_c)
         return fail(E_SHAPE,
                     "layer %s: batch statistics need more than one value per channel; use larger images or a larger "
@@ -316,18 +268,18 @@ static int prepare_layer(engine_plan *p, int i) {
     p->layer[i] = (device_layer){.layer = l,
                                  .x = x->shape,
                                  .y = y->shape,
-                                 .training = trains(p, i),
+                                 .training = plan_trains(p, i),
                                  .estimate = p->estimate,
                                  .x_channels = x->channels,
                                  .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
                                  .dx_needed = x->gradient_n > 0,
                                  .sums_wanted = last_bn(p, i) >= 0,
                                  .sums_given = before != NULL && before->sums_bytes > 0,
-                                 .bn_ahead = bn_ahead(p, i) >= 0,
-                                 .applied_behind = behind != NULL && behind->applies_bn,
-                                 .gradient_given = behind != NULL && behind->gradient_sums_bytes > 0,
+                                 .producer_bn = plan_producer_bn(p, i) >= 0,
+                                 .applied_by_consumer = consumer != NULL && consumer->applies_bn,
+                                 .fused_bn_bwd = consumer != NULL && consumer->gradient_sums_bytes > 0,
                                  .dy_n = y->gradient_n};
-    TRY(e->ops->layer[l->kind].plan(e->device, &p->layer[i]));
+    TRY(layer_plan(p, i));
     p->run[i].planned = true;
 done:
     return rc;
@@ -347,11 +299,10 @@ done:
 void plan_destroy(engine_plan *p) {
     if (p == NULL)
         return;
-    const device_ops *ops = p->engine->ops;
     plan_forget_steps(p);
     for (int i = 0; i < p->engine->net->layer_n; i++)
-        if (p->run != NULL && p->run[i].planned && ops->layer[p->layer[i].layer->kind].destroy != NULL)
-            ops->layer[p->layer[i].layer->kind].destroy(p->engine->device, &p->layer[i]);
+        if (p->run != NULL && p->run[i].planned)
+            layer_destroy(p, i);
     free(p->layer);
     free(p->run);
     free(p->tensor);
@@ -375,7 +326,7 @@ static int plan_create(engine_plan **out, engine *e, int images, int h, int w, b
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
     TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
     TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
-    /* a tensor: values, values anew and two gradients; a layer: saved, two kinds of sums and two scratch blocks */
+    /* a tensor: values, values anew and two gradients; a layer: saved, two kinds of sums and two workspaces */
     TRY(memory_zeroed(&p->block, 9 * (layers + 1), sizeof *p->block));
     TRY(set_shapes(p));
     size_t before = host_memory_resident();

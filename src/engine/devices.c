@@ -64,9 +64,10 @@ int engine_exchange_text(char out[ENGINE_EXCHANGE_TEXT], const char *device) {
     out[0] = 0;
     if (d == NULL || d->ops == NULL)
         return fail(E_UNSUPPORTED, "%s", d != NULL ? d->absent : "no such device");
-    return d->ops->exchange_text != NULL
-               ? d->ops->exchange_text(out)
-               : fail(E_UNSUPPORTED, "the %s engine has no gradient exchange of its own", device);
+    const device_collective_ops *c = d->ops->collective;
+    if (c == NULL || c->exchange_text == NULL)
+        return fail(E_UNSUPPORTED, "the %s engine has no gradient exchange of its own", device);
+    return c->exchange_text(out);
 }
 
 int device_find(const device_ops **out, const char *name) {

@@ -96,7 +96,9 @@ int engine_create(engine **out, const char *device, const net *n, const engine_o
     e->process_bytes = host_memory_resident();
     TRY(device_find(&e->ops, device));
     TRY(e->ops->open(&e->device, o));
-    e->exchange = e->ops->exchange != NULL ? e->ops->exchange(e->device) : NULL;
+    e->exchange = e->ops->collective != NULL && e->ops->collective->exchange != NULL
+                      ? e->ops->collective->exchange(e->device)
+                      : NULL;
     if (e->exchange == NULL)
         e->exchange = o->comm;
     TRY(memory_string(&e->description, e->ops->description(e->device)));
@@ -167,13 +169,13 @@ size_t engine_memory_limit(const engine *e) {
 }
 
 int engine_set_hyper(engine *e, const engine_hyper *h) {
-    if (!(h->loss_scale > 0) && !(h->loss_scale == 0 && e->ops->set_scaler != NULL))
+    if (!(h->loss_scale > 0) && !(h->loss_scale == 0 && e->ops->stream != NULL))
         return fail(E_OPTION, "loss scale %g: must be positive", h->loss_scale);
     if (!(h->images > 0))
         return fail(E_OPTION, "a batch of %g images: must be positive", h->images);
     if (!(h->label_smoothing >= 0 && h->label_smoothing <= 1))
         return fail(E_OPTION, "label smoothing %g: must be in 0..1", h->label_smoothing);
-    return e->ops->set_hyper(e->device, h);
+    return e->ops->optimizer.set_hyper(e->device, h);
 }
 
 int plan_check_holder(const engine_plan *p) {
@@ -212,7 +214,7 @@ done:
 
 int engine_before_step(engine *e) {
     device_arenas a = engine_arenas(e);
-    return e->ops->before_step != NULL && !e->recording ? e->ops->before_step(e->device, &a, e->written) : OK;
+    return e->ops->stream != NULL && !e->recording ? e->ops->stream->before_step(e->device, &a, e->written) : OK;
 }
 
 int engine_forward(engine *e, engine_plan *p) {
@@ -224,7 +226,7 @@ int engine_forward(engine *e, engine_plan *p) {
         TRY(profile_begin(&start, e));
         e->params[i].version = e->version;
         e->params[i].keep_statistics = e->keep_statistics;
-        TRY(e->ops->layer[e->net->layer[i].kind].forward(e->device, &p->layer[i], &p->run[i].forward, &e->params[i]));
+        TRY(layer_forward(p, i));
         TRY(profile_add(&e->times.layer[i][PASS_FORWARD], e, start));
     }
 done:
@@ -255,7 +257,7 @@ static int recompute(engine *e, engine_plan *p, int i) {
     double start = 0;
     int rc = OK;
     TRY(profile_begin(&start, e));
-    TRY(e->ops->layer[e->net->layer[i].kind].recompute(e->device, &p->layer[i], &p->run[i].recompute, &e->params[i]));
+    TRY(layer_recompute(p, i));
     TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
 done:
     return rc;
@@ -272,10 +274,10 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
             TRY(recompute(e, p, e->net->layer[i].input));
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
-        e->params[i].weights_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
+        e->params[i].wgrad_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
         double start = 0;
         TRY(profile_begin(&start, e));
-        TRY(e->ops->layer[e->net->layer[i].kind].backward(e->device, &p->layer[i], &p->run[i].backward, &e->params[i]));
+        TRY(layer_backward(p, i));
         TRY(profile_add(&e->times.layer[i][PASS_BACKWARD], e, start));
         if (reduce)
             TRY(grad_sync_start(&next_bucket, e, i));
@@ -306,7 +308,7 @@ int engine_unscale(engine *e) {
     int rc = OK;
     TRY(profile_begin(&start, e));
     TRY(engine_before_step(e));
-    TRY(e->ops->unscale(e->device, &a));
+    TRY(e->ops->optimizer.unscale(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UNSCALE], e, start));
 done:
     return rc;
@@ -318,7 +320,7 @@ int engine_update(engine *e) {
     int rc = OK;
     TRY(profile_begin(&start, e));
     e->version++; /* whether the device steps or not is not known here */
-    TRY(e->ops->update(e->device, &a));
+    TRY(e->ops->optimizer.update(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UPDATE], e, start));
     TRY(profile_read(e)); /* a step is over */
 done:

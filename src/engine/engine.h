@@ -62,7 +62,7 @@ int engine_compile(engine_plan **out, engine *e, int batch, int h, int w, bool t
 
 typedef struct engine_memory {
     size_t parameters;  /* weights, gradients, momentum, statistics, copies in 16 bits */
-    size_t activations; /* the arena as this plan lays it out, saved values and scratch included */
+    size_t activations; /* the arena as this plan lays it out, saved values and workspaces included */
     size_t library;     /* measured: what compiling took, above all the device's library: code it made, descriptions;
                            and the staging of what is read and written */
     size_t process;     /* measured: resident when the engine was made: the program and what it held then */

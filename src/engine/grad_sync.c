@@ -8,7 +8,7 @@
 
 size_t grad_sync_half_bytes(const engine *e) {
     size_t one = element_bytes(e->ops->element_of(e->device, LAYER_CONV));
-    bool half = e->options.half_gradients && comm_ranks(e->exchange) > 1 && one == 2;
+    bool half = e->options.half_gradients && comm_ranks(e->exchange) > 1 && one == 2 && e->ops->collective != NULL;
     return half ? (e->net->weight_n - e->net->frozen_n) * one : 0;
 }
 
@@ -57,8 +57,8 @@ static int bucket_data(void **data, engine *e, bucket *b) {
     int rc = OK;
     *data = bucket_own(e, b);
     if (e->half != NULL)
-        TRY(e->ops->narrow(e->device, *data, arena_at(e->gradient, e, b->begin), b->end - b->begin,
-                           comm_ranks(e->exchange)));
+        TRY(e->ops->collective->narrow(e->device, *data, arena_at(e->gradient, e, b->begin), b->end - b->begin,
+                                       comm_ranks(e->exchange)));
     if (!goes_by_host(e))
         return OK;
     if (b->host == NULL)
@@ -75,7 +75,8 @@ static int bucket_take(engine *e, const bucket *b) {
     if (goes_by_host(e))
         TRY(e->ops->upload(e->device, bucket_own(e, b), b->host, bucket_bytes(e, b)));
     if (e->half != NULL)
-        TRY(e->ops->widen(e->device, arena_at(e->gradient, e, b->begin), bucket_own(e, b), b->end - b->begin));
+        TRY(e->ops->collective->widen(e->device, arena_at(e->gradient, e, b->begin), bucket_own(e, b),
+                                      b->end - b->begin));
 done:
     return rc;
 }
@@ -90,7 +91,7 @@ int grad_sync_start(int *next, engine *e, int i) {
     comm *c = e->exchange;
     int rc = OK;
     comm_type type = comm_type_of(exchanged_type(e));
-    void *queue = e->ops->queue != NULL && !goes_by_host(e) ? e->ops->queue(e->device) : NULL, *data = NULL;
+    void *queue = e->ops->stream != NULL && !goes_by_host(e) ? e->ops->stream->queue(e->device) : NULL, *data = NULL;
     double start = 0;
     TRY(profile_begin(&start, e));
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {

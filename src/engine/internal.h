@@ -17,6 +17,7 @@
 #define LINNET_ENGINE_INTERNAL_H
 
 #include "backend/backend.h"
+#include "engine/layer_call.h"
 #include "engine/memory_plan.h"
 #include "engine/profile.h"
 
@@ -50,11 +51,11 @@ typedef struct plan_tensor {
 } plan_tensor;
 
 typedef struct plan_layer {
-    int saved, scratch, scratch_backward;        /* blocks or -1 */
-    int sums, gradient_sums;                     /* the same: what the layer leaves for a BN */
-    bool planned;                                /* the device's plan function has succeeded */
-    bool recomputes_input;                       /* its backward is the first to read its recomputed input */
-    device_buffers forward, backward, recompute; /* addresses, renewed when the arena moves */
+    int saved, workspace, workspace_backward; /* blocks or -1 */
+    int sums, gradient_sums;                  /* the same: what the layer leaves for a BN */
+    bool planned;                             /* the device's plan function has succeeded */
+    bool recomputes_input;                    /* its backward is the first to read its recomputed input */
+    layer_args args;                          /* addresses, renewed when the arena moves */
 } plan_layer;
 
 /** A step of one plan and one set of flags. */
@@ -149,6 +150,10 @@ int engine_exchange(engine *e);
 int engine_before_step(engine *e);
 /** Fails when another plan has run since p's batch was loaded. */
 int plan_check_holder(const engine_plan *p);
+/** Whether layer i has a backward. */
+bool plan_trains(const engine_plan *p, int i);
+/** The BN whose work layer i may do parts of (device_layer's producer_bn); -1: none. */
+int plan_producer_bn(const engine_plan *p, int i);
 /** A new batch goes into p's input. @return 0, E_NOMEM (an arena that could not grow is gone) */
 int plan_take_arena(engine_plan *p);
 /** Address of a block; NULL for -1. */

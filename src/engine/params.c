@@ -252,7 +252,7 @@ int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
     if (t != e->net->layer_n - 1 && !e->options.keep_tensors)
         return fail(E_OPTION, "tensor %d shares its memory with others: set keep_tensors to read it", t);
     const plan_tensor *from = plan_tensor_at(p, t);
-    if (t != NET_INPUT && p->layer[t].applied_behind)
+    if (t != NET_INPUT && p->layer[t].applied_by_consumer)
         return fail(E_UNSUPPORTED, "tensor %d is not stored: the layer that reads it computes it while reading", t);
     TRY(download_tensor(out, e, plan_address(p, from->block), from));
 done:
@@ -268,7 +268,7 @@ int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t) {
     if (!e->options.keep_tensors || from->gradient_n == 0)
         return fail(E_OPTION, "tensor %d has no stored gradient: it needs keep_tensors, a training plan%s", t,
                     t == NET_INPUT ? " and input_gradient" : "");
-    if (t != NET_INPUT && p->layer[t].gradient_given)
+    if (t != NET_INPUT && p->layer[t].fused_bn_bwd)
         return fail(E_UNSUPPORTED, "tensor %d stores the gradient after its ReLU mask only", t);
     TRY(download_tensor(out, e, plan_address(p, from->gradient[0]), from));
     if (from->gradient_n == 2) {

@@ -14,15 +14,15 @@ void engine_profile_start(engine *e) {
 }
 
 int profile_read(const engine *e) {
-    return e->times.on && e->ops->time_read != NULL ? e->ops->time_read(e->device) : 0;
+    return e->times.on && e->ops->stream != NULL ? e->ops->stream->time_read(e->device) : 0;
 }
 
 int profile_begin(double *start, const engine *e) {
     *start = 0;
     if (!e->times.on)
         return OK;
-    if (e->ops->time_begin != NULL)
-        return e->ops->time_begin(e->device);
+    if (e->ops->stream != NULL)
+        return e->ops->stream->time_begin(e->device);
     *start = clock_seconds();
     return OK;
 }
@@ -30,8 +30,8 @@ int profile_begin(double *start, const engine *e) {
 int profile_add(double *seconds, const engine *e, double start) {
     if (!e->times.on)
         return OK;
-    if (e->ops->time_end != NULL)
-        return e->ops->time_end(seconds, e->device);
+    if (e->ops->stream != NULL)
+        return e->ops->stream->time_end(seconds, e->device);
     *seconds += clock_seconds() - start;
     return OK;
 }
@@ -48,15 +48,6 @@ int engine_profile_stop(engine *e) {
 }
 
 const engine_times *engine_profile_times(const engine *e) { return &e->times; }
-
-engine_algorithm engine_layer_algorithm(const engine_plan *p, int i, engine_pass pass) {
-    engine_algorithm a = {.name = ""};
-    const device_layer *l = &p->layer[i];
-    const device_layer_ops *ops = &p->engine->ops->layer[l->layer->kind];
-    if (ops->algorithm != NULL)
-        ops->algorithm(&a, l, pass);
-    return a;
-}
 
 int engine_measure_peaks(engine_peaks *out, engine *e) {
     *out = (engine_peaks){0};

@@ -25,12 +25,12 @@ done:
 /** Ranks exchange gradients by their own ways, and a profile times each call: both run step by step. */
 static bool can_record(const engine *e, const engine_plan *p) {
     const comm *c = e->options.comm;
-    return e->ops->record_begin != NULL && p->training && !e->times.on && (c == NULL || c->ranks < 2);
+    return e->ops->stream != NULL && p->training && !e->times.on && (c == NULL || c->ranks < 2);
 }
 
 static void forget(engine *e, plan_recording *r) {
     if (r->recording != NULL)
-        e->ops->recording_free(e->device, r->recording);
+        e->ops->stream->recording_free(e->device, r->recording);
     r->recording = NULL;
     r->runs = 0;
 }
@@ -43,11 +43,11 @@ void plan_forget_steps(engine_plan *p) {
 /** A failure only means that the plan goes on without. */
 static int record(engine *e, engine_plan *p, unsigned flags, plan_recording *r) {
     int rc = OK, run = OK;
-    TRY(e->ops->record_begin(e->device));
+    TRY(e->ops->stream->record_begin(e->device));
     e->recording = true;
     run = run_step(e, p, flags);
     e->recording = false;
-    rc = e->ops->record_end(&r->recording, e->device); /* also after a failure: ends the mode */
+    rc = e->ops->stream->record_end(&r->recording, e->device); /* also after a failure: ends the mode */
     rc = run != OK ? run : rc;
 done:
     if (rc != OK) {
@@ -62,7 +62,7 @@ done:
 static int replay(bool *done, engine *e, unsigned flags, plan_recording *r) {
     bool stale = false;
     int rc = OK;
-    TRY(e->ops->replay(&stale, e->device, r->recording));
+    TRY(e->ops->stream->replay(&stale, e->device, r->recording));
     *done = !stale;
     if (stale)
         forget(e, r);
@@ -133,12 +133,12 @@ done:
     return rc;
 }
 
-bool engine_runs_ahead(const engine *e) { return e->ops->post_result != NULL; }
+bool engine_runs_ahead(const engine *e) { return e->ops->stream != NULL; }
 
 int engine_set_scaler(engine *e, const engine_scaler *s) {
-    if (e->ops->set_scaler == NULL)
+    if (e->ops->stream == NULL)
         return fail(E_UNSUPPORTED, "the %s engine has no loss scaler of its own", e->ops->name);
-    return e->ops->set_scaler(e->device, s);
+    return e->ops->stream->set_scaler(e->device, s);
 }
 
 int engine_result(engine_result_data *out, engine *e) { return e->ops->result(e->device, out); }
@@ -148,8 +148,8 @@ int engine_post_result(engine *e) {
     int slot = (int)(e->posted_n % DEVICE_RESULTS), rc = OK;
     if (e->posted_n - e->taken_n == DEVICE_RESULTS)
         return fail(E_DEVICE, "%d results are posted, and none has been taken", DEVICE_RESULTS);
-    if (e->ops->post_result != NULL)
-        TRY(e->ops->post_result(e->device, slot));
+    if (e->ops->stream != NULL)
+        TRY(e->ops->stream->post_result(e->device, slot));
     else
         TRY(e->ops->result(e->device, &e->posted[slot]));
     e->posted_n++;
@@ -162,8 +162,8 @@ int engine_take_result(engine_result_data *out, engine *e) {
     if (e->posted_n == e->taken_n)
         return fail(E_DEVICE, "no result is posted");
     e->taken_n++;
-    if (e->ops->take_result != NULL)
-        return e->ops->take_result(e->device, slot, out);
+    if (e->ops->stream != NULL)
+        return e->ops->stream->take_result(e->device, slot, out);
     *out = e->posted[slot];
     return OK;
 }

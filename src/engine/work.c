@@ -32,10 +32,11 @@ static double bn_bytes(const engine_plan *p, int i, engine_pass pass) {
     double x = bytes_of(plan_tensor_at(p, l->input)), saved = (double)d->saved_bytes;
     bool residual = p->engine->slots[i].residual >= 0;
     if (pass == PASS_FORWARD)
-        return (d->training && !d->sums_given ? x : 0) + (d->applied_behind ? 0 : x + (residual ? x : 0) + x) + saved;
-    bool keeps_g = residual && p->run[i].backward.dresidual != NULL;
+        return (d->training && !d->sums_given ? x : 0) + (d->applied_by_consumer ? 0 : x + (residual ? x : 0) + x) +
+               saved;
+    bool keeps_g = residual && p->run[i].args.bn.backward.dresidual != NULL;
     double again = plan_tensor_at(p, i)->recomputed ? x + (residual ? x : 0) + x : 0;
-    double sums = again + (d->gradient_given ? 0 : x + d->dy_n * x + saved + (keeps_g ? x : 0));
+    double sums = again + (d->fused_bn_bwd ? 0 : x + d->dy_n * x + saved + (keeps_g ? x : 0));
     return sums + (d->dx_needed ? x + (keeps_g ? x : d->dy_n * x + saved) + x : 0);
 }
 

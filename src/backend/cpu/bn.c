@@ -26,12 +26,13 @@ typedef struct bn_call {
     double *part;          /* (chunk_n, 2c) sums of the chunks */
     float *shift;          /* (c) about the mean: keeps the sum of squares small */
     float *factor;         /* forward: (2c), in training among what is saved; backward: (3c) */
-    float *mean, *inverse; /* (c) of the batch, kept for backward; inverse = 1 / sqrt(var + eps) */
+    float *mean, *inv_std; /* (c) of the batch, kept for backward; inv_std = 1 / sqrt(var + eps) */
     uint8_t *mask;         /* kept for backward */
     double rows;           /* m, or with joined ranks that of all */
     double *joined;        /* with joined ranks: (2c) mean and variance, or the two sums; then work space. Else NULL */
     bool keep_statistics;
-    const device_buffers *buffers;
+    const void *x, *residual;
+    void *y, *dx, *dresidual;
     const device_params *params;
     bn_gradient in;
 } bn_call;
@@ -43,30 +44,29 @@ static size_t chunk_rows_of(size_t m) {
 
 static size_t rows_of(const device_layer *l) { return (size_t)l->x.n * (size_t)l->x.h * (size_t)l->x.w; }
 
-/** Before the mask: mean, inverse, forward's factor. */
+/** Before the mask: mean, inv_std, forward's factor. */
 static size_t saved_channels_bytes(const device_layer *l) { return memory_round(4 * (size_t)l->x.c * sizeof(float)); }
 
-/** saved: mean, inverse, forward's factor, mask. scratch: factor, shift, sums of the chunks. */
+/** saved: mean, inv_std, forward's factor, mask. workspace: factor, shift, sums of the chunks. */
 int cpu_bn_plan(void *device, device_layer *l) {
     const cpu_device *d = device;
     size_t c = (size_t)l->x.c, m = rows_of(l), chunks = (m + chunk_rows_of(m) - 1) / chunk_rows_of(m);
-    l->scratch_bytes = 4 * c * sizeof(float);
+    l->workspace_bytes = 4 * c * sizeof(float);
     if (!l->training)
         return OK;
     l->saved_bytes = saved_channels_bytes(l) + (l->layer->relu ? m * bn_mask_stride(l->x.c) : 0);
-    l->scratch_bytes += chunks * 2 * c * sizeof(double);
+    l->workspace_bytes += chunks * 2 * c * sizeof(double);
     if (sync_bn_on(&d->options))
-        l->scratch_bytes += (2 * c + sync_bn_work(d->options.comm, l->x.c)) * sizeof(double);
+        l->workspace_bytes += (2 * c + sync_bn_work(d->options.comm, l->x.c)) * sizeof(double);
     return OK;
 }
 
-static bn_call call_of(const cpu_device *d, const device_layer *l, const device_buffers *b, const device_params *p) {
+static bn_call call_of(const cpu_device *d, const device_layer *l, const device_params *p) {
     size_t m = rows_of(l);
     bn_call t = {.kernels = d->kernels, .m = m, .c = l->x.c, .bf16 = d->bf16, .relu = l->layer->relu};
     t.stream = cpu_streams(d, l->x);
     t.rows = (double)m;
     t.keep_statistics = p->keep_statistics;
-    t.buffers = b;
     t.params = p;
     t.chunk_rows = chunk_rows_of(m);
     t.chunk_n = (m + t.chunk_rows - 1) / t.chunk_rows;
@@ -75,14 +75,14 @@ static bn_call call_of(const cpu_device *d, const device_layer *l, const device_
 
 static void use_saved(bn_call *t, const device_layer *l, void *saved) {
     t->mean = saved;
-    t->inverse = t->mean + t->c;
+    t->inv_std = t->mean + t->c;
     t->mask = t->relu ? (uint8_t *)saved + saved_channels_bytes(l) : NULL;
 }
 
-static float *saved_factor(const bn_call *t) { return t->inverse + t->c; }
+static float *saved_factor(const bn_call *t) { return t->inv_std + t->c; }
 
-static void use_scratch(bn_call *t, const cpu_device *d, const device_layer *l, void *scratch) {
-    t->factor = scratch;
+static void use_workspace(bn_call *t, const cpu_device *d, const device_layer *l, void *workspace) {
+    t->factor = workspace;
     t->shift = t->factor + (size_t)3 * (size_t)t->c;
     if (l->training)
         t->part = (double *)(t->shift + t->c);
@@ -107,12 +107,12 @@ static size_t piece_rows(const bn_call *t) {
 static void sums_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
     for (size_t i = begin; i < end; i++)
-        t->kernels->bn_sums(t->part + i * 2 * (size_t)t->c, t->buffers->x, t->shift, chunk_range(t, i));
+        t->kernels->bn_sums(t->part + i * 2 * (size_t)t->c, t->x, t->shift, chunk_range(t, i));
 }
 
 static void apply_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
-    t->kernels->bn_apply(t->buffers->y, t->mask, t->buffers->x, t->buffers->residual, t->factor, t->relu,
+    t->kernels->bn_apply(t->y, t->mask, t->x, t->residual, t->factor, t->relu,
                          (bn_range){begin, end, t->c, t->bf16, t->stream});
 }
 
@@ -124,8 +124,8 @@ static void join_parts(double *sum, double *product, const bn_call *t, size_t k)
     }
 }
 
-static void set_factor(const bn_call *t, size_t k, double mean, double inverse) {
-    double scale = (double)((const float *)t->params->weight)[k] * inverse;
+static void set_factor(const bn_call *t, size_t k, double mean, double inv_std) {
+    double scale = (double)((const float *)t->params->weight)[k] * inv_std;
     t->factor[k] = (float)scale;
     t->factor[(size_t)t->c + k] = (float)((double)((const float *)t->params->bias)[k] - scale * mean);
 }
@@ -157,10 +157,10 @@ static void statistics_task(void *context, size_t begin, size_t end) {
         } else {
             own_moments(&mean, &var, t, k);
         }
-        double inverse = 1 / sqrt(var + epsilon);
+        double inv_std = 1 / sqrt(var + epsilon);
         t->mean[k] = (float)mean;
-        t->inverse[k] = (float)inverse;
-        set_factor(t, k, mean, inverse);
+        t->inv_std[k] = (float)inv_std;
+        set_factor(t, k, mean, inv_std);
         if (t->keep_statistics)
             continue;
         running_mean[k] = (float)((1 - momentum) * (double)running_mean[k] + momentum * mean);
@@ -172,19 +172,22 @@ static void statistics_task(void *context, size_t begin, size_t end) {
 static void find_shift(const bn_call *t) {
     size_t n = t->m < SHIFT_ROWS ? t->m : SHIFT_ROWS, first = (t->m - n) / 2, c = (size_t)t->c;
     memset(t->shift, 0, c * sizeof *t->shift);
-    t->kernels->bn_sums(t->part, t->buffers->x, t->shift, (bn_range){first, first + n, t->c, t->bf16, false});
+    t->kernels->bn_sums(t->part, t->x, t->shift, (bn_range){first, first + n, t->c, t->bf16, false});
     for (size_t k = 0; k < c; k++)
         t->shift[k] = (float)(t->part[k] / (double)n); /* part is written anew afterwards */
 }
 
-int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cpu_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p) {
     const cpu_device *d = device;
-    bn_call t = call_of(d, l, b, p);
+    bn_call t = call_of(d, l, p);
     team_order order = TEAM_FORWARD;
+    t.x = args->x;
+    t.residual = args->residual;
+    t.y = args->y;
     int rc = OK;
-    use_scratch(&t, d, l, b->scratch);
+    use_workspace(&t, d, l, args->workspace);
     if (l->training) {
-        use_saved(&t, l, b->saved);
+        use_saved(&t, l, args->saved);
         t.factor = saved_factor(&t);
         find_shift(&t);
         team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, sums_task, &t);
@@ -203,10 +206,13 @@ done:
 }
 
 /** Writes the mask again, as it is: the kernel without one is compiled apart and may round otherwise. */
-int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cpu_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p) {
     const cpu_device *d = device;
-    bn_call t = call_of(d, l, b, p);
-    use_saved(&t, l, b->saved);
+    bn_call t = call_of(d, l, p);
+    t.x = args->x;
+    t.residual = args->residual;
+    t.y = args->y;
+    use_saved(&t, l, args->saved);
     t.factor = saved_factor(&t);
     team_run(d->threads, t.m, piece_rows(&t), TEAM_FORWARD, apply_task, &t);
     return OK;
@@ -217,18 +223,17 @@ int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, con
 static void gradient_sums_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
     for (size_t i = begin; i < end; i++)
-        t->kernels->bn_gradient_sums(t->part + i * 2 * (size_t)t->c, t->buffers->dresidual, &t->in, t->mean,
-                                     chunk_range(t, i));
+        t->kernels->bn_gradient_sums(t->part + i * 2 * (size_t)t->c, t->dresidual, &t->in, t->mean, chunk_range(t, i));
 }
 
 static void gradient_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
-    bool stream = t->stream && t->buffers->dx != t->in.dy[0]; /* in place: the line is in the cache */
-    t->kernels->bn_gradient_apply(t->buffers->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16, stream});
+    bool stream = t->stream && t->dx != t->in.dy[0]; /* in place: the line is in the cache */
+    t->kernels->bn_gradient_apply(t->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16, stream});
 }
 
 /** Channels [begin, end): dbeta = sum g, dgamma = sum g * xhat; dx = a * g + b * x + shift with
- *  a = gamma * inverse, b = -a * inverse * dgamma / m, shift = -a * dbeta / m - b * mean. */
+ *  a = gamma * inv_std, b = -a * inv_std * dgamma / m, shift = -a * dbeta / m - b * mean. */
 static void gradient_factor_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
     const device_params *p = t->params;
@@ -236,16 +241,16 @@ static void gradient_factor_task(void *context, size_t begin, size_t end) {
     size_t c = (size_t)t->c;
     double m = t->rows;
     for (size_t k = begin; k < end; k++) {
-        double sum, product, inverse = (double)t->inverse[k];
+        double sum, product, inv_std = (double)t->inv_std[k];
         join_parts(&sum, &product, t, k);
-        product *= inverse;
+        product *= inv_std;
         dbeta[k] = (float)((p->accumulate ? (double)dbeta[k] : 0) + sum);
         dgamma[k] = (float)((p->accumulate ? (double)dgamma[k] : 0) + product);
         if (t->joined != NULL) { /* dgamma and dbeta are this rank's own, dx follows from the sums over all */
             sum = t->joined[k];
-            product = t->joined[c + k] * inverse;
+            product = t->joined[c + k] * inv_std;
         }
-        double a = (double)((const float *)p->weight)[k] * inverse, b = -a * inverse * product / m;
+        double a = (double)((const float *)p->weight)[k] * inv_std, b = -a * inv_std * product / m;
         factor[k] = (float)a;
         factor[c + k] = (float)b;
         factor[2 * c + k] = (float)(-a * sum / m - b * (double)t->mean[k]);
@@ -264,20 +269,22 @@ done:
     return rc;
 }
 
-int cpu_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cpu_bn_backward(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p) {
     const cpu_device *d = device;
-    bn_call t = call_of(d, l, b, p);
+    bn_call t = call_of(d, l, p);
     int rc = OK;
-    use_saved(&t, l, b->saved);
-    use_scratch(&t, d, l, b->scratch);
-    t.in = (bn_gradient){.x = b->x, .dy = {b->dy[0], l->dy_n > 1 ? b->dy[1] : NULL}, .mask = t.mask};
+    use_saved(&t, l, args->saved);
+    use_workspace(&t, d, l, args->workspace);
+    t.dx = args->dx;
+    t.dresidual = args->dresidual;
+    t.in = (bn_gradient){.x = args->x, .dy = {args->dy[0], l->dy_n > 1 ? args->dy[1] : NULL}, .mask = t.mask};
     team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, gradient_sums_task, &t);
     if (t.joined != NULL)
         TRY(join_gradient_sums(d, &t));
     team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, gradient_factor_task, &t);
-    if (b->dresidual != NULL) /* holds g now */
-        t.in = (bn_gradient){.x = b->x, .dy = {b->dresidual, NULL}};
-    if (b->dx != NULL)
+    if (args->dresidual != NULL) /* holds g now */
+        t.in = (bn_gradient){.x = args->x, .dy = {args->dresidual, NULL}};
+    if (args->dx != NULL)
         team_run(d->threads, t.m, piece_rows(&t), TEAM_BACKWARD, gradient_task, &t);
 done:
     return rc;

@@ -14,7 +14,7 @@
 
 typedef struct conv_node {
     conv_run pass[CONV_PASSES]; /* the gradients in training only */
-    size_t dy_bytes;            /* scratch before all else: dy as bf16, or the sum of two dy */
+    size_t dy_bytes;            /* workspace before all else: dy as bf16, or the sum of two dy */
     subsample_plan subsample;   /* of wgrad, before its workspace */
 } conv_node;
 
@@ -26,7 +26,7 @@ static void node_destroy(conv_node *n) {
     free(n);
 }
 
-static size_t scratch_of(const conv_node *n) {
+static size_t workspace_of(const conv_node *n) {
     size_t wgrad = n->subsample.bytes + conv_run_workspace(&n->pass[CONV_WGRAD]);
     size_t backward = n->dy_bytes + memory_larger(wgrad, conv_run_workspace(&n->pass[CONV_DGRAD]));
     return memory_larger(conv_run_workspace(&n->pass[CONV_FORWARD]), backward);
@@ -62,7 +62,7 @@ int conv_layer_plan(cpu_device *d, device_layer *l, const onednn_conv *c) {
     TRY(conv_run_create(&n->pass[CONV_FORWARD], &p, CONV_FORWARD));
     if (l->training)
         TRY(plan_gradients(n, l, &p));
-    l->scratch_bytes = scratch_of(n);
+    l->workspace_bytes = workspace_of(n);
     l->node = n;
     n = NULL;
 done:
@@ -101,12 +101,14 @@ void cpu_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pas
 
 static int run(const conv_run *r, const conv_args *a) { return r->algo->run(r->plan, a); }
 
-int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cpu_conv_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p) {
     (void)device;
     const conv_node *n = l->node;
-    return run(&n->pass[CONV_FORWARD],
-               &(conv_args){
-                   .x = (void *)b->x, .y = b->y, .weight = p->weight, .version = p->version, .workspace = b->scratch});
+    return run(&n->pass[CONV_FORWARD], &(conv_args){.x = (void *)args->x,
+                                                    .y = args->y,
+                                                    .weight = p->weight,
+                                                    .version = p->version,
+                                                    .workspace = args->workspace});
 }
 
 static int wgrad(const conv_node *n, conv_args a) {
@@ -119,21 +121,21 @@ static int wgrad(const conv_node *n, conv_args a) {
     return run(&n->pass[CONV_WGRAD], &a);
 }
 
-int conv_layer_backward(const device_layer *l, const device_buffers *b, void *dy, const device_params *p) {
+int conv_layer_backward(const device_layer *l, const conv_backward_args *args, void *dy, const device_params *p) {
     const conv_node *n = l->node;
     int rc = OK;
-    conv_args a = {.x = (void *)b->x,
+    conv_args a = {.x = (void *)args->x,
                    .y = dy,
                    .weight = p->weight,
                    .version = p->version,
                    .dw = p->dweight,
                    .accumulate = p->accumulate,
-                   .workspace = (unsigned char *)b->scratch + n->dy_bytes};
-    double start = p->weights_seconds != NULL ? clock_seconds() : 0;
+                   .workspace = (unsigned char *)args->workspace + n->dy_bytes};
+    double start = p->wgrad_seconds != NULL ? clock_seconds() : 0;
     TRY(wgrad(n, a));
-    if (p->weights_seconds != NULL)
-        *p->weights_seconds += clock_seconds() - start;
-    a.x = b->dx;
+    if (p->wgrad_seconds != NULL)
+        *p->wgrad_seconds += clock_seconds() - start;
+    a.x = args->dx;
     if (l->dx_needed)
         TRY(run(&n->pass[CONV_DGRAD], &a));
 done:
@@ -142,23 +144,23 @@ done:
 
 typedef struct sum_task {
     const cpu_device *device;
-    const device_buffers *buffers;
+    const conv_backward_args *args;
 } sum_task;
 
-/** scratch = dy[0] + dy[1], through the BN kernel with factor 1. */
+/** workspace = dy[0] + dy[1], through the BN kernel with factor 1. */
 static void add_gradients(void *context, size_t begin, size_t end) {
     const sum_task *t = context;
     const float factor[2] = {1, 0};
-    const device_buffers *b = t->buffers;
-    t->device->kernels->bn_apply(b->scratch, NULL, b->dy[0], b->dy[1], factor, false,
+    const conv_backward_args *args = t->args;
+    t->device->kernels->bn_apply(args->workspace, NULL, args->dy[0], args->dy[1], factor, false,
                                  (bn_range){begin, end, 1, t->device->bf16, false});
 }
 
-int cpu_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cpu_conv_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p) {
     const cpu_device *d = device;
-    sum_task t = {d, b};
+    sum_task t = {d, args};
     if (l->dy_n < 2)
-        return conv_layer_backward(l, b, b->dy[0], p);
+        return conv_layer_backward(l, args, args->dy[0], p);
     team_run(d->threads, tensor_count(l->y), SIZE_MAX, TEAM_FORWARD, add_gradients, &t);
-    return conv_layer_backward(l, b, b->scratch, p);
+    return conv_layer_backward(l, args, args->workspace, p);
 }

@@ -7,8 +7,8 @@
 /** Plans all passes of the layer.
  *  @return 0, E_DEVICE, E_NOMEM */
 int conv_layer_plan(cpu_device *d, device_layer *l, const onednn_conv *c);
-/** dw and dx from dy, one tensor of x's type; where that took a conversion, it lies at the start of the scratch.
+/** dw and dx from dy, one tensor of x's type; where that took a conversion, it lies at the start of the workspace.
  *  @return 0, E_DEVICE, E_NOMEM */
-int conv_layer_backward(const device_layer *l, const device_buffers *b, void *dy, const device_params *p);
+int conv_layer_backward(const device_layer *l, const conv_backward_args *args, void *dy, const device_params *p);
 
 #endif

@@ -37,28 +37,28 @@ typedef struct cpu_device {
 bool cpu_streams(const cpu_device *d, tensor_shape x);
 
 int cpu_conv_plan(void *device, device_layer *l);
-int cpu_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-int cpu_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_conv_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p);
+int cpu_conv_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p);
 void cpu_conv_destroy(void *device, device_layer *l);
 /** Of linear layers too. */
 void cpu_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass);
 
 int cpu_linear_plan(void *device, device_layer *l);
-int cpu_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-int cpu_linear_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_linear_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p);
+int cpu_linear_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p);
 
 int cpu_bn_plan(void *device, device_layer *l);
-int cpu_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-int cpu_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-int cpu_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p);
+int cpu_bn_backward(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p);
+int cpu_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p);
 
 int cpu_maxpool_plan(void *device, device_layer *l);
-int cpu_maxpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-int cpu_maxpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_maxpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int cpu_maxpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
 
 int cpu_avgpool_plan(void *device, device_layer *l);
-int cpu_avgpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-int cpu_avgpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cpu_avgpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int cpu_avgpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
 
 /** Rows of (n, classes) fp32 logits in, loss, ranks and dlogits out; adds to the result. */
 int cpu_loss(void *device, const device_loss *l);

@@ -170,13 +170,7 @@ static int copy(void *device, void *out, const void *in, size_t bytes) {
     return OK;
 }
 
-#define LAYER(kind)                                                                                                    \
-    { .plan = cpu_##kind##_plan, .forward = cpu_##kind##_forward, .backward = cpu_##kind##_backward }
-#define LAYER_WITH_NODE(kind)                                                                                          \
-    {                                                                                                                  \
-        .plan = cpu_##kind##_plan, .forward = cpu_##kind##_forward, .backward = cpu_##kind##_backward,                 \
-        .destroy = cpu_conv_destroy, .algorithm = cpu_conv_algorithm                                                   \
-    }
+static const device_collective_ops collective = {.narrow = cpu_narrow, .widen = cpu_widen};
 
 const device_ops device_cpu = {
     .name = "cpu",
@@ -190,21 +184,26 @@ const device_ops device_cpu = {
     .copy_bytes = copy_bytes,
     .element_of = element_of,
     .element_of_input = element_of_input,
-    .layer = {[LAYER_CONV] = LAYER_WITH_NODE(conv),
-              [LAYER_BN] = {.plan = cpu_bn_plan,
-                            .forward = cpu_bn_forward,
-                            .backward = cpu_bn_backward,
-                            .recompute = cpu_bn_recompute},
-              [LAYER_MAXPOOL] = LAYER(maxpool),
-              [LAYER_AVGPOOL] = LAYER(avgpool),
-              [LAYER_LINEAR] = LAYER_WITH_NODE(linear)},
-    .set_hyper = set_hyper,
+    .layer = {.conv = {.plan = cpu_conv_plan,
+                       .forward = cpu_conv_forward,
+                       .backward = cpu_conv_backward,
+                       .destroy = cpu_conv_destroy,
+                       .algorithm = cpu_conv_algorithm},
+              .linear = {.plan = cpu_linear_plan,
+                         .forward = cpu_linear_forward,
+                         .backward = cpu_linear_backward,
+                         .destroy = cpu_conv_destroy,
+                         .algorithm = cpu_conv_algorithm},
+              .bn = {.plan = cpu_bn_plan,
+                     .forward = cpu_bn_forward,
+                     .backward = cpu_bn_backward,
+                     .recompute = cpu_bn_recompute},
+              .maxpool = {.plan = cpu_maxpool_plan, .forward = cpu_maxpool_forward, .backward = cpu_maxpool_backward},
+              .avgpool = {.plan = cpu_avgpool_plan, .forward = cpu_avgpool_forward, .backward = cpu_avgpool_backward}},
     .load_batch = load_batch,
     .loss = cpu_loss,
-    .unscale = cpu_unscale,
-    .update = cpu_update,
-    .narrow = cpu_narrow,
-    .widen = cpu_widen,
+    .optimizer = {.set_hyper = set_hyper, .unscale = cpu_unscale, .update = cpu_update},
+    .collective = &collective,
     .result = result,
     .reset_result = reset_result,
     .peaks = cpu_peaks,

@@ -16,12 +16,12 @@ int cpu_linear_plan(void *device, device_layer *l) {
     return conv_layer_plan(d, l, &c);
 }
 
-int cpu_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cpu_linear_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p) {
     int rc = OK;
-    TRY(cpu_conv_forward(device, l, b, p));
+    TRY(cpu_conv_forward(device, l, args, p));
     if (p->bias == NULL)
         return OK;
-    float *y = b->y;
+    float *y = args->y;
     const float *bias = p->bias;
     for (int i = 0; i < l->y.n; i++)
         for (int k = 0; k < l->y.c; k++)
@@ -30,13 +30,13 @@ done:
     return rc;
 }
 
-int cpu_linear_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cpu_linear_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p) {
     const cpu_device *d = device;
-    float *dy = b->dy[0], *dbias = p->dbias;
+    float *dy = args->dy[0], *dbias = p->dbias;
     size_t c = (size_t)l->y.c, rows = (size_t)l->y.n;
     if (l->dy_n > 1)
         for (size_t i = 0; i < rows * c; i++)
-            dy[i] += ((const float *)b->dy[1])[i];
+            dy[i] += ((const float *)args->dy[1])[i];
     for (size_t k = 0; k < c && dbias != NULL; k++) {
         double sum = p->accumulate ? (double)dbias[k] : 0;
         for (size_t i = 0; i < rows; i++)
@@ -44,7 +44,7 @@ int cpu_linear_backward(void *device, device_layer *l, const device_buffers *b, 
         dbias[k] = (float)sum;
     }
     if (!d->bf16)
-        return conv_layer_backward(l, b, dy, p);
-    d->kernels->to_bf16(b->scratch, dy, rows * c);
-    return conv_layer_backward(l, b, b->scratch, p);
+        return conv_layer_backward(l, args, dy, p);
+    d->kernels->to_bf16(args->workspace, dy, rows * c);
+    return conv_layer_backward(l, args, args->workspace, p);
 }

@@ -4,13 +4,15 @@
 
 typedef struct pool_call {
     const kernels *kernels;
-    const device_buffers *buffers;
     pool_shape shape;
+    const pool_forward_args *forward; /* one of the two */
+    const pool_backward_args *backward;
 } pool_call;
 
-static pool_call call_of(const cpu_device *d, const device_layer *l, const device_buffers *b) {
+static pool_call call_of(const cpu_device *d, const device_layer *l) {
     const layer *t = l->layer;
-    return (pool_call){d->kernels, b, {l->x, l->y, t->kernel, t->stride, t->pad, d->bf16, cpu_streams(d, l->x)}};
+    return (pool_call){.kernels = d->kernels,
+                       .shape = {l->x, l->y, t->kernel, t->stride, t->pad, d->bf16, cpu_streams(d, l->x)}};
 }
 
 int cpu_maxpool_plan(void *device, device_layer *l) {
@@ -28,28 +30,27 @@ int cpu_maxpool_plan(void *device, device_layer *l) {
 
 static void maxpool_task(void *context, size_t begin, size_t end) {
     const pool_call *t = context;
-    t->kernels->maxpool(t->buffers->y, t->buffers->saved, t->buffers->x, &t->shape, begin, end);
+    t->kernels->maxpool(t->forward->y, t->forward->saved, t->forward->x, &t->shape, begin, end);
 }
 
 static void maxpool_gradient_task(void *context, size_t begin, size_t end) {
     const pool_call *t = context;
-    const device_buffers *b = t->buffers;
-    t->kernels->maxpool_gradient(b->dx, b->saved, (const void *const *)b->dy, &t->shape, begin, end);
+    t->kernels->maxpool_gradient(t->backward->dx, t->backward->saved, t->backward->dy, &t->shape, begin, end);
 }
 
-int cpu_maxpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
+int cpu_maxpool_forward(void *device, const device_layer *l, const pool_forward_args *args) {
     const cpu_device *d = device;
-    pool_call t = call_of(d, l, b);
+    pool_call t = call_of(d, l);
+    t.forward = args;
     team_run(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, TEAM_FORWARD, maxpool_task, &t);
     return OK;
 }
 
-int cpu_maxpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
+int cpu_maxpool_backward(void *device, const device_layer *l, const pool_backward_args *args) {
     const cpu_device *d = device;
-    pool_call t = call_of(d, l, b);
-    if (b->dx != NULL)
+    pool_call t = call_of(d, l);
+    t.backward = args;
+    if (args->dx != NULL)
         team_run(d->threads, (size_t)l->x.n * (size_t)l->x.h, SIZE_MAX, TEAM_FORWARD, maxpool_gradient_task, &t);
     return OK;
 }
@@ -61,28 +62,27 @@ int cpu_avgpool_plan(void *device, device_layer *l) {
 
 static void avgpool_task(void *context, size_t begin, size_t end) {
     const pool_call *t = context;
-    t->kernels->avgpool(t->buffers->y, t->buffers->x, &t->shape, begin, end);
+    t->kernels->avgpool(t->forward->y, t->forward->x, &t->shape, begin, end);
 }
 
 static void avgpool_gradient_task(void *context, size_t begin, size_t end) {
     const pool_call *t = context;
-    const device_buffers *b = t->buffers;
-    t->kernels->avgpool_gradient(b->dx, (const void *const *)b->dy, &t->shape, begin, end);
+    t->kernels->avgpool_gradient(t->backward->dx, t->backward->dy, &t->shape, begin, end);
 }
 
-int cpu_avgpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
+int cpu_avgpool_forward(void *device, const device_layer *l, const pool_forward_args *args) {
     const cpu_device *d = device;
-    pool_call t = call_of(d, l, b);
+    pool_call t = call_of(d, l);
+    t.forward = args;
     team_run(d->threads, (size_t)l->y.n, SIZE_MAX, TEAM_FORWARD, avgpool_task, &t);
     return OK;
 }
 
-int cpu_avgpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
+int cpu_avgpool_backward(void *device, const device_layer *l, const pool_backward_args *args) {
     const cpu_device *d = device;
-    pool_call t = call_of(d, l, b);
-    if (b->dx != NULL)
+    pool_call t = call_of(d, l);
+    t.backward = args;
+    if (args->dx != NULL)
         team_run(d->threads, (size_t)l->x.n, SIZE_MAX, TEAM_FORWARD, avgpool_gradient_task, &t);
     return OK;
 }

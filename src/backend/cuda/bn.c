@@ -34,7 +34,7 @@ static cut cut_of(tensor_shape x) {
 static size_t channels_bytes(tensor_shape x, size_t n) { return memory_round(n * (size_t)x.c * sizeof(float)); }
 
 /** Whether the layer behind does a part. */
-static bool is_shared(const device_layer *l) { return l->applied_behind || l->gradient_given; }
+static bool is_shared(const device_layer *l) { return l->applied_by_consumer || l->fused_bn_bwd; }
 
 bn_saved cuda_bn_saved(tensor_shape x, void *saved) {
     size_t c = (size_t)x.c;
@@ -47,10 +47,10 @@ bn_saved cuda_bn_saved(tensor_shape x, void *saved) {
 }
 
 /** saved: mean, inverse, forward's factor; then the mask or, for the layer behind, gamma, beta and rounded factors.
- *  scratch: factor; sums of the chunks; what is joined with other ranks'. */
+ *  workspace: factor; sums of the chunks; what is joined with other ranks'. */
 int cuda_bn_plan(void *device, device_layer *l) {
     cuda_device *d = device;
-    l->scratch_bytes = channels_bytes(l->x, 3);
+    l->workspace_bytes = channels_bytes(l->x, 3);
     if (!l->training)
         return OK;
     l->saved_bytes = channels_bytes(l->x, 4);
@@ -58,23 +58,18 @@ int cuda_bn_plan(void *device, device_layer *l) {
         l->saved_bytes = channels_bytes(l->x, 6) + channels_bytes(l->x, 2);
     else if (l->layer->relu)
         l->saved_bytes += tensor_count(l->x) / (size_t)kernel_pack(l->x.c);
-    l->scratch_bytes += cuda_bn_part_bytes(l->x);
+    l->workspace_bytes += cuda_bn_part_bytes(l->x);
     if (!sync_bn_on(&d->options))
         return OK;
-    l->scratch_bytes += memory_round(sync_bn_values(l->x.c) * sizeof(double));
+    l->workspace_bytes += memory_round(sync_bn_values(l->x.c) * sizeof(double));
     return bn_join_room(d, l->x.c);
 }
 
-static bn_args args_of(const cuda_device *d, const device_layer *l, const device_buffers *b, const device_params *p) {
+/** All but the tensors. workspace: NULL in recompute. */
+static bn_args args_of(const cuda_device *d, const device_layer *l, const device_params *p, void *saved,
+                       void *workspace) {
     cut k = cut_of(l->x);
-    bn_args a = {.x = b->x,
-                 .residual = b->residual,
-                 .y = b->y,
-                 .dy0 = b->dy[0],
-                 .dy1 = b->dy[1],
-                 .dx = b->dx,
-                 .dresidual = b->dresidual,
-                 .running_mean = p->running_mean,
+    bn_args a = {.running_mean = p->running_mean,
                  .running_var = p->running_var,
                  .gamma = p->weight,
                  .beta = p->bias,
@@ -86,23 +81,23 @@ static bn_args args_of(const cuda_device *d, const device_layer *l, const device
                  .c = l->x.c,
                  .relu = l->layer->relu,
                  .accumulate = p->accumulate};
-    a.factor = b->scratch;
+    a.factor = workspace;
     if (!l->training)
         return a;
     if (p->keep_statistics)
         a.running_mean = a.running_var = NULL;
-    bn_saved s = cuda_bn_saved(l->x, b->saved);
+    bn_saved s = cuda_bn_saved(l->x, saved);
     a.mean = s.mean;
     a.inverse = s.inverse;
     if (is_shared(l)) {
         a.affine = s.affine;
         a.rounded = s.rounded;
     } else if (l->layer->relu) {
-        a.mask = (uint8_t *)b->saved + channels_bytes(l->x, 4);
+        a.mask = (uint8_t *)saved + channels_bytes(l->x, 4);
     }
-    if (b->scratch == NULL)
+    if (workspace == NULL)
         return a;
-    a.part = (float *)((unsigned char *)b->scratch + channels_bytes(l->x, 3));
+    a.part = (float *)((unsigned char *)workspace + channels_bytes(l->x, 3));
     if (sync_bn_on(&d->options))
         a.joined = (double *)((unsigned char *)a.part + cuda_bn_part_bytes(l->x));
     return a;
@@ -139,10 +134,10 @@ int cuda_bn_queue_pass(const cuda_device *d, tensor_shape x, kernel f32, void *m
 }
 
 /** bn_statistics joins the parts of BN's own pass, or what the convolution has left as the only one. */
-static int batch_statistics(const cuda_device *d, const device_layer *l, const device_buffers *b, bn_args a) {
+static int batch_statistics(const cuda_device *d, const device_layer *l, const void *sums, bn_args a) {
     int rc = OK;
     if (l->sums_given) {
-        a.part = b->sums;
+        a.part = (float *)sums;
         a.chunks = 1;
     } else {
         a.shifted = true;
@@ -157,17 +152,20 @@ done:
     return rc;
 }
 
-int cuda_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cuda_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p) {
     const cuda_device *d = device;
-    bn_args a = args_of(d, l, b, p);
+    bn_args a = args_of(d, l, p, args->saved, args->workspace);
     int rc = OK;
+    a.x = args->x;
+    a.residual = args->residual;
+    a.y = args->y;
     if (l->training) {
         a.factor = a.inverse + l->x.c; /* kept for backward */
-        TRY(batch_statistics(d, l, b, a));
+        TRY(batch_statistics(d, l, args->sums, a));
     } else {
         TRY(gpu_launch(d, KERNEL_bn_running, launch_threads((size_t)l->x.c), &a));
     }
-    if (l->applied_behind)
+    if (l->applied_by_consumer)
         TRY(gpu_launch(d, kernel_for(KERNEL_bn_hand_on, d->type), launch_threads(2 * (size_t)l->x.c), &a));
     else
         TRY(pass(d, l->x, KERNEL_bn_apply, &a));
@@ -175,23 +173,31 @@ done:
     return rc;
 }
 
-int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    bn_args a = args_of(device, l, b, p);
+int cuda_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p) {
+    bn_args a = args_of(device, l, p, args->saved, NULL);
+    a.x = args->x;
+    a.residual = args->residual;
+    a.y = args->y;
     a.factor = a.inverse + l->x.c;
     return pass(device, l->x, KERNEL_bn_apply, &a);
 }
 
 /** bn_gradient_factors joins the parts of BN's own pass, or what the convolution behind has left as the only one. */
-int cuda_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cuda_bn_backward(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p) {
     const cuda_device *d = device;
-    bn_args a = args_of(d, l, b, p);
-    bool unmasked = l->layer->relu && a.mask == NULL && !l->gradient_given;
+    bn_args a = args_of(d, l, p, args->saved, args->workspace);
+    bool unmasked = l->layer->relu && a.mask == NULL && !l->fused_bn_bwd;
     int rc = OK;
+    a.x = args->x;
+    a.dy0 = args->dy[0];
+    a.dy1 = args->dy[1];
+    a.dx = args->dx;
+    a.dresidual = args->dresidual;
     if (is_shared(l))
-        a.applied = cuda_bn_saved(l->x, b->saved).factor;
-    if (l->gradient_given) {
+        a.applied = cuda_bn_saved(l->x, args->saved).factor;
+    if (l->fused_bn_bwd) {
         a.relu = false; /* dy has passed it */
-        a.part = b->gradient_sums;
+        a.part = (float *)args->gradient_sums;
         a.chunks = 1;
     } else {
         TRY(pass(d, l->x, unmasked ? KERNEL_bn_unmasked_sums : KERNEL_bn_gradient_sums, &a));

@@ -1,9 +1,9 @@
 /* Convolution, and the linear layer as a 1x1 convolution of 1x1 maps, by cuDNN.
  *
  * cuDNN reads the weights from the compute type's copy that the update keeps, at their place in the arena. Where that
- * place is not aligned to 16 bytes, or x has been padded to 4 channels, a packed copy is made in scratch before each
- * use. dw is asked for in fp32, else in the compute type; it goes straight into its slot where the layout is the slot's
- * and nothing is to be added to, else through scratch. Logits and their gradient are fp32.
+ * place is not aligned to 16 bytes, or x has been padded to 4 channels, a packed copy is made in the workspace before
+ * each use. dw is asked for in fp32, else in the compute type; it goes straight into its slot where the layout is the
+ * slot's and nothing is to be added to, else through the workspace. Logits and their gradient are fp32.
  *
  * Which parts of the BNs before and behind it a convolution takes over is measured (statistics.c, prologue.c,
  * gradient.c). */
@@ -14,11 +14,11 @@
 #include <stdlib.h>
 
 typedef struct conv_node {
-    convolution *forward, *data, *weights; /* the device's; the last two in training only */
+    convolution *forward, *dgrad, *wgrad; /* the device's; the last two in training only */
     element dw;
     bool packed;
     size_t rows, c, c_padded; /* of the weights: k * r * s; channels in the slot and in the copy */
-    /* scratch, one part after the other: y or dy in the compute type, dw, packed weights, cuDNN's workspace */
+    /* workspace, one part after the other: y or dy in the compute type, dw, packed weights, cuDNN's own */
     size_t dy_bytes, dw_bytes, packed_bytes;
 } conv_node;
 
@@ -38,7 +38,7 @@ static int find_pair(convolution_pair *out, cuda_device *d, const device_layer *
         return OK;
     TRY(weights_find(&out->weights, &out->dw, d, s, CONVOLUTION_WEIGHTS));
     out->microseconds += convolution_microseconds(out->weights);
-    if (!l->bn_ahead)
+    if (!l->producer_bn)
         return OK;
     TRY(prologue_find(&fused, d, s, l->sums_wanted, out));
     *out = fused.forward != NULL ? fused : *out;
@@ -46,11 +46,11 @@ done:
     return rc;
 }
 
-static int find_data(convolution **out, cuda_device *d, device_layer *l, const convolution_shape *s) {
+static int find_dgrad(convolution **out, cuda_device *d, device_layer *l, const convolution_shape *s) {
     convolution *fused = NULL;
     int rc = OK;
     TRY(convolution_find(out, d, s, CONVOLUTION_DATA));
-    if (!l->bn_ahead)
+    if (!l->producer_bn)
         return OK;
     TRY(gradient_find(&fused, d, s, *out));
     if (fused == NULL)
@@ -81,16 +81,16 @@ static int plan(cuda_device *d, device_layer *l, convolution_shape s, size_t dy_
     l->sums_bytes = pair.sums ? 2 * (size_t)l->y.c * sizeof(float) : 0;
     l->applies_bn = convolution_scales(n->forward);
     if (l->training) {
-        n->weights = pair.weights;
+        n->wgrad = pair.weights;
         n->dw = pair.dw;
-        workspace = memory_larger(workspace, convolution_workspace(n->weights));
+        workspace = memory_larger(workspace, convolution_workspace(n->wgrad));
         n->dw_bytes = memory_round(n->rows * n->c_padded * element_bytes(n->dw));
         if (l->dx_needed) {
-            TRY(find_data(&n->data, d, l, &s));
-            workspace = memory_larger(workspace, convolution_workspace(n->data));
+            TRY(find_dgrad(&n->dgrad, d, l, &s));
+            workspace = memory_larger(workspace, convolution_workspace(n->dgrad));
         }
     }
-    l->scratch_bytes = n->dy_bytes + n->dw_bytes + n->packed_bytes + workspace;
+    l->workspace_bytes = n->dy_bytes + n->dw_bytes + n->packed_bytes + workspace;
     l->node = n;
     n = NULL;
 done:
@@ -128,21 +128,21 @@ void cuda_conv_destroy(void *device, device_layer *l) {
 
 void cuda_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass) {
     const conv_node *n = l->node;
-    const convolution *c = pass == PASS_FORWARD ? n->forward : pass == PASS_WEIGHTS ? n->weights : n->data;
+    const convolution *c = pass == PASS_FORWARD ? n->forward : pass == PASS_WEIGHTS ? n->wgrad : n->dgrad;
     if (c != NULL)
         convolution_describe(out, c);
 }
 
-/** Parts of the scratch. */
-typedef struct conv_scratch {
-    unsigned char *dy, *dw, *packed, *workspace;
-} conv_scratch;
+/** Parts of the workspace. */
+typedef struct conv_workspace {
+    unsigned char *dy, *dw, *packed, *cudnn;
+} conv_workspace;
 
-static conv_scratch scratch_of(const conv_node *n, void *memory) {
-    conv_scratch s = {.dy = memory};
+static conv_workspace workspace_of(const conv_node *n, void *memory) {
+    conv_workspace s = {.dy = memory};
     s.dw = s.dy + n->dy_bytes;
     s.packed = s.dw + n->dw_bytes;
-    s.workspace = s.packed + n->packed_bytes;
+    s.cudnn = s.packed + n->packed_bytes;
     return s;
 }
 
@@ -152,7 +152,7 @@ static weights_args weights_of(const conv_node *n, void *slot, void *copy) {
 
 /** The weights as cuDNN wants them. */
 static int find_copy(const void **w, const cuda_device *d, const device_layer *l, const device_params *p,
-                     const conv_scratch *s) {
+                     const conv_workspace *s) {
     const conv_node *n = l->node;
     weights_args a = weights_of(n, (void *)p->weight, s->packed);
     *w = n->packed         ? s->packed
@@ -163,65 +163,66 @@ static int find_copy(const void **w, const cuda_device *d, const device_layer *l
                : OK;
 }
 
-/** Names what a convolution may read or write of the BN ahead, which it knows by b->bn_saved. */
-static void name_bn(const void *tensor[TENSORS], const cuda_device *d, const device_layer *l, const device_buffers *b) {
+/** Names what a convolution may read or write of the BN that made x. */
+static void name_bn(const void *tensor[TENSORS], const cuda_device *d, const device_layer *l,
+                    const producer_bn_args *bn) {
     size_t c = (size_t)l->x.c;
-    if (b->bn_saved == NULL)
+    if (bn->saved == NULL)
         return;
-    bn_saved s = cuda_bn_saved(l->x, b->bn_saved);
+    bn_saved s = cuda_bn_saved(l->x, bn->saved);
     tensor[TENSOR_SCALE] = s.rounded;
     tensor[TENSOR_SHIFT] = (const unsigned char *)s.rounded + c * element_bytes(d->type);
-    tensor[TENSOR_BN_X] = b->bn_x;
+    tensor[TENSOR_BN_X] = bn->x;
     tensor[TENSOR_MEAN] = s.mean;
     tensor[TENSOR_INVERSE] = s.inverse;
     tensor[TENSOR_GAMMA] = s.affine;
     tensor[TENSOR_BETA] = s.affine + c;
     if (l->applies_bn)
-        tensor[TENSOR_X] = b->bn_x;
+        tensor[TENSOR_X] = bn->x;
 }
 
-static int forward(const cuda_device *d, const device_layer *l, const device_buffers *b, void *y,
-                   const device_params *p, const conv_scratch *s) {
+static int forward(const cuda_device *d, const device_layer *l, const conv_forward_args *args, void *y,
+                   const device_params *p, const conv_workspace *s) {
     const conv_node *n = l->node;
-    const void *tensor[TENSORS] = {[TENSOR_X] = b->x, [TENSOR_Y] = y};
+    const void *tensor[TENSORS] = {[TENSOR_X] = args->x, [TENSOR_Y] = y};
     int rc = OK;
-    name_bn(tensor, d, l, b);
-    if (b->sums != NULL) {
-        tensor[TENSOR_SUM] = b->sums;
-        tensor[TENSOR_SQUARES] = (const float *)b->sums + l->y.c;
+    name_bn(tensor, d, l, &args->producer);
+    if (args->sums != NULL) {
+        tensor[TENSOR_SUM] = args->sums;
+        tensor[TENSOR_SQUARES] = (const float *)args->sums + l->y.c;
     }
     TRY(find_copy(&tensor[TENSOR_W], d, l, p, s));
-    TRY(convolution_run(d, n->forward, tensor, s->workspace));
+    TRY(convolution_run(d, n->forward, tensor, s->cudnn));
 done:
     return rc;
 }
 
-int cuda_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    conv_scratch s = scratch_of(l->node, b->scratch);
-    return forward(device, l, b, b->y, p, &s);
+int cuda_conv_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p) {
+    conv_workspace s = workspace_of(l->node, args->workspace);
+    return forward(device, l, args, args->y, p, &s);
 }
 
-int cuda_linear_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cuda_linear_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p) {
     const cuda_device *d = device;
-    conv_scratch s = scratch_of(l->node, b->scratch);
-    linear_args a = {.x = s.dy, .y = b->y, .bias = p->bias, .n = l->y.n, .c = l->y.c};
+    conv_workspace s = workspace_of(l->node, args->workspace);
+    linear_args a = {.x = s.dy, .y = args->y, .bias = p->bias, .n = l->y.n, .c = l->y.c};
     int rc = OK;
-    TRY(forward(d, l, b, s.dy, p, &s));
+    TRY(forward(d, l, args, s.dy, p, &s));
     TRY(gpu_launch(d, kernel_for(KERNEL_logits, d->type), launch_threads(tensor_count(l->y)), &a));
 done:
     return rc;
 }
 
 /** dw into its slot. */
-static int weights_backward(const cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
-                            const device_params *p, const conv_scratch *s) {
+static int wgrad(const cuda_device *d, const device_layer *l, const conv_backward_args *args, const void *dy,
+                 const device_params *p, const conv_workspace *s) {
     const conv_node *n = l->node;
     bool direct = n->dw == ELEMENT_F32 && !n->packed && !p->accumulate;
-    const void *tensor[TENSORS] = {[TENSOR_X] = b->x, [TENSOR_W] = direct ? p->dweight : s->dw, [TENSOR_Y] = dy};
+    const void *tensor[TENSORS] = {[TENSOR_X] = args->x, [TENSOR_W] = direct ? p->dweight : s->dw, [TENSOR_Y] = dy};
     weights_args a = weights_of(n, p->dweight, s->dw);
     int rc = OK;
-    name_bn(tensor, d, l, b);
-    TRY(convolution_run(d, n->weights, tensor, s->workspace));
+    name_bn(tensor, d, l, &args->producer);
+    TRY(convolution_run(d, n->wgrad, tensor, s->cudnn));
     if (direct)
         return OK;
     a.accumulate = p->accumulate;
@@ -230,68 +231,68 @@ done:
     return rc;
 }
 
-static int timed_weights_backward(cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
-                                  const device_params *p, const conv_scratch *s) {
+static int timed_wgrad(cuda_device *d, const device_layer *l, const conv_backward_args *args, const void *dy,
+                       const device_params *p, const conv_workspace *s) {
     int rc = OK;
-    if (p->weights_seconds == NULL)
-        return weights_backward(d, l, b, dy, p, s);
+    if (p->wgrad_seconds == NULL)
+        return wgrad(d, l, args, dy, p, s);
     TRY(cuda_time_begin(d));
-    TRY(weights_backward(d, l, b, dy, p, s));
-    TRY(cuda_time_end(p->weights_seconds, d));
+    TRY(wgrad(d, l, args, dy, p, s));
+    TRY(cuda_time_end(p->wgrad_seconds, d));
 done:
     return rc;
 }
 
 /** dx, and the sums of it where the layer leaves them: first the two that BN wants. */
-static int data_backward(const cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
-                         const device_params *p, const conv_scratch *s) {
+static int dgrad(const cuda_device *d, const device_layer *l, const conv_backward_args *args, const void *dy,
+                 const device_params *p, const conv_workspace *s) {
     static const convolution_tensor sums[BN_SUMS] = {TENSOR_DBETA, TENSOR_DGAMMA, TENSOR_OF_DY, TENSOR_OF_X,
                                                      TENSOR_ALONE};
     const conv_node *n = l->node;
     const void *tensor[TENSORS] = {[TENSOR_Y] = dy};
     int rc = OK;
-    name_bn(tensor, d, l, b);
-    tensor[TENSOR_X] = b->dx;
-    for (int i = 0; i < BN_SUMS && b->gradient_sums != NULL; i++)
-        tensor[sums[i]] = (const float *)b->gradient_sums + (size_t)i * (size_t)l->x.c;
+    name_bn(tensor, d, l, &args->producer);
+    tensor[TENSOR_X] = args->dx;
+    for (int i = 0; i < BN_SUMS && args->gradient_sums != NULL; i++)
+        tensor[sums[i]] = (const float *)args->gradient_sums + (size_t)i * (size_t)l->x.c;
     TRY(find_copy(&tensor[TENSOR_W], d, l, p, s));
-    TRY(convolution_run(d, n->data, tensor, s->workspace));
+    TRY(convolution_run(d, n->dgrad, tensor, s->cudnn));
 done:
     return rc;
 }
 
 /** dy is one tensor of the compute type. */
-static int backward(cuda_device *d, const device_layer *l, const device_buffers *b, const void *dy,
-                    const device_params *p, const conv_scratch *s) {
+static int backward(cuda_device *d, const device_layer *l, const conv_backward_args *args, const void *dy,
+                    const device_params *p, const conv_workspace *s) {
     const conv_node *n = l->node;
     int rc = OK;
-    TRY(timed_weights_backward(d, l, b, dy, p, s));
-    if (n->data != NULL)
-        TRY(data_backward(d, l, b, dy, p, s));
+    TRY(timed_wgrad(d, l, args, dy, p, s));
+    if (n->dgrad != NULL)
+        TRY(dgrad(d, l, args, dy, p, s));
 done:
     return rc;
 }
 
-int cuda_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cuda_conv_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p) {
     cuda_device *d = device;
-    conv_scratch s = scratch_of(l->node, b->scratch);
+    conv_workspace s = workspace_of(l->node, args->workspace);
     size_t count = tensor_count(l->y), pieces = 8;
-    convert_args a = {.out = s.dy, .a = b->dy[0], .b = b->dy[1], .n = count};
+    convert_args a = {.out = s.dy, .a = args->dy[0], .b = args->dy[1], .n = count};
     int rc = OK;
     if (l->dy_n < 2)
-        return backward(d, l, b, b->dy[0], p, &s);
+        return backward(d, l, args, args->dy[0], p, &s);
     TRY(gpu_launch(d, kernel_for(KERNEL_add, d->type), launch_threads((count + pieces - 1) / pieces), &a));
-    TRY(backward(d, l, b, s.dy, p, &s));
+    TRY(backward(d, l, args, s.dy, p, &s));
 done:
     return rc;
 }
 
-int cuda_linear_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int cuda_linear_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p) {
     cuda_device *d = device;
-    conv_scratch s = scratch_of(l->node, b->scratch);
+    conv_workspace s = workspace_of(l->node, args->workspace);
     enum { COLUMNS = 32, ROWS = 8 };
-    linear_args a = {.dy0 = b->dy[0],
-                     .dy1 = b->dy[1],
+    linear_args a = {.dy0 = args->dy[0],
+                     .dy1 = args->dy[1],
                      .dx = s.dy,
                      .dbias = p->dbias,
                      .n = l->y.n,
@@ -302,7 +303,7 @@ int cuda_linear_backward(void *device, device_layer *l, const device_buffers *b,
     if (p->dbias != NULL)
         TRY(gpu_launch(d, KERNEL_linear_bias,
                        (launch_shape){((unsigned)l->y.c + COLUMNS - 1) / COLUMNS, 1, COLUMNS, ROWS}, &a));
-    TRY(backward(d, l, b, s.dy, p, &s));
+    TRY(backward(d, l, args, s.dy, p, &s));
 done:
     return rc;
 }

@@ -255,13 +255,23 @@ static void logical_to_slot(double *slot, const double *in, const param *p) {
     }
 }
 
-#define LAYER(kind)                                                                                                    \
-    { .plan = cuda_##kind##_plan, .forward = cuda_##kind##_forward, .backward = cuda_##kind##_backward }
-#define LAYER_WITH_NODE(kind)                                                                                          \
-    {                                                                                                                  \
-        .plan = cuda_##kind##_plan, .forward = cuda_##kind##_forward, .backward = cuda_##kind##_backward,              \
-        .destroy = cuda_conv_destroy, .algorithm = cuda_conv_algorithm                                                 \
-    }
+static const device_stream_ops stream = {
+    .queue = queue,
+    .set_scaler = cuda_set_scaler,
+    .before_step = cuda_before_step,
+    .post_result = cuda_post_result,
+    .take_result = cuda_take_result,
+    .time_begin = cuda_time_begin,
+    .time_end = cuda_time_end,
+    .time_read = cuda_time_read,
+    .record_begin = cuda_record_begin,
+    .record_end = cuda_record_end,
+    .replay = cuda_replay,
+    .recording_free = cuda_recording_free,
+};
+
+static const device_collective_ops collective = {
+    .narrow = cuda_narrow, .widen = cuda_widen, .exchange = exchange_of, .exchange_text = exchange_text};
 
 const device_ops device_cuda = {
     .name = "cuda",
@@ -275,42 +285,35 @@ const device_ops device_cuda = {
     .release = gpu_release,
     .copy_bytes = copy_bytes,
     .memory_free = memory_free_bytes,
-    .queue = queue,
-    .exchange = exchange_of,
-    .exchange_text = exchange_text,
     .element_of = element_of,
     .element_of_input = element_of_input,
     .padded_channels = padded_channels,
-    .layer = {[LAYER_CONV] = LAYER_WITH_NODE(conv),
-              [LAYER_BN] = {.plan = cuda_bn_plan,
-                            .forward = cuda_bn_forward,
-                            .backward = cuda_bn_backward,
-                            .recompute = cuda_bn_recompute},
-              [LAYER_MAXPOOL] = LAYER(maxpool),
-              [LAYER_AVGPOOL] = LAYER(avgpool),
-              [LAYER_LINEAR] = LAYER_WITH_NODE(linear)},
-    .set_hyper = cuda_set_hyper,
-    .set_scaler = cuda_set_scaler,
-    .before_step = cuda_before_step,
+    .layer =
+        {.conv = {.plan = cuda_conv_plan,
+                  .forward = cuda_conv_forward,
+                  .backward = cuda_conv_backward,
+                  .destroy = cuda_conv_destroy,
+                  .algorithm = cuda_conv_algorithm},
+         .linear = {.plan = cuda_linear_plan,
+                    .forward = cuda_linear_forward,
+                    .backward = cuda_linear_backward,
+                    .destroy = cuda_conv_destroy,
+                    .algorithm = cuda_conv_algorithm},
+         .bn = {.plan = cuda_bn_plan,
+                .forward = cuda_bn_forward,
+                .backward = cuda_bn_backward,
+                .recompute = cuda_bn_recompute},
+         .maxpool = {.plan = cuda_maxpool_plan, .forward = cuda_maxpool_forward, .backward = cuda_maxpool_backward},
+         .avgpool = {.plan = cuda_avgpool_plan, .forward = cuda_avgpool_forward, .backward = cuda_avgpool_backward}},
     .load_batch = cuda_load_batch,
     .loss = cuda_loss,
-    .unscale = cuda_unscale,
-    .update = cuda_update,
-    .narrow = cuda_narrow,
-    .widen = cuda_widen,
     .result = cuda_result_now,
-    .post_result = cuda_post_result,
-    .take_result = cuda_take_result,
-    .time_begin = cuda_time_begin,
-    .time_end = cuda_time_end,
-    .time_read = cuda_time_read,
     .reset_result = cuda_reset_result,
-    .record_begin = cuda_record_begin,
-    .record_end = cuda_record_end,
-    .replay = cuda_replay,
-    .recording_free = cuda_recording_free,
     .download = download,
     .upload = upload,
     .slot_to_logical = slot_to_logical,
     .logical_to_slot = logical_to_slot,
+    .optimizer = {.set_hyper = cuda_set_hyper, .unscale = cuda_unscale, .update = cuda_update},
+    .stream = &stream,
+    .collective = &collective,
 };

@@ -102,17 +102,26 @@ int cuda_time_end(double *seconds, void *device);
 int cuda_time_read(void *device);
 void cuda_time_deinit(cuda_device *d);
 
-#define CUDA_LAYER(kind)                                                                                               \
-    int cuda_##kind##_plan(void *device, device_layer *l);                                                             \
-    int cuda_##kind##_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);         \
-    int cuda_##kind##_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-CUDA_LAYER(conv)
-CUDA_LAYER(bn)
-CUDA_LAYER(maxpool)
-CUDA_LAYER(avgpool)
-CUDA_LAYER(linear)
-#undef CUDA_LAYER
-int cuda_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int cuda_conv_plan(void *device, device_layer *l);
+int cuda_conv_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p);
+int cuda_conv_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p);
+
+int cuda_linear_plan(void *device, device_layer *l);
+int cuda_linear_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p);
+int cuda_linear_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p);
+
+int cuda_bn_plan(void *device, device_layer *l);
+int cuda_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p);
+int cuda_bn_backward(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p);
+int cuda_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p);
+
+int cuda_maxpool_plan(void *device, device_layer *l);
+int cuda_maxpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int cuda_maxpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
+
+int cuda_avgpool_plan(void *device, device_layer *l);
+int cuda_avgpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int cuda_avgpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
 /** What BN has saved in a training forward for the convolution behind: c channels, in memory aligned to 16 bytes where
  *  c is a multiple of 8. */
 typedef struct bn_saved {

@@ -22,14 +22,8 @@ int cuda_avgpool_plan(void *device, device_layer *l) {
     return OK;
 }
 
-static pool_args args_of(const device_layer *l, const device_buffers *b) {
-    return (pool_args){.x = b->x,
-                       .y = b->y,
-                       .dy0 = b->dy[0],
-                       .dy1 = b->dy[1],
-                       .dx = b->dx,
-                       .index = b->saved,
-                       .n = l->x.n,
+static pool_args args_of(const device_layer *l) {
+    return (pool_args){.n = l->x.n,
                        .h = l->x.h,
                        .w = l->x.w,
                        .c = l->x.c,
@@ -41,32 +35,44 @@ static pool_args args_of(const device_layer *l, const device_buffers *b) {
 }
 
 /** One thread a pack of `over`; small blocks where all packs would be few blocks for a whole GPU. */
-static int run(const cuda_device *d, kernel f32, const device_layer *l, const device_buffers *b, tensor_shape over) {
+static int run(const cuda_device *d, kernel f32, const pool_args *a, tensor_shape over) {
     enum { SMALL = 64, FEW = 1 << 16 };
-    pool_args a = args_of(l, b);
-    size_t packs = tensor_count(over) / (size_t)kernel_pack(l->x.c);
+    size_t packs = tensor_count(over) / (size_t)kernel_pack(over.c);
     launch_shape s = launch_threads(packs);
     if (packs <= FEW)
         s = (launch_shape){(unsigned)((packs + SMALL - 1) / SMALL), 1, SMALL, 1};
-    return gpu_launch(d, kernel_for_packs(f32, d->type, l->x.c), s, &a);
+    return gpu_launch(d, kernel_for_packs(f32, d->type, over.c), s, a);
 }
 
-int cuda_maxpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
-    return run(device, KERNEL_maxpool, l, b, l->y);
+static int forward(const cuda_device *d, kernel f32, const device_layer *l, const pool_forward_args *args) {
+    pool_args a = args_of(l);
+    a.x = args->x;
+    a.y = args->y;
+    a.index = args->saved;
+    return run(d, f32, &a, l->y);
 }
 
-int cuda_maxpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
-    return b->dx != NULL ? run(device, KERNEL_maxpool_gradient, l, b, l->x) : OK;
+static int backward(const cuda_device *d, kernel f32, const device_layer *l, const pool_backward_args *args) {
+    pool_args a = args_of(l);
+    a.dy0 = args->dy[0];
+    a.dy1 = args->dy[1];
+    a.dx = args->dx;
+    a.index = (void *)args->saved;
+    return args->dx != NULL ? run(d, f32, &a, l->x) : OK;
 }
 
-int cuda_avgpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
-    return run(device, KERNEL_avgpool, l, b, l->y);
+int cuda_maxpool_forward(void *device, const device_layer *l, const pool_forward_args *args) {
+    return forward(device, KERNEL_maxpool, l, args);
 }
 
-int cuda_avgpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
-    (void)p;
-    return b->dx != NULL ? run(device, KERNEL_avgpool_gradient, l, b, l->x) : OK;
+int cuda_maxpool_backward(void *device, const device_layer *l, const pool_backward_args *args) {
+    return backward(device, KERNEL_maxpool_gradient, l, args);
+}
+
+int cuda_avgpool_forward(void *device, const device_layer *l, const pool_forward_args *args) {
+    return forward(device, KERNEL_avgpool, l, args);
+}
+
+int cuda_avgpool_backward(void *device, const device_layer *l, const pool_backward_args *args) {
+    return backward(device, KERNEL_avgpool_gradient, l, args);
 }

@@ -19,21 +19,21 @@ static const double epsilon = 1e-5, momentum = 0.1;
 
 /** What backward needs of forward: (c) mean, (c) 1/sqrt(var + eps), then one byte a value: ReLU let it through. */
 typedef struct kept {
-    double *mean, *inverse;
-    unsigned char *open;
+    double *mean, *inv_std;
+    unsigned char *relu_mask;
 } kept;
 
 static kept kept_of(const device_layer *l, void *memory) {
     double *mean = memory;
-    return (kept){.mean = mean, .inverse = mean + l->x.c, .open = (unsigned char *)(mean + 2 * l->x.c)};
+    return (kept){.mean = mean, .inv_std = mean + l->x.c, .relu_mask = (unsigned char *)(mean + 2 * l->x.c)};
 }
 
 int ref_bn_plan(void *device, device_layer *l) {
     const ref_device *d = device;
     l->saved_bytes = 2 * (size_t)l->x.c * sizeof(double) + (l->layer->relu ? tensor_count(l->x) : 0);
-    l->scratch_bytes = 2 * (size_t)l->x.c * sizeof(double);
+    l->workspace_bytes = 2 * (size_t)l->x.c * sizeof(double);
     if (l->training && sync_bn_on(&d->options))
-        l->scratch_bytes += sync_bn_work(d->options.comm, l->x.c) * sizeof(double);
+        l->workspace_bytes += sync_bn_work(d->options.comm, l->x.c) * sizeof(double);
     return 0;
 }
 
@@ -63,33 +63,33 @@ static void run_statistics(const device_params *p, const double *mean, const dou
 }
 
 /** Writes y, and where the ReLU let through. */
-static void apply(const device_layer *l, const device_buffers *b, const device_params *p, const double *mean) {
+static void apply(const device_layer *l, const bn_recompute_args *args, const device_params *p, const double *mean) {
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
-    const double *x = b->x, *residual = b->residual, *gamma = p->weight, *beta = p->bias;
-    double *y = b->y;
-    kept s = kept_of(l, b->saved);
+    const double *x = args->x, *residual = args->residual, *gamma = p->weight, *beta = p->bias;
+    double *y = args->y;
+    kept s = kept_of(l, args->saved);
     for (size_t i = 0; i < m * c; i += c)
         for (size_t k = 0; k < c; k++) {
-            double v = gamma[k] * ((x[i + k] - mean[k]) * s.inverse[k]) + beta[k];
+            double v = gamma[k] * ((x[i + k] - mean[k]) * s.inv_std[k]) + beta[k];
             if (residual != NULL)
                 v += residual[i + k];
             if (l->layer->relu) {
-                s.open[i + k] = !(v <= 0); /* relu(NaN) is NaN */
-                v = s.open[i + k] ? v : 0;
+                s.relu_mask[i + k] = !(v <= 0); /* relu(NaN) is NaN */
+                v = s.relu_mask[i + k] ? v : 0;
             }
             y[i + k] = v;
         }
 }
 
-int ref_bn_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int ref_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p) {
     const ref_device *d = device;
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
     const double *mean = p->running_mean, *var = p->running_var;
-    kept s = kept_of(l, b->saved);
+    kept s = kept_of(l, args->saved);
     int rc = OK;
     if (l->training) {
-        double *batch_var = b->scratch, rows = (double)m;
-        batch_statistics(s.mean, batch_var, b->x, m, c);
+        double *batch_var = args->workspace, rows = (double)m;
+        batch_statistics(s.mean, batch_var, args->x, m, c);
         if (sync_bn_on(&d->options))
             TRY(sync_bn_statistics(d->options.comm, s.mean, batch_var, &rows, l->x.c, batch_var + 2 * c));
         if (!p->keep_statistics)
@@ -98,34 +98,34 @@ int ref_bn_forward(void *device, device_layer *l, const device_buffers *b, const
         var = batch_var;
     }
     for (size_t k = 0; k < c; k++)
-        s.inverse[k] = 1 / sqrt(var[k] + epsilon);
-    apply(l, b, p, mean);
+        s.inv_std[k] = 1 / sqrt(var[k] + epsilon);
+    apply(l, &(bn_recompute_args){args->x, args->residual, args->y, args->saved}, p, mean);
 done:
     return rc;
 }
 
-int ref_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int ref_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p) {
     (void)device;
-    apply(l, b, p, kept_of(l, b->saved).mean);
+    apply(l, args, p, kept_of(l, args->saved).mean);
     return 0;
 }
 
-int ref_bn_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p) {
+int ref_bn_backward(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p) {
     const ref_device *d = device;
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
-    const double *x = b->x, *gamma = p->weight;
-    double *dx = b->dx, *dresidual = b->dresidual, *dgamma = p->dweight, *dbeta = p->dbias;
-    double *sum = b->scratch, *sum_xhat = sum + c;
+    const double *x = args->x, *gamma = p->weight;
+    double *dx = args->dx, *dresidual = args->dresidual, *dgamma = p->dweight, *dbeta = p->dbias;
+    double *sum = args->workspace, *sum_xhat = sum + c;
     double rows = (double)m;
-    kept s = kept_of(l, b->saved);
+    kept s = kept_of(l, args->saved);
     int rc = OK;
     for (size_t k = 0; k < 2 * c; k++)
         sum[k] = 0;
     for (size_t i = 0; i < m * c; i += c)
         for (size_t k = 0; k < c; k++) {
-            double g = !l->layer->relu || s.open[i + k] ? ref_dy(l, b, i + k) : 0;
+            double g = !l->layer->relu || s.relu_mask[i + k] ? ref_dy(l, args->dy, i + k) : 0;
             sum[k] += g;
-            sum_xhat[k] += g * ((x[i + k] - s.mean[k]) * s.inverse[k]);
+            sum_xhat[k] += g * ((x[i + k] - s.mean[k]) * s.inv_std[k]);
         }
     for (size_t k = 0; k < c; k++) {
         dbeta[k] = (p->accumulate ? dbeta[k] : 0) + sum[k];
@@ -138,12 +138,13 @@ int ref_bn_backward(void *device, device_layer *l, const device_buffers *b, cons
     }
     for (size_t i = 0; i < m * c; i += c)
         for (size_t k = 0; k < c; k++) {
-            double g = !l->layer->relu || s.open[i + k] ? ref_dy(l, b, i + k) : 0; /* before dy's memory changes */
-            double xhat = (x[i + k] - s.mean[k]) * s.inverse[k];
+            double g =
+                !l->layer->relu || s.relu_mask[i + k] ? ref_dy(l, args->dy, i + k) : 0; /* before dy's memory changes */
+            double xhat = (x[i + k] - s.mean[k]) * s.inv_std[k];
             if (dresidual != NULL)
                 dresidual[i + k] = g;
             if (dx != NULL)
-                dx[i + k] = gamma[k] * s.inverse[k] * (g - sum[k] / rows - xhat * sum_xhat[k] / rows);
+                dx[i + k] = gamma[k] * s.inv_std[k] * (g - sum[k] / rows - xhat * sum_xhat[k] / rows);
         }
 done:
     return rc;

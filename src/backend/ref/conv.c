@@ -33,13 +33,13 @@ static shape shape_of(const device_layer *l) {
 
 static size_t weight_count(const shape *s) { return (size_t)s->groups * (size_t)s->k * (size_t)s->column; }
 
-/** Scratch: one copy of the weights, one block of columns. */
+/** Workspace: one copy of the weights, one block of columns. */
 static size_t work_count(const shape *s) { return weight_count(s) + (size_t)BLOCK * (size_t)s->column; }
 
 int ref_conv_plan(void *device, device_layer *l) {
     (void)device;
     shape s = shape_of(l);
-    l->scratch_bytes = (work_count(&s) + (l->dy_n == 2 ? tensor_count(l->y) : 0)) * sizeof(double);
+    l->workspace_bytes = (work_count(&s) + (l->dy_n == 2 ? tensor_count(l->y) : 0)) * sizeof(double);
     return 0;
 }
 
@@ -104,35 +104,35 @@ static void scatter_add(double *dx, const double *column, const shape *s, size_t
 static size_t pixel_count(const shape *s) { return (size_t)s->y.n * (size_t)s->y.h * (size_t)s->y.w; }
 static int block_size(size_t pixel, size_t pixels) { return pixels - pixel < BLOCK ? (int)(pixels - pixel) : BLOCK; }
 
-int ref_conv_forward(void *device, device_layer *l, const device_buffers *b, const device_params *params) {
+int ref_conv_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *params) {
     (void)device;
     shape s = shape_of(l);
-    double *weight = b->scratch, *column = weight + weight_count(&s), *y = b->y;
+    double *weight = args->workspace, *column = weight + weight_count(&s), *y = args->y;
     size_t pixels = pixel_count(&s), y_row = (size_t)s.y.c;
     reorder_weight(weight, params->weight, &s, true);
     memset(y, 0, pixels * y_row * sizeof *y);
     for (int g = 0; g < s.groups; g++)
         for (size_t pixel = 0; pixel < pixels; pixel += BLOCK) {
             int n = block_size(pixel, pixels);
-            gather(column, b->x, &s, pixel, n, g);
+            gather(column, args->x, &s, pixel, n, g);
             ref_gemm(y + pixel * y_row + (size_t)(g * s.k), y_row, column, (size_t)s.column, 1,
                      weight + weight_place(&s, g, 0, 0, true), (size_t)s.k, n, s.k, s.column);
         }
     return 0;
 }
 
-/** The gradient of y; where two have arrived, their sum, in scratch behind the weights and columns. */
-static const double *sum_dy(const shape *s, const device_layer *l, const device_buffers *b) {
+/** The gradient of y; where two have arrived, their sum, in the workspace behind the weights and columns. */
+static const double *sum_dy(const shape *s, const device_layer *l, const conv_backward_args *args) {
     if (l->dy_n < 2)
-        return b->dy[0];
-    double *dy = (double *)b->scratch + work_count(s);
+        return args->dy[0];
+    double *dy = (double *)args->workspace + work_count(s);
     for (size_t i = 0, n = tensor_count(l->y); i < n; i++)
-        dy[i] = ref_dy(l, b, i);
+        dy[i] = ref_dy(l, (const void *const *)args->dy, i);
     return dy;
 }
 
-static void backward_data(const shape *s, const device_buffers *b, const double *dy, const double *w) {
-    double *weight = b->scratch, *column = weight + weight_count(s), *dx = b->dx;
+static void dgrad(const shape *s, const conv_backward_args *args, const double *dy, const double *w) {
+    double *weight = args->workspace, *column = weight + weight_count(s), *dx = args->dx;
     size_t pixels = pixel_count(s), y_row = (size_t)s->y.c;
     reorder_weight(weight, w, s, false);
     memset(dx, 0, tensor_count(s->x) * sizeof *dx);
@@ -146,26 +146,27 @@ static void backward_data(const shape *s, const device_buffers *b, const double 
         }
 }
 
-static void backward_weight(const shape *s, const device_buffers *b, const double *dy, const device_params *params) {
-    double *weight = b->scratch, *column = weight + weight_count(s);
+static void wgrad(const shape *s, const conv_backward_args *args, const double *dy, const device_params *params) {
+    double *weight = args->workspace, *column = weight + weight_count(s);
     size_t pixels = pixel_count(s), y_row = (size_t)s->y.c;
     memset(weight, 0, weight_count(s) * sizeof *weight);
     for (int g = 0; g < s->groups; g++)
         for (size_t pixel = 0; pixel < pixels; pixel += BLOCK) {
             int n = block_size(pixel, pixels);
-            gather(column, b->x, s, pixel, n, g);
+            gather(column, args->x, s, pixel, n, g);
             ref_gemm(weight + weight_place(s, g, 0, 0, false), (size_t)s->column,
                      dy + pixel * y_row + (size_t)(g * s->k), 1, y_row, column, (size_t)s->column, s->k, s->column, n);
         }
     restore_weight(params->dweight, weight, s, params->accumulate);
 }
 
-int ref_conv_backward(void *device, device_layer *l, const device_buffers *b, const device_params *params) {
+int ref_conv_backward(void *device, const device_layer *l, const conv_backward_args *args,
+                      const device_params *params) {
     (void)device;
     shape s = shape_of(l);
-    const double *dy = sum_dy(&s, l, b);
-    backward_weight(&s, b, dy, params);
+    const double *dy = sum_dy(&s, l, args);
+    wgrad(&s, args, dy, params);
     if (l->dx_needed)
-        backward_data(&s, b, dy, params->weight);
+        dgrad(&s, args, dy, params->weight);
     return 0;
 }

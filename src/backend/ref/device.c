@@ -118,9 +118,6 @@ static int copy(void *device, void *out, const void *in, size_t bytes) {
     return OK;
 }
 
-#define LAYER(kind)                                                                                                    \
-    { .plan = ref_##kind##_plan, .forward = ref_##kind##_forward, .backward = ref_##kind##_backward }
-
 const device_ops device_ref = {
     .name = "ref",
     .master = ELEMENT_F64,
@@ -131,19 +128,17 @@ const device_ops device_ref = {
     .release = release,
     .element_of = element_of,
     .element_of_input = element_of_input,
-    .layer = {[LAYER_CONV] = LAYER(conv),
-              [LAYER_BN] = {.plan = ref_bn_plan,
-                            .forward = ref_bn_forward,
-                            .backward = ref_bn_backward,
-                            .recompute = ref_bn_recompute},
-              [LAYER_MAXPOOL] = LAYER(maxpool),
-              [LAYER_AVGPOOL] = LAYER(avgpool),
-              [LAYER_LINEAR] = LAYER(linear)},
-    .set_hyper = set_hyper,
+    .layer = {.conv = {.plan = ref_conv_plan, .forward = ref_conv_forward, .backward = ref_conv_backward},
+              .linear = {.plan = ref_linear_plan, .forward = ref_linear_forward, .backward = ref_linear_backward},
+              .bn = {.plan = ref_bn_plan,
+                     .forward = ref_bn_forward,
+                     .backward = ref_bn_backward,
+                     .recompute = ref_bn_recompute},
+              .maxpool = {.plan = ref_maxpool_plan, .forward = ref_maxpool_forward, .backward = ref_maxpool_backward},
+              .avgpool = {.plan = ref_avgpool_plan, .forward = ref_avgpool_forward, .backward = ref_avgpool_backward}},
     .load_batch = load_batch,
     .loss = loss,
-    .unscale = ref_unscale,
-    .update = ref_update,
+    .optimizer = {.set_hyper = set_hyper, .unscale = ref_unscale, .update = ref_update},
     .result = result,
     .reset_result = reset_result,
     .download = copy,

@@ -32,11 +32,11 @@ static int32_t maximum(const double *x, const device_layer *l, int h0, int w0, i
     return best;
 }
 
-int ref_maxpool_forward(void *device, device_layer *l, const device_buffers *b, const device_params *params) {
-    (void)device, (void)params;
-    const double *x = b->x;
-    double *y = b->y;
-    int32_t *from = b->saved;
+int ref_maxpool_forward(void *device, const device_layer *l, const pool_forward_args *args) {
+    (void)device;
+    const double *x = args->x;
+    double *y = args->y;
+    int32_t *from = args->saved;
     size_t image = (size_t)l->x.h * (size_t)l->x.w * (size_t)l->x.c, i = 0;
     for (int n = 0; n < l->y.n; n++, x += image)
         for (int p = 0; p < l->y.h; p++)
@@ -49,16 +49,16 @@ int ref_maxpool_forward(void *device, device_layer *l, const device_buffers *b, 
     return 0;
 }
 
-int ref_maxpool_backward(void *device, device_layer *l, const device_buffers *b, const device_params *params) {
-    (void)device, (void)params;
-    const int32_t *from = b->saved;
-    double *dx = b->dx;
+int ref_maxpool_backward(void *device, const device_layer *l, const pool_backward_args *args) {
+    (void)device;
+    const int32_t *from = args->saved;
+    double *dx = args->dx;
     if (!l->dx_needed)
         return 0;
     size_t c = (size_t)l->y.c, x_image = (size_t)l->x.h * (size_t)l->x.w * c;
     size_t y_image = (size_t)l->y.h * (size_t)l->y.w * c, n = tensor_count(l->y);
     memset(dx, 0, tensor_count(l->x) * sizeof *dx);
     for (size_t i = 0; i < n; i++)
-        dx[i / y_image * x_image + (size_t)from[i] * c + i % c] += ref_dy(l, b, i);
+        dx[i / y_image * x_image + (size_t)from[i] * c + i % c] += ref_dy(l, args->dy, i);
     return 0;
 }

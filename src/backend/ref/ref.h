@@ -16,17 +16,26 @@ typedef struct ref_device {
     double *mix;
 } ref_device;
 
-#define REF_LAYER(kind)                                                                                                \
-    int ref_##kind##_plan(void *device, device_layer *l);                                                              \
-    int ref_##kind##_forward(void *device, device_layer *l, const device_buffers *b, const device_params *p);          \
-    int ref_##kind##_backward(void *device, device_layer *l, const device_buffers *b, const device_params *p);
-REF_LAYER(conv)
-REF_LAYER(bn)
-REF_LAYER(maxpool)
-REF_LAYER(avgpool)
-REF_LAYER(linear)
-#undef REF_LAYER
-int ref_bn_recompute(void *device, device_layer *l, const device_buffers *b, const device_params *p);
+int ref_conv_plan(void *device, device_layer *l);
+int ref_conv_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p);
+int ref_conv_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p);
+
+int ref_linear_plan(void *device, device_layer *l);
+int ref_linear_forward(void *device, const device_layer *l, const conv_forward_args *args, const device_params *p);
+int ref_linear_backward(void *device, const device_layer *l, const conv_backward_args *args, const device_params *p);
+
+int ref_bn_plan(void *device, device_layer *l);
+int ref_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p);
+int ref_bn_backward(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p);
+int ref_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p);
+
+int ref_maxpool_plan(void *device, device_layer *l);
+int ref_maxpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int ref_maxpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
+
+int ref_avgpool_plan(void *device, device_layer *l);
+int ref_avgpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int ref_avgpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
 
 int ref_loss(void *device, const device_loss *l);
 int ref_unscale(void *device, const device_arenas *a);
@@ -38,8 +47,8 @@ void ref_gemm(double *c, size_t c_row, const double *a, size_t a_row, size_t a_c
               int rows, int columns, int depth);
 
 /** dy[0] + dy[1], element i. */
-static inline double ref_dy(const device_layer *l, const device_buffers *b, size_t i) {
-    const double *first = b->dy[0], *second = b->dy[1];
+static inline double ref_dy(const device_layer *l, const void *const dy[2], size_t i) {
+    const double *first = dy[0], *second = dy[1];
     return l->dy_n == 2 ? first[i] + second[i] : first[i];
 }
 
