@@ -174,10 +174,10 @@ def splits():
                    lambda f: ("interval-" if f[0] == "t" else "strained-") + f):
         assert json.loads(run(0, "info", renamed("s1", change), "--json").stdout) == both
     run(1, "info", renamed("s1", lambda f: "train-" + f if f.startswith("val") else f),
-        says=".tar names two splits by its name")
+        says=".tar names two splits")
     d = renamed("s1", lambda f: f)
     shutil.copy("shards/val-000000.tar", "s1/trainval-000000.tar")
-    assert counts(d, says="trainval-000000.tar: left out") == n
+    assert counts(d, says="trainval-000000.tar: ignored") == n
 
     # compressed ones beside those that are not: missing images
     d = renamed("s2", lambda f: f + ".gz" if f == "train-000001.tar" else f)
@@ -211,7 +211,7 @@ def members():
         return [(f"{key}.jpg", data), (f"{key}.cls", str(label).encode()), (f"{key}.json", meta)]
     d = dataset("m1", sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[1]),
                 sample("0", "0.jpg", jpeg[2]) + sample("1", "1.jpg", jpeg[3]))
-    assert counts(d, says="share their name with another") == 4
+    assert counts(d, says="have the same name as an image in another shard") == 4
     d = dataset("m1", sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[1]),
                 sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[2]))
     assert counts(d, says="occurs twice (1 duplicates in all)") == 3
