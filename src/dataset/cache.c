@@ -70,7 +70,7 @@ bool dataset_cache_load(dataset **out, const char *root) {
     d = NULL; /* now owned by the caller */
 done:
     if (rc != OK)
-        log_debug("%s: the folders are read: %s", root, status_message());
+        log_debug("%s: the index in the cache is not used: %s", root, status_message());
     else
         log_debug("%s: the index is from %s", root, file);
     dataset_close(d);
@@ -94,7 +94,7 @@ void dataset_cache_store(const dataset *d, const file_stamps *f) {
     TRY(file_write_atomic(file, t.data, t.n));
 done:
     if (rc != OK)
-        log_debug("the index of %s is not kept: %s", d->root, status_message());
+        log_debug("the index of %s was not stored: %s", d->root, status_message());
     text_deinit(&t);
     free(path);
 }

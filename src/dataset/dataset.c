@@ -126,7 +126,7 @@ int dataset_same_classes(const dataset *train, const dataset *val) {
         if (extra > 0)
             text_printf(&t, "; %d only in %s: %s%s", extra, val->root, text_string(&only_val),
                         extra > 5 ? ", ..." : "");
-        rc = fail(E_DATA, "class folders differ%s. Both must hold the same classes", text_string(&t));
+        rc = fail(E_DATA, "class folders differ%s. Both must contain the same classes", text_string(&t));
         text_deinit(&t);
     }
 done:

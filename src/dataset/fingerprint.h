@@ -1,9 +1,9 @@
-/** What tells one dataset from another: the names of its classes, the names and sizes of its images. A folder and the
- *  shards packed of it have the same. What the images show is not looked at.
+/** A hash that identifies a dataset: class names, image names and image sizes. A folder and the shards packed from it
+ * have the same. The content of images is not read.
  *
  *      FNV-1a, 64 bits, over: each class's name, 0; then for each image its name, 0, its size (int64, little-endian)
  *
- *  Sizes of files take a stat each: a thread of its own asks for them while the run starts. */
+ *  File sizes need a stat each: a thread asks for them while the run starts. */
 #ifndef LINNET_DATASET_FINGERPRINT_H
 #define LINNET_DATASET_FINGERPRINT_H
 
@@ -13,7 +13,7 @@
 
 #define FINGERPRINT_BYTES 17 /* 16 hexadecimal digits and 0 */
 
-/** Of one dataset, which is borrowed. {0} is none. */
+/** The fingerprint of one dataset, which is borrowed. {0} is none. */
 typedef struct fingerprint {
     const dataset *dataset;
     pthread_t thread;
@@ -21,11 +21,11 @@ typedef struct fingerprint {
     char value[FINGERPRINT_BYTES];
 } fingerprint;
 
-/** Begins; where no thread is to be had, it is computed here. */
+/** Starts the computation in a thread, or computes it in the call if no thread can be started. */
 void fingerprint_begin(fingerprint *f, const dataset *d);
-/** Waits for it. Valid until fingerprint_end. */
+/** Waits for the value, which is valid until fingerprint_end. */
 const char *fingerprint_value(fingerprint *f);
-/** Ends what still runs. Harmless for {0}. */
+/** Stops the computation. {0} is allowed. */
 void fingerprint_end(fingerprint *f);
 
 #endif

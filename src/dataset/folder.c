@@ -159,11 +159,11 @@ static bool is_loop(const ancestor *id) {
 }
 
 static int note_loop(walk *w) {
-    log_warn("%s leads back to a folder above it: not followed", w->path);
+    log_warn("%s links to a folder above it: not followed", w->path);
     w->keep = false;
     if (++w->loops <= LOOPS_MAX)
         return OK;
-    return fail(E_DATA, "%s: more than %d links lead back to a folder above them; remove them", w->path, LOOPS_MAX);
+    return fail(E_DATA, "%s: more than %d links point to a folder above them; remove them", w->path, LOOPS_MAX);
 }
 
 /** Reads the folder w->path and those below it. The frame is small: the depth is bounded by PATH_BYTES alone. */

@@ -13,7 +13,7 @@
 
 static int add_line(text *list, const char *name) {
     if (strchr(name, '\n') != NULL)
-        return fail(E_DATA, "a file name with a line end in it: rename it: %s", name);
+        return fail(E_DATA, "a file name contains a line break; rename it: %s", name);
     return text_printf(list, "%s\n", name);
 }
 

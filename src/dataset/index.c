@@ -150,14 +150,14 @@ static int read_classes(dataset *d, const parts *p) {
         int64_t images = d->class_image_n[c];
         if (name[0] == 0 || strchr(name, '/') != NULL || images < 1 || images > left ||
             (c > 0 && strcmp(d->class_name[c - 1], name) >= 0))
-            return fail(E_FORMAT, "a class of the index");
+            return fail(E_FORMAT, "the index contains an invalid class");
         left -= images;
         TRY(memory_string(&d->class_name[c], name));
         d->class_n++;
         name += strlen(name) + 1;
     }
     if (left != 0)
-        rc = fail(E_FORMAT, "the number of images in the index");
+        rc = fail(E_FORMAT, "the index contains an invalid number of images");
 done:
     return rc;
 }
@@ -176,7 +176,7 @@ static int read_images(dataset *d, const parts *p) {
             const char *name = d->names + at;
             if (strncmp(name, d->class_name[c], class_bytes) != 0 || name[class_bytes] != '/' ||
                 name[class_bytes + 1] == 0)
-                return fail(E_FORMAT, "an image of the index");
+                return fail(E_FORMAT, "the index contains an invalid image");
             d->label[d->image_n] = c;
             d->name[d->image_n++] = at;
             at += strlen(name) + 1;
@@ -217,9 +217,9 @@ int dataset_index_decode(dataset **out, file_stamps *f, const source *s, const u
     parts p;
     dataset *d = NULL;
     if (!find_parts(&p, bytes, n))
-        return fail(E_FORMAT, "no index of this version, or a damaged one");
+        return fail(E_FORMAT, "the index is damaged or of another version");
     if (strcmp((const char *)p.path, path) != 0)
-        return fail(E_FORMAT, "the index of another folder");
+        return fail(E_FORMAT, "the index belongs to another folder");
     TRY(dataset_create(&d, s, root));
     TRY(read_classes(d, &p));
     TRY(read_images(d, &p));

@@ -1,4 +1,4 @@
-/** Whether two images in shards are the same file, while an index is made. */
+/** Comparison of images in shards while an index is built. */
 #ifndef LINNET_DATASET_SHARD_BYTES_H
 #define LINNET_DATASET_SHARD_BYTES_H
 

@@ -118,9 +118,10 @@ int shard_files_read(const unsigned char **bytes, size_t *n, image_buffer *b, co
     if (rc != OK)
         goto done;
     if (got < want)
-        rc = fail(E_FORMAT, "%s: the shard is truncated: it ends %zu bytes too early", path, want - got);
+        rc = fail(E_FORMAT, "%s: the shard is truncated: %zu bytes are missing at its end", path, want - got);
     else if (!tar_is_header_of(b->bytes, at.bytes))
-        rc = fail(E_FORMAT, "%s: no such member there: the shard is damaged, or was replaced after its index was made",
+        rc = fail(E_FORMAT,
+                  "%s: the image is not at this location: the shard is damaged, or was replaced after it was indexed",
                   path);
     *bytes = b->bytes + TAR_BLOCK;
     *n = at.bytes;

@@ -84,13 +84,13 @@ static int close_group(build *b) {
     group *g = &b->group;
     int rc = OK;
     if (g->open && g->duplicate)
-        note(b, 0, "%s occurs twice: the first counts", g->key);
+        note(b, 0, "%s occurs twice; the first is used", g->key);
     if (g->open && g->has_image && g->label >= 0)
         rc = add_sample(b, g);
     else if (g->open && g->has_image)
         note(b, 1, "%s has no label (.cls, or \"label\" in .json)", g->image);
     else if (g->open && g->label >= 0)
-        note(b, 1, "%s has a label and no image", g->key);
+        note(b, 1, "%s has a label but no image", g->key);
     g->open = false;
     return rc;
 }
@@ -115,7 +115,7 @@ static int read_label(build *b, tar_reader *r, const tar_member *m) {
     if (text_to_int(&label, digits + first) && label >= 0 && label < LABELS_MAX)
         b->group.label = label;
     else
-        note(b, 0, "%s: '%.32s' is no label from 0 to %d", m->name, digits, LABELS_MAX - 1);
+        note(b, 0, "%s: '%.32s' is not a label from 0 to %d", m->name, digits, LABELS_MAX - 1);
 done:
     return rc;
 }
@@ -146,7 +146,7 @@ static void take_image(build *b, const tar_member *m, bool compound) {
     } else if (g->has_image && compound == g->compound_image) {
         g->duplicate = true;
     } else if (m->size > UINT32_MAX) {
-        note(b, 1, "%s has over 4 GiB", m->name);
+        note(b, 1, "%s is larger than 4 GiB", m->name);
     } else {
         g->has_image = true;
         g->compound_image = compound;
@@ -172,14 +172,14 @@ static int take_member(build *b, tar_reader *r, const tar_member *m) {
     size_t n = key_bytes(m->name);
     if (m->type != '0') {
         if (m->type == 'S')
-            note(b, 1, "%s is a sparse member: not read", m->name);
+            note(b, 1, "%s is a sparse member; it is skipped", m->name);
         return OK;
     }
     const char *dot = strrchr(m->name + n, '.');
     if (n == 0 || dot == NULL)
         return OK; /* as the Python package does */
     if (!tar_name_is_safe(m->name)) {
-        note(b, dataset_is_image_name(m->name), "a member's name leads out of the archive: %.200s", m->name);
+        note(b, dataset_is_image_name(m->name), "a member's name points outside the archive: %.200s", m->name);
         return OK;
     }
     if (!g->open || strlen(g->key) != n || memcmp(g->key, m->name, n) != 0) {
@@ -201,11 +201,11 @@ done:
 static void end_shard(build *b) {
     int64_t found = (int64_t)(b->n - b->shard_first), expected = shard_info_length(b->info, b->shard);
     if (expected > found && b->shard_notes == 0)
-        note(b, 0, "%lld of its %lld images are there", (long long)found, (long long)expected);
+        note(b, 0, "only %lld of its %lld images were found", (long long)found, (long long)expected);
     if (expected >= 0)
         b->shard_lost = expected > found ? expected - found : 0;
     if (b->shard_notes > 1)
-        log_warn("%s/%s: %s (and %lld more of such)", b->list->root, b->shard, b->note, (long long)b->shard_notes - 1);
+        log_warn("%s/%s: %s (and %lld more)", b->list->root, b->shard, b->note, (long long)b->shard_notes - 1);
     else if (b->shard_notes == 1)
         log_warn("%s/%s: %s", b->list->root, b->shard, b->note);
     b->lost += b->shard_lost;
@@ -312,9 +312,9 @@ static int drop_duplicates(build *b) {
     }
     b->n = kept;
     if (dropped > 0)
-        log_warn("%s: %s occurs twice (%zu duplicates in all): the first counts", b->list->root, first, dropped);
+        log_warn("%s: %s occurs twice (%zu duplicates in all); the first is used", b->list->root, first, dropped);
     if (shared > 0)
-        log_info("%s: %zu images share their name with another, in another shard: all count", b->list->root, shared);
+        log_info("%s: %zu images have the same name as an image in another shard; all are used", b->list->root, shared);
 done:
     return rc;
 }
@@ -407,7 +407,7 @@ static int make_dataset(dataset **out, build *b) {
     if (b->n == 0)
         return fail(E_DATA,
                     "%s: no image with a label in its %zu .tar files of %s: expected KEY.jpg and KEY.cls. The "
-                    "official archives of ImageNet are no shards: linnet prepare imagenet unpacks them",
+                    "official archives of ImageNet are not shards: unpack them with linnet prepare imagenet",
                     b->list->root, b->list->n, b->list->split);
     qsort_r(b->sample, b->n, sizeof *b->sample, in_order, b->names.data);
     TRY(drop_duplicates(b));

@@ -21,7 +21,7 @@ int shard_info_read(json_t **out, const char *root) {
     TRY(file_read(&bytes, &n, path, INFO_BYTES));
     *out = json_loadb((const char *)bytes, n, 0, &error);
     if (*out == NULL)
-        log_warn("%s: not read: %s in line %d", path, error.text, error.line);
+        log_warn("%s: ignored: %s in line %d", path, error.text, error.line);
 done:
     free(bytes);
     return rc;

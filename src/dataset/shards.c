@@ -90,7 +90,7 @@ static int take_file(listing *f, const char *root, const char *split, const char
     if (name[0] == '.' || (!tar && packed_suffix(name) == NULL))
         return OK;
     if (!any && train && val)
-        return fail(E_DATA, "%s/%s belongs to two splits by its name: rename it", root, name);
+        return fail(E_DATA, "%s/%s names two splits; rename it", root, name);
     if (!any && !train && !val && tar && f->strangers++ == 0)
         snprintf(f->stranger, sizeof f->stranger, "%s", name);
     if (!any && !(strcmp(split, "val") == 0 ? val : train))
@@ -124,7 +124,7 @@ static int check_packed(const listing *f, const char *root) {
             there = strcmp(f->name[k], tar) == 0;
         if (!there)
             return fail(E_DATA,
-                        "%s has compressed shards (%s): they cannot be read at random; decompress them first (%s)",
+                        "%s has compressed shards (%s): they do not allow random access; decompress them first (%s)",
                         root, name, "gunzip *.tar.gz");
     }
     return OK;
@@ -149,7 +149,8 @@ static int check_folders(const listing *f, const char *root) {
     for (const struct dirent *e = dir != NULL ? readdir(dir) : NULL; rc == OK && e != NULL; e = readdir(dir)) {
         if (e->d_name[0] == '.' || path_join(path, root, e->d_name) != OK || !folder_exists(path) || !has_images(path))
             continue;
-        rc = fail(E_DATA, "%s has both .tar files (%s) and folders of images (%s): move away which are not to be read",
+        rc = fail(E_DATA,
+                  "%s has both .tar files (%s) and folders of images (%s): remove the ones that are not to be used",
                   root, f->name[0], e->d_name);
     }
     if (dir != NULL)
@@ -171,7 +172,7 @@ static int list_folder(shard_list *l, const char *split) {
     if (f.n > 0)
         TRY(check_folders(&f, l->root));
     if (f.n > 0 && f.strangers > 0 && strcmp(split, "train") == 0)
-        log_warn("%s/%s: left out, as its name has neither train nor val in it%s", l->root, f.stranger,
+        log_warn("%s/%s: ignored, as its name contains neither train nor val%s", l->root, f.stranger,
                  f.strangers > 1 ? " (and others)" : "");
     for (size_t i = 0; i < f.n; i++) {
         struct stat st;
@@ -219,10 +220,10 @@ void shard_list_deinit(shard_list *l) { file_stamps_deinit(&l->stamps); }
 static int compare(const shard_list *l, const file_stamps *then) {
     const char *name = text_string(&l->stamps.names);
     if (l->stamps.names.n != then->names.n || memcmp(name, then->names.data, then->names.n) != 0)
-        return fail(E_DATA, "the shards are others than those it was made of");
+        return fail(E_DATA, "the set of shards has changed");
     for (size_t i = 0; i < l->n; i++, name += strlen(name) + 1)
         if (memcmp(&l->stamps.stamp[i], &then->stamp[i], sizeof then->stamp[i]) != 0)
-            return fail(E_DATA, "%s was changed after it was made", name);
+            return fail(E_DATA, "%s was modified after it was indexed", name);
     return OK;
 }
 
@@ -288,7 +289,8 @@ static void keep_index(const dataset *d, const char *own, const char *cached, co
     }
 done:
     if (rc != OK)
-        log_warn("the index of %s is not kept, the next start reads all shards again: %s", l->root, status_message());
+        log_warn("the index of %s was not stored; the next start reads all shards again: %s", l->root,
+                 status_message());
     text_deinit(&t);
 }
 
@@ -301,14 +303,14 @@ static int open_shards(dataset **out, const shard_list *l) {
     TRY(index_files(own, cached, folder, l));
     rc = find_index(&d, own, cached, l);
     if (rc == E_NOTFOUND) {
-        log_info("%s: reading the %zu shards of %s once, for an index", l->root, l->n, l->split);
+        log_info("%s: reading the %zu shards of %s once to build an index", l->root, l->n, l->split);
         TRY(shard_index_build(&d, l));
         keep_index(d, own, cached, folder, l);
     } else if (rc != OK) {
         goto done;
     }
     if (d->lost_n > 0)
-        log_warn("%s: %lld images of %s are lost or have no label; they count as unreadable", l->root,
+        log_warn("%s: %lld images of %s are missing or have no label; they count as unreadable", l->root,
                  (long long)d->lost_n, l->split);
     TRY(shard_files_create(d));
     *out = d;
@@ -339,7 +341,7 @@ static int check_index(dataset *d, const file_stamps *f) {
     TRY(memory_zeroed(&d->shard_name, f->n, sizeof *d->shard_name));
     for (size_t i = 0; i < f->n; i++) {
         if (name[0] == 0 || strchr(name, '/') != NULL || f->stamp[i].inode != 0 || f->n > INT32_MAX)
-            return fail(E_FORMAT, "a shard of the index");
+            return fail(E_FORMAT, "the index contains an invalid shard");
         TRY(memory_string(&d->shard_name[i], name));
         d->shard_n++;
         name += strlen(name) + 1;
@@ -348,7 +350,7 @@ static int check_index(dataset *d, const file_stamps *f) {
         image_place at = d->place[i];
         if (at.shard >= f->n || at.offset < TAR_BLOCK || at.offset > f->stamp[at.shard].changed ||
             at.bytes > f->stamp[at.shard].changed - at.offset)
-            return fail(E_FORMAT, "the place of an image in the index");
+            return fail(E_FORMAT, "the index contains an invalid image location");
     }
 done:
     return rc;

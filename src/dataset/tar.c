@@ -164,11 +164,11 @@ static int read_pax(extension *x, const char *at, size_t left) {
         for (; digits < left && digits < 8 && at[digits] >= '0' && at[digits] <= '9'; digits++)
             n = n * 10 + (size_t)(at[digits] - '0');
         if (digits == 0 || n > left || n < digits + 4 || at[digits] != ' ' || at[n - 1] != '\n')
-            return fail(E_FORMAT, "a pax header that is none");
+            return fail(E_FORMAT, "malformed pax header");
         const char *key = at + digits + 1, *end = at + n - 1;
         const char *equals = memchr(key, '=', (size_t)(end - key));
         if (equals == NULL)
-            return fail(E_FORMAT, "a pax header that is none");
+            return fail(E_FORMAT, "malformed pax header");
         const char *value = equals + 1;
         size_t key_n = (size_t)(equals - key), value_n = (size_t)(end - value);
         if (key_n == 4 && memcmp(key, "path", 4) == 0) {
@@ -178,7 +178,7 @@ static int read_pax(extension *x, const char *at, size_t left) {
             for (; value < end && *value >= '0' && *value <= '9' && x->size < UINT64_C(1) << 58; value++)
                 x->size = x->size * 10 + (uint64_t)(*value - '0');
             if (value != end || value_n == 0)
-                return fail(E_FORMAT, "a size in a pax header that is none");
+                return fail(E_FORMAT, "malformed size in a pax header");
             x->has_size = true;
         } else if (key_n >= 10 && memcmp(key, "GNU.sparse", 10) == 0) {
             x->sparse = true;
@@ -263,7 +263,7 @@ static int take_header(bool *found, tar_member *m, tar_reader *r, extension *x) 
     TRY(look(&bytes, r, r->at, TAR_BLOCK));
     memcpy(block, bytes, sizeof block);
     if (!sum_is_right(block) || !number(&size, block + SIZE, SIZE_N))
-        return fail(E_FORMAT, "no tar header");
+        return fail(E_FORMAT, "not a tar header");
     char type = (char)block[TYPE];
     bool extends = type == 'L' || type == 'K' || type == 'x' || type == 'g';
     if (!extends && x->has_size)
@@ -274,7 +274,7 @@ static int take_header(bool *found, tar_member *m, tar_reader *r, extension *x) 
     if (type == 'S')
         TRY(skip_sparse(&data, r, block[GNU_EXTENDED] != 0));
     if (size > r->source.size - data)
-        return fail(E_FORMAT, "the member at this place has %llu bytes, %llu are left: the archive is truncated",
+        return fail(E_FORMAT, "the member has %llu bytes, but only %llu are left: the archive is truncated",
                     (unsigned long long)size, (unsigned long long)(r->source.size - data));
     if (extends) {
         TRY(read_extension(x, r, type, data, size));
@@ -301,7 +301,7 @@ int tar_next(bool *more, tar_member *m, tar_reader *r) {
     *more = false;
     while (!*more) {
         if (r->source.size - r->at < TAR_BLOCK) {
-            rc = fail(E_FORMAT, "the archive's end is missing: it is truncated");
+            rc = fail(E_FORMAT, "the end of the archive is missing: it is truncated");
             goto done;
         }
         TRY(look(&block, r, r->at, TAR_BLOCK));

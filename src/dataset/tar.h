@@ -1,10 +1,10 @@
-/** Tar archives: ustar, GNU and pax, read from any source of bytes and written as ustar with pax for long names.
+/** Tar archives: ustar, GNU and pax, read from a file or memory and written as ustar with pax for long names.
  *
  *      | header 512 | data, padded to 512 | header 512 | data ... | 0 x 512 | 0 x 512 |
  *
- *  A long name stands in a member of its own before the header it belongs to: type L (GNU) or x (pax, "path"). Numbers
- *  are octal text, or base 256 when their first bit is set. Source: POSIX.1-2008 pax, GNU tar manual ("Basic Tar
- *  Format"). An archive is untrusted: every size is checked against the source before it is used. */
+ *  A long name is a member of its own before the header it belongs to: type L (GNU) or x (pax, "path"). Numbers are
+ * octal text, or base 256 if their first bit is set. Source: POSIX.1-2008 pax, GNU tar manual ("Basic Tar Format").
+ * Archives are untrusted: every size is checked against the source before it is used. */
 #ifndef LINNET_DATASET_TAR_H
 #define LINNET_DATASET_TAR_H
 
@@ -17,7 +17,7 @@
 
 #define TAR_BLOCK 512
 
-/** Bytes that can be read anywhere: a file's part or memory. Copied freely; what it reads from is borrowed. */
+/** Random access to a part of a file or to memory, which is borrowed. May be copied. */
 typedef struct tar_source {
     int fd;                      /* -1: memory */
     const unsigned char *memory; /* (size) */
@@ -25,7 +25,7 @@ typedef struct tar_source {
     const char *name;            /* for messages */
 } tar_source;
 
-/** n bytes at `offset` of the source. Short reads and EINTR are gone on with.
+/** Reads n bytes at `offset` of the source; continues after short reads and EINTR.
  *  @return 0, E_FORMAT (past the end), E_IO */
 int tar_source_read(void *out, const tar_source *s, uint64_t offset, size_t n);
 
@@ -49,23 +49,24 @@ typedef struct tar_reader {
 int tar_reader_init(tar_reader *r, const tar_source *s);
 void tar_reader_deinit(tar_reader *r);
 
-/** The next member; *more = false after the last. An archive without the two blocks of zeros at its end was cut off.
+/** The next member; *more = false after the last. An archive without the two blocks of zeros at its end is truncated.
  *  @return 0, E_FORMAT (damaged or truncated; r->at is where), E_IO, E_NOMEM */
 int tar_next(bool *more, tar_member *m, tar_reader *r);
-/** After E_FORMAT: on to the next readable header, or the end of the source. @return 0, E_IO */
+/** After E_FORMAT: moves to the next readable header, or the end of the source. @return 0, E_IO */
 int tar_resync(tar_reader *r);
-/** n bytes of a member, through the reader's window. */
+/** Reads n bytes of a member, through the reader's window. */
 int tar_read(void *out, tar_reader *r, const tar_member *m, uint64_t offset, size_t n);
 
 /** Whether a block is the header of a regular member of `size` bytes. */
 bool tar_is_header_of(const unsigned char block[TAR_BLOCK], uint64_t size);
-/** Whether a name stays below the folder it is unpacked in: not absolute, no "..", not empty, no control characters. */
+/** Whether a name stays below the folder it is unpacked into: not empty, not absolute, no "..", no control characters.
+ */
 bool tar_name_is_safe(const char *name);
 
-/** Appends what stands before a regular member's data; equal input gives equal bytes (owner 0, time 0).
+/** Appends the header of a regular member; equal input gives equal bytes (owner 0, time 0).
  *  @return 0, E_NOMEM */
 int tar_put_header(text *out, const char *name, uint64_t size);
-/** Zeros to be written behind `size` bytes of data. */
+/** Number of zeros to write after `size` bytes of data. */
 size_t tar_padding(uint64_t size);
 
 #endif

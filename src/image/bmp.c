@@ -91,7 +91,7 @@ static int read_header(bmp *b) {
     int rc = OK;
     TRY(read_size(b));
     if (b->bits != 1 && b->bits != 4 && b->bits != 8 && b->bits != 16 && b->bits != 24 && b->bits != 32)
-        return fail(E_UNSUPPORTED, "%s: a BMP of %u bits a pixel", b->in->name, b->bits);
+        return fail(E_UNSUPPORTED, "%s: a BMP of %u bits per pixel", b->in->name, b->bits);
     bool fits = b->compression == RAW || (b->compression == RLE8 && b->bits == 8) ||
                 (b->compression == RLE4 && b->bits == 4) || (b->compression == BITFIELDS && b->bits >= 16);
     if (!fits)

@@ -14,7 +14,7 @@ int sheet_init(sheet *s, int images, int columns, int size, int gap) {
     int64_t w = (int64_t)columns * (size + gap) + gap, h = rows * (size + gap) + gap;
     *s = (sheet){.size = size, .gap = gap, .columns = columns};
     if (w > JPEG_MOST || h > JPEG_MOST)
-        return fail(E_OPTION, "%d images of %d pixels do not fit into one JPEG: take fewer", images, size);
+        return fail(E_OPTION, "%d images of %d pixels do not fit into one JPEG; use fewer", images, size);
     s->w = (int)w;
     s->h = (int)h;
     return memory_zeroed(&s->pixels, (size_t)w * (size_t)h, 3);

@@ -176,7 +176,7 @@ static int open_image(decoder *d, const image_bytes *in) {
         return fail(E_FORMAT, "%s: %zu bytes, more than the %zu allowed", in->name, in->n, d->limits.max_file_bytes);
     const format *f = format_of(in->bytes, in->n);
     if (f == NULL)
-        return fail(E_FORMAT, "%s: no image: its first bytes are of no known format", in->name);
+        return fail(E_FORMAT, "%s: not an image: its first bytes match no known format", in->name);
     if (f->refusal != NULL)
         return fail(E_UNSUPPORTED, "%s: %s file; convert it to JPEG or PNG", in->name, f->refusal);
     return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);

@@ -1,12 +1,12 @@
-/** From the bytes of an image file to pixels: JPEG, PNG, WebP, TIFF, BMP, PNM, told apart by magic bytes. How its rows
- *  are read: rows.h. */
+/** Decodes image files in memory to pixels: JPEG, PNG, WebP, TIFF, BMP and PNM, recognised by their first bytes. rows.h
+ *  describes how rows are read. */
 #ifndef LINNET_IMAGE_DECODER_H
 #define LINNET_IMAGE_DECODER_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/** Bounds on one image; anything beyond is refused (E_FORMAT) before memory or time is spent. */
+/** Limits of one image. An image beyond them is refused (E_FORMAT) before memory or time is spent. */
 typedef struct image_limits {
     int64_t max_pixels; /* width * height; 178,956,970 is Pillow's bomb limit */
     int max_scans;      /* of a progressive JPEG */

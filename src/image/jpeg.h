@@ -1,11 +1,11 @@
-/** JPEG by libjpeg-turbo, only the rows and columns that are wanted. Nothing of libjpeg is seen outside jpeg.c.
- *  Colours as Pillow's convert("RGB"): four components are taken as Adobe writes them, inverted. */
+/** Decodes JPEG by libjpeg-turbo, only the requested rows and columns. Only jpeg.c includes libjpeg.
+ *  Colours as Pillow's convert("RGB"): four components are read as Adobe writes them, inverted. */
 #ifndef LINNET_IMAGE_JPEG_H
 #define LINNET_IMAGE_JPEG_H
 
 #include "image/decoder.h"
 
-/** Reads one image at a time; its memory serves for the next. */
+/** Reads one image at a time; its memory is reused for the next. */
 typedef struct jpeg_reader jpeg_reader;
 
 int jpeg_reader_create(jpeg_reader **out);
@@ -27,9 +27,9 @@ size_t jpeg_reader_memory(const jpeg_reader *j);
 int jpeg_reader_begin(jpeg_reader *j, crop_box region, const image_limits *limits);
 /** The next row: region.w RGBX pixels, valid until the next call. */
 int jpeg_reader_row(jpeg_reader *j, const uint8_t **row);
-/** Whether the rows below, which nobody read, are there too. */
+/** Checks that the file also contains the rows below that were not read. */
 int jpeg_reader_check_rest(jpeg_reader *j);
-/** Ends the image, whatever state it is in. */
+/** Releases the image in any state. */
 void jpeg_reader_close(jpeg_reader *j);
 
 #endif

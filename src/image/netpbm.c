@@ -18,9 +18,8 @@ typedef struct netpbm {
 
 static bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/** The next decimal number, skipping blanks and comments before it; false at the end of the file or on anything else.
- */
-static bool read_number(netpbm *p, int64_t *value) {
+/** Moves past blanks and comments. */
+static void skip_blanks(netpbm *p) {
     const unsigned char *bytes = p->in->bytes;
     bool comment = false;
     for (; p->at < p->in->n; p->at++) {
@@ -32,6 +31,12 @@ static bool read_number(netpbm *p, int64_t *value) {
         else if (!is_space(c))
             break;
     }
+}
+
+/** The next decimal number, after blanks and comments; false at the end of the file or on anything else. */
+static bool read_number(netpbm *p, int64_t *value) {
+    const unsigned char *bytes = p->in->bytes;
+    skip_blanks(p);
     size_t digits = 0;
     *value = 0;
     for (; p->at < p->in->n && bytes[p->at] >= '0' && bytes[p->at] <= '9' && digits < 10; p->at++, digits++)
@@ -73,8 +78,7 @@ static int64_t plain_sample(netpbm *p) {
     int64_t value = -1;
     if (p->kind != 1)
         return read_number(p, &value) && value <= p->maxval ? value : -1;
-    while (p->at < p->in->n && is_space(p->in->bytes[p->at])) /* bits need no blanks between them */
-        p->at++;
+    skip_blanks(p); /* bits need none between them */
     unsigned char c = p->at < p->in->n ? p->in->bytes[p->at++] : 0;
     return c == '0' ? 0 : c == '1' ? 1 : -1;
 }

@@ -1,5 +1,5 @@
-/** Inside the decoder: one open image at a time, handed out as rows of RGBX pixels. transform.c is its user; the codecs
- *  (jpeg.c, png.c, ...) fill it. */
+/** Internal interface of the decoder: one open image at a time, read as rows of RGBX pixels. transform.c uses it; the
+ * codecs (jpeg.c, png.c, ...) implement it. */
 #ifndef LINNET_IMAGE_ROWS_H
 #define LINNET_IMAGE_ROWS_H
 
@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/** An image as its file holds it. Borrowed while the image is open. */
+/** The bytes of an image file. Borrowed while the image is open. */
 typedef struct image_bytes {
     const unsigned char *bytes;
     size_t n;
@@ -31,20 +31,20 @@ struct decoder {
     int next_row; /* of the region */
 };
 
-/** Opens an image: w and h are then known, and within the limits. @return 0 or what transform_decode returns */
+/** Opens an image and sets w and h, which are within the limits. @return 0 or what transform_decode returns */
 int decoder_open(decoder *d, const image_bytes *in);
-/** JPEG alone (d->by_rows), between open and begin: decodes the image reduced by 2, 4 or 8. w and h become those of the
- *  reduced image, a pixel of which stands for by x by (its last ones, in part, for what lies behind the edge). */
+/** JPEG only (d->by_rows), between open and begin: decodes the image reduced by 2, 4 or 8. w and h become those of the
+ *  reduced image, rounded up: a pixel covers by x by pixels, the last ones partly beyond the edge. */
 void decoder_reduce(decoder *d, int by);
-/** Which rows and columns will be asked for; once, after open. The region lies within the image. */
+/** Sets the rows and columns that will be read; once, after open. The region is within the image. */
 int decoder_begin(decoder *d, crop_box region);
 /** The next row of the region: region.w RGBX pixels, RESAMPLE_MARGIN readable bytes behind. Valid until the next. */
 int decoder_row(decoder *d, const uint8_t **row);
-/** Closes the image. `complete`: the caller has its rows; a file that ends too early is still found out here, so that
- *  the verdict on a file does not depend on the crop. Without it, only releases. */
+/** Closes the image. `complete`: the caller has read its rows; a truncated file is then still detected, so that the
+ *  result for a file does not depend on the crop. Else the image is only released. */
 int decoder_end(decoder *d, bool complete);
 
-/** Empties an arena and makes room for `bytes`; what it held is lost. Much more room than needed is released.
+/** Makes room for `bytes` in an arena; its content is lost. Memory far above the need is released.
  *  @return 0, E_FORMAT (no memory: this image cannot be decoded here) */
 int decoder_room(arena *a, size_t bytes);
 
@@ -58,7 +58,7 @@ int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h);
  * takes besides. @return 0, E_FORMAT (a large image from a file too short to be one, too much memory) */
 int decoder_whole(decoder *d, const image_bytes *in, size_t more, uint8_t **rgbx);
 
-/** The codecs that decode all at once, into decoder_whole. */
+/** The codecs that decode the whole image at once, into decoder_whole. */
 int png_decode(decoder *d, const image_bytes *in);
 int webp_decode(decoder *d, const image_bytes *in);
 int tiff_decode(decoder *d, const image_bytes *in);

@@ -85,7 +85,7 @@ def damaged():
     d = edit("e1", lambda m: m + m[:3])
     assert counts(d, says="occurs twice") == n
     d = edit("e1", lambda m: m + [("../evil.jpg", b"x"), ("../evil.cls", b"1"), ("/evil.jpg", b"x"), ("/evil.cls", b"1")])
-    assert counts(d, says="leads out of the archive") == n
+    assert counts(d, says="points outside the archive") == n
     # a flipped bit in a header; the image is lost and counts as unreadable
     shutil.copytree("shards", "e2")
     path = "e2/train-000000.tar"
@@ -93,14 +93,14 @@ def damaged():
     data[5] ^= 1
     open(path, "wb").write(data)
     assert counts("e2", says="damaged at byte 0") == n - 1
-    assert "was changed after it was made" not in run(0, "info", "e2").stderr
+    assert "was modified after it was indexed" not in run(0, "info", "e2").stderr
     train("e2", "t", 1, "--data.max_bad", "0", code=1, says="1 of the 84 images in e2 cannot be read")
-    train("e2", "t", 1, "--data.max_bad", "0.1", says="1 images of train are lost")
+    train("e2", "t", 1, "--data.max_bad", "0.1", says="1 images of train are missing")
     # cut in the middle: _info.json tells how many are lost
     open(path, "wb").write(data[:len(data) // 2])
-    left = counts("e2", says="train-000000.tar was changed after it was made")
+    left = counts("e2", says="train-000000.tar was modified after it was indexed")
     assert n - in_first < left < n - 1
-    assert f"{n - left} images of train are lost" in run(0, "info", "e2").stderr
+    assert f"{n - left} images of train are missing" in run(0, "info", "e2").stderr
     shutil.copytree("shards", "e3")
     for f in [f for f in os.listdir("e3") if f.startswith("train-")]:
         os.rename(f"e3/{f}", f"e3/{f}.gz")
@@ -174,10 +174,10 @@ def splits():
                    lambda f: ("interval-" if f[0] == "t" else "strained-") + f):
         assert json.loads(run(0, "info", renamed("s1", change), "--json").stdout) == both
     run(1, "info", renamed("s1", lambda f: "train-" + f if f.startswith("val") else f),
-        says=".tar belongs to two splits by its name")
+        says=".tar names two splits")
     d = renamed("s1", lambda f: f)
     shutil.copy("shards/val-000000.tar", "s1/trainval-000000.tar")
-    assert counts(d, says="trainval-000000.tar: left out") == n
+    assert counts(d, says="trainval-000000.tar: ignored") == n
 
     # compressed ones beside those that are not: missing images
     d = renamed("s2", lambda f: f + ".gz" if f == "train-000001.tar" else f)
@@ -211,7 +211,7 @@ def members():
         return [(f"{key}.jpg", data), (f"{key}.cls", str(label).encode()), (f"{key}.json", meta)]
     d = dataset("m1", sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[1]),
                 sample("0", "0.jpg", jpeg[2]) + sample("1", "1.jpg", jpeg[3]))
-    assert counts(d, says="share their name with another") == 4
+    assert counts(d, says="have the same name as an image in another shard") == 4
     d = dataset("m1", sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[1]),
                 sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[2]))
     assert counts(d, says="occurs twice (1 duplicates in all)") == 3
