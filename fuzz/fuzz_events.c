@@ -19,7 +19,7 @@ static void see(void *context, int64_t step, const char *tag, double value) {
 
 static void read_file(const void *bytes, size_t n, const uint8_t *expected, size_t expected_n) {
     record_reader r;
-    event_view event;
+    tb_event_view event;
     bool found = true;
     size_t tags = 0;
     FILE *file = fmemopen((void *)(uintptr_t)bytes, n, "rb");
@@ -29,7 +29,7 @@ static void read_file(const void *bytes, size_t n, const uint8_t *expected, size
     while (record_next(&r, &found) == OK && found) {
         if (expected != NULL && (r.n != expected_n || memcmp(r.data, expected, r.n) != 0))
             abort();
-        (void)event_decode(&event, r.data, r.n, see, &tags);
+        (void)tb_event_decode(&event, r.data, r.n, see, &tags);
         if (r.good > n)
             abort();
     }
@@ -39,11 +39,11 @@ static void read_file(const void *bytes, size_t n, const uint8_t *expected, size
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     text record = {0};
-    event_view event;
+    tb_event_view event;
     size_t tags = 0;
     if (n > 0)
         read_file(bytes, n, NULL, 0);
-    (void)event_decode(&event, bytes, n, see, &tags);
+    (void)tb_event_decode(&event, bytes, n, see, &tags);
     if (record_put(&record, bytes, n) == OK)
         read_file(record.data, record.n, bytes, n);
     text_deinit(&record);

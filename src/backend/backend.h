@@ -230,8 +230,8 @@ typedef struct device_ops {
     size_t (*copy_bytes)(void *device);            /* compute copies the device keeps beside the arenas; NULL: none */
     int (*memory_free)(size_t *out, void *device); /* bytes of its own memory; NULL: it lives in the host's */
     /** Conversion between a slot's own element order and the logical one; NULL: the slot is in logical order. */
-    void (*slot_to_logical)(double *out, const double *slot, const param *p);
-    void (*logical_to_slot)(double *slot, const double *in, const param *p);
+    void (*param_to_logical)(double *out, const double *slot, const param *p);
+    void (*logical_to_param)(double *slot, const double *in, const param *p);
 
     element (*element_of)(void *device, layer_kind producer); /* of a tensor and its gradient */
     element (*element_of_input)(void *device);

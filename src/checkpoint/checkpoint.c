@@ -127,7 +127,7 @@ static int read_any(ckpt *c, int fd) {
     bool is_known = false;
     int rc = safetensors_read(&is_known, c, fd);
     if (rc == OK && !is_known)
-        rc = legacy_read(&is_known, c, fd);
+        rc = torch_legacy_read(&is_known, c, fd);
     if (rc == OK && !is_known)
         rc = zip_load(c, fd, layout_read);
     return rc == OK ? layout_find_prefix(c) : rc;
@@ -185,7 +185,7 @@ void ckpt_free(ckpt *c) {
     tensors_free(c->current, c->current_n);
     tensors_free(c->momentum, c->momentum_n);
     items_free(c->hyper, c->hyper_n);
-    items_free(c->own, c->own_n);
+    items_free(c->own, c->rank_count);
     free(c->kept);
     free(c);
 }

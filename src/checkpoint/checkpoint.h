@@ -82,7 +82,7 @@ typedef struct ckpt {
     int state_n;
     ckpt_tensor *current;         /* with EMA: the trained weights, in the form of `state`, which is then the EMA */
     int current_n;                /* 0: no EMA, `state` has the trained weights */
-    int64_t averaged;             /* number of updates of the EMA */
+    int64_t ema_updates;          /* number of updates of the EMA */
     char prefix[CKPT_NAME_BYTES]; /* after loading: the text before torchvision's names in `state` */
     ckpt_tensor *momentum;        /* momentum_buffer of parameter i, in the order of parameters() */
     int momentum_n;               /* 0: no momentum yet */
@@ -102,7 +102,7 @@ typedef struct ckpt {
     ckpt_item *hyper; /* hyper_parameters */
     int hyper_n;
     ckpt_item *own; /* under the key "linnet": state that only linnet reads */
-    int own_n;
+    int rank_count;
 } ckpt;
 
 /** Writes the file atomically (temporary file, fsync, rename). @return 0, E_IO, E_FULL, E_NOMEM; after a failure no

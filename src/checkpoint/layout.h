@@ -49,7 +49,7 @@ void tensor_source_deinit(tensor_source *source);
 /** Reads a file in the format of torch.save before PyTorch 1.6, which later versions write on request: several pickles,
  *  then the storages.
  *  @param[out] is_legacy whether the first bytes are those of such a file; if false, nothing else is changed */
-int legacy_read(bool *is_legacy, ckpt *c, int fd);
+int torch_legacy_read(bool *is_legacy, ckpt *c, int fd);
 
 /** Reads a safetensors file: its tensors, and its metadata as hyper-parameters. Every byte after the header must belong
  *  to exactly one tensor.

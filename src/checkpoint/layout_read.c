@@ -198,7 +198,7 @@ static int read_own(ckpt *c, const value *own, tensor_source *source) {
         TRY(layout_string(c->monitor_dir, sizeof c->monitor_dir, found, "'monitor_dir'"));
     if ((found = dict_get(own, "last_path")) != NULL)
         TRY(layout_string(c->last_path, sizeof c->last_path, found, "'last_path'"));
-    TRY(layout_read_items(&c->own, &c->own_n, dict_get(own, "items"), source));
+    TRY(layout_read_items(&c->own, &c->rank_count, dict_get(own, "items"), source));
 done:
     return rc;
 }
@@ -256,19 +256,19 @@ static int read_state(ckpt *c, const value *dict, tensor_source *source) {
 }
 
 /** What a running average stands beside: ours, or of Lightning's WeightAveraging callback. */
-static int read_average(ckpt *c, const value *top, tensor_source *source) {
+static int read_ema(ckpt *c, const value *top, tensor_source *source) {
     const value *current = dict_get(top, "current_model_state");
     double n = NAN;
     int rc = OK;
     if (current == NULL || current->kind != VALUE_DICT)
         return OK;
-    c->averaged = 1; /* where no count is told */
+    c->ema_updates = 1; /* where no count is told */
     TRY(read_tensors(&c->current, &c->current_n, current, source));
     TRY(layout_number(&n, dict_get(dict_get(top, "averaging_state"), "n_averaged"), source));
     if (n < 0 || n > (double)COUNT_LIMIT)
         return fail(E_FORMAT, "invalid EMA: n_averaged is %g", n);
     if (!isnan(n))
-        c->averaged = (int64_t)n;
+        c->ema_updates = (int64_t)n;
 done:
     return rc;
 }
@@ -341,7 +341,7 @@ int layout_read(ckpt *c, const value *top, tensor_source *source) {
     TRY(read_progress(&is_training, c, top, source));
     if (!is_training)
         goto done;
-    TRY(read_average(c, top, source));
+    TRY(read_ema(c, top, source));
     TRY(layout_read_optimizer(c, top, source));
     TRY(read_scaler(c, dict_get(top, "MixedPrecision")));
     TRY(layout_read_items(&c->hyper, &c->hyper_n, dict_get(top, "hyper_parameters"), source));

@@ -334,7 +334,7 @@ static void write_own(pickle *p, const ckpt *c) {
     pickle_item_string(p, "monitor_dir", c->monitor_dir);
     pickle_item_string(p, "last_path", c->last_path);
     pickle_item_dict(p, "items");
-    write_items(p, c->own, c->own_n);
+    write_items(p, c->own, c->rank_count);
     pickle_dict_end(p);
     pickle_dict_end(p);
 }
@@ -349,8 +349,8 @@ void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n) {
 }
 
 /** As Lightning's WeightAveraging callback has it. */
-static void write_average(pickle *p, const ckpt *c) {
-    ckpt_tensor n = {.type = CKPT_I64, .data = (void *)&c->averaged, .bytes = sizeof c->averaged};
+static void write_ema(pickle *p, const ckpt *c) {
+    ckpt_tensor n = {.type = CKPT_I64, .data = (void *)&c->ema_updates, .bytes = sizeof c->ema_updates};
     if (c->current_n == 0)
         return;
     pickle_string(p, "current_model_state");
@@ -368,7 +368,7 @@ void layout_write(pickle *p, const ckpt *c) {
     pickle_item_string(p, "pytorch-lightning_version", "2.0.0");
     pickle_string(p, "state_dict");
     layout_write_state(p, c->state, c->state_n);
-    write_average(p, c);
+    write_ema(p, c);
     write_loops(p, c);
     write_callbacks(p, c);
     write_optimizer(p, c);

@@ -212,7 +212,7 @@ done:
     return rc;
 }
 
-static int by_place(const void *a, const void *b) {
+static int by_location(const void *a, const void *b) {
     const place *x = a, *y = b;
     if (x->begin != y->begin)
         return x->begin < y->begin ? -1 : 1;
@@ -223,7 +223,7 @@ static int by_place(const void *a, const void *b) {
 static int places_check(st_reader *r, uint64_t data_bytes) {
     int64_t at = 0;
     char shown[NAME_SHOWN];
-    qsort(r->places, (size_t)r->c->state_n, sizeof *r->places, by_place);
+    qsort(r->places, (size_t)r->c->state_n, sizeof *r->places, by_location);
     for (int i = 0; i < r->c->state_n; i++) {
         const place *p = &r->places[i];
         const char *name = r->c->state[p->tensor].name;

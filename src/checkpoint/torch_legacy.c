@@ -123,7 +123,7 @@ done:
     return rc;
 }
 
-int legacy_read(bool *is_legacy, ckpt *c, int fd) {
+int torch_legacy_read(bool *is_legacy, ckpt *c, int fd) {
     int rc = OK;
     struct stat st;
     pool values = {0};

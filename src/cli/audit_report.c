@@ -89,20 +89,20 @@ json_t *audit_json(const audit *a) {
 }
 
 /** One picture, or black where there is none to see. */
-static void put_thumbnail(sheet *s, int at, decoder *d, image_buffer *b, const dataset *data, int64_t index) {
+static void put_thumbnail(contact_sheet *s, int at, decoder *d, image_buffer *b, const dataset *data, int64_t index) {
     static uint8_t pixels[SIDE * SIDE * 3];
     transform t = transform_default(false, SIDE, SIDE);
     const unsigned char *bytes = NULL;
     size_t n = 0;
     if (dataset_read(&bytes, &n, b, data, index, 0) == OK &&
         transform_decode(pixels, d, bytes, n, dataset_name(data, index), &t, NULL) == OK)
-        sheet_put(s, at, pixels);
+        contact_sheet_put(s, at, pixels);
 }
 
 /** The first images of a kind; of pairs both, side by side. @param[out] shown 0: the kind has no pictures */
 static int write_sheet(int *shown, const audit *a, const audit_finding *f, int64_t n, const char *path) {
     int rc = OK, at = 0, each = f[0].other >= 0 ? 2 : 1;
-    sheet s = {0};
+    contact_sheet s = {0};
     decoder *d = NULL;
     image_buffer b = {0};
     unsigned char *jpeg = NULL;
@@ -112,18 +112,18 @@ static int write_sheet(int *shown, const audit *a, const audit_finding *f, int64
         return OK;
     int images = (int)(n * each < THUMBNAILS ? n * each : THUMBNAILS);
     TRY(decoder_create(&d, NULL));
-    TRY(sheet_init(&s, images, COLUMNS, SIDE, GAP));
+    TRY(contact_sheet_init(&s, images, COLUMNS, SIDE, GAP));
     for (int64_t i = 0; i < n && at < images; i++) {
         put_thumbnail(&s, at++, d, &b, a->data[f[i].split], f[i].index);
         if (each == 2)
             put_thumbnail(&s, at++, d, &b, a->data[f[i].other_split], f[i].other);
     }
-    TRY(sheet_encode(&jpeg, &jpeg_n, &s));
+    TRY(contact_sheet_encode(&jpeg, &jpeg_n, &s));
     TRY(file_write_atomic(path, jpeg, jpeg_n));
     *shown = images;
 done:
     free(jpeg);
-    sheet_deinit(&s);
+    contact_sheet_deinit(&s);
     image_buffer_deinit(&b);
     decoder_destroy(d);
     return rc;

@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "distributed/launch.h"
-#include "distributed/warnings.h"
+#include "distributed/comm_open.h"
+#include "distributed/warning_relay.h"
 #include "distributed/watchdog.h"
 #include "report/run_report.h"
 #include "training/run/run_record.h"
@@ -96,7 +96,7 @@ int cli_open_ranks(comm **out, double timeout) {
     int rc = OK;
     TRY(comm_open(out));
     if (comm_rank(*out) != 0)
-        warnings_keep();
+        warning_relay_keep();
     linger_seconds = 2 + (unsigned)ceil(0.2 * timeout);
     if (timeout > 0)
         TRY(watchdog_open(&dog, *out, &o));

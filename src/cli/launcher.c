@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "cli/launcher_job.h"
 #include "cli/launcher_link.h"
-#include "distributed/launch.h"
+#include "distributed/comm_open.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -69,7 +69,7 @@ void dataset_close(dataset *d) {
     for (int i = 0; i < d->shard_n; i++)
         free(d->shard_name[i]);
     free(d->shard_name);
-    free(d->place);
+    free(d->location);
     free(d->root);
     free(d);
 }

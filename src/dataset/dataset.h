@@ -15,11 +15,11 @@
 #define DATASET_LINKS_MAX 100000 /* links to folders that are followed: links within each other multiply */
 
 /** Location of an image in a file that holds many. */
-typedef struct image_place {
+typedef struct image_location {
     uint64_t offset; /* of its bytes; in a tar file its header is before them */
     uint32_t bytes;
     uint32_t shard;
-} image_place;
+} image_location;
 
 typedef struct dataset {
     char *root; /* ROOT/SPLIT, or the folder itself; the folder of the shards */
@@ -33,10 +33,10 @@ typedef struct dataset {
     int32_t *label; /* (image_n) */
 
     /* where a file holds many images */
-    int shard_n;        /* such files; 0: every image is a file */
-    char **shard_name;  /* (shard_n) below root */
-    image_place *place; /* (image_n); NULL: every image is a file */
-    int64_t lost_n;     /* images that the shards should contain and do not: they count as unreadable */
+    int shard_n;              /* such files; 0: every image is a file */
+    char **shard_name;        /* (shard_n) below root */
+    image_location *location; /* (image_n); NULL: every image is a file */
+    int64_t lost_n;           /* images that the shards should contain and do not: they count as unreadable */
 
     const struct source *source; /* the container */
     void *opened;                /* the container's own, such as open files; shared by threads */

@@ -352,7 +352,7 @@ done:
 }
 
 static int check_index(dataset *d, const file_stamps *f) {
-    bool is_folder = d->place == NULL && d->lost_n == 0 && text_string(&f->names)[0] == 0;
+    bool is_folder = d->location == NULL && d->lost_n == 0 && text_string(&f->names)[0] == 0;
     return is_folder ? OK : fail(E_FORMAT, "the index is not of a folder");
 }
 

@@ -66,7 +66,7 @@ int dataset_index_encode(text *out, const dataset *d, const file_stamps *f, cons
                 .class_names_bytes = class_names_bytes,
                 .image_n = (uint64_t)d->image_n,
                 .names_bytes = names_bytes,
-                .place_n = d->place != NULL ? (uint64_t)d->image_n : 0,
+                .place_n = d->location != NULL ? (uint64_t)d->image_n : 0,
                 .lost_n = (uint64_t)d->lost_n};
     memcpy(h.magic, magic, sizeof magic);
     out->n = 0;
@@ -78,7 +78,7 @@ int dataset_index_encode(text *out, const dataset *d, const file_stamps *f, cons
         TRY(text_append(out, d->class_name[c], strlen(d->class_name[c]) + 1));
     TRY(text_append(out, d->class_image_n, (size_t)d->class_n * sizeof *d->class_image_n));
     TRY(text_append(out, d->names, names_bytes));
-    TRY(text_append(out, d->place, (size_t)h.place_n * sizeof *d->place));
+    TRY(text_append(out, d->location, (size_t)h.place_n * sizeof *d->location));
     dataset_index_seal((unsigned char *)out->data, out->n);
 done:
     return rc;
@@ -131,7 +131,7 @@ static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
            (p->class_names = take(&c, h->class_names_bytes, 1)) != NULL &&
            (p->class_images = take(&c, h->class_n, sizeof(int64_t))) != NULL &&
            (p->names = take(&c, h->names_bytes, 1)) != NULL &&
-           (p->places = take(&c, h->place_n, sizeof(image_place))) != NULL && c.n == 0 &&
+           (p->places = take(&c, h->place_n, sizeof(image_location))) != NULL && c.n == 0 &&
            is_strings(p->path, h->path_bytes, 1) && is_strings(p->stamp_names, h->stamp_names_bytes, h->stamp_n) &&
            is_strings(p->class_names, h->class_names_bytes, h->class_n) && h->class_n <= INT32_MAX &&
            is_strings(p->names, h->names_bytes, h->image_n) && (h->place_n == h->image_n || h->place_n == 0) &&
@@ -205,8 +205,8 @@ static int read_places(dataset *d, const parts *p) {
     d->lost_n = (int64_t)p->h.lost_n;
     if (p->h.place_n == 0)
         return OK;
-    TRY(memory_resize(&d->place, (size_t)p->h.place_n, sizeof *d->place));
-    memcpy(d->place, p->places, (size_t)p->h.place_n * sizeof *d->place);
+    TRY(memory_resize(&d->location, (size_t)p->h.place_n, sizeof *d->location));
+    memcpy(d->location, p->places, (size_t)p->h.place_n * sizeof *d->location);
 done:
     return rc;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int read_image(unsigned char **out, const shard_list *l, const image_place *at) {
+static int read_image(unsigned char **out, const shard_list *l, const image_location *at) {
     int rc = OK, fd = -1;
     char path[PATH_BYTES];
     const char *name = text_string(&l->stamps.names);
@@ -27,7 +27,7 @@ done:
     return rc;
 }
 
-int shard_same_bytes(bool *same, const shard_list *l, const image_place *x, const image_place *y) {
+int shard_same_bytes(bool *same, const shard_list *l, const image_location *x, const image_location *y) {
     unsigned char *a = NULL, *b = NULL;
     int rc = OK;
     *same = x->bytes == y->bytes;

@@ -108,7 +108,7 @@ static void unpin(const dataset *d, uint32_t shard, bool failed) {
 int shard_files_read(const unsigned char **bytes, size_t *n, image_buffer *b, const dataset *d, int64_t i, size_t limit,
                      const char *path) {
     int rc = OK, fd = -1;
-    image_place at = d->place[i];
+    image_location at = d->location[i];
     size_t got = 0, want = (size_t)at.bytes + TAR_BLOCK;
     TRY(source_check_limit(path, at.bytes, limit));
     TRY(source_reserve(b, want));
@@ -132,11 +132,11 @@ done:
 void shard_files_advise(const dataset *d, const uint32_t *index, int64_t n) {
     const uint64_t near = (uint64_t)64 << 10; /* a gap that costs less to read than a further request */
     for (int64_t k = 0, next = 0; k < n; k = next) {
-        image_place first = d->place[index[k]];
+        image_location first = d->location[index[k]];
         uint64_t begin = first.offset - TAR_BLOCK, end = first.offset + first.bytes;
         int fd = -1;
         for (next = k + 1; next < n; next++) {
-            image_place p = d->place[index[next]];
+            image_location p = d->location[index[next]];
             if (p.shard != first.shard || p.offset < end || p.offset - end > near)
                 break;
             end = p.offset + p.bytes;

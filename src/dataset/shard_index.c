@@ -26,7 +26,7 @@
 /** An image with its label. */
 typedef struct sample {
     uint64_t name; /* in build.names: "CLASS/FILE" if is_path, else KEY.EXT */
-    image_place place;
+    image_location location;
     int32_t label;
     bool is_path;
 } sample;
@@ -37,7 +37,7 @@ typedef struct group {
     bool open, has_image, duplicate;
     bool compound_image, compound_label; /* taken from KEY.PART.jpg or KEY.PART.cls: KEY.jpg and KEY.cls come before */
     char image[PATH_BYTES];              /* the member */
-    image_place place;
+    image_location location;
     int64_t label; /* -1: none yet */
     char filename[PATH_BYTES];
 } group;
@@ -69,10 +69,9 @@ __attribute__((format(printf, 3, 4))) static void note(build *b, int lost, const
 
 static int add_sample(build *b, const group *g) {
     int rc = OK;
-    bool is_path = g->filename[0] != 0;
-    const char *name = is_path ? g->filename : g->image;
+    const char *name = g->filename[0] != 0 ? g->filename : g->image;
     TRY(memory_grow(&b->sample, &b->capacity, b->n + 1, sizeof *b->sample));
-    b->sample[b->n] = (sample){.name = b->names.n, .place = g->place, .label = (int32_t)g->label, .is_path = is_path};
+    b->sample[b->n] = (sample){b->names.n, g->location, (int32_t)g->label, name == g->filename};
     TRY(text_append(&b->names, name, strlen(name) + 1));
     b->n++;
 done:
@@ -151,7 +150,7 @@ static void take_image(build *b, const tar_member *m, bool compound) {
         g->has_image = true;
         g->compound_image = compound;
         snprintf(g->image, sizeof g->image, "%s", m->name);
-        g->place = (image_place){.offset = m->data, .bytes = (uint32_t)m->size, .shard = b->shard_number};
+        g->location = (image_location){.offset = m->data, .bytes = (uint32_t)m->size, .shard = b->shard_number};
     }
 }
 
@@ -270,10 +269,10 @@ static int in_order(const void *a, const void *b, void *names) {
         order = p_n < q_n ? -1 : 1;
     if (order == 0)
         order = strcmp(p + p_n, q + q_n);
-    if (order == 0 && x->place.shard != y->place.shard)
-        order = x->place.shard < y->place.shard ? -1 : 1;
+    if (order == 0 && x->location.shard != y->location.shard)
+        order = x->location.shard < y->location.shard ? -1 : 1;
     if (order == 0)
-        order = x->place.offset < y->place.offset ? -1 : 1;
+        order = x->location.offset < y->location.offset ? -1 : 1;
     return order;
 }
 
@@ -283,10 +282,10 @@ static int is_there(bool *out, const build *b, size_t first, size_t n, const sam
     int rc = OK;
     *out = false;
     for (size_t k = first; rc == OK && !*out && k < n; k++)
-        if (b->sample[k].place.shard == s->place.shard)
+        if (b->sample[k].location.shard == s->location.shard)
             *out = true;
         else if (s->is_path)
-            rc = shard_same_bytes(out, b->list, &b->sample[k].place, &s->place);
+            rc = shard_same_bytes(out, b->list, &b->sample[k].location, &s->location);
     return rc;
 }
 
@@ -379,13 +378,13 @@ static int take_images(dataset *d, const build *b, bool named) {
     text names = {0};
     TRY(memory_resize(&d->name, b->n, sizeof *d->name));
     TRY(memory_resize(&d->label, b->n, sizeof *d->label));
-    TRY(memory_resize(&d->place, b->n, sizeof *d->place));
+    TRY(memory_resize(&d->location, b->n, sizeof *d->location));
     for (size_t i = 0; i < b->n; i++) {
         const sample *s = &b->sample[i];
         const char *name = b->names.data + s->name, *class_name = d->class_name[s->label];
         d->name[i] = names.n;
         d->label[i] = s->label;
-        d->place[i] = s->place;
+        d->location[i] = s->location;
         if (!named) {
             TRY(text_append(&names, class_name, strlen(class_name)));
             TRY(text_append(&names, "/", 1));

@@ -336,7 +336,7 @@ done:
 static int check_index(dataset *d, const file_stamps *f) {
     int rc = OK;
     const char *name = text_string(&f->names);
-    if (d->place == NULL)
+    if (d->location == NULL)
         return fail(E_FORMAT, "the index is not of shards");
     TRY(memory_zeroed(&d->shard_name, f->n, sizeof *d->shard_name));
     for (size_t i = 0; i < f->n; i++) {
@@ -347,7 +347,7 @@ static int check_index(dataset *d, const file_stamps *f) {
         name += strlen(name) + 1;
     }
     for (int64_t i = 0; i < d->image_n; i++) {
-        image_place at = d->place[i];
+        image_location at = d->location[i];
         if (at.shard >= f->n || at.offset < TAR_BLOCK || at.offset > f->stamp[at.shard].changed ||
             at.bytes > f->stamp[at.shard].changed - at.offset)
             return fail(E_FORMAT, "the index contains an invalid image location");
@@ -357,10 +357,10 @@ done:
 }
 
 static int path(char out[PATH_BYTES], const dataset *d, int64_t i) {
-    return path_format(out, "%s/%s:%s", d->root, d->shard_name[d->place[i].shard], dataset_name(d, i));
+    return path_format(out, "%s/%s:%s", d->root, d->shard_name[d->location[i].shard], dataset_name(d, i));
 }
 
-static int64_t bytes(const dataset *d, int64_t i) { return d->place[i].bytes; }
+static int64_t bytes(const dataset *d, int64_t i) { return d->location[i].bytes; }
 
 const source source_shards = {.list = list,
                               .check_index = check_index,

@@ -132,7 +132,7 @@ void cores_of(core_set *out, const core_claim *claims, int ranks, int rank, cons
         *out = part_of(&near, before, sharers, root);
 }
 
-int cores_own(const core_set *sets, const core_claim *claims, int ranks, int rank) {
+int affinity_own(const core_set *sets, const core_claim *claims, int ranks, int rank) {
     double own = 0;
     for (int core = 0; core < CORES_MAX; core++) {
         int users = 0;
@@ -151,7 +151,7 @@ static bool affinity(core_set *out) {
     return sched_getaffinity(0, sizeof *out, (cpu_set_t *)out) == 0;
 }
 
-int cores_usable(void) {
+int affinity_cores(void) {
     core_set s;
     return affinity(&s) ? core_set_count(&s) : 1;
 }
@@ -189,11 +189,11 @@ static void bind_threads(const core_set *s) {
         log_warn("cannot bind this rank to the cores near its GPU: %s", strerror(error));
 }
 
-int cores_share(int *own, comm *c, const char *gpu, const char *root) {
+int affinity_share(int *own, comm *c, const char *gpu, const char *root) {
     int ranks = comm_ranks(c), rank = comm_rank(c), rc = OK;
     core_claim *claims = NULL;
     core_set *sets = NULL;
-    *own = cores_usable();
+    *own = affinity_cores();
     if (ranks < 2)
         return OK;
     TRY(memory_zeroed(&claims, (size_t)ranks, sizeof *claims));
@@ -205,7 +205,7 @@ int cores_share(int *own, comm *c, const char *gpu, const char *root) {
             cores_of(&sets[r], claims, ranks, r, root);
     if (!same(&sets[rank], &claims[rank].may))
         bind_threads(&sets[rank]);
-    *own = cores_own(sets, claims, ranks, rank);
+    *own = affinity_own(sets, claims, ranks, rank);
 done:
     free(claims);
     free(sets);

@@ -9,11 +9,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static int forward_moment(int layer_number) { return layer_number; }
-static int backward_moment(const engine_plan *p, int layer_number) {
-    return 2 * p->engine->net->layer_n - layer_number;
+static int forward_time_step(int layer_number) { return layer_number; }
+static int backward_time_step(const engine_plan *p, int layer_number) {
+    return 2 * p->engine->model->layer_n - layer_number;
 }
-static int end_moment(const engine_plan *p) { return 2 * p->engine->net->layer_n + 1; }
+static int end_time_step(const engine_plan *p) { return 2 * p->engine->model->layer_n + 1; }
 
 /** Number of the new block; -1 for an empty one. */
 static int add_block(engine_plan *p, size_t bytes, int first, int last) {
@@ -21,7 +21,7 @@ static int add_block(engine_plan *p, size_t bytes, int first, int last) {
         return -1;
     if (p->engine->options.keep_tensors) {
         first = -1;
-        last = end_moment(p);
+        last = end_time_step(p);
     }
     p->block[p->block_n] = (plan_block){.bytes = bytes, .first = first, .last = last};
     return p->block_n++;
@@ -35,7 +35,7 @@ static size_t tensor_bytes(const plan_tensor *t) {
 static int input_channels(const engine *e, int c) {
     const tensor_readers *r = readers_of(e, NET_INPUT);
     for (int i = 0; i < r->n; i++)
-        if (e->net->layer[r->layer[i]].kind != LAYER_CONV || e->net->layer[r->layer[i]].groups > 1)
+        if (e->model->layer[r->layer[i]].kind != LAYER_CONV || e->model->layer[r->layer[i]].groups > 1)
             return c;
     return e->ops->padded_channels != NULL && r->n > 0 ? e->ops->padded_channels(e->device, c) : c;
 }
@@ -44,51 +44,51 @@ static int input_channels(const engine *e, int c) {
 static bool backward_needs_x(layer_kind kind) { return kind == LAYER_CONV || kind == LAYER_LINEAR || kind == LAYER_BN; }
 
 /** Moments, both -1 when there is none. */
-typedef struct plan_span {
+typedef struct live_range {
     int first, last;
-} plan_span;
+} live_range;
 
-bool plan_trains(const engine_plan *p, int i) { return p->training && i >= p->engine->net->frozen_layer_n; }
+bool plan_trains(const engine_plan *p, int i) { return p->training && i >= p->engine->model->frozen_layer_n; }
 
 /** From the first to the last backward that reads tensor t. */
-static plan_span backward_reads(const engine_plan *p, int t) {
+static live_range backward_reads(const engine_plan *p, int t) {
     const engine *e = p->engine;
     const tensor_readers *r = readers_of(e, t);
-    plan_span s = {-1, -1};
+    live_range s = {-1, -1};
     for (int k = r->n - 1; k >= 0 && p->training; k--) { /* readers stand in forward order */
-        const layer *l = &e->net->layer[r->layer[k]];
+        const layer *l = &e->model->layer[r->layer[k]];
         if (l->input != t || !backward_needs_x(l->kind) || !plan_trains(p, r->layer[k]))
             continue;
-        s.last = backward_moment(p, r->layer[k]);
+        s.last = backward_time_step(p, r->layer[k]);
         s.first = s.first < 0 ? s.last : s.first;
     }
     return s;
 }
 
-/** Whether tensor t is kept from forward until `moment` of backward, for others. */
-static bool is_kept_until(const engine_plan *p, int t, int moment) {
-    return !plan_tensor_at(p, t)->recomputed && backward_reads(p, t).last >= moment;
+/** Whether tensor t is kept from forward until `time_step` of backward, for others. */
+static bool is_kept_until(const engine_plan *p, int t, int time_step) {
+    return !plan_tensor_at(p, t)->recomputed && backward_reads(p, t).last >= time_step;
 }
 
 /** A tensor is recomputed from what is kept anyway, so that no recomputation asks for another one: of a chain of
  *  residual additions every second output is kept. */
 static bool can_recompute(const engine_plan *p, int t) {
     const engine *e = p->engine;
-    const layer *l = &e->net->layer[t];
-    int moment = backward_reads(p, t).first;
+    const layer *l = &e->model->layer[t];
+    int time_step = backward_reads(p, t).first;
     return e->options.recompute && !p->layer[t].applied_by_consumer && plan_trains(p, t) && l->kind == LAYER_BN &&
-           e->ops->layer.bn.recompute != NULL && moment >= 0 && is_kept_until(p, l->input, moment) &&
-           (e->slots[t].residual < 0 || is_kept_until(p, l->residual, moment));
+           e->ops->layer.bn.recompute != NULL && time_step >= 0 && is_kept_until(p, l->input, time_step) &&
+           (e->slots[t].residual < 0 || is_kept_until(p, l->residual, time_step));
 }
 
 static void choose_recomputed(engine_plan *p) {
-    const net *n = p->engine->net;
+    const model *n = p->engine->model;
     for (int t = 0; t < n->layer_n; t++)
         plan_tensor_at(p, t)->recomputed = can_recompute(p, t);
     for (int i = 0; i < n->layer_n; i++) {
         int t = n->layer[i].input;
         p->run[i].recomputes_input =
-            plan_tensor_at(p, t)->recomputed && backward_reads(p, t).first == backward_moment(p, i);
+            plan_tensor_at(p, t)->recomputed && backward_reads(p, t).first == backward_time_step(p, i);
     }
 }
 
@@ -96,12 +96,12 @@ static void add_value_block(engine_plan *p, int t) {
     const engine *e = p->engine;
     const tensor_readers *r = readers_of(e, t);
     plan_tensor *to = plan_tensor_at(p, t);
-    plan_span again = backward_reads(p, t);
-    int first = t == NET_INPUT ? -1 : forward_moment(t);
+    live_range again = backward_reads(p, t);
+    int first = t == NET_INPUT ? -1 : forward_time_step(t);
     to->block = to->again = -1;
     if (t != NET_INPUT && p->layer[t].applied_by_consumer)
         return; /* BN's x, from which it is made, stays for BN's backward */
-    int last = r->n > 0 ? forward_moment(r->layer[r->n - 1]) : end_moment(p); /* the logits stay readable */
+    int last = r->n > 0 ? forward_time_step(r->layer[r->n - 1]) : end_time_step(p); /* the logits stay readable */
     if (!to->recomputed && again.last > last)
         last = again.last;
     to->block = to->again = add_block(p, tensor_bytes(to), first, last);
@@ -110,7 +110,7 @@ static void add_value_block(engine_plan *p, int t) {
 }
 
 static int last_gradient_use(const engine_plan *p, int t) {
-    return t == NET_INPUT ? end_moment(p) : backward_moment(p, t);
+    return t == NET_INPUT ? end_time_step(p) : backward_time_step(p, t);
 }
 
 /** The gradient that layer i sends to tensor t. BN works in place: where `in_place` is given and of the same type, its
@@ -125,15 +125,15 @@ static void add_gradient_block(engine_plan *p, int i, int t, int slot, const pla
         p->block[in_place->gradient[0]].last = last;
         return;
     }
-    to->gradient[slot] = add_block(p, tensor_bytes(to), backward_moment(p, i), last);
+    to->gradient[slot] = add_block(p, tensor_bytes(to), backward_time_step(p, i), last);
 }
 
 static void add_gradient_blocks(engine_plan *p) {
     const engine *e = p->engine;
-    const net *n = e->net;
+    const model *n = e->model;
     int loss_moment = n->layer_n;
     plan_tensor *logits = plan_tensor_at(p, n->layer_n - 1);
-    logits->gradient[0] = add_block(p, tensor_bytes(logits), loss_moment, backward_moment(p, n->layer_n - 1));
+    logits->gradient[0] = add_block(p, tensor_bytes(logits), loss_moment, backward_time_step(p, n->layer_n - 1));
     for (int i = n->layer_n - 1; i >= n->frozen_layer_n; i--) {
         const layer *l = &n->layer[i];
         const plan_tensor *dy = l->kind == LAYER_BN ? plan_tensor_at(p, i) : NULL;
@@ -150,14 +150,14 @@ static int last_bn(const engine_plan *p, int i) {
     const tensor_readers *r = readers_of(e, i);
     int last = -1;
     for (int k = 0; k < r->n; k++) { /* in forward order */
-        const layer *l = &e->net->layer[r->layer[k]];
+        const layer *l = &e->model->layer[r->layer[k]];
         last = l->kind == LAYER_BN && l->input == i && plan_trains(p, r->layer[k]) ? r->layer[k] : last;
     }
     return last;
 }
 
 int plan_producer_bn(const engine_plan *p, int i) {
-    const net *n = p->engine->net;
+    const model *n = p->engine->model;
     int t = n->layer[i].input;
     const layer *bn = t >= 0 ? &n->layer[t] : NULL;
     if (bn == NULL || bn->kind != LAYER_BN || !bn->relu || bn->residual != NET_NONE || !plan_trains(p, t) ||
@@ -167,17 +167,17 @@ int plan_producer_bn(const engine_plan *p, int i) {
 }
 
 static void add_blocks(engine_plan *p) {
-    int layer_n = p->engine->net->layer_n;
+    int layer_n = p->engine->model->layer_n;
     for (int t = NET_INPUT; t < layer_n; t++)
         add_value_block(p, t);
     for (int i = 0; i < layer_n; i++) {
-        int forward = forward_moment(i), backward = backward_moment(p, i);
+        int forward = forward_time_step(i), backward = backward_time_step(p, i);
         plan_layer *r = &p->run[i];
         r->saved = add_block(p, p->layer[i].saved_bytes, forward, plan_trains(p, i) ? backward : forward);
         r->workspace = add_block(p, p->layer[i].workspace_bytes, forward, forward);
         r->sums = add_block(p, p->layer[i].sums_bytes, forward, last_bn(p, i));
         r->gradient_sums =
-            add_block(p, p->layer[i].gradient_sums_bytes, backward, backward_moment(p, p->layer[i].layer->input));
+            add_block(p, p->layer[i].gradient_sums_bytes, backward, backward_time_step(p, p->layer[i].layer->input));
         r->workspace_backward = plan_trains(p, i) ? add_block(p, p->layer[i].workspace_bytes, backward, backward) : -1;
     }
     if (p->training)
@@ -228,11 +228,11 @@ static bool count_overflows(tensor_shape s) {
 
 static int set_shapes(engine_plan *p) {
     const engine *e = p->engine;
-    const net *n = e->net;
+    const model *n = e->model;
     int rc = OK;
     tensor_shape *shape = NULL;
     TRY(memory_zeroed(&shape, (size_t)n->layer_n, sizeof *shape));
-    TRY(net_shapes(shape, n, p->batch, p->h, p->w));
+    TRY(model_shapes(shape, n, p->batch, p->h, p->w));
     for (int t = NET_INPUT; t < n->layer_n; t++) {
         plan_tensor *to = plan_tensor_at(p, t);
         bool input = t == NET_INPUT;
@@ -254,7 +254,7 @@ done:
 
 static int prepare_layer(engine_plan *p, int i) {
     const engine *e = p->engine;
-    const layer *l = &e->net->layer[i];
+    const layer *l = &e->model->layer[i];
     const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
     bool bn = l->kind == LAYER_BN && plan_trains(p, i);
     int reader = readers_of(e, i)->n > 0 ? readers_of(e, i)->layer[0] : -1, rc = OK;
@@ -271,7 +271,7 @@ static int prepare_layer(engine_plan *p, int i) {
                                  .training = plan_trains(p, i),
                                  .estimate = p->estimate,
                                  .x_channels = x->channels,
-                                 .weight_offset = l->weight >= 0 ? e->net->param[l->weight].offset : 0,
+                                 .weight_offset = l->weight >= 0 ? e->model->param[l->weight].offset : 0,
                                  .dx_needed = x->gradient_n > 0,
                                  .sums_wanted = last_bn(p, i) >= 0,
                                  .sums_given = before != NULL && before->sums_bytes > 0,
@@ -286,7 +286,7 @@ done:
 }
 
 static int prepare_layers(engine_plan *p) {
-    const net *n = p->engine->net;
+    const model *n = p->engine->model;
     int rc = OK;
     for (int bn = 0; bn < 2; bn++)
         for (int i = 0; i < n->layer_n; i++)
@@ -300,7 +300,7 @@ void plan_destroy(engine_plan *p) {
     if (p == NULL)
         return;
     plan_forget_steps(p);
-    for (int i = 0; i < p->engine->net->layer_n; i++)
+    for (int i = 0; i < p->engine->model->layer_n; i++)
         if (p->run != NULL && p->run[i].planned)
             layer_destroy(p, i);
     free(p->layer);
@@ -320,7 +320,7 @@ static int check_batch(int images, int h, int w) {
 static int plan_create(engine_plan **out, engine *e, int images, int h, int w, bool training, bool estimate) {
     int rc = OK;
     engine_plan *p = NULL;
-    size_t layers = (size_t)e->net->layer_n;
+    size_t layers = (size_t)e->model->layer_n;
     TRY(memory_zeroed(&p, 1, sizeof *p));
     *p = (engine_plan){.engine = e, .batch = images, .h = h, .w = w, .training = training, .estimate = estimate};
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));

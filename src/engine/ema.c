@@ -20,24 +20,24 @@ static void blend_f64(double *a, const double *w, double decay, size_t n) {
         a[i] = decay * a[i] + (1 - decay) * w[i];
 }
 
-static void blend(void *average, const void *now, double decay, element type, size_t n) {
+static void blend(void *ema, const void *now, double decay, element type, size_t n) {
     if (decay == 0) /* a copy, whatever was there */
-        memcpy(average, now, n * element_bytes(type));
+        memcpy(ema, now, n * element_bytes(type));
     else if (type == ELEMENT_F64)
-        blend_f64(average, now, decay, n);
+        blend_f64(ema, now, decay, n);
     else
-        blend_f32(average, now, decay, n);
+        blend_f32(ema, now, decay, n);
 }
 
 /** Part of an arena, as long as CHUNK, and where its average is. */
 typedef struct part {
-    void *memory, *average;
+    void *memory, *ema;
     size_t n; /* elements */
 } part;
 
 /** Part number `i` of weights, then statistics. @return false after the last */
 static bool part_of(part *out, const engine *e, size_t i) {
-    size_t unit = element_bytes(e->ops->master), all[2] = {e->net->weight_n, e->net->stats_elements}, before = 0;
+    size_t unit = element_bytes(e->ops->master), all[2] = {e->model->weight_n, e->model->stats_elements}, before = 0;
     void *from[2] = {e->weight, e->stats};
     for (int k = 0; k < 2; before += all[k++]) {
         size_t parts = (all[k] + CHUNK - 1) / CHUNK;
@@ -47,47 +47,47 @@ static bool part_of(part *out, const engine *e, size_t i) {
         }
         size_t at = i * CHUNK;
         *out = (part){.memory = (unsigned char *)from[k] + at * unit,
-                      .average = (unsigned char *)e->average + (before + at) * unit,
+                      .ema = (unsigned char *)e->ema + (before + at) * unit,
                       .n = all[k] - at < CHUNK ? all[k] - at : CHUNK};
         return true;
     }
     return false;
 }
 
-size_t engine_average_bytes(const engine *e) {
-    return e->average == NULL ? 0 : (e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
+size_t engine_ema_bytes(const engine *e) {
+    return e->ema == NULL ? 0 : (e->model->weight_n + e->model->stats_elements) * element_bytes(e->ops->master);
 }
 
-int engine_average_update(engine *e, double decay) {
+int engine_ema_update(engine *e, double decay) {
     size_t unit = element_bytes(e->ops->master);
     part p;
     int rc = OK;
-    if (e->average == NULL) {
-        TRY(memory_zeroed(&e->average, e->net->weight_n + e->net->stats_elements, unit));
+    if (e->ema == NULL) {
+        TRY(memory_zeroed(&e->ema, e->model->weight_n + e->model->stats_elements, unit));
         decay = 0;
     }
     TRY(engine_stage(e, CHUNK * unit, 0));
     for (size_t i = 0; part_of(&p, e, i); i++) {
         TRY(e->ops->download(e->device, e->staging, p.memory, p.n * unit));
-        blend(p.average, e->staging, decay, e->ops->master, p.n);
+        blend(p.ema, e->staging, decay, e->ops->master, p.n);
     }
 done:
     return rc;
 }
 
-int engine_average_swap(engine *e) {
+int engine_ema_swap(engine *e) {
     size_t unit = element_bytes(e->ops->master);
     part p;
     int rc = OK;
-    if (e->average == NULL)
+    if (e->ema == NULL)
         return fail(E_OPTION, "there is no EMA of the weights to swap in");
     TRY(engine_stage(e, CHUNK * unit, 0));
     e->version++;
     e->written++;
     for (size_t i = 0; part_of(&p, e, i); i++) {
         TRY(e->ops->download(e->device, e->staging, p.memory, p.n * unit));
-        TRY(e->ops->upload(e->device, p.memory, p.average, p.n * unit));
-        memcpy(p.average, e->staging, p.n * unit);
+        TRY(e->ops->upload(e->device, p.memory, p.ema, p.n * unit));
+        memcpy(p.ema, e->staging, p.n * unit);
     }
 done:
     return rc;

@@ -28,13 +28,13 @@ engine_options engine_options_default(void) {
 
 static int allocate_arenas(engine *e) {
     int rc = OK;
-    size_t unit = element_bytes(e->ops->master), weights = e->net->weight_n * unit;
+    size_t unit = element_bytes(e->ops->master), weights = e->model->weight_n * unit;
     void **place[] = {&e->weight, &e->gradient, &e->momentum};
     for (int i = 0; i < 3; i++)
         if (weights > 0)
             TRY(e->ops->allocate(place[i], e->device, weights));
-    if (e->net->stats_elements > 0)
-        TRY(e->ops->allocate(&e->stats, e->device, e->net->stats_elements * unit));
+    if (e->model->stats_elements > 0)
+        TRY(e->ops->allocate(&e->stats, e->device, e->model->stats_elements * unit));
     if (grad_sync_half_bytes(e) > 0)
         TRY(e->ops->allocate(&e->half, e->device, grad_sync_half_bytes(e)));
 done:
@@ -42,13 +42,13 @@ done:
 }
 
 static void release_arenas(engine *e) {
-    size_t unit = element_bytes(e->ops->master), weights = e->net->weight_n * unit;
+    size_t unit = element_bytes(e->ops->master), weights = e->model->weight_n * unit;
     void *place[] = {e->weight, e->gradient, e->momentum};
     for (int i = 0; i < 3; i++)
         if (place[i] != NULL)
             e->ops->release(e->device, place[i], weights);
     if (e->stats != NULL)
-        e->ops->release(e->device, e->stats, e->net->stats_elements * unit);
+        e->ops->release(e->device, e->stats, e->model->stats_elements * unit);
     if (e->half != NULL)
         e->ops->release(e->device, e->half, grad_sync_half_bytes(e));
     if (e->activation != NULL)
@@ -56,7 +56,7 @@ static void release_arenas(engine *e) {
 }
 
 static int bind_parameters(engine *e) {
-    const net *n = e->net;
+    const model *n = e->model;
     int rc = OK;
     TRY(memory_zeroed(&e->params, (size_t)n->layer_n, sizeof *e->params));
     for (int i = 0; i < n->layer_n; i++) {
@@ -76,7 +76,7 @@ static int bind_parameters(engine *e) {
                 rc = fail(E_SHAPE, "layer %s has no running statistics in the model", l->name);
                 goto done;
             }
-            const net_stats *s = &n->stats[l->stats];
+            const model_stats *s = &n->stats[l->stats];
             p->running_mean = arena_at(e->stats, e, s->offset);
             p->running_var = arena_at(e->stats, e, s->offset + (size_t)s->c);
         }
@@ -85,12 +85,12 @@ done:
     return rc;
 }
 
-int engine_create(engine **out, const char *device, const net *n, const engine_options *o) {
+int engine_create(engine **out, const char *device, const model *n, const engine_options *o) {
     int rc = OK;
     engine *e = NULL;
     *out = NULL;
     TRY(memory_zeroed(&e, 1, sizeof *e));
-    e->net = n;
+    e->model = n;
     e->options = *o;
     e->version = e->written = 1;
     e->process_bytes = host_memory_resident();
@@ -131,10 +131,10 @@ void engine_destroy(engine *e) {
     free(e->range);
     grad_sync_deinit(e);
     free(e->times.layer);
-    free(e->average);
+    free(e->ema);
     free(e->staging);
     free(e->empty_work);
-    free(e->slot);
+    free(e->param_staging);
     free(e->description);
     free(e);
 }
@@ -144,12 +144,12 @@ const char *engine_description(const engine *e) { return e->description; }
 
 engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
-    size_t masters = (3 * e->net->weight_n + e->net->stats_elements) * element_bytes(e->ops->master);
+    size_t masters = (3 * e->model->weight_n + e->model->stats_elements) * element_bytes(e->ops->master);
     copies += grad_sync_half_bytes(e);
-    size_t staging = e->staging_bytes + e->slot_n * sizeof *e->slot;
+    size_t staging = e->staging_bytes + e->param_staging_n * sizeof *e->param_staging;
     if (e->ops->memory_free != NULL) /* of a device's memory the host's part is none */
         return (engine_memory){.parameters = masters + copies, .activations = p != NULL ? p->bytes : 0};
-    return (engine_memory){.parameters = masters + copies + engine_average_bytes(e),
+    return (engine_memory){.parameters = masters + copies + engine_ema_bytes(e),
                            .activations = p != NULL ? p->bytes : 0,
                            .library = e->library_bytes + staging,
                            .process = e->process_bytes};
@@ -199,9 +199,10 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
         return fail(E_SHAPE, "a batch of %d images of %d x %d x 3, the plan expects %d of %d x %d x %d", b->n, b->h,
                     b->w, x.n, x.h, x.w, x.c);
     for (int i = 0; i < b->n; i++)
-        if (b->label[i] < 0 || b->label[i] >= e->net->classes || b->label_b[i] < 0 || b->label_b[i] >= e->net->classes)
+        if (b->label[i] < 0 || b->label[i] >= e->model->classes || b->label_b[i] < 0 ||
+            b->label_b[i] >= e->model->classes)
             return fail(E_DATA, "image %d of the batch has labels %d and %d, the model has classes 0..%d", i,
-                        (int)b->label[i], (int)b->label_b[i], e->net->classes - 1);
+                        (int)b->label[i], (int)b->label_b[i], e->model->classes - 1);
     double start = 0;
     TRY(plan_take_arena(p));
     TRY(profile_begin(&start, e));
@@ -221,7 +222,7 @@ int engine_forward(engine *e, engine_plan *p) {
     int rc = OK;
     TRY(plan_check_holder(p));
     TRY(engine_before_step(e));
-    for (int i = 0; i < e->net->layer_n; i++) {
+    for (int i = 0; i < e->model->layer_n; i++) {
         double start = 0;
         TRY(profile_begin(&start, e));
         e->params[i].version = e->version;
@@ -235,11 +236,11 @@ done:
 
 int engine_loss(engine *e, engine_plan *p) {
     int rc = OK;
-    int last = e->net->layer_n - 1;
+    int last = e->model->layer_n - 1;
     const plan_tensor *logits = plan_tensor_at(p, last);
     TRY(plan_check_holder(p));
-    if (e->net->layer[last].kind != LAYER_LINEAR || logits->shape.c != e->net->classes)
-        return fail(E_SHAPE, "the loss needs a model that ends in a linear layer of %d outputs", e->net->classes);
+    if (e->model->layer[last].kind != LAYER_LINEAR || logits->shape.c != e->model->classes)
+        return fail(E_SHAPE, "the loss needs a model that ends in a linear layer of %d outputs", e->model->classes);
     device_loss l = {.logits = plan_address(p, logits->block),
                      .dlogits = p->training ? plan_address(p, logits->gradient[0]) : NULL,
                      .n = p->batch,
@@ -269,9 +270,9 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     TRY(plan_check_holder(p));
     if (!p->training)
         return fail(E_OPTION, "backward needs a plan compiled for training");
-    for (int i = e->net->layer_n - 1; i >= e->net->frozen_layer_n; i--) {
+    for (int i = e->model->layer_n - 1; i >= e->model->frozen_layer_n; i--) {
         if (p->run[i].recomputes_input)
-            TRY(recompute(e, p, e->net->layer[i].input));
+            TRY(recompute(e, p, e->model->layer[i].input));
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
         e->params[i].wgrad_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
@@ -296,8 +297,8 @@ device_arenas engine_arenas(const engine *e) {
     return (device_arenas){.weight = e->weight,
                            .gradient = e->gradient,
                            .momentum = e->momentum,
-                           .n = e->net->weight_n,
-                           .frozen = e->net->frozen_n,
+                           .n = e->model->weight_n,
+                           .frozen = e->model->frozen_n,
                            .range = e->range,
                            .range_n = e->range_n};
 }

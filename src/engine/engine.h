@@ -1,6 +1,6 @@
 /** An engine: one device with everything stored on it: weights, gradients, momentum, running statistics, activations.
  *
- *      engine_create(&e, "cpu", net, &options);
+ *      engine_create(&e, "cpu", model, &options);
  *      engine_compile(&p, e, 32, 224, 224, true);            // cached
  *      engine_set_hyper(e, &hyper);
  *      engine_load_batch(e, p, batch);
@@ -32,12 +32,12 @@ typedef struct engine engine;
 
 typedef struct engine_plan engine_plan;
 
-/** `device`: "ref", "cpu" or "cuda". The net must outlive the engine. Its frozen layers (net_freeze) run as in
+/** `device`: "ref", "cpu" or "cuda". The model must outlive the engine. Its frozen layers (model_freeze) run as in
  * evaluation in training plans too: batch norm uses its running statistics and leaves them as they are; backward ends
  * behind them, and their parameters and momentum never change. Weights start as zeros: use engine_init_weights
  * or engine_write. @return 0, E_OPTION (unknown device, precision it lacks), E_DEVICE, E_NOMEM, E_SHAPE (a tensor with
  * more than two readers, or none) */
-int engine_create(engine **out, const char *device, const net *n, const engine_options *o);
+int engine_create(engine **out, const char *device, const model *n, const engine_options *o);
 void engine_destroy(engine *e);
 
 /** Why the device cannot be used here, or NULL when it can ("cpu" without oneDNN, say). */
@@ -52,7 +52,7 @@ const char *engine_device(const engine *e);
 /** One line on what computes: "oneDNN 2.6.3, AVX-512 BF16, 2 threads". */
 const char *engine_description(const engine *e);
 
-/** Fills all weights by net_init_param(seed), running means with 0, variances with 1, momentum with 0. */
+/** Fills all weights by model_init_param(seed), running means with 0, variances with 1, momentum with 0. */
 int engine_init_weights(engine *e, uint64_t seed);
 
 /** The plan for (batch, h, w, training); compiled on first use, then cached. Plans share one activation arena: results
@@ -118,30 +118,30 @@ bool engine_runs_ahead(const engine *e);
 int engine_set_scaler(engine *e, const engine_scaler *s);
 int engine_reset_result(engine *e);
 
-/** Parameters (i < net->param_n; logical order OIHW, OI, C) and running statistics (i < net->stats_n; c means, then c
- *  variances). Exact for fp32 values. engine_write of weights makes the device's copies stale by itself. */
+/** Parameters (i < model->param_n; logical order OIHW, OI, C) and running statistics (i < model->stats_n; c means, then
+ * c variances). Exact for fp32 values. engine_write of weights makes the device's copies stale by itself. */
 typedef enum engine_what { ENGINE_WEIGHT, ENGINE_GRADIENT, ENGINE_MOMENTUM, ENGINE_STATS } engine_what;
 int engine_read(double *out, engine *e, engine_what what, int i);
 int engine_write(engine *e, engine_what what, int i, const double *values);
 
 /** All weights, momentum and running statistics as they are now, bit for bit, in host memory; put back as often as
  *  wanted. The caller frees it. @return 0, E_NOMEM, E_DEVICE */
-typedef struct engine_snapshot engine_snapshot;
-int engine_snapshot_take(engine_snapshot **out, engine *e);
-int engine_snapshot_put(engine *e, const engine_snapshot *s);
+typedef struct engine_saved_state engine_saved_state;
+int engine_state_save(engine_saved_state **out, engine *e);
+int engine_state_restore(engine *e, const engine_saved_state *s);
 /** Bytes that a snapshot takes. */
-size_t engine_snapshot_bytes(const engine *e);
-void engine_snapshot_free(engine_snapshot *s);
+size_t engine_state_bytes(const engine *e);
+void engine_state_free(engine_saved_state *s);
 
 /** A running average of weights and running statistics, beside them in host memory:
  *  a = decay * a + (1 - decay) * now, in the precision of the weights; decay 0, and the first call, make it a copy.
  *  @return 0, E_NOMEM, E_DEVICE */
-int engine_average_update(engine *e, double decay);
+int engine_ema_update(engine *e, double decay);
 /** Exchanges the two: the engine runs, reads and writes the average, until the next call. Momentum stays.
  *  @return 0, E_OPTION (no average yet), E_DEVICE */
-int engine_average_swap(engine *e);
+int engine_ema_swap(engine *e);
 /** What it takes of the host's memory; 0: there is none. */
-size_t engine_average_bytes(const engine *e);
+size_t engine_ema_bytes(const engine *e);
 
 /** Tensor `t` (NET_INPUT or a layer's number) of the plan's last run, NHWC. Logits (the last tensor) are always
  *  readable after forward; others need options.keep_tensors. @return 0, E_OPTION, E_SHAPE, E_DEVICE, E_UNSUPPORTED (a

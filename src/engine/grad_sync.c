@@ -9,13 +9,13 @@
 size_t grad_sync_half_bytes(const engine *e) {
     size_t one = element_bytes(e->ops->element_of(e->device, LAYER_CONV));
     bool half = e->options.half_gradients && comm_ranks(e->exchange) > 1 && one == 2 && e->ops->collective != NULL;
-    return half ? (e->net->weight_n - e->net->frozen_n) * one : 0;
+    return half ? (e->model->weight_n - e->model->frozen_n) * one : 0;
 }
 
 /** Backward runs from the last layer to the first, so a bucket is final after its earliest layer. The table's order is
  *  not the layers' (torchvision lists a downsample after conv3, which runs later). */
 void grad_sync_cut(engine *e, const int *owner) {
-    const net *n = e->net;
+    const model *n = e->model;
     size_t limit = e->options.bucket_bytes, unit = element_bytes(e->ops->master);
     bucket *b = NULL;
     for (int p = n->param_n - 1; p >= 0 && n->param[p].offset >= n->frozen_n; p--) {
@@ -49,7 +49,7 @@ static size_t bucket_bytes(const engine *e, const bucket *b) {
 
 /** Where the device has what is exchanged. */
 static void *bucket_own(const engine *e, const bucket *b) {
-    return e->half != NULL ? (uint16_t *)e->half + (b->begin - e->net->frozen_n) : arena_at(e->gradient, e, b->begin);
+    return e->half != NULL ? (uint16_t *)e->half + (b->begin - e->model->frozen_n) : arena_at(e->gradient, e, b->begin);
 }
 
 /** *data: where the bucket's gradients lie for the comm. */

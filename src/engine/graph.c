@@ -1,4 +1,4 @@
-/* What follows from the net alone: who reads which tensor, update ranges, gradient buckets (grad_sync.h). */
+/* What follows from the model alone: who reads which tensor, update ranges, gradient buckets (grad_sync.h). */
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/grad_sync.h"
@@ -7,20 +7,20 @@
 #include <stdlib.h>
 
 static int add_reader(int *slot, engine *e, int t, int layer_number) {
-    const layer *l = &e->net->layer[layer_number];
+    const layer *l = &e->model->layer[layer_number];
     if (t < NET_INPUT || t >= layer_number)
         return fail(E_SHAPE, "layer %s reads tensor %d, which is not computed before it", l->name, t);
     tensor_readers *r = readers_of(e, t);
     if (r->n == 2)
         return fail(E_SHAPE, "layer %s: %s already has two consumers, the most that are allowed", l->name,
-                    t == NET_INPUT ? "the input" : e->net->layer[t].name);
+                    t == NET_INPUT ? "the input" : e->model->layer[t].name);
     *slot = r->n;
     r->layer[r->n++] = layer_number;
     return OK;
 }
 
 static int find_readers(engine *e) {
-    const net *n = e->net;
+    const model *n = e->model;
     int rc = OK;
     if (n->layer_n < 1)
         return fail(E_SHAPE, "the model has no layers");
@@ -39,7 +39,7 @@ done:
 }
 
 /** owner[p]: the layer that writes the gradient of parameter p. */
-static int find_owners(int *owner, const net *n) {
+static int find_owners(int *owner, const model *n) {
     for (int p = 0; p < n->param_n; p++)
         owner[p] = -1;
     for (int i = 0; i < n->layer_n; i++) {
@@ -61,7 +61,7 @@ static int find_owners(int *owner, const net *n) {
 
 /** What is frozen is the start of the layers and of the table, so that backward can end and one range trains. */
 static int check_frozen(const engine *e, const int *owner) {
-    const net *n = e->net;
+    const model *n = e->model;
     for (int p = 0; p < n->param_n; p++)
         if ((owner[p] < n->frozen_layer_n) != (n->param[p].offset < n->frozen_n))
             return fail(E_SHAPE, "parameter %s: the parameters of frozen layers must be the first in the table",
@@ -72,7 +72,7 @@ static int check_frozen(const engine *e, const int *owner) {
 }
 
 static void merge_ranges(engine *e) {
-    const net *n = e->net;
+    const model *n = e->model;
     for (int p = 0; p < n->param_n; p++) {
         const param *q = &n->param[p];
         update_range *last = e->range_n > 0 ? &e->range[e->range_n - 1] : NULL;
@@ -87,7 +87,7 @@ static void merge_ranges(engine *e) {
 }
 
 int engine_analyse(engine *e) {
-    const net *n = e->net;
+    const model *n = e->model;
     int rc = OK;
     int *owner = NULL;
     size_t layers = n->layer_n > 0 ? (size_t)n->layer_n : 0, params = n->param_n > 0 ? (size_t)n->param_n : 0;

@@ -84,7 +84,7 @@ struct engine_plan {
 struct engine {
     const device_ops *ops;
     void *device;
-    const net *net;
+    const model *model;
     engine_options options;
     char *description;
     comm *exchange; /* of gradients: the device's own or options.comm; NULL: one rank */
@@ -112,12 +112,12 @@ struct engine {
     size_t activation_bytes;
     engine_plan *holder; /* whose values the arena holds */
 
-    void *average; /* of weights, then statistics, in host memory: ema.c; NULL: none */
+    void *ema; /* of weights, then statistics, in host memory: ema.c; NULL: none */
 
     void *staging; /* raw elements on their way to or from the device */
     size_t staging_bytes;
-    double *slot; /* one slot in the device's order */
-    size_t slot_n;
+    double *param_staging; /* one slot in the device's order */
+    size_t param_staging_n;
 
     engine_times times;                  /* profile.h */
     size_t process_bytes, library_bytes; /* engine_memory */
@@ -126,10 +126,10 @@ struct engine {
 /** @return 0, E_OPTION (unknown), E_DEVICE (known, but not here); the message lists what there is */
 int device_find(const device_ops **out, const char *name);
 
-/** Room for so many raw bytes and elements of a slot in e->staging and e->slot. @return 0, E_NOMEM */
+/** Room for so many raw bytes and elements of a slot in e->staging and e->param_staging. @return 0, E_NOMEM */
 int engine_stage(engine *e, size_t raw_bytes, size_t slot_n);
 
-/** Readers, slots, update ranges and buckets: what follows from the net alone. @return 0, E_SHAPE, E_NOMEM */
+/** Readers, slots, update ranges and buckets: what follows from the model alone. @return 0, E_SHAPE, E_NOMEM */
 int engine_analyse(engine *e);
 void plan_destroy(engine_plan *p);
 /** Frees what was recorded: its addresses are no longer right. */

@@ -3,7 +3,7 @@
 #include "engine/internal.h"
 
 static const device_layer_ops *ops_of(const engine_plan *p) { return &p->engine->ops->layer; }
-static layer_kind kind_of(const engine_plan *p, int i) { return p->engine->net->layer[i].kind; }
+static layer_kind kind_of(const engine_plan *p, int i) { return p->engine->model->layer[i].kind; }
 
 /** NULL for other kinds. */
 static const device_conv_ops *conv_ops(const engine_plan *p, int i) {
@@ -50,12 +50,12 @@ static producer_bn_args producer_of(const engine_plan *p, int i) {
     int bn = plan_producer_bn(p, i);
     if (bn < 0)
         return (producer_bn_args){0};
-    const plan_tensor *x = plan_tensor_at(p, p->engine->net->layer[bn].input);
+    const plan_tensor *x = plan_tensor_at(p, p->engine->model->layer[bn].input);
     return (producer_bn_args){.x = plan_address(p, x->block), .saved = plan_address(p, p->run[bn].saved)};
 }
 
 static void bind_conv(engine_plan *p, int i) {
-    int input = p->engine->net->layer[i].input;
+    int input = p->engine->model->layer[i].input;
     const plan_tensor *x = plan_tensor_at(p, input);
     plan_layer *r = &p->run[i];
     producer_bn_args producer = producer_of(p, i);
@@ -75,7 +75,7 @@ static void bind_conv(engine_plan *p, int i) {
 
 static void bind_bn(engine_plan *p, int i) {
     const engine *e = p->engine;
-    const layer *l = &e->net->layer[i];
+    const layer *l = &e->model->layer[i];
     const device_layer *d = &p->layer[i];
     const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
     plan_layer *r = &p->run[i];
@@ -105,7 +105,7 @@ static void bind_bn(engine_plan *p, int i) {
 }
 
 static void bind_pool(engine_plan *p, int i) {
-    int input = p->engine->net->layer[i].input;
+    int input = p->engine->model->layer[i].input;
     plan_layer *r = &p->run[i];
     r->args.pool.forward = (pool_forward_args){.x = plan_address(p, plan_tensor_at(p, input)->block),
                                                .y = plan_address(p, plan_tensor_at(p, i)->block),
@@ -117,7 +117,7 @@ static void bind_pool(engine_plan *p, int i) {
 }
 
 void layer_bind(engine_plan *p) {
-    for (int i = 0; i < p->engine->net->layer_n; i++) {
+    for (int i = 0; i < p->engine->model->layer_n; i++) {
         if (conv_ops(p, i) != NULL)
             bind_conv(p, i);
         else if (kind_of(p, i) == LAYER_BN)

@@ -13,9 +13,9 @@ int engine_stage(engine *e, size_t raw_bytes, size_t slot_n) {
         TRY(memory_resize(&e->staging, raw_bytes, 1));
         e->staging_bytes = raw_bytes;
     }
-    if (slot_n > e->slot_n) {
-        TRY(memory_resize(&e->slot, slot_n, sizeof *e->slot));
-        e->slot_n = slot_n;
+    if (slot_n > e->param_staging_n) {
+        TRY(memory_resize(&e->param_staging, slot_n, sizeof *e->param_staging));
+        e->param_staging_n = slot_n;
     }
 done:
     return rc;
@@ -40,12 +40,12 @@ done:
 }
 
 int engine_clear_gradient(engine *e) {
-    size_t unit = element_bytes(e->ops->master), most = net_largest(e->net);
+    size_t unit = element_bytes(e->ops->master), most = model_largest(e->model);
     int rc = OK;
     TRY(engine_stage(e, most * unit, 0));
     memset(e->staging, 0, most * unit);
-    for (size_t at = 0; at < e->net->weight_n; at += most) {
-        size_t n = e->net->weight_n - at < most ? e->net->weight_n - at : most;
+    for (size_t at = 0; at < e->model->weight_n; at += most) {
+        size_t n = e->model->weight_n - at < most ? e->model->weight_n - at : most;
         TRY(e->ops->upload(e->device, (unsigned char *)e->gradient + at * unit, e->staging, n * unit));
     }
 done:
@@ -59,9 +59,9 @@ static int download_tensor(double *out, engine *e, const void *memory, const pla
     if (wide == narrow)
         return download(out, e, memory, t->type, rows * narrow);
     TRY(engine_stage(e, 0, rows * wide));
-    TRY(download(e->slot, e, memory, t->type, rows * wide));
+    TRY(download(e->param_staging, e, memory, t->type, rows * wide));
     for (size_t i = 0; i < rows * narrow; i++)
-        out[i] = e->slot[i / narrow * wide + i % narrow];
+        out[i] = e->param_staging[i / narrow * wide + i % narrow];
 done:
     return rc;
 }
@@ -73,8 +73,8 @@ static int upload_tensor(engine *e, void *memory, const double *in, const plan_t
         return upload(e, memory, in, t->type, rows * narrow);
     TRY(engine_stage(e, 0, rows * wide));
     for (size_t i = 0; i < rows * wide; i++)
-        e->slot[i] = i % wide < narrow ? in[i / wide * narrow + i % wide] : 0;
-    TRY(upload(e, memory, e->slot, t->type, rows * wide));
+        e->param_staging[i] = i % wide < narrow ? in[i / wide * narrow + i % wide] : 0;
+    TRY(upload(e, memory, e->param_staging, t->type, rows * wide));
 done:
     return rc;
 }
@@ -83,7 +83,7 @@ done:
 static int locate(void **memory, size_t *n, const param **slot, engine *e, engine_what what, int i) {
     void *base = NULL;
     size_t offset = 0;
-    int limit = what == ENGINE_STATS ? e->net->stats_n : e->net->param_n;
+    int limit = what == ENGINE_STATS ? e->model->stats_n : e->model->param_n;
     if (i < 0 || i >= limit)
         return fail(E_OPTION, "index %d of %d %s", i, limit, what == ENGINE_STATS ? "statistics" : "parameters");
     *slot = NULL;
@@ -94,10 +94,10 @@ static int locate(void **memory, size_t *n, const param **slot, engine *e, engin
     case ENGINE_STATS: base = e->stats; break;
     }
     if (what == ENGINE_STATS) {
-        offset = e->net->stats[i].offset;
-        *n = 2 * (size_t)e->net->stats[i].c;
+        offset = e->model->stats[i].offset;
+        *n = 2 * (size_t)e->model->stats[i].c;
     } else {
-        *slot = &e->net->param[i];
+        *slot = &e->model->param[i];
         offset = (*slot)->offset;
         *n = (*slot)->count;
     }
@@ -111,11 +111,11 @@ int engine_read(double *out, engine *e, engine_what what, int i) {
     size_t n = 0;
     const param *slot = NULL;
     TRY(locate(&memory, &n, &slot, e, what, i));
-    if (slot == NULL || e->ops->slot_to_logical == NULL)
+    if (slot == NULL || e->ops->param_to_logical == NULL)
         return download(out, e, memory, e->ops->master, n);
     TRY(engine_stage(e, 0, n));
-    TRY(download(e->slot, e, memory, e->ops->master, n));
-    e->ops->slot_to_logical(out, e->slot, slot);
+    TRY(download(e->param_staging, e, memory, e->ops->master, n));
+    e->ops->param_to_logical(out, e->param_staging, slot);
 done:
     return rc;
 }
@@ -130,25 +130,25 @@ int engine_write(engine *e, engine_what what, int i, const double *values) {
         e->version++;
         e->written++;
     }
-    if (slot == NULL || e->ops->logical_to_slot == NULL)
+    if (slot == NULL || e->ops->logical_to_param == NULL)
         return upload(e, memory, values, e->ops->master, n);
     TRY(engine_stage(e, 0, n));
-    e->ops->logical_to_slot(e->slot, values, slot);
-    TRY(upload(e, memory, e->slot, e->ops->master, n));
+    e->ops->logical_to_param(e->param_staging, values, slot);
+    TRY(upload(e, memory, e->param_staging, e->ops->master, n));
 done:
     return rc;
 }
 
 static int init_parameters(engine *e, uint64_t seed) {
-    const net *n = e->net;
-    size_t largest = net_largest(n);
+    const model *n = e->model;
+    size_t largest = model_largest(n);
     float *values = NULL;
     double *wide = NULL;
     int rc = OK;
     TRY(memory_zeroed(&values, largest, sizeof *values));
     TRY(memory_zeroed(&wide, largest, sizeof *wide));
     for (int i = 0; i < n->param_n; i++) {
-        net_init_param(values, n, i, seed);
+        model_init_param(values, n, i, seed);
         elements_to_double(wide, values, ELEMENT_F32, n->param[i].count);
         TRY(engine_write(e, ENGINE_WEIGHT, i, wide));
         memset(wide, 0, n->param[i].count * sizeof *wide);
@@ -161,7 +161,7 @@ done:
 }
 
 int engine_init_weights(engine *e, uint64_t seed) {
-    const net *n = e->net;
+    const model *n = e->model;
     double *values = NULL;
     int rc = OK;
     TRY(init_parameters(e, seed));
@@ -177,7 +177,7 @@ done:
     return rc;
 }
 
-struct engine_snapshot {
+struct engine_saved_state {
     unsigned char *bytes; /* the three arenas, one after the other */
 };
 
@@ -190,12 +190,12 @@ enum { STATE_ARENAS = 3 };
 
 static void state_arenas(arena_span out[STATE_ARENAS], const engine *e) {
     size_t one = element_bytes(e->ops->master);
-    out[0] = (arena_span){e->weight, e->net->weight_n * one};
-    out[1] = (arena_span){e->momentum, e->net->weight_n * one};
-    out[2] = (arena_span){e->stats, e->net->stats_elements * one};
+    out[0] = (arena_span){e->weight, e->model->weight_n * one};
+    out[1] = (arena_span){e->momentum, e->model->weight_n * one};
+    out[2] = (arena_span){e->stats, e->model->stats_elements * one};
 }
 
-size_t engine_snapshot_bytes(const engine *e) {
+size_t engine_state_bytes(const engine *e) {
     arena_span part[STATE_ARENAS];
     size_t total = 0;
     state_arenas(part, e);
@@ -204,24 +204,24 @@ size_t engine_snapshot_bytes(const engine *e) {
     return total;
 }
 
-int engine_snapshot_take(engine_snapshot **out, engine *e) {
+int engine_state_save(engine_saved_state **out, engine *e) {
     arena_span part[STATE_ARENAS];
-    engine_snapshot *s = NULL;
+    engine_saved_state *s = NULL;
     size_t at = 0;
     int rc = OK;
     state_arenas(part, e);
     TRY(memory_zeroed(&s, 1, sizeof *s));
-    TRY(memory_zeroed(&s->bytes, engine_snapshot_bytes(e), 1));
+    TRY(memory_zeroed(&s->bytes, engine_state_bytes(e), 1));
     for (int i = 0; i < STATE_ARENAS; at += part[i++].bytes)
         TRY(e->ops->download(e->device, s->bytes + at, part[i].memory, part[i].bytes));
     *out = s;
     s = NULL; /* now owned by the caller */
 done:
-    engine_snapshot_free(s);
+    engine_state_free(s);
     return rc;
 }
 
-int engine_snapshot_put(engine *e, const engine_snapshot *s) {
+int engine_state_restore(engine *e, const engine_saved_state *s) {
     arena_span part[STATE_ARENAS];
     size_t at = 0;
     int rc = OK;
@@ -234,22 +234,22 @@ done:
     return rc;
 }
 
-void engine_snapshot_free(engine_snapshot *s) {
+void engine_state_free(engine_saved_state *s) {
     if (s != NULL)
         free(s->bytes);
     free(s);
 }
 
 static int check_tensor(const engine *e, const engine_plan *p, int t) {
-    if (t < NET_INPUT || t >= e->net->layer_n)
-        return fail(E_OPTION, "tensor %d of %d: no such tensor", t, e->net->layer_n);
+    if (t < NET_INPUT || t >= e->model->layer_n)
+        return fail(E_OPTION, "tensor %d of %d: no such tensor", t, e->model->layer_n);
     return plan_check_holder(p);
 }
 
 int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
     int rc = OK;
     TRY(check_tensor(e, p, t));
-    if (t != e->net->layer_n - 1 && !e->options.keep_tensors)
+    if (t != e->model->layer_n - 1 && !e->options.keep_tensors)
         return fail(E_OPTION, "tensor %d shares its memory with others: set keep_tensors to read it", t);
     const plan_tensor *from = plan_tensor_at(p, t);
     if (t != NET_INPUT && p->layer[t].applied_by_consumer)
@@ -292,7 +292,7 @@ done:
 }
 
 int engine_write_output_gradient(engine *e, engine_plan *p, const double *dy) {
-    const plan_tensor *to = plan_tensor_at(p, e->net->layer_n - 1);
+    const plan_tensor *to = plan_tensor_at(p, e->model->layer_n - 1);
     int rc = OK;
     TRY(plan_check_holder(p));
     if (!p->training)

@@ -9,7 +9,7 @@
 void engine_profile_start(engine *e) {
     engine_times *t = &e->times;
     memset(t->phase, 0, sizeof t->phase);
-    memset(t->layer, 0, (size_t)e->net->layer_n * sizeof *t->layer);
+    memset(t->layer, 0, (size_t)e->model->layer_n * sizeof *t->layer);
     t->on = true;
 }
 
@@ -42,7 +42,7 @@ int engine_profile_stop(engine *e) {
         return 0;
     int rc = profile_read(e);
     t->on = false;
-    for (int i = 0; i < e->net->layer_n; i++) /* the clock ran around both */
+    for (int i = 0; i < e->model->layer_n; i++) /* the clock ran around both */
         t->layer[i][PASS_BACKWARD] -= t->layer[i][PASS_WEIGHTS];
     return rc;
 }

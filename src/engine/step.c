@@ -94,7 +94,7 @@ done:
 
 /** The part that a rank without rows has in the batch norms of the others. */
 static int join_batch_norms(engine *e) {
-    const net *n = e->net;
+    const model *n = e->model;
     int most = 0, rc = OK;
     for (int i = 0; i < n->stats_n; i++)
         most = n->stats[i].c > most ? n->stats[i].c : most;

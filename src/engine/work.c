@@ -7,7 +7,7 @@ static double bytes_of(const plan_tensor *t) { return (double)tensor_count(t->sh
 /** Convolution, linear: y = x * w, dx = dy * w^T, dw = x^T * dy. Weights compute in x's type, dw is a master's. */
 static engine_work product_work(const engine_plan *p, int i, engine_pass pass) {
     const engine *e = p->engine;
-    const layer *l = &e->net->layer[i];
+    const layer *l = &e->model->layer[i];
     const device_layer *d = &p->layer[i];
     const plan_tensor *x = plan_tensor_at(p, l->input), *y = plan_tensor_at(p, i);
     double window = l->kind == LAYER_CONV ? (double)l->kernel * l->kernel : 1;
@@ -27,7 +27,7 @@ static engine_work product_work(const engine_plan *p, int i, engine_pass pass) {
 /** Sums over x, then y; sums over g and g * x, where a residual waits its gradient g is written, then dx. Before it
  *  all, where y is recomputed: x, residual and y. Less what the layers around do. */
 static double bn_bytes(const engine_plan *p, int i, engine_pass pass) {
-    const layer *l = &p->engine->net->layer[i];
+    const layer *l = &p->engine->model->layer[i];
     const device_layer *d = &p->layer[i];
     double x = bytes_of(plan_tensor_at(p, l->input)), saved = (double)d->saved_bytes;
     bool residual = p->engine->slots[i].residual >= 0;
@@ -50,7 +50,7 @@ static double pool_bytes(const engine_plan *p, int i, engine_pass pass) {
 }
 
 engine_work engine_layer_work(const engine_plan *p, int i, engine_pass pass) {
-    layer_kind kind = p->engine->net->layer[i].kind;
+    layer_kind kind = p->engine->model->layer[i].kind;
     if (pass != PASS_FORWARD && !p->layer[i].training)
         return (engine_work){0};
     if (kind == LAYER_CONV || kind == LAYER_LINEAR)
@@ -62,8 +62,8 @@ engine_work engine_layer_work(const engine_plan *p, int i, engine_pass pass) {
 
 engine_work engine_phase_work(const engine_plan *p, engine_phase phase) {
     const engine *e = p->engine;
-    const plan_tensor *x = plan_tensor_at(p, NET_INPUT), *logits = plan_tensor_at(p, e->net->layer_n - 1);
-    double weights = (double)(e->net->weight_n - e->net->frozen_n) * (double)element_bytes(e->ops->master);
+    const plan_tensor *x = plan_tensor_at(p, NET_INPUT), *logits = plan_tensor_at(p, e->model->layer_n - 1);
+    double weights = (double)(e->model->weight_n - e->model->frozen_n) * (double)element_bytes(e->ops->master);
     switch (phase) {
     case PHASE_LOAD: return (engine_work){.bytes = (double)tensor_count(x->shape) + bytes_of(x)};
     case PHASE_LOSS: return (engine_work){.bytes = bytes_of(logits) * (p->training ? 2 : 1)};

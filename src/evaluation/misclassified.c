@@ -3,28 +3,28 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "dataset/read.h"
-#include "evaluation/judge.h"
+#include "evaluation/prediction.h"
 #include "loader/transform.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-int mistakes_init(mistakes *m, int capacity) {
-    *m = (mistakes){.capacity = capacity};
+int misclassified_init(misclassified *m, int capacity) {
+    *m = (misclassified){.capacity = capacity};
     return memory_zeroed(&m->list, (size_t)capacity, sizeof *m->list);
 }
 
-void mistakes_deinit(mistakes *m) {
+void misclassified_deinit(misclassified *m) {
     free(m->list);
-    *m = (mistakes){0};
+    *m = (misclassified){0};
 }
 
 static bool before(const mistake *a, const mistake *b) {
     return a->loss != b->loss ? a->loss > b->loss : a->index < b->index;
 }
 
-static void insert(mistakes *m, const mistake *one) {
+static void insert(misclassified *m, const mistake *one) {
     int at = m->n;
     while (at > 0 && before(one, &m->list[at - 1]))
         at--;
@@ -35,9 +35,9 @@ static void insert(mistakes *m, const mistake *one) {
     m->list[at] = *one;
 }
 
-void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b) {
+void misclassified_add(misclassified *m, const double *logits, int classes, const batch *b) {
     for (int i = 0; i < b->n; i++) {
-        judgement j = judge(logits + (size_t)i * (size_t)classes, classes, b->label[i]);
+        prediction j = predict_labelled(logits + (size_t)i * (size_t)classes, classes, b->label[i]);
         mistake one = {.index = b->index[i], .predicted = j.predicted, .probability = j.probability, .loss = j.loss};
         if (isnan(one.loss))
             one.loss = INFINITY; /* nothing is more wrong, and the list stays sorted */
@@ -46,7 +46,7 @@ void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b
     }
 }
 
-int mistakes_join(mistakes *m, comm *c) {
+int misclassified_join(misclassified *m, comm *c) {
     size_t ranks = (size_t)comm_ranks(c), rank = (size_t)comm_rank(c), most = (size_t)m->capacity;
     mistake *all = NULL;
     int rc = OK;
@@ -69,7 +69,7 @@ static int put_cell(text *out, const char *s) {
     return rc == OK ? text_append(out, ",", 1) : rc;
 }
 
-int mistakes_csv(text *out, const mistakes *m, const dataset *val) {
+int misclassified_csv(text *out, const misclassified *m, const dataset *val) {
     int rc = OK;
     TRY(text_printf(out, "file,true,predicted,probability,loss\n"));
     for (int i = 0; i < m->n; i++) {
@@ -83,22 +83,22 @@ done:
     return rc;
 }
 
-int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val) {
+int misclassified_sheet(contact_sheet *out, const misclassified *m, const dataset *val) {
     uint8_t pixels[MISTAKES_SIZE * MISTAKES_SIZE * 3];
     transform t = transform_default(false, MISTAKES_SIZE, MISTAKES_SIZE);
     decoder *d = NULL;
     image_buffer file = {0};
     int rc = OK;
-    *out = (sheet){0};
+    *out = (contact_sheet){0};
     TRY(decoder_create(&d, NULL));
-    TRY(sheet_init(out, m->n, MISTAKES_COLUMNS, MISTAKES_SIZE, 0));
+    TRY(contact_sheet_init(out, m->n, MISTAKES_COLUMNS, MISTAKES_SIZE, 0));
     for (int i = 0; i < m->n; i++) {
         const unsigned char *bytes = NULL;
         size_t n = 0;
         int64_t index = m->list[i].index; /* one that has gone meanwhile spoils nothing */
         if (dataset_read(&bytes, &n, &file, val, index, 0) == OK &&
             transform_decode(pixels, d, bytes, n, dataset_name(val, index), &t, NULL) == OK)
-            sheet_put(out, i, pixels);
+            contact_sheet_put(out, i, pixels);
     }
 done:
     image_buffer_deinit(&file);

@@ -15,25 +15,25 @@ typedef struct mistake {
     double loss;        /* cross-entropy for the true class */
 } mistake;
 
-typedef struct mistakes {
+typedef struct misclassified {
     int n, capacity;
     mistake *list; /* (capacity) highest loss first; for equal loss in the order of the dataset */
-} mistakes;
+} misclassified;
 
 /** @return 0, E_NOMEM */
-int mistakes_init(mistakes *m, int capacity);
-void mistakes_deinit(mistakes *m);
+int misclassified_init(misclassified *m, int capacity);
+void misclassified_deinit(misclassified *m);
 
 /** Adds the misclassified images of a batch. @param logits (b->n, classes) */
-void mistakes_add(mistakes *m, const double *logits, int classes, const batch *b);
+void misclassified_add(misclassified *m, const double *logits, int classes, const batch *b);
 
 /** Merges the lists of all ranks; every rank calls and gets the result. @return 0, E_NOMEM, E_RANK, E_DEVICE */
-int mistakes_join(mistakes *m, comm *c);
+int misclassified_join(misclassified *m, comm *c);
 
 enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
 /** The table of worst.csv: file, true, predicted, probability, loss; RFC 4180. */
-int mistakes_csv(text *out, const mistakes *m, const dataset *val);
+int misclassified_csv(text *out, const misclassified *m, const dataset *val);
 /** Their thumbnails, MISTAKES_SIZE pixels wide, MISTAKES_COLUMNS per row; an image that cannot be read is black. */
-int mistakes_sheet(sheet *out, const mistakes *m, const dataset *val);
+int misclassified_sheet(contact_sheet *out, const misclassified *m, const dataset *val);
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "checkpoint/weights_write.h"
-#include "training/setup.h"
+#include "training/run_context.h"
 #include "training/weights.h"
 
 #include <float.h>
@@ -62,7 +62,7 @@ static bool is_counter(const char *name) {
 }
 
 /** The file's tensors as they are, floating-point ones in the wanted type. */
-static int collect(export_set *set, const net *n, const ckpt *c, bool half, double *room) {
+static int collect(export_set *set, const model *n, const ckpt *c, bool half, double *room) {
     int rc = OK;
     for (int i = 0; i < c->state_n; i++) {
         const ckpt_tensor *from = &c->state[i];
@@ -92,7 +92,7 @@ static void widen_named(double *out, const ckpt *c, const char *module, const ch
 
 /** w' = w * gamma / sqrt(var + eps), b' = beta - mean * gamma / sqrt(var + eps), per output channel.
  *  Source: torch/nn/utils/fusion.py, fuse_conv_bn_weights. */
-static int fold_conv(export_set *set, const net *n, const layer *conv, const layer *bn, const ckpt *c, bool half,
+static int fold_conv(export_set *set, const model *n, const layer *conv, const layer *bn, const ckpt *c, bool half,
                      double *w) {
     int rc = OK, channels = bn->out_c;
     const param *p = &n->param[conv->weight];
@@ -124,14 +124,14 @@ done:
 }
 
 /** The batch norm that reads a convolution. Every one of a ResNet has it. */
-static const layer *bn_of(const net *n, int conv) {
+static const layer *bn_of(const model *n, int conv) {
     for (int i = 0; i < n->layer_n; i++)
         if (n->layer[i].kind == LAYER_BN && n->layer[i].input == conv)
             return &n->layer[i];
     return NULL;
 }
 
-static int collect_folded(export_set *set, const net *n, const ckpt *c, bool half, double *room) {
+static int collect_folded(export_set *set, const model *n, const ckpt *c, bool half, double *room) {
     int rc = OK;
     for (int i = 0; i < n->layer_n; i++) {
         const layer *l = &n->layer[i];
@@ -192,7 +192,7 @@ static int metadata_make(ckpt_item list[METADATA], int *n, const ckpt *c, const 
     TRY(put_text(list, n, "arch", o->model.arch));
     snprintf(size, sizeof size, "%d", o->data.image_size);
     TRY(put_text(list, n, "image_size", size));
-    snprintf(size, sizeof size, "%d", setup_resize(o));
+    snprintf(size, sizeof size, "%d", run_context_resize(o));
     TRY(put_text(list, n, "resize_size", size));
     TRY(put_numbers(list, n, "mean", o->data.mean));
     TRY(put_numbers(list, n, "std", o->data.std));
@@ -203,7 +203,7 @@ done:
 }
 
 int export_checkpoint(const char *path, const ckpt *c, const char *name, const config *o, const export_options *how) {
-    net *n = NULL;
+    model *n = NULL;
     export_set set = {0};
     ckpt_item metadata[METADATA] = {0};
     int rc = OK, classes = 0, metadata_n = 0;
@@ -211,9 +211,9 @@ int export_checkpoint(const char *path, const ckpt *c, const char *name, const c
     if (how->normalise && how->format != EXPORT_ONNX)
         return fail(E_OPTION, "--normalise adds the normalisation to a graph: it needs --format onnx");
     TRY(weights_classes(&classes, c, name));
-    TRY(net_create(&n, o->model.arch, &(net_options){.classes = classes}));
+    TRY(model_create(&n, o->model.arch, &(model_options){.classes = classes}));
     TRY(weights_check(NULL, n, c, name));
-    TRY(memory_zeroed(&room, net_largest(n), sizeof *room));
+    TRY(memory_zeroed(&room, model_largest(n), sizeof *room));
     TRY(how->fold ? collect_folded(&set, n, c, how->half, room) : collect(&set, n, c, how->half, room));
     TRY(metadata_make(metadata, &metadata_n, c, o));
     switch (how->format) {
@@ -228,6 +228,6 @@ done:
     for (int i = 0; i < METADATA; i++)
         free(metadata[i].s);
     free(room);
-    net_destroy(n);
+    model_destroy(n);
     return rc;
 }

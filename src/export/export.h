@@ -33,7 +33,7 @@ int export_checkpoint(const char *path, const ckpt *c, const char *name, const c
 
 /** Writes the ONNX graph of `n` with the tensors of `set`, in opset 17. @param metadata (metadata_n) items of kind 's'
  */
-int export_onnx(const char *path, const net *n, const export_set *set, const config *o, const export_options *how,
+int export_onnx(const char *path, const model *n, const export_set *set, const config *o, const export_options *how,
                 const ckpt_item *metadata, int metadata_n);
 
 #endif

@@ -24,7 +24,7 @@ enum { DIM_VALUE = 1, DIM_NAME = 2, IR_VERSION = 8, OPSET = 17 };
 /** The graph in the making; the first error stays in rc and makes the rest no-ops. */
 typedef struct graph {
     text out;
-    const net *net;
+    const model *model;
     const export_options *how;
     char (*value)[NAME_BYTES]; /* (layer_n) name of each layer's output */
     char image[NAME_BYTES];    /* what the first layer reads */
@@ -108,7 +108,7 @@ static void window(graph *g, const layer *l) {
 }
 
 static void conv(graph *g, const layer *l, const char *x, const char *y) {
-    size_t mark = node(g, "Conv", y, x, g->net->param[l->weight].name);
+    size_t mark = node(g, "Conv", y, x, g->model->param[l->weight].name);
     if (g->how->fold)
         input_part(g, l->name, "bias");
     window(g, l);
@@ -143,7 +143,7 @@ static void batch_norm(graph *g, const layer *l, const char *x, char y[NAME_BYTE
 }
 
 static void add_layer(graph *g, int i) {
-    const layer *l = &g->net->layer[i];
+    const layer *l = &g->model->layer[i];
     const char *x = l->input == NET_INPUT ? g->image : g->value[l->input];
     char *y = g->value[i];
     size_t mark = 0;
@@ -164,8 +164,8 @@ static void add_layer(graph *g, int i) {
         break;
     default:
         snprintf(y, NAME_BYTES, "%s", g->how->half ? "logits16" : "logits");
-        mark = node(g, "Gemm", y, x, g->net->param[l->weight].name);
-        put_string(g, NODE_INPUT, g->net->param[l->bias].name);
+        mark = node(g, "Gemm", y, x, g->model->param[l->weight].name);
+        put_string(g, NODE_INPUT, g->model->param[l->bias].name);
         attribute_int(g, "transB", 1);
         close_field(g, mark);
         break;
@@ -227,9 +227,9 @@ static void value_info(graph *g, unsigned number, const char *name, int rank, co
 static void put_graph(graph *g, const export_set *set, const config *o) {
     size_t mark = open_field(g, MODEL_GRAPH);
     int side = o->data.image_size;
-    put_string(g, GRAPH_NAME, g->net->arch);
+    put_string(g, GRAPH_NAME, g->model->arch);
     begin(g);
-    for (int i = 0; i < g->net->layer_n; i++)
+    for (int i = 0; i < g->model->layer_n; i++)
         add_layer(g, i);
     if (g->how->half)
         cast(g, "logits", "logits16", TYPE_FLOAT);
@@ -241,13 +241,13 @@ static void put_graph(graph *g, const export_set *set, const config *o) {
         initializer_three(g, "std", o->data.std);
     }
     value_info(g, GRAPH_INPUT, "images", 4, (int[]){0, 3, side, side});
-    value_info(g, GRAPH_OUTPUT, "logits", 2, (int[]){0, g->net->classes});
+    value_info(g, GRAPH_OUTPUT, "logits", 2, (int[]){0, g->model->classes});
     close_field(g, mark);
 }
 
-int export_onnx(const char *path, const net *n, const export_set *set, const config *o, const export_options *how,
+int export_onnx(const char *path, const model *n, const export_set *set, const config *o, const export_options *how,
                 const ckpt_item *metadata, int metadata_n) {
-    graph g = {.net = n, .how = how};
+    graph g = {.model = n, .how = how};
     int rc = OK;
     TRY(memory_zeroed(&g.value, (size_t)n->layer_n, sizeof *g.value));
     put_int(&g, MODEL_IR, IR_VERSION);

@@ -4,22 +4,22 @@
 
 #include <stdint.h>
 
-typedef struct sheet {
+typedef struct contact_sheet {
     uint8_t *pixels; /* (h, w, 3) RGB */
     int size;        /* of one square, pixels */
     int gap;         /* black, around and between them */
     int columns;
     int w, h;
-} sheet;
+} contact_sheet;
 
 /** @return 0, E_OPTION (more than one JPEG holds), E_NOMEM */
-int sheet_init(sheet *s, int images, int columns, int size, int gap);
-void sheet_deinit(sheet *s);
+int contact_sheet_init(contact_sheet *s, int images, int columns, int size, int gap);
+void contact_sheet_deinit(contact_sheet *s);
 
 /** Copies an image (size, size, 3) into square `at`, counted row by row from 0. */
-void sheet_put(sheet *s, int at, const uint8_t *image);
+void contact_sheet_put(contact_sheet *s, int at, const uint8_t *image);
 
 /** Encodes into *bytes (malloc'd, also when it fails; the caller frees it). @return 0, E_NOMEM */
-int sheet_encode(unsigned char **bytes, unsigned long *n, const sheet *s);
+int contact_sheet_encode(unsigned char **bytes, unsigned long *n, const contact_sheet *s);
 
 #endif

@@ -17,8 +17,9 @@ static int check_options(const dataset *d, const loader_options *o) {
     if (o->batch_size < 1 || o->workers < 1 || o->ahead < 2)
         return fail(E_OPTION, "loader: batch_size %d and workers %d must be at least 1, ahead %d at least 2",
                     o->batch_size, o->workers, o->ahead);
-    if (o->own < 0 || o->own_n < 1 || o->own + o->own_n > o->row)
-        return fail(E_OPTION, "loader: micro-batches %d to %d of %d per step", o->own, o->own + o->own_n - 1, o->row);
+    if (o->rank_first < 0 || o->rank_count < 1 || o->rank_first + o->rank_count > o->micro_batches_per_step)
+        return fail(E_OPTION, "loader: micro-batches %d to %d of %d per step", o->rank_first,
+                    o->rank_first + o->rank_count - 1, o->micro_batches_per_step);
     if (!(o->max_bad >= 0 && o->max_bad <= 1))
         return fail(E_OPTION, "data.max_bad %g: must be in 0..1", o->max_bad);
     if (d->image_n < 1 || d->image_n > UINT32_MAX)
@@ -95,9 +96,9 @@ int loader_open(loader **out, const dataset *d, const loader_options *o) {
     l->bad_limit = (int64_t)floor(o->max_bad * (double)d->image_n + 1e-6); /* 0.29 * 100 is a little below 29 */
     TRY(memory_zeroed(&l->order, (size_t)d->image_n, sizeof *l->order));
     TRY(loader_sequence_init(l));
-    TRY(memory_zeroed(&l->slot, (size_t)o->ahead, sizeof *l->slot));
+    TRY(memory_zeroed(&l->ring, (size_t)o->ahead, sizeof *l->ring));
     for (int i = 0; i < o->ahead; i++)
-        TRY(batch_init(&l->slot[i].batch, o->batch_size, o->transform.size, o->transform.size));
+        TRY(batch_init(&l->ring[i].batch, o->batch_size, o->transform.size, o->transform.size));
     TRY(loader_set_workers(l, o->workers));
     *out = l;
     l = NULL; /* now owned by the caller */
@@ -118,10 +119,10 @@ void loader_close(loader *l) {
         pthread_join(l->worker[i]->thread, NULL);
         worker_destroy(l->worker[i]);
     }
-    for (int i = 0; l->slot != NULL && i < l->options.ahead; i++) {
-        bad_clear(&l->slot[i]);
-        free(l->slot[i].bad);
-        batch_deinit(&l->slot[i].batch);
+    for (int i = 0; l->ring != NULL && i < l->options.ahead; i++) {
+        bad_clear(&l->ring[i]);
+        free(l->ring[i].bad);
+        batch_deinit(&l->ring[i].batch);
     }
     bad_deinit(l);
     pthread_cond_destroy(&l->ready);
@@ -129,10 +130,10 @@ void loader_close(loader *l) {
     pthread_cond_destroy(&l->work);
     pthread_mutex_destroy(&l->lock);
     free(l->worker);
-    free(l->slot);
+    free(l->ring);
     free(l->order);
     free(l->stream);
-    free(l->by_place);
+    free(l->by_location);
     free(l->shards);
     free(l->shard_first);
     free(l);
@@ -148,18 +149,20 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
     while (l->busy > 0)
         pthread_cond_wait(&l->ready, &l->lock);
     for (int i = 0; i < l->options.ahead; i++) {
-        bad_clear(&l->slot[i]);
-        l->slot[i].state = SLOT_FREE;
+        bad_clear(&l->ring[i]);
+        l->ring[i].state = ENTRY_FREE;
     }
     l->epoch = epoch;
     l->options.transform.size = l->size;
     for (int i = 0; i < l->options.ahead; i++)
-        l->slot[i].batch.h = l->slot[i].batch.w = l->size;
+        l->ring[i].batch.h = l->ring[i].batch.w = l->size;
     loader_sequence_start(l);
     const loader_options *o = &l->options;
-    int64_t left = l->batches - first, rest = left % o->row - o->own;
+    int64_t left = l->batches - first, rest = left % o->micro_batches_per_step - o->rank_first;
     l->first = first;
-    l->share = left / o->row * o->own_n + (rest <= 0 ? 0 : rest < o->own_n ? rest : o->own_n);
+    l->rank_batches = left / o->micro_batches_per_step * o->rank_count + (rest <= 0              ? 0
+                                                                          : rest < o->rank_count ? rest
+                                                                                                 : o->rank_count);
     l->claim = l->deliver = 0;
     l->advised = l->stream != NULL ? first * o->batch_size : 0;
     l->failed.code = OK;
@@ -193,12 +196,12 @@ static void close_gaps(batch *b) {
     b->n = kept;
 }
 
-static bool is_complete(const loader *l, const slot *s) {
-    return s->state == SLOT_FILLING && s->number == l->deliver && s->done == s->places;
+static bool is_complete(const loader *l, const ring_entry *s) {
+    return s->state == ENTRY_FILLING && s->number == l->deliver && s->done == s->positions;
 }
 
 /** Waits for the batch in `s`. Call under the lock. */
-static void wait_for(loader *l, const slot *s) {
+static void wait_for(loader *l, const ring_entry *s) {
     if (is_complete(l, s))
         return;
     double begin = clock_seconds();
@@ -214,10 +217,10 @@ static int stop(loader *l, int rc) {
 }
 
 /** Takes over the batch in `s`: bad images first, then what stopped a worker. Call under the lock. */
-static int take_over(loader *l, slot *s) {
+static int take_over(loader *l, ring_entry *s) {
     int rc = OK;
-    TRY(bad_commit(l, s));
-    TRY(bad_check(l));
+    TRY(bad_merge(l, s));
+    TRY(bad_over_limit(l));
     if (s->error.code != OK)
         rc = status_restore(&s->error);
     else if (!l->options.transform.training && l->bad_n == l->dataset->image_n)
@@ -227,8 +230,8 @@ done:
     return rc;
 }
 
-static void give_back(loader *l, slot *s) {
-    s->state = SLOT_FREE;
+static void give_back(loader *l, ring_entry *s) {
+    s->state = ENTRY_FREE;
     pthread_cond_broadcast(&l->work);
 }
 
@@ -240,9 +243,9 @@ int loader_next(batch **out, loader *l) {
         rc = status_restore(&l->failed);
         goto done;
     }
-    while (*out == NULL && l->deliver < l->share) {
-        slot *s = &l->slot[l->deliver % l->options.ahead];
-        assert(s->state != SLOT_HELD); /* the caller holds the whole ring: waiting would never end */
+    while (*out == NULL && l->deliver < l->rank_batches) {
+        ring_entry *s = &l->ring[l->deliver % l->options.ahead];
+        assert(s->state != ENTRY_HELD); /* the caller holds the whole ring: waiting would never end */
         wait_for(l, s);
         rc = take_over(l, s);
         if (rc != OK) {
@@ -250,13 +253,13 @@ int loader_next(batch **out, loader *l) {
             goto done;
         }
         l->deliver++;
-        if (l->claim < l->deliver) /* the worker that filled the last place may have gone to rest since */
+        if (l->claim < l->deliver) /* the worker that filled the last position may have gone to rest since */
             l->claim = l->deliver;
-        s->batch.n = s->places;
+        s->batch.n = s->positions;
         if (!l->options.transform.training)
             close_gaps(&s->batch);
         if (s->batch.n > 0) {
-            s->state = SLOT_HELD;
+            s->state = ENTRY_HELD;
             *out = &s->batch;
         } else {
             give_back(l, s);
@@ -270,8 +273,8 @@ done:
 void loader_release(loader *l, batch *b) {
     pthread_mutex_lock(&l->lock);
     for (int i = 0; i < l->options.ahead; i++)
-        if (&l->slot[i].batch == b && l->slot[i].state == SLOT_HELD)
-            give_back(l, &l->slot[i]);
+        if (&l->ring[i].batch == b && l->ring[i].state == ENTRY_HELD)
+            give_back(l, &l->ring[i]);
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -1,5 +1,5 @@
-/* The list of bad images. It grows only when a batch is delivered, in the order of places, so that what is on it (and
- * when max_bad is passed) does not depend on how far or how fast the workers are ahead. */
+/* The list of bad images. It grows only when a batch is delivered, in the order of positions, so that what is on it
+ * (and when max_bad is passed) does not depend on how far or how fast the workers are ahead. */
 #include "loader/loader_state.h"
 
 #include "base/memory.h"
@@ -51,39 +51,39 @@ static int bad_add(loader *l, int64_t index, char *message) {
     return OK;
 }
 
-int bad_note(loader *l, slot *s, int place, int turn, int64_t index) {
+int bad_record(loader *l, ring_entry *s, int position, int turn, int64_t index) {
     int rc = OK;
     char *message = NULL;
     if (bad_known(l, index))
         return OK;
     TRY(memory_grow(&s->bad, &s->bad_capacity, s->bad_n + 1, sizeof *s->bad));
     TRY(memory_string(&message, status_message()));
-    s->bad[s->bad_n++] = (bad_event){.place = place, .turn = turn, .index = index, .message = message};
+    s->bad[s->bad_n++] = (bad_event){.position = position, .turn = turn, .index = index, .message = message};
 done:
     return rc;
 }
 
-static int by_place(const void *a, const void *b) {
+static int by_location(const void *a, const void *b) {
     const bad_event *x = a, *y = b;
-    return x->place != y->place ? (x->place > y->place) - (x->place < y->place)
-                                : (x->turn > y->turn) - (x->turn < y->turn);
+    return x->position != y->position ? (x->position > y->position) - (x->position < y->position)
+                                      : (x->turn > y->turn) - (x->turn < y->turn);
 }
 
-int bad_commit(loader *l, slot *s) {
+int bad_merge(loader *l, ring_entry *s) {
     int rc = OK;
     if (s->bad_n > 1)
-        qsort(s->bad, s->bad_n, sizeof *s->bad, by_place);
+        qsort(s->bad, s->bad_n, sizeof *s->bad, by_location);
     for (size_t i = 0; i < s->bad_n && rc == OK; i++) {
         rc = bad_add(l, s->bad[i].index, s->bad[i].message);
         s->bad[i].message = NULL; /* now owned by the list */
         if (rc == OK)
-            rc = bad_check(l);
+            rc = bad_over_limit(l);
     }
     bad_clear(s);
     return rc;
 }
 
-int bad_check(const loader *l) {
+int bad_over_limit(const loader *l) {
     int64_t lost = l->dataset->lost_n; /* by shards; their index has told of it */
     if (l->bad_n + lost <= l->bad_limit)
         return OK;
@@ -98,7 +98,7 @@ int bad_check(const loader *l) {
         example, l->dataset->root);
 }
 
-void bad_clear(slot *s) {
+void bad_clear(ring_entry *s) {
     for (size_t i = 0; i < s->bad_n; i++)
         free(s->bad[i].message);
     s->bad_n = 0;

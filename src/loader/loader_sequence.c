@@ -8,9 +8,9 @@
 
 #include <stdlib.h>
 
-static int by_offset(const void *a, const void *b, void *places) {
-    const image_place *place = places;
-    uint64_t x = place[*(const uint32_t *)a].offset, y = place[*(const uint32_t *)b].offset;
+static int by_offset(const void *a, const void *b, void *locations) {
+    const image_location *location = locations;
+    uint64_t x = location[*(const uint32_t *)a].offset, y = location[*(const uint32_t *)b].offset;
     return (x > y) - (x < y);
 }
 
@@ -20,24 +20,24 @@ int loader_sequence_init(loader *l) {
     const dataset *d = l->dataset;
     if (!l->options.shuffle || l->options.buffer == 0)
         return OK;
-    if (d->place == NULL)
+    if (d->location == NULL)
         return fail(E_OPTION, "data.sequential needs shards, but %s is an image folder: pack it first (linnet pack)",
                     d->root);
     TRY(memory_zeroed(&l->stream, (size_t)d->image_n, sizeof *l->stream));
-    TRY(memory_zeroed(&l->by_place, (size_t)d->image_n, sizeof *l->by_place));
+    TRY(memory_zeroed(&l->by_location, (size_t)d->image_n, sizeof *l->by_location));
     TRY(memory_zeroed(&l->shards, (size_t)d->shard_n, sizeof *l->shards));
     TRY(memory_zeroed(&l->shard_first, (size_t)d->shard_n + 1, sizeof *l->shard_first));
     for (int64_t i = 0; i < d->image_n; i++)
-        l->shard_first[d->place[i].shard + 1]++;
+        l->shard_first[d->location[i].shard + 1]++;
     for (int s = 0; s < d->shard_n; s++)
         l->shard_first[s + 1] += l->shard_first[s];
     for (int64_t i = 0; i < d->image_n; i++) {
-        uint32_t s = d->place[i].shard;
-        l->by_place[l->shard_first[s] + l->shards[s]++] = (uint32_t)i;
+        uint32_t s = d->location[i].shard;
+        l->by_location[l->shard_first[s] + l->shards[s]++] = (uint32_t)i;
     }
     for (int s = 0; s < d->shard_n; s++)
-        qsort_r(l->by_place + l->shard_first[s], (size_t)(l->shard_first[s + 1] - l->shard_first[s]),
-                sizeof *l->by_place, by_offset, d->place);
+        qsort_r(l->by_location + l->shard_first[s], (size_t)(l->shard_first[s + 1] - l->shard_first[s]),
+                sizeof *l->by_location, by_offset, d->location);
 done:
     return rc;
 }
@@ -51,7 +51,7 @@ void loader_sequence_start(loader *l) {
             sampler_repeat(l->order, n, o->repeats, o->batch_size);
         return;
     }
-    sampler_stream(l->stream, l->shards, l->by_place, l->shard_first, l->dataset->shard_n, o->seed, l->epoch);
+    sampler_stream(l->stream, l->shards, l->by_location, l->shard_first, l->dataset->shard_n, o->seed, l->epoch);
     for (int64_t i = 0; i < n; i++)
         l->order[i] = l->stream[i];
     sampler_buffered(l->order, n, o->seed, l->epoch, o->buffer);

@@ -18,26 +18,26 @@
 
 /** A bad image found while a position was being filled. */
 typedef struct bad_event {
-    int place; /* position in the batch */
-    int turn;  /* number of bad images found before it at the same position */
+    int position; /* position in the batch */
+    int turn;     /* number of bad images found before it at the same position */
     int64_t index;
     char *message;
 } bad_event;
 
-typedef enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_HELD } slot_state;
+typedef enum ring_entry_state { ENTRY_FREE, ENTRY_FILLING, ENTRY_HELD } ring_entry_state;
 
-typedef struct slot {
+typedef struct ring_entry {
     batch batch;
-    slot_state state;
+    ring_entry_state state;
     int64_t number; /* of the batch, counted over this loader's batches since loader_start */
     int64_t first;  /* its first position in the epoch's order */
-    int places;
+    int positions;
     int taken, done; /* positions given to workers, positions finished */
     bad_event *bad;  /* allocated only when there are bad images */
     size_t bad_n, bad_capacity;
     status_saved error; /* the error that stops the loading, of the earliest position */
-    int error_place;
-} slot;
+    int error_position;
+} ring_entry;
 
 /** The memory of one thread. */
 typedef struct worker {
@@ -51,11 +51,11 @@ typedef struct worker {
 struct loader {
     const dataset *dataset;
     loader_options options;
-    uint32_t *order;                      /* (image_n) */
-    uint32_t *stream, *by_place, *shards; /* with a shuffle buffer: (image_n), (image_n), (shard_n); else NULL */
-    int64_t *shard_first;                 /* (shard_n + 1) in by_place */
-    int64_t batches;                      /* per epoch, over all ranks */
-    int64_t first, share; /* batch at which the epoch began; number of this loader's batches from there */
+    uint32_t *order;                         /* (image_n) */
+    uint32_t *stream, *by_location, *shards; /* with a shuffle buffer: (image_n), (image_n), (shard_n); else NULL */
+    int64_t *shard_first;                    /* (shard_n + 1) in by_location */
+    int64_t batches;                         /* per epoch, over all ranks */
+    int64_t first, rank_batches; /* batch at which the epoch began; number of this loader's batches from there */
     int64_t bad_limit;
 
     pthread_mutex_t lock;
@@ -66,12 +66,12 @@ struct loader {
     int active;           /* active workers */
     int busy;             /* workers that are filling a position */
     uint32_t epoch;
-    int largest;     /* image side in pixels for which batches are allocated */
-    int size;        /* image side in pixels from the next epoch on */
-    int64_t claim;   /* number of the batch that workers are filling */
-    int64_t deliver; /* number of the batch that the consumer gets next */
-    slot *slot;      /* (ahead) */
-    int64_t advised; /* batch numbers, or positions in the stream, that the operating system was asked to read */
+    int largest;      /* image side in pixels for which batches are allocated */
+    int size;         /* image side in pixels from the next epoch on */
+    int64_t claim;    /* number of the batch that workers are filling */
+    int64_t deliver;  /* number of the batch that the consumer gets next */
+    ring_entry *ring; /* (ahead) */
+    int64_t advised;  /* batch numbers, or positions in the stream, that the operating system was asked to read */
     double cost_seconds;
     int64_t cost_images; /* positions on which cost_seconds were spent */
 
@@ -93,7 +93,7 @@ void loader_sequence_start(loader *l);
 /** The index in the epoch, over all ranks, of this loader's batch `number`. */
 static inline int64_t loader_batch_of(const loader *l, int64_t number) {
     const loader_options *o = &l->options;
-    return l->first + number / o->own_n * o->row + o->own + number % o->own_n;
+    return l->first + number / o->rank_count * o->micro_batches_per_step + o->rank_first + number % o->rank_count;
 }
 
 /** The thread's main function; `argument` is the thread's worker. */
@@ -103,13 +103,13 @@ void *loader_work(void *argument);
 bool bad_known(const loader *l, int64_t index);
 /** Adds a bad image to its batch's events, with status_message() as its message. Call with the lock held.
  *  @return 0, E_NOMEM */
-int bad_note(loader *l, slot *s, int place, int turn, int64_t index);
+int bad_record(loader *l, ring_entry *s, int position, int turn, int64_t index);
 /** Moves a batch's events to the list, in the order of their positions. @return 0, E_DATA (more than max_bad allows),
  *  E_NOMEM */
-int bad_commit(loader *l, slot *s);
+int bad_merge(loader *l, ring_entry *s);
 /** @return 0, E_DATA if the list is longer than max_bad allows */
-int bad_check(const loader *l);
-void bad_clear(slot *s);
+int bad_over_limit(const loader *l);
+void bad_clear(ring_entry *s);
 void bad_deinit(loader *l);
 
 #endif

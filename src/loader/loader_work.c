@@ -1,4 +1,4 @@
-/* The workers' side of the loader: take a place, fill it, say so. */
+/* The workers' side of the loader: take a position, fill it, say so. */
 #define _GNU_SOURCE
 #include "loader/loader_state.h"
 
@@ -9,23 +9,23 @@
 #include <string.h>
 #include <time.h>
 
-/** One place to fill. */
+/** One position to fill. */
 typedef struct job {
-    slot *slot;
-    int place;
-    int64_t advise_from, advise_to; /* numbers, or places of the stream, that are to be read ahead */
+    ring_entry *entry;
+    int position;
+    int64_t advise_from, advise_to; /* numbers, or positions of the stream, that are to be read ahead */
 } job;
 
-/** How the filling of a place ended. */
+/** How the filling of a position ended. */
 enum { FILLED = 0, LEFT_OUT = 1, DROPPED = 2 }; /* or a negative status, which stops the loading */
 
-static void begin(loader *l, slot *s, int64_t number) {
+static void begin(loader *l, ring_entry *s, int64_t number) {
     int size = l->options.batch_size;
-    s->state = SLOT_FILLING;
+    s->state = ENTRY_FILLING;
     s->number = number;
     s->first = loader_batch_of(l, number) * size;
     int64_t left = l->dataset->image_n - s->first;
-    s->places = left < size ? (int)left : size;
+    s->positions = left < size ? (int)left : size;
     s->taken = s->done = 0;
     s->error.code = OK;
 }
@@ -34,8 +34,8 @@ static void begin(loader *l, slot *s, int64_t number) {
  * the shuffle buffer holds. */
 static void plan_reading(job *j, loader *l, int64_t number) {
     const loader_options *o = &l->options;
-    int64_t n = l->dataset->image_n, to = number + 1 + o->read_ahead, end = l->share;
-    if (o->read_ahead < 1 || l->dataset->place == NULL)
+    int64_t n = l->dataset->image_n, to = number + 1 + o->read_ahead, end = l->rank_batches;
+    if (o->read_ahead < 1 || l->dataset->location == NULL)
         return;
     if (l->stream != NULL) {
         to = (loader_batch_of(l, to - 1) + 1) * o->batch_size + o->buffer;
@@ -58,20 +58,20 @@ static void read_ahead(const loader *l, const job *j) {
     }
 }
 
-/** The next place, in the epoch's order. Call under the lock. */
+/** The next position, in the epoch's order. Call under the lock. */
 static bool take(loader *l, job *out) {
     *out = (job){0};
-    while (!l->drain && l->claim < l->share) {
-        slot *s = &l->slot[l->claim % l->options.ahead];
-        if (s->state == SLOT_FREE) {
+    while (!l->drain && l->claim < l->rank_batches) {
+        ring_entry *s = &l->ring[l->claim % l->options.ahead];
+        if (s->state == ENTRY_FREE) {
             begin(l, s, l->claim);
             plan_reading(out, l, l->claim);
-        } else if (s->state == SLOT_HELD || s->number != l->claim) {
+        } else if (s->state == ENTRY_HELD || s->number != l->claim) {
             return false; /* the ring is full */
         }
-        if (s->taken < s->places) {
-            out->slot = s;
-            out->place = s->taken++;
+        if (s->taken < s->positions) {
+            out->entry = s;
+            out->position = s->taken++;
             return true;
         }
         l->claim++;
@@ -79,22 +79,22 @@ static bool take(loader *l, job *out) {
     return false;
 }
 
-/** Decodes image `index` into the job's place, with the place's own draws. */
+/** Decodes image `index` into the job's position, with the position's own draws. */
 static int load_image(worker *w, const job *j, int64_t index, uint32_t epoch) {
     int rc = OK;
     loader *l = w->loader;
-    batch *b = &j->slot->batch;
+    batch *b = &j->entry->batch;
     char path[PATH_BYTES];
     size_t n = 0;
     const unsigned char *bytes = NULL;
     TRY(dataset_read(&bytes, &n, &w->file, l->dataset, index, l->options.limits.max_file_bytes));
     TRY(dataset_path(path, l->dataset, index));
-    random_stream r = random_open(l->options.seed, epoch, (uint64_t)(j->slot->first + j->place), RANDOM_CROP);
-    uint8_t *pixels = b->pixels + (size_t)j->place * (size_t)b->h * (size_t)b->w * 3;
+    random_stream r = random_open(l->options.seed, epoch, (uint64_t)(j->entry->first + j->position), RANDOM_CROP);
+    uint8_t *pixels = b->pixels + (size_t)j->position * (size_t)b->h * (size_t)b->w * 3;
     TRY(transform_decode(pixels, w->decoder, bytes, n, path, &l->options.transform, &r));
-    b->label[j->place] = b->label_b[j->place] = l->dataset->label[index];
-    b->mix[j->place] = 1;
-    b->index[j->place] = index;
+    b->label[j->position] = b->label_b[j->position] = l->dataset->label[index];
+    b->mix[j->position] = 1;
+    b->index[j->position] = index;
 done:
     return rc;
 }
@@ -105,13 +105,13 @@ static bool is_bad(int rc) { return rc == E_FORMAT || rc == E_UNSUPPORTED; }
  *  alone: whether an image is readable may depend on the part of it that a crop needs. */
 static int fill(worker *w, const job *j, uint32_t epoch) {
     loader *l = w->loader;
-    int64_t index = l->order[j->slot->first + j->place];
+    int64_t index = l->order[j->entry->first + j->position];
     for (int turn = 0;; turn++) {
         int rc = load_image(w, j, index, epoch);
         if (!is_bad(rc))
             return rc;
         pthread_mutex_lock(&l->lock);
-        int noted = bad_note(l, j->slot, j->place, turn, index);
+        int noted = bad_record(l, j->entry, j->position, turn, index);
         bool drop = l->drain;
         pthread_mutex_unlock(&l->lock);
         if (noted != OK)
@@ -119,7 +119,7 @@ static int fill(worker *w, const job *j, uint32_t epoch) {
         if (drop)
             return DROPPED;
         if (!l->options.transform.training) {
-            j->slot->batch.index[j->place] = -1;
+            j->entry->batch.index[j->position] = -1;
             return LEFT_OUT;
         }
         /* past either bound the delivery of this batch fails: there is no point in searching on */
@@ -134,13 +134,13 @@ static int fill(worker *w, const job *j, uint32_t epoch) {
 
 /** Call under the lock. */
 static void finish(loader *l, const job *j, int rc) {
-    slot *s = j->slot;
-    if (rc < 0 && (s->error.code == OK || j->place < s->error_place)) {
+    ring_entry *s = j->entry;
+    if (rc < 0 && (s->error.code == OK || j->position < s->error_position)) {
         status_save(&s->error, rc);
-        s->error_place = j->place;
+        s->error_position = j->position;
     }
     s->done++;
-    if (s->done == s->places && s->number == l->deliver)
+    if (s->done == s->positions && s->number == l->deliver)
         pthread_cond_signal(&l->ready);
 }
 
@@ -151,11 +151,12 @@ static double cpu_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/** Fills a place that has been taken. Call under the lock; it is released meanwhile. */
+/** Fills a position that has been taken. Call under the lock; it is released meanwhile. */
 static void work(worker *w, const job *j) {
     loader *l = w->loader;
     uint32_t epoch = l->epoch;
-    bool lost = j->slot->error.code != OK && j->slot->error_place < j->place; /* this batch will not be delivered */
+    bool lost =
+        j->entry->error.code != OK && j->entry->error_position < j->position; /* this batch will not be delivered */
     l->busy++;
     pthread_mutex_unlock(&l->lock);
     double begin = cpu_seconds();

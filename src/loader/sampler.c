@@ -35,19 +35,20 @@ void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch,
     }
 }
 
-void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_place, const int64_t *shard_first,
+void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_location, const int64_t *shard_first,
                     int shard_n, uint64_t seed, uint32_t epoch) {
     for (int i = 0; i < shard_n; i++)
         shards[i] = (uint32_t)i;
     shuffle_all(shards, shard_n, random_open(seed, epoch, SHARDS, RANDOM_SHUFFLE));
     for (int i = 0; i < shard_n; i++) {
         int64_t first = shard_first[shards[i]], n = shard_first[shards[i] + 1] - first;
-        memcpy(stream, by_place + first, (size_t)n * sizeof *stream);
+        memcpy(stream, by_location + first, (size_t)n * sizeof *stream);
         stream += n;
     }
 }
 
 void sampler_repeat(uint32_t *order, int64_t n, int64_t repeats, int64_t group) {
-    for (int64_t i = n - 1; i >= 0; i--) /* from an earlier place, or the same: down, so that it is still as it was */
+    for (int64_t i = n - 1; i >= 0;
+         i--) /* from an earlier position, or the same: down, so that it is still as it was */
         order[i] = order[i / (repeats * group) * group + i % group];
 }

@@ -22,10 +22,10 @@ void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch,
 
 /** The stream for sampler_buffered: the shards in an order that depends on (seed, epoch), and the images of each shard
  *  in the order of their locations.
- *  @param by_place (n) all images, in the order of their locations in the shards
- *  @param shard_first (shard_n + 1) index in by_place at which each shard begins
+ *  @param by_location (n) all images, in the order of their locations in the shards
+ *  @param shard_first (shard_n + 1) index in by_location at which each shard begins
  *  @param shards (shard_n) workspace */
-void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_place, const int64_t *shard_first,
+void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_location, const int64_t *shard_first,
                     int shard_n, uint64_t seed, uint32_t epoch);
 
 #endif

@@ -32,15 +32,15 @@ void record_close(record_reader *r);
  *  @return 0, E_IO, E_NOMEM */
 int record_next(record_reader *r, bool *found);
 
-/** The parts of a record that events_read and events_trim need. */
-typedef struct event_view {
+/** The parts of a record that tb_events_read and tb_events_trim need. */
+typedef struct tb_event_view {
     int64_t step;
     bool version; /* the record with the format version */
-} event_view;
+} tb_event_view;
 
-typedef void event_visit(void *context, int64_t step, const char *tag, double value);
+typedef void tb_event_visit(void *context, int64_t step, const char *tag, double value);
 
 /** Decodes an Event; `visit` (or NULL) is called for its scalars. @return 0, E_FORMAT (not a valid Event), E_NOMEM */
-int event_decode(event_view *out, const unsigned char *data, size_t n, event_visit *visit, void *context);
+int tb_event_decode(tb_event_view *out, const unsigned char *data, size_t n, tb_event_visit *visit, void *context);
 
 #endif

@@ -18,7 +18,7 @@ enum {
     PLUGIN_CONTENT = 2,
 };
 
-/** Appends an Event with the current time and one Summary.Value with the fields `value`. @return as events_scalar */
-int events_put(events *e, int64_t step, const text *value);
+/** Appends an Event with the current time and one Summary.Value with the fields `value`. @return as tb_events_scalar */
+int tb_events_put(tb_events *e, int64_t step, const text *value);
 
 #endif

@@ -18,7 +18,7 @@
 #define PREFIX "events.out.tfevents."
 #define FLUSH_BYTES 65536 /* buffered before a write */
 
-struct events {
+struct tb_events {
     int fd;
     uint64_t written; /* bytes of whole records in the file */
     text buffer;      /* records not yet written */
@@ -27,23 +27,23 @@ struct events {
 };
 
 /* Begins the event in scratch: wall_time 1 and step 2. */
-static int begin_event(events *e, int64_t step) {
+static int begin_event(tb_events *e, int64_t step) {
     e->event.n = 0;
     int rc = proto_double(&e->event, 1, clock_wall());
     return rc != OK || step == 0 ? rc : proto_varint(&e->event, 2, (uint64_t)step);
 }
 
 /* Puts it into the buffer. */
-static int end_event(events *e) {
+static int end_event(tb_events *e) {
     int rc = OK;
     TRY(record_put(&e->buffer, e->event.data, e->event.n));
     if (e->buffer.n >= FLUSH_BYTES)
-        TRY(events_flush(e));
+        TRY(tb_events_flush(e));
 done:
     return rc;
 }
 
-int events_put(events *e, int64_t step, const text *value) {
+int tb_events_put(tb_events *e, int64_t step, const text *value) {
     size_t summary;
     int rc = OK;
     TRY(begin_event(e, step));
@@ -73,7 +73,7 @@ static long long time_after(const char *folder) {
     return latest;
 }
 
-static int create(events *e, const char *folder) {
+static int create(tb_events *e, const char *folder) {
     char host[64] = "";
     gethostname(host, sizeof host - 1);
     for (char *p = host; *p != 0; p++)
@@ -92,8 +92,8 @@ static int create(events *e, const char *folder) {
     return e->fd >= 0 ? OK : fail_errno(errno, "cannot create the event file %s", e->path);
 }
 
-int events_open(events **out, const char *folder) {
-    events *e = NULL;
+int tb_events_open(tb_events **out, const char *folder) {
+    tb_events *e = NULL;
     int rc = OK;
     TRY(memory_zeroed(&e, 1, sizeof *e));
     e->fd = -1;
@@ -101,7 +101,7 @@ int events_open(events **out, const char *folder) {
     TRY(begin_event(e, 0));
     TRY(proto_string(&e->event, 3, "brain.Event:2"));
     TRY(end_event(e));
-    TRY(events_flush(e));
+    TRY(tb_events_flush(e));
     *out = e;
     e = NULL; /* now owned by the caller */
 done:
@@ -109,12 +109,12 @@ done:
         if (e->fd >= 0)
             unlink(e->path); /* a file without its first record is none */
         e->buffer.n = 0;
-        events_close(e);
+        tb_events_close(e);
     }
     return rc;
 }
 
-int events_flush(events *e) {
+int tb_events_flush(tb_events *e) {
     int rc = file_write_at(e->fd, e->written, e->buffer.data, e->buffer.n, e->path);
     if (rc != OK)
         return rc; /* the buffer stays: a later flush writes it from its beginning */
@@ -123,10 +123,10 @@ int events_flush(events *e) {
     return OK;
 }
 
-int events_close(events *e) {
+int tb_events_close(tb_events *e) {
     if (e == NULL)
         return OK;
-    int rc = e->fd >= 0 ? events_flush(e) : OK;
+    int rc = e->fd >= 0 ? tb_events_flush(e) : OK;
     if (e->fd >= 0 && close(e->fd) != 0 && rc == OK)
         rc = fail_errno(errno, "cannot write %s", e->path);
     text_deinit(&e->buffer);

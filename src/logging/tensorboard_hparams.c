@@ -12,7 +12,7 @@ enum { EXPERIMENT = 2, SESSION_START = 3, SESSION_END = 4 }; /* fields of HParam
 
 /* Value{tag, tensor: an empty one, metadata{plugin_data{plugin_name: hparams, content: HParamsPluginData}}}, where the
  * content is one field, `message`. */
-static int put_session(events *e, int64_t step, const char *tag, unsigned number, const text *message) {
+static int put_session(tb_events *e, int64_t step, const char *tag, unsigned number, const text *message) {
     static const unsigned char no_tensor[] = {0x08, 1, 0x12, 2, 0x12, 0}; /* dtype 1: float, shape 2: {dim 2: {}} */
     text v = {0};
     size_t metadata, plugin, content;
@@ -27,26 +27,26 @@ static int put_session(events *e, int64_t step, const char *tag, unsigned number
     TRY(proto_close(&v, content));
     TRY(proto_close(&v, plugin));
     TRY(proto_close(&v, metadata));
-    TRY(events_put(e, step, &v));
+    TRY(tb_events_put(e, step, &v));
 done:
     text_deinit(&v);
     return rc;
 }
 
 /* TensorBoard leaves out numbers that JSON has not: these go as strings. */
-static char kind_of(const events_hparam *h) {
+static char kind_of(const tb_events_hparam *h) {
     assert(h->kind == 'd' || h->kind == 's' || h->kind == 'b');
     return h->kind == 'd' && !isfinite(h->number) ? 's' : h->kind;
 }
 
-static const char *string_of(const events_hparam *h) {
+static const char *string_of(const tb_events_hparam *h) {
     if (h->kind == 's')
         return h->string;
     return isnan(h->number) ? "nan" : h->number > 0 ? "inf" : "-inf";
 }
 
 /* Experiment{hparam_infos 4: {name 1, type 4}, metric_infos 5: {name 1: {tag 2}}} */
-static int put_experiment(text *t, const events_hparam *h, size_t n, const char *const *metric, size_t metric_n) {
+static int put_experiment(text *t, const tb_events_hparam *h, size_t n, const char *const *metric, size_t metric_n) {
     enum { STRING = 1, BOOL, FLOAT64 }; /* DataType */
     size_t info, name;
     int rc = OK;
@@ -69,7 +69,7 @@ done:
 }
 
 /* SessionStartInfo{hparams 1: {key 1, value 2: {number 2 | string 3 | bool 4}}, group_name 4, start_time_secs 5} */
-static int put_start(text *t, const events_hparam *h, size_t n, const char *group) {
+static int put_start(text *t, const tb_events_hparam *h, size_t n, const char *group) {
     size_t entry, value;
     int rc = OK;
     for (size_t i = 0; i < n; i++) {
@@ -93,8 +93,8 @@ done:
     return rc;
 }
 
-int events_hparams(events *e, const events_hparam *h, size_t n, const char *const *metric, size_t metric_n,
-                   const char *group) {
+int tb_events_hparams(tb_events *e, const tb_events_hparam *h, size_t n, const char *const *metric, size_t metric_n,
+                      const char *group) {
     text experiment = {0}, start = {0};
     int rc = OK;
     TRY(put_experiment(&experiment, h, n, metric, metric_n));
@@ -107,7 +107,7 @@ done:
     return rc;
 }
 
-int events_hparams_end(events *e, bool success) {
+int tb_events_hparams_end(tb_events *e, bool success) {
     enum { SUCCESS = 1, FAILURE }; /* Status */
     text end = {0};
     int rc = OK;

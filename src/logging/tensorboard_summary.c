@@ -3,18 +3,18 @@
 #include "logging/summary.h"
 #include "logging/tensorboard.h"
 
-int events_scalar(events *e, const char *tag, int64_t step, double value) {
+int tb_events_scalar(tb_events *e, const char *tag, int64_t step, double value) {
     text v = {0};
     int rc = OK;
     TRY(proto_string(&v, VALUE_TAG, tag));
     TRY(proto_float(&v, VALUE_SIMPLE, (float)value));
-    TRY(events_put(e, step, &v));
+    TRY(tb_events_put(e, step, &v));
 done:
     text_deinit(&v);
     return rc;
 }
 
-int events_text(events *e, const char *tag, int64_t step, const char *markdown) {
+int tb_events_text(tb_events *e, const char *tag, int64_t step, const char *markdown) {
     /* tensor {dtype 1: string, shape 2: {dim 2: {size 1: 1}}, string_val 8} */
     static const unsigned char head[] = {0x08, 7, 0x12, 4, 0x12, 2, 0x08, 1};
     text v = {0}, name = {0};
@@ -31,14 +31,14 @@ int events_text(events *e, const char *tag, int64_t step, const char *markdown) 
     TRY(proto_string(&v, PLUGIN_NAME, "text"));
     TRY(proto_close(&v, plugin));
     TRY(proto_close(&v, metadata));
-    TRY(events_put(e, step, &v));
+    TRY(tb_events_put(e, step, &v));
 done:
     text_deinit(&v);
     text_deinit(&name);
     return rc;
 }
 
-int events_image(events *e, const char *tag, int64_t step, const void *encoded, size_t n, int w, int h) {
+int tb_events_image(tb_events *e, const char *tag, int64_t step, const void *encoded, size_t n, int w, int h) {
     enum { HEIGHT = 1, WIDTH, COLORSPACE, ENCODED, RGB = 3 };
     text v = {0};
     size_t image;
@@ -50,13 +50,13 @@ int events_image(events *e, const char *tag, int64_t step, const void *encoded, 
     TRY(proto_varint(&v, COLORSPACE, RGB));
     TRY(proto_bytes(&v, ENCODED, encoded, n));
     TRY(proto_close(&v, image));
-    TRY(events_put(e, step, &v));
+    TRY(tb_events_put(e, step, &v));
 done:
     text_deinit(&v);
     return rc;
 }
 
-int events_histogram(events *e, const char *tag, int64_t step, const histogram *h) {
+int tb_events_histogram(tb_events *e, const char *tag, int64_t step, const histogram *h) {
     enum { MIN = 1, MAX, NUM, SUM, SUM_SQUARES, BUCKET_LIMIT, BUCKET };
     double limit[HISTOGRAM_BUCKETS], count[HISTOGRAM_BUCKETS];
     size_t n = histogram_compact(limit, count, h), histo;
@@ -72,7 +72,7 @@ int events_histogram(events *e, const char *tag, int64_t step, const histogram *
     TRY(proto_doubles(&v, BUCKET_LIMIT, limit, n));
     TRY(proto_doubles(&v, BUCKET, count, n));
     TRY(proto_close(&v, histo));
-    TRY(events_put(e, step, &v));
+    TRY(tb_events_put(e, step, &v));
 done:
     text_deinit(&v);
     return rc;

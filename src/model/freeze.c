@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-int net_freeze(net *n, const char *part) {
+int model_freeze(model *n, const char *part) {
     static const struct {
         const char *part, *next; /* how the name of the first layer behind it begins */
     } known[] = {{"stem", "layer1."},   {"layer1", "layer2."}, {"layer2", "layer3."},

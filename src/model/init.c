@@ -20,7 +20,7 @@ static void fill_uniform(float *out, size_t n, double bound, random_stream *r) {
         out[i] = (float)random_uniform(r, -bound, bound);
 }
 
-void net_init_param(float *out, const net *n, int i, uint64_t seed) {
+void model_init_param(float *out, const model *n, int i, uint64_t seed) {
     const param *p = &n->param[i];
     random_stream r = random_open(seed, 0, (uint64_t)i, RANDOM_INIT);
     switch (p->init) {

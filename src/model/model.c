@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int net_create_empty(net **out, const char *arch, int classes) {
-    net *n = NULL;
+int model_create_empty(model **out, const char *arch, int classes) {
+    model *n = NULL;
     int rc;
     TRY(memory_zeroed(&n, 1, sizeof *n));
     snprintf(n->arch, sizeof n->arch, "%s", arch);
@@ -19,7 +19,7 @@ done:
     return rc;
 }
 
-void net_destroy(net *n) {
+void model_destroy(model *n) {
     if (n == NULL)
         return;
     free(n->layer);
@@ -42,14 +42,14 @@ static int copy_name(char *out, size_t out_n, const char *name, const char *suff
     return 0;
 }
 
-static int find_stats(const net *n, const char *name) {
+static int find_stats(const model *n, const char *name) {
     for (int i = 0; i < n->stats_n; i++)
         if (strcmp(n->stats[i].name, name) == 0)
             return i;
     return -1;
 }
 
-size_t net_largest(const net *n) {
+size_t model_largest(const model *n) {
     size_t most = 1;
     for (int i = 0; i < n->param_n; i++)
         most = n->param[i].count > most ? n->param[i].count : most;
@@ -58,18 +58,18 @@ size_t net_largest(const net *n) {
     return most;
 }
 
-int net_find_param(const net *n, const char *name) {
+int model_find_param(const model *n, const char *name) {
     for (int i = 0; i < n->param_n; i++)
         if (strcmp(n->param[i].name, name) == 0)
             return i;
     return find_stats(n, name);
 }
 
-static int add_param(int *out, net *n, const char *name, const char *suffix, param p) {
+static int add_param(int *out, model *n, const char *name, const char *suffix, param p) {
     int rc;
     TRY(grow(&n->param, n->param_n, sizeof *n->param));
     TRY(copy_name(p.name, sizeof p.name, name, suffix));
-    if (net_find_param(n, p.name) >= 0)
+    if (model_find_param(n, p.name) >= 0)
         return fail(E_SHAPE, "two parameters are named '%s'", p.name);
     p.count = 1;
     for (int i = 0; i < p.rank; i++)
@@ -83,9 +83,9 @@ done:
     return rc;
 }
 
-int net_reserve_bn(net *n, const char *name, int c) {
+int model_reserve_bn(model *n, const char *name, int c) {
     int rc, i;
-    net_stats s = {.c = c, .offset = n->stats_elements};
+    model_stats s = {.c = c, .offset = n->stats_elements};
     if (c < 1)
         return fail(E_SHAPE, "layer %s: %d channels", name, c);
     TRY(copy_name(s.name, sizeof s.name, name, ""));
@@ -99,13 +99,13 @@ done:
 }
 
 /* Channels of tensor t, or -1 when there is none. The first layer decides the image's. */
-static int channels_of(const net *n, int t, int wanted) {
+static int channels_of(const model *n, int t, int wanted) {
     if (t == NET_INPUT)
         return n->layer_n > 0 ? n->layer[0].in_c : wanted;
     return t >= 0 && t < n->layer_n ? n->layer[t].out_c : -1;
 }
 
-static int add_layer(int *out, net *n, const char *name, layer l) {
+static int add_layer(int *out, model *n, const char *name, layer l) {
     int rc;
     if (l.in_c < 1 || l.out_c < 1)
         return fail(E_SHAPE, "layer %s: %d to %d channels", name, l.in_c, l.out_c);
@@ -127,8 +127,8 @@ done:
     return rc;
 }
 
-int net_add_grouped_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
-                         int pad, int groups) {
+int model_add_grouped_conv(int *out, model *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
+                           int pad, int groups) {
     if (groups < 1 || in_c % groups != 0 || out_c % groups != 0)
         return fail(E_SHAPE, "layer %s: %d to %d channels cannot be divided into %d groups", name, in_c, out_c, groups);
     layer l = {.kind = LAYER_CONV,
@@ -154,19 +154,20 @@ done:
     return rc;
 }
 
-int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride, int pad) {
-    return net_add_grouped_conv(out, n, name, input, in_c, out_c, kernel, stride, pad, 1);
+int model_add_conv(int *out, model *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
+                   int pad) {
+    return model_add_grouped_conv(out, n, name, input, in_c, out_c, kernel, stride, pad, 1);
 }
 
-int net_add_bn(int *out, net *n, const char *name, int input, int c, int residual, bool relu) {
+int model_add_bn(int *out, model *n, const char *name, int input, int c, int residual, bool relu) {
     layer l = {.kind = LAYER_BN, .input = input, .residual = residual, .relu = relu, .in_c = c, .out_c = c};
     char weight[sizeof n->param->name];
     int rc;
     TRY(copy_name(weight, sizeof weight, name, ".weight"));
     if (find_stats(n, name) < 0)
-        TRY(net_reserve_bn(n, name, c));
+        TRY(model_reserve_bn(n, name, c));
     l.stats = find_stats(n, name);
-    l.weight = net_find_param(n, weight);
+    l.weight = model_find_param(n, weight);
     l.bias = l.weight + 1;
     if (n->stats[l.stats].c != c)
         return fail(E_SHAPE, "layer %s: reserved with %d channels, added with %d", name, n->stats[l.stats].c, c);
@@ -175,7 +176,7 @@ done:
     return rc;
 }
 
-int net_add_maxpool(int *out, net *n, const char *name, int input, int c, int kernel, int stride, int pad) {
+int model_add_maxpool(int *out, model *n, const char *name, int input, int c, int kernel, int stride, int pad) {
     layer l = {.kind = LAYER_MAXPOOL,
                .input = input,
                .residual = NET_NONE,
@@ -192,7 +193,7 @@ int net_add_maxpool(int *out, net *n, const char *name, int input, int c, int ke
     return add_layer(out, n, name, l);
 }
 
-int net_add_avgpool(int *out, net *n, const char *name, int input, int c) {
+int model_add_avgpool(int *out, model *n, const char *name, int input, int c) {
     layer l = {.kind = LAYER_AVGPOOL,
                .input = input,
                .residual = NET_NONE,
@@ -204,7 +205,7 @@ int net_add_avgpool(int *out, net *n, const char *name, int input, int c) {
     return add_layer(out, n, name, l);
 }
 
-int net_add_linear(int *out, net *n, const char *name, int input, int in_c, int out_c) {
+int model_add_linear(int *out, model *n, const char *name, int input, int in_c, int out_c) {
     layer l = {.kind = LAYER_LINEAR,
                .input = input,
                .residual = NET_NONE,

@@ -46,56 +46,57 @@ typedef struct param {
 } param;
 
 /** Running statistics of one BN layer; torchvision's buffers NAME.running_mean, .running_var, .num_batches_tracked. */
-typedef struct net_stats {
+typedef struct model_stats {
     char name[48]; /* of the layer: "layer1.0.bn1" */
     int c;         /* channels */
     size_t offset; /* in elements: mean at offset, variance at offset + c */
-} net_stats;
+} model_stats;
 
-typedef struct net {
+typedef struct model {
     char arch[32];
     int classes;
     int layer_n, param_n, stats_n;
     layer *layer;          /* (layer_n) in forward order */
     param *param;          /* (param_n) in torchvision's parameters() order */
-    net_stats *stats;      /* (stats_n) */
+    model_stats *stats;    /* (stats_n) */
     size_t weight_n;       /* elements of all parameters */
     size_t stats_elements; /* elements of all running statistics */
     int frozen_layer_n;    /* frozen layers; they are the first in forward order */
     size_t frozen_n;       /* elements of their parameters, which are the first in the table */
-} net;
+} model;
 
-typedef struct net_options {
+typedef struct model_options {
     int classes;
     bool zero_gamma; /* gamma of the last BN of each block starts at 0 */
     bool decay_norm; /* weight decay also applies to gamma and beta of batch norm */
     bool decay_bias; /* weight decay also applies to the classifier's bias */
-} net_options;
+} model_options;
 
 /** Builds resnet18, 34, 50, 101 or 152, wide_resnet50_2 or 101_2, resnext50_32x4d or 101_32x8d, in torchvision's
  *  variant v1.5 (the 3x3 convolution has the stride). @return 0, E_OPTION (the message lists the known names), E_NOMEM
  */
-int net_create(net **out, const char *arch, const net_options *o);
-void net_destroy(net *n);
+int model_create(model **out, const char *arch, const model_options *o);
+void model_destroy(model *n);
 /** The name of architecture i; NULL after the last. */
-const char *net_arch(int i);
+const char *model_arch(int i);
 
 /** Freezes everything up to and including a part of a ResNet: "stem" (with the max-pool), "layer1" to "layer4",
  *  "backbone" (all but the classifier), or "none". Call it before an engine is created. @return 0, E_OPTION (no such
  *  part) */
-int net_freeze(net *n, const char *part);
+int model_freeze(model *n, const char *part);
 
-/** Models built by hand, for tests: net_create_empty, then the layers in order. *out is the number of the layer, which
- *  is also the number of its output tensor. */
-int net_create_empty(net **out, const char *arch, int classes);
-int net_add_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride, int pad);
+/** Models built by hand, for tests: model_create_empty, then the layers in order. *out is the number of the layer,
+ * which is also the number of its output tensor. */
+int model_create_empty(model **out, const char *arch, int classes);
+int model_add_conv(int *out, model *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
+                   int pad);
 /** A grouped convolution: input and output channels are divided into `groups` equal, independent parts. */
-int net_add_grouped_conv(int *out, net *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
-                         int pad, int groups);
-int net_add_bn(int *out, net *n, const char *name, int input, int c, int residual, bool relu);
-int net_add_maxpool(int *out, net *n, const char *name, int input, int c, int kernel, int stride, int pad);
-int net_add_avgpool(int *out, net *n, const char *name, int input, int c);
-int net_add_linear(int *out, net *n, const char *name, int input, int in_c, int out_c);
+int model_add_grouped_conv(int *out, model *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
+                           int pad, int groups);
+int model_add_bn(int *out, model *n, const char *name, int input, int c, int residual, bool relu);
+int model_add_maxpool(int *out, model *n, const char *name, int input, int c, int kernel, int stride, int pad);
+int model_add_avgpool(int *out, model *n, const char *name, int input, int c);
+int model_add_linear(int *out, model *n, const char *name, int input, int in_c, int out_c);
 
 typedef struct tensor_shape {
     int n, h, w, c; /* NHWC */
@@ -105,19 +106,19 @@ static inline size_t tensor_count(tensor_shape s) { return (size_t)s.n * (size_t
 
 /** Output shape of every layer for a batch of images of h x w x in_c, where in_c is that of the first layer.
  *  @param[out] out (layer_n) @return 0, E_SHAPE (image too small) */
-int net_shapes(tensor_shape *out, const net *n, int batch, int h, int w);
+int model_shapes(tensor_shape *out, const model *n, int batch, int h, int w);
 
 /** Initial values of parameter i, in its logical order (OIHW, OI, C): a pure function of (seed, i).
  *  @param[out] out (param[i].count) */
-void net_init_param(float *out, const net *n, int i, uint64_t seed);
+void model_init_param(float *out, const model *n, int i, uint64_t seed);
 
 /** Multiply-accumulate operations of the forward pass of one image (convolutions and linear layers). */
-double net_macs(const net *n, int h, int w);
+double model_macs(const model *n, int h, int w);
 
 /** Elements of the largest parameter or pair of statistics: the buffer size for reading any of them. */
-size_t net_largest(const net *n);
+size_t model_largest(const model *n);
 
 /** Index of the parameter of that name, else of the statistics of that name, else -1. */
-int net_find_param(const net *n, const char *name);
+int model_find_param(const model *n, const char *name);
 
 #endif

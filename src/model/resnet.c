@@ -25,9 +25,9 @@ static const recipe recipes[] = {
 };
 enum { RECIPES = sizeof recipes / sizeof *recipes };
 
-/* The net in the making: the tensor and the channels reached so far, and the prefix of the block's names. */
+/* The model in the making: the tensor and the channels reached so far, and the prefix of the block's names. */
 typedef struct builder {
-    net *net;
+    model *model;
     int tensor, channels;
     bool zero_gamma;
     char block[32]; /* "layer1.0." */
@@ -48,8 +48,8 @@ typedef struct conv_bn {
 
 static int add_conv(builder *b, const conv_bn *c) {
     int rc;
-    TRY(net_add_grouped_conv(&b->tensor, b->net, in_block(b, c->conv), b->tensor, b->channels, c->out_c, c->kernel,
-                             c->stride, c->kernel / 2, c->groups));
+    TRY(model_add_grouped_conv(&b->tensor, b->model, in_block(b, c->conv), b->tensor, b->channels, c->out_c, c->kernel,
+                               c->stride, c->kernel / 2, c->groups));
     b->channels = c->out_c;
 done:
     return rc;
@@ -58,7 +58,7 @@ done:
 static int add_conv_bn(builder *b, const conv_bn *c) {
     int rc;
     TRY(add_conv(b, c));
-    TRY(net_add_bn(&b->tensor, b->net, in_block(b, c->bn), b->tensor, c->out_c, NET_NONE, c->relu));
+    TRY(model_add_bn(&b->tensor, b->model, in_block(b, c->bn), b->tensor, c->out_c, NET_NONE, c->relu));
 done:
     return rc;
 }
@@ -68,7 +68,7 @@ done:
 static int add_block_end(builder *b, const conv_bn *last, int shortcut, int shortcut_c, int stride) {
     int rc;
     TRY(add_conv(b, last));
-    TRY(net_reserve_bn(b->net, in_block(b, last->bn), last->out_c));
+    TRY(model_reserve_bn(b->model, in_block(b, last->bn), last->out_c));
     if (stride != 1 || shortcut_c != last->out_c) {
         builder side = *b;
         side.tensor = shortcut;
@@ -76,9 +76,9 @@ static int add_block_end(builder *b, const conv_bn *last, int shortcut, int shor
         TRY(add_conv_bn(&side, &(conv_bn){"downsample.0", "downsample.1", last->out_c, 1, stride, false, 1}));
         shortcut = side.tensor;
     }
-    TRY(net_add_bn(&b->tensor, b->net, in_block(b, last->bn), b->tensor, last->out_c, shortcut, true));
+    TRY(model_add_bn(&b->tensor, b->model, in_block(b, last->bn), b->tensor, last->out_c, shortcut, true));
     if (b->zero_gamma)
-        b->net->param[b->net->layer[b->tensor].weight].init = INIT_ZERO;
+        b->model->param[b->model->layer[b->tensor].weight].init = INIT_ZERO;
 done:
     return rc;
 }
@@ -112,15 +112,15 @@ static int add_stage(builder *b, const recipe *r, int stage) {
     return 0;
 }
 
-static int build(net *n, const recipe *r, const net_options *o) {
-    builder b = {.net = n, .tensor = NET_INPUT, .channels = 3, .zero_gamma = o->zero_gamma};
+static int build(model *n, const recipe *r, const model_options *o) {
+    builder b = {.model = n, .tensor = NET_INPUT, .channels = 3, .zero_gamma = o->zero_gamma};
     int rc;
     TRY(add_conv_bn(&b, &(conv_bn){"conv1", "bn1", 64, 7, 2, true, 1}));
-    TRY(net_add_maxpool(&b.tensor, n, "maxpool", b.tensor, b.channels, 3, 2, 1));
+    TRY(model_add_maxpool(&b.tensor, n, "maxpool", b.tensor, b.channels, 3, 2, 1));
     for (int stage = 0; stage < STAGES; stage++)
         TRY(add_stage(&b, r, stage));
-    TRY(net_add_avgpool(&b.tensor, n, "avgpool", b.tensor, b.channels));
-    TRY(net_add_linear(&b.tensor, n, "fc", b.tensor, b.channels, o->classes));
+    TRY(model_add_avgpool(&b.tensor, n, "avgpool", b.tensor, b.channels));
+    TRY(model_add_linear(&b.tensor, n, "fc", b.tensor, b.channels, o->classes));
     for (int i = 0; i < n->param_n; i++)
         if (n->param[i].rank == 1)
             n->param[i].decays = n->param[i].head ? o->decay_bias : o->decay_norm;
@@ -128,7 +128,7 @@ done:
     return rc;
 }
 
-const char *net_arch(int i) { return i >= 0 && i < RECIPES ? recipes[i].arch : NULL; }
+const char *model_arch(int i) { return i >= 0 && i < RECIPES ? recipes[i].arch : NULL; }
 
 static int unknown_arch(const char *arch) {
     char known[256] = "";
@@ -137,9 +137,9 @@ static int unknown_arch(const char *arch) {
     return fail(E_OPTION, "unknown architecture '%s'; known: %s", arch, known);
 }
 
-int net_create(net **out, const char *arch, const net_options *o) {
+int model_create(model **out, const char *arch, const model_options *o) {
     const recipe *r = NULL;
-    net *n = NULL;
+    model *n = NULL;
     int rc;
     for (int i = 0; i < RECIPES; i++)
         if (strcmp(recipes[i].arch, arch) == 0)
@@ -148,11 +148,11 @@ int net_create(net **out, const char *arch, const net_options *o) {
         return unknown_arch(arch);
     if (o->classes < 1)
         return fail(E_OPTION, "%d classes: a model needs at least 1", o->classes);
-    TRY(net_create_empty(&n, arch, o->classes));
+    TRY(model_create_empty(&n, arch, o->classes));
     TRY(build(n, r, o));
     *out = n; /* now owned by the caller */
     n = NULL;
 done:
-    net_destroy(n);
+    model_destroy(n);
     return rc;
 }

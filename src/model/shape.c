@@ -30,7 +30,7 @@ static int layer_shape(tensor_shape *y, const layer *l, tensor_shape x) {
     return 0;
 }
 
-int net_shapes(tensor_shape *out, const net *n, int batch, int h, int w) {
+int model_shapes(tensor_shape *out, const model *n, int batch, int h, int w) {
     if (batch < 1 || h < 1 || w < 1)
         return fail(E_SHAPE, "a batch of %d images of %d x %d: all must be at least 1", batch, h, w);
     if (n->layer_n == 0)
@@ -51,10 +51,10 @@ int net_shapes(tensor_shape *out, const net *n, int batch, int h, int w) {
     return 0;
 }
 
-double net_macs(const net *n, int h, int w) {
+double model_macs(const model *n, int h, int w) {
     double sum = 0;
     tensor_shape *shape = calloc((size_t)n->layer_n + 1, sizeof *shape);
-    if (shape != NULL && net_shapes(shape, n, 1, h, w) == 0)
+    if (shape != NULL && model_shapes(shape, n, 1, h, w) == 0)
         for (int i = 0; i < n->layer_n; i++) {
             const layer *l = &n->layer[i];
             int group_c = l->groups > 0 ? l->in_c / l->groups : 0;

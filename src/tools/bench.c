@@ -27,7 +27,8 @@ done:
 }
 
 /** Fills `seconds` (steps) and what the steps gave. */
-static int time_steps(bench_result *out, double *seconds, setup *s, engine_plan *p, const batch *b, bool profiled) {
+static int time_steps(bench_result *out, double *seconds, run_context *s, engine_plan *p, const batch *b,
+                      bool profiled) {
     const config *c = s->config;
     engine *e = s->engine;
     engine_result_data r;
@@ -53,9 +54,9 @@ static int time_steps(bench_result *out, double *seconds, setup *s, engine_plan 
         h.first_step = false;
     }
     TRY(engine_profile_stop(e));
-    TRY(ranks_tell(&s->ranks, NULL));
-    TRY(ranks_hear(NULL, &s->ranks));
-    out->pace = ranks_pace(&s->ranks);
+    TRY(rank_sync_begin(&s->ranks, NULL));
+    TRY(rank_sync_end(NULL, &s->ranks));
+    out->timing = ranks_timing(&s->ranks);
     TRY(engine_result(&r, e));
     out->loss = r.loss_sum / (double)r.images;
     qsort(seconds, (size_t)out->steps, sizeof *seconds, by_value);
@@ -77,7 +78,7 @@ done:
 }
 
 int bench_train(bench_result *out, profile *detail, const config *c, comm *all, int steps, int warmup) {
-    setup s = {0};
+    run_context s = {0};
     batch b[BATCHES] = {0};
     engine_plan *p = NULL;
     double *seconds = NULL;
@@ -86,8 +87,8 @@ int bench_train(bench_result *out, profile *detail, const config *c, comm *all, 
         *detail = (profile){0};
     *out = (bench_result){.steps = steps, .warmup = warmup, .batch = c->data.batch_size, .ranks = comm_ranks(all)};
     TRY(memory_zeroed(&seconds, (size_t)steps, sizeof *seconds));
-    TRY(setup_open_engine(&s, c, CLASSES, all));
-    TRY(setup_compile_batch(&p, &s, c->data.batch_size, true));
+    TRY(run_context_open_engine(&s, c, CLASSES, all));
+    TRY(run_context_compile_batch(&p, &s, c->data.batch_size, true));
     TRY(engine_init_weights(s.engine, c->trainer.seed));
     TRY(make_batches(b, c, comm_rank(all)));
     TRY(time_steps(out, seconds, &s, p, b, detail != NULL));
@@ -96,14 +97,14 @@ int bench_train(bench_result *out, profile *detail, const config *c, comm *all, 
     out->peak_bytes = host_memory_peak();
     snprintf(out->engine, sizeof out->engine, "%s", engine_description(s.engine));
     snprintf(out->precision, sizeof out->precision, "%s", precision_name(s.precision));
-    snprintf(out->arch, sizeof out->arch, "%s", s.net->arch);
+    snprintf(out->arch, sizeof out->arch, "%s", s.model->arch);
     if (detail != NULL)
-        TRY(profile_collect(detail, s.engine, p, s.net, steps, out->seconds));
+        TRY(profile_collect(detail, s.engine, p, s.model, steps, out->seconds));
 done:
     for (int i = 0; i < BATCHES; i++)
         batch_deinit(&b[i]);
     free(seconds);
     ranks_failed(all, rc);
-    setup_close(&s);
+    run_context_close(&s);
     return rc;
 }

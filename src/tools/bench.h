@@ -4,7 +4,7 @@
 
 #include "config/config.h"
 #include "distributed/communicator.h"
-#include "distributed/pace.h"
+#include "distributed/rank_timing.h"
 #include "tools/profile.h"
 
 typedef struct bench_result {
@@ -14,7 +14,7 @@ typedef struct bench_result {
     double loss;                  /* of the last step */
     int steps, warmup, batch;     /* of each rank */
     int ranks;
-    pace pace;            /* of the ranks, in the timed steps */
+    rank_timing timing;   /* of the ranks, in the timed steps */
     engine_memory memory; /* planned; `process` includes the batches of the benchmark */
     size_t peak_bytes;    /* VmHWM after the steps: the actual peak of the process; 0: unknown */
     char engine[128], precision[16], arch[32];

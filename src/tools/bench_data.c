@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "dataset/read.h"
-#include "training/setup.h"
+#include "training/run_context.h"
 
 #include <math.h>
 #include <string.h>
@@ -72,7 +72,7 @@ int bench_data(bench_data_result *out, const config *c, const char *split, bench
     dataset *d = NULL;
     loader *l = NULL;
     const bad_image *bad = NULL;
-    loader_options o = setup_loader_options(c, strcmp(split, "train") == 0);
+    loader_options o = run_context_loader_options(c, strcmp(split, "train") == 0);
     *out = (bench_data_result){.workers = o.workers,
                                .batch = o.batch_size,
                                .image_size = o.transform.size,

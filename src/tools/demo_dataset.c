@@ -29,7 +29,7 @@ static int write_file(const char *path, const unsigned char *bytes, size_t n) {
 
 /** Image `number` of a class of a split (0 train, 1 val): the same whatever the counts. */
 static int write_image(uint8_t *pixels, float *scratch, const char *folder, int split, int kind, int number,
-                       const shapes_options *o) {
+                       const demo_dataset_options *o) {
     int rc = OK;
     char path[PATH_BYTES];
     unsigned char *bytes = NULL;
@@ -39,7 +39,7 @@ static int write_image(uint8_t *pixels, float *scratch, const char *folder, int 
     int side = (int)((double)o->size * random_uniform(&r, 1, LONG_SIDE));
     bool upright = random_below(&r, 2) == 1;
     int w = upright ? o->size : side, h = upright ? side : o->size;
-    shapes_draw(pixels, scratch, w, h, kind, &r);
+    demo_dataset_draw(pixels, scratch, w, h, kind, &r);
     TRY(path_format(path, "%s/%04d.jpg", folder, number));
     TRY(jpeg_encode(&bytes, &n, pixels, w, h, QUALITY));
     TRY(write_file(path, bytes, n));
@@ -48,7 +48,7 @@ done:
     return rc;
 }
 
-int shapes_write(const char *root, const shapes_options *o) {
+int demo_dataset_write(const char *root, const demo_dataset_options *o) {
     static const char *const split_name[] = {"train", "val"};
     int rc = OK;
     uint8_t *pixels = NULL;
@@ -60,7 +60,7 @@ int shapes_write(const char *root, const shapes_options *o) {
     for (int split = 0; split < 2; split++) {
         int images = split == 0 ? o->train_n : o->val_n;
         for (int kind = 0; kind < SHAPES_CLASSES; kind++) {
-            TRY(path_format(folder, "%s/%s/%s", root, split_name[split], shapes_class[kind]));
+            TRY(path_format(folder, "%s/%s/%s", root, split_name[split], demo_dataset_class[kind]));
             TRY(folder_make(folder));
             for (int i = 0; i < images; i++)
                 TRY(write_image(pixels, scratch, folder, split, kind, i, o));

@@ -5,15 +5,15 @@
 
 #include <stdint.h>
 
-typedef struct shapes_options {
+typedef struct demo_dataset_options {
     int train_n, val_n; /* images per class */
     int size;           /* pixels of the shorter side */
     uint64_t seed;
-} shapes_options;
+} demo_dataset_options;
 
 #define SHAPES_CLASSES 10
 
 /** Writes the dataset. @return 0, E_IO, E_FULL, E_NOMEM */
-int shapes_write(const char *root, const shapes_options *o);
+int demo_dataset_write(const char *root, const demo_dataset_options *o);
 
 #endif

@@ -28,14 +28,14 @@ static void find_top(prediction *out, const double *logits, int n, int top) {
         out->probability[k] = exp(logits[out->label[k]] - largest) / sum;
 }
 
-static int predict_batch(double **logits, setup *s, const batch *b, int top, predict_sink *sink, void *context) {
+static int predict_batch(double **logits, run_context *s, const batch *b, int top, predict_sink *sink, void *context) {
     engine_plan *p = NULL;
-    int rc = OK, classes = s->net->classes;
+    int rc = OK, classes = s->model->classes;
     TRY(memory_resize(logits, (size_t)b->n * (size_t)classes, sizeof **logits));
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, false));
     TRY(engine_load_batch(s->engine, p, b));
     TRY(engine_forward(s->engine, p));
-    TRY(engine_read_tensor(*logits, s->engine, p, s->net->layer_n - 1));
+    TRY(engine_read_tensor(*logits, s->engine, p, s->model->layer_n - 1));
     for (int i = 0; i < b->n; i++) {
         prediction one = {.index = b->index[i]};
         find_top(&one, *logits + (size_t)i * (size_t)classes, classes, top < classes ? top : classes);
@@ -45,7 +45,7 @@ done:
     return rc;
 }
 
-int predict(setup *s, int top, predict_sink *sink, void *context, const volatile sig_atomic_t *stop) {
+int predict(run_context *s, int top, predict_sink *sink, void *context, const volatile sig_atomic_t *stop) {
     double *logits = NULL;
     batch *b = NULL;
     char name[32];

@@ -2,7 +2,7 @@
 #ifndef LINNET_TOOLS_PREDICT_H
 #define LINNET_TOOLS_PREDICT_H
 
-#include "training/setup.h"
+#include "training/run_context.h"
 
 #include <signal.h>
 
@@ -21,6 +21,6 @@ typedef int predict_sink(void *context, const prediction *p);
 /** Predicts every readable image of s->val, `top` (at most PREDICT_TOP_MAX) classes each.
  *  @param stop the number of a stop signal, or 0; a signal ends the call with E_STOPPED
  *  @return 0, E_STOPPED, or the error of loading, computing or the sink */
-int predict(setup *s, int top, predict_sink *sink, void *context, const volatile sig_atomic_t *stop);
+int predict(run_context *s, int top, predict_sink *sink, void *context, const volatile sig_atomic_t *stop);
 
 #endif

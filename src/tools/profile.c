@@ -37,7 +37,7 @@ static void name_kind(char *out, size_t bytes, const layer *l) {
     }
 }
 
-static void collect_layer(profile_line *out, const engine *e, const engine_plan *p, const net *n, int i, int steps) {
+static void collect_layer(profile_line *out, const engine *e, const engine_plan *p, const model *n, int i, int steps) {
     const layer *l = &n->layer[i];
     const double *seconds = engine_profile_times(e)->layer[i];
     snprintf(out->name, sizeof out->name, "%s", l->name);
@@ -91,7 +91,7 @@ static void collect_phases(profile *out, const engine *e, const engine_plan *p) 
     }
 }
 
-int profile_collect(profile *out, engine *e, const engine_plan *p, const net *n, int steps, double seconds) {
+int profile_collect(profile *out, engine *e, const engine_plan *p, const model *n, int steps, double seconds) {
     int rc = OK;
     *out = (profile){.batch = engine_tensor_shape(p, NET_INPUT).n, .steps = steps, .step_seconds = seconds / steps};
     TRY(memory_zeroed(&out->layer, (size_t)n->layer_n, sizeof *out->layer));

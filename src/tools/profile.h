@@ -29,7 +29,7 @@ typedef struct profile {
 
 /** Makes the profile from the engine's times of `steps` steps of plan p, which took `seconds` in total; measures the
  *  peaks. @return 0, E_NOMEM, E_DEVICE; profile_deinit must be called in either case */
-int profile_collect(profile *out, engine *e, const engine_plan *p, const net *n, int steps, double seconds);
+int profile_collect(profile *out, engine *e, const engine_plan *p, const model *n, int steps, double seconds);
 void profile_deinit(profile *p);
 
 double profile_seconds(const profile_line *l);

@@ -10,8 +10,8 @@
 
 enum { CHECKERBOARD, CIRCLE, CROSS, DOTS, RING, SPIRAL, SQUARE, STAR, STRIPES, TRIANGLE, BLOB, STROKE };
 
-const char *const shapes_class[SHAPES_CLASSES] = {"checkerboard", "circle", "cross", "dots",    "ring",
-                                                  "spiral",       "square", "star",  "stripes", "triangle"};
+const char *const demo_dataset_class[SHAPES_CLASSES] = {"checkerboard", "circle", "cross", "dots",    "ring",
+                                                        "spiral",       "square", "star",  "stripes", "triangle"};
 
 typedef struct colour {
     float c[3]; /* 0..255 */
@@ -198,7 +198,7 @@ static void finish(uint8_t *pixels, const canvas *c, random_stream *r) {
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the canvas draws into scratch */
-void shapes_draw(uint8_t *pixels, float *scratch, int w, int h, int kind, random_stream *r) {
+void demo_dataset_draw(uint8_t *pixels, float *scratch, int w, int h, int kind, random_stream *r) {
     canvas c = {.rgb = scratch, .w = w, .h = h, .unit = (float)(w < h ? w : h)};
     colour background = paint_background(&c, r);
     paint_clutter(&c, r);

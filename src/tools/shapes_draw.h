@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 /** Folder names of the classes, in byte order. */
-extern const char *const shapes_class[SHAPES_CLASSES];
+extern const char *const demo_dataset_class[SHAPES_CLASSES];
 
-/** Draws an image of class `kind` (an index of shapes_class): a shape or a patch of texture, antialiased, of any
+/** Draws an image of class `kind` (an index of demo_dataset_class): a shape or a patch of texture, antialiased, of any
  * colour, size, position and rotation, over a background of a colour gradient, soft blobs, strokes and noise.
  *  @param[out] pixels  (h, w, 3) RGB
  *  @param scratch  (h, w, 3), temporary */
-void shapes_draw(uint8_t *pixels, float *scratch, int w, int h, int kind, random_stream *r);
+void demo_dataset_draw(uint8_t *pixels, float *scratch, int w, int h, int kind, random_stream *r);
 
 #endif

@@ -5,13 +5,13 @@
 
 #include <stdio.h>
 
-static int plan_size(const setup *s, bool training) {
-    return training ? s->config->data.image_size : setup_val_size(s->config);
+static int plan_size(const run_context *s, bool training) {
+    return training ? s->config->data.image_size : run_context_val_size(s->config);
 }
 
 /** The most images, below `images`, whose plan leaves the total of `m` within `limit`; 0: not even one. Memory grows
  *  almost linearly with the batch, so few plans are tried. @param m activations: those of `images`, 0 when not known */
-static int largest_batch(int *out, setup *s, engine_memory m, size_t limit, int images, bool training) {
+static int largest_batch(int *out, run_context *s, engine_memory m, size_t limit, int images, bool training) {
     int size = plan_size(s, training), low = 0, high = images;
     double low_bytes = 0, high_bytes = (double)m.activations;
     m.activations = 0;
@@ -39,7 +39,7 @@ static int largest_batch(int *out, setup *s, engine_memory m, size_t limit, int 
 
 /** After a failure; its message is the reason where m.activations is not known (0).
  *  @param m as for largest_batch. @return E_NOMEM with the message, or why it could not be told */
-static int refuse_batch(setup *s, engine_memory m, size_t limit, int images, bool training) {
+static int refuse_batch(run_context *s, engine_memory m, size_t limit, int images, bool training) {
     const char *option = training ? "data.batch_size" : "data.val_batch_size";
     int size = plan_size(s, training), most = 0, rc = OK;
     char reason[256], need[32], room[32];
@@ -59,7 +59,7 @@ done:
     return rc;
 }
 
-int setup_compile_batch(engine_plan **out, setup *s, int images, bool training) {
+int run_context_compile_batch(engine_plan **out, run_context *s, int images, bool training) {
     int size = plan_size(s, training);
     size_t bytes = 0;
     int rc = engine_compile(out, s->engine, images, size, size, training);
@@ -78,9 +78,9 @@ int setup_compile_batch(engine_plan **out, setup *s, int images, bool training) 
 }
 
 /** The last batch's size makes a batch norm see single values where images are tiny. */
-static int compile_last(setup *s, int size) {
+static int compile_last(run_context *s, int size) {
     engine_plan *p = NULL;
-    int last = setup_batch_images(s, s->train_batches - 1);
+    int last = run_context_batch_images(s, s->train_batches - 1);
     int rc = engine_compile(&p, s->engine, last, size, size, true);
     if (rc == E_SHAPE)
         fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last drops it)", last,
@@ -88,17 +88,17 @@ static int compile_last(setup *s, int size) {
     return rc;
 }
 
-int setup_compile(engine_memory *out, setup *s) {
+int run_context_compile(engine_memory *out, run_context *s) {
     const config *c = s->config;
     int size = c->data.image_size, rc = OK;
     engine_plan *p = NULL;
-    TRY(compile_last(s, setup_train_size(c, 0))); /* the smallest */
+    TRY(compile_last(s, run_context_train_size(c, 0))); /* the smallest */
     TRY(compile_last(s, size));
     if (s->val_batches > 0) {
-        int val = setup_val_batch_size(c);
-        TRY(setup_compile_batch(&p, s, val < s->val->image_n ? val : (int)s->val->image_n, false));
+        int val = run_context_val_batch_size(c);
+        TRY(run_context_compile_batch(&p, s, val < s->val->image_n ? val : (int)s->val->image_n, false));
     }
-    TRY(setup_compile_batch(&p, s, setup_batch_images(s, 0), true));
+    TRY(run_context_compile_batch(&p, s, run_context_batch_images(s, 0), true));
     *out = engine_plan_memory(s->engine, p);
 done:
     return rc;

@@ -6,21 +6,21 @@
 #ifndef LINNET_TRAINING_EMA_H
 #define LINNET_TRAINING_EMA_H
 
-#include "training/setup.h"
+#include "training/run_context.h"
 #include "training/state.h"
 
-static inline bool average_on(const setup *s) { return s->config->trainer.ema > 0; }
+static inline bool ema_on(const run_context *s) { return s->config->trainer.ema > 0; }
 
-double average_decay(const config *c, int step_images);
+double ema_decay(const config *c, int step_images);
 
 /** Called after step `step` of epoch t->epoch. Without trainer.ema this and the functions below do nothing.
  *  @return 0, E_DEVICE */
-int average_step(setup *s, train_state *t, int64_t step);
+int ema_step(run_context *s, train_state *t, int64_t step);
 
 /** Sets the average to the current weights, at the start of a run. */
-int average_restart(setup *s);
+int ema_restart(run_context *s);
 
 /** Exchanges the current weights and the average in the engine; a second call undoes it. */
-int average_swap(setup *s);
+int ema_swap(run_context *s);
 
 #endif

@@ -4,15 +4,15 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "evaluation/judge.h"
-#include "training/news.h"
+#include "evaluation/prediction.h"
+#include "training/rank_events.h"
 #include "training/step.h"
 
 #include <stdlib.h>
 
 /** An evaluation under way. */
 typedef struct evaluation {
-    setup *s;
+    run_context *s;
     evaluate_extras extras;
     metrics sum, all;          /* of this rank; of all ranks, as far as it has heard of them */
     double *logits, *mirrored; /* (logits_n) of a batch; NULL: not wanted */
@@ -39,7 +39,7 @@ done:
 }
 
 /** Batches that this rank evaluates: every ranks-th of those within the limit. */
-static int64_t own_batches(const setup *s) {
+static int64_t own_batches(const run_context *s) {
     int ranks = comm_ranks(s->ranks.comm);
     return (s->val_batches + ranks - 1 - comm_rank(s->ranks.comm)) / ranks;
 }
@@ -47,14 +47,14 @@ static int64_t own_batches(const setup *s) {
 /** *b: the next batch, NULL when there are no more of this rank's. Every rank comes here as often, and learns what the
  *  others told the time before. */
 static int next_batch(batch **b, evaluation *e, int64_t turn) {
-    setup *s = e->s;
+    run_context *s = e->s;
     char name[32];
     int rc = OK;
     *b = NULL;
     comm_at(s->ranks.comm, COMM_VALIDATES);
     if (comm_ranks(s->ranks.comm) > 1) {
-        TRY(ranks_hear(turn > 0 ? &e->all : NULL, &s->ranks));
-        TRY(ranks_tell(&s->ranks, &e->sum));
+        TRY(rank_sync_end(turn > 0 ? &e->all : NULL, &s->ranks));
+        TRY(rank_sync_begin(&s->ranks, &e->sum));
     }
     if (ranks_stop(&s->ranks) != 0) {
         rc = fail(E_STOPPED, "stopped by %s", text_signal(name, ranks_stop(&s->ranks)));
@@ -81,15 +81,15 @@ static void mirror(const batch *b) {
 
 /** The means of these logits and the mirrored images'; then the metrics are theirs too. */
 static int add_mirrored(evaluation *e, engine_plan *p, const batch *b, metrics *m) {
-    int classes = e->s->net->classes, rc = OK;
+    int classes = e->s->model->classes, rc = OK;
     mirror(b);
     TRY(forward(e, p, b));
-    TRY(engine_read_tensor(e->mirrored, e->s->engine, p, e->s->net->layer_n - 1));
+    TRY(engine_read_tensor(e->mirrored, e->s->engine, p, e->s->model->layer_n - 1));
     *m = (metrics){0};
     for (size_t i = 0; i < (size_t)b->n * (size_t)classes; i++)
         e->logits[i] = (e->logits[i] + e->mirrored[i]) / 2;
     for (int i = 0; i < b->n; i++) {
-        judgement j = judge(e->logits + (size_t)i * (size_t)classes, classes, b->label[i]);
+        prediction j = predict_labelled(e->logits + (size_t)i * (size_t)classes, classes, b->label[i]);
         metrics_add(m, &(metrics){.loss_sum = j.loss, .images = 1, .top1 = j.rank < 1, .top5 = j.rank < 5});
     }
 done:
@@ -97,27 +97,27 @@ done:
 }
 
 static int evaluate_batch(evaluation *e, const batch *b) {
-    setup *s = e->s;
+    run_context *s = e->s;
     engine_plan *p = NULL;
     engine_result_data r;
-    int rc = OK, classes = s->net->classes;
+    int rc = OK, classes = s->model->classes;
     TRY(engine_reset_result(s->engine));
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, false));
     TRY(forward(e, p, b));
     TRY(engine_loss(s->engine, p));
     TRY(engine_result(&r, s->engine));
     metrics some = step_metrics(&r);
-    if (e->extras.wrong != NULL || e->extras.judged != NULL || e->extras.flip) {
+    if (e->extras.wrong != NULL || e->extras.evaluated != NULL || e->extras.flip) {
         TRY(make_room(e, (size_t)b->n * (size_t)classes));
-        TRY(engine_read_tensor(e->logits, s->engine, p, s->net->layer_n - 1));
+        TRY(engine_read_tensor(e->logits, s->engine, p, s->model->layer_n - 1));
     }
     if (e->extras.flip)
         TRY(add_mirrored(e, p, b, &some));
     metrics_add(&e->sum, &some);
     if (e->extras.wrong != NULL)
-        mistakes_add(e->extras.wrong, e->logits, classes, b);
-    if (e->extras.judged != NULL)
-        assessment_add(e->extras.judged, e->logits, b->label, b->n);
+        misclassified_add(e->extras.wrong, e->logits, classes, b);
+    if (e->extras.evaluated != NULL)
+        evaluation_report_add(e->extras.evaluated, e->logits, b->label, b->n);
 done:
     return rc;
 }
@@ -125,7 +125,7 @@ done:
 /** Loss and accuracy are all ranks', one turn behind where there are several; the rate is this rank's times the ranks.
  */
 static progress_state shown_state(const evaluation *e, int64_t done_n, double start, double waited) {
-    const setup *s = e->s;
+    const run_context *s = e->s;
     const metrics *m = comm_ranks(s->ranks.comm) > 1 ? &e->all : &e->sum;
     double seconds = clock_seconds() - start;
     int64_t all = done_n * comm_ranks(s->ranks.comm);
@@ -139,7 +139,7 @@ static progress_state shown_state(const evaluation *e, int64_t done_n, double st
                             .remaining_seconds = seconds / (double)all * (double)(s->val_batches - all)};
 }
 
-int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p, int64_t epoch) {
+int evaluate(metrics *out, const evaluate_extras *extras, run_context *s, progress *p, int64_t epoch) {
     evaluation e = {.s = s};
     batch *b = NULL;
     engine_hyper plain = {.loss_scale = 1, .images = 1}; /* no label smoothing: the loss is the cross-entropy */
@@ -168,17 +168,17 @@ int evaluate(metrics *out, const evaluate_extras *extras, setup *s, progress *p,
         if (p != NULL)
             progress_update(p, &shown);
     }
-    s->ranks.news = news_wait(s);
-    TRY(ranks_tell(&s->ranks, &e.sum));
-    TRY(ranks_hear(&e.all, &s->ranks));
+    s->ranks.has_events = rank_events_pending(s);
+    TRY(rank_sync_begin(&s->ranks, &e.sum));
+    TRY(rank_sync_end(&e.all, &s->ranks));
     *out = e.all;
     shown = shown_state(&e, (s->val_batches + ranks - 1) / ranks, start, waited);
     if (p != NULL)
         progress_end(p, &shown);
     if (e.extras.wrong != NULL)
-        TRY(mistakes_join(e.extras.wrong, s->ranks.comm));
-    if (e.extras.judged != NULL)
-        TRY(assessment_join(e.extras.judged, s->ranks.comm));
+        TRY(misclassified_join(e.extras.wrong, s->ranks.comm));
+    if (e.extras.evaluated != NULL)
+        TRY(evaluation_report_join(e.extras.evaluated, s->ranks.comm));
 done:
     if (b != NULL)
         loader_release(s->val_loader, b);

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /** The next step of the sweep, over as many epochs as it takes. */
-static int one_step(double *loss, setup *s, train_state *t, double lr) {
+static int one_step(double *loss, run_context *s, train_state *t, double lr) {
     step_result r;
     int rc = OK;
     if (t->batch_in_epoch == s->train_batches) {
@@ -28,7 +28,7 @@ done:
 }
 
 /** From epoch *epoch on; *epoch: the first that the next sweep may use. */
-static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p) {
+static int sweep(lr_curve *c, run_context *s, int64_t *epoch, progress *p) {
     const config *o = s->config;
     train_state t = {.epoch = *epoch, .scaler = scaler_init(s->precision == PRECISION_16)};
     double start = clock_seconds();
@@ -49,7 +49,7 @@ static int sweep(lr_curve *c, setup *s, int64_t *epoch, progress *p) {
         progress_state shown = {.done = c->n,
                                 .loss = c->smoothed[c->n - 1],
                                 .top1 = NAN,
-                                .images_per_second = o->data.batch_size * s->row / per_step,
+                                .images_per_second = o->data.batch_size * s->micro_batches_per_step / per_step,
                                 .wait_share = NAN,
                                 .remaining_seconds = per_step * (c->capacity - c->n)};
         if (end)
@@ -141,14 +141,14 @@ static void suggest(lr_finding *f, const config *c) {
     f->loss = f->median[at];
 }
 
-int lr_finder_run(lr_finding *out, setup *s, progress *p) {
+int lr_finder_run(lr_finding *out, run_context *s, progress *p) {
     const config *c = s->config;
-    engine_snapshot *before = NULL;
+    engine_saved_state *before = NULL;
     int64_t epoch = 0;
     int rc = OK;
     *out = (lr_finding){.suggestion = NAN, .loss = NAN, .plain = NAN};
     TRY(memory_zeroed(&out->sweep, (size_t)c->lr_finder.sweeps, sizeof *out->sweep));
-    TRY(engine_snapshot_take(&before, s->engine));
+    TRY(engine_state_save(&before, s->engine));
     for (int i = 0; i < c->lr_finder.sweeps; i++) {
         char phase[48] = "LR finder";
         if (c->lr_finder.sweeps > 1)
@@ -157,14 +157,14 @@ int lr_finder_run(lr_finding *out, setup *s, progress *p) {
         out->sweeps++;
         TRY(lr_curve_init(&out->sweep[i], c->lr_finder.steps));
         rc = sweep(&out->sweep[i], s, &epoch, p);
-        int restored = engine_snapshot_put(s->engine, before);
+        int restored = engine_state_restore(s->engine, before);
         TRY(rc);
         TRY(restored);
     }
     TRY(summarise(out));
     suggest(out, c);
 done:
-    engine_snapshot_free(before);
+    engine_state_free(before);
     return rc;
 }
 

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "logging/progress.h"
 #include "training/lr_curve.h"
-#include "training/setup.h"
+#include "training/run_context.h"
 
 typedef struct lr_finding {
     lr_curve *sweep;             /* (sweeps) */
@@ -30,7 +30,7 @@ typedef struct lr_finding {
  *  @param p progress line
  *  @return 0, E_STOPPED (ranks_stop), E_NOMEM, or the error of loading or computing; lr_finding_deinit must be called
  * in any case */
-int lr_finder_run(lr_finding *out, setup *s, progress *p);
+int lr_finder_run(lr_finding *out, run_context *s, progress *p);
 void lr_finding_deinit(lr_finding *f);
 
 /** The sweep with the most points. */

@@ -24,7 +24,7 @@ int ranks_init(rank_group *r, comm *c) {
     *r = (rank_group){.comm = c, .started = clock_seconds()};
     TRY(memory_zeroed(&r->report, n, sizeof *r->report));
     TRY(memory_zeroed(&r->now, n, sizeof *r->now));
-    TRY(memory_zeroed(&r->row, n, sizeof *r->row));
+    TRY(memory_zeroed(&r->logged, n, sizeof *r->logged));
     if (n > 1)
         TRY(learn_hosts(r));
 done:
@@ -32,10 +32,10 @@ done:
 }
 
 void ranks_deinit(rank_group *r) {
-    ranks_hear(NULL, r); /* the memory is the exchange's until then */
+    rank_sync_end(NULL, r); /* the memory is the exchange's until then */
     free(r->report);
     free(r->now);
-    free(r->row);
+    free(r->logged);
     free(r->host);
     *r = (rank_group){0};
 }
@@ -49,14 +49,14 @@ void ranks_begin(rank_group *r, double loaded) {
     r->loaded = loaded;
     r->began = time_now(r);
     memset(r->now, 0, bytes);
-    memset(r->row, 0, bytes);
+    memset(r->logged, 0, bytes);
 }
 
-pace ranks_pace(const rank_group *r) { return pace_between(r->now, NULL, comm_ranks(r->comm)); }
+rank_timing ranks_timing(const rank_group *r) { return rank_timing_between(r->now, NULL, comm_ranks(r->comm)); }
 
-pace ranks_pace_row(rank_group *r) {
-    pace p = pace_between(r->now, r->row, comm_ranks(r->comm));
-    memcpy(r->row, r->now, (size_t)comm_ranks(r->comm) * sizeof *r->row);
+rank_timing ranks_timing_row(rank_group *r) {
+    rank_timing p = rank_timing_between(r->now, r->logged, comm_ranks(r->comm));
+    memcpy(r->logged, r->now, (size_t)comm_ranks(r->comm) * sizeof *r->logged);
     return p;
 }
 
@@ -72,16 +72,16 @@ void ranks_failed(comm *c, int rc) {
         c->tell(c, status_message());
 }
 
-int ranks_tell(rank_group *r, const metrics *own) {
+int rank_sync_begin(rank_group *r, const metrics *own) {
     comm *c = r->comm;
     int rc = OK;
     if (r->on_its_way)
-        TRY(ranks_hear(NULL, r));
+        TRY(rank_sync_end(NULL, r));
     rank_report *one = &r->report[comm_rank(c)];
     *one = (rank_report){.stop = asked_to_stop(r),
                          .save = asked_to_save(r),
                          .seconds = clock_seconds() - r->started,
-                         .news = r->news,
+                         .has_events = r->has_events,
                          .samples = (double)r->samples,
                          .time = time_since(time_now(r), &r->began)};
     if (own != NULL) {
@@ -102,7 +102,7 @@ done:
     return rc;
 }
 
-int ranks_hear(metrics *sum, rank_group *r) {
+int rank_sync_end(metrics *sum, rank_group *r) {
     comm *c = r->comm;
     int rc = OK;
     if (!r->on_its_way)
@@ -111,14 +111,14 @@ int ranks_hear(metrics *sum, rank_group *r) {
     if (comm_ranks(c) > 1)
         TRY(c->wait(c, &r->call));
     metrics all = {0};
-    r->agreed_news = false;
+    r->agreed_events = false;
     r->agreed_samples = 0;
     for (int i = 0; i < comm_ranks(c); i++) {
         const rank_report *one = &r->report[i];
         metrics m = {one->loss_sum, (long long)one->images, (long long)one->top1, (long long)one->top5};
         metrics_add(&all, &m);
         r->agreed_save = r->agreed_save || one->save != 0;
-        r->agreed_news = r->agreed_news || one->news != 0;
+        r->agreed_events = r->agreed_events || one->has_events != 0;
         r->agreed_samples = samples_join(r->agreed_samples, (uint64_t)one->samples);
         r->agreed_stop = (int)one->stop > r->agreed_stop ? (int)one->stop : r->agreed_stop;
         r->now[i] = one->time;

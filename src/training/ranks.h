@@ -3,7 +3,7 @@
 #define LINNET_TRAINING_RANKS_H
 
 #include "distributed/communicator.h"
-#include "distributed/pace.h"
+#include "distributed/rank_timing.h"
 #include "training/state.h"
 
 #include <signal.h>
@@ -14,7 +14,7 @@ typedef struct rank_report {
     double stop;                         /* number of the stop signal received; 0: none */
     double save;                         /* 1: a save was requested */
     double seconds;                      /* since the run began */
-    double news;                         /* 1: has rank events (news.h) */
+    double has_events;                   /* 1: has rank events (rank_events.h) */
     double samples;                      /* hash of the step's own images (samples.h), below 2^48 */
     rank_time time;
 } rank_report;
@@ -28,18 +28,18 @@ typedef struct rank_group {
     bool on_its_way;                   /* an exchange is pending */
     const volatile sig_atomic_t *stop; /* train_hooks; NULL: never */
     volatile sig_atomic_t *save;
-    double started;       /* clock_seconds */
-    bool news;            /* sent in the next report, as are ... */
-    uint64_t samples;     /* ... this */
-    double loaded;        /* ... and this: loader_waited */
-    rank_time began;      /* clock_seconds, comm.waited, loader_waited at the start of the epoch's training */
-    char *host;           /* (ranks * RANK_HOST); NULL for one rank */
-    rank_time *now, *row; /* (ranks) as of the last exchange; as of the last ranks_pace_row */
+    double started;          /* clock_seconds */
+    bool has_events;         /* sent in the next report, as are ... */
+    uint64_t samples;        /* ... this */
+    double loaded;           /* ... and this: loader_waited */
+    rank_time began;         /* clock_seconds, comm.waited, loader_waited at the start of the epoch's training */
+    char *host;              /* (ranks * RANK_HOST); NULL for one rank */
+    rank_time *now, *logged; /* (ranks) as of the last exchange; as of the last ranks_timing_row */
     /* the result of the last exchange, the same on every rank */
     int agreed_stop;
     bool agreed_save; /* and no save has followed yet */
     double agreed_seconds;
-    bool agreed_news;        /* a rank has some */
+    bool agreed_events;      /* a rank has some */
     uint64_t agreed_samples; /* of all ranks' images */
 } rank_group;
 
@@ -56,16 +56,16 @@ void ranks_failed(comm *c, int rc);
 
 /** Begins the training part of an epoch, from which rank times are measured. loaded: loader_waited. */
 void ranks_begin(rank_group *r, double loaded);
-/** How the ranks have spent their time since ranks_begin; since the last ranks_pace_row or ranks_begin. */
-pace ranks_pace(const rank_group *r);
-pace ranks_pace_row(rank_group *r);
+/** How the ranks have spent their time since ranks_begin; since the last ranks_timing_row or ranks_begin. */
+rank_timing ranks_timing(const rank_group *r);
+rank_timing ranks_timing_row(rank_group *r);
 /** The host's name. NULL for one rank */
 const char *ranks_host(const rank_group *r, int rank);
 
 /** Starts an exchange; `own` may be NULL. A second call waits for the first. @return as comm.wait */
-int ranks_tell(rank_group *r, const metrics *own);
+int rank_sync_begin(rank_group *r, const metrics *own);
 /** Waits for the end of the exchange; *sum: over all ranks, added in rank order. NULL: not wanted. */
-int ranks_hear(metrics *sum, rank_group *r);
+int rank_sync_end(metrics *sum, rank_group *r);
 
 /** The result of the last exchange, the same on every rank: the stop signal, or 0; whether to save (reset by this
  * call); seconds since the run began by rank 0's clock. For one rank: the current values. */

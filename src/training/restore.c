@@ -1,4 +1,4 @@
-#include "training/snapshot.h"
+#include "training/checkpoint.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -11,17 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int restore_momentum(setup *s, const ckpt *c, const char *path) {
+static int restore_momentum(run_context *s, const ckpt *c, const char *path) {
     double *one = NULL;
     int rc = OK;
     if (c->momentum_n == 0)
         return OK;
-    if (c->momentum_n != s->net->param_n)
+    if (c->momentum_n != s->model->param_n)
         return fail(E_FORMAT, "%s contains momentum for %d parameters, the model has %d", path, c->momentum_n,
-                    s->net->param_n);
-    TRY(memory_zeroed(&one, net_largest(s->net), sizeof *one));
-    for (int i = 0; i < s->net->param_n; i++) {
-        const param *p = &s->net->param[i];
+                    s->model->param_n);
+    TRY(memory_zeroed(&one, model_largest(s->model), sizeof *one));
+    for (int i = 0; i < s->model->param_n; i++) {
+        const param *p = &s->model->param[i];
         const ckpt_tensor *t = &c->momentum[i];
         if (!weights_fit(t, p->shape, p->rank)) {
             rc = fail(E_FORMAT, "%s: the momentum of %s has another shape than in this model", path, p->name);
@@ -36,16 +36,16 @@ done:
 }
 
 static int64_t own_int(const ckpt *c, const char *key, int64_t absent) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
+    const ckpt_item *i = ckpt_find_item(c->own, c->rank_count, key);
     return i != NULL && i->kind == 'i' ? i->i : absent;
 }
 
 static const char *own_string(const ckpt *c, const char *key) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
+    const ckpt_item *i = ckpt_find_item(c->own, c->rank_count, key);
     return i != NULL && i->kind == 's' && i->s != NULL ? i->s : "";
 }
 
-int snapshot_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
+int checkpoint_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
 
 int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
     const ckpt_item *names = ckpt_class_names(c);
@@ -62,7 +62,7 @@ int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
 }
 
 /** Other data than those the run has seen are refused, unless the user says that they are meant. */
-static int check_fingerprints(setup *s, const ckpt *c, const char *path) {
+static int check_fingerprints(run_context *s, const ckpt *c, const char *path) {
     static const char *const key[] = {"train_fingerprint", "val_fingerprint"}, *const what[] = {"training",
                                                                                                 "validation"};
     for (int i = 0; i < 2; i++) {
@@ -80,7 +80,7 @@ static int check_fingerprints(setup *s, const ckpt *c, const char *path) {
 }
 
 /** What must be the same for the order of the images to continue. */
-static int check_data(const setup *s, const ckpt *c, const char *path) {
+static int check_data(const run_context *s, const ckpt *c, const char *path) {
     const config *o = s->config;
     const struct {
         const char *key, *option;
@@ -101,7 +101,7 @@ static int check_data(const setup *s, const ckpt *c, const char *path) {
                       "from a checkpoint at the end of an epoch",
                       path, same[i].option, (long long)then, (long long)same[i].now);
     }
-    int64_t step = (int64_t)o->data.batch_size * s->row, then = own_int(c, "global_batch", step);
+    int64_t step = (int64_t)o->data.batch_size * s->micro_batches_per_step, then = own_int(c, "global_batch", step);
     if (rc == OK && middle && then != step)
         log_warn("%s was trained with %lld images per step, now it is %lld: the order of the images continues; "
                  "trainer.global_batch keeps the images per step for any number of ranks",
@@ -173,13 +173,13 @@ static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     now->num_bad_epochs = then->num_bad_epochs;
     now->cooldown_counter = then->cooldown_counter;
     /* Lightning saves an epoch's end before its plateau has seen the epoch's val_loss: the callback knows it */
-    if (now->kind == CKPT_SCHEDULE_PLATEAU && c->own_n == 0 && c->epoch_done && then->last_epoch == c->epoch &&
+    if (now->kind == CKPT_SCHEDULE_PLATEAU && c->rank_count == 0 && c->epoch_done && then->last_epoch == c->epoch &&
         !isnan(c->current_value))
         schedule_end_epoch(&t->schedule, c->epoch, c->current_value);
 }
 
 /** The weights that train, and their average where this run has one: the file's, or else a copy. */
-static int restore_weights(setup *s, train_state *t, const ckpt *c, const char *path) {
+static int restore_weights(run_context *s, train_state *t, const ckpt *c, const char *path) {
     ckpt training = *c; /* a view; what it points to is c's */
     int rc = OK;
     if (c->current_n > 0) {
@@ -187,21 +187,21 @@ static int restore_weights(setup *s, train_state *t, const ckpt *c, const char *
         training.state_n = c->current_n;
     }
     TRY(weights_restore(s, &training, path));
-    TRY(average_restart(s));
-    if (!average_on(s) || c->current_n == 0)
+    TRY(ema_restart(s));
+    if (!ema_on(s) || c->current_n == 0)
         goto done;
-    TRY(average_swap(s));
+    TRY(ema_swap(s));
     rc = weights_restore(s, c, path);
-    int back = average_swap(s);
+    int back = ema_swap(s);
     TRY(rc != OK ? rc : back);
-    t->averaged = c->averaged;
+    t->ema_updates = c->ema_updates;
 done:
     return rc;
 }
 
 /** The classifier's rate: the option, else that of the file's second group where it is the classifier's. */
-static double restored_head_lr(const setup *s, const ckpt *c, double base_lr) {
-    const net *n = s->net;
+static double restored_head_lr(const run_context *s, const ckpt *c, double base_lr) {
+    const model *n = s->model;
     int head_n = 0;
     while (head_n < n->param_n && n->param[n->param_n - 1 - head_n].head)
         head_n++;
@@ -210,10 +210,10 @@ static double restored_head_lr(const setup *s, const ckpt *c, double base_lr) {
     return c->head_scale * base_lr;
 }
 
-int snapshot_restore(setup *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
-    const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
+int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
+    const ckpt_item *loss = ckpt_find_item(c->own, c->rank_count, "train_loss_sum");
     int rc = OK;
-    if (c->own_n == 0 && c->global_step == 0) {
+    if (c->rank_count == 0 && c->global_step == 0) {
         rc = fail(E_FORMAT, "%s contains only weights, no training state to resume: use it with --init", path);
         goto done;
     }

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "training/snapshot.h"
+#include "training/checkpoint.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -53,7 +53,7 @@ static int read_candidate(candidate *out, const char *folder, const char *name) 
         snprintf(out->why, sizeof out->why, "%s", status_message());
         rc = OK;
     } else if (rc == OK) {
-        out->version = snapshot_version(c);
+        out->version = checkpoint_version(c);
         out->step = c->global_step;
         out->epoch_done = c->epoch_done;
     }
@@ -189,7 +189,7 @@ done:
 
 void resume_warn_older(const ckpt *from, const char *path, const run_folder *f) {
     candidate_list list = {0};
-    int version = snapshot_version(from);
+    int version = checkpoint_version(from);
     if (list_candidates(&list, f->checkpoints) != OK)
         log_warn("%s", status_message());
     for (size_t i = 0; i < list.n && !list.at[i].damaged; i++) {
@@ -218,7 +218,7 @@ done:
 static int arch_of_file(char arch[32], const char *path) {
     ckpt *c = NULL;
     int rc = ckpt_load_progress(&c, path);
-    const ckpt_item *own = rc == OK ? ckpt_find_item(c->own, c->own_n, "arch") : NULL;
+    const ckpt_item *own = rc == OK ? ckpt_find_item(c->own, c->rank_count, "arch") : NULL;
     if (own != NULL && own->kind == 's' && own->s != NULL)
         snprintf(arch, 32, "%s", own->s);
     ckpt_free(c);

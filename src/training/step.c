@@ -3,30 +3,30 @@
 #include "base/status.h"
 #include "loader/mix.h"
 #include "loader/samples.h"
-#include "training/news.h"
+#include "training/rank_events.h"
 
 /** Micro-batches of the step that begins at batch `first`, over all ranks. */
-static int micro_batches(const setup *s, int64_t first) {
+static int micro_batches(const run_context *s, int64_t first) {
     int64_t left = s->train_batches - first;
-    return left < s->row ? (int)left : s->row;
+    return left < s->micro_batches_per_step ? (int)left : s->micro_batches_per_step;
 }
 
 /** Those of them that are this rank's. */
-static int own_micro_batches(const setup *s, int n) {
-    int own = n - s->own;
-    return own < 0 ? 0 : own < s->own_n ? own : s->own_n;
+static int own_micro_batches(const run_context *s, int n) {
+    int own = n - s->rank_first;
+    return own < 0 ? 0 : own < s->rank_count ? own : s->rank_count;
 }
 
 metrics step_metrics(const engine_result_data *r) {
     return (metrics){.loss_sum = r->loss_sum, .images = r->images, .top1 = r->top1, .top5 = r->top5};
 }
 
-engine_hyper step_hyper(const setup *s, const train_state *t) {
+engine_hyper step_hyper(const run_context *s, const train_state *t) {
     const config *c = s->config;
     int images = 0;
     for (int i = 0; i < micro_batches(s, t->batch_in_epoch); i++)
-        images += setup_batch_images(s, t->batch_in_epoch + i);
-    int64_t step = t->batch_in_epoch / s->row;
+        images += run_context_batch_images(s, t->batch_in_epoch + i);
+    int64_t step = t->batch_in_epoch / s->micro_batches_per_step;
     double lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch);
     return (engine_hyper){.lr = lr,
                           .head_lr = lr * t->schedule.head_scale,
@@ -42,31 +42,31 @@ engine_hyper step_hyper(const setup *s, const train_state *t) {
 }
 
 /** The most that a rank has of them: the first has. */
-static int most_micro_batches(const setup *s, int n) {
-    int ranks = comm_ranks(s->ranks.comm), most = (s->row + ranks - 1) / ranks;
+static int most_micro_batches(const run_context *s, int n) {
+    int ranks = comm_ranks(s->ranks.comm), most = (s->micro_batches_per_step + ranks - 1) / ranks;
     return n < most ? n : most;
 }
 
 /** With trainer.global_batch the first micro-batch of a step alone updates the running statistics, so that they do not
  *  depend on how the others lie on ranks. Else rank 0's all do, as DDP has it. */
-static unsigned statistics_flag(const setup *s, int i) {
-    return s->config->trainer.global_batch > 0 && s->own + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
+static unsigned statistics_flag(const run_context *s, int i) {
+    return s->config->trainer.global_batch > 0 && s->rank_first + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
 }
 
-static int statistics_updates(const setup *s, int n) {
+static int statistics_updates(const run_context *s, int n) {
     return s->config->trainer.global_batch > 0 ? 1 : most_micro_batches(s, n);
 }
 
 /** mixup and cutmix; the draws are a function of (seed, epoch, batch), so that a resumed run makes the same ones, with
  * any number of ranks. */
-static void mix(const setup *s, const train_state *t, int64_t number, batch *b) {
+static void mix(const run_context *s, const train_state *t, int64_t number, batch *b) {
     const config *c = s->config;
     random_stream r = random_open(c->trainer.seed, (uint32_t)t->epoch, (uint64_t)number, RANDOM_MIX);
     mix_batch(b, c->data.mixup, c->data.cutmix, &r);
 }
 
 /** Load, forward, loss, backward of one micro-batch; after the last one the update. Its images go into *samples. */
-static int micro_batch(uint64_t *samples, setup *s, train_state *t, int64_t number, unsigned flags) {
+static int micro_batch(uint64_t *samples, run_context *s, train_state *t, int64_t number, unsigned flags) {
     batch *b = NULL;
     engine_plan *p = NULL;
     int rc = OK;
@@ -95,7 +95,7 @@ done:
 
 /** The step's outcome goes into the state: also where the ranks can no longer be heard, then with this rank's images
  *  alone in its sums. */
-static int settle(step_result *out, setup *s, train_state *t) {
+static int settle(step_result *out, run_context *s, train_state *t) {
     engine_result_data r;
     int rc = OK;
     TRY(engine_take_result(&r, s->engine));
@@ -105,12 +105,12 @@ static int settle(step_result *out, setup *s, train_state *t) {
     scaler_update(&t->scaler, r.finite);
     t->in_step = !r.finite && !t->scaler.on;
     t->momentum = t->momentum || r.finite;
-    s->ranks.news = news_wait(s);
+    s->ranks.has_events = rank_events_pending(s);
     s->ranks.samples = t->pending.samples;
     s->ranks.loaded = loader_waited(s->train_loader);
-    rc = ranks_tell(&s->ranks, &own);
+    rc = rank_sync_begin(&s->ranks, &own);
     if (rc == OK)
-        rc = ranks_hear(&all, &s->ranks);
+        rc = rank_sync_end(&all, &s->ranks);
     *out = (step_result){.metrics = all,
                          .own_images = own.images,
                          .step = t->pending.step,
@@ -124,14 +124,14 @@ done:
     return rc;
 }
 
-int train_settle(step_result *out, setup *s, train_state *t) {
+int train_settle(step_result *out, run_context *s, train_state *t) {
     *out = (step_result){.finite = true};
     return t->pending.on ? settle(out, s, t) : OK;
 }
 
 /** A device that runs ahead moves its scaler on by itself; the state here follows, and is the same where no result is
  *  still to come. */
-static int hand_over_scaler(engine_hyper *h, const setup *s, const train_state *t) {
+static int hand_over_scaler(engine_hyper *h, const run_context *s, const train_state *t) {
     const ckpt_scaler *c = &t->scaler.state;
     engine_scaler now = {c->scale, c->growth_factor, c->backoff_factor, c->growth_interval, c->growth_tracker};
     if (!t->scaler.on || !engine_runs_ahead(s->engine))
@@ -140,7 +140,7 @@ static int hand_over_scaler(engine_hyper *h, const setup *s, const train_state *
     return t->pending.on ? OK : engine_set_scaler(s->engine, &now);
 }
 
-int train_step(step_result *out, setup *s, train_state *t, bool wait) {
+int train_step(step_result *out, run_context *s, train_state *t, bool wait) {
     engine_hyper h = step_hyper(s, t);
     int n = micro_batches(s, t->batch_in_epoch), own = own_micro_batches(s, n);
     uint64_t samples = 0;
@@ -153,7 +153,7 @@ int train_step(step_result *out, setup *s, train_state *t, bool wait) {
     for (int i = own; i < most_micro_batches(s, n); i++)
         TRY(engine_step_empty(s->engine, own == 0 && i == most_micro_batches(s, n) - 1 ? ENGINE_LAST : 0));
     for (int i = 0; i < own; i++)
-        TRY(micro_batch(&samples, s, t, t->batch_in_epoch + s->own + i,
+        TRY(micro_batch(&samples, s, t, t->batch_in_epoch + s->rank_first + i,
                         (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
     TRY(engine_post_result(s->engine));
     t->in_step = false;

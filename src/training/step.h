@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAINING_STEP_H
 #define LINNET_TRAINING_STEP_H
 
-#include "training/setup.h"
+#include "training/run_context.h"
 #include "training/state.h"
 
 typedef struct step_result {
@@ -20,7 +20,7 @@ typedef struct step_result {
 metrics step_metrics(const engine_result_data *r);
 
 /** The hyperparameters of the step that begins at `t`. */
-engine_hyper step_hyper(const setup *s, const train_state *t);
+engine_hyper step_hyper(const run_context *s, const train_state *t);
 
 /** Runs one step and advances `t`, also if the step is skipped (as Lightning counts). The last step of an epoch may
  * have fewer micro-batches. If the engine runs asynchronously and `wait` is false, *out is the result of the previous
@@ -28,9 +28,9 @@ engine_hyper step_hyper(const setup *s, const train_state *t);
  * `wait`, train_settle must be called before. If the gradient is not finite, the loss scaler skips the step; without a
  * loss scaler `t->in_step` stays set.
  *  @return 0, or the error of loading or computing */
-int train_step(step_result *out, setup *s, train_state *t, bool wait);
+int train_step(step_result *out, run_context *s, train_state *t, bool wait);
 
 /** Waits for the pending result, if there is one. To be called before the state is saved or released. */
-int train_settle(step_result *out, setup *s, train_state *t);
+int train_settle(step_result *out, run_context *s, train_state *t);
 
 #endif

@@ -89,9 +89,9 @@ static bool is_of_resnet(const char *name) {
     return strncmp(name, "layer", 5) == 0 || strncmp(name, "conv1.", 6) == 0 || strncmp(name, "bn1.", 4) == 0;
 }
 
-bool weights_known(const net *n, const char *name) {
+bool weights_known(const model *n, const char *name) {
     static const char *const part[] = {".running_mean", ".running_var", ".num_batches_tracked"};
-    if (net_find_param(n, name) >= 0)
+    if (model_find_param(n, name) >= 0)
         return true;
     for (int i = 0; i < n->stats_n; i++) {
         size_t len = strlen(n->stats[i].name);
@@ -102,7 +102,7 @@ bool weights_known(const net *n, const char *name) {
     return false;
 }
 
-static void compare_all(comparison *k, const net *n) {
+static void compare_all(comparison *k, const model *n) {
     char name[96];
     k->head = true;
     for (int i = 0; i < n->param_n; i++)
@@ -138,7 +138,7 @@ static const char *prefix_text(char out[NAME_SHOWN + 16], const ckpt *c) {
     return out;
 }
 
-int weights_check(bool *head, const net *n, const ckpt *c, const char *path) {
+int weights_check(bool *head, const model *n, const ckpt *c, const char *path) {
     comparison k = {.c = c};
     text all = {0};
     char under[NAME_SHOWN + 16];
@@ -163,16 +163,16 @@ done:
 }
 
 int weights_arch(char out[32], const ckpt *c, const char *path) {
-    net *n = NULL;
+    model *n = NULL;
     bool head = false;
     int rc = E_FORMAT;
-    for (int i = 0; rc == E_FORMAT && net_arch(i) != NULL; i++) {
-        rc = net_create(&n, net_arch(i), &(net_options){.classes = 1});
+    for (int i = 0; rc == E_FORMAT && model_arch(i) != NULL; i++) {
+        rc = model_create(&n, model_arch(i), &(model_options){.classes = 1});
         if (rc == OK)
             rc = weights_check(&head, n, c, path);
         if (rc == OK)
             snprintf(out, 32, "%s", n->arch);
-        net_destroy(n);
+        model_destroy(n);
         n = NULL;
     }
     return rc == E_FORMAT
@@ -190,11 +190,11 @@ int weights_classes(int *out, const ckpt *c, const char *path) {
 
 /* --- putting them in --- */
 
-static int restore_stats(setup *s, const ckpt *c, double *one) {
+static int restore_stats(run_context *s, const ckpt *c, double *one) {
     int rc = OK;
     char name[96];
-    for (int i = 0; i < s->net->stats_n; i++) {
-        const net_stats *n = &s->net->stats[i];
+    for (int i = 0; i < s->model->stats_n; i++) {
+        const model_stats *n = &s->model->stats[i];
         snprintf(name, sizeof name, "%s.running_mean", n->name);
         weights_widen(one, ckpt_find_weight(c, name));
         snprintf(name, sizeof name, "%s.running_var", n->name);
@@ -206,12 +206,12 @@ done:
 }
 
 /** What weights_check has found to fit. */
-static int restore(setup *s, const ckpt *c, bool head) {
+static int restore(run_context *s, const ckpt *c, bool head) {
     double *one = NULL;
     int rc = OK;
-    TRY(memory_zeroed(&one, net_largest(s->net), sizeof *one));
-    for (int i = 0; i < s->net->param_n; i++) {
-        const param *p = &s->net->param[i];
+    TRY(memory_zeroed(&one, model_largest(s->model), sizeof *one));
+    for (int i = 0; i < s->model->param_n; i++) {
+        const param *p = &s->model->param[i];
         if (!head && is_head(p->name))
             continue;
         weights_widen(one, ckpt_find_weight(c, p->name));
@@ -223,18 +223,18 @@ done:
     return rc;
 }
 
-int weights_restore(setup *s, const ckpt *c, const char *path) {
-    int rc = weights_check(NULL, s->net, c, path);
+int weights_restore(run_context *s, const ckpt *c, const char *path) {
+    int rc = weights_check(NULL, s->model, c, path);
     return rc == OK ? restore(s, c, true) : rc;
 }
 
-int weights_init(setup *s, const ckpt *c, const char *path) {
+int weights_init(run_context *s, const ckpt *c, const char *path) {
     bool head = false;
     int rc = OK, classes = 0;
-    TRY(weights_check(&head, s->net, c, path));
-    if (!head && weights_classes(&classes, c, path) == OK && classes != s->net->classes)
+    TRY(weights_check(&head, s->model, c, path));
+    if (!head && weights_classes(&classes, c, path) == OK && classes != s->model->classes)
         log_warn("%s is for %d classes, this dataset has %d: the last layer (fc) is reinitialised", path, classes,
-                 s->net->classes);
+                 s->model->classes);
     else if (!head)
         log_warn("%s has no last layer (fc) of this model's shape: the layer is initialised randomly", path);
     TRY(restore(s, c, head));

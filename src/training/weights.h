@@ -4,13 +4,13 @@
 
 #include "checkpoint/checkpoint.h"
 #include "model/model.h"
-#include "training/setup.h"
+#include "training/run_context.h"
 
 /** Checks that `c` contains all tensors of the model with the right shapes, and no tensor of a larger ResNet. Other
  *  tensors (of a loss, a metric) are ignored.
  *  @param[out] head whether the last layer fits too; NULL: it must fit
  *  @return 0; E_FORMAT (the message lists missing and unexpected tensors and those with another shape) */
-int weights_check(bool *head, const net *n, const ckpt *c, const char *path);
+int weights_check(bool *head, const model *n, const ckpt *c, const char *path);
 
 /** The architecture of the model in `c`, for any number of classes. @return 0, E_FORMAT (not supported), E_NOMEM */
 int weights_arch(char out[32], const ckpt *c, const char *path);
@@ -21,14 +21,14 @@ int weights_classes(int *out, const ckpt *c, const char *path);
 void weights_widen(double *out, const ckpt_tensor *t);
 bool weights_floating(ckpt_type t);
 /** Whether the model has a tensor of that name; statistics and counters included. */
-bool weights_known(const net *n, const char *name);
+bool weights_known(const model *n, const char *name);
 /** Whether `t` exists, has a floating-point type and that shape. */
 bool weights_fit(const ckpt_tensor *t, const int *shape, int rank);
 
 /** Loads weights and statistics of `c` into the engine. Every tensor of the model must be present with its shape. */
-int weights_restore(setup *s, const ckpt *c, const char *path);
+int weights_restore(run_context *s, const ckpt *c, const char *path);
 /** The same for the start of a training (--init): if the last layer does not fit, it keeps its initial values, with a
  *  warning. */
-int weights_init(setup *s, const ckpt *c, const char *path);
+int weights_init(run_context *s, const ckpt *c, const char *path);
 
 #endif

@@ -36,11 +36,11 @@ static void pack_again(void) {
 
 static int set_up(void **state) {
     (void)state;
-    shapes_options o = {.train_n = 8, .val_n = 2, .size = 32, .seed = 1};
+    demo_dataset_options o = {.train_n = 8, .val_n = 2, .size = 32, .seed = 1};
     make_temporary_folder(root);
     assert_ok(path_join(folder, root, "folder"));
     assert_ok(path_join(shards, root, "shards"));
-    assert_ok(shapes_write(folder, &o));
+    assert_ok(demo_dataset_write(folder, &o));
     char odd[PATH_BYTES], command[3 * PATH_BYTES]; /* names that are no keys: dots, capitals, one stem twice */
     assert_ok(path_join(odd, folder, "train/circle"));
     snprintf(command, sizeof command,
@@ -129,7 +129,7 @@ static int read_shard(const dataset *d, int shard) {
     size_t n = 0;
     int bad = 0;
     for (int64_t i = 0; i < d->image_n; i++)
-        if ((int)d->place[i].shard == shard && dataset_read(&bytes, &n, &b, d, i, 0) != OK)
+        if ((int)d->location[i].shard == shard && dataset_read(&bytes, &n, &b, d, i, 0) != OK)
             bad++;
     image_buffer_deinit(&b);
     return bad;
@@ -202,8 +202,8 @@ static loader_options sequential(int workers) {
                             .max_bad = 0,
                             .read_ahead = 2,
                             .buffer = 20,
-                            .row = 1,
-                            .own_n = 1};
+                            .micro_batches_per_step = 1,
+                            .rank_count = 1};
 }
 
 /** What a loader delivers from batch `first` on, in order. @return images */
@@ -240,16 +240,16 @@ static void test_sequential(void **state) {
     assert_memory_equal(a, b, (size_t)d->image_n * sizeof *a);
     assert_int_equal(deliver(b, d, &three, 4), d->image_n - 32);
     assert_memory_equal(a + 32, b, (size_t)(d->image_n - 32) * sizeof *a);
-    uint32_t first_shard = d->place[a[0]].shard;
+    uint32_t first_shard = d->location[a[0]].shard;
     for (int64_t i = 0; i < d->image_n; i++) {
         assert_false(used[a[i]]);
         used[a[i]] = true;
     }
     int64_t in_first = 0, at = 0;
     for (int64_t i = 0; i < d->image_n; i++)
-        in_first += d->place[i].shard == first_shard;
+        in_first += d->location[i].shard == first_shard;
     for (int64_t i = 0; i < d->image_n && at == 0; i++)
-        at = d->place[a[i]].shard != first_shard ? i + 1 : 0;
+        at = d->location[a[i]].shard != first_shard ? i + 1 : 0;
     assert_true(at <= in_first + 20);
     assert_ok(dataset_open(&f, folder, "train"));
     assert_fails(E_OPTION, "data.sequential needs shards", loader_open(&l, f, &one));

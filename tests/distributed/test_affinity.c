@@ -57,7 +57,7 @@ static void assert_shares(const core_claim *c, int n, const core_set *want, cons
         cores_of(&got[r], c, n, r, root);
     for (int r = 0; r < n; r++) {
         assert_memory_equal(&got[r], &want[r], sizeof got[r]);
-        assert_int_equal(cores_own(got, c, n, r), own[r]);
+        assert_int_equal(affinity_own(got, c, n, r), own[r]);
     }
 }
 
@@ -136,26 +136,26 @@ static pthread_barrier_t barrier;
 static void *older_thread(void *usable) {
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
-    *(int *)usable = cores_usable();
+    *(int *)usable = affinity_cores();
     return NULL;
 }
 
 static void *count_usable(void *usable) {
-    *(int *)usable = cores_usable();
+    *(int *)usable = affinity_cores();
     return NULL;
 }
 
 static void test_binding(void **state) {
     (void)state;
-    int all = cores_usable(), own = 0, older = 0, newer = 0;
+    int all = affinity_cores(), own = 0, older = 0, newer = 0;
     comm c = two_ranks(0);
     pthread_t thread;
-    assert_ok(cores_share(&own, NULL, "", root));
+    assert_ok(affinity_share(&own, NULL, "", root));
     assert_int_equal(own, all);
-    assert_ok(cores_share(&own, &c, "", root)); /* on the CPU: divided, not bound */
+    assert_ok(affinity_share(&own, &c, "", root)); /* on the CPU: divided, not bound */
     assert_int_equal(own, all > 1 ? all / 2 : 1);
-    assert_ok(cores_share(&own, &c, "0000:af:00.0", root)); /* of that GPU /sys tells nothing */
-    assert_int_equal(cores_usable(), all);
+    assert_ok(affinity_share(&own, &c, "0000:af:00.0", root)); /* of that GPU /sys tells nothing */
+    assert_int_equal(affinity_cores(), all);
     if (all < 2) {
         print_message("the rest needs 2 cores\n");
         return;
@@ -165,13 +165,13 @@ static void test_binding(void **state) {
     assert_int_equal(pthread_create(&thread, NULL, older_thread, &older), 0);
     pthread_barrier_wait(&barrier);
     c = two_ranks(1);
-    assert_ok(cores_share(&own, &c, "0000:3b:00.0", root));
+    assert_ok(affinity_share(&own, &c, "0000:3b:00.0", root));
     pthread_barrier_wait(&barrier);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(pthread_create(&thread, NULL, count_usable, &newer), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_in_range(own, 1, all - 1);
-    assert_int_equal(cores_usable(), own);
+    assert_int_equal(affinity_cores(), own);
     assert_int_equal(older, own);
     assert_int_equal(newer, own);
     pthread_barrier_destroy(&barrier);

@@ -1,4 +1,4 @@
-/** A part of the net frozen, and a rate of its own for the classifier, against PyTorch (tests/golden/freeze_make.py).
+/** A part of the model frozen, and a rate of its own for the classifier, against PyTorch (tests/golden/freeze_make.py).
  */
 #ifndef LINNET_TESTS_ENGINE_FREEZE_H
 #define LINNET_TESTS_ENGINE_FREEZE_H
@@ -10,7 +10,7 @@ enum { FREEZE_LARGEST = 150000 }; /* LARGEST of the script */
 typedef struct freeze_run {
     golden g;
     const char *part;
-    net *n;
+    model *n;
     engine *e;
     engine_plan *p;
     batch b;
@@ -20,12 +20,12 @@ typedef struct freeze_run {
 
 static inline void freeze_open(freeze_run *r, const char *device, const char *part, bool recompute, double tolerance) {
     *r = (freeze_run){.g = golden_open("freeze"), .part = part, .tolerance = tolerance};
-    net_options o = {.classes = golden_int(&r->g, "classes"), .decay_norm = true, .decay_bias = true};
+    model_options o = {.classes = golden_int(&r->g, "classes"), .decay_norm = true, .decay_bias = true};
     engine_options how = engine_options_default();
     how.recompute = recompute;
     r->b = parity_batch_open(golden_int(&r->g, "batch"), golden_int(&r->g, "height"), golden_int(&r->g, "width"));
-    assert_ok(net_create(&r->n, "resnet18", &o));
-    assert_ok(net_freeze(r->n, part));
+    assert_ok(model_create(&r->n, "resnet18", &o));
+    assert_ok(model_freeze(r->n, part));
     assert_ok(engine_create(&r->e, device, r->n, &how));
     parity_write_weights(r->e, r->n, false);
     assert_ok(engine_compile(&r->p, r->e, r->b.n, r->b.h, r->b.w, true));
@@ -36,7 +36,7 @@ static inline void freeze_open(freeze_run *r, const char *device, const char *pa
 
 static inline void freeze_close(freeze_run *r) {
     engine_destroy(r->e);
-    net_destroy(r->n);
+    model_destroy(r->n);
     batch_deinit(&r->b);
     golden_close(&r->g);
     free(r->start);
@@ -102,7 +102,7 @@ static inline void freeze_check_stats(freeze_run *r) {
     static const char *const part[] = {"running_mean", "running_var"};
     char key[96];
     for (int i = 0; i < r->n->stats_n; i++) {
-        const net_stats *s = &r->n->stats[i];
+        const model_stats *s = &r->n->stats[i];
         assert_ok(engine_read(r->now, r->e, ENGINE_STATS, i));
         for (int k = 0; k < 2; k++) {
             golden_key(key, "%s/%s.%s", r->part, s->name, part[k]);

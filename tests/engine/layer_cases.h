@@ -10,7 +10,7 @@ static int precision_n;
 
 static void find_precisions(void) {
     static const precision all[] = {PRECISION_32, PRECISION_BF16, PRECISION_16};
-    net *n = small_plain_net();
+    model *n = small_plain_model();
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         engine_options o = engine_options_default();
         engine *e = NULL;
@@ -19,7 +19,7 @@ static void find_precisions(void) {
             each_precision[precision_n++] = all[i];
         engine_destroy(e);
     }
-    net_destroy(n);
+    model_destroy(n);
 }
 
 typedef struct shape_case {
@@ -35,19 +35,19 @@ enum bn_form { BN_PLAIN, BN_RELU, BN_RESIDUAL, BN_RESIDUAL_RELU, BN_TWO_READERS,
 static const char *const form_name[] = {"bn", "bn relu", "bn residual", "bn residual relu", "bn relu, two readers"};
 
 /* Max-pooling with a window of one copies exactly: it makes second tensors that both engines agree on. */
-static net *bn_net(int form, int c) {
-    net *n = NULL;
+static model *bn_model(int form, int c) {
+    model *n = NULL;
     int a = 0, b = 0;
-    assert_ok(net_create_empty(&n, form_name[form], c));
+    assert_ok(model_create_empty(&n, form_name[form], c));
     if (form == BN_PLAIN || form == BN_RELU) {
-        assert_ok(net_add_bn(&a, n, "bn", NET_INPUT, c, NET_NONE, form == BN_RELU));
+        assert_ok(model_add_bn(&a, n, "bn", NET_INPUT, c, NET_NONE, form == BN_RELU));
     } else if (form == BN_TWO_READERS) {
-        assert_ok(net_add_bn(&a, n, "bn", NET_INPUT, c, NET_NONE, true));
-        assert_ok(net_add_maxpool(&b, n, "copy", a, c, 1, 1, 0));
-        assert_ok(net_add_bn(&b, n, "bn2", b, c, a, false));
+        assert_ok(model_add_bn(&a, n, "bn", NET_INPUT, c, NET_NONE, true));
+        assert_ok(model_add_maxpool(&b, n, "copy", a, c, 1, 1, 0));
+        assert_ok(model_add_bn(&b, n, "bn2", b, c, a, false));
     } else {
-        assert_ok(net_add_maxpool(&a, n, "copy", NET_INPUT, c, 1, 1, 0));
-        assert_ok(net_add_bn(&b, n, "bn", NET_INPUT, c, a, form == BN_RESIDUAL_RELU));
+        assert_ok(model_add_maxpool(&a, n, "copy", NET_INPUT, c, 1, 1, 0));
+        assert_ok(model_add_bn(&b, n, "bn", NET_INPUT, c, a, form == BN_RESIDUAL_RELU));
     }
     return n;
 }
@@ -60,10 +60,10 @@ static void test_bn(void **state) {
             for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
                 const shape_case *s = &shapes[i];
                 char name[96];
-                net *n = bn_net(form, s->c);
+                model *n = bn_model(form, s->c);
                 snprintf(name, sizeof name, "%s, %d x %d x %d x %d", form_name[form], s->n, s->h, s->w, s->c);
                 pair_run(&worst, name, n, s->n, s->h, s->w, each_precision[k], true);
-                net_destroy(n);
+                model_destroy(n);
             }
         print_message("bn, %s: tensors within %.2g, parameters within %.2g\n", precision_name(each_precision[k]),
                       worst.tensor, worst.parameter);
@@ -83,25 +83,25 @@ static void test_pools(void **state) {
         for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
             const pool_case *s = &pools[i];
             pair_bounds worst = {0, 0};
-            net *n = NULL;
+            model *n = NULL;
             int out = 0;
-            assert_ok(net_create_empty(&n, "pool", s->c));
-            assert_ok(net_add_maxpool(&out, n, "max", NET_INPUT, s->c, s->kernel, s->stride, s->pad));
+            assert_ok(model_create_empty(&n, "pool", s->c));
+            assert_ok(model_add_maxpool(&out, n, "max", NET_INPUT, s->c, s->kernel, s->stride, s->pad));
             pair_run(&worst, "maxpool", n, s->n, s->h, s->w, each_precision[k], true);
-            assert_ok(net_add_avgpool(&out, n, "average", out, s->c));
+            assert_ok(model_add_avgpool(&out, n, "average", out, s->c));
             pair_run(&worst, "maxpool, avgpool", n, s->n, s->h, s->w, each_precision[k], true);
-            net_destroy(n);
+            model_destroy(n);
         }
 }
 
 /* ---- pixels, loss ---- */
 
-static net *loss_net(void) {
-    net *n = NULL;
+static model *loss_model(void) {
+    model *n = NULL;
     int i = 0;
-    assert_ok(net_create_empty(&n, "loss", SMALL_CLASSES));
-    assert_ok(net_add_avgpool(&i, n, "avgpool", NET_INPUT, 3));
-    assert_ok(net_add_linear(&i, n, "fc", i, 3, SMALL_CLASSES));
+    assert_ok(model_create_empty(&n, "loss", SMALL_CLASSES));
+    assert_ok(model_add_avgpool(&i, n, "avgpool", NET_INPUT, 3));
+    assert_ok(model_add_linear(&i, n, "fc", i, 3, SMALL_CLASSES));
     return n;
 }
 
@@ -119,7 +119,7 @@ static void compare_results(pair *r) {
 
 static void test_load_and_loss(void **state) {
     (void)state;
-    net *n = loss_net();
+    model *n = loss_model();
     for (int k = 0; k < 3; k++) {
         pair r = pair_open("loss", n, 7, 5, 3, PRECISION_32, true);
         batch b;
@@ -140,7 +140,7 @@ static void test_load_and_loss(void **state) {
         batch_deinit(&b);
         pair_close(&r);
     }
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** Ranks beside NaNs, infinities and ties, wherever they stand, as the ref engine has them: the logits are the biases
@@ -151,10 +151,10 @@ static void test_loss_order(void **state) {
     const double row[][7] = {{o, o, o, o, o, o, o}, {o, 1, 2, 3, 4, 5, 6}, {0, 1, 2, o, 4, 5, 6},
                              {0, o, o, o, o, o, 6}, {3, 3, 3, 3, 3, 3, 3}, {-i, 0, i, 0, o, i, 1},
                              {0, 9, 9, 0, 1, 9, 0}};
-    net *n = NULL;
+    model *n = NULL;
     int at = 0;
-    assert_ok(net_create_empty(&n, "order", 7));
-    assert_ok(net_add_linear(&at, n, "fc", NET_INPUT, 3, 7));
+    assert_ok(model_create_empty(&n, "order", 7));
+    assert_ok(model_add_linear(&at, n, "fc", NET_INPUT, 3, 7));
     pair r = pair_open("order", n, 1, 1, 1, PRECISION_32, true);
     engine *const both[] = {r.device, r.ref};
     engine_plan *const plan[] = {r.plan, r.ref_plan};
@@ -180,23 +180,23 @@ static void test_loss_order(void **state) {
         }
     batch_deinit(&b);
     pair_close(&r);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /* ---- arenas ---- */
 
 /** Both engines get the same random gradient. */
 static void write_gradient(pair *r, double scale, uint64_t seed) {
-    double *g = allocated(r->net->weight_n, sizeof *g);
-    fill_normal(g, r->net->weight_n, seed);
-    for (size_t i = 0; i < r->net->weight_n; i++)
+    double *g = allocated(r->model->weight_n, sizeof *g);
+    fill_normal(g, r->model->weight_n, seed);
+    for (size_t i = 0; i < r->model->weight_n; i++)
         g[i] *= scale;
-    write_all(r->device, r->net, ENGINE_GRADIENT, g);
-    write_all(r->ref, r->net, ENGINE_GRADIENT, g);
+    write_all(r->device, r->model, ENGINE_GRADIENT, g);
+    write_all(r->ref, r->model, ENGINE_GRADIENT, g);
     free(g);
 }
 
-static void check_update(const net *n, engine_hyper h) {
+static void check_update(const model *n, engine_hyper h) {
     pair r = pair_open("update", n, 1, 16, 16, PRECISION_32, true);
     for (int step = 0; step < 3; step++) {
         h.first_step = step == 0;
@@ -217,7 +217,7 @@ static void check_update(const net *n, engine_hyper h) {
 
 static void test_update(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     const engine_hyper plain = {.lr = 0.1, .momentum = 0.9, .weight_decay = 1e-2, .loss_scale = 1, .images = 1};
     engine_hyper h = plain;
     check_update(n, h);
@@ -233,13 +233,13 @@ static void test_update(void **state) {
     h = plain;
     h.momentum = 0;
     check_update(n, h);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void test_nonfinite(void **state) {
     (void)state;
     const double bad[] = {NAN, INFINITY, -INFINITY};
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     for (int k = 0; k < 3; k++) {
         size_t count = 0;
         engine *e = pair_engine(pair_device, n, PRECISION_32, 2);
@@ -259,7 +259,7 @@ static void test_nonfinite(void **state) {
         free(g);
         engine_destroy(e);
     }
-    net_destroy(n);
+    model_destroy(n);
 }
 
 #endif

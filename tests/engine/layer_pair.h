@@ -1,8 +1,8 @@
-/** One small net on the device under test and the ref engine, with equal weights, x and dy; every result compared. */
+/** One small model on the device under test and the ref engine, with equal weights, x and dy; every result compared. */
 #ifndef LINNET_TESTS_LAYER_PAIR_H
 #define LINNET_TESTS_LAYER_PAIR_H
 
-#include "engine/small_nets.h"
+#include "engine/small_models.h"
 
 #include <unistd.h>
 
@@ -32,7 +32,7 @@ typedef struct pair_bounds {
     double tensor, parameter;
 } pair_bounds;
 
-static inline pair_bounds pair_bounds_of(const net *n, precision p) {
+static inline pair_bounds pair_bounds_of(const model *n, precision p) {
     if (strcmp(pair_device, "cuda") == 0)
         return p == PRECISION_32     ? (pair_bounds){1e-4, 1e-4}
                : p == PRECISION_BF16 ? (pair_bounds){2e-2, 2e-2}
@@ -60,7 +60,7 @@ static inline void round_all(double *v, size_t n) {
 }
 
 typedef struct pair {
-    const net *net;
+    const model *model;
     engine *device, *ref;
     engine_plan *plan, *ref_plan;
     pair_bounds bounds;
@@ -68,7 +68,7 @@ typedef struct pair {
     const char *name;
 } pair;
 
-static inline engine *pair_engine(const char *device, const net *n, precision p, int threads) {
+static inline engine *pair_engine(const char *device, const model *n, precision p, int threads) {
     engine_options o = engine_options_default();
     engine *e = NULL;
     o.precision = p;
@@ -79,9 +79,9 @@ static inline engine *pair_engine(const char *device, const net *n, precision p,
     return e;
 }
 
-static inline pair pair_open_team(const char *name, const net *n, int images, int h, int w, precision p, bool training,
-                                  int threads) {
-    pair r = {.net = n, .name = name, .bounds = pair_bounds_of(n, p)};
+static inline pair pair_open_team(const char *name, const model *n, int images, int h, int w, precision p,
+                                  bool training, int threads) {
+    pair r = {.model = n, .name = name, .bounds = pair_bounds_of(n, p)};
     r.device = pair_engine(pair_device, n, p, threads);
     r.ref = pair_engine("ref", n, PRECISION_32, 1);
     perturb_weights(r.ref, n, 0.1, 3);
@@ -98,7 +98,7 @@ static inline pair pair_open_team(const char *name, const net *n, int images, in
     return r;
 }
 
-static inline pair pair_open(const char *name, const net *n, int images, int h, int w, precision p, bool training) {
+static inline pair pair_open(const char *name, const model *n, int images, int h, int w, precision p, bool training) {
     return pair_open_team(name, n, images, h, w, p, training, 2);
 }
 
@@ -136,14 +136,14 @@ static inline void pair_compare_tensor(pair *r, int t, bool gradient) {
 
 static inline void pair_compare_all(pair *r, engine_what what, const char *name) {
     size_t n = 0;
-    double *a = read_all(&n, r->device, r->net, what), *b = read_all(&n, r->ref, r->net, what);
-    int items = what == ENGINE_STATS ? r->net->stats_n : r->net->param_n;
+    double *a = read_all(&n, r->device, r->model, what), *b = read_all(&n, r->ref, r->model, what);
+    int items = what == ENGINE_STATS ? r->model->stats_n : r->model->param_n;
     for (int i = 0; i < items; i++) {
-        size_t at = what == ENGINE_STATS ? r->net->stats[i].offset : r->net->param[i].offset;
-        size_t count = what == ENGINE_STATS ? 2 * (size_t)r->net->stats[i].c : r->net->param[i].count;
+        size_t at = what == ENGINE_STATS ? r->model->stats[i].offset : r->model->param[i].offset;
+        size_t count = what == ENGINE_STATS ? 2 * (size_t)r->model->stats[i].c : r->model->param[i].count;
         char text[128];
         snprintf(text, sizeof text, "%s of %s", name,
-                 what == ENGINE_STATS ? r->net->stats[i].name : r->net->param[i].name);
+                 what == ENGINE_STATS ? r->model->stats[i].name : r->model->param[i].name);
         pair_check(&r->worst.parameter, r, text, a + at, b + at, count, r->bounds.parameter);
     }
     free(a);
@@ -151,7 +151,7 @@ static inline void pair_compare_all(pair *r, engine_what what, const char *name)
 }
 
 static inline void pair_write(pair *r, bool output_gradient, double mean, uint64_t seed) {
-    size_t n = tensor_count(engine_tensor_shape(r->plan, output_gradient ? r->net->layer_n - 1 : NET_INPUT));
+    size_t n = tensor_count(engine_tensor_shape(r->plan, output_gradient ? r->model->layer_n - 1 : NET_INPUT));
     double *v = allocated(n, sizeof *v);
     fill_normal(v, n, seed);
     for (size_t i = 0; i < n; i++)
@@ -170,7 +170,7 @@ static inline void pair_forward(pair *r) {
     pair_write(r, false, 0.5, 11);
     assert_ok(engine_forward(r->device, r->plan));
     assert_ok(engine_forward(r->ref, r->ref_plan));
-    for (int t = 0; t < r->net->layer_n; t++)
+    for (int t = 0; t < r->model->layer_n; t++)
         pair_compare_tensor(r, t, false);
     pair_compare_all(r, ENGINE_STATS, "running statistics");
 }
@@ -179,13 +179,13 @@ static inline void pair_backward(pair *r, unsigned flags, uint64_t seed) {
     pair_write(r, true, 0.25, seed);
     assert_ok(engine_backward(r->device, r->plan, flags));
     assert_ok(engine_backward(r->ref, r->ref_plan, flags));
-    for (int t = NET_INPUT; t < r->net->layer_n; t++)
+    for (int t = NET_INPUT; t < r->model->layer_n; t++)
         pair_compare_tensor(r, t, true);
     pair_compare_all(r, ENGINE_GRADIENT, "gradient");
 }
 
 /** Training: forward and two backward passes, the second adding; then evaluation if asked. Raises *worst. */
-static inline void pair_run(pair_bounds *worst, const char *name, const net *n, int images, int h, int w, precision p,
+static inline void pair_run(pair_bounds *worst, const char *name, const model *n, int images, int h, int w, precision p,
                             bool evaluation) {
     pair r = pair_open(name, n, images, h, w, p, true);
     pair_forward(&r);

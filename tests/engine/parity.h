@@ -111,7 +111,7 @@ static inline double golden_distance(const golden *g, const char *key, const dou
 
 /* ---- weights and batches ---- */
 
-/** plain: BN as torchvision starts it (and zero gamma where the net says so), else hashed. */
+/** plain: BN as torchvision starts it (and zero gamma where the model says so), else hashed. */
 static inline void parity_values(double *out, const char *name, const param *p, bool plain) {
     uint64_t stream = name_hash(name);
     size_t length = strlen(name);
@@ -131,7 +131,7 @@ static inline void parity_values(double *out, const char *name, const param *p, 
     }
 }
 
-static inline void parity_write_weights(engine *e, const net *n, bool plain) {
+static inline void parity_write_weights(engine *e, const model *n, bool plain) {
     double *values = malloc(n->weight_n * sizeof *values);
     char name[80];
     assert_non_null(values);
@@ -140,7 +140,7 @@ static inline void parity_write_weights(engine *e, const net *n, bool plain) {
         assert_ok(engine_write(e, ENGINE_WEIGHT, i, values));
     }
     for (int i = 0; i < n->stats_n; i++) {
-        const net_stats *s = &n->stats[i];
+        const model_stats *s = &n->stats[i];
         param one = {.rank = 1, .count = (size_t)s->c, .init = INIT_ONE};
         golden_key(name, "%s.running_mean", s->name);
         parity_values(values, name, &one, plain);
@@ -175,28 +175,28 @@ static inline void parity_batch(batch *b, int number, int classes, bool mixed) {
 }
 
 /** parity_make.py's class Grouped. */
-static inline void grouped_net(net **out, int classes) {
+static inline void grouped_model(model **out, int classes) {
     static const int shapes[][5] = {
         {3, 24, 3, 2, 1}, {24, 48, 3, 1, 4}, {48, 48, 3, 2, 48}, {48, 32, 1, 1, 2}, {32, 64, 3, 1, 32}};
     int at = NET_INPUT;
     char name[16];
-    assert_ok(net_create_empty(out, "grouped", classes));
+    assert_ok(model_create_empty(out, "grouped", classes));
     for (int i = 0; i < 5; i++) {
         const int *l = shapes[i];
         golden_key(name, "conv%d", i + 1);
-        assert_ok(net_add_grouped_conv(&at, *out, name, at, l[0], l[1], l[2], l[3], l[2] / 2, l[4]));
+        assert_ok(model_add_grouped_conv(&at, *out, name, at, l[0], l[1], l[2], l[3], l[2] / 2, l[4]));
         golden_key(name, "bn%d", i + 1);
-        assert_ok(net_add_bn(&at, *out, name, at, l[1], NET_NONE, true));
+        assert_ok(model_add_bn(&at, *out, name, at, l[1], NET_NONE, true));
     }
-    assert_ok(net_add_avgpool(&at, *out, "avgpool", at, 64));
-    assert_ok(net_add_linear(&at, *out, "fc", at, 64, classes));
+    assert_ok(model_add_avgpool(&at, *out, "avgpool", at, 64));
+    assert_ok(model_add_linear(&at, *out, "fc", at, 64, classes));
 }
 
-static inline void parity_net(net **out, const char *arch, const net_options *o) {
+static inline void parity_model(model **out, const char *arch, const model_options *o) {
     if (strcmp(arch, "grouped") == 0)
-        grouped_net(out, o->classes);
+        grouped_model(out, o->classes);
     else
-        assert_ok(net_create(out, arch, o));
+        assert_ok(model_create(out, arch, o));
 }
 
 static inline batch parity_batch_open(int n, int h, int w) {
@@ -210,7 +210,7 @@ static inline batch parity_batch_open(int n, int h, int w) {
 
 static bool parity_winograd; /* of the engines opened from now on */
 
-static inline engine *parity_engine(const char *device, precision p, const net *n, bool plain) {
+static inline engine *parity_engine(const char *device, precision p, const model *n, bool plain) {
     engine_options o = engine_options_default();
     o.precision = p;
     o.winograd = parity_winograd;

@@ -1,4 +1,4 @@
-/** A fast engine against PyTorch, the whole net: losses; in fp32 gradients no farther from float64 than three times
+/** A fast engine against PyTorch, the whole model: losses; in fp32 gradients no farther from float64 than three times
  *  PyTorch's own. The gradients in float64 are the ref engine's, which test_parity_ref holds against PyTorch. */
 #ifndef LINNET_TESTS_ENGINE_PARITY_RUN_H
 #define LINNET_TESTS_ENGINE_PARITY_RUN_H
@@ -9,7 +9,7 @@ static const char *parity_device = "cpu"; /* under test */
 
 typedef struct run {
     golden g;
-    net *n;
+    model *n;
     engine *e;
     engine_plan *p;
     batch b;
@@ -17,12 +17,12 @@ typedef struct run {
 
 static run run_open(const char *arch, const char *device, precision p, bool zero_gamma) {
     run r = {.g = golden_open(arch)};
-    net_options o = {
+    model_options o = {
         .classes = golden_int(&r.g, "classes"), .decay_norm = true, .decay_bias = true, .zero_gamma = zero_gamma};
     r.b = parity_batch_open(golden_int(&r.g, "fp32_batch"), golden_int(&r.g, "fp32_height"),
                             golden_int(&r.g, "fp32_width"));
     parity_batch(&r.b, golden_int(&r.g, "fp32_number"), o.classes, false);
-    parity_net(&r.n, arch, &o);
+    parity_model(&r.n, arch, &o);
     r.e = parity_engine(device, p, r.n, true);
     assert_ok(engine_compile(&r.p, r.e, r.b.n, r.b.h, r.b.w, true));
     return r;
@@ -30,7 +30,7 @@ static run run_open(const char *arch, const char *device, precision p, bool zero
 
 static void run_close(run *r) {
     engine_destroy(r->e);
-    net_destroy(r->n);
+    model_destroy(r->n);
     batch_deinit(&r->b);
     golden_close(&r->g);
 }

@@ -2,9 +2,9 @@
 #ifndef LINNET_TESTS_ENGINE_RANKS_RUN_H
 #define LINNET_TESTS_ENGINE_RANKS_RUN_H
 
-#include "distributed/launch.h"
+#include "distributed/comm_open.h"
 #include "engine/parity.h"
-#include "engine/small_nets.h"
+#include "engine/small_models.h"
 
 #include <unistd.h>
 

@@ -54,16 +54,16 @@ static const int linear[][3] = {{2, 2048, 1000}, {32, 512, 10}, {1, 7, 3}, {3, 3
 static void run_cases(const conv_case *c, size_t n, precision p) {
     pair_bounds worst = {0, 0};
     for (size_t i = 0; i < n; i++) {
-        net *one = NULL;
+        model *one = NULL;
         int out = 0;
         char name[96];
         snprintf(name, sizeof name, "%d x %d x %d x %d -> %d, kernel %d / %d", c[i].n, c[i].h, c[i].w, c[i].in_c,
                  c[i].out_c, c[i].kernel, c[i].stride);
-        assert_ok(net_create_empty(&one, "one", c[i].out_c));
-        assert_ok(net_add_grouped_conv(&out, one, "conv", NET_INPUT, c[i].in_c, c[i].out_c, c[i].kernel, c[i].stride,
-                                       c[i].pad, c[i].groups));
+        assert_ok(model_create_empty(&one, "one", c[i].out_c));
+        assert_ok(model_add_grouped_conv(&out, one, "conv", NET_INPUT, c[i].in_c, c[i].out_c, c[i].kernel, c[i].stride,
+                                         c[i].pad, c[i].groups));
         pair_run(&worst, name, one, c[i].n, c[i].h, c[i].w, p, c == odd || i % 4 == 0);
-        net_destroy(one);
+        model_destroy(one);
     }
     print_message("%zu shapes, %s: tensors within %.2g, weight gradients within %.2g\n", n, precision_name(p),
                   worst.tensor, worst.parameter);
@@ -72,14 +72,14 @@ static void run_cases(const conv_case *c, size_t n, precision p) {
 static void run_linear(precision p) {
     pair_bounds worst = {0, 0};
     for (size_t i = 0; i < sizeof linear / sizeof *linear; i++) {
-        net *one = NULL;
+        model *one = NULL;
         int out = 0;
         char name[96];
         snprintf(name, sizeof name, "linear %d: %d -> %d", linear[i][0], linear[i][1], linear[i][2]);
-        assert_ok(net_create_empty(&one, "one", linear[i][2]));
-        assert_ok(net_add_linear(&out, one, "fc", NET_INPUT, linear[i][1], linear[i][2]));
+        assert_ok(model_create_empty(&one, "one", linear[i][2]));
+        assert_ok(model_add_linear(&out, one, "fc", NET_INPUT, linear[i][1], linear[i][2]));
         pair_run(&worst, name, one, linear[i][0], 1, 1, p, true);
-        net_destroy(one);
+        model_destroy(one);
     }
     print_message("linear, %s: tensors within %.2g, weight gradients within %.2g\n", precision_name(p), worst.tensor,
                   worst.parameter);
@@ -100,14 +100,14 @@ static void test_fp32(void **state) {
 static int try_bf16(void) {
     engine_options o = engine_options_default();
     engine *e = NULL;
-    net *one = NULL;
+    model *one = NULL;
     int out = 0;
     o.precision = PRECISION_BF16;
-    assert_ok(net_create_empty(&one, "one", 1));
-    assert_ok(net_add_linear(&out, one, "fc", NET_INPUT, 1, 1));
+    assert_ok(model_create_empty(&one, "one", 1));
+    assert_ok(model_add_linear(&out, one, "fc", NET_INPUT, 1, 1));
     int rc = engine_create(&e, "cpu", one, &o);
     engine_destroy(e);
-    net_destroy(one);
+    model_destroy(one);
     if (rc != OK) {
         assert_int_equal(rc, E_OPTION);
         print_message("no bf16 here: %s\n", status_message());
@@ -122,7 +122,7 @@ static void test_bf16(void **state) {
 }
 
 /** Gradients against the reference, and the same bytes when computed again. */
-static void run_team(const net *n, precision p, int images, int threads) {
+static void run_team(const model *n, precision p, int images, int threads) {
     char name[64];
     snprintf(name, sizeof name, "%d images, %d threads, %s", images, threads, precision_name(p));
     pair r = pair_open_team(name, n, images, 15, 13, p, true, threads);
@@ -151,31 +151,31 @@ static void test_teams(void **state) {
     bool bf16 = try_bf16() == OK;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const conv_case *c = &shapes[i];
-        net *one = NULL;
+        model *one = NULL;
         int out = 0;
-        assert_ok(net_create_empty(&one, "one", c->out_c));
-        assert_ok(net_add_conv(&out, one, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad));
+        assert_ok(model_create_empty(&one, "one", c->out_c));
+        assert_ok(model_add_conv(&out, one, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad));
         for (size_t t = 0; t < sizeof teams / sizeof *teams; t++) {
             run_team(one, PRECISION_32, teams[t][0], teams[t][1]);
             if (bf16)
                 run_team(one, PRECISION_BF16, teams[t][0], teams[t][1]);
         }
-        net_destroy(one);
+        model_destroy(one);
     }
 }
 
 /** A tensor that two convolutions read, and a linear layer's gradient that is the sum of two. */
 static void test_two_readers(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     int a = 0, b = 0, out = 0;
     pair_bounds worst = {0, 0};
-    assert_ok(net_create_empty(&n, "two", 4));
-    assert_ok(net_add_conv(&a, n, "a", NET_INPUT, 6, 10, 3, 1, 1));
-    assert_ok(net_add_conv(&b, n, "b", a, 10, 10, 1, 1, 0));
-    assert_ok(net_add_bn(&out, n, "bn", b, 10, a, false));
+    assert_ok(model_create_empty(&n, "two", 4));
+    assert_ok(model_add_conv(&a, n, "a", NET_INPUT, 6, 10, 3, 1, 1));
+    assert_ok(model_add_conv(&b, n, "b", a, 10, 10, 1, 1, 0));
+    assert_ok(model_add_bn(&out, n, "bn", b, 10, a, false));
     pair_run(&worst, "two readers", n, 2, 7, 5, PRECISION_32, true);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(int argc, char **argv) {

@@ -72,14 +72,14 @@ static void train_step(engine *e, engine_plan *p, const batch *b, int step) {
     assert_ok(engine_update(e));
 }
 
-static net *resnet(const char *arch) {
-    net *n = NULL;
-    net_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
-    assert_ok(net_create(&n, arch, &o));
+static model *resnet(const char *arch) {
+    model *n = NULL;
+    model_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
+    assert_ok(model_create(&n, arch, &o));
     return n;
 }
 
-static int open_engine(engine **e, const net *n, precision p, int threads) {
+static int open_engine(engine **e, const model *n, precision p, int threads) {
     engine_options o = engine_options_default();
     o.precision = p;
     o.threads = threads;
@@ -93,12 +93,12 @@ static void test_no_allocation(void **state) {
         skip();
     }
     for (int k = 0; k < 2; k++) {
-        net *n = resnet("resnet18");
+        model *n = resnet("resnet18");
         engine *e = NULL;
         engine_plan *p = NULL, *v = NULL;
         batch b;
         if (open_engine(&e, n, k == 0 ? PRECISION_32 : PRECISION_BF16, 2) != OK) {
-            net_destroy(n);
+            model_destroy(n);
             continue;
         }
         assert_ok(engine_init_weights(e, 1));
@@ -119,12 +119,12 @@ static void test_no_allocation(void **state) {
         assert_int_equal(own, 0);
         batch_deinit(&b);
         engine_destroy(e);
-        net_destroy(n);
+        model_destroy(n);
     }
 }
 
-/** Gradients, then statistics, of a net without oneDNN's layers. */
-static double *own_results(size_t *count_, const net *n, precision p, int threads) {
+/** Gradients, then statistics, of a model without oneDNN's layers. */
+static double *own_results(size_t *count_, const model *n, precision p, int threads) {
     engine *e = NULL;
     engine_plan *plan = NULL;
     size_t gradients = 0, stats = 0, x_n = (size_t)6 * 40 * 56 * 3;
@@ -159,14 +159,14 @@ static double *own_results(size_t *count_, const net *n, precision p, int thread
 /** What our own kernels compute depends on no thread count. */
 static void test_threads(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     int a = 0, b = 0;
-    assert_ok(net_create_empty(&n, "own", SMALL_CLASSES));
-    assert_ok(net_add_bn(&a, n, "bn1", NET_INPUT, 3, NET_NONE, true));
-    assert_ok(net_add_maxpool(&b, n, "pool", a, 3, 1, 1, 0));
-    assert_ok(net_add_bn(&a, n, "bn2", b, 3, a, true));
-    assert_ok(net_add_maxpool(&a, n, "pool2", a, 3, 3, 2, 1));
-    assert_ok(net_add_avgpool(&a, n, "avgpool", a, 3));
+    assert_ok(model_create_empty(&n, "own", SMALL_CLASSES));
+    assert_ok(model_add_bn(&a, n, "bn1", NET_INPUT, 3, NET_NONE, true));
+    assert_ok(model_add_maxpool(&b, n, "pool", a, 3, 1, 1, 0));
+    assert_ok(model_add_bn(&a, n, "bn2", b, 3, a, true));
+    assert_ok(model_add_maxpool(&a, n, "pool2", a, 3, 3, 2, 1));
+    assert_ok(model_add_avgpool(&a, n, "avgpool", a, 3));
     for (int k = 0; k < 2; k++) {
         size_t c = 0;
         precision p = k == 0 ? PRECISION_32 : PRECISION_BF16;
@@ -178,12 +178,12 @@ static void test_threads(void **state) {
         }
         free(first);
     }
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void test_refusals(void **state) {
     (void)state;
-    net *n = resnet("resnet18");
+    model *n = resnet("resnet18");
     engine *e = NULL;
     assert_fails(E_OPTION, "bf16-mixed", open_engine(&e, n, PRECISION_16, 1));
     assert_ok(open_engine(&e, n, PRECISION_32, 3));
@@ -193,13 +193,13 @@ static void test_refusals(void **state) {
 #endif
     print_message("%s; bf16 in hardware: %s\n", engine_description(e), engine_has_bf16() ? "yes" : "no");
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** torchvision's ToTensor and Normalize, operation by operation in fp32. */
 static void test_pixels(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     engine *e = NULL;
     engine_plan *p = NULL;
     batch b;
@@ -207,8 +207,8 @@ static void test_pixels(void **state) {
     double x[256 * 3];
     engine_options o = engine_options_default();
     o.keep_tensors = true;
-    assert_ok(net_create_empty(&n, "pixels", SMALL_CLASSES));
-    assert_ok(net_add_avgpool(&i, n, "avgpool", NET_INPUT, 3));
+    assert_ok(model_create_empty(&n, "pixels", SMALL_CLASSES));
+    assert_ok(model_add_avgpool(&i, n, "avgpool", NET_INPUT, 3));
     assert_ok(engine_create(&e, "cpu", n, &o));
     assert_ok(engine_compile(&p, e, 1, 16, 16, false));
     small_batch(&b, 1, 16, 16, 1);
@@ -223,13 +223,13 @@ static void test_pixels(void **state) {
     }
     batch_deinit(&b);
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** Training moves the weights under a plan for evaluation that was compiled and run before. */
 static void test_stale_copies(void **state) {
     (void)state;
-    net *n = resnet("resnet18");
+    model *n = resnet("resnet18");
     engine *old = NULL, *fresh = NULL;
     engine_plan *train = NULL, *v = NULL;
     batch b;
@@ -260,7 +260,7 @@ static void test_stale_copies(void **state) {
     batch_deinit(&b);
     engine_destroy(old);
     engine_destroy(fresh);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(int argc, char **argv) {

@@ -4,7 +4,7 @@
 enum { IMAGES = 18, THREADS_MAX = 5 };
 
 typedef struct evaluation_case {
-    const char *arch; /* NULL: small_residual_net */
+    const char *arch; /* NULL: small_residual_model */
     int h, w;
 } evaluation_case;
 
@@ -38,18 +38,18 @@ static void logits(double *out, engine *e, int last, const batch *all, int first
 
 static void check_case(const evaluation_case *c, precision p, bool winograd, int threads) {
     engine_options o = engine_options_default();
-    net_options shape = {.classes = SMALL_CLASSES};
+    model_options shape = {.classes = SMALL_CLASSES};
     engine *e = NULL;
-    net *n = NULL;
+    model *n = NULL;
     batch all;
     double whole[IMAGES * SMALL_CLASSES], part[IMAGES * SMALL_CLASSES];
     o.precision = p;
     o.threads = threads;
     o.winograd = winograd;
     if (c->arch == NULL)
-        n = small_residual_net();
+        n = small_residual_model();
     else
-        assert_ok(net_create(&n, c->arch, &shape));
+        assert_ok(model_create(&n, c->arch, &shape));
     assert_ok(engine_create(&e, "cpu", n, &o));
     assert_ok(engine_init_weights(e, 1));
     small_batch(&all, IMAGES, c->h, c->w, 1);
@@ -63,7 +63,7 @@ static void check_case(const evaluation_case *c, precision p, bool winograd, int
     }
     batch_deinit(&all);
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void check_precision(precision p, bool winograd) {

@@ -15,7 +15,7 @@
 enum { STEPS = 3 };
 
 typedef struct training_case {
-    const char *arch; /* NULL: small_residual_net */
+    const char *arch; /* NULL: small_residual_model */
     int images, last, h, w;
     int repetitions; /* by default */
 } training_case;
@@ -27,12 +27,12 @@ static const training_case cases[] = {
 
 static int repetitions; /* 0: each case's own */
 
-static net *case_net(const training_case *c) {
-    net *n = NULL;
-    net_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
+static model *case_model(const training_case *c) {
+    model *n = NULL;
+    model_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
     if (c->arch == NULL)
-        return small_residual_net();
-    assert_ok(net_create(&n, c->arch, &o));
+        return small_residual_model();
+    assert_ok(model_create(&n, c->arch, &o));
     return n;
 }
 
@@ -60,7 +60,7 @@ static void step(engine *e, const training_case *c, int images, int number) {
     assert_ok(engine_update(e));
 }
 
-static engine *open_engine(const net *n, precision p, int threads) {
+static engine *open_engine(const model *n, precision p, int threads) {
     engine_options o = engine_options_default();
     engine *e = NULL;
     o.precision = p;
@@ -70,7 +70,7 @@ static engine *open_engine(const net *n, precision p, int threads) {
 }
 
 /** Weights and statistics, weight_n + stats_elements of them. */
-static void read_state(double *out, engine *e, const net *n) {
+static void read_state(double *out, engine *e, const model *n) {
     for (int i = 0; i < n->param_n; i++)
         assert_ok(engine_read(out + n->param[i].offset, e, ENGINE_WEIGHT, i));
     for (int i = 0; i < n->stats_n; i++)
@@ -78,7 +78,8 @@ static void read_state(double *out, engine *e, const net *n) {
 }
 
 /** The state after the steps, from the state `initial`. */
-static void train(double *out, engine *e, const net *n, const training_case *c, const double *initial, int repetition) {
+static void train(double *out, engine *e, const model *n, const training_case *c, const double *initial,
+                  int repetition) {
     gradients(e, c, c->images + 1, 100 + (uint64_t)repetition); /* what it leaves in the arena must not matter */
     write_all(e, n, ENGINE_WEIGHT, initial);
     write_all(e, n, ENGINE_STATS, initial + n->weight_n);
@@ -88,7 +89,7 @@ static void train(double *out, engine *e, const net *n, const training_case *c, 
 }
 
 static void check_case(const training_case *c, precision p, int threads) {
-    net *n = case_net(c);
+    model *n = case_model(c);
     size_t bytes = (n->weight_n + n->stats_elements) * sizeof(double);
     double *initial = allocated(bytes, 1), *first = allocated(bytes, 1), *again = allocated(bytes, 1);
     int runs = repetitions > 0 ? repetitions : c->repetitions, differ = 0;
@@ -115,7 +116,7 @@ static void check_case(const training_case *c, precision p, int threads) {
     free(initial);
     free(first);
     free(again);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void check_precision(precision p) {

@@ -3,7 +3,7 @@
  * is refused; a profile reads the stand-ins' clock. */
 #define _GNU_SOURCE
 #include "engine/profile.h"
-#include "engine/small_nets.h"
+#include "engine/small_models.h"
 
 #include <dlfcn.h>
 
@@ -29,7 +29,7 @@ static size_t used_bytes(void) {
 }
 
 static int run_steps_with(engine_options o, int steps, int side) {
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     engine *e = NULL;
     engine_plan *p = NULL;
     batch b;
@@ -50,7 +50,7 @@ static int run_steps_with(engine_options o, int steps, int side) {
 done:
     engine_destroy(e);
     batch_deinit(&b);
-    net_destroy(n);
+    model_destroy(n);
     return rc;
 }
 
@@ -112,7 +112,7 @@ static void test_memory_limit(void **state) {
 /** Milliseconds, which the stand-ins count exactly: a kernel 1, a convolution 2. */
 static void assert_ms(double seconds, double ms) { assert_close(1e3 * seconds, ms, 1e-5); }
 
-static void check_times(const net *n, const engine_times *t, int steps) {
+static void check_times(const model *n, const engine_times *t, int steps) {
     const double *first = t->layer[0]; /* its weights are packed before each use and added to their slot after */
     assert_ms(first[PASS_FORWARD], 3 * steps);
     assert_ms(first[PASS_WEIGHTS], 3 * steps);
@@ -132,7 +132,7 @@ static void check_times(const net *n, const engine_times *t, int steps) {
 static void test_profile(void **state) {
     (void)state;
     enum { STEPS = 3 };
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     engine_options o = engine_options_default();
     engine *e = NULL;
     engine_plan *p = NULL;
@@ -157,7 +157,7 @@ static void test_profile(void **state) {
     engine_destroy(e);
     assert_int_equal(used_bytes(), 0);
     batch_deinit(&b);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void test_deterministic(void **state) {

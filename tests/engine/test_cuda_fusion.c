@@ -17,14 +17,14 @@ typedef struct shape_case {
 static const shape_case cases[] = {{2, 9, 7, 8, 16, 24, 3, 2}, {3, 5, 6, 8, 24, 8, 1, 1}};
 
 /** conv, BN, ReLU, conv, BN. */
-static net *link_net(const shape_case *c) {
-    net *n = NULL;
+static model *link_model(const shape_case *c) {
+    model *n = NULL;
     int a = 0;
-    assert_ok(net_create_empty(&n, "link", c->out_c));
-    assert_ok(net_add_conv(&a, n, "conv1", NET_INPUT, c->in_c, c->c, 1, 1, 0));
-    assert_ok(net_add_bn(&a, n, "bn1", a, c->c, NET_NONE, true));
-    assert_ok(net_add_conv(&a, n, "conv2", a, c->c, c->out_c, c->kernel, c->stride, c->kernel / 2));
-    assert_ok(net_add_bn(&a, n, "bn2", a, c->out_c, NET_NONE, false));
+    assert_ok(model_create_empty(&n, "link", c->out_c));
+    assert_ok(model_add_conv(&a, n, "conv1", NET_INPUT, c->in_c, c->c, 1, 1, 0));
+    assert_ok(model_add_bn(&a, n, "bn1", a, c->c, NET_NONE, true));
+    assert_ok(model_add_conv(&a, n, "conv2", a, c->c, c->out_c, c->kernel, c->stride, c->kernel / 2));
+    assert_ok(model_add_bn(&a, n, "bn2", a, c->out_c, NET_NONE, false));
     return n;
 }
 
@@ -70,7 +70,7 @@ static void forward(pair *r, double mean) {
     free(x);
     assert_ok(engine_forward(r->device, r->plan));
     assert_ok(engine_forward(r->ref, r->ref_plan));
-    for (int t = 0; t < r->net->layer_n; t++)
+    for (int t = 0; t < r->model->layer_n; t++)
         pair_compare_tensor(r, t, false);
     pair_compare_all(r, ENGINE_STATS, "running statistics");
 }
@@ -82,7 +82,7 @@ typedef struct fused_calls {
 static int count(int what) { return counts != NULL ? counts(what) : 0; }
 
 static fused_calls run(const shape_case *c, precision p) {
-    net *n = link_net(c);
+    model *n = link_model(c);
     pair r = pair_open("link", n, c->n, c->h, c->w, p, true);
     write_copies(&r, c);
     forward(&r, 0);
@@ -93,7 +93,7 @@ static fused_calls run(const shape_case *c, precision p) {
     calls.gradients += count(GRADIENTS);
     pair_backward(&r, ENGINE_LAST, 22);
     pair_close(&r);
-    net_destroy(n);
+    model_destroy(n);
     return calls;
 }
 
@@ -134,13 +134,13 @@ static void test_none_taken(void **state) {
 static void test_large_mean(void **state) {
     (void)state;
     const shape_case *c = &cases[0];
-    net *n = link_net(c);
+    model *n = link_model(c);
     new_choices(&(fake_way){NULL, NULL, NULL});
     pair r = pair_open("large mean", n, c->n, c->h, c->w, PRECISION_16, true);
     write_copies(&r, c);
     forward(&r, 20);
     pair_close(&r);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /* ---- whole steps ---- */
@@ -155,18 +155,18 @@ typedef struct trained {
 
 /** conv, BN and ReLU three times: two links; accumulated in two micro-batches. */
 static trained train(bool recompute, bool keep_tensors) {
-    net *n = NULL;
+    model *n = NULL;
     engine_options o = engine_options_default();
     engine *e = NULL;
     engine_plan *p = NULL;
     engine_result_data result;
     int out = NET_INPUT;
-    assert_ok(net_create_empty(&n, "links", SMALL_CLASSES));
+    assert_ok(model_create_empty(&n, "links", SMALL_CLASSES));
     out = small_conv_bn(n, "a", out, 3, 16, 3, 1, NET_NONE, true);
     out = small_conv_bn(n, "b", out, 16, 16, 3, 2, NET_NONE, true);
     out = small_conv_bn(n, "c", out, 16, 8, 1, 1, NET_NONE, true);
-    assert_ok(net_add_avgpool(&out, n, "avgpool", out, 8));
-    assert_ok(net_add_linear(&out, n, "fc", out, 8, SMALL_CLASSES));
+    assert_ok(model_add_avgpool(&out, n, "avgpool", out, 8));
+    assert_ok(model_add_linear(&out, n, "fc", out, 8, SMALL_CLASSES));
     o.precision = PRECISION_16;
     o.recompute = recompute;
     o.keep_tensors = keep_tensors;
@@ -189,7 +189,7 @@ static trained train(bool recompute, bool keep_tensors) {
     }
     assert_ok(engine_result(&result, e));
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
     t.loss = result.loss_sum;
     return t;
 }

@@ -18,16 +18,16 @@ static void test_convolutions(void **state) {
         pair_bounds worst = {0, 0};
         for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) {
             const conv_case *c = &convs[i];
-            net *n = NULL;
+            model *n = NULL;
             int out = 0;
             char name[96];
             snprintf(name, sizeof name, "%d x %d x %d x %d -> %d, kernel %d / %d", c->n, c->h, c->w, c->in_c, c->out_c,
                      c->kernel, c->stride);
-            assert_ok(net_create_empty(&n, "conv", c->out_c));
-            assert_ok(net_add_grouped_conv(&out, n, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad,
-                                           c->groups));
+            assert_ok(model_create_empty(&n, "conv", c->out_c));
+            assert_ok(model_add_grouped_conv(&out, n, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride,
+                                             c->pad, c->groups));
             pair_run(&worst, name, n, c->n, c->h, c->w, each_precision[k], true);
-            net_destroy(n);
+            model_destroy(n);
         }
         print_message("conv, %s: tensors within %.2g, parameters within %.2g\n", precision_name(each_precision[k]),
                       worst.tensor, worst.parameter);
@@ -38,12 +38,12 @@ static void test_linear(void **state) {
     (void)state;
     for (int k = 0; k < precision_n; k++) {
         pair_bounds worst = {0, 0};
-        net *n = NULL;
+        model *n = NULL;
         int out = 0;
-        assert_ok(net_create_empty(&n, "linear", 10));
-        assert_ok(net_add_linear(&out, n, "fc", NET_INPUT, 24, 10));
+        assert_ok(model_create_empty(&n, "linear", 10));
+        assert_ok(model_add_linear(&out, n, "fc", NET_INPUT, 24, 10));
         pair_run(&worst, "linear", n, 5, 1, 1, each_precision[k], true);
-        net_destroy(n);
+        model_destroy(n);
     }
 }
 

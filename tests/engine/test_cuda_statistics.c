@@ -14,14 +14,14 @@ typedef struct shape_case {
 static const shape_case cases[] = {{2, 17, 13, 3, 16, 3, 2}, {3, 8, 9, 8, 24, 1, 1}};
 
 /** Two convolutions with a BN each, the second added to the first's; no ReLU, whose edge rounding may cross. */
-static net *conv_bn_net(const shape_case *c) {
-    net *n = NULL;
+static model *conv_bn_model(const shape_case *c) {
+    model *n = NULL;
     int a = 0, b = 0;
-    assert_ok(net_create_empty(&n, "conv, bn", c->out_c));
-    assert_ok(net_add_conv(&a, n, "conv1", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->kernel / 2));
-    assert_ok(net_add_bn(&a, n, "bn1", a, c->out_c, NET_NONE, false));
-    assert_ok(net_add_conv(&b, n, "conv2", a, c->out_c, c->out_c, 3, 1, 1));
-    assert_ok(net_add_bn(&b, n, "bn2", b, c->out_c, a, false));
+    assert_ok(model_create_empty(&n, "conv, bn", c->out_c));
+    assert_ok(model_add_conv(&a, n, "conv1", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->kernel / 2));
+    assert_ok(model_add_bn(&a, n, "bn1", a, c->out_c, NET_NONE, false));
+    assert_ok(model_add_conv(&b, n, "conv2", a, c->out_c, c->out_c, 3, 1, 1));
+    assert_ok(model_add_bn(&b, n, "bn2", b, c->out_c, a, false));
     return n;
 }
 
@@ -36,7 +36,7 @@ static void new_choices(const char *way) {
 
 /** @return convolutions with sums that steps queued, without those that were measured */
 static int run(const shape_case *c, precision p) {
-    net *n = conv_bn_net(c);
+    model *n = conv_bn_model(c);
     pair r = pair_open("conv, bn", n, c->n, c->h, c->w, p, true);
     int before = counts != NULL ? counts(2) : 0;
     pair_forward(&r);
@@ -44,7 +44,7 @@ static int run(const shape_case *c, precision p) {
     pair_forward(&r); /* with what the first has left in memory */
     pair_backward(&r, ENGINE_FIRST | ENGINE_LAST, 21);
     pair_close(&r);
-    net_destroy(n);
+    model_destroy(n);
     return queued;
 }
 
@@ -79,12 +79,12 @@ static void test_not_taken(void **state) {
 /** A mean many deviations from 0, which sums without a shift must stand. */
 static void test_large_mean(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     int a = 0;
     new_choices(NULL);
-    assert_ok(net_create_empty(&n, "large mean", 16));
-    assert_ok(net_add_conv(&a, n, "conv", NET_INPUT, 8, 16, 1, 1, 0));
-    assert_ok(net_add_bn(&a, n, "bn", a, 16, NET_NONE, false));
+    assert_ok(model_create_empty(&n, "large mean", 16));
+    assert_ok(model_add_conv(&a, n, "conv", NET_INPUT, 8, 16, 1, 1, 0));
+    assert_ok(model_add_bn(&a, n, "bn", a, 16, NET_NONE, false));
     pair r = pair_open("large mean", n, 4, 12, 12, PRECISION_16, true);
     pair_write(&r, false, 8, 11);
     assert_ok(engine_forward(r.device, r.plan));
@@ -92,7 +92,7 @@ static void test_large_mean(void **state) {
     pair_compare_tensor(&r, a, false);
     pair_compare_all(&r, ENGINE_STATS, "running statistics");
     pair_close(&r);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(int argc, char **argv) {

@@ -13,7 +13,7 @@ typedef struct trainee {
     engine_result_data result;
 } trainee;
 
-static trainee trainee_open(const char *device, const net *n, precision p, double scale) {
+static trainee trainee_open(const char *device, const model *n, precision p, double scale) {
     engine_options o = engine_options_default();
     trainee t = {.scale = scale};
     o.precision = p;
@@ -23,7 +23,7 @@ static trainee trainee_open(const char *device, const net *n, precision p, doubl
 }
 
 /** Step `number`; every fifth has a short batch. */
-static void train_step(trainee *t, const net *n, int number) {
+static void train_step(trainee *t, const model *n, int number) {
     int images = number % 5 == 4 ? IMAGES - 1 : IMAGES;
     engine_plan *p = NULL;
     batch b;
@@ -49,7 +49,7 @@ static void train_step(trainee *t, const net *n, int number) {
 
 /** The same steps on both; the loss stays within `tolerance`. */
 static void compare_steps(precision p, double tolerance) {
-    net *n = small_plain_net();
+    model *n = small_plain_model();
     double scale = p == PRECISION_16 ? 268435456.0 : 1; /* 2^28: the first steps overflow */
     trainee ref = trainee_open("ref", n, p, scale), gpu = trainee_open("cuda", n, p, p == PRECISION_16 ? 0 : 1);
     engine_scaler s = {.scale = scale, .growth_factor = 2, .backoff_factor = 0.5, .growth_interval = INTERVAL};
@@ -70,7 +70,7 @@ static void compare_steps(precision p, double tolerance) {
     assert_true(p != PRECISION_16 || (skipped > 0 && skipped < STEPS - INTERVAL));
     engine_destroy(ref.engine);
     engine_destroy(gpu.engine);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void test_fp32(void **state) {
@@ -91,7 +91,7 @@ static void test_fp16_with_scaler(void **state) {
 /** Steps in one go are recorded from the second on; piece by piece they never are. */
 static void test_recorded(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     trainee whole = trainee_open("cuda", n, PRECISION_16, 128), pieces = trainee_open("cuda", n, PRECISION_16, 128);
     for (int i = 0; i < 6; i++) {
         engine_hyper h = {.lr = 0.01 * (i + 1), .momentum = 0.9, .first_step = i == 0, .loss_scale = 128, .images = 2};
@@ -125,13 +125,13 @@ static void test_recorded(void **state) {
     }
     engine_destroy(whole.engine);
     engine_destroy(pieces.engine);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** Steps that keep the running statistics, recorded ones too, leave every byte of them; others do not. */
 static void test_kept_statistics(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     trainee t = trainee_open("cuda", n, PRECISION_16, 1);
     engine_hyper h = {.lr = 0.01, .loss_scale = 1, .images = 2};
     engine_plan *p = NULL;
@@ -152,22 +152,22 @@ static void test_kept_statistics(void **state) {
     }
     batch_deinit(&b);
     engine_destroy(t.engine);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** A running average beside the training changes none of its bytes, and is what the weights add up to. */
 static void test_average(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     trainee plain = trainee_open("cuda", n, PRECISION_32, 1), other = trainee_open("cuda", n, PRECISION_32, 1);
     size_t count = 0;
     double *expected = NULL;
     for (int i = 0; i < 5; i++) {
         train_step(&plain, n, i);
         train_step(&other, n, i);
-        assert_ok(engine_average_update(other.engine, 0.9));
-        assert_ok(engine_average_swap(other.engine));
-        assert_ok(engine_average_swap(other.engine));
+        assert_ok(engine_ema_update(other.engine, 0.9));
+        assert_ok(engine_ema_swap(other.engine));
+        assert_ok(engine_ema_swap(other.engine));
         double *now = read_all(&count, plain.engine, n, ENGINE_WEIGHT);
         if (expected == NULL)
             expected = read_all(&count, plain.engine, n, ENGINE_WEIGHT);
@@ -182,7 +182,7 @@ static void test_average(void **state) {
         free(a);
         free(b);
     }
-    assert_ok(engine_average_swap(other.engine));
+    assert_ok(engine_ema_swap(other.engine));
     double *average = read_all(&count, other.engine, n, ENGINE_WEIGHT);
     for (size_t k = 0; k < count; k++)
         assert_near(average[k], expected[k], 1e-6);
@@ -190,13 +190,13 @@ static void test_average(void **state) {
     free(expected);
     engine_destroy(plain.engine);
     engine_destroy(other.engine);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** Every part of a step takes time, all together no longer than the wall clock shows (the stand-ins' clock is none). */
 static void test_profile(void **state) {
     (void)state;
-    net *n = small_plain_net();
+    model *n = small_plain_model();
     trainee t = trainee_open("cuda", n, PRECISION_16, 1);
     train_step(&t, n, 0);
     engine_profile_start(t.engine);
@@ -225,7 +225,7 @@ static void test_profile(void **state) {
     if (strstr(engine_description(t.engine), "stand-in") == NULL)
         assert_true(sum <= wall);
     engine_destroy(t.engine);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(int argc, char **argv) {

@@ -1,6 +1,6 @@
 /* After the first step of a plan nothing is allocated: not by the core, not by the device. */
 #include "count_allocations.h"
-#include "small_nets.h"
+#include "small_models.h"
 
 static void steps(engine *e, engine_plan *const *p, const batch *b, int rounds) {
     const engine_hyper h = {.lr = 0.01, .momentum = 0.9, .loss_scale = 1, .images = 4, .clip_norm = 1};
@@ -20,7 +20,7 @@ static void steps(engine *e, engine_plan *const *p, const batch *b, int rounds) 
 
 static void steady_steps(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     engine *e = NULL;
     engine_plan *p[2] = {NULL, NULL};
     batch b[2];
@@ -44,7 +44,7 @@ static void steady_steps(void **state) {
     batch_deinit(&b[0]);
     batch_deinit(&b[1]);
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(void) {

@@ -1,6 +1,6 @@
 /* Gradient buckets, seen by a communicator that plays two ranks, the other of which has no gradient. */
 #include "base/file.h"
-#include "small_nets.h"
+#include "small_models.h"
 
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ enum { CALLS = 256 };
 typedef struct recorder {
     comm comm;
     engine *e;
-    const net *net;
+    const model *model;
     call call[CALLS];
     int n, fail_at;
 } recorder;
@@ -32,7 +32,7 @@ static int halve(comm *c, comm_call *asked) {
     assert_true(r->n < CALLS);
     if (r->n == r->fail_at)
         return fail(E_DEVICE, "the link is down");
-    double *w = allocated(r->net->param[0].count, sizeof *w);
+    double *w = allocated(r->model->param[0].count, sizeof *w);
     assert_ok(engine_read(w, r->e, ENGINE_GRADIENT, 0));
     first = w[0];
     free(w);
@@ -48,17 +48,17 @@ static int is_there(comm *c, comm_call *asked) {
 }
 
 typedef struct fixture {
-    net *net;
+    model *model;
     engine *alone, *e;
     engine_plan *p_alone, *p;
     batch batch;
     recorder r;
 } fixture;
 
-static void fixture_open(fixture *f, net *n, size_t bucket_bytes, int side) {
+static void fixture_open(fixture *f, model *n, size_t bucket_bytes, int side) {
     const engine_hyper h = {.loss_scale = 1, .images = 2};
     engine_options o = engine_options_default();
-    *f = (fixture){.net = n, .r = {.net = n, .fail_at = -1}};
+    *f = (fixture){.model = n, .r = {.model = n, .fail_at = -1}};
     f->r.comm = (comm){.rank = 0, .ranks = 2, .state = &f->r, .start = halve, .wait = is_there};
     assert_ok(engine_create(&f->alone, "ref", n, &o));
     o.comm = &f->r.comm;
@@ -79,20 +79,20 @@ static void fixture_close(fixture *f) {
     batch_deinit(&f->batch);
     engine_destroy(f->alone);
     engine_destroy(f->e);
-    net_destroy(f->net);
+    model_destroy(f->model);
 }
 
 static void poison_gradients(fixture *f) {
-    double *bad = allocated(f->net->weight_n, sizeof *bad);
-    for (size_t i = 0; i < f->net->weight_n; i++)
+    double *bad = allocated(f->model->weight_n, sizeof *bad);
+    for (size_t i = 0; i < f->model->weight_n; i++)
         bad[i] = poison;
-    write_all(f->e, f->net, ENGINE_GRADIENT, bad);
+    write_all(f->e, f->model, ENGINE_GRADIENT, bad);
     free(bad);
 }
 
 /** Ranges follow each other from the arena's end to its start without gap or overlap, cut at parameters. */
 static void check_cover(recorder *r, size_t bucket_bytes) {
-    const net *n = r->net;
+    const model *n = r->model;
     const double *start = r->call[r->n - 1].data;
     size_t end = n->weight_n, unit = sizeof(double);
     for (int i = 0; i < r->n; i++) {
@@ -118,8 +118,8 @@ static void run(fixture *f, size_t bucket_bytes) {
     poison_gradients(f);
     run_step(f->alone, f->p_alone, &f->batch);
     run_step(f->e, f->p, &f->batch);
-    double *expected = read_all(&n, f->alone, f->net, ENGINE_GRADIENT);
-    double *got = read_all(&n, f->e, f->net, ENGINE_GRADIENT);
+    double *expected = read_all(&n, f->alone, f->model, ENGINE_GRADIENT);
+    double *got = read_all(&n, f->e, f->model, ENGINE_GRADIENT);
     for (size_t i = 0; i < n; i++)
         assert_true(got[i] == expected[i] / 2);
     check_cover(&f->r, bucket_bytes);
@@ -134,24 +134,24 @@ static void small(void **state) {
     const size_t bytes[] = {0, 1, 1000, 4000, 1 << 20};
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         fixture f;
-        fixture_open(&f, small_residual_net(), bytes[i], 16);
+        fixture_open(&f, small_residual_model(), bytes[i], 16);
         run(&f, bytes[i]);
         run(&f, bytes[i]); /* the same in every step */
         if (bytes[i] == 0 || bytes[i] == 1 << 20)
             assert_int_equal(f.r.n, 1);
         if (bytes[i] == 1)
-            assert_int_equal(f.r.n, f.net->param_n);
+            assert_int_equal(f.r.n, f.model->param_n);
         fixture_close(&f);
     }
 }
 
-/** torchvision's table lists a block's downsample after its last bn, the net runs it before: one bucket a parameter
+/** torchvision's table lists a block's downsample after its last bn, the model runs it before: one bucket a parameter
  *  shows a gradient that is sent too early. */
 static void table_order(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     fixture f;
-    assert_ok(net_create(&n, "resnet18", &(net_options){.classes = SMALL_CLASSES}));
+    assert_ok(model_create(&n, "resnet18", &(model_options){.classes = SMALL_CLASSES}));
     fixture_open(&f, n, 1, 32);
     run(&f, 1);
     fixture_close(&f);
@@ -162,7 +162,7 @@ static void only_the_last(void **state) {
     (void)state;
     fixture f;
     size_t n = 0;
-    fixture_open(&f, small_plain_net(), 1, 16);
+    fixture_open(&f, small_plain_model(), 1, 16);
     engine *both[] = {f.alone, f.e};
     engine_plan *plans[] = {f.p_alone, f.p};
     for (int i = 0; i < 2; i++)
@@ -174,9 +174,9 @@ static void only_the_last(void **state) {
             unsigned flags = part == 0 ? ENGINE_FIRST : part == 2 ? ENGINE_LAST : 0;
             assert_ok(engine_backward(both[i], plans[i], flags));
         }
-    assert_int_equal(f.r.n, f.net->param_n);
-    double *expected = read_all(&n, f.alone, f.net, ENGINE_GRADIENT);
-    double *got = read_all(&n, f.e, f.net, ENGINE_GRADIENT);
+    assert_int_equal(f.r.n, f.model->param_n);
+    double *expected = read_all(&n, f.alone, f.model, ENGINE_GRADIENT);
+    double *got = read_all(&n, f.e, f.model, ENGINE_GRADIENT);
     for (size_t i = 0; i < n; i++)
         assert_true(got[i] == expected[i] / 2);
     free(expected);
@@ -187,7 +187,7 @@ static void only_the_last(void **state) {
 static void one_rank_and_failure(void **state) {
     (void)state;
     fixture f;
-    fixture_open(&f, small_plain_net(), 1, 16);
+    fixture_open(&f, small_plain_model(), 1, 16);
     f.r.comm.ranks = 1;
     run_step(f.e, f.p, &f.batch);
     assert_int_equal(f.r.n, 0);
@@ -225,13 +225,13 @@ static int slow_wait(comm *c, comm_call *asked) {
 /** At least 70 % of the exchange is hidden behind backward, where all of it takes a quarter of a step. */
 static void overlap(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     engine *e = NULL;
     engine_plan *p = NULL;
     batch b;
     const engine_hyper h = {.loss_scale = 1, .images = 2};
     engine_options o = engine_options_default();
-    assert_ok(net_create(&n, "resnet18", &(net_options){.classes = SMALL_CLASSES}));
+    assert_ok(model_create(&n, "resnet18", &(model_options){.classes = SMALL_CLASSES}));
     slow_link link = {0};
     comm c = {.ranks = 2, .state = &link, .start = slow_start, .wait = slow_wait};
     o.comm = &c;
@@ -251,7 +251,7 @@ static void overlap(void **state) {
     assert_true(link.waited < 0.3 * all);
     batch_deinit(&b);
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(void) {

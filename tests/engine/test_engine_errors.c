@@ -1,19 +1,19 @@
 /* What a user can get wrong ends in a message, not in a crash. */
-#include "small_nets.h"
+#include "small_models.h"
 
-static net *last_net;
+static model *last_model;
 
-static void expect_create(int code, const char *part, net *n) {
+static void expect_create(int code, const char *part, model *n) {
     engine *e = NULL;
     engine_options o = engine_options_default();
     assert_fails(code, part, engine_create(&e, "ref", n, &o));
     assert_null(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void devices(void **state) {
     (void)state;
-    net *n = small_plain_net();
+    model *n = small_plain_model();
     engine *e = NULL;
     engine_options o = engine_options_default();
     assert_fails(E_OPTION, "'gpu'", engine_create(&e, "gpu", n, &o));
@@ -30,37 +30,37 @@ static void devices(void **state) {
     assert_non_null(strstr(engine_description(e), "double"));
     engine_destroy(e);
     engine_destroy(NULL);
-    net_destroy(n);
+    model_destroy(n);
     assert_string_equal(precision_name(PRECISION_32), "32-true");
     assert_string_equal(precision_name(PRECISION_BF16), "bf16-mixed");
     assert_string_equal(precision_name(PRECISION_16), "16-mixed");
 }
 
-static void nets(void **state) {
+static void models(void **state) {
     (void)state;
     int a = 0, b = 0;
-    net *n = NULL;
-    assert_ok(net_create_empty(&n, "empty", 1));
+    model *n = NULL;
+    assert_ok(model_create_empty(&n, "empty", 1));
     expect_create(E_SHAPE, "no layers", n);
-    assert_ok(net_create_empty(&n, "three", 1));
-    assert_ok(net_add_bn(&a, n, "bn1", NET_INPUT, 3, NET_NONE, true));
-    assert_ok(net_add_bn(&b, n, "bn2", a, 3, a, true));
-    assert_ok(net_add_bn(&b, n, "bn3", b, 3, a, true));
+    assert_ok(model_create_empty(&n, "three", 1));
+    assert_ok(model_add_bn(&a, n, "bn1", NET_INPUT, 3, NET_NONE, true));
+    assert_ok(model_add_bn(&b, n, "bn2", a, 3, a, true));
+    assert_ok(model_add_bn(&b, n, "bn3", b, 3, a, true));
     expect_create(E_SHAPE, "bn1 already has two consumers", n);
-    assert_ok(net_create_empty(&n, "unread", 1));
-    assert_ok(net_add_avgpool(&a, n, "dead", NET_INPUT, 3));
-    assert_ok(net_add_avgpool(&a, n, "pool", NET_INPUT, 3));
+    assert_ok(model_create_empty(&n, "unread", 1));
+    assert_ok(model_add_avgpool(&a, n, "dead", NET_INPUT, 3));
+    assert_ok(model_add_avgpool(&a, n, "pool", NET_INPUT, 3));
     expect_create(E_SHAPE, "no layer reads the output of dead", n);
-    n = small_plain_net();
+    n = small_plain_model();
     n->layer[2].input = 2;
     expect_create(E_SHAPE, "not computed before", n);
-    n = small_plain_net();
+    n = small_plain_model();
     n->layer[2].weight = 0;
     expect_create(E_SHAPE, "another layer", n);
-    n = small_plain_net();
+    n = small_plain_model();
     n->layer[2].weight = -1;
     expect_create(E_SHAPE, "conv2.weight belongs to no layer", n);
-    n = small_residual_net();
+    n = small_residual_model();
     n->layer[1].stats = 99;
     expect_create(E_SHAPE, "stem.bn has no running statistics", n);
 }
@@ -68,15 +68,15 @@ static void nets(void **state) {
 static int open_engine(void **state) {
     engine *e = NULL;
     engine_options o = engine_options_default();
-    last_net = small_residual_net();
-    assert_ok(engine_create(&e, "ref", last_net, &o));
+    last_model = small_residual_model();
+    assert_ok(engine_create(&e, "ref", last_model, &o));
     *state = e;
     return 0;
 }
 
 static int close_engine(void **state) {
     engine_destroy(*state);
-    net_destroy(last_net);
+    model_destroy(last_model);
     return 0;
 }
 
@@ -94,7 +94,7 @@ static void shapes(void **state) {
 
 static void too_small(void **state) {
     (void)state;
-    net *n = small_plain_net();
+    model *n = small_plain_model();
     engine *e = NULL;
     engine_plan *p = NULL;
     engine_options o = engine_options_default();
@@ -102,7 +102,7 @@ static void too_small(void **state) {
     assert_fails(E_SHAPE, "conv2", engine_compile(&p, e, 1, 4, 4, false));
     assert_ok(engine_compile(&p, e, 1, 6, 6, false));
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** A plan that does not fit is refused with its size; the engine and its other plans go on. */
@@ -115,16 +115,16 @@ static void too_large(void **state) {
     small_batch(&b, 2, 16, 16, 1);
     assert_ok(engine_compile(&small, e, 2, 16, 16, true));
     run_step(e, small, &b);
-    assert_ok(engine_read_tensor(before, e, small, last_net->layer_n - 1));
+    assert_ok(engine_read_tensor(before, e, small, last_model->layer_n - 1));
     assert_fails(E_NOMEM, "TiB", engine_compile(&large, e, 1 << 20, 1 << 14, 1 << 10, true));
     assert_null(large);
     run_step(e, small, &b);
-    assert_ok(engine_read_tensor(after, e, small, last_net->layer_n - 1));
+    assert_ok(engine_read_tensor(after, e, small, last_model->layer_n - 1));
     assert_memory_equal(before, after, sizeof before);
     batch_deinit(&b);
 }
 
-static void refuse_absurd(const char *device, precision used, const net *n) {
+static void refuse_absurd(const char *device, precision used, const model *n) {
     static const struct {
         int images, h, w;
     } absurd[] = {{INT32_MAX, 64, 64},     {1, INT32_MAX, INT32_MAX}, {INT32_MAX, INT32_MAX, INT32_MAX},
@@ -152,8 +152,8 @@ static void refuse_absurd(const char *device, precision used, const net *n) {
  */
 static void absurd_sizes(void **state) {
     (void)state;
-    net *small = small_residual_net(), *resnet = NULL;
-    assert_ok(net_create(&resnet, "resnet18", &(net_options){.classes = 10}));
+    model *small = small_residual_model(), *resnet = NULL;
+    assert_ok(model_create(&resnet, "resnet18", &(model_options){.classes = 10}));
     refuse_absurd("ref", PRECISION_32, small);
     refuse_absurd("ref", PRECISION_32, resnet);
     if (engine_unavailable("cpu") == NULL) {
@@ -164,8 +164,8 @@ static void absurd_sizes(void **state) {
         refuse_absurd("cpu", PRECISION_BF16, small);
         refuse_absurd("cpu", PRECISION_BF16, resnet);
     }
-    net_destroy(small);
-    net_destroy(resnet);
+    model_destroy(small);
+    model_destroy(resnet);
 }
 
 /** A larger plan moves the arena: a batch loaded before is gone, and that is said. */
@@ -220,14 +220,14 @@ static void values(void **state) {
     engine *e = *state;
     engine_plan *p = NULL;
     double x[2000] = {0};
-    assert_fails(E_OPTION, "parameters", engine_read(x, e, ENGINE_WEIGHT, last_net->param_n));
+    assert_fails(E_OPTION, "parameters", engine_read(x, e, ENGINE_WEIGHT, last_model->param_n));
     assert_fails(E_OPTION, "parameters", engine_write(e, ENGINE_MOMENTUM, -1, x));
-    assert_fails(E_OPTION, "statistics", engine_read(x, e, ENGINE_STATS, last_net->stats_n));
+    assert_fails(E_OPTION, "statistics", engine_read(x, e, ENGINE_STATS, last_model->stats_n));
     assert_ok(engine_compile(&p, e, 2, 16, 16, true));
     assert_ok(engine_write_input(e, p, x));
     assert_fails(E_OPTION, "keep_tensors", engine_read_tensor(x, e, p, 0));
     assert_fails(E_OPTION, "keep_tensors", engine_read_tensor_gradient(x, e, p, 0));
-    assert_fails(E_OPTION, "tensor", engine_read_tensor(x, e, p, last_net->layer_n));
+    assert_fails(E_OPTION, "tensor", engine_read_tensor(x, e, p, last_model->layer_n));
     assert_fails(E_OPTION, "tensor", engine_read_tensor(x, e, p, -2));
     assert_fails(E_OPTION, "loss scale", engine_set_hyper(e, &(engine_hyper){.loss_scale = 0, .images = 1}));
     assert_fails(E_OPTION, "loss scale", engine_set_hyper(e, &(engine_hyper){.loss_scale = NAN, .images = 1}));
@@ -242,12 +242,12 @@ static void read_and_write(void **state) {
     const engine_what what[] = {ENGINE_WEIGHT, ENGINE_GRADIENT, ENGINE_MOMENTUM, ENGINE_STATS};
     for (int k = 0; k < 4; k++) {
         size_t n = 0;
-        double *zeros = read_all(&n, e, last_net, what[k]), *in = allocated(n, sizeof *in);
+        double *zeros = read_all(&n, e, last_model, what[k]), *in = allocated(n, sizeof *in);
         for (size_t i = 0; i < n; i++)
             assert_true(zeros[i] == 0);
         fill_normal(in, n, 50 + (uint64_t)k);
-        write_all(e, last_net, what[k], in);
-        double *out = read_all(&n, e, last_net, what[k]);
+        write_all(e, last_model, what[k], in);
+        double *out = read_all(&n, e, last_model, what[k]);
         assert_memory_equal(in, out, n * sizeof *in);
         free(zeros);
         free(in);
@@ -256,11 +256,11 @@ static void read_and_write(void **state) {
     assert_ok(engine_init_weights(e, 9));
     for (int k = 0; k < 4; k += 2) { /* weights, momentum */
         size_t n = 0;
-        double *out = read_all(&n, e, last_net, what[k]);
-        for (int i = 0; i < last_net->param_n; i++) {
-            const param *p = &last_net->param[i];
+        double *out = read_all(&n, e, last_model, what[k]);
+        for (int i = 0; i < last_model->param_n; i++) {
+            const param *p = &last_model->param[i];
             float *expected = allocated(p->count, sizeof *expected);
-            net_init_param(expected, last_net, i, 9);
+            model_init_param(expected, last_model, i, 9);
             for (size_t j = 0; j < p->count; j++)
                 assert_true(out[p->offset + j] == (k == 0 ? (double)expected[j] : 0));
             free(expected);
@@ -268,17 +268,17 @@ static void read_and_write(void **state) {
         free(out);
     }
     size_t n = 0;
-    double *stats = read_all(&n, e, last_net, ENGINE_STATS);
-    for (int i = 0; i < last_net->stats_n; i++)
-        for (int c = 0; c < 2 * last_net->stats[i].c; c++)
-            assert_true(stats[last_net->stats[i].offset + (size_t)c] == (c < last_net->stats[i].c ? 0 : 1));
+    double *stats = read_all(&n, e, last_model, ENGINE_STATS);
+    for (int i = 0; i < last_model->stats_n; i++)
+        for (int c = 0; c < 2 * last_model->stats[i].c; c++)
+            assert_true(stats[last_model->stats[i].offset + (size_t)c] == (c < last_model->stats[i].c ? 0 : 1));
     free(stats);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices),
-        cmocka_unit_test(nets),
+        cmocka_unit_test(models),
         cmocka_unit_test(too_small),
         cmocka_unit_test_setup_teardown(shapes, open_engine, close_engine),
         cmocka_unit_test(absurd_sizes),

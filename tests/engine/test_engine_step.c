@@ -1,10 +1,10 @@
 /* engine_step against its parts, and results that are posted and taken later. */
 #include "base/status.h"
-#include "engine/small_nets.h"
+#include "engine/small_models.h"
 
 static void test_posted_results(void **state) {
     (void)state;
-    net *n = small_plain_net();
+    model *n = small_plain_model();
     engine *e = NULL, *parts = NULL;
     engine_plan *p = NULL, *q = NULL;
     engine_options o = engine_options_default();
@@ -46,7 +46,7 @@ static void test_posted_results(void **state) {
     engine_destroy(e);
     engine_destroy(parts);
     batch_deinit(&b);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(void) {

@@ -24,28 +24,28 @@ static void takes_less_memory(void **state) {
     size_t before = SIZE_MAX;
     static const char *const part[] = {"none", "stem", "layer2", "backbone"};
     for (int i = 0; i < 4; i++) {
-        net *n;
+        model *n;
         engine *e;
         engine_options o = engine_options_default();
         size_t bytes;
-        assert_ok(net_create(&n, "resnet18", &(net_options){.classes = 10}));
-        assert_ok(net_freeze(n, part[i]));
+        assert_ok(model_create(&n, "resnet18", &(model_options){.classes = 10}));
+        assert_ok(model_freeze(n, part[i]));
         assert_ok(engine_create(&e, "ref", n, &o));
         assert_ok(engine_plan_bytes(&bytes, e, 2, 32, 32, true));
         assert_true(bytes < before);
         before = bytes;
         engine_destroy(e);
-        net_destroy(n);
+        model_destroy(n);
     }
 }
 
 static void refuses(void **state) {
     (void)state;
-    net *n;
-    assert_ok(net_create(&n, "resnet18", &(net_options){.classes = 10}));
-    assert_fails(E_OPTION, "has no part 'layer5'", net_freeze(n, "layer5"));
+    model *n;
+    assert_ok(model_create(&n, "resnet18", &(model_options){.classes = 10}));
+    assert_fails(E_OPTION, "has no part 'layer5'", model_freeze(n, "layer5"));
     assert_int_equal(n->frozen_layer_n, 0);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(void) {

@@ -7,7 +7,7 @@
 
 typedef struct run {
     golden g;
-    net *n;
+    model *n;
     engine *e;
     engine_plan *training, *evaluation;
     batch b;
@@ -42,9 +42,9 @@ static engine_hyper hyper_of(const run *r, int step) {
 
 static run run_open(const char *arch) {
     run r = {.g = golden_open(arch)};
-    net_options o = {.classes = golden_int(&r.g, "classes"), .decay_norm = true, .decay_bias = true};
+    model_options o = {.classes = golden_int(&r.g, "classes"), .decay_norm = true, .decay_bias = true};
     r.b = parity_batch_open(golden_int(&r.g, "batch"), golden_int(&r.g, "height"), golden_int(&r.g, "width"));
-    parity_net(&r.n, arch, &o);
+    parity_model(&r.n, arch, &o);
     r.e = parity_engine("ref", PRECISION_32, r.n, false);
     assert_ok(engine_compile(&r.training, r.e, r.b.n, r.b.h, r.b.w, true));
     assert_ok(engine_compile(&r.evaluation, r.e, r.b.n, r.b.h, r.b.w, false));
@@ -56,7 +56,7 @@ static run run_open(const char *arch) {
 static void run_close(run *r) {
     free(r->values);
     engine_destroy(r->e);
-    net_destroy(r->n);
+    model_destroy(r->n);
     batch_deinit(&r->b);
     golden_close(&r->g);
 }
@@ -69,7 +69,7 @@ static void check_logits(run *r, engine_plan *p, const char *key) {
 static void check_stats(run *r, const char *prefix) {
     char key[96];
     for (int i = 0; i < r->n->stats_n; i++) {
-        const net_stats *s = &r->n->stats[i];
+        const model_stats *s = &r->n->stats[i];
         assert_ok(engine_read(r->values, r->e, ENGINE_STATS, i));
         golden_key(key, "%s/%s.running_mean", prefix, s->name);
         check_tensor(r, key, r->values, (size_t)s->c);

@@ -1,6 +1,6 @@
 /* The profile's clocks and algorithms, the work computed from shapes, and the measured peaks. */
 #include "engine/work.h"
-#include "small_nets.h"
+#include "small_models.h"
 #include "telemetry/host_memory.h"
 
 #include <string.h>
@@ -8,16 +8,16 @@
 enum { IMAGES = 4, SIZE = 32 };
 
 typedef struct bench {
-    net *net;
+    model *model;
     engine *engine;
     engine_plan *plan;
     batch batch;
 } bench;
 
 static bench open_bench(const char *device) {
-    bench b = {.net = small_residual_net()};
+    bench b = {.model = small_residual_model()};
     engine_options o = engine_options_default();
-    assert_ok(engine_create(&b.engine, device, b.net, &o));
+    assert_ok(engine_create(&b.engine, device, b.model, &o));
     assert_ok(engine_init_weights(b.engine, 1));
     assert_ok(engine_compile(&b.plan, b.engine, IMAGES, SIZE, SIZE, true));
     small_batch(&b.batch, IMAGES, SIZE, SIZE, 1);
@@ -27,7 +27,7 @@ static bench open_bench(const char *device) {
 static void close_bench(bench *b) {
     batch_deinit(&b->batch);
     engine_destroy(b->engine);
-    net_destroy(b->net);
+    model_destroy(b->model);
 }
 
 static void whole_step(bench *b) {
@@ -43,7 +43,7 @@ static double sum_of(const bench *b) {
     double sum = 0;
     for (int k = 0; k < ENGINE_PHASES; k++)
         sum += t->phase[k];
-    for (int i = 0; i < b->net->layer_n; i++)
+    for (int i = 0; i < b->model->layer_n; i++)
         for (int k = 0; k < ENGINE_PASSES; k++)
             sum += t->layer[i][k];
     return sum;
@@ -58,10 +58,10 @@ static void check_times(const char *device, bool splits) {
     whole_step(&b);
     assert_ok(engine_profile_stop(b.engine));
     double sum = sum_of(&b);
-    for (int i = 0; i < b.net->layer_n; i++) {
+    for (int i = 0; i < b.model->layer_n; i++) {
         assert_true(t->layer[i][PASS_FORWARD] > 0);
         assert_true(t->layer[i][PASS_BACKWARD] >= 0);
-        assert_true((t->layer[i][PASS_WEIGHTS] > 0) == (splits && is_product(&b.net->layer[i])));
+        assert_true((t->layer[i][PASS_WEIGHTS] > 0) == (splits && is_product(&b.model->layer[i])));
     }
     for (int k = 0; k < ENGINE_PHASES; k++)
         assert_true((t->phase[k] > 0) == (k != PHASE_ALL_REDUCE));
@@ -89,10 +89,10 @@ static void flop(void **state) {
     (void)state;
     bench b = open_bench("ref");
     double sum[ENGINE_PASSES] = {0};
-    for (int i = 0; i < b.net->layer_n; i++)
+    for (int i = 0; i < b.model->layer_n; i++)
         for (int k = 0; k < ENGINE_PASSES; k++)
             sum[k] += engine_layer_work(b.plan, i, k).flop;
-    double forward = 2 * IMAGES * net_macs(b.net, SIZE, SIZE);
+    double forward = 2 * IMAGES * model_macs(b.model, SIZE, SIZE);
     double first = 2.0 * IMAGES * 16 * 16 * 6 * 3 * 9; /* 32 / 2 = 16; 6 x 3 channels; 3 x 3 */
     assert_true(sum[PASS_FORWARD] == forward);
     assert_true(sum[PASS_WEIGHTS] == forward);
@@ -100,7 +100,7 @@ static void flop(void **state) {
     close_bench(&b);
 }
 
-static int layer_named(const net *n, const char *name) {
+static int layer_named(const model *n, const char *name) {
     for (int i = 0; i < n->layer_n; i++)
         if (strcmp(n->layer[i].name, name) == 0)
             return i;
@@ -113,7 +113,7 @@ static void bytes(void **state) {
     (void)state;
     bench b = open_bench("ref");
     double stem_x = IMAGES * 32 * 32 * 3 * 8, stem_y = IMAGES * 16 * 16 * 6 * 8, weights = 6 * 3 * 9 * 8;
-    int conv = layer_named(b.net, "stem.conv"), bn = layer_named(b.net, "block0.0.bn");
+    int conv = layer_named(b.model, "stem.conv"), bn = layer_named(b.model, "block0.0.bn");
     assert_true(engine_layer_work(b.plan, conv, PASS_FORWARD).bytes == stem_x + weights + stem_y);
     assert_true(engine_layer_work(b.plan, conv, PASS_WEIGHTS).bytes == stem_y + stem_x + weights);
     assert_true(engine_layer_work(b.plan, conv, PASS_BACKWARD).bytes == 0);
@@ -123,13 +123,13 @@ static void bytes(void **state) {
     assert_true(engine_layer_work(b.plan, bn, PASS_BACKWARD).bytes == 5 * x + 2 * saved);
     assert_true(engine_layer_work(b.plan, bn, PASS_WEIGHTS).bytes == 0);
     /* with a residual, whose gradient is written and read again, and two readers of the output */
-    int add = layer_named(b.net, "block0.1.bn");
+    int add = layer_named(b.model, "block0.1.bn");
     x = IMAGES * 8 * 8 * 6 * 8;
     forward = engine_layer_work(b.plan, add, PASS_FORWARD).bytes;
     saved = forward - 4 * x;
     assert_true(engine_layer_work(b.plan, add, PASS_BACKWARD).bytes == (1 + 2 + 1) * x + saved + 3 * x);
     assert_true(engine_phase_work(b.plan, PHASE_LOAD).bytes == IMAGES * 32 * 32 * 3 * 9);
-    assert_true(engine_phase_work(b.plan, PHASE_UPDATE).bytes == 5.0 * 8 * (double)b.net->weight_n);
+    assert_true(engine_phase_work(b.plan, PHASE_UPDATE).bytes == 5.0 * 8 * (double)b.model->weight_n);
     close_bench(&b);
 }
 
@@ -138,7 +138,7 @@ static void evaluation_has_no_backward(void **state) {
     bench b = open_bench("ref");
     engine_plan *p = NULL;
     assert_ok(engine_compile(&p, b.engine, IMAGES, SIZE, SIZE, false));
-    for (int i = 0; i < b.net->layer_n; i++) {
+    for (int i = 0; i < b.model->layer_n; i++) {
         assert_true(engine_layer_work(p, i, PASS_FORWARD).bytes > 0);
         assert_true(engine_layer_work(p, i, PASS_BACKWARD).bytes == 0);
         assert_true(engine_layer_work(p, i, PASS_WEIGHTS).flop == 0);
@@ -148,10 +148,10 @@ static void evaluation_has_no_backward(void **state) {
 
 /** Convolutions and the linear layer have an algorithm in each pass that they run; nothing else has one. */
 static void check_algorithms(const bench *b, const engine_plan *p, bool training) {
-    for (int i = 0; i < b->net->layer_n; i++)
+    for (int i = 0; i < b->model->layer_n; i++)
         for (int k = 0; k < ENGINE_PASSES; k++) {
             engine_algorithm a = engine_layer_algorithm(p, i, k);
-            const layer *l = &b->net->layer[i];
+            const layer *l = &b->model->layer[i];
             bool runs = k == PASS_FORWARD || (training && (k == PASS_WEIGHTS || l->input != NET_INPUT));
             assert_int_equal(a.name[0] != 0, is_product(l) && runs);
             assert_int_equal(a.implementation[0] != 0, strncmp(a.name, "onednn", 6) == 0);
@@ -163,7 +163,7 @@ static void algorithms(void **state) {
     (void)state;
     bench b = open_bench("ref");
     engine_plan *p = NULL;
-    for (int i = 0; i < b.net->layer_n; i++)
+    for (int i = 0; i < b.model->layer_n; i++)
         assert_string_equal(engine_layer_algorithm(b.plan, i, PASS_FORWARD).name, "");
     close_bench(&b);
     if (engine_unavailable("cpu") != NULL)

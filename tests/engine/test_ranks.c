@@ -54,7 +54,7 @@ static void one_step(engine *e, comm *c, bool joined, int step) {
     batch_deinit(&whole);
 }
 
-static engine *train(const net *n, const char *device, comm *c, const way *w) {
+static engine *train(const model *n, const char *device, comm *c, const way *w) {
     engine *e = NULL;
     engine_options o = engine_options_default();
     o.comm = c;
@@ -70,7 +70,7 @@ static engine *train(const net *n, const char *device, comm *c, const way *w) {
 }
 
 /** The logits of a batch, in evaluation: each rank by itself. */
-static double *evaluate(engine *e, const net *n) {
+static double *evaluate(engine *e, const model *n) {
     double *out = allocated(LOGITS, sizeof *out);
     engine_plan *p = NULL;
     batch b = parity_batch_open(EVEN, SIDE, SIDE);
@@ -97,7 +97,7 @@ static void check_fusions(void) {
 /** What one of the ranks does. */
 static int be_rank(const char *device, const char *how, const char *path) {
     comm *c = NULL;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     size_t weights = 0, stats = 0;
     assert_ok(comm_open(&c));
     const way *w = way_of(how);
@@ -120,7 +120,7 @@ static int be_rank(const char *device, const char *how, const char *path) {
     comm_close(c);
     free(weight);
     free(s);
-    net_destroy(n);
+    model_destroy(n);
     return 0;
 }
 
@@ -128,7 +128,7 @@ static int be_rank(const char *device, const char *how, const char *path) {
 static int be_failing_rank(const char *device, const char *symbol, bool joined) {
     comm *c = NULL;
     engine *e = NULL;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     engine_options o = engine_options_default();
     assert_ok(comm_open(&c));
     if (comm_rank(c) == 1)
@@ -151,13 +151,13 @@ static int be_failing_rank(const char *device, const char *symbol, bool joined) 
         c->tell(c, status_message());
     engine_destroy(e);
     comm_close(c);
-    net_destroy(n);
+    model_destroy(n);
     _exit(rc == OK ? 0 : 1);
 }
 
 /** One rank with the joint batch: of the ref engine, or of this one in 16 bits without the fusions that several ranks
  *  do not take, so that both round the same values. */
-static engine *train_alone(const net *n, const char *device, const way *w) {
+static engine *train_alone(const model *n, const char *device, const way *w) {
     if (w->precision != PRECISION_16)
         return train(n, "ref", NULL, w);
     setenv("FAKE_CUDA_PROLOGUE", "rejected", 1);
@@ -169,10 +169,10 @@ static engine *train_alone(const net *n, const char *device, const way *w) {
 }
 
 /** Weights, statistics, logits. */
-static size_t results(const net *n) { return n->weight_n + n->stats_elements + LOGITS; }
+static size_t results(const model *n) { return n->weight_n + n->stats_elements + LOGITS; }
 
 static void check_joined(const char *device, int ranks, const char *how, double bound) {
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     size_t weights = 0, stats = 0;
     engine *e = train_alone(n, device, way_of(how));
     double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
@@ -185,7 +185,7 @@ static void check_joined(const char *device, int ranks, const char *how, double 
     free(w);
     free(s);
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void joined_ref(void **state) {
@@ -216,12 +216,12 @@ static void apart_cuda(void **state) {
     (void)state;
     if (engine_unavailable("cuda") != NULL)
         return;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     double *ref = run_ranks(results(n), 2, "ref", "apart"), *got = run_ranks(results(n), 2, "cuda", "apart");
     assert_values_near(got, ref, n->weight_n, 1e-3);
     free(ref);
     free(got);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** Each rank with a GPU of its own: by NCCL, with the weights that come out by way of the host. */
@@ -229,7 +229,7 @@ static void apart_nccl(void **state) {
     (void)state;
     if (!has_stand_in_nccl())
         return;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     for (int ranks = 2; ranks <= 4; ranks += 2) {
         setenv("FAKE_CUDA_DEVICES", "1", 1);
         double *host = run_ranks(results(n), ranks, "cuda", "apart");
@@ -240,7 +240,7 @@ static void apart_nccl(void **state) {
         free(got);
     }
     unsetenv("FAKE_CUDA_DEVICES");
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /** A call fails at rank 1: it tells why in one line, and rank 0 hears of it while it waits. */
@@ -279,7 +279,7 @@ static void failing_nccl(void **state) {
 static void against_ddp(void **state) {
     (void)state;
     golden g = golden_open("ddp");
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     for (int ranks = 2; ranks <= 4; ranks += 2) {
         char key[96];
         double *got = run_ranks(results(n), ranks, "ref", "apart"), worst = 0;
@@ -294,7 +294,7 @@ static void against_ddp(void **state) {
             free(start);
         }
         for (int i = 0; i < n->stats_n; i++) {
-            const net_stats *s = &n->stats[i];
+            const model_stats *s = &n->stats[i];
             golden_key(key, "stats.%d/%s.running_mean", ranks, s->name);
             worst = fmax(worst, golden_distance(&g, key, got + n->weight_n + s->offset, (size_t)s->c));
             golden_key(key, "stats.%d/%s.running_var", ranks, s->name);
@@ -305,7 +305,7 @@ static void against_ddp(void **state) {
         free(got);
     }
     golden_close(&g);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(int argc, char **argv) {

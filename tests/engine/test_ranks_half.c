@@ -32,7 +32,7 @@ static const way *way_named(const char *name) {
     return NULL;
 }
 
-static int engine_for(engine **e, const net *n, const way *v, comm *c) {
+static int engine_for(engine **e, const model *n, const way *v, comm *c) {
     engine_options o = engine_options_default();
     o.precision = v->precision;
     o.comm = c;
@@ -79,7 +79,7 @@ static double rounded(double x, element type) {
 }
 
 /** One rank after the other, as PyTorch's hooks: rounded, divided, added up; fp32 is divided at the end. */
-static void join(engine **e, const net *n, int ranks, element type) {
+static void join(engine **e, const model *n, int ranks, element type) {
     double *sum = allocated(n->weight_n, sizeof *sum);
     size_t count = 0;
     for (int r = 0; r < ranks; r++) {
@@ -96,7 +96,7 @@ static void join(engine **e, const net *n, int ranks, element type) {
 }
 
 /** Weights, then statistics of rank 0. */
-static double *run_alone(const net *n, int ranks, const way *v) {
+static double *run_alone(const model *n, int ranks, const way *v) {
     engine *e[4] = {NULL};
     size_t weights = 0, stats = 0;
     for (int r = 0; r < ranks; r++) {
@@ -126,7 +126,7 @@ static int be_rank(const char *how, const char *path) {
     const way *v = way_named(how);
     comm *c = NULL;
     engine *e = NULL;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     size_t weights = 0, stats = 0;
     assert_ok(comm_open(&c));
     assert_ok(engine_for(&e, n, v, c));
@@ -143,12 +143,12 @@ static int be_rank(const char *how, const char *path) {
     comm_close(c);
     free(w);
     free(s);
-    net_destroy(n);
+    model_destroy(n);
     return 0;
 }
 
 /** Whether this machine computes so. */
-static bool can(const net *n, const way *v) {
+static bool can(const model *n, const way *v) {
     engine *e = NULL;
     if (v->nccl && !has_stand_in_nccl())
         return false;
@@ -160,7 +160,7 @@ static bool can(const net *n, const way *v) {
 /** The sum of two does not depend on their order: equal bits. That of four does. */
 static void check(const char *how, int ranks) {
     const way *v = way_named(how);
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     if (can(n, v)) {
         double *expected = run_alone(n, ranks, v);
         setenv("FAKE_CUDA_DEVICES", v->nccl ? "4" : "1", 1);
@@ -171,7 +171,7 @@ static void check(const char *how, int ranks) {
         free(expected);
         free(got);
     }
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void cpu_fp32(void **state) {
@@ -215,7 +215,7 @@ static int seen_wait(comm *c, comm_call *call) {
 /** What is asked of a comm, and memory: 2 bytes a weight more, where the exchange has 16 bits. */
 static void calls_and_memory(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     const way *v = way_named("bf16");
     for (int half = 0; half < 2 && can(n, v); half++) {
         way one = *v;
@@ -231,7 +231,7 @@ static void calls_and_memory(void **state) {
         engine_destroy(e);
         engine_destroy(alone);
     }
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(int argc, char **argv) {

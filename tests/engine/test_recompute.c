@@ -1,7 +1,7 @@
 /* Recomputed outputs of batch norm: the same bits, fewer bytes. */
 #include "engine/internal.h"
 #include "engine/work.h"
-#include "small_nets.h"
+#include "small_models.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ typedef struct bench {
 } bench;
 
 /** False: the device lacks the precision here. */
-static bool open_bench(bench *b, const char *device, const net *n, precision p, bool recompute, bool keep_tensors) {
+static bool open_bench(bench *b, const char *device, const model *n, precision p, bool recompute, bool keep_tensors) {
     engine_options o = engine_options_default();
     o.precision = p;
     o.threads = 2;
@@ -27,18 +27,18 @@ static bool open_bench(bench *b, const char *device, const net *n, precision p, 
     return true;
 }
 
-static net *resnet(const char *arch) {
-    net *n = NULL;
-    net_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
-    assert_ok(net_create(&n, arch, &o));
+static model *resnet(const char *arch) {
+    model *n = NULL;
+    model_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
+    assert_ok(model_create(&n, arch, &o));
     return n;
 }
 
 /** Four blocks with identity in a row, and a batch norm that reads a batch norm. */
-static net *chain_net(void) {
-    net *n = NULL;
+static model *chain_model(void) {
+    model *n = NULL;
     char name[16];
-    assert_ok(net_create_empty(&n, "chain", SMALL_CLASSES));
+    assert_ok(model_create_empty(&n, "chain", SMALL_CLASSES));
     int a = small_conv_bn(n, "stem", NET_INPUT, 3, 17, 3, 2, NET_NONE, true);
     for (int i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "%d.0", i);
@@ -46,10 +46,10 @@ static net *chain_net(void) {
         snprintf(name, sizeof name, "%d.1", i);
         a = small_conv_bn(n, name, b, 9, 17, 1, 1, a, true);
     }
-    assert_ok(net_add_bn(&a, n, "twice", a, 17, NET_NONE, true));
+    assert_ok(model_add_bn(&a, n, "twice", a, 17, NET_NONE, true));
     a = small_conv_bn(n, "head", a, 17, 8, 1, 1, NET_NONE, true);
-    assert_ok(net_add_avgpool(&a, n, "avgpool", a, 8));
-    assert_ok(net_add_linear(&a, n, "fc", a, 8, SMALL_CLASSES));
+    assert_ok(model_add_avgpool(&a, n, "avgpool", a, 8));
+    assert_ok(model_add_linear(&a, n, "fc", a, 8, SMALL_CLASSES));
     return n;
 }
 
@@ -72,7 +72,7 @@ static void train(const bench *b) {
     }
 }
 
-static void compare(const bench *a, const bench *b, const net *n, engine_what what) {
+static void compare(const bench *a, const bench *b, const model *n, engine_what what) {
     size_t count = 0;
     double *x = read_all(&count, a->engine, n, what), *y = read_all(&count, b->engine, n, what);
     assert_memory_equal(x, y, count * sizeof *x);
@@ -80,7 +80,7 @@ static void compare(const bench *a, const bench *b, const net *n, engine_what wh
     free(y);
 }
 
-static void check_same(const char *device, const net *n, precision p) {
+static void check_same(const char *device, const model *n, precision p) {
     bench kept, anew;
     engine_result_data r, s;
     if (!open_bench(&kept, device, n, p, false, false))
@@ -99,7 +99,7 @@ static void check_same(const char *device, const net *n, precision p) {
 }
 
 /** Values that stay: what recompute wrote next to what forward wrote. */
-static void check_values(const char *device, const net *n, precision p) {
+static void check_values(const char *device, const model *n, precision p) {
     bench b;
     batch data;
     int recomputed = 0;
@@ -120,11 +120,11 @@ static void check_values(const char *device, const net *n, precision p) {
 }
 
 static void check_device(const char *device, precision p) {
-    net *n[] = {small_residual_net(), chain_net(), resnet("resnet18")};
+    model *n[] = {small_residual_model(), chain_model(), resnet("resnet18")};
     for (int i = 0; i < 3; i++) {
         check_same(device, n[i], p);
         check_values(device, n[i], p);
-        net_destroy(n[i]);
+        model_destroy(n[i]);
     }
 }
 
@@ -148,7 +148,7 @@ static void same_bits_cpu_bf16(void **state) {
 }
 
 /** `names`: the layers whose outputs are recomputed, in order, then NULL. */
-static void check_choice(const net *n, const char *const *names) {
+static void check_choice(const model *n, const char *const *names) {
     bench b;
     assert_true(open_bench(&b, "ref", n, PRECISION_32, true, false));
     for (int t = 0; t < n->layer_n; t++) {
@@ -167,16 +167,16 @@ static void choice(void **state) {
     (void)state;
     const char *const small[] = {"block0.0.bn", "block0.1.bn", "block1.0.bn", NULL};
     const char *const chain[] = {"stem.bn", "0.0.bn", "1.0.bn", "1.1.bn", "2.0.bn", "3.0.bn", "3.1.bn", NULL};
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     check_choice(n, small);
-    net_destroy(n);
-    n = chain_net();
+    model_destroy(n);
+    n = chain_model();
     check_choice(n, chain);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void check_bytes(const char *device, precision p) {
-    net *n = resnet("resnet50");
+    model *n = resnet("resnet50");
     size_t training[2] = {0}, evaluation[2] = {0};
     for (int k = 0; k < 2; k++) {
         engine *e = NULL;
@@ -193,7 +193,7 @@ static void check_bytes(const char *device, precision p) {
                   (double)training[1] / (double)training[0]);
     assert_true((double)training[1] <= 0.8 * (double)training[0]);
     assert_int_equal(evaluation[0], evaluation[1]);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void bytes(void **state) {
@@ -208,7 +208,7 @@ static void bytes(void **state) {
 /* One more pass: x and y, and the residual where there is one. */
 static void work(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     bench kept, anew;
     assert_true(open_bench(&kept, "ref", n, PRECISION_32, false, false));
     assert_true(open_bench(&anew, "ref", n, PRECISION_32, true, false));
@@ -222,7 +222,7 @@ static void work(void **state) {
     }
     engine_destroy(kept.engine);
     engine_destroy(anew.engine);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 int main(void) {

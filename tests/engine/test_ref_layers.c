@@ -1,9 +1,9 @@
 /* Each kind of layer of the reference device: its forward against a direct transcription of the formula, its backward
  * against finite differences of the forward. */
-#include "small_nets.h"
+#include "small_models.h"
 
 typedef struct fixture {
-    net *net;
+    model *model;
     engine *e;
     engine_plan *p;
     size_t x_n, y_n;
@@ -12,8 +12,8 @@ typedef struct fixture {
     double *vx, *vw, *w;
 } fixture;
 
-static fixture fixture_open(net *n, int images, int h, int w) {
-    fixture f = {.net = n};
+static fixture fixture_open(model *n, int images, int h, int w) {
+    fixture f = {.model = n};
     engine_options o = engine_options_default();
     o.keep_tensors = o.input_gradient = true;
     assert_ok(engine_create(&f.e, "ref", n, &o));
@@ -44,28 +44,28 @@ static void fixture_close(fixture *f) {
     free(f->vw);
     free(f->w);
     engine_destroy(f->e);
-    net_destroy(f->net);
+    model_destroy(f->model);
 }
 
 static void forward(fixture *f) {
     assert_ok(engine_write_input(f->e, f->p, f->x));
     assert_ok(engine_forward(f->e, f->p));
-    assert_ok(engine_read_tensor(f->y, f->e, f->p, f->net->layer_n - 1));
+    assert_ok(engine_read_tensor(f->y, f->e, f->p, f->model->layer_n - 1));
 }
 
 /** <dy, y> after x and all weights have moved by t along their directions. */
 static double moved(void *context, double t) {
     fixture *f = context;
-    double *x = allocated(f->x_n, sizeof *x), *w = allocated(f->net->weight_n, sizeof *w);
+    double *x = allocated(f->x_n, sizeof *x), *w = allocated(f->model->weight_n, sizeof *w);
     for (size_t i = 0; i < f->x_n; i++)
         x[i] = f->x[i] + t * f->vx[i];
-    for (size_t i = 0; i < f->net->weight_n; i++)
+    for (size_t i = 0; i < f->model->weight_n; i++)
         w[i] = f->w[i] + t * f->vw[i];
-    write_all(f->e, f->net, ENGINE_WEIGHT, w);
+    write_all(f->e, f->model, ENGINE_WEIGHT, w);
     assert_ok(engine_write_input(f->e, f->p, x));
     assert_ok(engine_forward(f->e, f->p));
-    assert_ok(engine_read_tensor(f->y, f->e, f->p, f->net->layer_n - 1));
-    write_all(f->e, f->net, ENGINE_WEIGHT, f->w);
+    assert_ok(engine_read_tensor(f->y, f->e, f->p, f->model->layer_n - 1));
+    write_all(f->e, f->model, ENGINE_WEIGHT, f->w);
     free(x);
     free(w);
     return dot(f->y, f->dy, f->y_n);
@@ -80,25 +80,25 @@ static void check_gradients(fixture *f) {
     assert_ok(engine_backward(f->e, f->p, ENGINE_FIRST));
     double *dx = allocated(f->x_n, sizeof *dx);
     assert_ok(engine_read_tensor_gradient(dx, f->e, f->p, NET_INPUT));
-    double *dw = read_all(&n, f->e, f->net, ENGINE_GRADIENT);
+    double *dw = read_all(&n, f->e, f->model, ENGINE_GRADIENT);
     double *vx = allocated(f->x_n, sizeof *vx), *vw = allocated(n, sizeof *vw);
     memcpy(vx, f->vx, f->x_n * sizeof *vx);
     memcpy(vw, f->vw, n * sizeof *vw);
-    for (int only = -2; only < f->net->param_n; only++) { /* -2: all, -1: x */
+    for (int only = -2; only < f->model->param_n; only++) { /* -2: all, -1: x */
         memset(f->vx, 0, f->x_n * sizeof *vx);
         memset(f->vw, 0, n * sizeof *vw);
         if (only < 0)
             memcpy(f->vx, vx, f->x_n * sizeof *vx);
-        for (int i = 0; i < f->net->param_n; i++)
+        for (int i = 0; i < f->model->param_n; i++)
             if (only == -2 || only == i)
-                memcpy(f->vw + f->net->param[i].offset, vw + f->net->param[i].offset,
-                       f->net->param[i].count * sizeof *vw);
+                memcpy(f->vw + f->model->param[i].offset, vw + f->model->param[i].offset,
+                       f->model->param[i].count * sizeof *vw);
         assert_close(dot(dx, f->vx, f->x_n) + dot(dw, f->vw, n), derivative(moved, f), 1e-7);
     }
     forward(f);
     assert_ok(engine_write_output_gradient(f->e, f->p, f->dy));
     assert_ok(engine_backward(f->e, f->p, 0));
-    double *twice = read_all(&n, f->e, f->net, ENGINE_GRADIENT);
+    double *twice = read_all(&n, f->e, f->model, ENGINE_GRADIENT);
     for (size_t i = 0; i < n; i++)
         assert_close(twice[i], 2 * dw[i], 1e-12);
     free(dx);
@@ -128,10 +128,10 @@ static double conv_at(const fixture *f, tensor_shape x, const layer *l, int n, i
 }
 
 static void check_conv(int images, int h, int w, int in_c, int out_c, int kernel, int stride, int pad, int groups) {
-    net *n = NULL;
+    model *n = NULL;
     int i = 0;
-    assert_ok(net_create_empty(&n, "conv", 1));
-    assert_ok(net_add_grouped_conv(&i, n, "conv", NET_INPUT, in_c, out_c, kernel, stride, pad, groups));
+    assert_ok(model_create_empty(&n, "conv", 1));
+    assert_ok(model_add_grouped_conv(&i, n, "conv", NET_INPUT, in_c, out_c, kernel, stride, pad, groups));
     fixture f = fixture_open(n, images, h, w);
     forward(&f);
     tensor_shape x = engine_tensor_shape(f.p, NET_INPUT), y = engine_tensor_shape(f.p, 0);
@@ -155,17 +155,17 @@ static void conv(void **state) {
     check_conv(1, 4, 4, 6, 6, 3, 1, 2, 6);    /* depthwise, padding wider than needed */
 }
 
-static net *bn_net(int c, bool residual, bool relu) {
-    net *n = NULL;
+static model *bn_model(int c, bool residual, bool relu) {
+    model *n = NULL;
     int i = 0;
-    assert_ok(net_create_empty(&n, "bn", 1));
-    assert_ok(net_add_bn(&i, n, "bn", NET_INPUT, c, residual ? NET_INPUT : NET_NONE, relu));
+    assert_ok(model_create_empty(&n, "bn", 1));
+    assert_ok(model_add_bn(&i, n, "bn", NET_INPUT, c, residual ? NET_INPUT : NET_NONE, relu));
     return n;
 }
 
 /** y, and the running statistics after two steps. */
 static void check_bn_values(fixture *f, bool residual, bool relu) {
-    size_t c = (size_t)f->net->layer[0].in_c, m = f->x_n / c;
+    size_t c = (size_t)f->model->layer[0].in_c, m = f->x_n / c;
     double stats[64], expected[64];
     for (size_t k = 0; k < c; k++)
         expected[k] = 0, expected[c + k] = 1;
@@ -191,7 +191,7 @@ static void check_bn_values(fixture *f, bool residual, bool relu) {
 }
 
 static void check_bn_evaluation(fixture *f, bool residual, bool relu) {
-    size_t c = (size_t)f->net->layer[0].in_c;
+    size_t c = (size_t)f->model->layer[0].in_c;
     double stats[64];
     engine_plan *p = NULL;
     tensor_shape x = engine_tensor_shape(f->p, NET_INPUT);
@@ -214,7 +214,7 @@ static void bn(void **state) {
     (void)state;
     for (int variant = 0; variant < 4; variant++) {
         bool residual = variant & 1, relu = variant & 2;
-        fixture f = fixture_open(bn_net(6, residual, relu), 3, 4, 5);
+        fixture f = fixture_open(bn_model(6, residual, relu), 3, 4, 5);
         for (size_t i = 0; i < f.x_n; i++)
             f.x[i] = 2 * f.x[i] + 3 * (double)(i % 6); /* means that differ */
         check_bn_values(&f, residual, relu);
@@ -229,10 +229,10 @@ static void maxpool(void **state) {
     const int shape[][5] = {{9, 8, 3, 2, 1}, {8, 8, 2, 2, 0}, {7, 5, 3, 1, 1}}; /* h, w, kernel, stride, pad */
     for (int v = 0; v < 3; v++) {
         const int *s = shape[v];
-        net *n = NULL;
+        model *n = NULL;
         int i = 0;
-        assert_ok(net_create_empty(&n, "maxpool", 1));
-        assert_ok(net_add_maxpool(&i, n, "pool", NET_INPUT, 5, s[2], s[3], s[4]));
+        assert_ok(model_create_empty(&n, "maxpool", 1));
+        assert_ok(model_add_maxpool(&i, n, "pool", NET_INPUT, 5, s[2], s[3], s[4]));
         fixture f = fixture_open(n, 2, s[0], s[1]);
         for (size_t k = 0; k < f.x_n; k++)
             f.x[k] -= 4; /* padding must not win */
@@ -255,10 +255,10 @@ static void maxpool(void **state) {
 /** Equal values: the first of the window gets the gradient. A NaN is the maximum. */
 static void maxpool_ties(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     int i = 0;
-    assert_ok(net_create_empty(&n, "maxpool", 1));
-    assert_ok(net_add_maxpool(&i, n, "pool", NET_INPUT, 1, 2, 2, 0));
+    assert_ok(model_create_empty(&n, "maxpool", 1));
+    assert_ok(model_add_maxpool(&i, n, "pool", NET_INPUT, 1, 2, 2, 0));
     fixture f = fixture_open(n, 1, 2, 6);
     const double x[12] = {1, 7, 5, 5, 2, NAN, 7, 7, 5, 5, 9, 3}, dx_expected[12] = {0, 1, 1, 0, 0, 1};
     const double dy[3] = {1, 1, 1};
@@ -275,10 +275,10 @@ static void maxpool_ties(void **state) {
 
 static void avgpool(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     int i = 0;
-    assert_ok(net_create_empty(&n, "avgpool", 1));
-    assert_ok(net_add_avgpool(&i, n, "pool", NET_INPUT, 3));
+    assert_ok(model_create_empty(&n, "avgpool", 1));
+    assert_ok(model_add_avgpool(&i, n, "pool", NET_INPUT, 3));
     fixture f = fixture_open(n, 2, 3, 5);
     forward(&f);
     for (size_t k = 0; k < f.y_n; k++) {
@@ -293,10 +293,10 @@ static void avgpool(void **state) {
 
 static void linear(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     int i = 0;
-    assert_ok(net_create_empty(&n, "linear", 9));
-    assert_ok(net_add_linear(&i, n, "fc", NET_INPUT, 13, 9));
+    assert_ok(model_create_empty(&n, "linear", 9));
+    assert_ok(model_add_linear(&i, n, "fc", NET_INPUT, 13, 9));
     fixture f = fixture_open(n, 6, 1, 1);
     forward(&f);
     for (size_t k = 0; k < f.y_n; k++)
@@ -308,12 +308,12 @@ static void linear(void **state) {
 /** Without keep_tensors and input_gradient the first layer must do without dx. */
 static void no_input_gradient(void **state) {
     (void)state;
-    net *n = NULL;
+    model *n = NULL;
     int i = 0;
     engine *e = NULL;
     engine_plan *p = NULL;
-    assert_ok(net_create_empty(&n, "conv", 1));
-    assert_ok(net_add_conv(&i, n, "conv", NET_INPUT, 3, 4, 3, 1, 1));
+    assert_ok(model_create_empty(&n, "conv", 1));
+    assert_ok(model_add_conv(&i, n, "conv", NET_INPUT, 3, 4, 3, 1, 1));
     engine_options o = engine_options_default();
     fixture f = fixture_open(n, 2, 5, 5);
     forward(&f);

@@ -1,10 +1,10 @@
 /* The loss of one image whose logits are the biases of a linear layer without weights. */
-#include "small_nets.h"
+#include "small_models.h"
 
 enum { CLASSES = 7 };
 
 typedef struct fixture {
-    net *net;
+    model *model;
     engine *e;
     engine_plan *p;
     batch batch;
@@ -15,9 +15,9 @@ static fixture fixture_open(void) {
     engine_options o = engine_options_default();
     int i = 0;
     o.keep_tensors = true;
-    assert_ok(net_create_empty(&f.net, "loss", CLASSES));
-    assert_ok(net_add_linear(&i, f.net, "fc", NET_INPUT, 3, CLASSES));
-    assert_ok(engine_create(&f.e, "ref", f.net, &o));
+    assert_ok(model_create_empty(&f.model, "loss", CLASSES));
+    assert_ok(model_add_linear(&i, f.model, "fc", NET_INPUT, 3, CLASSES));
+    assert_ok(engine_create(&f.e, "ref", f.model, &o));
     assert_ok(engine_compile(&f.p, f.e, 1, 1, 1, true));
     assert_ok(batch_init(&f.batch, 1, 1, 1));
     f.batch.n = 1;
@@ -27,7 +27,7 @@ static fixture fixture_open(void) {
 static void fixture_close(fixture *f) {
     batch_deinit(&f->batch);
     engine_destroy(f->e);
-    net_destroy(f->net);
+    model_destroy(f->model);
 }
 
 static engine_result_data loss_of(double *dlogits, fixture *f, const double *logits, int label, int label_b, float mix,

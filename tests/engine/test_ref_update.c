@@ -1,8 +1,8 @@
 /* Unscaling, the norm, clipping and SGD against the formulas written out per element. */
-#include "small_nets.h"
+#include "small_models.h"
 
 typedef struct fixture {
-    net *net;
+    model *model;
     engine *e;
     size_t n;
     bool *decays;
@@ -10,18 +10,18 @@ typedef struct fixture {
 } fixture;
 
 static fixture fixture_open(void) {
-    fixture f = {.net = small_residual_net()};
+    fixture f = {.model = small_residual_model()};
     engine_options o = engine_options_default();
-    for (int i = 0; i < f.net->param_n; i++)
-        f.net->param[i].decays = f.net->param[i].rank > 1;
-    assert_ok(engine_create(&f.e, "ref", f.net, &o));
+    for (int i = 0; i < f.model->param_n; i++)
+        f.model->param[i].decays = f.model->param[i].rank > 1;
+    assert_ok(engine_create(&f.e, "ref", f.model, &o));
     assert_ok(engine_init_weights(f.e, 1));
-    f.n = f.net->weight_n;
+    f.n = f.model->weight_n;
     f.decays = allocated(f.n, sizeof *f.decays);
-    for (int i = 0; i < f.net->param_n; i++)
-        for (size_t k = 0; k < f.net->param[i].count; k++)
-            f.decays[f.net->param[i].offset + k] = f.net->param[i].decays;
-    f.p = read_all(&f.n, f.e, f.net, ENGINE_WEIGHT);
+    for (int i = 0; i < f.model->param_n; i++)
+        for (size_t k = 0; k < f.model->param[i].count; k++)
+            f.decays[f.model->param[i].offset + k] = f.model->param[i].decays;
+    f.p = read_all(&f.n, f.e, f.model, ENGINE_WEIGHT);
     f.buf = allocated(f.n, sizeof *f.buf);
     f.g = allocated(f.n, sizeof *f.g);
     return f;
@@ -33,7 +33,7 @@ static void fixture_close(fixture *f) {
     free(f->buf);
     free(f->g);
     engine_destroy(f->e);
-    net_destroy(f->net);
+    model_destroy(f->model);
 }
 
 static double step(fixture *f, const engine_hyper *h, uint64_t seed) {
@@ -43,7 +43,7 @@ static double step(fixture *f, const engine_hyper *h, uint64_t seed) {
     for (size_t i = 0; i < f->n; i++)
         scaled[i] = f->g[i] * h->loss_scale;
     assert_ok(engine_set_hyper(f->e, h));
-    write_all(f->e, f->net, ENGINE_GRADIENT, scaled);
+    write_all(f->e, f->model, ENGINE_GRADIENT, scaled);
     assert_ok(engine_unscale(f->e));
     assert_ok(engine_update(f->e));
     assert_ok(engine_result(&r, f->e));
@@ -57,7 +57,7 @@ static double step(fixture *f, const engine_hyper *h, uint64_t seed) {
 
 static void assert_state(fixture *f) {
     size_t n = 0;
-    double *p = read_all(&n, f->e, f->net, ENGINE_WEIGHT), *buf = read_all(&n, f->e, f->net, ENGINE_MOMENTUM);
+    double *p = read_all(&n, f->e, f->model, ENGINE_WEIGHT), *buf = read_all(&n, f->e, f->model, ENGINE_MOMENTUM);
     for (size_t i = 0; i < n; i++) {
         assert_close(p[i], f->p[i], 1e-14);
         assert_close(buf[i], f->buf[i], 1e-14);
@@ -107,7 +107,7 @@ static void clip_bounds(void **state) {
     size_t n = 0;
     double sum = 0;
     step(&f, &h, 3);
-    double *after = read_all(&n, f.e, f.net, ENGINE_WEIGHT);
+    double *after = read_all(&n, f.e, f.model, ENGINE_WEIGHT);
     for (size_t i = 0; i < n; i++)
         sum += (after[i] - f.p[i]) * (after[i] - f.p[i]);
     assert_close(sqrt(sum), 0.25, 1e-6);
@@ -124,26 +124,26 @@ static void non_finite(void **state) {
     size_t n = 0;
     engine_result_data r;
     step(&f, &h, 1);
-    double *p = read_all(&n, f.e, f.net, ENGINE_WEIGHT), *buf = read_all(&n, f.e, f.net, ENGINE_MOMENTUM);
+    double *p = read_all(&n, f.e, f.model, ENGINE_WEIGHT), *buf = read_all(&n, f.e, f.model, ENGINE_MOMENTUM);
     h.first_step = false;
     for (int k = 0; k < 9; k++) {
         size_t places[] = {0, f.n / 2, f.n - 1};
         fill_normal(f.g, f.n, 2);
         f.g[places[k / 3]] = bad[k % 3];
         assert_ok(engine_set_hyper(f.e, &h));
-        write_all(f.e, f.net, ENGINE_GRADIENT, f.g);
+        write_all(f.e, f.model, ENGINE_GRADIENT, f.g);
         assert_ok(engine_unscale(f.e));
         assert_ok(engine_update(f.e));
         assert_ok(engine_result(&r, f.e));
         assert_false(r.finite);
-        double *q = read_all(&n, f.e, f.net, ENGINE_WEIGHT), *buf_after = read_all(&n, f.e, f.net, ENGINE_MOMENTUM);
+        double *q = read_all(&n, f.e, f.model, ENGINE_WEIGHT), *buf_after = read_all(&n, f.e, f.model, ENGINE_MOMENTUM);
         assert_memory_equal(p, q, n * sizeof *p);
         assert_memory_equal(buf, buf_after, n * sizeof *p);
         free(q);
         free(buf_after);
     }
     step(&f, &h, 3);
-    double *q = read_all(&n, f.e, f.net, ENGINE_WEIGHT);
+    double *q = read_all(&n, f.e, f.model, ENGINE_WEIGHT);
     assert_memory_not_equal(p, q, n * sizeof *p);
     free(p);
     free(q);

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "check.h"
-#include "engine/small_nets.h"
+#include "engine/small_models.h"
 
 #include <math.h>
 

@@ -142,8 +142,8 @@ static loader_options fake_options(int batch_size, int workers, int ahead) {
                             .seed = SEED,
                             .shuffle = true,
                             .max_bad = 1,
-                            .row = 1,
-                            .own_n = 1};
+                            .micro_batches_per_step = 1,
+                            .rank_count = 1};
 }
 
 static uint32_t fake_draw(uint32_t epoch, int64_t place) {
@@ -182,8 +182,9 @@ static int check_epoch(loader *l, const dataset *d, const loader_options *o, uin
     int batches = 0;
     assert_ok(loader_start(l, epoch, first));
     for (int64_t number = first; number < loader_batches(l); number++) {
-        int64_t low = number * o->batch_size, high = low + o->batch_size, turn = (number - first) % o->row;
-        if (turn < o->own || turn >= o->own + o->own_n)
+        int64_t low = number * o->batch_size, high = low + o->batch_size,
+                turn = (number - first) % o->micro_batches_per_step;
+        if (turn < o->rank_first || turn >= o->rank_first + o->rank_count)
             continue;
         if (high > d->image_n)
             high = d->image_n;

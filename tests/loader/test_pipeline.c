@@ -23,8 +23,8 @@ static loader_options options(bool training, int workers) {
                         .shuffle = training,
                         .max_bad = 1,
                         .repeats = training ? 2 : 1,
-                        .row = 1,
-                        .own_n = 1};
+                        .micro_batches_per_step = 1,
+                        .rank_count = 1};
     o.transform.auto_augment = (augment){.kind = AUGMENT_TRIVIAL};
     o.transform.erase = (erase){.probability = 0.5};
     return o;
@@ -64,8 +64,8 @@ static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_
 
 static void test_shapes(void **state) {
     (void)state;
-    shapes_options s = {.train_n = 5, .val_n = 3, .size = 48, .seed = 1};
-    assert_ok(shapes_write(root, &s));
+    demo_dataset_options s = {.train_n = 5, .val_n = 3, .size = 48, .seed = 1};
+    assert_ok(demo_dataset_write(root, &s));
     for (int training = 0; training < 2; training++) {
         for (int workers = 1; workers < 4; workers += 2) {
             dataset *d = NULL;
@@ -128,9 +128,9 @@ static void test_broken_jpegs(void **state) {
     assert_int_equal(symlink(folder, path), 0);
     assert_ok(path_join(path, root, "whole"));
     assert_ok(folder_make(path));
-    shapes_options s = {.train_n = 1, .val_n = 1, .size = 48, .seed = 1};
+    demo_dataset_options s = {.train_n = 1, .val_n = 1, .size = 48, .seed = 1};
     assert_ok(path_join(path, root, "whole/shapes"));
-    assert_ok(shapes_write(path, &s));
+    assert_ok(demo_dataset_write(path, &s));
 
     dataset *d = NULL;
     assert_ok(dataset_open(&d, root, NULL));

@@ -90,15 +90,15 @@ static void a_loader_follows(void **state) {
     (void)state;
     dataset *d = NULL;
     loader *l = NULL;
-    assert_ok(shapes_write(root, &(shapes_options){.train_n = 3, .val_n = 1, .size = 64, .seed = 1}));
+    assert_ok(demo_dataset_write(root, &(demo_dataset_options){.train_n = 3, .val_n = 1, .size = 64, .seed = 1}));
     assert_ok(dataset_open(&d, root, "train"));
     loader_options o = {.transform = transform_default(true, 32, 36),
                         .limits = image_limits_default(),
                         .batch_size = 2,
                         .workers = 1,
                         .ahead = 3,
-                        .row = 1,
-                        .own_n = 1};
+                        .micro_batches_per_step = 1,
+                        .rank_count = 1};
     workers w = workers_init("loader", -1, 3), fixed = workers_init("loader", 2, 3);
     assert_ok(loader_open(&l, d, &o));
     int before = threads();

@@ -32,7 +32,7 @@ static void see(void *context, int64_t step, const char *tag, double value) {
 
 static int read_all(const char *path) {
     memset(&seen, 0, sizeof seen);
-    return events_read(path, see, &seen);
+    return tb_events_read(path, see, &seen);
 }
 
 /* The folder's event files in the order of their names. */
@@ -50,14 +50,14 @@ static int files(char path[8][PATH_BYTES], const char *folder) {
 }
 
 static void write_steps(const char *folder, int64_t first, int64_t last) {
-    events *e = NULL;
-    assert_ok(events_open(&e, folder));
+    tb_events *e = NULL;
+    assert_ok(tb_events_open(&e, folder));
     for (int64_t step = first; step <= last; step++) {
-        assert_ok(events_scalar(e, "loss", step, 1.0 / (double)(step + 1)));
+        assert_ok(tb_events_scalar(e, "loss", step, 1.0 / (double)(step + 1)));
         if (step % 10 == 9)
-            assert_ok(events_text(e, "note", step, "**done**"));
+            assert_ok(tb_events_text(e, "note", step, "**done**"));
     }
-    assert_ok(events_close(e));
+    assert_ok(tb_events_close(e));
 }
 
 /* The only event file of a folder, whole. */
@@ -116,18 +116,18 @@ static void test_round_trip(void **state) {
     (void)state;
     char folder[256], path[8][PATH_BYTES];
     make_temporary_folder(folder);
-    events *e = NULL;
-    assert_ok(events_open(&e, folder));
+    tb_events *e = NULL;
+    assert_ok(tb_events_open(&e, folder));
     static const double value[] = {0, -1.5, 1e-30, INFINITY, NAN, 1e300, 3.4e38};
     static const int64_t step[] = {0, 1, 127, 128, 300000, INT64_C(1) << 40, INT64_MAX};
     for (int i = 0; i < 7; i++)
-        assert_ok(events_scalar(e, i % 2 ? "val_loss" : "lr-SGD", step[i], value[i]));
+        assert_ok(tb_events_scalar(e, i % 2 ? "val_loss" : "lr-SGD", step[i], value[i]));
     char long_tag[300];
     memset(long_tag, 't', sizeof long_tag);
     long_tag[299] = 0;
-    assert_ok(events_scalar(e, long_tag, 5, 5));
-    assert_ok(events_text(e, "hparams", 0, "# text is no scalar"));
-    assert_ok(events_close(e));
+    assert_ok(tb_events_scalar(e, long_tag, 5, 5));
+    assert_ok(tb_events_text(e, "hparams", 0, "# text is no scalar"));
+    assert_ok(tb_events_close(e));
     assert_int_equal(files(path, folder), 1);
     assert_ok(read_all(path[0]));
     assert_int_equal(seen.n, 8);
@@ -144,20 +144,20 @@ static void test_flush(void **state) {
     (void)state;
     char folder[256], path[8][PATH_BYTES];
     make_temporary_folder(folder);
-    events *e = NULL;
-    assert_ok(events_open(&e, folder));
+    tb_events *e = NULL;
+    assert_ok(tb_events_open(&e, folder));
     assert_int_equal(files(path, folder), 1);
-    assert_ok(events_scalar(e, "loss", 1, 1));
+    assert_ok(tb_events_scalar(e, "loss", 1, 1));
     assert_ok(read_all(path[0]));
     assert_int_equal(seen.n, 0); /* buffered */
-    assert_ok(events_flush(e));
+    assert_ok(tb_events_flush(e));
     assert_ok(read_all(path[0]));
     assert_int_equal(seen.n, 1);
     for (int i = 0; i < 3000; i++) /* the buffer has a bound */
-        assert_ok(events_scalar(e, "loss", i, 1));
+        assert_ok(tb_events_scalar(e, "loss", i, 1));
     assert_ok(read_all(path[0]));
     assert_true(seen.n > 1000);
-    assert_ok(events_close(e));
+    assert_ok(tb_events_close(e));
     remove_folder(folder);
 }
 
@@ -179,10 +179,10 @@ static void test_names_are_new_and_sorted(void **state) {
     assert_int_equal(files(path, folder), 7);
     assert_ok(read_all(path[6]));
     assert_true(seen.n == 1 && seen.step[0] == 600);
-    events *e = NULL;
+    tb_events *e = NULL;
     char missing[300];
     snprintf(missing, sizeof missing, "%s/missing", folder);
-    assert_fails(E_NOTFOUND, missing, events_open(&e, missing));
+    assert_fails(E_NOTFOUND, missing, tb_events_open(&e, missing));
     remove_folder(folder);
 }
 
@@ -201,25 +201,25 @@ static void test_trim(void **state) {
     assert_int_equal(files(path, folder), 2);
     struct stat before, after;
     assert_int_equal(stat(path[0], &before), 0);
-    assert_ok(events_trim(folder, 149));
+    assert_ok(tb_events_trim(folder, 149));
     assert_int_equal(stat(path[0], &after), 0);
     assert_true(before.st_ino == after.st_ino); /* what needs no change is left alone */
     assert_ok(read_all(path[0]));
     assert_int_equal(count_up_to(99), 100);
     assert_ok(read_all(path[1]));
     assert_int_equal(count_up_to(149), 50);
-    assert_ok(events_trim(folder, 49));
+    assert_ok(tb_events_trim(folder, 49));
     assert_ok(read_all(path[0]));
     assert_int_equal(count_up_to(49), 50);
     assert_ok(read_all(path[1])); /* its version record remains */
     assert_int_equal(seen.n, 0);
-    assert_ok(events_trim(folder, -1));
+    assert_ok(tb_events_trim(folder, -1));
     assert_ok(read_all(path[0]));
     assert_int_equal(seen.n, 0);
     assert_int_equal(stat(path[0], &after), 0);
     assert_int_equal(after.st_size, 40);      /* the version record, though of step 0 */
     assert_int_equal(files(path, folder), 2); /* and no temporary files */
-    assert_ok(events_trim("/nowhere/at/all", 3));
+    assert_ok(tb_events_trim("/nowhere/at/all", 3));
     remove_folder(folder);
 }
 
@@ -238,7 +238,7 @@ static void test_torn_anywhere(void **state) {
         assert_int_equal(seen.n, whole);
         if (cut % 7 != 0)
             continue;
-        assert_ok(events_trim(folder, 2));
+        assert_ok(tb_events_trim(folder, 2));
         assert_ok(read_all(path[0]));
         assert_int_equal(seen.n, whole < 2 ? whole : 2);
         struct stat st;
@@ -263,7 +263,7 @@ static void test_corrupt_anywhere(void **state) {
         bytes[at] ^= 0x10;
         if (at < 12) {
             assert_fails(E_FORMAT, "is not an event file", read_all(path[0]));
-            assert_ok(events_trim(folder, 2)); /* not ours: left alone */
+            assert_ok(tb_events_trim(folder, 2)); /* not ours: left alone */
             struct stat st;
             assert_int_equal(stat(path[0], &st), 0);
             assert_int_equal(st.st_size, n);
@@ -274,7 +274,7 @@ static void test_corrupt_anywhere(void **state) {
         assert_int_equal(seen.n, whole);
         if (at % 7 != 0)
             continue;
-        assert_ok(events_trim(folder, 100));
+        assert_ok(tb_events_trim(folder, 100));
         assert_ok(read_all(path[0]));
         assert_int_equal(seen.n, whole);
     }
@@ -317,7 +317,7 @@ static void test_other_writers(void **state) {
         assert_true(seen.step[0] == 128 && seen.value[0] == 1 && seen.value[1] == 2);
         assert_string_equal(seen.tag[0], "a");
         assert_string_equal(seen.tag[1], "b");
-        assert_ok(events_trim(folder, 128));
+        assert_ok(tb_events_trim(folder, 128));
         struct stat st;
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_size, good);
@@ -360,7 +360,7 @@ static void test_stale_temporary(void **state) {
     char stale[PATH_BYTES];
     assert_ok(path_join(stale, folder, "events.out.tfevents.1.host.1.0.tmp"));
     assert_ok(file_write_atomic(stale, "x", 1));
-    assert_ok(events_trim(folder, 10));
+    assert_ok(tb_events_trim(folder, 10));
     assert_int_equal(files(path, folder), 1);
     remove_folder(folder);
 }
@@ -378,23 +378,23 @@ static void test_full_disk(void **state) {
     char folder[256], path[8][PATH_BYTES];
     make_temporary_folder(folder);
     signal(SIGXFSZ, SIG_IGN);
-    events *e = NULL;
-    assert_ok(events_open(&e, folder));
+    tb_events *e = NULL;
+    assert_ok(tb_events_open(&e, folder));
     for (int i = 0; i < 100; i++)
-        assert_ok(events_scalar(e, "loss", i, i));
+        assert_ok(tb_events_scalar(e, "loss", i, i));
     set_file_limit(1000);
-    assert_fails(E_IO, "cannot write", events_flush(e));
+    assert_fails(E_IO, "cannot write", tb_events_flush(e));
     assert_int_equal(files(path, folder), 1);
     assert_ok(read_all(path[0]));
     assert_true(seen.n > 0 && seen.n < 100);
     set_file_limit(RLIM_INFINITY);
-    assert_ok(events_flush(e));
+    assert_ok(tb_events_flush(e));
     assert_ok(read_all(path[0]));
     assert_int_equal(seen.n, 100);
     set_file_limit(1000);
-    assert_ok(events_scalar(e, "loss", 100, 100));
-    assert_fails(E_IO, "cannot write", events_close(e));
-    assert_fails(E_IO, "cannot write", events_trim(folder, 50)); /* and the old file stays */
+    assert_ok(tb_events_scalar(e, "loss", 100, 100));
+    assert_fails(E_IO, "cannot write", tb_events_close(e));
+    assert_fails(E_IO, "cannot write", tb_events_trim(folder, 50)); /* and the old file stays */
     set_file_limit(RLIM_INFINITY);
     assert_int_equal(files(path, folder), 1);
     assert_ok(read_all(path[0]));

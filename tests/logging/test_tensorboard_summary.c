@@ -65,14 +65,14 @@ static void test_bytes(void **state) {
     char folder[256], path[PATH_BYTES];
     histogram h;
     make_temporary_folder(folder);
-    events *e = NULL;
-    assert_ok(events_open(&e, folder));
-    assert_ok(events_image(e, "i", 300, "\x89PNG", 4, 300, 200));
+    tb_events *e = NULL;
+    assert_ok(tb_events_open(&e, folder));
+    assert_ok(tb_events_image(e, "i", 300, "\x89PNG", 4, 300, 200));
     assert_ok(histogram_init(&h));
-    assert_ok(events_histogram(e, "h", 1, &h));
+    assert_ok(tb_events_histogram(e, "h", 1, &h));
     histogram_deinit(&h);
-    assert_ok(events_text(e, "t", 1, "*"));
-    assert_ok(events_close(e));
+    assert_ok(tb_events_text(e, "t", 1, "*"));
+    assert_ok(tb_events_close(e));
     find_file(path, folder);
     assert_value(path, 1, 3, 0x0a, 1, 'i', 0x22, 14, 0x08, 0xc8, 0x01, 0x10, 0xac, 0x02, 0x18, 3, 0x22, 4, 0x89, 'P',
                  'N', 'G');
@@ -85,25 +85,25 @@ static void test_bytes(void **state) {
 }
 
 static void write_all(const char *folder, bool end) {
-    static const events_hparam hparam[] = {
+    static const tb_events_hparam hparam[] = {
         {"lr", 'd', 0.1, NULL}, {"arch", 's', 0, "resnet50"}, {"flip", 'b', 1, NULL}, {"clip", 'd', NAN, NULL}};
     static const char *const metric[] = {"loss"};
     static unsigned char image[200000]; /* more than is buffered */
     double value[100];
     histogram h;
-    events *e = NULL;
+    tb_events *e = NULL;
     assert_ok(histogram_init(&h));
     for (int i = 0; i < 100; i++)
         value[i] = sin(i);
     histogram_add(&h, value, 100);
-    assert_ok(events_open(&e, folder));
-    assert_ok(events_hparams(e, hparam, 4, metric, 1, "group"));
-    assert_ok(events_image(e, "image", 7, image, sizeof image, 500, 400));
-    assert_ok(events_histogram(e, "weights", 7, &h));
-    assert_ok(events_scalar(e, "loss", 7, 0.5));
+    assert_ok(tb_events_open(&e, folder));
+    assert_ok(tb_events_hparams(e, hparam, 4, metric, 1, "group"));
+    assert_ok(tb_events_image(e, "image", 7, image, sizeof image, 500, 400));
+    assert_ok(tb_events_histogram(e, "weights", 7, &h));
+    assert_ok(tb_events_scalar(e, "loss", 7, 0.5));
     if (end)
-        assert_ok(events_hparams_end(e, true));
-    assert_ok(events_close(e));
+        assert_ok(tb_events_hparams_end(e, true));
+    assert_ok(tb_events_close(e));
     histogram_deinit(&h);
 }
 
@@ -128,20 +128,20 @@ static void test_read_and_trim(void **state) {
     find_file(path, folder);
     assert_true(size_of(path) > without_end);
     scalars_n = 0;
-    assert_ok(events_read(path, count_scalar, NULL));
+    assert_ok(tb_events_read(path, count_scalar, NULL));
     assert_int_equal(scalars_n, 1);
-    assert_ok(events_trim(folder, 7));
+    assert_ok(tb_events_trim(folder, 7));
     assert_int_equal(size_of(path), without_end);
     scalars_n = 0;
-    assert_ok(events_read(path, count_scalar, NULL));
+    assert_ok(tb_events_read(path, count_scalar, NULL));
     assert_int_equal(scalars_n, 1);
-    assert_ok(events_trim(folder, 6));
+    assert_ok(tb_events_trim(folder, 6));
     size_t left = size_of(path);
     assert_true(left < 1000 && left > 200); /* the hyperparameters */
     scalars_n = 0;
-    assert_ok(events_read(path, count_scalar, NULL));
+    assert_ok(tb_events_read(path, count_scalar, NULL));
     assert_int_equal(scalars_n, 0);
-    assert_ok(events_trim(folder, 0));
+    assert_ok(tb_events_trim(folder, 0));
     assert_int_equal(size_of(path), left);
     remove_folder(folder);
 }

@@ -25,31 +25,31 @@ static void fill(double value[VALUES], long long step) {
     value[VALUES - 1] = -INFINITY;
 }
 
-static int write_start(events *e) {
-    static const events_hparam h[] = {{"optimizer.lr", 'd', 0.1, NULL}, {"net.arch", 's', 0, "resnet50"},
-                                      {"data.flip", 'b', 1, NULL},      {"data.pack", 'b', 0, NULL},
-                                      {"weight_decay", 'd', 0, NULL},   {"clip", 'd', INFINITY, NULL}};
+static int write_start(tb_events *e) {
+    static const tb_events_hparam h[] = {{"optimizer.lr", 'd', 0.1, NULL}, {"net.arch", 's', 0, "resnet50"},
+                                         {"data.flip", 'b', 1, NULL},      {"data.pack", 'b', 0, NULL},
+                                         {"weight_decay", 'd', 0, NULL},   {"clip", 'd', INFINITY, NULL}};
     static const char *const metric[] = {"val_loss", "val_acc"};
-    return events_hparams(e, h, sizeof h / sizeof *h, metric, 2, NULL);
+    return tb_events_hparams(e, h, sizeof h / sizeof *h, metric, 2, NULL);
 }
 
-static int write_steps(events *e, const unsigned char *image, size_t image_n, long long first, long long last) {
+static int write_steps(tb_events *e, const unsigned char *image, size_t image_n, long long first, long long last) {
     double value[VALUES];
     histogram h = {0};
     int rc = OK;
     TRY(histogram_init(&h));
     for (long long step = first; step <= last; step++) {
-        TRY(events_scalar(e, "val_loss", step, loss_at(step)));
+        TRY(tb_events_scalar(e, "val_loss", step, loss_at(step)));
         if (step % 10 != 0)
             continue;
         fill(value, step);
         histogram_reset(&h);
         histogram_add(&h, value, VALUES);
-        TRY(events_histogram(e, "weights/conv1", step, &h));
-        TRY(events_image(e, "predictions", step, image, image_n, 300, 200));
+        TRY(tb_events_histogram(e, "weights/conv1", step, &h));
+        TRY(tb_events_image(e, "predictions", step, image, image_n, 300, 200));
     }
     histogram_reset(&h);
-    TRY(events_histogram(e, "empty", last, &h));
+    TRY(tb_events_histogram(e, "empty", last, &h));
 done:
     histogram_deinit(&h);
     return rc;
@@ -58,19 +58,19 @@ done:
 static int write_all(char **argument, int n, long long first, long long last) {
     unsigned char *image = NULL;
     size_t image_n;
-    events *e = NULL;
+    tb_events *e = NULL;
     int rc = OK;
     TRY(file_read(&image, &image_n, argument[1], 0));
-    TRY(events_open(&e, argument[0]));
+    TRY(tb_events_open(&e, argument[0]));
     for (int i = 4; i < n; i++)
         if (strcmp(argument[i], "start") == 0)
             TRY(write_start(e));
     TRY(write_steps(e, image, image_n, first, last));
     for (int i = 4; i < n; i++)
         if (strcmp(argument[i], "start") != 0)
-            TRY(events_hparams_end(e, strcmp(argument[i], "success") == 0));
+            TRY(tb_events_hparams_end(e, strcmp(argument[i], "success") == 0));
 done:;
-    int closed = events_close(e);
+    int closed = tb_events_close(e);
     free(image);
     return rc != OK ? rc : closed;
 }

@@ -15,18 +15,18 @@
 static double loss_at(long long step) { return 7.0 / (double)(step + 1); }
 
 static int write_events(const char *folder, long long first, long long last) {
-    events *e = NULL;
+    tb_events *e = NULL;
     int rc = OK;
-    TRY(events_open(&e, folder));
-    TRY(events_text(e, "hparams", first, "| lr | 0.1 |"));
+    TRY(tb_events_open(&e, folder));
+    TRY(tb_events_text(e, "hparams", first, "| lr | 0.1 |"));
     for (long long step = first; step <= last; step++) {
-        TRY(events_scalar(e, "train_loss_step", step, loss_at(step)));
-        TRY(events_scalar(e, "lr-SGD", step, 0.1));
+        TRY(tb_events_scalar(e, "train_loss_step", step, loss_at(step)));
+        TRY(tb_events_scalar(e, "lr-SGD", step, 0.1));
         if (step % 10 == 9)
-            TRY(events_scalar(e, "val_loss", step, step == 19 ? NAN : -loss_at(step)));
+            TRY(tb_events_scalar(e, "val_loss", step, step == 19 ? NAN : -loss_at(step)));
     }
 done:;
-    int closed = e != NULL ? events_close(e) : OK;
+    int closed = e != NULL ? tb_events_close(e) : OK;
     return rc != OK ? rc : closed;
 }
 
@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
     if (argc == 5 && text_to_int(&first, argv[3]) && text_to_int(&last, argv[4]))
         rc = strcmp(argv[1], "events") == 0 ? write_events(argv[2], first, last) : write_csv(argv[2], first, last);
     else if (argc == 4 && text_to_int(&last, argv[3]))
-        rc = strcmp(argv[1], "trim-events") == 0 ? events_trim(argv[2], last) : csv_trim(argv[2], last, false, NULL);
+        rc = strcmp(argv[1], "trim-events") == 0 ? tb_events_trim(argv[2], last) : csv_trim(argv[2], last, false, NULL);
     if (rc != OK)
         fprintf(stderr, "%s\n", status_message());
     return rc != OK;

@@ -1,86 +1,86 @@
-/* Hand-made nets: what they refuse, and the initial values. */
+/* Hand-made models: what they refuse, and the initial values. */
 #include "check.h"
 
 #include "model/model.h"
 
 static void test_hand_made(void **state) {
     (void)state;
-    net *n;
+    model *n;
     int conv, bn, add, pool, fc;
     tensor_shape s[5];
-    assert_ok(net_create_empty(&n, "tiny", 5));
-    assert_ok(net_add_conv(&conv, n, "a", NET_INPUT, 3, 8, 3, 1, 1));
-    assert_ok(net_add_bn(&bn, n, "b", conv, 8, NET_NONE, true));
-    assert_ok(net_add_bn(&add, n, "c", bn, 8, conv, false));
-    assert_ok(net_add_avgpool(&pool, n, "d", add, 8));
-    assert_ok(net_add_linear(&fc, n, "e", pool, 8, 5));
+    assert_ok(model_create_empty(&n, "tiny", 5));
+    assert_ok(model_add_conv(&conv, n, "a", NET_INPUT, 3, 8, 3, 1, 1));
+    assert_ok(model_add_bn(&bn, n, "b", conv, 8, NET_NONE, true));
+    assert_ok(model_add_bn(&add, n, "c", bn, 8, conv, false));
+    assert_ok(model_add_avgpool(&pool, n, "d", add, 8));
+    assert_ok(model_add_linear(&fc, n, "e", pool, 8, 5));
     assert_int_equal(fc, 4);
     assert_int_equal(n->layer_n, 5);
     assert_int_equal(n->weight_n, 8 * 27 + 2 * 16 + 8 * 5 + 5);
     assert_int_equal(n->stats_elements, 32);
     assert_int_equal(n->layer[add].residual, conv);
-    assert_ok(net_shapes(s, n, 2, 6, 7));
+    assert_ok(model_shapes(s, n, 2, 6, 7));
     assert_int_equal(s[add].h, 6);
     assert_int_equal(s[add].w, 7);
-    assert_true(net_macs(n, 6, 7) == 6 * 7 * 8 * 27 + 40);
-    net_destroy(n);
-    net_destroy(NULL);
+    assert_true(model_macs(n, 6, 7) == 6 * 7 * 8 * 27 + 40);
+    model_destroy(n);
+    model_destroy(NULL);
 }
 
 static void test_refused(void **state) {
     (void)state;
-    net *n;
+    model *n;
     int a, b;
     tensor_shape s[4];
-    assert_ok(net_create_empty(&n, "tiny", 5));
-    assert_ok(net_add_conv(&a, n, "a", NET_INPUT, 3, 8, 5, 2, 0));
-    assert_fails(E_SHAPE, "two layers are named 'a'", net_add_avgpool(&b, n, "a", a, 8));
-    assert_fails(E_SHAPE, "expects 9 channels", net_add_bn(&b, n, "b", a, 9, NET_NONE, true));
-    assert_fails(E_SHAPE, "expects 8 channels", net_add_conv(&b, n, "c", 7, 8, 8, 1, 1, 0));
-    assert_fails(E_SHAPE, "residual", net_add_bn(&b, n, "d", a, 8, NET_INPUT, true));
-    assert_fails(E_SHAPE, "channels", net_add_conv(&b, n, "e", a, 8, 0, 1, 1, 0));
-    assert_fails(E_SHAPE, "stride 0", net_add_conv(&b, n, "f", a, 8, 8, 1, 0, 0));
+    assert_ok(model_create_empty(&n, "tiny", 5));
+    assert_ok(model_add_conv(&a, n, "a", NET_INPUT, 3, 8, 5, 2, 0));
+    assert_fails(E_SHAPE, "two layers are named 'a'", model_add_avgpool(&b, n, "a", a, 8));
+    assert_fails(E_SHAPE, "expects 9 channels", model_add_bn(&b, n, "b", a, 9, NET_NONE, true));
+    assert_fails(E_SHAPE, "expects 8 channels", model_add_conv(&b, n, "c", 7, 8, 8, 1, 1, 0));
+    assert_fails(E_SHAPE, "residual", model_add_bn(&b, n, "d", a, 8, NET_INPUT, true));
+    assert_fails(E_SHAPE, "channels", model_add_conv(&b, n, "e", a, 8, 0, 1, 1, 0));
+    assert_fails(E_SHAPE, "stride 0", model_add_conv(&b, n, "f", a, 8, 8, 1, 0, 0));
     assert_fails(E_SHAPE, "8 to 8 channels cannot be divided into 3 groups",
-                 net_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 3));
-    assert_fails(E_SHAPE, "0 groups", net_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 0));
-    assert_fails(E_SHAPE, "padding 2", net_add_maxpool(&b, n, "g", a, 8, 3, 1, 2));
+                 model_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 3));
+    assert_fails(E_SHAPE, "0 groups", model_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 0));
+    assert_fails(E_SHAPE, "padding 2", model_add_maxpool(&b, n, "g", a, 8, 3, 1, 2));
     assert_fails(E_SHAPE, "longer than",
-                 net_add_avgpool(&b, n, "a-name-of-a-layer-that-is-much-too-long-for-its-field", a, 8));
+                 model_add_avgpool(&b, n, "a-name-of-a-layer-that-is-much-too-long-for-its-field", a, 8));
     assert_int_equal(n->layer_n, 1);
-    assert_fails(E_SHAPE, "too small", net_shapes(s, n, 1, 9, 4));
-    assert_ok(net_shapes(s, n, 1, 9, 5));
+    assert_fails(E_SHAPE, "too small", model_shapes(s, n, 1, 9, 4));
+    assert_ok(model_shapes(s, n, 1, 9, 5));
     assert_int_equal(s[a].h, 3);
     assert_int_equal(s[a].w, 1);
-    assert_ok(net_add_linear(&b, n, "h", a, 8, 5));
-    assert_fails(E_SHAPE, "pool it", net_shapes(s, n, 1, 9, 9));
-    assert_ok(net_shapes(s, n, 1, 5, 5));
-    net_destroy(n);
+    assert_ok(model_add_linear(&b, n, "h", a, 8, 5));
+    assert_fails(E_SHAPE, "pool it", model_shapes(s, n, 1, 9, 9));
+    assert_ok(model_shapes(s, n, 1, 5, 5));
+    model_destroy(n);
 }
 
 static void test_residual_of_other_size(void **state) {
     (void)state;
-    net *n;
+    model *n;
     int a, b;
     tensor_shape s[4];
-    assert_ok(net_create_empty(&n, "tiny", 5));
-    assert_ok(net_add_conv(&a, n, "a", NET_INPUT, 8, 8, 3, 2, 1));
-    assert_ok(net_add_bn(&b, n, "b", a, 8, NET_INPUT, true));
-    assert_fails(E_SHAPE, "adds a feature map of 6 x 4 to one of 3 x 2", net_shapes(s, n, 1, 6, 4));
-    net_destroy(n);
+    assert_ok(model_create_empty(&n, "tiny", 5));
+    assert_ok(model_add_conv(&a, n, "a", NET_INPUT, 8, 8, 3, 2, 1));
+    assert_ok(model_add_bn(&b, n, "b", a, 8, NET_INPUT, true));
+    assert_fails(E_SHAPE, "adds a feature map of 6 x 4 to one of 3 x 2", model_shapes(s, n, 1, 6, 4));
+    model_destroy(n);
 }
 
 typedef struct moments {
     double mean, deviation, kurtosis, lowest, highest;
 } moments;
 
-static moments moments_of(const net *n, const char *name, uint64_t seed) {
-    int i = net_find_param(n, name);
+static moments moments_of(const model *n, const char *name, uint64_t seed) {
+    int i = model_find_param(n, name);
     assert_true(i >= 0);
     size_t count = n->param[i].count;
     float *x = malloc(count * sizeof *x);
     moments m = {.lowest = INFINITY, .highest = -INFINITY};
     double square = 0, fourth = 0;
-    net_init_param(x, n, i, seed);
+    model_init_param(x, n, i, seed);
     for (size_t k = 0; k < count; k++) {
         m.mean += x[k];
         m.lowest = fmin(m.lowest, x[k]);
@@ -100,8 +100,8 @@ static moments moments_of(const net *n, const char *name, uint64_t seed) {
 
 static void test_init_statistics(void **state) {
     (void)state;
-    net *n;
-    assert_ok(net_create(&n, "resnet50", &(net_options){.classes = 1000, .zero_gamma = true}));
+    model *n;
+    assert_ok(model_create(&n, "resnet50", &(model_options){.classes = 1000, .zero_gamma = true}));
     /* 9 * 512 * 512 draws: the deviation of their mean is 6.5e-4 of their own, of their deviation 4.6e-4 */
     moments m = moments_of(n, "layer4.1.conv2.weight", 1);
     double expected = sqrt(2.0 / (512 * 9));
@@ -125,35 +125,35 @@ static void test_init_statistics(void **state) {
     assert_true(m.lowest == 0 && m.highest == 0);
     m = moments_of(n, "layer3.2.bn3.weight", 1);
     assert_true(m.lowest == 0 && m.highest == 0);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void test_init_is_a_function_of_seed_and_number(void **state) {
     (void)state;
     enum { N = 64 * 64 * 9 };
     static float a[N], b[N];
-    net *n, *other;
-    assert_ok(net_create(&n, "resnet18", &(net_options){.classes = 10}));
-    assert_ok(net_create(&other, "resnet18", &(net_options){.classes = 11}));
-    int i = net_find_param(n, "layer1.0.conv1.weight"), j = net_find_param(n, "layer1.0.conv2.weight");
+    model *n, *other;
+    assert_ok(model_create(&n, "resnet18", &(model_options){.classes = 10}));
+    assert_ok(model_create(&other, "resnet18", &(model_options){.classes = 11}));
+    int i = model_find_param(n, "layer1.0.conv1.weight"), j = model_find_param(n, "layer1.0.conv2.weight");
     assert_int_equal(n->param[i].count, N);
-    net_init_param(a, n, i, 42);
-    net_init_param(b, other, i, 42);
+    model_init_param(a, n, i, 42);
+    model_init_param(b, other, i, 42);
     assert_memory_equal(a, b, sizeof a);
-    net_init_param(b, n, j, 42);
+    model_init_param(b, n, j, 42);
     double dot = 0, square = 0;
     for (int k = 0; k < N; k++) {
         dot += (double)a[k] * b[k];
         square += (double)a[k] * a[k];
     }
     assert_true(fabs(dot / square) < 5 / sqrt(N)); /* two tensors: uncorrelated */
-    net_init_param(b, n, i, 43);
+    model_init_param(b, n, i, 43);
     dot = 0;
     for (int k = 0; k < N; k++)
         dot += (double)a[k] * b[k];
     assert_true(fabs(dot / square) < 5 / sqrt(N)); /* two seeds: uncorrelated */
-    net_destroy(n);
-    net_destroy(other);
+    model_destroy(n);
+    model_destroy(other);
 }
 
 int main(void) {

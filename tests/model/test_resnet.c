@@ -7,13 +7,13 @@
 
 #include <inttypes.h>
 
-static net *make(const char *arch, int classes) {
-    net *n;
-    assert_ok(net_create(&n, arch, &(net_options){.classes = classes, .decay_norm = true, .decay_bias = true}));
+static model *make(const char *arch, int classes) {
+    model *n;
+    assert_ok(model_create(&n, arch, &(model_options){.classes = classes, .decay_norm = true, .decay_bias = true}));
     return n;
 }
 
-static int layer_named(const net *n, const char *name) {
+static int layer_named(const model *n, const char *name) {
     for (int i = 0; i < n->layer_n; i++)
         if (strcmp(n->layer[i].name, name) == 0)
             return i;
@@ -28,8 +28,8 @@ static uint64_t fnv(const char *s) {
     return h;
 }
 
-/* The lines make_resnet_tables.py writes for a net. */
-static void entries(text *out, const net *n) {
+/* The lines make_resnet_tables.py writes for a model. */
+static void entries(text *out, const model *n) {
     for (int i = 0; i < n->param_n; i++) {
         const param *p = &n->param[i];
         assert_ok(text_printf(out, "param %s", p->name));
@@ -56,7 +56,7 @@ static void test_tables_are_torchvisions(void **state) {
         assert_int_equal(
             sscanf(at, "arch %31s %d %d %zu %" SCNx64 "\n%n", arch, &params, &stats, &weights, &hash, &used), 5);
         at += used;
-        net *n = make(arch, 1000);
+        model *n = make(arch, 1000);
         text mine = {0};
         entries(&mine, n);
         assert_int_equal(n->param_n, params);
@@ -69,7 +69,7 @@ static void test_tables_are_torchvisions(void **state) {
                              (int)strcspn(b, "\n"), b);
         assert_true(fnv(mine.data) == hash);
         text_deinit(&mine);
-        net_destroy(n);
+        model_destroy(n);
         archs++;
     }
     assert_int_equal(archs, 9);
@@ -87,33 +87,33 @@ static void test_known_sizes(void **state) {
         {"resnet101", 44549160, 314},         {"resnet152", 60192808, 467},       {"wide_resnet50_2", 68883240, 161},
         {"wide_resnet101_2", 126886696, 314}, {"resnext50_32x4d", 25028904, 161}, {"resnext101_32x8d", 88791336, 314}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        net *n = make(known[i].arch, 1000);
+        model *n = make(known[i].arch, 1000);
         assert_int_equal(n->weight_n, known[i].weights);
         assert_int_equal(n->param_n, known[i].tensors);
-        net_destroy(n);
+        model_destroy(n);
     }
-    net *n = make("resnet50", 1000);
+    model *n = make("resnet50", 1000);
     assert_int_equal(n->param_n + 3 * n->stats_n, 320); /* state_dict entries */
     assert_int_equal(n->layer_n, 53 + 53 + 3);
-    assert_true(fabs(net_macs(n, 224, 224) - 4.089e9) < 5e5);
-    assert_true(net_macs(n, 2, 2) > 0);
-    net_destroy(n);
+    assert_true(fabs(model_macs(n, 224, 224) - 4.089e9) < 5e5);
+    assert_true(model_macs(n, 2, 2) > 0);
+    model_destroy(n);
 }
 
 /* Offsets follow each other without gaps; every tensor is read by one layer, and layers read only earlier tensors. */
 static void test_tables_are_consistent(void **state) {
     (void)state;
-    net *n = make("resnet101", 37);
+    model *n = make("resnet101", 37);
     size_t weights = 0, stats = 0;
     int *readers = calloc((size_t)n->param_n, sizeof *readers);
     for (int i = 0; i < n->param_n; i++) {
         assert_int_equal(n->param[i].offset, weights);
-        assert_int_equal(net_find_param(n, n->param[i].name), i);
+        assert_int_equal(model_find_param(n, n->param[i].name), i);
         weights += n->param[i].count;
     }
     for (int i = 0; i < n->stats_n; i++) {
         assert_int_equal(n->stats[i].offset, stats);
-        assert_int_equal(net_find_param(n, n->stats[i].name), i);
+        assert_int_equal(model_find_param(n, n->stats[i].name), i);
         stats += 2 * (size_t)n->stats[i].c;
     }
     assert_int_equal(weights, n->weight_n);
@@ -132,15 +132,15 @@ static void test_tables_are_consistent(void **state) {
     }
     for (int i = 0; i < n->param_n; i++)
         assert_int_equal(readers[i], 1);
-    assert_int_equal(net_find_param(n, "layer9.0.conv1.weight"), -1);
+    assert_int_equal(model_find_param(n, "layer9.0.conv1.weight"), -1);
     free(readers);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /* The stride sits on the 3x3; the shortcut runs before the BN that adds it. */
 static void test_structure_of_blocks(void **state) {
     (void)state;
-    net *n = make("resnet50", 10);
+    model *n = make("resnet50", 10);
     const layer *l = n->layer;
     assert_int_equal(l[layer_named(n, "layer2.0.conv1")].stride, 1);
     assert_int_equal(l[layer_named(n, "layer2.0.conv2")].stride, 2);
@@ -156,17 +156,17 @@ static void test_structure_of_blocks(void **state) {
     assert_int_equal(l[side - 1].input, layer_named(n, "layer1.2.bn3"));
     assert_int_equal(l[layer_named(n, "layer2.1.bn3")].residual, last);
     assert_int_equal(l[layer_named(n, "layer2.1.bn2")].residual, NET_NONE);
-    net_destroy(n);
+    model_destroy(n);
     n = make("resnet18", 10);
     assert_int_equal(n->layer[layer_named(n, "layer2.0.conv1")].stride, 2);
     assert_int_equal(n->layer[layer_named(n, "layer1.0.bn2")].residual, layer_named(n, "maxpool"));
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static void test_options(void **state) {
     (void)state;
-    net *n;
-    assert_ok(net_create(&n, "resnet50", &(net_options){.classes = 7, .zero_gamma = true}));
+    model *n;
+    assert_ok(model_create(&n, "resnet50", &(model_options){.classes = 7, .zero_gamma = true}));
     int zero = 0;
     for (int i = 0; i < n->param_n; i++) {
         const param *p = &n->param[i];
@@ -177,31 +177,32 @@ static void test_options(void **state) {
         }
     }
     assert_int_equal(zero, 16);
-    assert_int_equal(n->param[net_find_param(n, "fc.bias")].count, 7);
-    net_destroy(n);
+    assert_int_equal(n->param[model_find_param(n, "fc.bias")].count, 7);
+    model_destroy(n);
     n = make("resnet50", 7);
     for (int i = 0; i < n->param_n; i++) {
         assert_true(n->param[i].decays);
         assert_true(n->param[i].init != INIT_ZERO || strstr(n->param[i].name, ".bias") != NULL);
     }
-    net_destroy(n);
+    model_destroy(n);
     for (int k = 0; k < 2; k++) { /* batch norm's and the classifier's bias apart */
-        assert_ok(net_create(&n, "resnet18", &(net_options){.classes = 7, .decay_norm = k == 0, .decay_bias = k == 1}));
+        assert_ok(
+            model_create(&n, "resnet18", &(model_options){.classes = 7, .decay_norm = k == 0, .decay_bias = k == 1}));
         for (int i = 0; i < n->param_n; i++) {
             const param *p = &n->param[i];
             bool is_bias = strcmp(p->name, "fc.bias") == 0;
             assert_true(p->decays == (p->rank > 1 || is_bias == (k == 1)));
         }
-        net_destroy(n);
+        model_destroy(n);
     }
-    net_options o = {.classes = 10};
+    model_options o = {.classes = 10};
     assert_fails(E_OPTION, "resnet18, resnet34, resnet50, resnet101, resnet152, wide_resnet50_2",
-                 net_create(&n, "resnet51", &o));
+                 model_create(&n, "resnet51", &o));
     o.classes = 0;
-    assert_fails(E_OPTION, "classes", net_create(&n, "resnet18", &o));
+    assert_fails(E_OPTION, "classes", model_create(&n, "resnet18", &o));
 }
 
-static void check_shape(const net *n, const tensor_shape *s, const char *name, tensor_shape expected) {
+static void check_shape(const model *n, const tensor_shape *s, const char *name, tensor_shape expected) {
     tensor_shape got = s[layer_named(n, name)];
     if (memcmp(&got, &expected, sizeof got) != 0)
         fail_msg("%s: %d x %d x %d x %d", name, got.n, got.h, got.w, got.c);
@@ -209,9 +210,9 @@ static void check_shape(const net *n, const tensor_shape *s, const char *name, t
 
 static void test_shapes(void **state) {
     (void)state;
-    net *n = make("resnet50", 1000);
+    model *n = make("resnet50", 1000);
     tensor_shape s[109];
-    assert_ok(net_shapes(s, n, 32, 224, 224));
+    assert_ok(model_shapes(s, n, 32, 224, 224));
     check_shape(n, s, "conv1", (tensor_shape){32, 112, 112, 64});
     check_shape(n, s, "maxpool", (tensor_shape){32, 56, 56, 64});
     check_shape(n, s, "layer1.2.bn3", (tensor_shape){32, 56, 56, 256});
@@ -220,13 +221,13 @@ static void test_shapes(void **state) {
     check_shape(n, s, "avgpool", (tensor_shape){32, 1, 1, 2048});
     check_shape(n, s, "fc", (tensor_shape){32, 1, 1, 1000});
     assert_int_equal(tensor_count(s[0]), 32u * 112 * 112 * 64);
-    assert_ok(net_shapes(s, n, 3, 97, 161));
+    assert_ok(model_shapes(s, n, 3, 97, 161));
     check_shape(n, s, "maxpool", (tensor_shape){3, 25, 41, 64});
     check_shape(n, s, "layer4.2.bn3", (tensor_shape){3, 4, 6, 2048});
-    assert_ok(net_shapes(s, n, 1, 1, 1));
-    assert_fails(E_SHAPE, "at least 1", net_shapes(s, n, 0, 224, 224));
-    assert_fails(E_SHAPE, "at least 1", net_shapes(s, n, 1, 0, 224));
-    net_destroy(n);
+    assert_ok(model_shapes(s, n, 1, 1, 1));
+    assert_fails(E_SHAPE, "at least 1", model_shapes(s, n, 0, 224, 224));
+    assert_fails(E_SHAPE, "at least 1", model_shapes(s, n, 1, 0, 224));
+    model_destroy(n);
 }
 
 int main(void) {

@@ -92,27 +92,27 @@ static void what_cannot_fit(void **state) {
     (void)state;
     const char *device = engine_unavailable("cpu") == NULL ? "cpu" : "ref";
     bench_result r;
-    setup s;
+    run_context s;
     engine_plan *p = NULL;
     config *c = small(device, 100 * 1000 * 1000, 32);
-    if (setup_open_engine(&s, c, 10, NULL) != OK || engine_memory_limit(s.engine) == SIZE_MAX)
+    if (run_context_open_engine(&s, c, 10, NULL) != OK || engine_memory_limit(s.engine) == SIZE_MAX)
         skip();
-    setup_close(&s);
+    run_context_close(&s);
     assert_fails(E_NOMEM, "the largest that fits is data.batch_size ", bench_train(&r, NULL, c, NULL, 1, 0));
     long long most = 0;
     assert_true(text_to_int(&most, strrchr(status_message(), ' ') + 1));
     assert_true(most > 0 && most < c->data.batch_size);
-    assert_ok(setup_open_engine(&s, c, 10, NULL));
+    assert_ok(run_context_open_engine(&s, c, 10, NULL));
     size_t bytes = 0, more = 0, limit = engine_memory_limit(s.engine); /* what is free moves a little */
     assert_ok(engine_plan_bytes(&bytes, s.engine, (int)most, 32, 32, true));
     assert_true((double)bytes < 1.1 * (double)limit);
     if (engine_plan_bytes(&more, s.engine, (int)most + 1, 32, 32, true) == OK) /* memory is what ends, not oneDNN */
         assert_true((double)bytes > 0.7 * (double)limit);
     c->data.batch_size = (int)(most / 2);
-    assert_ok(setup_compile_batch(&p, &s, c->data.batch_size, true));
+    assert_ok(run_context_compile_batch(&p, &s, c->data.batch_size, true));
     engine_memory m = engine_plan_memory(s.engine, p);
     assert_true(engine_memory_total(&m) <= engine_memory_limit(s.engine));
-    setup_close(&s);
+    run_context_close(&s);
 }
 
 int main(void) {

@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 
 static void write_shapes(char folder[PATH_BYTES], const char *name, int train_n, int val_n, int size, uint64_t seed) {
-    shapes_options o = {.train_n = train_n, .val_n = val_n, .size = size, .seed = seed};
+    demo_dataset_options o = {.train_n = train_n, .val_n = val_n, .size = size, .seed = seed};
     assert_ok(path_join(folder, root, name));
-    assert_ok(shapes_write(folder, &o));
+    assert_ok(demo_dataset_write(folder, &o));
 }
 
 static bool same_file(const char *a, const char *b, const char *name) {
@@ -45,7 +45,7 @@ static void test_files(void **state) {
     assert_int_equal(val->image_n, 20);
     assert_string_equal(dataset_name(train, 5), "circle/0002.jpg");
     for (int i = 0; i < SHAPES_CLASSES; i++)
-        assert_string_equal(train->class_name[i], shapes_class[i]); /* the table is in byte order */
+        assert_string_equal(train->class_name[i], demo_dataset_class[i]); /* the table is in byte order */
     dataset_close(train);
     dataset_close(val);
     assert_ok(dataset_open(&train, b, "train"));
@@ -69,7 +69,7 @@ static void histogram(double bins[24], int kind, uint64_t first, int n) {
     memset(bins, 0, 24 * sizeof *bins);
     for (int i = 0; i < n; i++) {
         random_stream r = random_open(3, 0, first + (uint64_t)i, RANDOM_TEST);
-        shapes_draw(pixels, scratch, 40, 32, kind, &r);
+        demo_dataset_draw(pixels, scratch, 40, 32, kind, &r);
         for (int p = 0; p < 32 * 40 * 3; p++)
             bins[p % 3 * 8 + pixels[p] / 32] += 1.0 / (32 * 40 * n);
     }
@@ -97,7 +97,7 @@ static void test_classes_differ(void **state) {
     for (uint64_t i = 0; i < 5; i++) {
         for (int k = 0; k < SHAPES_CLASSES; k++) {
             random_stream r = random_open(3, 0, i, RANDOM_TEST);
-            shapes_draw(pixels[k], scratch, 48, 48, k, &r);
+            demo_dataset_draw(pixels[k], scratch, 48, 48, k, &r);
         }
         for (int a = 0; a < SHAPES_CLASSES; a++) {
             for (int b = 0; b < a; b++) {
@@ -107,7 +107,7 @@ static void test_classes_differ(void **state) {
                               abs(pixels[a][3 * p] - pixels[b][3 * p]) > 60 ||
                               abs(pixels[a][3 * p + 2] - pixels[b][3 * p + 2]) > 60;
                 if (differ < 40)
-                    fail_msg("%s and %s differ in %d pixels", shapes_class[a], shapes_class[b], differ);
+                    fail_msg("%s and %s differ in %d pixels", demo_dataset_class[a], demo_dataset_class[b], differ);
             }
         }
     }
@@ -116,10 +116,10 @@ static void test_classes_differ(void **state) {
 static void test_failures(void **state) {
     (void)state;
     char path[PATH_BYTES];
-    shapes_options o = {.train_n = 1, .val_n = 1, .size = 32, .seed = 1};
+    demo_dataset_options o = {.train_n = 1, .val_n = 1, .size = 32, .seed = 1};
     assert_ok(path_join(path, root, "file"));
     assert_ok(file_write_atomic(path, "x", 1));
-    assert_fails(E_IO, "file", shapes_write(path, &o)); /* a file stands where the folder should */
+    assert_fails(E_IO, "file", demo_dataset_write(path, &o)); /* a file stands where the folder should */
     struct rlimit before, small;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;
@@ -127,7 +127,7 @@ static void test_failures(void **state) {
     signal(SIGXFSZ, SIG_IGN);
     assert_ok(path_join(path, root, "small"));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    int rc = shapes_write(path, &o);
+    int rc = demo_dataset_write(path, &o);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(rc, E_IO);
     assert_non_null(strstr(status_message(), "train/checkerboard/0000.jpg"));

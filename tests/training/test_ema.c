@@ -1,10 +1,10 @@
 /* The running average of the weights: torchvision's figures (tests/golden/ema_make.py), what it holds, the swap. */
-#include "engine/small_nets.h"
+#include "engine/small_models.h"
 
 #include "training/ema.h"
 
-static void fill(engine *e, const net *n, double weight, double stat) {
-    double *values = allocated(net_largest(n), sizeof *values);
+static void fill(engine *e, const model *n, double weight, double stat) {
+    double *values = allocated(model_largest(n), sizeof *values);
     for (int i = 0; i < n->param_n; i++) {
         for (size_t k = 0; k < n->param[i].count; k++)
             values[k] = weight + (double)k;
@@ -19,8 +19,8 @@ static void fill(engine *e, const net *n, double weight, double stat) {
 }
 
 /* Every weight is `weight` + its number, every statistic `stat` + its number. */
-static void check(engine *e, const net *n, double weight, double stat, double tolerance) {
-    double *values = allocated(net_largest(n), sizeof *values);
+static void check(engine *e, const model *n, double weight, double stat, double tolerance) {
+    double *values = allocated(model_largest(n), sizeof *values);
     for (int i = 0; i < n->param_n; i++) {
         assert_ok(engine_read(values, e, ENGINE_WEIGHT, i));
         for (size_t k = 0; k < n->param[i].count; k++)
@@ -38,8 +38,8 @@ static void as_torchvision(void **state) {
     (void)state;
     static config c;
     int steps_per_epoch = 0;
-    net *n = small_residual_net();
-    setup s = {.config = &c, .row = 1};
+    model *n = small_residual_model();
+    run_context s = {.config = &c, .micro_batches_per_step = 1};
     train_state t = {.epoch = 0};
     engine_options o = engine_options_default();
     FILE *f = fopen(SOURCE_DIR "/tests/golden/ema_golden.txt", "r");
@@ -50,30 +50,30 @@ static void as_torchvision(void **state) {
                      6);
     assert_ok(engine_create(&s.engine, "ref", n, &o));
     fill(s.engine, n, 7, 0);
-    assert_ok(average_restart(&s));
+    assert_ok(ema_restart(&s));
     for (; t.epoch < c.trainer.max_epochs; t.epoch++) {
         for (int step = 0; step < steps_per_epoch; step++) {
             double expected = 0, now = cos((double)(t.epoch * steps_per_epoch + step)) + 2;
             assert_int_equal(fscanf(f, "%lf", &expected), 1);
             fill(s.engine, n, now, 10 * now);
-            assert_ok(average_step(&s, &t, step));
+            assert_ok(ema_step(&s, &t, step));
             check(s.engine, n, now, 10 * now, 0);
-            assert_ok(average_swap(&s));
+            assert_ok(ema_swap(&s));
             check(s.engine, n, expected, 10 * expected, 1e-12);
-            assert_ok(average_swap(&s));
+            assert_ok(ema_swap(&s));
             check(s.engine, n, now, 10 * now, 0);
         }
     }
-    assert_int_equal(t.averaged, 9);
+    assert_int_equal(t.ema_updates, 9);
     fclose(f);
     engine_destroy(s.engine);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /* fp32: an average whose products and sum are rounded as torch's float32 tensors are; logits follow the swap. */
 static void on_cpu(void **state) {
     (void)state;
-    net *n = small_residual_net();
+    model *n = small_residual_model();
     engine *e = NULL;
     engine_plan *p = NULL;
     batch b;
@@ -83,13 +83,13 @@ static void on_cpu(void **state) {
     if (engine_unavailable("cpu") != NULL)
         skip();
     assert_ok(engine_create(&e, "cpu", n, &o));
-    assert_fails(E_OPTION, "no EMA", engine_average_swap(e));
-    assert_int_equal(engine_average_bytes(e), 0);
+    assert_fails(E_OPTION, "no EMA", engine_ema_swap(e));
+    assert_int_equal(engine_ema_bytes(e), 0);
     fill(e, n, 1, 0.5);
-    assert_ok(engine_average_update(e, 0.9)); /* the first is a copy */
+    assert_ok(engine_ema_update(e, 0.9)); /* the first is a copy */
     fill(e, n, 2, 3);
-    assert_ok(engine_average_update(e, 0.9));
-    assert_int_equal(engine_average_bytes(e), (n->weight_n + n->stats_elements) * sizeof(float));
+    assert_ok(engine_ema_update(e, 0.9));
+    assert_int_equal(engine_ema_bytes(e), (n->weight_n + n->stats_elements) * sizeof(float));
     assert_ok(batch_init(&b, 2, 16, 16));
     batch_synthetic(&b, 2, SMALL_CLASSES, 1, 0);
     assert_ok(engine_init_weights(e, 3));
@@ -99,12 +99,12 @@ static void on_cpu(void **state) {
         assert_ok(engine_load_batch(e, p, &b));
         assert_ok(engine_forward(e, p));
         assert_ok(engine_read_tensor(logits[i], e, p, n->layer_n - 1));
-        assert_ok(engine_average_swap(e));
+        assert_ok(engine_ema_swap(e));
         if (i == 0)
             check(e, n, (double)(0.9f * 1 + 0.1f * 2), (double)(0.9f * 0.5f + 0.1f * 3), 1e-4);
     }
     assert_memory_equal(plain, again, sizeof plain); /* the average is in now: as if it had been written */
-    double *one = allocated(net_largest(n), sizeof *one);
+    double *one = allocated(model_largest(n), sizeof *one);
     for (int i = 0; i < n->param_n; i++) {
         assert_ok(engine_read(one, e, ENGINE_WEIGHT, i));
         assert_ok(engine_write(e, ENGINE_WEIGHT, i, one));
@@ -117,7 +117,7 @@ static void on_cpu(void **state) {
     assert_true(memcmp(plain, average, sizeof plain) != 0);
     batch_deinit(&b);
     engine_destroy(e);
-    net_destroy(n);
+    model_destroy(n);
 }
 
 /* The adjustment caps at a plain copy; steps count over all ranks. */
@@ -128,9 +128,9 @@ static void decay_is_adjusted(void **state) {
     c.trainer.ema = 0.99998;
     c.trainer.ema_steps = 32;
     c.trainer.max_epochs = 600;
-    assert_near(average_decay(&c, 1024), 1 - 2e-5 * 1024 * 32 / 600, 1e-12); /* the V2 recipe's 0.99891 */
+    assert_near(ema_decay(&c, 1024), 1 - 2e-5 * 1024 * 32 / 600, 1e-12); /* the V2 recipe's 0.99891 */
     c.trainer.max_epochs = 1;
-    assert_near(average_decay(&c, 4096), 0, 0);
+    assert_near(ema_decay(&c, 4096), 0, 0);
 }
 
 int main(void) {

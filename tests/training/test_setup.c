@@ -1,16 +1,16 @@
 /* What the loaders of a run are given. */
 #include "check.h"
 
-#include "training/setup.h"
+#include "training/run_context.h"
 
 static void fast_decode_is_for_training_alone(void **state) {
     (void)state;
     static config c;
     config_defaults(&c);
-    assert_false(setup_loader_options(&c, true).transform.fast_decode);
+    assert_false(run_context_loader_options(&c, true).transform.fast_decode);
     assert_ok(config_set(&c, "data.fast_decode", "true", "test"));
-    assert_true(setup_loader_options(&c, true).transform.fast_decode);
-    assert_false(setup_loader_options(&c, false).transform.fast_decode);
+    assert_true(run_context_loader_options(&c, true).transform.fast_decode);
+    assert_false(run_context_loader_options(&c, false).transform.fast_decode);
 }
 
 /* np.round(np.interp([epoch], [0, 8], [128, 224]) / 32) * 32, FFCV's get_resolution */
@@ -20,27 +20,27 @@ static void images_grow_as_in_ffcv(void **state) {
     static const int ffcv[] = {128, 128, 160, 160, 192, 192, 192, 224, 224, 224};
     config_defaults(&c);
     for (int epoch = 0; epoch < 10; epoch++)
-        assert_int_equal(setup_train_size(&c, epoch), 224);
+        assert_int_equal(run_context_train_size(&c, epoch), 224);
     c.data.progressive_size = 128;
     c.data.progressive_end = 8;
     for (int epoch = 0; epoch < 10; epoch++)
-        assert_int_equal(setup_train_size(&c, epoch), ffcv[epoch]);
+        assert_int_equal(run_context_train_size(&c, epoch), ffcv[epoch]);
     c.data.progressive_begin = 6;
-    assert_int_equal(setup_train_size(&c, 6), 128);
-    assert_int_equal(setup_train_size(&c, 7), 192); /* 176 / 32: halves to even */
+    assert_int_equal(run_context_train_size(&c, 6), 128);
+    assert_int_equal(run_context_train_size(&c, 7), 192); /* 176 / 32: halves to even */
 }
 
 static void validation_has_its_own_sizes(void **state) {
     (void)state;
     static config c;
     config_defaults(&c);
-    assert_int_equal(setup_val_size(&c), 224);
-    assert_int_equal(setup_resize(&c), 256);
+    assert_int_equal(run_context_val_size(&c), 224);
+    assert_int_equal(run_context_resize(&c), 256);
     c.data.image_size = 176;
     c.data.val_size = 224;
-    assert_int_equal(setup_resize(&c), 256);
+    assert_int_equal(run_context_resize(&c), 256);
     c.data.resize_size = 232;
-    transform t = setup_loader_options(&c, true).transform, v = setup_loader_options(&c, false).transform;
+    transform t = run_context_loader_options(&c, true).transform, v = run_context_loader_options(&c, false).transform;
     assert_int_equal(t.size, 176);
     assert_int_equal(v.size, 224);
     assert_int_equal(v.resize, 232);
@@ -50,22 +50,22 @@ static void augmentation_reaches_the_loader(void **state) {
     (void)state;
     static config c;
     config_defaults(&c);
-    loader_options o = setup_loader_options(&c, true);
+    loader_options o = run_context_loader_options(&c, true);
     assert_true(o.transform.auto_augment.kind == AUGMENT_NONE && o.transform.erase.probability == 0 && o.repeats == 1);
     assert_ok(config_set(&c, "data.auto_augment", "randaugment", "test"));
     c.data.ra_ops = 3;
     c.data.ra_magnitude = 7;
     c.data.random_erase = 0.1;
     c.data.repeats = 4;
-    o = setup_loader_options(&c, true);
+    o = run_context_loader_options(&c, true);
     assert_true(o.transform.auto_augment.kind == AUGMENT_RAND && o.transform.auto_augment.ops == 3);
     assert_int_equal(o.transform.auto_augment.magnitude, 7);
     assert_true(o.transform.erase.probability == 0.1);
     assert_memory_equal(o.transform.erase.fill, ((uint8_t[]){124, 116, 104}), 3); /* ImageNet's mean */
     assert_int_equal(o.repeats, 4);
-    assert_int_equal(setup_loader_options(&c, false).repeats, 1);
+    assert_int_equal(run_context_loader_options(&c, false).repeats, 1);
     assert_ok(config_set(&c, "data.auto_augment", "trivialaugment", "test"));
-    assert_true(setup_loader_options(&c, true).transform.auto_augment.kind == AUGMENT_TRIVIAL);
+    assert_true(run_context_loader_options(&c, true).transform.auto_augment.kind == AUGMENT_TRIVIAL);
 }
 
 int main(void) {

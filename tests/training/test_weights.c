@@ -20,10 +20,10 @@ static ckpt_tensor *add(file *f, const char *prefix, const char *name, const int
 }
 
 /** The tensors of a network under a prefix, without values, behind what `f` holds. */
-static void add_net(file *f, const char *arch, int classes, const char *prefix) {
+static void add_model(file *f, const char *arch, int classes, const char *prefix) {
     static const char *const part[] = {"running_mean", "running_var", "num_batches_tracked"};
-    net *n = NULL;
-    assert_ok(net_create(&n, arch, &(net_options){.classes = classes}));
+    model *n = NULL;
+    assert_ok(model_create(&n, arch, &(model_options){.classes = classes}));
     f->c.state = f->tensor;
     for (int i = 0; i < n->param_n; i++)
         add(f, prefix, n->param[i].name, n->param[i].shape, n->param[i].rank);
@@ -33,23 +33,23 @@ static void add_net(file *f, const char *arch, int classes, const char *prefix) 
             snprintf(name, sizeof name, "%s.%s", n->stats[i].name, part[k]);
             add(f, prefix, name, &n->stats[i].c, k < 2)->type = k < 2 ? CKPT_F32 : CKPT_I64;
         }
-    net_destroy(n);
+    model_destroy(n);
 }
 
 static file *make(const char *arch, int classes, const char *prefix) {
     file *f = calloc(1, sizeof *f);
-    add_net(f, arch, classes, prefix);
+    add_model(f, arch, classes, prefix);
     return f;
 }
 
 static ckpt_tensor *find(file *f, const char *name) { return (ckpt_tensor *)ckpt_find_tensor(&f->c, name); }
 
 static int check(file *f, const char *arch, int classes, bool *head) {
-    net *n = NULL;
+    model *n = NULL;
     assert_ok(layout_find_prefix(&f->c));
-    assert_ok(net_create(&n, arch, &(net_options){.classes = classes}));
+    assert_ok(model_create(&n, arch, &(model_options){.classes = classes}));
     int rc = weights_check(head, n, &f->c, "x.pth");
-    net_destroy(n);
+    model_destroy(n);
     assert_null(strchr(status_message(), '\n'));
     return rc;
 }
@@ -77,7 +77,7 @@ static void test_prefixes(void **state) {
 static void test_one_prefix(void **state) {
     (void)state;
     file *f = make("resnet18", 7, "model.");
-    add_net(f, "resnet18", 9, "module.");
+    add_model(f, "resnet18", 9, "module.");
     int classes = 0;
     assert_ok(check(f, "resnet18", 7, NULL));
     assert_ok(weights_classes(&classes, &f->c, "x.pth"));
@@ -87,7 +87,7 @@ static void test_one_prefix(void **state) {
                  check(f, "resnet18", 7, NULL));
     free(f);
     f = make("resnet18", 7, "student.");
-    add_net(f, "resnet18", 7, "teacher.");
+    add_model(f, "resnet18", 7, "teacher.");
     assert_fails(E_FORMAT, "2 models (the first two have the prefixes student. and teacher.)",
                  layout_find_prefix(&f->c));
     free(f);

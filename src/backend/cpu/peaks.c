@@ -9,7 +9,7 @@
 
 enum { MAPS = 14, CHANNELS = 256, RUNS_MIN = 3 };
 
-static const double moment = 0.15; /* seconds for one measurement */
+static const double measure_seconds = 0.15; /* seconds for one measurement */
 
 /** Runs `call` for a moment, after once for warming up. @param[out] best seconds of the shortest run */
 static int shortest(double *best, int (*call)(void *context), void *context) {
@@ -17,7 +17,7 @@ static int shortest(double *best, int (*call)(void *context), void *context) {
     int rc = OK;
     *best = 0;
     TRY(call(context));
-    for (int i = 0; i < RUNS_MIN || spent < moment; i++) {
+    for (int i = 0; i < RUNS_MIN || spent < measure_seconds; i++) {
         double start = clock_seconds();
         TRY(call(context));
         double seconds = clock_seconds() - start;

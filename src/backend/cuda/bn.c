@@ -39,14 +39,14 @@ static bool is_shared(const device_layer *l) { return l->applied_by_consumer || 
 bn_saved cuda_bn_saved(tensor_shape x, void *saved) {
     size_t c = (size_t)x.c;
     bn_saved s = {.mean = saved};
-    s.inverse = s.mean + c;
-    s.factor = s.inverse + c;
+    s.inv_std = s.mean + c;
+    s.factor = s.inv_std + c;
     s.affine = s.factor + 2 * c;
     s.rounded = (unsigned char *)saved + channels_bytes(x, 6);
     return s;
 }
 
-/** saved: mean, inverse, forward's factor; then the mask or, for the layer behind, gamma, beta and rounded factors.
+/** saved: mean, inv_std, forward's factor; then the mask or, for the layer behind, gamma, beta and rounded factors.
  *  workspace: factor; sums of the chunks; what is joined with other ranks'. */
 int cuda_bn_plan(void *device, device_layer *l) {
     cuda_device *d = device;
@@ -88,7 +88,7 @@ static bn_args args_of(const cuda_device *d, const device_layer *l, const device
         a.running_mean = a.running_var = NULL;
     bn_saved s = cuda_bn_saved(l->x, saved);
     a.mean = s.mean;
-    a.inverse = s.inverse;
+    a.inv_std = s.inv_std;
     if (is_shared(l)) {
         a.affine = s.affine;
         a.rounded = s.rounded;
@@ -126,8 +126,8 @@ int cuda_bn_queue_pass(const cuda_device *d, tensor_shape x, kernel f32, void *m
     a.y = at + values;
     a.dy0 = a.y;
     a.mean = (float *)(at + 2 * values);
-    a.inverse = a.mean + x.c;
-    a.factor = a.inverse + x.c;
+    a.inv_std = a.mean + x.c;
+    a.factor = a.inv_std + x.c;
     a.mask = (uint8_t *)a.mean + channels_bytes(x, 4);
     a.part = (float *)(a.mask + memory_round(tensor_count(x)));
     return pass(d, x, f32, &a);
@@ -160,7 +160,7 @@ int cuda_bn_forward(void *device, const device_layer *l, const bn_forward_args *
     a.residual = args->residual;
     a.y = args->y;
     if (l->training) {
-        a.factor = a.inverse + l->x.c; /* kept for backward */
+        a.factor = a.inv_std + l->x.c; /* kept for backward */
         TRY(batch_statistics(d, l, args->sums, a));
     } else {
         TRY(gpu_launch(d, KERNEL_bn_running, launch_threads((size_t)l->x.c), &a));
@@ -178,7 +178,7 @@ int cuda_bn_recompute(void *device, const device_layer *l, const bn_recompute_ar
     a.x = args->x;
     a.residual = args->residual;
     a.y = args->y;
-    a.factor = a.inverse + l->x.c;
+    a.factor = a.inv_std + l->x.c;
     return pass(device, l->x, KERNEL_bn_apply, &a);
 }
 

@@ -237,7 +237,7 @@ done:
 }
 
 /** Convolutions' weights are stored (k, r, s, c); the logical order is (k, c, r, s). */
-static void slot_to_logical(double *out, const double *slot, const param *p) {
+static void param_to_logical(double *out, const double *slot, const param *p) {
     size_t c = p->rank == 4 ? (size_t)p->shape[1] : 1,
            area = p->rank == 4 ? (size_t)p->shape[2] * (size_t)p->shape[3] : 1;
     for (size_t i = 0; i < p->count; i++) {
@@ -246,7 +246,7 @@ static void slot_to_logical(double *out, const double *slot, const param *p) {
     }
 }
 
-static void logical_to_slot(double *slot, const double *in, const param *p) {
+static void logical_to_param(double *slot, const double *in, const param *p) {
     size_t c = p->rank == 4 ? (size_t)p->shape[1] : 1,
            area = p->rank == 4 ? (size_t)p->shape[2] * (size_t)p->shape[3] : 1;
     for (size_t i = 0; i < p->count; i++) {
@@ -311,8 +311,8 @@ const device_ops device_cuda = {
     .reset_result = cuda_reset_result,
     .download = download,
     .upload = upload,
-    .slot_to_logical = slot_to_logical,
-    .logical_to_slot = logical_to_slot,
+    .param_to_logical = param_to_logical,
+    .logical_to_param = logical_to_param,
     .optimizer = {.set_hyper = cuda_set_hyper, .unscale = cuda_unscale, .update = cuda_update},
     .stream = &stream,
     .collective = &collective,

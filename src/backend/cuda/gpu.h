@@ -125,7 +125,7 @@ int cuda_avgpool_backward(void *device, const device_layer *l, const pool_backwa
 /** What BN has saved in a training forward for the convolution behind: c channels, in memory aligned to 16 bytes where
  *  c is a multiple of 8. */
 typedef struct bn_saved {
-    float *mean, *inverse; /* (c) */
+    float *mean, *inv_std; /* (c) */
     float *factor;         /* (2, c) y = relu(x * f0 + f1) */
     float *affine;         /* (2, c) gamma, beta */
     void *rounded;         /* (2, c) factor in the compute type */

@@ -4,8 +4,8 @@
  *     statistics   y = conv(x, w)                        sum, squares of y                       (GenStats)
  *     scaled       y = conv(relu(x * scale + shift), w), forward with or without sums, and weights
  *                  cuDNN's patterns ConvBNfprop, ConvBNwgrad
- *     data sums    x = conv^T(y, w) where gamma * (bn_x - mean) * inverse + beta > 0, else 0; dbeta = sum x,
- *                  dgamma = sum x * (bn_x - mean) * inverse
+ *     data sums    x = conv^T(y, w) where gamma * (bn_x - mean) * inv_std + beta > 0, else 0; dbeta = sum x,
+ *                  dgamma = sum x * (bn_x - mean) * inv_std
  *                  cuDNN's pattern DgradDreluBNBwdWeight */
 #include "backend/cuda/backend.h"
 

@@ -31,7 +31,7 @@ static int help(int argc, char **argv) {
 }
 
 int cmd_audit(int argc, char **argv) {
-    long long threads = cores_usable();
+    long long threads = affinity_cores();
     const char *data = NULL, *out = NULL;
     cli_counter counter = {0};
     audit a = {0};

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "distributed/launch.h"
+#include "distributed/comm_open.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -30,12 +30,12 @@ static void print_result(const bench_result *r, const profile *detail, bool json
         printf("%s, batch %d, %s, %s\n", r->arch, r->batch, r->precision, r->engine);
         printf("%.2f images/s: median step %.1f ms, shortest %.1f ms, of %d steps\n", r->images_per_second,
                1e3 * r->step_median, 1e3 * r->step_min, r->steps);
-        if (r->pace.slowest >= 0)
+        if (r->timing.slowest >= 0)
             printf("communication: %.1f ms per step (%.1f%%) not hidden by the backward pass; slowest rank %d, %.0f%% "
                    "longer "
                    "than the others\n",
-                   1e3 * r->pace.comm * r->seconds / r->steps, 100 * r->pace.comm, r->pace.slowest,
-                   100 * r->pace.excess);
+                   1e3 * r->timing.comm * r->seconds / r->steps, 100 * r->timing.comm, r->timing.slowest,
+                   100 * r->timing.excess);
         printf("memory: %s parameters and state, %s activations, %s library, %s process: planned %s, peak %s\n",
                text_bytes(size[0], (double)m->parameters), text_bytes(size[1], (double)m->activations),
                text_bytes(size[2], (double)m->library), text_bytes(size[3], (double)m->process),
@@ -48,10 +48,10 @@ static void print_result(const bench_result *r, const profile *detail, bool json
     json_object_set_new(o, "images_per_second", json_number_or_null(r->images_per_second));
     json_object_set_new(o, "images", json_integer((json_int_t)r->ranks * r->batch * r->steps));
     json_object_set_new(o, "ranks", json_integer(r->ranks));
-    if (r->pace.slowest >= 0) {
-        json_object_set_new(o, "communication_seconds", json_number_or_null(r->pace.comm * r->seconds / r->steps));
-        json_object_set_new(o, "slowest_rank", json_integer(r->pace.slowest));
-        json_object_set_new(o, "slowest_excess", json_number_or_null(r->pace.excess));
+    if (r->timing.slowest >= 0) {
+        json_object_set_new(o, "communication_seconds", json_number_or_null(r->timing.comm * r->seconds / r->steps));
+        json_object_set_new(o, "slowest_rank", json_integer(r->timing.slowest));
+        json_object_set_new(o, "slowest_excess", json_number_or_null(r->timing.excess));
     }
     json_object_set_new(o, "seconds", json_number_or_null(r->seconds));
     json_object_set_new(o, "step_seconds", json_number_or_null(r->step_median));

@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "distributed/affinity.h"
-#include "distributed/launch.h"
+#include "distributed/comm_open.h"
 #include "engine/engine.h"
 #include "model/model.h"
 #include "report/plot/plot.h"
@@ -30,7 +30,7 @@ typedef struct finding {
 
 static finding cpu(void) {
     finding f = {.what = "CPU", .advice = ""};
-    int cores = cores_usable();
+    int cores = affinity_cores();
     cpu_level best = cpu_level_of_machine(), used = cpu_level_get();
     size_t k = (size_t)snprintf(f.state, sizeof f.state, "%d core%s usable, level %s", cores, cores == 1 ? "" : "s",
                                 cpu_level_name(used));
@@ -51,21 +51,21 @@ static finding engine_state(const char *device, const char *what) {
 /** Opens the device: its name and versions, or why it cannot be used and what to do. */
 static finding engine_opened(const char *device, const char *what) {
     finding f = engine_state(device, what);
-    net *small = NULL;
+    model *small = NULL;
     engine *e = NULL;
     engine_options o = engine_options_default();
-    net_options shape = {.classes = 10};
+    model_options shape = {.classes = 10};
     int rc = OK;
     if (engine_unavailable(device) != NULL)
         return f;
-    TRY(net_create(&small, "resnet18", &shape));
+    TRY(model_create(&small, "resnet18", &shape));
     TRY(engine_create(&e, device, small, &o));
     snprintf(f.state, sizeof f.state, "ready: %s", engine_description(e));
 done:
     if (rc != OK)
         snprintf(f.state, sizeof f.state, "%s", status_message());
     engine_destroy(e);
-    net_destroy(small);
+    model_destroy(small);
     return f;
 }
 

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
+#include "training/checkpoint.h"
 #include "training/evaluate.h"
-#include "training/news.h"
-#include "training/snapshot.h"
+#include "training/rank_events.h"
 #include "training/weights.h"
 
 #include <math.h>
@@ -43,19 +43,19 @@ typedef struct outcome {
     metrics m;
     double seconds;
     long long bad;
-    const assessment *a;
+    const evaluation_report *a;
     const class_result *worst; /* (classes) the lowest accuracy first */
 } outcome;
 
 static double share(int64_t part, int64_t of) { return of > 0 ? (double)part / (double)of : NAN; }
 
 static void print_text(const outcome *o, const request *q) {
-    const assessment *a = o->a;
+    const evaluation_report *a = o->a;
     int n = 0;
     printf("loss %.4f, top-1 %.2f%%, top-5 %.2f%% on %lld images%s (%.1f images/s)\n", metrics_loss(&o->m),
            100 * metrics_top1(&o->m), 100 * metrics_top5(&o->m), o->m.images, q->flip ? ", each also mirrored" : "",
            (double)o->m.images / o->seconds);
-    printf("expected calibration error %.4f (%d bins)\n", assessment_ece(a), CALIBRATION_BINS);
+    printf("expected calibration error %.4f (%d bins)\n", evaluation_report_ece(a), CALIBRATION_BINS);
     if (q->worst == 0)
         return;
     printf("\n%-*s %8s %8s %8s  %s\n", NAME_WIDTH, "class, worst first", "images", "top-1", "top-5",
@@ -72,10 +72,10 @@ static void print_text(const outcome *o, const request *q) {
         printf("and %d more\n", a->classes - n);
 }
 
-static json_t *classes_json(const assessment *a) {
+static json_t *classes_json(const evaluation_report *a) {
     json_t *list = json_array();
     for (int i = 0; i < a->classes; i++) {
-        class_result r = assessment_class(a, i);
+        class_result r = evaluation_report_class(a, i);
         json_t *o = json_pack("{s:o,s:I,s:o,s:o}", "class", json_string_nocheck(a->name[i]), "images",
                               (json_int_t)r.images, "top1", json_number_or_null(share(r.top1, r.images)), "top5",
                               json_number_or_null(share(r.top5, r.images)));
@@ -94,7 +94,7 @@ static void print_json(const outcome *r, const request *q) {
     json_object_set_new(o, "loss", json_number_or_null(metrics_loss(m)));
     json_object_set_new(o, "top1", json_number_or_null(metrics_top1(m)));
     json_object_set_new(o, "top5", json_number_or_null(metrics_top5(m)));
-    json_object_set_new(o, "calibration_error", json_number_or_null(assessment_ece(r->a)));
+    json_object_set_new(o, "calibration_error", json_number_or_null(evaluation_report_ece(r->a)));
     json_object_set_new(o, "flip", json_boolean(q->flip));
     json_object_set_new(o, "images", json_integer(m->images));
     json_object_set_new(o, "bad_images", json_integer(r->bad));
@@ -105,14 +105,14 @@ static void print_json(const outcome *r, const request *q) {
 }
 
 /** The tables and the picture under q->tables. */
-static int write_tables(const assessment *a, const char *folder) {
+static int write_tables(const evaluation_report *a, const char *folder) {
     static const struct {
         const char *name;
-        int (*make)(text *out, const assessment *a);
-    } file[] = {{"classes.csv", assessment_classes_csv},
-                {"confusion.csv", assessment_confusion_csv},
-                {"calibration.csv", assessment_calibration_csv},
-                {"confusion.png", assessment_picture}};
+        int (*make)(text *out, const evaluation_report *a);
+    } file[] = {{"classes.csv", evaluation_report_classes_csv},
+                {"confusion.csv", evaluation_report_confusion_csv},
+                {"calibration.csv", evaluation_report_calibration_csv},
+                {"confusion.png", evaluation_report_picture}};
     char path[PATH_BYTES];
     text t = {0};
     int rc = OK;
@@ -135,14 +135,14 @@ done:
 }
 
 /** What rank 0 tells and writes when all is counted. */
-static int tell(outcome *r, const request *q, const setup *s) {
+static int tell(outcome *r, const request *q, const run_context *s) {
     class_result *worst = NULL;
     const bad_image *bad = NULL;
     int rc = OK;
     r->bad = loader_bad(&bad, s->val_loader);
     for (long long i = 0; i < r->bad; i++)
         log_warn("image omitted: %s", bad[i].message);
-    TRY(assessment_worst(&worst, r->a));
+    TRY(evaluation_report_worst(&worst, r->a));
     r->worst = worst;
     if (q->tables != NULL)
         TRY(write_tables(r->a, q->tables));
@@ -157,32 +157,32 @@ done:
 }
 
 static int run(config *c, const ckpt *k, const request *q, const train_hooks *h) {
-    setup s = {0};
+    run_context s = {0};
     progress *p = NULL;
-    assessment a = {0};
+    evaluation_report a = {0};
     outcome r = {.a = &a};
     int classes = 0, rc = OK;
     TRY(weights_classes(&classes, k, q->path));
-    TRY(setup_open_evaluation(&s, c, classes, h->comm));
+    TRY(run_context_open_evaluation(&s, c, classes, h->comm));
     if (s.val_batches == 0) {
         rc = fail(E_OPTION, "trainer.limit_val_batches leaves no images to evaluate");
         goto done;
     }
     TRY(snapshot_check_classes(s.val, k, q->path));
     TRY(weights_restore(&s, k, q->path));
-    TRY(assessment_init(&a, s.val->class_name, classes));
+    TRY(evaluation_report_init(&a, s.val->class_name, classes));
     TRY(progress_open(&p, ranks_lead(&s.ranks) ? &h->progress : &(progress_options){0}));
     double start = clock_seconds();
     s.ranks.stop = h->stop;
-    TRY(evaluate(&r.m, &(evaluate_extras){.judged = &a, .flip = q->flip}, &s, p, 0));
+    TRY(evaluate(&r.m, &(evaluate_extras){.evaluated = &a, .flip = q->flip}, &s, p, 0));
     r.seconds = clock_seconds() - start;
-    TRY(news_finish(&s));
+    TRY(rank_events_finish(&s));
     if (ranks_lead(&s.ranks))
         TRY(tell(&r, q, &s));
 done:
-    assessment_deinit(&a);
+    evaluation_report_deinit(&a);
     progress_close(p);
-    setup_close(&s);
+    run_context_close(&s);
     return rc;
 }
 

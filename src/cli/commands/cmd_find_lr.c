@@ -3,7 +3,7 @@
 #include "cli/launcher.h"
 
 #include "base/status.h"
-#include "distributed/launch.h"
+#include "distributed/comm_open.h"
 #include "training/run/trainer.h"
 
 #include <math.h>

@@ -47,7 +47,7 @@ static uint64_t digest_of(const ckpt *c) {
 
 /** What the checkpoint says of itself, else what its tensors are. */
 static const char *arch_of(char room[32], const ckpt *c, const char *path) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, "arch");
+    const ckpt_item *i = ckpt_find_item(c->own, c->rank_count, "arch");
     if (i != NULL && i->kind == 's')
         return i->s;
     return weights_arch(room, c, path) == OK ? room : "unknown";
@@ -109,7 +109,7 @@ static int info_checkpoint(const char *path, bool json) {
            c->sgd.momentum, c->sgd.weight_decay, c->momentum_n);
     if (c->current_n > 0)
         printf("ema         the model is a moving average, updated %lld times; the current weights are included\n",
-               (long long)c->averaged);
+               (long long)c->ema_updates);
     if (isfinite(c->current_value))
         printf("val_loss    %.6f\n", c->current_value);
     for (int i = 0; i < c->kept_n; i++)

@@ -118,14 +118,14 @@ done:
 
 /** @param path the checkpoint, then images */
 static int run(const config *c, const ckpt *k, const char *const *path, int n, int top, style how) {
-    setup s = {0};
+    run_context s = {0};
     dataset *images = NULL;
     const bad_image *bad = NULL;
     printer p = {.style = how, .names = ckpt_class_names(k)};
     int classes = 0, rc = OK;
     TRY(weights_classes(&classes, k, path[0]));
     TRY(open_images(&images, path + 1, n - 1));
-    TRY(setup_open_prediction(&s, c, classes, images)); /* now owns the images */
+    TRY(run_context_open_prediction(&s, c, classes, images)); /* now owns the images */
     TRY(weights_restore(&s, k, path[0]));
     p.images = images;
     if (how == STYLE_CSV)
@@ -137,7 +137,7 @@ static int run(const config *c, const ckpt *k, const char *const *path, int n, i
     if (bad_n > 0)
         rc = fail(E_DATA, "%lld of %lld images cannot be read", (long long)bad_n, (long long)images->image_n);
 done:
-    setup_close(&s);
+    run_context_close(&s);
     return rc;
 }
 

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "image/contact_sheet.h"
-#include "training/setup.h"
+#include "training/run_context.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +21,11 @@ static const cli_manual manual = {
 
 enum { COLUMNS = 8, GAP = 4 };
 
-static int sheet_write(const sheet *s, const char *path) {
+static int contact_sheet_write(const contact_sheet *s, const char *path) {
     unsigned char *bytes = NULL;
     unsigned long n = 0;
     int rc = OK;
-    TRY(sheet_encode(&bytes, &n, s));
+    TRY(contact_sheet_encode(&bytes, &n, s));
     TRY(file_write_atomic(path, bytes, n));
 done:
     free(bytes);
@@ -33,7 +33,7 @@ done:
 }
 
 /** Fills the sheet with the first images of the loader's order. *shown: how many there were. */
-static int fill(int *shown, sheet *to, loader *l, const dataset *d, int images) {
+static int fill(int *shown, contact_sheet *to, loader *l, const dataset *d, int images) {
     batch *b = NULL;
     int rc = OK, n = 0;
     while (n < images) {
@@ -41,7 +41,7 @@ static int fill(int *shown, sheet *to, loader *l, const dataset *d, int images) 
         if (b == NULL)
             break;
         for (int i = 0; i < b->n && n < images; i++, n++) {
-            sheet_put(to, n, b->pixels + (size_t)i * (size_t)b->h * (size_t)b->w * 3);
+            contact_sheet_put(to, n, b->pixels + (size_t)i * (size_t)b->h * (size_t)b->w * 3);
             printf("%3d  %-24s %s\n", n, d->class_name[b->label[i]], dataset_name(d, b->index[i]));
         }
         loader_release(l, b);
@@ -57,22 +57,23 @@ done:
 static int preview(const config *c, const char *split, int images, uint32_t epoch, const char *path) {
     dataset *d = NULL;
     loader *l = NULL;
-    sheet s = {0};
+    contact_sheet s = {0};
     int rc = OK, shown = 0;
     TRY(config_check(c));
     TRY(dataset_open(&d, c->data.path, split));
-    loader_options o = setup_loader_options(c, strcmp(split, "train") == 0);
+    loader_options o = run_context_loader_options(c, strcmp(split, "train") == 0);
     TRY(loader_open(&l, d, &o));
     if (o.transform.training)
-        loader_set_size(l, setup_train_size(c, epoch));
+        loader_set_size(l, run_context_train_size(c, epoch));
     TRY(loader_start(l, epoch, 0));
     images = images < d->image_n ? images : (int)d->image_n;
-    TRY(sheet_init(&s, images, COLUMNS, o.transform.training ? setup_train_size(c, epoch) : o.transform.size, GAP));
+    TRY(contact_sheet_init(&s, images, COLUMNS,
+                           o.transform.training ? run_context_train_size(c, epoch) : o.transform.size, GAP));
     TRY(fill(&shown, &s, l, d, images));
-    TRY(sheet_write(&s, path));
+    TRY(contact_sheet_write(&s, path));
     printf("%s: %d images of %s as the model gets them in epoch %u, row by row\n", path, shown, d->root, epoch);
 done:
-    sheet_deinit(&s);
+    contact_sheet_deinit(&s);
     loader_close(l);
     dataset_close(d);
     return rc;

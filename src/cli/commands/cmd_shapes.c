@@ -24,8 +24,8 @@ int cmd_shapes(int argc, char **argv) {
     TRY(cli_take_int(&seed, &argc, argv, "--seed", 0, 1LL << 62));
     if (argc != 1 || argv[0][0] == '-')
         return cli_usage(&manual);
-    shapes_options o = {.train_n = (int)train, .val_n = (int)val, .size = (int)size, .seed = (uint64_t)seed};
-    TRY(shapes_write(argv[0], &o));
+    demo_dataset_options o = {.train_n = (int)train, .val_n = (int)val, .size = (int)size, .seed = (uint64_t)seed};
+    TRY(demo_dataset_write(argv[0], &o));
     printf("%s: %d classes, %lld training and %lld validation images\n", argv[0], SHAPES_CLASSES,
            train * SHAPES_CLASSES, val * SHAPES_CLASSES);
 done:

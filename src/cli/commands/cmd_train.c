@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
-#include "distributed/launch.h"
+#include "distributed/comm_open.h"
 #include "training/resume.h"
 #include "training/run/trainer.h"
 

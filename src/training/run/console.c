@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 progress_state console_state(const train_run_state *r, const epoch_clock *k) {
-    int64_t left = r->setup.train_batches - r->state.batch_in_epoch;
+    int64_t left = r->context.train_batches - r->state.batch_in_epoch;
     double per_batch = k->batches > 0 ? (clock_seconds() - k->start) / (double)k->batches : NAN;
     return (progress_state){.done = r->state.batch_in_epoch,
                             .loss = metrics_loss(&r->state.train),
@@ -13,10 +13,10 @@ progress_state console_state(const train_run_state *r, const epoch_clock *k) {
                             .images_per_second = epoch_images_per_second(k),
                             .wait_share = epoch_wait_share(r, k),
                             .remaining_seconds = per_batch * (double)left,
-                            .ranks = comm_ranks(r->setup.ranks.comm),
-                            .slowest = k->pace.slowest,
-                            .comm_share = k->pace.comm,
-                            .excess = k->pace.excess};
+                            .ranks = comm_ranks(r->context.ranks.comm),
+                            .slowest = k->timing.slowest,
+                            .comm_share = k->timing.comm,
+                            .excess = k->timing.excess};
 }
 
 void console_epoch(const train_run_state *r, const epoch_clock *k, double lr, double images_per_second, double wait) {
@@ -25,12 +25,12 @@ void console_epoch(const train_run_state *r, const epoch_clock *k, double lr, do
     if (t->val.images > 0)
         snprintf(val, sizeof val, "val loss %.4f, top-1 %.2f%%, top-5 %.2f%%", metrics_loss(&t->val),
                  100 * metrics_top1(&t->val), 100 * metrics_top5(&t->val));
-    if (k->pace.slowest >= 0)
+    if (k->timing.slowest >= 0)
         snprintf(ranks, sizeof ranks,
                  "; communication %.1f%%, slowest rank %d on %s: %.0f%% longer than the others, data wait %.1f%%",
-                 100 * k->pace.comm, k->pace.slowest, ranks_host(&r->setup.ranks, k->pace.slowest),
-                 100 * k->pace.excess, 100 * k->pace.loaded);
+                 100 * k->timing.comm, k->timing.slowest, ranks_host(&r->context.ranks, k->timing.slowest),
+                 100 * k->timing.excess, 100 * k->timing.loaded);
     log_info("epoch %lld/%d: train loss %.4f, top-1 %.2f%%; %s; LR %.3g; %.1f images/s, data wait %.1f%%%s",
-             (long long)t->epoch + 1, r->setup.config->trainer.max_epochs, metrics_loss(&t->train),
+             (long long)t->epoch + 1, r->context.config->trainer.max_epochs, metrics_loss(&t->train),
              100 * metrics_top1(&t->train), val, lr, images_per_second, 100 * wait, ranks);
 }

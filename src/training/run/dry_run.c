@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "training/batch_fit.h"
-#include "training/snapshot.h"
+#include "training/checkpoint.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -39,23 +39,23 @@ static int compare(const ckpt *a, const ckpt *b, const char *path) {
 
 /** Restores the checkpoint into a second setup and writes that: both files must hold the same tensors. */
 static int read_back(const config *c, const char *path) {
-    setup s = {0};
+    run_context s = {0};
     train_state t = {0};
     run_folder f = {.lock_fd = -1};
     ckpt *first = NULL, *second = NULL;
     char again[PATH_BYTES];
     int rc = OK;
     TRY(ckpt_load(&first, path));
-    TRY(setup_open(&s, c, NULL));
+    TRY(run_context_open(&s, c, NULL));
     TRY(train_state_init(&t, c, s.base_lr, s.precision == PRECISION_16));
-    TRY(snapshot_restore(&s, &t, first, path, &f));
+    TRY(checkpoint_restore(&s, &t, first, path, &f));
     TRY(path_format(again, "%s.again", path));
-    TRY(snapshot_save(again, &s, &t, &t.best, &f));
+    TRY(checkpoint_save(again, &s, &t, &t.best, &f));
     TRY(ckpt_load(&second, again));
     TRY(compare(first, second, path));
 done:
     train_state_deinit(&t);
-    setup_close(&s);
+    run_context_close(&s);
     ckpt_free(first);
     ckpt_free(second);
     return rc;
@@ -63,13 +63,13 @@ done:
 
 /** The plans of the real run: the dry run itself sees neither the last batch nor all of the validation. */
 static int compile_all(const config *c, comm *all) {
-    setup s = {0};
+    run_context s = {0};
     engine_memory memory;
     int rc = OK;
-    TRY(setup_open(&s, c, all));
-    TRY(setup_compile(&memory, &s));
+    TRY(run_context_open(&s, c, all));
+    TRY(run_context_compile(&memory, &s));
 done:
-    setup_close(&s);
+    run_context_close(&s);
     return rc;
 }
 
@@ -105,7 +105,7 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     small->trainer.max_steps = -1;
     small->trainer.max_time = 0;
     small->checkpoint.save_last = true;
-    small->trainer.limit_train_batches = -3.0 * setup_row(c, h->comm);
+    small->trainer.limit_train_batches = -3.0 * run_context_micro_batches(c, h->comm);
     small->trainer.limit_val_batches = -2.0 * comm_ranks(h->comm);
     TRY(train_run(out, small, h));
     small->trainer.devices = 1;

@@ -10,7 +10,7 @@ double epoch_images_per_second(const epoch_clock *k) {
 
 double epoch_wait_share(const train_run_state *r, const epoch_clock *k) {
     double seconds = clock_seconds() - k->start;
-    return seconds > 0 ? (loader_waited(r->setup.train_loader) - k->waited) / seconds : 0;
+    return seconds > 0 ? (loader_waited(r->context.train_loader) - k->waited) / seconds : 0;
 }
 
 /** The first steps warm caches; the prediction starts after them. */
@@ -27,6 +27,6 @@ void eta_tell(train_run_state *r, epoch_clock *k) {
     if (k->warm_at == 0 || measured < MEASURED)
         return;
     double per_batch = (clock_seconds() - k->warm_at) / (double)measured;
-    log_info("an epoch takes about %s", text_duration(time, per_batch * (double)r->setup.train_batches));
+    log_info("an epoch takes about %s", text_duration(time, per_batch * (double)r->context.train_batches));
     r->told_prediction = true;
 }

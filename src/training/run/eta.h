@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAINING_RUN_ETA_H
 #define LINNET_TRAINING_RUN_ETA_H
 
-#include "training/run/start.h"
+#include "training/run/run_open.h"
 
 /** Times of the current epoch, of this process only. */
 typedef struct epoch_clock {
@@ -11,7 +11,7 @@ typedef struct epoch_clock {
     int64_t batches;
     double warm_at;       /* clock_seconds after the first steps; 0: not yet */
     int64_t warm_batches; /* batches done by then */
-    pace pace;            /* of the ranks, so far */
+    rank_timing timing;   /* of the ranks, so far */
 } epoch_clock;
 
 double epoch_images_per_second(const epoch_clock *k);

@@ -2,7 +2,7 @@
 #include "base/status.h"
 #include "report/plot/plot.h"
 #include "training/run/publish.h"
-#include "training/run/start.h"
+#include "training/run/run_open.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
     *own = *c;
     own->optimizer.lr = 0;
     own->monitor.report = false; /* the page of a run that lives here is not this one's to replace */
-    rc = train_start(&r, &summary, own, h);
-    if (r.logbook.folder != NULL)
+    rc = run_open(&r, &summary, own, h);
+    if (r.run_logger.folder != NULL)
         publish_end(&r, rc, true);
     *out = r.finding;
     r.finding = (lr_finding){0}; /* now owned by the caller */
@@ -27,7 +27,7 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
         plot[0] = 0;
     status_saved first;
     status_save(&first, rc);
-    int closed = train_finish(&r);
+    int closed = run_close(&r);
     rc = rc != OK ? status_restore(&first) : closed;
 done:
     free(own);

@@ -12,17 +12,17 @@ void publish(train_run_state *r, const char *state, bool must) {
     const char *logs = r->folder.logs;
     report_result result;
     double start = clock_seconds(), run = start - r->started;
-    bool report = r->setup.config->monitor.report && (must || r->record.report_seconds <= SHARE * run);
+    bool report = r->context.config->monitor.report && (must || r->record.report_seconds <= SHARE * run);
     int rc = OK;
     r->record.state = state;
-    if (report && r->judged) {
-        TRY(logbook_worst(&r->logbook, &r->wrong, r->setup.val));
+    if (report && r->evaluated) {
+        TRY(run_logger_worst(&r->run_logger, &r->wrong, r->context.val));
         r->record.worst_n = r->wrong.n;
     }
-    facts_of_run(&r->record.run, &r->setup, &r->memory); /* the number of loader threads changes */
+    metadata_of_run(&r->record.run, &r->context, &r->memory); /* the number of loader threads changes */
     TRY(run_record_write(&r->record, logs, run, &r->state.best, r->summary->last));
     if (report) {
-        TRY(run_report(&result, r->setup.config->trainer.out, &logs, 1));
+        TRY(run_report(&result, r->context.config->trainer.out, &logs, 1));
         r->record.report_seconds += clock_seconds() - start;
     }
 done:
@@ -34,9 +34,9 @@ void publish_end(train_run_state *r, int error, bool whole) {
     status_saved first;
     status_save(&first, error);
     const char *state = error != OK && error != E_STOPPED ? "failed" : error == OK && whole ? "done" : "stopped";
-    logbook_event(&r->logbook, &r->state, "end", "%s after %s", state,
-                  text_duration((char[32]){0}, clock_seconds() - r->started));
-    if (events_hparams_end(r->logbook.events, error == OK || error == E_STOPPED) != OK)
+    run_logger_event(&r->run_logger, &r->state, "end", "%s after %s", state,
+                     text_duration((char[32]){0}, clock_seconds() - r->started));
+    if (tb_events_hparams_end(r->run_logger.tb_events, error == OK || error == E_STOPPED) != OK)
         log_warn("cannot write the end of the run to the TensorBoard log: %s", status_message());
     publish(r, state, true);
     status_restore(&first);

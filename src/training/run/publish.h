@@ -3,7 +3,7 @@
 #ifndef LINNET_TRAINING_RUN_PUBLISH_H
 #define LINNET_TRAINING_RUN_PUBLISH_H
 
-#include "training/run/start.h"
+#include "training/run/run_open.h"
 
 /** Updates run.json and the report. Without `must`, the report is skipped while reports have taken more than half a
  *  percent of the run's time. An error is a warning; the training continues. */

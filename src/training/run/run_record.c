@@ -30,7 +30,7 @@ static void read_earlier(run_record *r, const char *folder) {
     json_decref(o);
 }
 
-void run_record_open(run_record *r, const char *folder, const setup *s, const engine_memory *memory) {
+void run_record_open(run_record *r, const char *folder, const run_context *s, const engine_memory *memory) {
     const char *data = s->config->data.path;
     size_t n = strlen(data);
     *r = (run_record){.state = "running", .suggestion = NAN};
@@ -39,10 +39,10 @@ void run_record_open(run_record *r, const char *folder, const setup *s, const en
     const char *name = data + n;
     while (name > data && name[-1] != '/')
         name--;
-    snprintf(r->title, sizeof r->title, "%s on %.*s", s->net->arch, (int)(data + n - name), name);
+    snprintf(r->title, sizeof r->title, "%s on %.*s", s->model->arch, (int)(data + n - name), name);
     journal_time(r->started, clock_wall());
-    facts_of_run(&r->run, s, memory);
-    facts_of_machine(&r->machine);
+    metadata_of_run(&r->run, s, memory);
+    metadata_of_machine(&r->machine);
     read_earlier(r, folder);
 }
 
@@ -64,7 +64,7 @@ static json_t *any_text(const char *s) {
 
 static json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
-static json_t *facts_object(const facts *f) {
+static json_t *metadata_object(const run_metadata *f) {
     json_t *o = json_object();
     for (int i = 0; i < f->n; i++) {
         char name[64];
@@ -111,8 +111,8 @@ static json_t *record_object(const run_record *r, double seconds, const topk *ke
     json_object_set_new(o, "updated", json_string(journal_time(now, clock_wall())));
     json_object_set_new(o, "seconds", json_real(r->seconds_before + seconds));
     json_object_set_new(o, "report_seconds", json_real(r->report_seconds));
-    json_object_set_new(o, "run", facts_object(&r->run));
-    json_object_set_new(o, "hardware", facts_object(&r->machine));
+    json_object_set_new(o, "run", metadata_object(&r->run));
+    json_object_set_new(o, "hardware", metadata_object(&r->machine));
     if (r->found_lr) {
         json_t *finder = json_object();
         json_object_set_new(finder, "suggestion", number_or_null(r->suggestion));

@@ -4,7 +4,7 @@
 
 #include "checkpoint/top_k.h"
 #include "training/lr_finder.h"
-#include "training/run/facts.h"
+#include "training/run/run_metadata.h"
 
 typedef struct run_record {
     char title[PATH_BYTES + 64]; /* "resnet18 on clothing" */
@@ -12,7 +12,7 @@ typedef struct run_record {
     char started[24];            /* of the first process, UTC */
     double seconds_before;       /* spent by earlier processes of the run */
     double report_seconds;       /* spent on reports by this process */
-    facts run, machine;
+    run_metadata run, machine;
     bool found_lr;     /* the LR finder ran, in this or an earlier process */
     double suggestion; /* NaN: none */
     char why[256];
@@ -21,7 +21,7 @@ typedef struct run_record {
 
 /** Fills title, metadata and times; `started` and the values of earlier processes come from FOLDER/run.json, if it
  * exists. */
-void run_record_open(run_record *r, const char *folder, const setup *s, const engine_memory *memory);
+void run_record_open(run_record *r, const char *folder, const run_context *s, const engine_memory *memory);
 /** Writes FOLDER/run.json. `seconds`: of this process so far; `last`: path of last.ckpt or "".
  *  @return 0, E_IO, E_FULL, E_NOMEM */
 int run_record_write(const run_record *r, const char *folder, double seconds, const topk *kept, const char *last);

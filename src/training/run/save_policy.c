@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "training/checkpoint.h"
 #include "training/run/step_result.h"
-#include "training/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,13 +20,13 @@ int save_last(train_run_state *r) {
     if (rc != OK)
         return rc;
     r->saving = true;
-    comm_at(r->setup.ranks.comm, COMM_SAVES);
+    comm_at(r->context.ranks.comm, COMM_SAVES);
     if (train_leads(r))
-        rc = snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder);
+        rc = checkpoint_save(r->folder.last, &r->context, &r->state, &r->state.best, &r->folder);
     if (rc == OK)
         note_saved(r, r->folder.last);
     r->saving = rc != OK;
-    return comm_agree(r->setup.ranks.comm, rc);
+    return comm_agree(r->context.ranks.comm, rc);
 }
 
 /** The file the run was resumed from stays. */
@@ -35,8 +35,8 @@ static int evict(train_run_state *r, const char *path) {
     int rc = OK;
     if (!stays)
         TRY(file_remove(path));
-    logbook_event(&r->logbook, &r->state, "evicted", "%s is no longer among the best %d%s", path, r->state.best.k,
-                  stays ? " (kept: the run was resumed from it)" : "");
+    run_logger_event(&r->run_logger, &r->state, "evicted", "%s is no longer among the best %d%s", path, r->state.best.k,
+                     stays ? " (kept: the run was resumed from it)" : "");
 done:
     return rc;
 }
@@ -54,13 +54,13 @@ static int save_best(char evicted[PATH_BYTES], train_run_state *r, double val_lo
         memcpy(next.kept, best->kept, (size_t)best->n * sizeof *best->kept);
         TRY(topk_name(path, r->folder.checkpoints, r->state.epoch, val_loss));
         topk_insert(evicted, &next, path, val_loss);
-        TRY(snapshot_save(path, &r->setup, &r->state, &next, &r->folder));
+        TRY(checkpoint_save(path, &r->context, &r->state, &next, &r->folder));
         topk swap = *best;
         *best = next;
         next = swap; /* the old list is released below */
         note_saved(r, path);
-        logbook_event(&r->logbook, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
-                      path);
+        run_logger_event(&r->run_logger, &r->state, "best", "val_loss %.6g is among the best %d: %s", val_loss, best->k,
+                         path);
     }
 done:
     topk_deinit(&next);
@@ -70,8 +70,8 @@ done:
 int save_epoch(train_run_state *r, double val_loss) {
     char evicted[PATH_BYTES] = "";
     int rc = OK;
-    TRY(comm_agree(r->setup.ranks.comm, train_leads(r) ? save_best(evicted, r, val_loss) : OK));
-    if (r->setup.config->checkpoint.save_last)
+    TRY(comm_agree(r->context.ranks.comm, train_leads(r) ? save_best(evicted, r, val_loss) : OK));
+    if (r->context.config->checkpoint.save_last)
         TRY(save_last(r));
     if (evicted[0] != 0)
         TRY(evict(r, evicted));
@@ -84,12 +84,12 @@ done:
 static int save_alone(train_run_state *r) {
     step_result step;
     int rc = OK;
-    if (train_settle(&step, &r->setup, &r->state) != OK && r->state.pending.on)
+    if (train_settle(&step, &r->context, &r->state) != OK && r->state.pending.on)
         return E_DEVICE; /* not even its own */
     if (r->state.in_step)
         return fail(E_NONFINITE, "the last step's gradient is not finite");
-    comm_at(r->setup.ranks.comm, COMM_SAVES);
-    TRY(snapshot_save(r->folder.last, &r->setup, &r->state, &r->state.best, &r->folder));
+    comm_at(r->context.ranks.comm, COMM_SAVES);
+    TRY(checkpoint_save(r->folder.last, &r->context, &r->state, &r->state.best, &r->folder));
     note_saved(r, r->folder.last);
 done:
     return rc;
@@ -98,10 +98,10 @@ done:
 void save_rescue(train_run_state *r, int error) {
     status_saved first;
     status_save(&first, error);
-    if (logbook_bad_images(&r->logbook, &r->setup, &r->state) != OK)
+    if (run_logger_bad_images(&r->run_logger, &r->context, &r->state) != OK)
         log_warn("bad_images.txt is incomplete: %s", status_message());
     if (error != E_STOPPED)
-        logbook_event(&r->logbook, &r->state, "error", "%s", first.message);
+        run_logger_event(&r->run_logger, &r->state, "error", "%s", first.message);
     bool worth = error != E_STOPPED && !r->state.in_step && !r->saving && r->state.global_step > r->started_step;
     if (!worth) {
         status_restore(&first);

@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAINING_RUN_SAVE_POLICY_H
 #define LINNET_TRAINING_RUN_SAVE_POLICY_H
 
-#include "training/run/start.h"
+#include "training/run/run_open.h"
 
 /** Saves the current state as last.ckpt. Called by every rank; rank 0 writes. */
 int save_last(train_run_state *r);

@@ -6,8 +6,8 @@
 static int not_finite(train_run_state *r, const step_result *step) {
     const char *last = r->summary->last;
     if (r->state.scaler.on) {
-        logbook_event(&r->logbook, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
-                      step->scale, scaler_scale(&r->state.scaler));
+        run_logger_event(&r->run_logger, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
+                         step->scale, scaler_scale(&r->state.scaler));
         return OK;
     }
     return fail(
@@ -31,7 +31,7 @@ done:
 int result_settle(train_run_state *r) {
     step_result step;
     int rc = OK;
-    TRY(train_settle(&step, &r->setup, &r->state));
+    TRY(train_settle(&step, &r->context, &r->state));
     TRY(result_count(r, &step));
 done:
     return rc;

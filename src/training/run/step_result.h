@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAINING_RUN_STEP_RESULT_H
 #define LINNET_TRAINING_RUN_STEP_RESULT_H
 
-#include "training/run/start.h"
+#include "training/run/run_open.h"
 
 /** Counts the result of a step. @return 0, E_NONFINITE (the message has step, LR and last checkpoint) */
 int result_count(train_run_state *r, const step_result *step);

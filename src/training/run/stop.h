@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAINING_RUN_STOP_H
 #define LINNET_TRAINING_RUN_STOP_H
 
-#include "training/run/start.h"
+#include "training/run/run_open.h"
 
 /** *done: whether a limit is reached. @return 0, E_STOPPED (stopped by a signal, after saving), or the error of saving
  */

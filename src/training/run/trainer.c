@@ -2,37 +2,37 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "training/broadcast.h"
 #include "training/ema.h"
 #include "training/evaluate.h"
-#include "training/news.h"
+#include "training/rank_events.h"
 #include "training/run/console.h"
 #include "training/run/publish.h"
 #include "training/run/save_policy.h"
 #include "training/run/step_result.h"
 #include "training/run/stop.h"
-#include "training/share.h"
 
 #include <stdio.h>
 
 /** What ranks did since the row before. */
-static int log_pace(train_run_state *r) {
-    pace p = ranks_pace_row(&r->setup.ranks);
-    return logbook_pace(&r->logbook, &r->state, &p);
+static int log_rank_timing(train_run_state *r) {
+    rank_timing p = ranks_timing_row(&r->context.ranks);
+    return run_logger_timing(&r->run_logger, &r->state, &p);
 }
 
 static int after_step(train_run_state *r, const step_result *step) {
-    const config *c = r->setup.config;
+    const config *c = r->context.config;
     int rc = OK;
-    TRY(news_exchange(&r->setup));
+    TRY(rank_events_exchange(&r->context));
     if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
-        TRY(logbook_step(&r->logbook, &r->state, step));
-        TRY(log_pace(r));
-        TRY(logbook_bad_images(&r->logbook, &r->setup, &r->state));
+        TRY(run_logger_step(&r->run_logger, &r->state, step));
+        TRY(log_rank_timing(r));
+        TRY(run_logger_bad_images(&r->run_logger, &r->context, &r->state));
     }
-    logbook_device(&r->logbook, &r->state, false);
+    run_logger_device(&r->run_logger, &r->state, false);
     /* not after the last step: the epoch's own checkpoint follows its validation */
     if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0 &&
-        r->state.batch_in_epoch < r->setup.train_batches)
+        r->state.batch_in_epoch < r->context.train_batches)
         TRY(save_last(r));
 done:
     return rc;
@@ -40,11 +40,11 @@ done:
 
 /** Whether what follows this step asks for its result: a log, a checkpoint, the epoch's end. */
 static bool needs_result(const train_run_state *r) {
-    const config *c = r->setup.config;
+    const config *c = r->context.config;
     int64_t next = r->state.global_step + 1;
     return next % c->trainer.log_every_n_steps == 0 ||
            (c->checkpoint.every_n_steps > 0 && next % c->checkpoint.every_n_steps == 0) ||
-           r->state.batch_in_epoch + r->setup.row >= r->setup.train_batches;
+           r->state.batch_in_epoch + r->context.micro_batches_per_step >= r->context.train_batches;
 }
 
 static int one_step(train_run_state *r, epoch_clock *k) {
@@ -55,15 +55,15 @@ static int one_step(train_run_state *r, epoch_clock *k) {
     int rc = OK;
     if (wait)
         TRY(result_settle(r));
-    TRY(train_step(&step, &r->setup, &r->state, wait));
-    TRY(average_step(&r->setup, &r->state, before / r->setup.row));
+    TRY(train_step(&step, &r->context, &r->state, wait));
+    TRY(ema_step(&r->context, &r->state, before / r->context.micro_batches_per_step));
     TRY(result_count(r, &step));
     images = r->summary->images - images;
     k->images += images;
     k->batches += r->state.batch_in_epoch - before;
-    k->pace = ranks_pace(&r->setup.ranks);
+    k->timing = ranks_timing(&r->context.ranks);
     eta_tell(r, k);
-    workers_count(&r->setup.workers, r->setup.train_loader, r->own_images - own);
+    workers_count(&r->context.workers, r->context.train_loader, r->own_images - own);
     progress_state shown = console_state(r, k);
     progress_update(r->progress, &shown);
     TRY(after_step(r, &step));
@@ -73,32 +73,33 @@ done:
 
 /** Images grow from epoch to epoch where data.progressive_size says so. */
 static void set_size(train_run_state *r) {
-    const config *c = r->setup.config;
+    const config *c = r->context.config;
     int64_t epoch = r->state.epoch;
-    int size = setup_train_size(c, epoch);
-    loader_set_size(r->setup.train_loader, size);
-    if (epoch > 0 && size != setup_train_size(c, epoch - 1))
-        logbook_event(&r->logbook, &r->state, "size", "%d x %d pixels from this epoch on", size, size);
+    int size = run_context_train_size(c, epoch);
+    loader_set_size(r->context.train_loader, size);
+    if (epoch > 0 && size != run_context_train_size(c, epoch - 1))
+        run_logger_event(&r->run_logger, &r->state, "size", "%d x %d pixels from this epoch on", size, size);
 }
 
 /** The training part of an epoch; *done when a limit ended it early. */
 static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     train_state *t = &r->state;
     int rc = OK;
-    *k = (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->setup.train_loader), .pace.slowest = -1};
-    ranks_begin(&r->setup.ranks, k->waited);
-    workers_begin(&r->setup.workers, r->setup.train_loader);
+    *k =
+        (epoch_clock){.start = clock_seconds(), .waited = loader_waited(r->context.train_loader), .timing.slowest = -1};
+    ranks_begin(&r->context.ranks, k->waited);
+    workers_begin(&r->context.workers, r->context.train_loader);
     set_size(r);
-    TRY(loader_start(r->setup.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
-    progress_begin(r->progress, "train", t->epoch, r->setup.config->trainer.max_epochs, t->batch_in_epoch,
-                   r->setup.train_batches);
-    while (t->batch_in_epoch < r->setup.train_batches) {
+    TRY(loader_start(r->context.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
+    progress_begin(r->progress, "train", t->epoch, r->context.config->trainer.max_epochs, t->batch_in_epoch,
+                   r->context.train_batches);
+    while (t->batch_in_epoch < r->context.train_batches) {
         TRY(stop_check(r, done));
         if (*done)
             break;
         TRY(one_step(r, k));
     }
-    TRY(log_pace(r));
+    TRY(log_rank_timing(r));
     progress_state shown = console_state(r, k);
     progress_end(r->progress, &shown);
 done:
@@ -112,29 +113,29 @@ static void end_schedule(train_run_state *r, double val_loss) {
     double before = t->schedule.state.last_lr;
     char reason[128];
     if (schedule_end_epoch(&t->schedule, t->epoch, val_loss))
-        logbook_event(&r->logbook, t, "lr", "%.6g -> %.6g: %s", before, t->schedule.state.last_lr,
-                      schedule_reason(reason, &t->schedule));
+        run_logger_event(&r->run_logger, t, "lr", "%.6g -> %.6g: %s", before, t->schedule.state.last_lr,
+                         schedule_reason(reason, &t->schedule));
     else if (t->epoch + 1 == t->schedule.warmup_epochs)
-        logbook_event(&r->logbook, t, "lr", "%.6g: end of the warm-up", t->schedule.state.last_lr);
+        run_logger_event(&r->run_logger, t, "lr", "%.6g: end of the warm-up", t->schedule.state.last_lr);
 }
 
 /** Distributions of weights and gradients, while those of the epoch's last step are still there. */
 static int log_distributions(train_run_state *r, const epoch_clock *k) {
-    int every = r->setup.config->monitor.histogram_every_n_epochs;
+    int every = r->context.config->monitor.histogram_every_n_epochs;
     if (every == 0 || (r->state.epoch + 1) % every != 0 || k->batches == 0) /* none by this process: logged before */
         return OK;
-    return logbook_histograms(&r->logbook, &r->setup, &r->state);
+    return run_logger_histograms(&r->run_logger, &r->context, &r->state);
 }
 
 /** Validates the average of the weights where there is one. The weights that train are back in any case. */
 static int validate(train_run_state *r) {
     const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
     int rc = OK;
-    TRY(average_swap(&r->setup));
-    rc = share_statistics(&r->setup);
+    TRY(ema_swap(&r->context));
+    rc = broadcast_statistics(&r->context);
     if (rc == OK)
-        rc = evaluate(&r->state.val, &extras, &r->setup, r->progress, r->state.epoch);
-    int back = average_swap(&r->setup);
+        rc = evaluate(&r->state.val, &extras, &r->context, r->progress, r->state.epoch);
+    int back = ema_swap(&r->context);
     rc = rc != OK ? rc : back;
 done:
     return rc;
@@ -143,13 +144,13 @@ done:
 static int end_epoch(train_run_state *r, const epoch_clock *k) {
     train_state *t = &r->state;
     status_saved logged;
-    double lr = schedule_lr(&t->schedule, t->epoch, r->setup.steps_per_epoch - 1, r->setup.steps_per_epoch);
+    double lr = schedule_lr(&t->schedule, t->epoch, r->context.steps_per_epoch - 1, r->context.steps_per_epoch);
     double speed = k->images > 0 ? epoch_images_per_second(k) : NAN,
            waited = k->images > 0 ? epoch_wait_share(r, k) : NAN;
     int rc = OK;
     TRY(log_distributions(r, k));
-    r->judged = false;
-    if (r->setup.val_batches > 0) {
+    r->evaluated = false;
+    if (r->context.val_batches > 0) {
         rc = validate(r);
         if (rc == E_STOPPED) {
             bool done = false;
@@ -157,21 +158,21 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
             goto done;
         }
         TRY(rc);
-        TRY(news_exchange(&r->setup));
-        r->judged = true;
+        TRY(rank_events_exchange(&r->context));
+        r->evaluated = true;
     }
     double val_loss = metrics_loss(&t->val);
     end_schedule(r, val_loss);
     t->epoch_done = true;
     /* its row comes first: a run that is killed after it resumes from an earlier step and logs it again. But an epoch's
      * work is worth more than its row: it is saved in any case */
-    status_save(&logged, logbook_epoch(&r->logbook, t, lr, speed, waited));
+    status_save(&logged, run_logger_epoch(&r->run_logger, t, lr, speed, waited));
     TRY(save_epoch(r, val_loss));
     if (logged.code != OK)
         TRY(status_restore(&logged));
-    logbook_device(&r->logbook, t, true);
-    TRY(logbook_bad_images(&r->logbook, &r->setup, t));
-    logbook_count_bad(&r->logbook, &r->setup, t);
+    run_logger_device(&r->run_logger, t, true);
+    TRY(run_logger_bad_images(&r->run_logger, &r->context, t));
+    run_logger_count_bad(&r->run_logger, &r->context, t);
     if (train_leads(r))
         console_epoch(r, k, lr, speed, waited);
     r->summary->train = t->train;
@@ -189,7 +190,7 @@ done:
 static int run_epochs(train_run_state *r) {
     bool done = false;
     int rc = OK;
-    while (r->state.epoch < r->setup.config->trainer.max_epochs) {
+    while (r->state.epoch < r->context.config->trainer.max_epochs) {
         epoch_clock k = {0};
         TRY(train_epoch(r, &k, &done));
         if (done) {
@@ -217,30 +218,30 @@ static void summarise(train_run_state *r) {
 /** The first batch of a new run goes to TensorBoard, as a picture. */
 static void show_batch(void *context, const batch *b) {
     train_run_state *r = context;
-    r->setup.on_batch = NULL;
-    if (logbook_batch(&r->logbook, b) != OK)
+    r->context.on_batch = NULL;
+    if (run_logger_batch(&r->run_logger, b) != OK)
         log_warn("cannot log the images of the first batch: %s", status_message());
 }
 
 int train_run(train_summary *out, const config *c, const train_hooks *h) {
     train_run_state r;
     int rc = OK;
-    TRY(train_start(&r, out, c, h));
+    TRY(run_open(&r, out, c, h));
     r.started_step = r.state.global_step;
     if (r.state.global_step == 0 && train_leads(&r)) {
-        r.setup.on_batch = show_batch;
-        r.setup.on_batch_context = &r;
+        r.context.on_batch = show_batch;
+        r.context.on_batch_context = &r;
     }
     TRY(run_epochs(&r));
 done:
     ranks_failed(h->comm, rc);
-    if (rc != OK && r.logbook.folder != NULL)
+    if (rc != OK && r.run_logger.folder != NULL)
         save_rescue(&r, rc);
     summarise(&r);
-    if (r.logbook.folder != NULL)
+    if (r.run_logger.folder != NULL)
         publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs);
     status_saved first;
     status_save(&first, rc);
-    int closed = train_finish(&r);
+    int closed = run_close(&r);
     return rc != OK ? status_restore(&first) : closed;
 }

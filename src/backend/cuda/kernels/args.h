@@ -96,7 +96,7 @@ typedef struct bn_args {
     void *dx, *dresidual;
     uint8_t *mask; /* where the ReLU let through: a bit an element, a byte a pack (8 elements, or 1) */
     float *part;
-    float *mean, *inverse; /* (c) of the batch; inverse = 1 / sqrt(var + eps) */
+    float *mean, *inv_std; /* (c) of the batch; inv_std = 1 / sqrt(var + eps) */
     float *factor;         /* forward (2, c): y = x * f0 + f1; backward (3, c): dx = g * f0 + x * f1 + f2 */
     const float *applied;  /* unmasked backward: forward's factor */
     float *affine;         /* NULL, or a copy of gamma and beta, aligned as cuDNN wants it: (2, c) */

@@ -42,10 +42,10 @@ static __device__ __forceinline__ void load_unmasked(float (&g)[V], const bn_arg
 template <class T, int V, bool MASKED> static __device__ void gradient_sums(const bn_args &a) {
     bn_place p = bn_here<V>(a);
     bn_applied<V> f = {};
-    float sum[V] = {}, product[V] = {}, mean[V] = {}, inverse[V] = {}, g[V], x[V];
+    float sum[V] = {}, product[V] = {}, mean[V] = {}, inv_std[V] = {}, g[V], x[V];
     for (int k = 0; k < V && p.inside; k++) {
         mean[k] = a.mean[p.channel + k];
-        inverse[k] = a.inverse[p.channel + k];
+        inv_std[k] = a.inv_std[p.channel + k];
     }
     if (!MASKED && p.inside)
         load_applied<V>(f, a, p.channel);
@@ -58,7 +58,7 @@ template <class T, int V, bool MASKED> static __device__ void gradient_sums(cons
             load_unmasked<T, V>(g, a, i, x, f);
         for (int k = 0; k < V; k++) {
             sum[k] += g[k];
-            product[k] += g[k] * ((x[k] - mean[k]) * inverse[k]);
+            product[k] += g[k] * ((x[k] - mean[k]) * inv_std[k]);
         }
         if (a.dresidual != nullptr)
             store<T, V>(a.dresidual, i, g);
@@ -71,8 +71,8 @@ FOR_TYPES_AND_PACKS(bn_gradient_sums, bn_args, bn_gradient_sums, BN_THREADS)
 FOR_TYPES_AND_PACKS(bn_unmasked_sums, bn_args, bn_unmasked_sums, BN_THREADS)
 
 static __device__ void write_factors(const bn_args &a, int channel, double sum, double product, double m) {
-    double inverse = (double)a.inverse[channel], scale = (double)a.gamma[channel] * inverse;
-    double slope = -scale * inverse * product / m;
+    double inv_std = (double)a.inv_std[channel], scale = (double)a.gamma[channel] * inv_std;
+    double slope = -scale * inv_std * product / m;
     a.factor[channel] = (float)scale;
     a.factor[a.c + channel] = (float)slope;
     a.factor[2 * a.c + channel] = (float)(-scale * sum / m - slope * (double)a.mean[channel]);

@@ -33,22 +33,22 @@ template <class T, int V> static __device__ void bn_sums(const bn_args &a) {
 }
 FOR_TYPES_AND_PACKS(bn_sums, bn_args, bn_sums, BN_THREADS)
 
-static __device__ void write_factor(const bn_args &a, int channel, double mean, double inverse) {
-    double scale = (double)a.gamma[channel] * inverse;
+static __device__ void write_factor(const bn_args &a, int channel, double mean, double inv_std) {
+    double scale = (double)a.gamma[channel] * inv_std;
     a.factor[channel] = (float)scale;
     a.factor[a.c + channel] = (float)((double)a.beta[channel] - mean * scale);
 }
 
 /** What a channel's batch statistics lead to. var: biased, of m rows. */
 static __device__ void write_statistics(const bn_args &a, int channel, double mean, double var, double m) {
-    double inverse = 1 / sqrt(var + EPSILON);
+    double inv_std = 1 / sqrt(var + EPSILON);
     a.mean[channel] = (float)mean;
-    a.inverse[channel] = (float)inverse;
+    a.inv_std[channel] = (float)inv_std;
     if (a.running_mean != nullptr) {
         a.running_mean[channel] = (float)((1 - MOMENTUM) * (double)a.running_mean[channel] + MOMENTUM * mean);
         a.running_var[channel] = (float)((1 - MOMENTUM) * (double)a.running_var[channel] + MOMENTUM * var * m / (m - 1));
     }
-    write_factor(a, channel, mean, inverse);
+    write_factor(a, channel, mean, inv_std);
     if (a.affine != nullptr) {
         a.affine[channel] = a.gamma[channel];
         a.affine[a.c + channel] = a.beta[channel];

@@ -1,0 +1,81 @@
+#include "training/broadcast.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "training/ema.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int broadcast(comm *c, void *data, size_t bytes) { return comm_all(c, COMM_BROADCAST, COMM_BYTES, data, bytes); }
+
+static int share_slots(run_context *s, engine_what what) {
+    comm *c = s->ranks.comm;
+    int n = what == ENGINE_STATS ? s->model->stats_n : s->model->param_n, rc = OK;
+    double *one = NULL;
+    TRY(memory_zeroed(&one, model_largest(s->model), sizeof *one));
+    for (int i = 0; i < n; i++) {
+        size_t count = what == ENGINE_STATS ? 2 * (size_t)s->model->stats[i].c : s->model->param[i].count;
+        TRY(engine_read(one, s->engine, what, i));
+        TRY(broadcast(c, one, count * sizeof *one));
+        if (comm_rank(c) != 0)
+            TRY(engine_write(s->engine, what, i, one));
+    }
+done:
+    free(one);
+    return rc;
+}
+
+/** The average is on every rank: each adds up the same weights. */
+static int broadcast_ema(run_context *s) {
+    int rc = OK;
+    TRY(ema_swap(s));
+    TRY(share_slots(s, ENGINE_WEIGHT));
+    TRY(share_slots(s, ENGINE_STATS));
+    TRY(ema_swap(s));
+done:
+    return rc;
+}
+
+int broadcast_statistics(run_context *s) { return comm_ranks(s->ranks.comm) > 1 ? share_slots(s, ENGINE_STATS) : OK; }
+
+/** Over the names: what a rank sees, without a look at the files. */
+static uint64_t names_hash(const dataset *d) {
+    uint64_t h = HASH_START;
+    for (int64_t i = 0; i < d->image_n; i++)
+        h = hash_bytes(h, dataset_name(d, i), strlen(dataset_name(d, i)) + 1);
+    return h;
+}
+
+/** Ranks that see other images would train on something else without a word. */
+static int check_images(const run_context *s) {
+    comm *c = s->ranks.comm;
+    uint64_t own[2] = {names_hash(s->train), names_hash(s->val)}, lead[2] = {own[0], own[1]};
+    int rc = broadcast(c, lead, sizeof lead);
+    if (rc == OK && memcmp(own, lead, sizeof own) != 0)
+        rc = fail(E_DATA, "%s does not contain the same images as on rank 0: every host needs the same files",
+                  s->config->data.path);
+    return comm_agree(c, rc);
+}
+
+int broadcast_state(run_context *s, train_state *t) {
+    comm *c = s->ranks.comm;
+    train_state lead = *t;
+    int rc = OK;
+    if (comm_ranks(c) < 2)
+        return OK;
+    TRY(check_images(s));
+    for (engine_what what = ENGINE_WEIGHT; what <= ENGINE_STATS; what++)
+        if (what != ENGINE_GRADIENT)
+            TRY(share_slots(s, what));
+    if (ema_on(s))
+        TRY(broadcast_ema(s));
+    TRY(broadcast(c, &lead, sizeof lead));
+    lead.best = t->best; /* holds addresses */
+    *t = lead;
+    TRY(broadcast(c, &s->base_lr, sizeof s->base_lr));
+done:
+    return rc;
+}

@@ -1,0 +1,26 @@
+/** Saves a run to a checkpoint and restores it: weights, statistics, momentum and state. */
+#ifndef LINNET_TRAINING_CHECKPOINT_H
+#define LINNET_TRAINING_CHECKPOINT_H
+
+#include "checkpoint/checkpoint.h"
+#include "training/folder.h"
+#include "training/run_context.h"
+#include "training/state.h"
+
+/** Saves the current state of the run. `kept`: the list of best checkpoints after this one has been written.
+ *  @return 0, E_IO, E_FULL (an existing file of that name is unchanged), E_NOMEM */
+int checkpoint_save(const char *path, run_context *s, const train_state *t, const topk *kept, const run_folder *f);
+
+/** Restores weights, statistics, momentum and state from a checkpoint of the same architecture, classes and data. The
+ * list of best checkpoints is restored if the checkpoint is in the run's own folder.
+ *  @return 0; E_DATA, E_OPTION (made on other data or, in the middle of an epoch, with other batches); E_FORMAT */
+int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char *path, const run_folder *f);
+
+/** Checks that the class names in a checkpoint, if any, are the dataset's. @return 0; E_DATA (has the first difference)
+ */
+int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path);
+
+/** N of version_N of the run that wrote the checkpoint, or -1. */
+int checkpoint_version(const ckpt *c);
+
+#endif

@@ -1,0 +1,46 @@
+/** Opens and closes a run: data, engine, folder, logs; a new one or from a checkpoint. */
+#ifndef LINNET_TRAINING_RUN_RUN_OPEN_H
+#define LINNET_TRAINING_RUN_RUN_OPEN_H
+
+#include "evaluation/misclassified.h"
+#include "training/folder.h"
+#include "training/lr_finder.h"
+#include "training/run/run_logger.h"
+#include "training/run/run_record.h"
+#include "training/run/trainer.h"
+#include "training/run_context.h"
+#include "training/state.h"
+
+typedef struct train_run_state {
+    run_context context;
+    train_state state;
+    run_folder folder;
+    run_logger run_logger; /* folder NULL: not open, as on all ranks but 0 */
+    run_record record;
+    misclassified wrong; /* of the last validation ... */
+    bool evaluated;      /* ... if it was completed */
+    lr_finding finding;
+    progress *progress;
+    const train_hooks *hooks;
+    train_summary *summary;
+    char resumed_from[PATH_BYTES]; /* never deleted; "" none */
+    bool new_logs;                 /* version_N was created by this process */
+    double resumed_lr;             /* base LR of the checkpoint; 0: not resumed */
+    double started, train_seconds;
+    long long own_images; /* trained on by this rank */
+    int64_t started_step; /* global_step when this process began */
+    bool saving;          /* the last attempt to save failed: do not try again */
+    bool told_prediction;
+    engine_memory memory; /* planned, for a full batch */
+} train_run_state;
+
+/** Opens everything; with optimizer.lr auto also runs the LR finder. @return 0 or the first error, E_DATA if the LR
+ * finder has no suggestion; run_close must be called in either case */
+int run_open(train_run_state *r, train_summary *out, const config *c, const train_hooks *h);
+/** Whether this process writes files and logs: rank 0. */
+static inline bool train_leads(const train_run_state *r) { return ranks_lead(&r->context.ranks); }
+
+/** Closes everything. @return 0 or the error of closing the logs */
+int run_close(train_run_state *r);
+
+#endif

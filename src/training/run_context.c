@@ -1,0 +1,320 @@
+#include "training/run_context.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "distributed/affinity.h"
+#include "training/ema.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** "auto" resolved: the device that will be used. */
+static const char *device_name(const config *c) {
+    if (strcmp(c->trainer.device, "auto") != 0)
+        return c->trainer.device;
+    return engine_unavailable("cuda") == NULL ? "cuda" : "cpu";
+}
+
+int run_context_train_size(const config *c, int64_t epoch) {
+    int from = c->data.progressive_size, to = c->data.image_size;
+    int begin = c->data.progressive_begin, end = c->data.progressive_end;
+    if (from == 0 || epoch >= end)
+        return to;
+    if (epoch <= begin)
+        return from;
+    double between = from + (double)(to - from) * (double)(epoch - begin) / (end - begin);
+    int size = (int)nearbyint(between / 32) * 32;
+    return size < from ? from : size < to ? size : to;
+}
+
+int run_context_val_size(const config *c) { return c->data.val_size > 0 ? c->data.val_size : c->data.image_size; }
+
+int run_context_resize(const config *c) {
+    if (c->data.resize_size > 0)
+        return c->data.resize_size;
+    return (int)nearbyint(run_context_val_size(c) / 0.875); /* 256 for 224 */
+}
+
+/** "auto" resolved for this machine. @return 0, E_OPTION */
+static int choose_precision(precision *out, const config *c, const char *device) {
+    const char *name = c->trainer.precision;
+    if (strcmp(name, "auto") == 0) {
+        bool cpu_bf16 = strcmp(device, "cpu") == 0 && engine_has_bf16();
+        *out = strcmp(device, "cuda") == 0 ? PRECISION_16 : cpu_bf16 ? PRECISION_BF16 : PRECISION_32;
+        return OK;
+    }
+    for (precision p = PRECISION_32; p <= PRECISION_16; p++) {
+        if (strcmp(name, precision_name(p)) == 0) {
+            *out = p;
+            return OK;
+        }
+    }
+    return fail(E_OPTION, "trainer.precision must be auto, 32-true, bf16-mixed or 16-mixed, not '%s'", name);
+}
+
+int run_context_val_batch_size(const config *c) {
+    return c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
+}
+
+static augment_kind auto_augment_kind(const char *name) {
+    if (strcmp(name, "randaugment") == 0)
+        return AUGMENT_RAND;
+    return strcmp(name, "trivialaugment") == 0 ? AUGMENT_TRIVIAL : AUGMENT_NONE;
+}
+
+loader_options run_context_loader_options(const config *c, bool training) {
+    int size = training ? c->data.image_size : run_context_val_size(c);
+    loader_options o = {.transform = transform_default(training, size, run_context_resize(c)),
+                        .limits = image_limits_default(),
+                        .batch_size = training ? c->data.batch_size : run_context_val_batch_size(c),
+                        .workers = workers_init("", c->data.workers, affinity_cores()).n,
+                        .ahead = c->data.ahead,
+                        .seed = c->trainer.seed,
+                        .shuffle = training && c->data.shuffle,
+                        .repeats = training ? c->data.repeats : 1,
+                        .drop_last = training && c->data.drop_last,
+                        .max_bad = c->data.max_bad,
+                        .read_ahead = c->data.read_ahead,
+                        .buffer = training && c->data.sequential ? c->data.shuffle_buffer : 0,
+                        .micro_batches_per_step = 1,
+                        .rank_count = 1};
+    o.transform.augment = strcmp(c->data.augment, "none") != 0;
+    o.transform.scale[0] = c->data.scale_min;
+    o.transform.scale[1] = c->data.scale_max;
+    o.transform.ratio[0] = c->data.ratio_min;
+    o.transform.ratio[1] = c->data.ratio_max;
+    o.transform.flip = c->data.flip;
+    o.transform.auto_augment = (augment){
+        .kind = auto_augment_kind(c->data.auto_augment), .ops = c->data.ra_ops, .magnitude = c->data.ra_magnitude};
+    o.transform.erase.probability = c->data.random_erase;
+    for (int i = 0; i < 3; i++)
+        o.transform.erase.fill[i] = (uint8_t)lrint(c->data.mean[i] * 255);
+    o.transform.fast_decode = training && c->data.fast_decode;
+    o.limits.max_pixels = c->data.max_pixels;
+    o.limits.max_scans = c->data.max_scans;
+    return o;
+}
+
+/** Before datasets, loaders and engine start threads. */
+static int share_cores(run_context *s) {
+    engine_options o = engine_options_default();
+    char gpu[ENGINE_PCI_ADDRESS] = "";
+    int rc = OK;
+    o.comm = s->ranks.comm;
+    o.device_index = s->config->trainer.device_index;
+    if (comm_ranks(o.comm) > 1)
+        TRY(engine_pci_address(gpu, device_name(s->config), &o));
+    TRY(affinity_share(&s->cores, o.comm, gpu, ""));
+done:
+    return rc;
+}
+
+static int open_engine(run_context *s, int classes) {
+    const config *c = s->config;
+    const char *device = device_name(c);
+    engine_options o = engine_options_default();
+    int rc = OK;
+    TRY(choose_precision(&s->precision, c, device));
+    model_options n = {.classes = classes,
+                       .zero_gamma = c->model.zero_gamma,
+                       .decay_norm = c->optimizer.decay_norm,
+                       .decay_bias = c->optimizer.decay_bias};
+    TRY(model_create(&s->model, c->model.arch, &n));
+    TRY(model_freeze(s->model, c->model.freeze));
+    o.precision = s->precision;
+    o.threads = c->trainer.threads > 0 ? c->trainer.threads : s->cores;
+    o.comm = s->ranks.comm;
+    o.winograd = c->trainer.winograd;
+    o.recompute = c->trainer.recompute;
+    o.bucket_bytes = (size_t)(c->trainer.bucket_mb * 1048576);
+    o.half_gradients = strcmp(c->dist.gradients, "compute") == 0;
+    o.sync_bn = c->trainer.sync_batchnorm;
+    o.device_index = c->trainer.device_index;
+    o.tf32 = c->trainer.tf32;
+    o.deterministic = c->trainer.deterministic;
+    for (int i = 0; i < 3; i++) {
+        o.mean[i] = (float)c->data.mean[i];
+        o.std[i] = (float)c->data.std[i];
+    }
+    TRY(engine_create(&s->engine, device, s->model, &o));
+done:
+    return rc;
+}
+
+/** Batches that a limit leaves. A limit that leaves none although it is not 0 is a mistake. */
+static int limited(int64_t *out, const char *option, double limit, int64_t batches) {
+    *out = config_limit(limit, batches);
+    if (*out == 0 && limit != 0 && batches > 0)
+        return fail(E_OPTION, "%s %g leaves 0 of %lld batches: raise it (exactly 0 disables this part of the run)",
+                    option, limit, (long long)batches);
+    return OK;
+}
+
+/** The ranks take turns in validation, batch by batch. */
+static int open_val(run_context *s) {
+    loader_options o = run_context_loader_options(s->config, false);
+    int rc = OK;
+    s->val_workers = workers_init("val loader", s->config->data.workers, s->cores);
+    o.workers = s->val_workers.n;
+    o.micro_batches_per_step = comm_ranks(s->ranks.comm);
+    o.rank_first = comm_rank(s->ranks.comm);
+    TRY(loader_open(&s->val_loader, s->val, &o));
+    TRY(limited(&s->val_batches, "trainer.limit_val_batches", s->config->trainer.limit_val_batches,
+                loader_batches(s->val_loader)));
+done:
+    return rc;
+}
+
+static int check_devices(const run_context *s) {
+    int devices = s->config->trainer.devices, ranks = comm_ranks(s->ranks.comm);
+    if (devices > 1 && devices != ranks)
+        return fail(E_OPTION, "trainer.devices is %d, but the run has %d rank%s: each rank trains on one device",
+                    devices, ranks, ranks == 1 ? "" : "s");
+    return OK;
+}
+
+int run_context_micro_batches(const config *c, const comm *all) {
+    int batches = c->trainer.global_batch / c->data.batch_size;
+    return batches > 0 ? batches : c->trainer.accumulate * comm_ranks(all);
+}
+
+/** First micro-batch of a step that is `rank`'s: lower ranks have one more where they do not come out even. */
+static int first_of(const run_context *s, int rank) {
+    int ranks = comm_ranks(s->ranks.comm);
+    return (int)(((long long)s->micro_batches_per_step * rank + ranks - 1) / ranks);
+}
+
+/** Contiguous micro-batches of a step to each rank. */
+static int share_out(run_context *s) {
+    int ranks = comm_ranks(s->ranks.comm), rank = comm_rank(s->ranks.comm);
+    const config *c = s->config;
+    s->micro_batches_per_step = run_context_micro_batches(c, s->ranks.comm);
+    if (s->micro_batches_per_step < ranks)
+        return fail(E_OPTION,
+                    "trainer.global_batch %d is %d batch%s of data.batch_size %d, fewer than the %d ranks: lower the "
+                    "batch size or start fewer ranks",
+                    c->trainer.global_batch, s->micro_batches_per_step, s->micro_batches_per_step == 1 ? "" : "es",
+                    c->data.batch_size, ranks);
+    s->rank_first = first_of(s, rank);
+    s->rank_count = first_of(s, rank + 1) - s->rank_first;
+    return OK;
+}
+
+static int open_train(run_context *s) {
+    loader_options o = run_context_loader_options(s->config, true);
+    int rc = OK;
+    TRY(share_out(s));
+    s->workers = workers_init("loader", s->config->data.workers, s->cores);
+    o.workers = s->workers.n;
+    o.micro_batches_per_step = s->micro_batches_per_step;
+    o.rank_first = s->rank_first;
+    o.rank_count = s->rank_count;
+    TRY(loader_open(&s->train_loader, s->train, &o));
+    loader_set_size(s->train_loader, run_context_train_size(s->config, 0)); /* for the LR finder */
+done:
+    return rc;
+}
+
+/** Rank 0 lists the images first and keeps their index; the other ranks then read it. */
+static int open_split(dataset **out, const run_context *s, const char *split) {
+    const char *path = s->config->data.path;
+    bool lead = ranks_lead(&s->ranks);
+    int rc = comm_agree(s->ranks.comm, lead ? dataset_open(out, path, split) : OK);
+    return rc != OK || lead ? rc : dataset_open(out, path, split);
+}
+
+int run_context_open(run_context *s, const config *c, comm *all) {
+    int rc = OK;
+    *s = (run_context){.config = c};
+    TRY(ranks_init(&s->ranks, all));
+    TRY(check_devices(s));
+    TRY(share_cores(s));
+    TRY(open_split(&s->train, s, "train"));
+    TRY(open_split(&s->val, s, "val"));
+    TRY(dataset_same_classes(s->train, s->val));
+    if (ranks_lead(&s->ranks)) { /* the others save nothing */
+        fingerprint_begin(&s->fingerprint[0], s->train);
+        fingerprint_begin(&s->fingerprint[1], s->val);
+    }
+    TRY(open_engine(s, s->train->class_n));
+    TRY(engine_init_weights(s->engine, c->trainer.seed));
+    TRY(ema_restart(s));
+    TRY(open_train(s));
+    TRY(open_val(s));
+    TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,
+                loader_batches(s->train_loader)));
+    if (s->val_batches == 0 && strcmp(c->schedule.name, "plateau") == 0) {
+        rc = fail(E_OPTION, "schedule.name plateau needs validation, but trainer.limit_val_batches is 0");
+        goto done;
+    }
+    if (s->train_batches < 1) {
+        rc = fail(E_OPTION,
+                  "%lld training images in batches of %d leave no batch to train on: lower data.batch_size, disable "
+                  "data.drop_last or raise trainer.limit_train_batches",
+                  (long long)s->train->image_n, c->data.batch_size);
+        goto done;
+    }
+    s->steps_per_epoch = (s->train_batches + s->micro_batches_per_step - 1) / s->micro_batches_per_step;
+    s->base_lr = c->optimizer.lr;
+done:
+    return rc;
+}
+
+int run_context_open_evaluation(run_context *s, const config *c, int classes, comm *all) {
+    int rc = OK;
+    *s = (run_context){.config = c};
+    TRY(ranks_init(&s->ranks, all));
+    TRY(share_cores(s));
+    TRY(open_split(&s->val, s, "val"));
+    if (s->val->class_n != classes) {
+        rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);
+        goto done;
+    }
+    TRY(open_engine(s, classes));
+    TRY(open_val(s));
+done:
+    return rc;
+}
+
+int run_context_open_prediction(run_context *s, const config *c, int classes, dataset *images) {
+    loader_options o = run_context_loader_options(c, false);
+    int rc = OK;
+    *s = (run_context){.config = c, .val = images};
+    o.max_bad = 1;
+    TRY(share_cores(s));
+    TRY(open_engine(s, classes));
+    TRY(loader_open(&s->val_loader, s->val, &o));
+done:
+    return rc;
+}
+
+int run_context_open_engine(run_context *s, const config *c, int classes, comm *all) {
+    int rc = OK;
+    *s = (run_context){.config = c};
+    TRY(ranks_init(&s->ranks, all));
+    TRY(share_cores(s));
+    TRY(open_engine(s, classes));
+done:
+    return rc;
+}
+
+void run_context_close(run_context *s) {
+    for (int i = 0; i < 2; i++)
+        fingerprint_end(&s->fingerprint[i]);
+    loader_close(s->train_loader);
+    loader_close(s->val_loader);
+    for (int i = 0; i < 2; i++)
+        free(s->told[i].image);
+    engine_destroy(s->engine);
+    ranks_deinit(&s->ranks);
+    model_destroy(s->model);
+    dataset_close(s->train);
+    dataset_close(s->val);
+    *s = (run_context){0};
+}
+
+int run_context_batch_images(const run_context *s, int64_t b) {
+    int64_t left = s->train->image_n - b * s->config->data.batch_size;
+    return left < s->config->data.batch_size ? (int)left : s->config->data.batch_size;
+}

@@ -1,0 +1,71 @@
+/** The objects of a run, opened from its configuration: datasets, loaders, model, engine. */
+#ifndef LINNET_TRAINING_RUN_CONTEXT_H
+#define LINNET_TRAINING_RUN_CONTEXT_H
+
+#include "config/config.h"
+#include "dataset/dataset.h"
+#include "dataset/fingerprint.h"
+#include "engine/engine.h"
+#include "loader/loader.h"
+#include "loader/workers.h"
+#include "model/model.h"
+#include "training/ranks.h"
+
+#include <stdint.h>
+
+/** Unreadable images that were reported to rank 0. */
+typedef struct told_images {
+    int64_t *image, n;
+} told_images;
+
+typedef struct run_context {
+    const config *config; /* borrowed */
+    rank_group ranks;
+    int cores; /* CPU cores of this host that this rank uses */
+    int micro_batches_per_step, rank_first,
+        rank_count;             /* micro-batches per step; first and number of this rank's (loader_options) */
+    dataset *train, *val;       /* train is NULL for evaluation alone */
+    fingerprint fingerprint[2]; /* of train and val; for training */
+    loader *train_loader, *val_loader;
+    model *model;
+    engine *engine;
+    precision precision;
+    told_images told[2];                             /* reported by this rank, for both loaders (rank_events.h) */
+    workers workers, val_workers;                    /* current number of loader threads */
+    int64_t train_batches, val_batches;              /* per epoch, limits applied */
+    int64_t steps_per_epoch;                         /* optimizer steps */
+    double base_lr;                                  /* 0: not found yet */
+    void (*on_batch)(void *context, const batch *b); /* called with each training batch before it is used; or NULL */
+    void *on_batch_context;
+} run_context;
+
+/** Sizes in pixels: of the training crop in an epoch (FFCV's get_resolution); of the validation crop; and of the
+ * shorter side to which validation images are resized before the crop. */
+int run_context_train_size(const config *c, int64_t epoch);
+int run_context_val_size(const config *c);
+int run_context_resize(const config *c);
+/** Images of a validation batch. */
+int run_context_val_batch_size(const config *c);
+/** Micro-batches per step over all ranks. */
+int run_context_micro_batches(const config *c, const comm *all);
+/** Loader options of one rank. With data.workers auto, `workers` is the initial number of threads. */
+loader_options run_context_loader_options(const config *c, bool training);
+
+/** Opens datasets and loaders of a training run in which this process is one of the ranks `all` (NULL: a single
+ * process), then the model and the engine with initial weights.
+ *  @return 0 or the error of what could not be opened; run_context_close must be called in either case */
+int run_context_open(run_context *s, const config *c, comm *all);
+/** Opens only what validation needs: dataset, loader, model and engine for `classes` classes, which must be the number
+ * of classes in the dataset. `all` as for run_context_open. */
+int run_context_open_evaluation(run_context *s, const config *c, int classes, comm *all);
+/** The same for images without labels: takes ownership of `images` (image_list.h), also when it fails. Any number of
+ * them may be unreadable. */
+int run_context_open_prediction(run_context *s, const config *c, int classes, dataset *images);
+/** Opens only model and engine, without data; all weights are 0. `all` as for run_context_open. */
+int run_context_open_engine(run_context *s, const config *c, int classes, comm *all);
+void run_context_close(run_context *s);
+
+/** Images of training batch b of the epoch: data.batch_size, or fewer in the last batch (without data.drop_last). */
+int run_context_batch_images(const run_context *s, int64_t b);
+
+#endif
