@@ -34,7 +34,7 @@ static inline uint32_t read_items(const ckpt_item *items, int n) {
 }
 
 static inline void read_all(const ckpt *c) {
-    uint32_t crc = read_items(c->hyper, c->hyper_n) ^ read_items(c->own, c->rank_count);
+    uint32_t crc = read_items(c->hyper, c->hyper_n) ^ read_items(c->own, c->micro_batch_count);
     for (int i = 0; i < c->state_n; i++)
         crc = (uint32_t)crc32_z(crc, c->state[i].data, c->state[i].bytes);
     for (int i = 0; i < c->momentum_n; i++)

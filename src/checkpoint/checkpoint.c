@@ -185,7 +185,7 @@ void ckpt_free(ckpt *c) {
     tensors_free(c->current, c->current_n);
     tensors_free(c->momentum, c->momentum_n);
     items_free(c->hyper, c->hyper_n);
-    items_free(c->own, c->rank_count);
+    items_free(c->own, c->own_n);
     free(c->kept);
     free(c);
 }

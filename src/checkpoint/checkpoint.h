@@ -102,7 +102,7 @@ typedef struct ckpt {
     ckpt_item *hyper; /* hyper_parameters */
     int hyper_n;
     ckpt_item *own; /* under the key "linnet": state that only linnet reads */
-    int rank_count;
+    int own_n;
 } ckpt;
 
 /** Writes the file atomically (temporary file, fsync, rename). @return 0, E_IO, E_FULL, E_NOMEM; after a failure no

@@ -198,7 +198,7 @@ static int read_own(ckpt *c, const value *own, tensor_source *source) {
         TRY(layout_string(c->monitor_dir, sizeof c->monitor_dir, found, "'monitor_dir'"));
     if ((found = dict_get(own, "last_path")) != NULL)
         TRY(layout_string(c->last_path, sizeof c->last_path, found, "'last_path'"));
-    TRY(layout_read_items(&c->own, &c->rank_count, dict_get(own, "items"), source));
+    TRY(layout_read_items(&c->own, &c->own_n, dict_get(own, "items"), source));
 done:
     return rc;
 }

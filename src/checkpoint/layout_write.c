@@ -334,7 +334,7 @@ static void write_own(pickle *p, const ckpt *c) {
     pickle_item_string(p, "monitor_dir", c->monitor_dir);
     pickle_item_string(p, "last_path", c->last_path);
     pickle_item_dict(p, "items");
-    write_items(p, c->own, c->rank_count);
+    write_items(p, c->own, c->own_n);
     pickle_dict_end(p);
     pickle_dict_end(p);
 }

@@ -86,8 +86,9 @@ static int read_momentum(ckpt *c, const value *state, tensor_source *source) {
     }
     if (found < c->param_n) {
         if (found > 0)
-            log_warn("the file has the momentum of only %d of %d parameters: all momentum starts at zero", found,
-                     c->param_n);
+            log_warn(
+                "the file has the momentum of only %d of %d parameters: the momentum of every parameter starts at zero",
+                found, c->param_n);
         for (int i = 0; i < c->momentum_n; i++)
             free(c->momentum[i].data);
         c->momentum_n = 0;

@@ -181,6 +181,6 @@ int rebuild_call(value **out, pool *p, const value *callable, const value *argum
             return fail(E_FORMAT, "a Parameter has invalid arguments");
         *out = item[0];
         return OK;
-    default: return fail(E_FORMAT, "a value is called that is not a function");
+    default: return fail(E_FORMAT, "the pickle calls a value that is not a function");
     }
 }

@@ -16,14 +16,14 @@
 #define METADATA_LIMIT 1024     /* entries */
 #define NAMES_LIMIT 65536       /* classes */
 
-typedef struct place {
+typedef struct location {
     int64_t begin, end; /* bytes behind the header */
     int tensor;
-} place;
+} location;
 
 typedef struct st_reader {
     ckpt *c;
-    place *places; /* (c->state_n) */
+    location *locations; /* (c->state_n) */
     size_t capacity;
 } st_reader;
 
@@ -81,7 +81,7 @@ static int numbers_read(int64_t *out, int *n, int most, const json_t *list) {
 }
 
 /** The fields of a tensor, and no others. */
-static int fields_read(ckpt_tensor *t, place *p, const json_t *fields) {
+static int fields_read(ckpt_tensor *t, location *p, const json_t *fields) {
     const json_t *dtype = json_object_get(fields, "dtype"), *shape = json_object_get(fields, "shape");
     const json_t *data_offsets = json_object_get(fields, "data_offsets");
     int rc = OK, n = 0;
@@ -103,7 +103,7 @@ done:
     return rc;
 }
 
-static int size_check(ckpt_tensor *t, const place *p) {
+static int size_check(ckpt_tensor *t, const location *p) {
     uint64_t bytes = ckpt_type_bytes(t->type);
     for (int d = 0; d < t->rank; d++)
         if (__builtin_mul_overflow(bytes, (uint64_t)t->shape[d], &bytes))
@@ -123,9 +123,9 @@ static int tensor_read(st_reader *r, const char *name, const json_t *fields) {
         return fail(E_FORMAT, "more than %d tensors", LAYOUT_TENSOR_LIMIT);
     size_t capacity = r->capacity;
     TRY(memory_grow(&c->state, &capacity, (size_t)c->state_n + 1, sizeof *c->state));
-    TRY(memory_grow(&r->places, &r->capacity, (size_t)c->state_n + 1, sizeof *r->places));
+    TRY(memory_grow(&r->locations, &r->capacity, (size_t)c->state_n + 1, sizeof *r->locations));
     ckpt_tensor *t = &c->state[c->state_n];
-    place *p = &r->places[c->state_n];
+    location *p = &r->locations[c->state_n];
     *t = (ckpt_tensor){.data = NULL};
     p->tensor = c->state_n++;
     if (strlen(name) >= sizeof t->name)
@@ -213,7 +213,7 @@ done:
 }
 
 static int by_location(const void *a, const void *b) {
-    const place *x = a, *y = b;
+    const location *x = a, *y = b;
     if (x->begin != y->begin)
         return x->begin < y->begin ? -1 : 1;
     return x->end < y->end ? -1 : x->end > y->end;
@@ -223,9 +223,9 @@ static int by_location(const void *a, const void *b) {
 static int places_check(st_reader *r, uint64_t data_bytes) {
     int64_t at = 0;
     char shown[NAME_SHOWN];
-    qsort(r->places, (size_t)r->c->state_n, sizeof *r->places, by_location);
+    qsort(r->locations, (size_t)r->c->state_n, sizeof *r->locations, by_location);
     for (int i = 0; i < r->c->state_n; i++) {
-        const place *p = &r->places[i];
+        const location *p = &r->locations[i];
         const char *name = r->c->state[p->tensor].name;
         if (p->begin != at)
             return fail(E_FORMAT, "tensor %s %s another one at byte %lld", name_shown(shown, name, strlen(name)),
@@ -266,13 +266,13 @@ int safetensors_read(bool *is_one, ckpt *c, int fd) {
     TRY(places_check(&r, (uint64_t)st.st_size - 8 - n));
     TRY(layout_check_names(c));
     for (int i = 0; i < c->state_n; i++) {
-        ckpt_tensor *t = &c->state[r.places[i].tensor];
+        ckpt_tensor *t = &c->state[r.locations[i].tensor];
         TRY(memory_resize(&t->data, t->bytes, 1));
-        TRY(zip_read_at(fd, 8 + n + (uint64_t)r.places[i].begin, t->data, t->bytes));
+        TRY(zip_read_at(fd, 8 + n + (uint64_t)r.locations[i].begin, t->data, t->bytes));
     }
     c->best_value = c->current_value = NAN;
 done:
-    free(r.places);
+    free(r.locations);
     free(bytes);
     return rc;
 }

@@ -309,7 +309,7 @@ static int op_call(unpickler *u, unsigned char code) {
     TRY(pop(u, &arguments));
     TRY(pop(u, &callable));
     if (callable->kind != VALUE_GLOBAL || arguments->kind != VALUE_TUPLE) {
-        rc = fail(E_FORMAT, "a value is called that is not a function");
+        rc = fail(E_FORMAT, "the pickle calls a value that is not a function");
         goto done;
     }
     if (u->value_n++ >= VALUE_LIMIT) {

@@ -32,7 +32,7 @@ int zip_read_at(int fd, uint64_t offset, void *out, size_t n) {
     if (got < 0)
         return fail_errno(errno, "cannot read");
     if ((size_t)got < n)
-        return fail(E_FORMAT, "the file ends at byte %llu, before data that its directory lists: incomplete copy?",
+        return fail(E_FORMAT, "the file ends at byte %llu, but its directory lists data beyond that: incomplete copy?",
                     (unsigned long long)offset + (unsigned long long)got);
     return OK;
 }

@@ -7,7 +7,7 @@
 
 int checkpoint_options(config *c, const ckpt *k, const char *path) {
     static config trained;
-    const ckpt_item *yaml = ckpt_find_item(k->own, k->rank_count, "config");
+    const ckpt_item *yaml = ckpt_find_item(k->own, k->own_n, "config");
     if (yaml == NULL || yaml->kind != 's') /* not ours: the recipe's sizes and normalisation */
         return weights_arch(c->model.arch, k, path);
     config_defaults(&trained);

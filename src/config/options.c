@@ -33,7 +33,7 @@ const option option_table[] = {
          .help = "folder that contains train/CLASS/*.jpg and val/CLASS/*.jpg, or shards whose names contain train and "
                  "val as separate words"),
     INT(data, image_size, "224", 8, 4096, .alias = "image-size", .help = "side of the square input image in pixels"),
-    INT(data, val_size, "0", 0, 4096, .help = "image_size in validation; 0: same as image_size"),
+    INT(data, val_size, "0", 0, 4096, .help = "side of the input image in validation, pixels; 0: same as image_size"),
     INT(data, resize_size, "0", 0, 8192,
         .help = "validation: size in pixels to which the shorter side is resized before the crop; 0: round(val_size / "
                 "0.875)"),
@@ -155,8 +155,9 @@ const option option_table[] = {
     {FIELD(trainer, max_time), .type = OPTION_TIME, .initial = "0.0", .min = 0, .max = 1e9,
      .help = "stop after this time: seconds, HH:MM:SS or DD:HH:MM:SS; 0: no limit"},
     LIMIT(trainer, limit_train_batches,
-          .help = "training batches per epoch: with a decimal point a fraction of them, otherwise their number"),
-    LIMIT(trainer, limit_val_batches, .help = "validation batches, given in the same way"),
+          .help = "training batches per epoch: 100 is 100 batches, 0.5 is half of them (a decimal point makes it a "
+                  "fraction)"),
+    LIMIT(trainer, limit_val_batches, .help = "validation batches, in the same notation"),
     INT(trainer, accumulate, "1", 1, 65536, .help = "gradient accumulation: batches per optimizer step"),
     INT(trainer, global_batch, "0", 0, 16777216,
         .help = "images per optimizer step over all ranks, a multiple of data.batch_size: each rank accumulates its "

@@ -90,7 +90,7 @@ int dataset_read(const unsigned char **bytes, size_t *n, image_buffer *b, const 
     while (rc == E_IO && source_wait(&tries));
     if (rc == E_IO)
         return fail_context(
-            rc, "the storage, or the system, still fails after %d more tries; the image is not at fault", tries);
+            rc, "reading still fails after %d retries; the cause is the storage or the system, not the image", tries);
     return rc;
 }
 

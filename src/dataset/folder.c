@@ -144,7 +144,8 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, walk
     if (errno != 0)
         rc = fail_errno(errno, "cannot read the folder %s", path);
     else if (w->links > DATASET_LINKS_MAX)
-        rc = fail(E_DATA, "%s: more than %d links to folders were followed: do links lead to folders with links?", path,
+        rc = fail(E_DATA,
+                  "%s: more than %d links to folders were followed: do the linked folders contain further links?", path,
                   DATASET_LINKS_MAX);
 done:
     closedir(dir);

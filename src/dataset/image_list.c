@@ -38,7 +38,8 @@ static int add_folder(text *list, const char *path) {
             break;
         }
         if (e->fts_info == FTS_D && is_link(e->fts_path) && ++links > DATASET_LINKS_MAX)
-            rc = fail(E_DATA, "%s: more than %d links to folders were followed: do links lead to folders with links?",
+            rc = fail(E_DATA,
+                      "%s: more than %d links to folders were followed: do the linked folders contain further links?",
                       e->fts_path, DATASET_LINKS_MAX);
         else if (e->fts_info == FTS_F && dataset_is_image_name(e->fts_name))
             rc = add_line(list, e->fts_path);

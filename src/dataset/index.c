@@ -17,7 +17,7 @@ typedef struct header {
     uint32_t version, byte_order;
     uint64_t bytes, checksum;
     uint64_t path_bytes, stamp_n, stamp_names_bytes, class_n, class_names_bytes, image_n, names_bytes;
-    uint64_t place_n, lost_n;
+    uint64_t location_n, lost_n;
 } header;
 
 _Static_assert(sizeof(header) == DATASET_INDEX_HEADER, "as index.h says");
@@ -66,7 +66,7 @@ int dataset_index_encode(text *out, const dataset *d, const file_stamps *f, cons
                 .class_names_bytes = class_names_bytes,
                 .image_n = (uint64_t)d->image_n,
                 .names_bytes = names_bytes,
-                .place_n = d->location != NULL ? (uint64_t)d->image_n : 0,
+                .location_n = d->location != NULL ? (uint64_t)d->image_n : 0,
                 .lost_n = (uint64_t)d->lost_n};
     memcpy(h.magic, magic, sizeof magic);
     out->n = 0;
@@ -78,7 +78,7 @@ int dataset_index_encode(text *out, const dataset *d, const file_stamps *f, cons
         TRY(text_append(out, d->class_name[c], strlen(d->class_name[c]) + 1));
     TRY(text_append(out, d->class_image_n, (size_t)d->class_n * sizeof *d->class_image_n));
     TRY(text_append(out, d->names, names_bytes));
-    TRY(text_append(out, d->location, (size_t)h.place_n * sizeof *d->location));
+    TRY(text_append(out, d->location, (size_t)h.location_n * sizeof *d->location));
     dataset_index_seal((unsigned char *)out->data, out->n);
 done:
     return rc;
@@ -113,7 +113,7 @@ static bool is_strings(const unsigned char *block, uint64_t bytes, uint64_t coun
 /** The parts of an index, in the caller's bytes. */
 typedef struct parts {
     header h;
-    const unsigned char *path, *stamps, *stamp_names, *class_names, *class_images, *names, *places;
+    const unsigned char *path, *stamps, *stamp_names, *class_names, *class_images, *names, *locations;
 } parts;
 
 static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
@@ -131,10 +131,10 @@ static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
            (p->class_names = take(&c, h->class_names_bytes, 1)) != NULL &&
            (p->class_images = take(&c, h->class_n, sizeof(int64_t))) != NULL &&
            (p->names = take(&c, h->names_bytes, 1)) != NULL &&
-           (p->places = take(&c, h->place_n, sizeof(image_location))) != NULL && c.n == 0 &&
+           (p->locations = take(&c, h->location_n, sizeof(image_location))) != NULL && c.n == 0 &&
            is_strings(p->path, h->path_bytes, 1) && is_strings(p->stamp_names, h->stamp_names_bytes, h->stamp_n) &&
            is_strings(p->class_names, h->class_names_bytes, h->class_n) && h->class_n <= INT32_MAX &&
-           is_strings(p->names, h->names_bytes, h->image_n) && (h->place_n == h->image_n || h->place_n == 0) &&
+           is_strings(p->names, h->names_bytes, h->image_n) && (h->location_n == h->image_n || h->location_n == 0) &&
            h->lost_n <= INT64_MAX / 2;
 }
 
@@ -200,13 +200,13 @@ done:
 }
 
 /* The container checks what they refer to. */
-static int read_places(dataset *d, const parts *p) {
+static int read_locations(dataset *d, const parts *p) {
     int rc = OK;
     d->lost_n = (int64_t)p->h.lost_n;
-    if (p->h.place_n == 0)
+    if (p->h.location_n == 0)
         return OK;
-    TRY(memory_resize(&d->location, (size_t)p->h.place_n, sizeof *d->location));
-    memcpy(d->location, p->places, (size_t)p->h.place_n * sizeof *d->location);
+    TRY(memory_resize(&d->location, (size_t)p->h.location_n, sizeof *d->location));
+    memcpy(d->location, p->locations, (size_t)p->h.location_n * sizeof *d->location);
 done:
     return rc;
 }
@@ -224,7 +224,7 @@ int dataset_index_decode(dataset **out, file_stamps *f, const source *s, const u
     TRY(read_classes(d, &p));
     TRY(read_images(d, &p));
     TRY(read_stamps(f, &p));
-    TRY(read_places(d, &p));
+    TRY(read_locations(d, &p));
     TRY(s->check_index(d, f));
     *out = d;
     d = NULL; /* now owned by the caller */

@@ -8,7 +8,7 @@
  *      class names    (class_n) "CLASS", 0; in byte order
  *      class images   (class_n) int64, each at least 1
  *      image names    (image_n) "CLASS/sub/file.jpg", 0; class by class
- *      places         (place_n) image_location; place_n = image_n, or 0 if every image is a file */
+ *      locations      (location_n) image_location; location_n = image_n, or 0 if every image is a file */
 #ifndef LINNET_DATASET_INDEX_H
 #define LINNET_DATASET_INDEX_H
 

@@ -204,7 +204,7 @@ static void end_shard(build *b) {
     if (expected >= 0)
         b->shard_lost = expected > found ? expected - found : 0;
     if (b->shard_notes > 1)
-        log_warn("%s/%s: %s (and %lld more)", b->list->root, b->shard, b->note, (long long)b->shard_notes - 1);
+        log_warn("%s/%s: %s (and %lld more problems)", b->list->root, b->shard, b->note, (long long)b->shard_notes - 1);
     else if (b->shard_notes == 1)
         log_warn("%s/%s: %s", b->list->root, b->shard, b->note);
     b->lost += b->shard_lost;

@@ -90,7 +90,7 @@ static int take_file(listing *f, const char *root, const char *split, const char
     if (name[0] == '.' || (!tar && packed_suffix(name) == NULL))
         return OK;
     if (!any && train && val)
-        return fail(E_DATA, "%s/%s names two splits; rename it", root, name);
+        return fail(E_DATA, "%s/%s names two splits, train and val: rename it", root, name);
     if (!any && !train && !val && tar && f->strangers++ == 0)
         snprintf(f->stranger, sizeof f->stranger, "%s", name);
     if (!any && !(strcmp(split, "val") == 0 ? val : train))
@@ -173,7 +173,7 @@ static int list_folder(shard_list *l, const char *split) {
         TRY(check_folders(&f, l->root));
     if (f.n > 0 && f.strangers > 0 && strcmp(split, "train") == 0)
         log_warn("%s/%s: ignored, as its name contains neither train nor val%s", l->root, f.stranger,
-                 f.strangers > 1 ? " (and others)" : "");
+                 f.strangers > 1 ? " (and other .tar files)" : "");
     for (size_t i = 0; i < f.n; i++) {
         struct stat st;
         TRY(path_join(path, l->root, f.name[i]));

@@ -132,7 +132,7 @@ void cores_of(core_set *out, const core_claim *claims, int ranks, int rank, cons
         *out = part_of(&near, before, sharers, root);
 }
 
-int affinity_own(const core_set *sets, const core_claim *claims, int ranks, int rank) {
+int affinity_cores_per_rank(const core_set *sets, const core_claim *claims, int ranks, int rank) {
     double own = 0;
     for (int core = 0; core < CORES_MAX; core++) {
         int users = 0;
@@ -205,7 +205,7 @@ int affinity_share(int *own, comm *c, const char *gpu, const char *root) {
             cores_of(&sets[r], claims, ranks, r, root);
     if (!same(&sets[rank], &claims[rank].may))
         bind_threads(&sets[rank]);
-    *own = affinity_own(sets, claims, ranks, rank);
+    *own = affinity_cores_per_rank(sets, claims, ranks, rank);
 done:
     free(claims);
     free(sets);

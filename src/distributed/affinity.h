@@ -29,14 +29,14 @@ typedef struct core_claim {
 void cores_of(core_set *out, const core_claim *claims, int ranks, int rank, const char *root);
 
 /** The number of cores per rank if ranks divide the cores that several of them may use evenly; at least 1. */
-int affinity_own(const core_set *sets, const core_claim *claims, int ranks, int rank);
+int affinity_cores_per_rank(const core_set *sets, const core_claim *claims, int ranks, int rank);
 
 /** The number of cores that this process may use. */
 int affinity_cores(void);
 
 /** Binds all threads of this process to the cores of cores_of, if these are fewer than the process may use. Every rank
  *  calls it, before it starts threads that must stay on these cores.
- *  @param[out] own the result of affinity_own
+ *  @param[out] own the result of affinity_cores_per_rank
  *  @param gpu PCI address of the rank's GPU in the form of /sys ("0000:3b:00.0"); "": none
  *  @param root as for cores_of
  *  @return 0, E_NOMEM, or the error of the exchange. If the system refuses to bind, a warning is logged */

@@ -35,7 +35,7 @@ static int open_library(void **out) {
     }
     if (*out == NULL)
         rc = fail(E_UNSUPPORTED, "MPI cannot be used: %s. Install Open MPI (libopenmpi-dev) and build again",
-                  why[0] != 0 ? why : LIBRARY " is not beside the program");
+                  why[0] != 0 ? why : LIBRARY " was not found beside the program, in ../ or in ../lib/linnet/");
 done:
     return rc;
 }

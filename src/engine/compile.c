@@ -43,7 +43,7 @@ static int input_channels(const engine *e, int c) {
 /** Which layers read their input again in backward: dw = f(x, dy) and BN's xhat = f(x). Pools keep indices. */
 static bool backward_needs_x(layer_kind kind) { return kind == LAYER_CONV || kind == LAYER_LINEAR || kind == LAYER_BN; }
 
-/** Moments, both -1 when there is none. */
+/** Time steps, both -1 when there is none. */
 typedef struct live_range {
     int first, last;
 } live_range;
@@ -131,9 +131,9 @@ static void add_gradient_block(engine_plan *p, int i, int t, int slot, const pla
 static void add_gradient_blocks(engine_plan *p) {
     const engine *e = p->engine;
     const model *n = e->model;
-    int loss_moment = n->layer_n;
+    int loss_time_step = n->layer_n;
     plan_tensor *logits = plan_tensor_at(p, n->layer_n - 1);
-    logits->gradient[0] = add_block(p, tensor_bytes(logits), loss_moment, backward_time_step(p, n->layer_n - 1));
+    logits->gradient[0] = add_block(p, tensor_bytes(logits), loss_time_step, backward_time_step(p, n->layer_n - 1));
     for (int i = n->layer_n - 1; i >= n->frozen_layer_n; i--) {
         const layer *l = &n->layer[i];
         const plan_tensor *dy = l->kind == LAYER_BN ? plan_tensor_at(p, i) : NULL;

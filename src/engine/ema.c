@@ -1,4 +1,4 @@
-/* A running average of weights and statistics, in host memory, in the device's order of elements. Every few steps it is
+/* The EMA of weights and statistics, in host memory, in the device's order of elements. Every few steps it is
  * renewed, so that the copies to and from a device are no matter. */
 #include "base/memory.h"
 #include "base/status.h"
@@ -29,7 +29,7 @@ static void blend(void *ema, const void *now, double decay, element type, size_t
         blend_f32(ema, now, decay, n);
 }
 
-/** Part of an arena, as long as CHUNK, and where its average is. */
+/** Part of an arena, as long as CHUNK, and where its EMA is. */
 typedef struct part {
     void *memory, *ema;
     size_t n; /* elements */

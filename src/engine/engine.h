@@ -129,16 +129,16 @@ int engine_write(engine *e, engine_what what, int i, const double *values);
 typedef struct engine_saved_state engine_saved_state;
 int engine_state_save(engine_saved_state **out, engine *e);
 int engine_state_restore(engine *e, const engine_saved_state *s);
-/** Bytes that a snapshot takes. */
+/** Bytes that a saved state takes. */
 size_t engine_state_bytes(const engine *e);
 void engine_state_free(engine_saved_state *s);
 
-/** A running average of weights and running statistics, beside them in host memory:
+/** The EMA of weights and running statistics, beside them in host memory:
  *  a = decay * a + (1 - decay) * now, in the precision of the weights; decay 0, and the first call, make it a copy.
  *  @return 0, E_NOMEM, E_DEVICE */
 int engine_ema_update(engine *e, double decay);
-/** Exchanges the two: the engine runs, reads and writes the average, until the next call. Momentum stays.
- *  @return 0, E_OPTION (no average yet), E_DEVICE */
+/** Exchanges the two: the engine runs, reads and writes the EMA, until the next call. Momentum stays.
+ *  @return 0, E_OPTION (no EMA yet), E_DEVICE */
 int engine_ema_swap(engine *e);
 /** What it takes of the host's memory; 0: there is none. */
 size_t engine_ema_bytes(const engine *e);

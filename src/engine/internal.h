@@ -1,6 +1,6 @@
 /** What the files of src/engine share. Internal to src/engine.
  *
- *  The activation arena and its moments, for L layers:
+ *  The activation arena and its time steps, for L layers:
  *
  *      -1   the batch is loaded
  *      i    forward of layer i            (0 .. L-1)
@@ -116,7 +116,7 @@ struct engine {
 
     void *staging; /* raw elements on their way to or from the device */
     size_t staging_bytes;
-    double *param_staging; /* one slot in the device's order */
+    double *param_staging; /* one parameter in the device's order */
     size_t param_staging_n;
 
     engine_times times;                  /* profile.h */
@@ -126,7 +126,7 @@ struct engine {
 /** @return 0, E_OPTION (unknown), E_DEVICE (known, but not here); the message lists what there is */
 int device_find(const device_ops **out, const char *name);
 
-/** Room for so many raw bytes and elements of a slot in e->staging and e->param_staging. @return 0, E_NOMEM */
+/** Room for so many raw bytes and elements of a parameter in e->staging and e->param_staging. @return 0, E_NOMEM */
 int engine_stage(engine *e, size_t raw_bytes, size_t slot_n);
 
 /** Readers, slots, update ranges and buckets: what follows from the model alone. @return 0, E_SHAPE, E_NOMEM */

@@ -6,7 +6,7 @@
 
 typedef struct plan_block {
     size_t bytes;
-    int first, last; /* moments of the first write and the last use, inclusive */
+    int first, last; /* time steps of the first write and the last use, inclusive */
     size_t offset;   /* out: 64-byte aligned */
 } plan_block;
 

@@ -79,14 +79,15 @@ done:
     return rc;
 }
 
-/** Place of a parameter or of a layer's statistics; *slot: the parameter where an order of its own is possible. */
-static int locate(void **memory, size_t *n, const param **slot, engine *e, engine_what what, int i) {
+/** Location of a parameter or of a layer's statistics; *layout: the parameter where the device may have another order
+ * of elements. */
+static int locate(void **memory, size_t *n, const param **layout, engine *e, engine_what what, int i) {
     void *base = NULL;
     size_t offset = 0;
     int limit = what == ENGINE_STATS ? e->model->stats_n : e->model->param_n;
     if (i < 0 || i >= limit)
         return fail(E_OPTION, "index %d of %d %s", i, limit, what == ENGINE_STATS ? "statistics" : "parameters");
-    *slot = NULL;
+    *layout = NULL;
     switch (what) {
     case ENGINE_WEIGHT: base = e->weight; break;
     case ENGINE_GRADIENT: base = e->gradient; break;
@@ -97,9 +98,9 @@ static int locate(void **memory, size_t *n, const param **slot, engine *e, engin
         offset = e->model->stats[i].offset;
         *n = 2 * (size_t)e->model->stats[i].c;
     } else {
-        *slot = &e->model->param[i];
-        offset = (*slot)->offset;
-        *n = (*slot)->count;
+        *layout = &e->model->param[i];
+        offset = (*layout)->offset;
+        *n = (*layout)->count;
     }
     *memory = (unsigned char *)base + offset * element_bytes(e->ops->master);
     return OK;
@@ -109,13 +110,13 @@ int engine_read(double *out, engine *e, engine_what what, int i) {
     int rc = OK;
     void *memory = NULL;
     size_t n = 0;
-    const param *slot = NULL;
-    TRY(locate(&memory, &n, &slot, e, what, i));
-    if (slot == NULL || e->ops->param_to_logical == NULL)
+    const param *layout = NULL;
+    TRY(locate(&memory, &n, &layout, e, what, i));
+    if (layout == NULL || e->ops->param_to_logical == NULL)
         return download(out, e, memory, e->ops->master, n);
     TRY(engine_stage(e, 0, n));
     TRY(download(e->param_staging, e, memory, e->ops->master, n));
-    e->ops->param_to_logical(out, e->param_staging, slot);
+    e->ops->param_to_logical(out, e->param_staging, layout);
 done:
     return rc;
 }
@@ -124,16 +125,16 @@ int engine_write(engine *e, engine_what what, int i, const double *values) {
     int rc = OK;
     void *memory = NULL;
     size_t n = 0;
-    const param *slot = NULL;
-    TRY(locate(&memory, &n, &slot, e, what, i));
+    const param *layout = NULL;
+    TRY(locate(&memory, &n, &layout, e, what, i));
     if (what == ENGINE_WEIGHT) {
         e->version++;
         e->written++;
     }
-    if (slot == NULL || e->ops->logical_to_param == NULL)
+    if (layout == NULL || e->ops->logical_to_param == NULL)
         return upload(e, memory, values, e->ops->master, n);
     TRY(engine_stage(e, 0, n));
-    e->ops->logical_to_param(e->param_staging, values, slot);
+    e->ops->logical_to_param(e->param_staging, values, layout);
     TRY(upload(e, memory, e->param_staging, e->ops->master, n));
 done:
     return rc;

@@ -51,7 +51,7 @@ static int record(engine *e, engine_plan *p, unsigned flags, plan_recording *r) 
     rc = run != OK ? run : rc;
 done:
     if (rc != OK) {
-        log_warn("the step cannot be recorded and is queued call by call: %s", status_message());
+        log_warn("the step cannot be recorded; its operations are queued one by one: %s", status_message());
         forget(e, r);
         r->failed = true;
     }

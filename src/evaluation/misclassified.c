@@ -20,11 +20,11 @@ void misclassified_deinit(misclassified *m) {
     *m = (misclassified){0};
 }
 
-static bool before(const mistake *a, const mistake *b) {
+static bool before(const misclassified_image *a, const misclassified_image *b) {
     return a->loss != b->loss ? a->loss > b->loss : a->index < b->index;
 }
 
-static void insert(misclassified *m, const mistake *one) {
+static void insert(misclassified *m, const misclassified_image *one) {
     int at = m->n;
     while (at > 0 && before(one, &m->list[at - 1]))
         at--;
@@ -38,7 +38,8 @@ static void insert(misclassified *m, const mistake *one) {
 void misclassified_add(misclassified *m, const double *logits, int classes, const batch *b) {
     for (int i = 0; i < b->n; i++) {
         prediction j = predict_labelled(logits + (size_t)i * (size_t)classes, classes, b->label[i]);
-        mistake one = {.index = b->index[i], .predicted = j.predicted, .probability = j.probability, .loss = j.loss};
+        misclassified_image one = {
+            .index = b->index[i], .predicted = j.predicted, .probability = j.probability, .loss = j.loss};
         if (isnan(one.loss))
             one.loss = INFINITY; /* nothing is more wrong, and the list stays sorted */
         if (one.predicted != b->label[i])
@@ -48,13 +49,13 @@ void misclassified_add(misclassified *m, const double *logits, int classes, cons
 
 int misclassified_join(misclassified *m, comm *c) {
     size_t ranks = (size_t)comm_ranks(c), rank = (size_t)comm_rank(c), most = (size_t)m->capacity;
-    mistake *all = NULL;
+    misclassified_image *all = NULL;
     int rc = OK;
     if (ranks < 2 || most == 0)
         return OK;
     TRY(memory_zeroed(&all, ranks * most, sizeof *all));
     for (size_t i = 0; i < most; i++)
-        all[rank * most + i] = i < (size_t)m->n ? m->list[i] : (mistake){.index = -1};
+        all[rank * most + i] = i < (size_t)m->n ? m->list[i] : (misclassified_image){.index = -1};
     TRY(comm_all(c, COMM_GATHER, COMM_BYTES, all, most * sizeof *all));
     for (size_t i = 0; i < ranks * most; i++)
         if (i / most != rank && all[i].index >= 0)
@@ -73,7 +74,7 @@ int misclassified_csv(text *out, const misclassified *m, const dataset *val) {
     int rc = OK;
     TRY(text_printf(out, "file,true,predicted,probability,loss\n"));
     for (int i = 0; i < m->n; i++) {
-        const mistake *one = &m->list[i];
+        const misclassified_image *one = &m->list[i];
         TRY(put_cell(out, dataset_name(val, one->index)));
         TRY(put_cell(out, val->class_name[val->label[one->index]]));
         TRY(put_cell(out, val->class_name[one->predicted]));
@@ -84,14 +85,14 @@ done:
 }
 
 int misclassified_sheet(contact_sheet *out, const misclassified *m, const dataset *val) {
-    uint8_t pixels[MISTAKES_SIZE * MISTAKES_SIZE * 3];
-    transform t = transform_default(false, MISTAKES_SIZE, MISTAKES_SIZE);
+    uint8_t pixels[MISCLASSIFIED_SIZE * MISCLASSIFIED_SIZE * 3];
+    transform t = transform_default(false, MISCLASSIFIED_SIZE, MISCLASSIFIED_SIZE);
     decoder *d = NULL;
     image_buffer file = {0};
     int rc = OK;
     *out = (contact_sheet){0};
     TRY(decoder_create(&d, NULL));
-    TRY(contact_sheet_init(out, m->n, MISTAKES_COLUMNS, MISTAKES_SIZE, 0));
+    TRY(contact_sheet_init(out, m->n, MISCLASSIFIED_COLUMNS, MISCLASSIFIED_SIZE, 0));
     for (int i = 0; i < m->n; i++) {
         const unsigned char *bytes = NULL;
         size_t n = 0;

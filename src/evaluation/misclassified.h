@@ -8,16 +8,16 @@
 #include "image/contact_sheet.h"
 #include "loader/batch.h"
 
-typedef struct mistake {
+typedef struct misclassified_image {
     int64_t index; /* in the validation set */
     int predicted;
     double probability; /* of the predicted class */
     double loss;        /* cross-entropy for the true class */
-} mistake;
+} misclassified_image;
 
 typedef struct misclassified {
     int n, capacity;
-    mistake *list; /* (capacity) highest loss first; for equal loss in the order of the dataset */
+    misclassified_image *list; /* (capacity) highest loss first; for equal loss in the order of the dataset */
 } misclassified;
 
 /** @return 0, E_NOMEM */
@@ -30,10 +30,11 @@ void misclassified_add(misclassified *m, const double *logits, int classes, cons
 /** Merges the lists of all ranks; every rank calls and gets the result. @return 0, E_NOMEM, E_RANK, E_DEVICE */
 int misclassified_join(misclassified *m, comm *c);
 
-enum { MISTAKES_SIZE = 112, MISTAKES_COLUMNS = 6 };
+enum { MISCLASSIFIED_SIZE = 112, MISCLASSIFIED_COLUMNS = 6 };
 /** The table of worst.csv: file, true, predicted, probability, loss; RFC 4180. */
 int misclassified_csv(text *out, const misclassified *m, const dataset *val);
-/** Their thumbnails, MISTAKES_SIZE pixels wide, MISTAKES_COLUMNS per row; an image that cannot be read is black. */
+/** Their thumbnails, MISCLASSIFIED_SIZE pixels wide, MISCLASSIFIED_COLUMNS per row; an image that cannot be read is
+ * black. */
 int misclassified_sheet(contact_sheet *out, const misclassified *m, const dataset *val);
 
 #endif

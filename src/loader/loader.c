@@ -17,9 +17,10 @@ static int check_options(const dataset *d, const loader_options *o) {
     if (o->batch_size < 1 || o->workers < 1 || o->ahead < 2)
         return fail(E_OPTION, "loader: batch_size %d and workers %d must be at least 1, ahead %d at least 2",
                     o->batch_size, o->workers, o->ahead);
-    if (o->rank_first < 0 || o->rank_count < 1 || o->rank_first + o->rank_count > o->micro_batches_per_step)
-        return fail(E_OPTION, "loader: micro-batches %d to %d of %d per step", o->rank_first,
-                    o->rank_first + o->rank_count - 1, o->micro_batches_per_step);
+    if (o->micro_batch_first < 0 || o->micro_batch_count < 1 ||
+        o->micro_batch_first + o->micro_batch_count > o->micro_batches_per_step)
+        return fail(E_OPTION, "loader: micro-batches %d to %d of %d per step", o->micro_batch_first,
+                    o->micro_batch_first + o->micro_batch_count - 1, o->micro_batches_per_step);
     if (!(o->max_bad >= 0 && o->max_bad <= 1))
         return fail(E_OPTION, "data.max_bad %g: must be in 0..1", o->max_bad);
     if (d->image_n < 1 || d->image_n > UINT32_MAX)
@@ -158,11 +159,11 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
         l->ring[i].batch.h = l->ring[i].batch.w = l->size;
     loader_sequence_start(l);
     const loader_options *o = &l->options;
-    int64_t left = l->batches - first, rest = left % o->micro_batches_per_step - o->rank_first;
+    int64_t left = l->batches - first, steps = left / o->micro_batches_per_step, own = o->micro_batch_count;
+    int64_t rest = left % o->micro_batches_per_step - o->micro_batch_first; /* of an incomplete step */
+    rest = rest <= 0 ? 0 : rest < own ? rest : own;
     l->first = first;
-    l->rank_batches = left / o->micro_batches_per_step * o->rank_count + (rest <= 0              ? 0
-                                                                          : rest < o->rank_count ? rest
-                                                                                                 : o->rank_count);
+    l->rank_batches = steps * own + rest;
     l->claim = l->deliver = 0;
     l->advised = l->stream != NULL ? first * o->batch_size : 0;
     l->failed.code = OK;

@@ -37,10 +37,10 @@ typedef struct loader_options {
     int read_ahead; /* shards: batches that the operating system is asked to read in advance; 0: none */
     int64_t buffer; /* shards, with shuffle: size in images of the shuffle buffer through which the shards are read
                        sequentially; 0: random access */
-    int micro_batches_per_step; /* several ranks: micro-batches per step. The epoch's batches are divided into steps of
-                this many, beginning with the first batch of loader_start ... */
-    int rank_first, rank_count; /* ... and this loader has the micro-batches rank_first .. rank_first + rank_count - 1
-                       of each step. One process: 1, 0 and 1 */
+    /* Several ranks: the epoch's batches are divided into steps of micro_batches_per_step, beginning with the first
+     * batch of loader_start. Of each step this loader has the micro-batches from micro_batch_first on,
+     * micro_batch_count of them. One process: 1, 0 and 1. */
+    int micro_batches_per_step, micro_batch_first, micro_batch_count;
 } loader_options;
 
 typedef struct loader loader;

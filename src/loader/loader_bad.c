@@ -63,7 +63,7 @@ done:
     return rc;
 }
 
-static int by_location(const void *a, const void *b) {
+static int by_position(const void *a, const void *b) {
     const bad_event *x = a, *y = b;
     return x->position != y->position ? (x->position > y->position) - (x->position < y->position)
                                       : (x->turn > y->turn) - (x->turn < y->turn);
@@ -72,7 +72,7 @@ static int by_location(const void *a, const void *b) {
 int bad_merge(loader *l, ring_entry *s) {
     int rc = OK;
     if (s->bad_n > 1)
-        qsort(s->bad, s->bad_n, sizeof *s->bad, by_location);
+        qsort(s->bad, s->bad_n, sizeof *s->bad, by_position);
     for (size_t i = 0; i < s->bad_n && rc == OK; i++) {
         rc = bad_add(l, s->bad[i].index, s->bad[i].message);
         s->bad[i].message = NULL; /* now owned by the list */

@@ -18,7 +18,7 @@
 
 /** A bad image found while a position was being filled. */
 typedef struct bad_event {
-    int position; /* position in the batch */
+    int position; /* in the batch */
     int turn;     /* number of bad images found before it at the same position */
     int64_t index;
     char *message;
@@ -93,7 +93,8 @@ void loader_sequence_start(loader *l);
 /** The index in the epoch, over all ranks, of this loader's batch `number`. */
 static inline int64_t loader_batch_of(const loader *l, int64_t number) {
     const loader_options *o = &l->options;
-    return l->first + number / o->rank_count * o->micro_batches_per_step + o->rank_first + number % o->rank_count;
+    return l->first + number / o->micro_batch_count * o->micro_batches_per_step + o->micro_batch_first +
+           number % o->micro_batch_count;
 }
 
 /** The thread's main function; `argument` is the thread's worker. */

@@ -79,7 +79,7 @@ static bool take(loader *l, job *out) {
     return false;
 }
 
-/** Decodes image `index` into the job's position, with the position's own draws. */
+/** Decodes image `index` into the job's place in the batch, with the random draws of its position in the epoch. */
 static int load_image(worker *w, const job *j, int64_t index, uint32_t epoch) {
     int rc = OK;
     loader *l = w->loader;

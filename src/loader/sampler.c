@@ -48,7 +48,6 @@ void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_locat
 }
 
 void sampler_repeat(uint32_t *order, int64_t n, int64_t repeats, int64_t group) {
-    for (int64_t i = n - 1; i >= 0;
-         i--) /* from an earlier position, or the same: down, so that it is still as it was */
+    for (int64_t i = n - 1; i >= 0; i--) /* downwards: what is read has not been overwritten yet */
         order[i] = order[i / (repeats * group) * group + i % group];
 }

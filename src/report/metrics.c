@@ -27,7 +27,7 @@ static const char *const column[COLS] = {"epoch",
                                          [COL_STEPS + STEP_SCALE] = "scale"};
 
 /* The first epoch that is not before `epoch`. */
-static size_t epoch_place(const run_data *d, double epoch) {
+static size_t epoch_index(const run_data *d, double epoch) {
     size_t low = 0, high = d->epoch_n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -68,7 +68,7 @@ static int read_epochs(run_data *d, const table *t) {
             double step = table_value(&t->column[COL_STEP], c->row[i], &at_step);
             if (!isfinite(epoch))
                 continue;
-            size_t at = epoch_place(d, epoch);
+            size_t at = epoch_index(d, epoch);
             TRY(epoch_insert(d, &capacity, at, epoch));
             epoch_row *e = &d->epoch[at];
             e->v[k] = c->value[i];
@@ -86,7 +86,7 @@ static void read_epoch_lr(run_data *d, const table *t) {
     for (size_t i = 0, at = 0, place = 0; i < c->n; i++) {
         double epoch = table_value(&t->column[COL_EPOCH], c->row[i], &at) + 1;
         if (epoch != last)
-            place = epoch_place(d, epoch);
+            place = epoch_index(d, epoch);
         last = epoch;
         if (has_epoch(d, place, epoch)) {
             d->epoch[place].v[EPOCH_LR] = c->value[i];
@@ -105,7 +105,7 @@ static stretch epoch_stretch(const run_data *d, double epoch) {
     static const epoch_row beginning = {.epoch = 0, .end_step = -1};
     if (d->epoch == NULL || isnan(epoch))
         return (stretch){0, -1, NAN}; /* none has ended: nobody knows how long one is */
-    size_t at = epoch_place(d, epoch);
+    size_t at = epoch_index(d, epoch);
     const epoch_row *before = at > 0 ? &d->epoch[at - 1] : &beginning;
     const epoch_row *end = at < d->epoch_n ? &d->epoch[at] : NULL;
     const epoch_row *from = before;

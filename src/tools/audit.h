@@ -35,7 +35,7 @@
       "less than a fifth or more than five times the images of the median class")                                      \
     X(ONLY_IN_TRAIN, "only_in_train", "a class that is missing in val")                                                \
     X(ONLY_IN_VAL, "only_in_val", "a class that is missing in train")                                                  \
-    X(LOST, "lost", "images that are missing in the shards")
+    X(LOST, "lost", "images that the shards should contain and do not")
 
 typedef enum audit_kind {
 #define AUDIT_ENUM(id, name, text) AUDIT_##id,

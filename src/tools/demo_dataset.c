@@ -5,7 +5,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "image/jpeg_write.h"
-#include "tools/shapes_draw.h"
+#include "tools/demo_dataset_draw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static int write_image(uint8_t *pixels, float *scratch, const char *folder, int 
     char path[PATH_BYTES];
     unsigned char *bytes = NULL;
     unsigned long n = 0;
-    uint64_t index = (uint64_t)(split * SHAPES_CLASSES + kind) << 32 | (uint32_t)number;
+    uint64_t index = (uint64_t)(split * DEMO_DATASET_CLASSES + kind) << 32 | (uint32_t)number;
     random_stream r = random_open(o->seed, 0, index, RANDOM_SHAPES);
     int side = (int)((double)o->size * random_uniform(&r, 1, LONG_SIDE));
     bool upright = random_below(&r, 2) == 1;
@@ -59,7 +59,7 @@ int demo_dataset_write(const char *root, const demo_dataset_options *o) {
     TRY(memory_zeroed(&scratch, n, sizeof *scratch));
     for (int split = 0; split < 2; split++) {
         int images = split == 0 ? o->train_n : o->val_n;
-        for (int kind = 0; kind < SHAPES_CLASSES; kind++) {
+        for (int kind = 0; kind < DEMO_DATASET_CLASSES; kind++) {
             TRY(path_format(folder, "%s/%s/%s", root, split_name[split], demo_dataset_class[kind]));
             TRY(folder_make(folder));
             for (int i = 0; i < images; i++)

@@ -11,7 +11,7 @@ typedef struct demo_dataset_options {
     uint64_t seed;
 } demo_dataset_options;
 
-#define SHAPES_CLASSES 10
+#define DEMO_DATASET_CLASSES 10
 
 /** Writes the dataset. @return 0, E_IO, E_FULL, E_NOMEM */
 int demo_dataset_write(const char *root, const demo_dataset_options *o);

@@ -83,7 +83,7 @@ static int compile_last(run_context *s, int size) {
     int last = run_context_batch_images(s, s->train_batches - 1);
     int rc = engine_compile(&p, s->engine, last, size, size, true);
     if (rc == E_SHAPE)
-        fail_context(rc, "the last batch of an epoch has %d image%s (data.drop_last drops it)", last,
+        fail_context(rc, "the last batch of an epoch has %d image%s (set data.drop_last to drop it)", last,
                      last == 1 ? "" : "s");
     return rc;
 }

@@ -11,7 +11,7 @@
 
 static int broadcast(comm *c, void *data, size_t bytes) { return comm_all(c, COMM_BROADCAST, COMM_BYTES, data, bytes); }
 
-static int share_slots(run_context *s, engine_what what) {
+static int broadcast_params(run_context *s, engine_what what) {
     comm *c = s->ranks.comm;
     int n = what == ENGINE_STATS ? s->model->stats_n : s->model->param_n, rc = OK;
     double *one = NULL;
@@ -28,18 +28,20 @@ done:
     return rc;
 }
 
-/** The average is on every rank: each adds up the same weights. */
+/** The EMA is on every rank: each adds up the same weights. */
 static int broadcast_ema(run_context *s) {
     int rc = OK;
     TRY(ema_swap(s));
-    TRY(share_slots(s, ENGINE_WEIGHT));
-    TRY(share_slots(s, ENGINE_STATS));
+    TRY(broadcast_params(s, ENGINE_WEIGHT));
+    TRY(broadcast_params(s, ENGINE_STATS));
     TRY(ema_swap(s));
 done:
     return rc;
 }
 
-int broadcast_statistics(run_context *s) { return comm_ranks(s->ranks.comm) > 1 ? share_slots(s, ENGINE_STATS) : OK; }
+int broadcast_statistics(run_context *s) {
+    return comm_ranks(s->ranks.comm) > 1 ? broadcast_params(s, ENGINE_STATS) : OK;
+}
 
 /** Over the names: what a rank sees, without a look at the files. */
 static uint64_t names_hash(const dataset *d) {
@@ -69,7 +71,7 @@ int broadcast_state(run_context *s, train_state *t) {
     TRY(check_images(s));
     for (engine_what what = ENGINE_WEIGHT; what <= ENGINE_STATS; what++)
         if (what != ENGINE_GRADIENT)
-            TRY(share_slots(s, what));
+            TRY(broadcast_params(s, what));
     if (ema_on(s))
         TRY(broadcast_ema(s));
     TRY(broadcast(c, &lead, sizeof lead));

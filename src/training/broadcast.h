@@ -5,7 +5,7 @@
 #include "training/run_context.h"
 #include "training/state.h"
 
-/** Broadcasts weights, their moving average, momentum, running statistics and the progress of the run; the list of best
+/** Broadcasts weights, their EMA, momentum, running statistics and the progress of the run; the list of best
  *  checkpoints stays on rank 0. @return 0, E_RANK, E_DEVICE, E_NOMEM, E_DATA (the dataset of a rank has other images
  * than rank 0's) */
 int broadcast_state(run_context *s, train_state *t);

@@ -107,7 +107,7 @@ done:
     return rc;
 }
 
-/** Where there is an average of the weights it is the model, and what trains stands beside it. */
+/** If there is an EMA, it is saved as the model, and the trained weights beside it. */
 static int gather_ema(gathered *g, run_context *s, double *one) {
     int rc = OK;
     TRY(gather_state(g, &g->c.current, &g->c.current_n, s, one));
@@ -188,7 +188,7 @@ static int bad_list(text *out, loader *l, const dataset *d) {
 static int gather_own(gathered *g, run_context *s, const train_state *t, const run_folder *f) {
     const config *c = s->config;
     ckpt_item *own = g->own;
-    int *n = &g->c.rank_count, rc = OK;
+    int *n = &g->c.own_n, rc = OK;
     TRY(config_to_yaml(&g->config, c));
     TRY(bad_list(&g->bad_train, s->train_loader, s->train));
     TRY(bad_list(&g->bad_val, s->val_loader, s->val));

@@ -18,7 +18,7 @@ int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char
 
 /** Checks that the class names in a checkpoint, if any, are the dataset's. @return 0; E_DATA (has the first difference)
  */
-int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path);
+int checkpoint_check_classes(const dataset *d, const ckpt *c, const char *path);
 
 /** N of version_N of the run that wrote the checkpoint, or -1. */
 int checkpoint_version(const ckpt *c);

@@ -17,10 +17,10 @@ double ema_decay(const config *c, int step_images);
  *  @return 0, E_DEVICE */
 int ema_step(run_context *s, train_state *t, int64_t step);
 
-/** Sets the average to the current weights, at the start of a run. */
+/** Sets the EMA to the current weights, at the start of a run. */
 int ema_restart(run_context *s);
 
-/** Exchanges the current weights and the average in the engine; a second call undoes it. */
+/** Exchanges the current weights and the EMA in the engine; a second call undoes it. */
 int ema_swap(run_context *s);
 
 #endif

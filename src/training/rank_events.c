@@ -10,12 +10,12 @@
 
 enum { LINE = 512 };
 
-typedef struct news {
+typedef struct rank_event {
     char warning[LINE]; /* "" none */
     int64_t image;      /* in the dataset of ... */
     int loader;         /* 0: training, 1: validation, -1: none */
     char cause[LINE];
-} news;
+} rank_event;
 
 static loader *loader_of(const run_context *s, int i) { return i == 0 ? s->train_loader : s->val_loader; }
 
@@ -37,7 +37,7 @@ static bool was_told(const told_images *t, int64_t image) {
 }
 
 /** The first image that was not told yet. */
-static int find_image(news *out, run_context *s) {
+static int find_image(rank_event *out, run_context *s) {
     int rc = OK;
     out->loader = -1;
     for (int i = 0; i < 2 && out->loader < 0; i++) {
@@ -49,7 +49,7 @@ static int find_image(news *out, run_context *s) {
                 continue;
             TRY(memory_resize(&t->image, (size_t)t->n + 1, sizeof *t->image));
             t->image[t->n++] = bad[k].index;
-            *out = (news){.image = bad[k].index, .loader = i};
+            *out = (rank_event){.image = bad[k].index, .loader = i};
             snprintf(out->cause, sizeof out->cause, "%s", bad[k].message);
             break;
         }
@@ -59,7 +59,7 @@ done:
 }
 
 /** On rank 0. */
-static int take(run_context *s, const news *n, int rank) {
+static int take(run_context *s, const rank_event *n, int rank) {
     if (n->warning[0] != 0)
         log_warn("rank %d: %s", rank, n->warning);
     return n->loader >= 0 ? loader_add_bad(loader_of(s, n->loader), n->image, n->cause) : OK;
@@ -67,12 +67,12 @@ static int take(run_context *s, const news *n, int rank) {
 
 int rank_events_exchange(run_context *s) {
     comm *c = s->ranks.comm;
-    news *all = NULL;
+    rank_event *all = NULL;
     int rc = OK;
     if (!s->ranks.agreed_events)
         return OK;
     TRY(memory_zeroed(&all, (size_t)comm_ranks(c), sizeof *all));
-    news *own = &all[comm_rank(c)];
+    rank_event *own = &all[comm_rank(c)];
     own->loader = -1;
     if (!ranks_lead(&s->ranks)) {
         TRY(find_image(own, s));

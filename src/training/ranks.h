@@ -56,7 +56,7 @@ void ranks_failed(comm *c, int rc);
 
 /** Begins the training part of an epoch, from which rank times are measured. loaded: loader_waited. */
 void ranks_begin(rank_group *r, double loaded);
-/** How the ranks have spent their time since ranks_begin; since the last ranks_timing_row or ranks_begin. */
+/** How the ranks have spent their time since ranks_begin; the second: since its last call, or ranks_begin. */
 rank_timing ranks_timing(const rank_group *r);
 rank_timing ranks_timing_row(rank_group *r);
 /** The host's name. NULL for one rank */

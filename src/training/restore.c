@@ -36,18 +36,18 @@ done:
 }
 
 static int64_t own_int(const ckpt *c, const char *key, int64_t absent) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->rank_count, key);
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
     return i != NULL && i->kind == 'i' ? i->i : absent;
 }
 
 static const char *own_string(const ckpt *c, const char *key) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->rank_count, key);
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
     return i != NULL && i->kind == 's' && i->s != NULL ? i->s : "";
 }
 
 int checkpoint_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
 
-int snapshot_check_classes(const dataset *d, const ckpt *c, const char *path) {
+int checkpoint_check_classes(const dataset *d, const ckpt *c, const char *path) {
     const ckpt_item *names = ckpt_class_names(c);
     if (names == NULL)
         return OK;
@@ -90,7 +90,7 @@ static int check_data(const run_context *s, const ckpt *c, const char *path) {
                 {"shuffle", "data.shuffle", o->data.shuffle},
                 {"batch_size", "data.batch_size", o->data.batch_size},
                 {"train_batches", "training batches per epoch", s->train_batches}};
-    int rc = snapshot_check_classes(s->train, c, path);
+    int rc = checkpoint_check_classes(s->train, c, path);
     bool other = o->data.changed && own_int(c, "train_images", s->train->image_n) != s->train->image_n;
     bool middle = c->batch_in_epoch > 0 && !c->epoch_done && !other; /* with other images the epoch begins again */
     for (size_t i = 0; rc == OK && middle && i < sizeof same / sizeof *same; i++) {
@@ -173,12 +173,12 @@ static void restore_schedule(train_state *t, const ckpt *c, const char *path) {
     now->num_bad_epochs = then->num_bad_epochs;
     now->cooldown_counter = then->cooldown_counter;
     /* Lightning saves an epoch's end before its plateau has seen the epoch's val_loss: the callback knows it */
-    if (now->kind == CKPT_SCHEDULE_PLATEAU && c->rank_count == 0 && c->epoch_done && then->last_epoch == c->epoch &&
+    if (now->kind == CKPT_SCHEDULE_PLATEAU && c->own_n == 0 && c->epoch_done && then->last_epoch == c->epoch &&
         !isnan(c->current_value))
         schedule_end_epoch(&t->schedule, c->epoch, c->current_value);
 }
 
-/** The weights that train, and their average where this run has one: the file's, or else a copy. */
+/** The trained weights, and their EMA if this run has one: the file's, or else a copy. */
 static int restore_weights(run_context *s, train_state *t, const ckpt *c, const char *path) {
     ckpt training = *c; /* a view; what it points to is c's */
     int rc = OK;
@@ -211,9 +211,9 @@ static double restored_head_lr(const run_context *s, const ckpt *c, double base_
 }
 
 int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
-    const ckpt_item *loss = ckpt_find_item(c->own, c->rank_count, "train_loss_sum");
+    const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
     int rc = OK;
-    if (c->rank_count == 0 && c->global_step == 0) {
+    if (c->own_n == 0 && c->global_step == 0) {
         rc = fail(E_FORMAT, "%s contains only weights, no training state to resume: use it with --init", path);
         goto done;
     }

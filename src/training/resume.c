@@ -218,7 +218,7 @@ done:
 static int arch_of_file(char arch[32], const char *path) {
     ckpt *c = NULL;
     int rc = ckpt_load_progress(&c, path);
-    const ckpt_item *own = rc == OK ? ckpt_find_item(c->own, c->rank_count, "arch") : NULL;
+    const ckpt_item *own = rc == OK ? ckpt_find_item(c->own, c->own_n, "arch") : NULL;
     if (own != NULL && own->kind == 's' && own->s != NULL)
         snprintf(arch, 32, "%s", own->s);
     ckpt_free(c);

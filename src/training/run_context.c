@@ -78,7 +78,7 @@ loader_options run_context_loader_options(const config *c, bool training) {
                         .read_ahead = c->data.read_ahead,
                         .buffer = training && c->data.sequential ? c->data.shuffle_buffer : 0,
                         .micro_batches_per_step = 1,
-                        .rank_count = 1};
+                        .micro_batch_count = 1};
     o.transform.augment = strcmp(c->data.augment, "none") != 0;
     o.transform.scale[0] = c->data.scale_min;
     o.transform.scale[1] = c->data.scale_max;
@@ -146,7 +146,8 @@ done:
 static int limited(int64_t *out, const char *option, double limit, int64_t batches) {
     *out = config_limit(limit, batches);
     if (*out == 0 && limit != 0 && batches > 0)
-        return fail(E_OPTION, "%s %g leaves 0 of %lld batches: raise it (exactly 0 disables this part of the run)",
+        return fail(E_OPTION,
+                    "%s %g selects none of the %lld batches: raise it, or set it to 0 to skip this part of the run",
                     option, limit, (long long)batches);
     return OK;
 }
@@ -158,7 +159,7 @@ static int open_val(run_context *s) {
     s->val_workers = workers_init("val loader", s->config->data.workers, s->cores);
     o.workers = s->val_workers.n;
     o.micro_batches_per_step = comm_ranks(s->ranks.comm);
-    o.rank_first = comm_rank(s->ranks.comm);
+    o.micro_batch_first = comm_rank(s->ranks.comm);
     TRY(loader_open(&s->val_loader, s->val, &o));
     TRY(limited(&s->val_batches, "trainer.limit_val_batches", s->config->trainer.limit_val_batches,
                 loader_batches(s->val_loader)));
@@ -196,8 +197,8 @@ static int share_out(run_context *s) {
                     "batch size or start fewer ranks",
                     c->trainer.global_batch, s->micro_batches_per_step, s->micro_batches_per_step == 1 ? "" : "es",
                     c->data.batch_size, ranks);
-    s->rank_first = first_of(s, rank);
-    s->rank_count = first_of(s, rank + 1) - s->rank_first;
+    s->micro_batch_first = first_of(s, rank);
+    s->micro_batch_count = first_of(s, rank + 1) - s->micro_batch_first;
     return OK;
 }
 
@@ -208,8 +209,8 @@ static int open_train(run_context *s) {
     s->workers = workers_init("loader", s->config->data.workers, s->cores);
     o.workers = s->workers.n;
     o.micro_batches_per_step = s->micro_batches_per_step;
-    o.rank_first = s->rank_first;
-    o.rank_count = s->rank_count;
+    o.micro_batch_first = s->micro_batch_first;
+    o.micro_batch_count = s->micro_batch_count;
     TRY(loader_open(&s->train_loader, s->train, &o));
     loader_set_size(s->train_loader, run_context_train_size(s->config, 0)); /* for the LR finder */
 done:

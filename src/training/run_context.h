@@ -21,11 +21,11 @@ typedef struct told_images {
 typedef struct run_context {
     const config *config; /* borrowed */
     rank_group ranks;
-    int cores; /* CPU cores of this host that this rank uses */
-    int micro_batches_per_step, rank_first,
-        rank_count;             /* micro-batches per step; first and number of this rank's (loader_options) */
-    dataset *train, *val;       /* train is NULL for evaluation alone */
-    fingerprint fingerprint[2]; /* of train and val; for training */
+    int cores;                                /* CPU cores of this host that this rank uses */
+    int micro_batches_per_step;               /* of all ranks */
+    int micro_batch_first, micro_batch_count; /* this rank's, as in loader_options */
+    dataset *train, *val;                     /* train is NULL for evaluation alone */
+    fingerprint fingerprint[2];               /* of train and val; for training */
     loader *train_loader, *val_loader;
     model *model;
     engine *engine;

@@ -27,7 +27,7 @@ typedef struct train_state {
     bool in_step;           /* a step has begun but is not finished, or has failed: the state must not be saved */
     pending_step pending;   /* not saved: call train_settle first */
     int64_t batches_seen;   /* training forward passes: batch norm's num_batches_tracked */
-    int64_t ema_updates;    /* updates of the moving average (ema.h) since it was a copy */
+    int64_t ema_updates;    /* updates of the EMA (ema.h) since it was a copy */
     metrics train;          /* of the epoch so far */
     metrics val;            /* of the last validation */
     schedule schedule;

@@ -13,8 +13,8 @@ static int micro_batches(const run_context *s, int64_t first) {
 
 /** Those of them that are this rank's. */
 static int own_micro_batches(const run_context *s, int n) {
-    int own = n - s->rank_first;
-    return own < 0 ? 0 : own < s->rank_count ? own : s->rank_count;
+    int own = n - s->micro_batch_first;
+    return own < 0 ? 0 : own < s->micro_batch_count ? own : s->micro_batch_count;
 }
 
 metrics step_metrics(const engine_result_data *r) {
@@ -50,7 +50,7 @@ static int most_micro_batches(const run_context *s, int n) {
 /** With trainer.global_batch the first micro-batch of a step alone updates the running statistics, so that they do not
  *  depend on how the others lie on ranks. Else rank 0's all do, as DDP has it. */
 static unsigned statistics_flag(const run_context *s, int i) {
-    return s->config->trainer.global_batch > 0 && s->rank_first + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
+    return s->config->trainer.global_batch > 0 && s->micro_batch_first + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
 }
 
 static int statistics_updates(const run_context *s, int n) {
@@ -153,7 +153,7 @@ int train_step(step_result *out, run_context *s, train_state *t, bool wait) {
     for (int i = own; i < most_micro_batches(s, n); i++)
         TRY(engine_step_empty(s->engine, own == 0 && i == most_micro_batches(s, n) - 1 ? ENGINE_LAST : 0));
     for (int i = 0; i < own; i++)
-        TRY(micro_batch(&samples, s, t, t->batch_in_epoch + s->rank_first + i,
+        TRY(micro_batch(&samples, s, t, t->batch_in_epoch + s->micro_batch_first + i,
                         (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
     TRY(engine_post_result(s->engine));
     t->in_step = false;

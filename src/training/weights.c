@@ -149,7 +149,7 @@ int weights_check(bool *head, const model *n, const ckpt *c, const char *path) {
     TRY(describe(&all, "has unexpected ", &k.surplus));
     TRY(describe(&all, "", &k.shapes));
     if (all.n > 0)
-        rc = fail(E_FORMAT, "%s%s does not fit %s:%s", path, prefix_text(under, c), n->arch, text_string(&all));
+        rc = fail(E_FORMAT, "%s%s does not match %s:%s", path, prefix_text(under, c), n->arch, text_string(&all));
     else if (head != NULL)
         *head = k.head;
     else if (!k.head)

@@ -112,14 +112,13 @@ static inline ckpt *sample_make(void) {
     static const double doubles[] = {0.0, -0.0, INFINITY, -INFINITY, 5e-324, 1.7976931348623157e308};
     c->own = calloc(32, sizeof *c->own);
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
-        sample_item(&c->own[c->rank_count++], (char[]){'i', (char)('a' + i), 0}, 'i', integers[i], 0, NULL);
+        sample_item(&c->own[c->own_n++], (char[]){'i', (char)('a' + i), 0}, 'i', integers[i], 0, NULL);
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++)
-        sample_item(&c->own[c->rank_count++], (char[]){'d', (char)('a' + i), 0}, 'd', 0, doubles[i], NULL);
-    sample_item(&c->own[c->rank_count++], "nan", 'd', 0, NAN, NULL);
-    sample_item(&c->own[c->rank_count++], "false", 'b', 0, 0, NULL);
-    sample_item(&c->own[c->rank_count++], "empty", 's', 0, 0, "");
-    sample_item(&c->own[c->rank_count++], "lines", 's', 0, 0,
-                "a: 1\nb: \xf8\x80\xc0\xaf\xe0\x80\x80\xf4\x90\x80\x80\xc3\n");
+        sample_item(&c->own[c->own_n++], (char[]){'d', (char)('a' + i), 0}, 'd', 0, doubles[i], NULL);
+    sample_item(&c->own[c->own_n++], "nan", 'd', 0, NAN, NULL);
+    sample_item(&c->own[c->own_n++], "false", 'b', 0, 0, NULL);
+    sample_item(&c->own[c->own_n++], "empty", 's', 0, 0, "");
+    sample_item(&c->own[c->own_n++], "lines", 's', 0, 0, "a: 1\nb: \xf8\x80\xc0\xaf\xe0\x80\x80\xf4\x90\x80\x80\xc3\n");
     return c;
 }
 
@@ -206,7 +205,7 @@ static inline void assert_same(const ckpt *a, const ckpt *b) {
     assert_same_double(a->best_value, b->best_value);
     assert_same_double(a->current_value, b->current_value);
     assert_same_items(a->hyper, a->hyper_n, b->hyper, b->hyper_n);
-    assert_same_items(a->own, a->rank_count, b->own, b->rank_count);
+    assert_same_items(a->own, a->own_n, b->own, b->own_n);
 }
 
 #endif

@@ -269,7 +269,7 @@ static void test_lightning_end(void **state) {
     assert_true(arch != NULL && arch->kind == 's' && strcmp(arch->s, "resnet18") == 0);
     assert_true(ckpt_find_item(c->hyper, c->hyper_n, "lr")->d == 0.1);
     assert_null(ckpt_find_item(c->hyper, c->hyper_n, "layers")); /* a list */
-    assert_int_equal(c->rank_count, 0);
+    assert_int_equal(c->own_n, 0);
     ckpt_free(c);
 }
 

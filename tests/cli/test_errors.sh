@@ -44,7 +44,7 @@ last=run/checkpoints/resnet18/last.ckpt
 head -c 100000 $last >cut.ckpt
 refuse 1 'cut.ckpt' eval cut.ckpt --data data
 refuse 1 'cut.ckpt' "${train[@]}" --out other --resume cut.ckpt
-refuse 1 'does not fit resnet34: lacks layer1.2.conv1.weight' eval $last --data data --arch resnet34
+refuse 1 'does not match resnet34: lacks layer1.2.conv1.weight' eval $last --data data --arch resnet34
 echo 'not a checkpoint' >text.ckpt
 refuse 1 'text.ckpt' info text.ckpt
 cp -r data renamed

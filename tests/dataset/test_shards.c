@@ -203,7 +203,7 @@ static loader_options sequential(int workers) {
                             .read_ahead = 2,
                             .buffer = 20,
                             .micro_batches_per_step = 1,
-                            .rank_count = 1};
+                            .micro_batch_count = 1};
 }
 
 /** What a loader delivers from batch `first` on, in order. @return images */

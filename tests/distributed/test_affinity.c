@@ -57,7 +57,7 @@ static void assert_shares(const core_claim *c, int n, const core_set *want, cons
         cores_of(&got[r], c, n, r, root);
     for (int r = 0; r < n; r++) {
         assert_memory_equal(&got[r], &want[r], sizeof got[r]);
-        assert_int_equal(affinity_own(got, c, n, r), own[r]);
+        assert_int_equal(affinity_cores_per_rank(got, c, n, r), own[r]);
     }
 }
 

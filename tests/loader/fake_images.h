@@ -143,7 +143,7 @@ static loader_options fake_options(int batch_size, int workers, int ahead) {
                             .shuffle = true,
                             .max_bad = 1,
                             .micro_batches_per_step = 1,
-                            .rank_count = 1};
+                            .micro_batch_count = 1};
 }
 
 static uint32_t fake_draw(uint32_t epoch, int64_t place) {
@@ -184,7 +184,7 @@ static int check_epoch(loader *l, const dataset *d, const loader_options *o, uin
     for (int64_t number = first; number < loader_batches(l); number++) {
         int64_t low = number * o->batch_size, high = low + o->batch_size,
                 turn = (number - first) % o->micro_batches_per_step;
-        if (turn < o->rank_first || turn >= o->rank_first + o->rank_count)
+        if (turn < o->micro_batch_first || turn >= o->micro_batch_first + o->micro_batch_count)
             continue;
         if (high > d->image_n)
             high = d->image_n;

@@ -110,8 +110,8 @@ static void test_ranks(void **state) {
             loader *l = NULL;
             loader_options o = fake_options(batch_size, 2, 3);
             o.micro_batches_per_step = 4;
-            o.rank_first = own[rank];
-            o.rank_count = own[rank + 1] - own[rank];
+            o.micro_batch_first = own[rank];
+            o.micro_batch_count = own[rank + 1] - own[rank];
             assert_ok(loader_open(&l, data, &o));
             assert_int_equal(loader_batches(l), (47 + batch_size - 1) / batch_size);
             check_epoch(l, data, &o, 1, first);
@@ -299,7 +299,7 @@ static void test_options(void **state) {
     o.max_bad = 1.5;
     assert_fails(E_OPTION, "max_bad 1.5", loader_open(&l, data, &o));
     o = fake_options(4, 1, 2);
-    o.rank_first = 1;
+    o.micro_batch_first = 1;
     assert_fails(E_OPTION, "micro-batches 1 to 1 of 1 per step", loader_open(&l, data, &o));
     assert_null(l);
 }

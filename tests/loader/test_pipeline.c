@@ -24,7 +24,7 @@ static loader_options options(bool training, int workers) {
                         .max_bad = 1,
                         .repeats = training ? 2 : 1,
                         .micro_batches_per_step = 1,
-                        .rank_count = 1};
+                        .micro_batch_count = 1};
     o.transform.auto_augment = (augment){.kind = AUGMENT_TRIVIAL};
     o.transform.erase = (erase){.probability = 0.5};
     return o;

@@ -98,7 +98,7 @@ static void a_loader_follows(void **state) {
                         .workers = 1,
                         .ahead = 3,
                         .micro_batches_per_step = 1,
-                        .rank_count = 1};
+                        .micro_batch_count = 1};
     workers w = workers_init("loader", -1, 3), fixed = workers_init("loader", 2, 3);
     assert_ok(loader_open(&l, d, &o));
     int before = threads();

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "dataset/dataset.h"
 #include "tools/demo_dataset.h"
-#include "tools/shapes_draw.h"
+#include "tools/demo_dataset_draw.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -40,11 +40,11 @@ static void test_files(void **state) {
     assert_ok(dataset_open(&train, a, "train"));
     assert_ok(dataset_open(&val, a, "val"));
     assert_ok(dataset_same_classes(train, val));
-    assert_int_equal(train->class_n, SHAPES_CLASSES);
+    assert_int_equal(train->class_n, DEMO_DATASET_CLASSES);
     assert_int_equal(train->image_n, 30);
     assert_int_equal(val->image_n, 20);
     assert_string_equal(dataset_name(train, 5), "circle/0002.jpg");
-    for (int i = 0; i < SHAPES_CLASSES; i++)
+    for (int i = 0; i < DEMO_DATASET_CLASSES; i++)
         assert_string_equal(train->class_name[i], demo_dataset_class[i]); /* the table is in byte order */
     dataset_close(train);
     dataset_close(val);
@@ -78,13 +78,13 @@ static void histogram(double bins[24], int kind, uint64_t first, int n) {
 /** Classes must differ in form alone: their mean histograms are nearly one. */
 static void test_colours_do_not_tell(void **state) {
     (void)state;
-    double all[24] = {0}, bins[SHAPES_CLASSES][24];
-    for (int k = 0; k < SHAPES_CLASSES; k++) {
+    double all[24] = {0}, bins[DEMO_DATASET_CLASSES][24];
+    for (int k = 0; k < DEMO_DATASET_CLASSES; k++) {
         histogram(bins[k], k, 0, 300);
         for (int i = 0; i < 24; i++)
-            all[i] += bins[k][i] / SHAPES_CLASSES;
+            all[i] += bins[k][i] / DEMO_DATASET_CLASSES;
     }
-    for (int k = 0; k < SHAPES_CLASSES; k++)
+    for (int k = 0; k < DEMO_DATASET_CLASSES; k++)
         for (int i = 0; i < 24; i++)
             assert_true(fabs(bins[k][i] - all[i]) < 0.03);
 }
@@ -92,14 +92,14 @@ static void test_colours_do_not_tell(void **state) {
 /** Every class leaves its own form: the same draws give different pixels, in a fair part of the image. */
 static void test_classes_differ(void **state) {
     (void)state;
-    static uint8_t pixels[SHAPES_CLASSES][48 * 48 * 3];
+    static uint8_t pixels[DEMO_DATASET_CLASSES][48 * 48 * 3];
     static float scratch[48 * 48 * 3];
     for (uint64_t i = 0; i < 5; i++) {
-        for (int k = 0; k < SHAPES_CLASSES; k++) {
+        for (int k = 0; k < DEMO_DATASET_CLASSES; k++) {
             random_stream r = random_open(3, 0, i, RANDOM_TEST);
             demo_dataset_draw(pixels[k], scratch, 48, 48, k, &r);
         }
-        for (int a = 0; a < SHAPES_CLASSES; a++) {
+        for (int a = 0; a < DEMO_DATASET_CLASSES; a++) {
             for (int b = 0; b < a; b++) {
                 int differ = 0;
                 for (int p = 0; p < 48 * 48; p++)

@@ -83,7 +83,7 @@ static void test_one_prefix(void **state) {
     assert_ok(weights_classes(&classes, &f->c, "x.pth"));
     assert_int_equal(classes, 7);
     find(f, "model.bn1.weight")->name[0] = 'M';
-    assert_fails(E_FORMAT, "x.pth (under model.) does not fit resnet18: lacks bn1.weight",
+    assert_fails(E_FORMAT, "x.pth (under model.) does not match resnet18: lacks bn1.weight",
                  check(f, "resnet18", 7, NULL));
     free(f);
     f = make("resnet18", 7, "student.");
@@ -118,7 +118,7 @@ static void test_misfits(void **state) {
     char arch[32];
     /* all of a ResNet-50 is in a ResNet-101 */
     file *f = make("resnet101", 10, "");
-    assert_fails(E_FORMAT, "does not fit resnet50: has unexpected ", check(f, "resnet50", 10, NULL));
+    assert_fails(E_FORMAT, "does not match resnet50: has unexpected ", check(f, "resnet50", 10, NULL));
     assert_non_null(strstr(status_message(), "layer3.6.conv1.weight"));
     assert_non_null(strstr(status_message(), " more"));
     assert_ok(weights_arch(arch, &f->c, "x.pth"));

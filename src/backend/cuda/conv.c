@@ -174,7 +174,7 @@ static void name_bn(const void *tensor[TENSORS], const cuda_device *d, const dev
     tensor[TENSOR_SHIFT] = (const unsigned char *)s.rounded + c * element_bytes(d->type);
     tensor[TENSOR_BN_X] = bn->x;
     tensor[TENSOR_MEAN] = s.mean;
-    tensor[TENSOR_INVERSE] = s.inv_std;
+    tensor[TENSOR_INV_STD] = s.inv_std;
     tensor[TENSOR_GAMMA] = s.affine;
     tensor[TENSOR_BETA] = s.affine + c;
     if (l->applies_bn)

@@ -30,7 +30,7 @@ typedef enum convolution_tensor {
     TENSOR_SHIFT,
     TENSOR_BN_X, /* what the BN that made x has read, and its (x.c) statistics and parameters */
     TENSOR_MEAN,
-    TENSOR_INVERSE,
+    TENSOR_INV_STD,
     TENSOR_GAMMA,
     TENSOR_BETA,
     TENSOR_DBETA, /* (x.c) sums for BN's backward, and factors that it has no use for */

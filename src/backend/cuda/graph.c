@@ -14,7 +14,7 @@
 enum { PLAIN = 1 << TENSOR_X | 1 << TENSOR_W | 1 << TENSOR_Y };
 enum { SUMS = 1 << TENSOR_SUM | 1 << TENSOR_SQUARES, SCALED = 1 << TENSOR_SCALE | 1 << TENSOR_SHIFT };
 enum {
-    BN = 1 << TENSOR_BN_X | 1 << TENSOR_MEAN | 1 << TENSOR_INVERSE | 1 << TENSOR_GAMMA | 1 << TENSOR_BETA,
+    BN = 1 << TENSOR_BN_X | 1 << TENSOR_MEAN | 1 << TENSOR_INV_STD | 1 << TENSOR_GAMMA | 1 << TENSOR_BETA,
     BN_SUMS = 1 << TENSOR_DBETA | 1 << TENSOR_DGAMMA | 1 << TENSOR_OF_DY | 1 << TENSOR_OF_X | 1 << TENSOR_ALONE
 };
 
@@ -252,7 +252,7 @@ static int add_bn_sums(operation_graph *g, const cuda_device *d) {
         convolution_tensor tensor;
     } links[] = {
         {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_MEAN_DESC, TENSOR_MEAN},
-        {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_INVSTD_DESC, TENSOR_INVERSE},
+        {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_INVSTD_DESC, TENSOR_INV_STD},
         {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_BN_SCALE_DESC, TENSOR_GAMMA},
         {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_X_DESC, TENSOR_BN_X},
         {CUDNN_ATTR_OPERATION_BN_BWD_WEIGHTS_DY_DESC, TENSOR_X},
@@ -279,7 +279,7 @@ static int add_relu_gradient(operation_graph *g, const cuda_device *d, const con
                              cudnnBackendDescriptor_t dy) {
     const pointwise steps[] = {
         {.mode = CUDNN_POINTWISE_ADD, .b = g->tensor[TENSOR_MEAN], .b_times = -1},
-        {.mode = CUDNN_POINTWISE_MUL, .b = g->tensor[TENSOR_INVERSE]},
+        {.mode = CUDNN_POINTWISE_MUL, .b = g->tensor[TENSOR_INV_STD]},
         {.mode = CUDNN_POINTWISE_MUL, .b = g->tensor[TENSOR_GAMMA]},
         {.mode = CUDNN_POINTWISE_ADD, .b = g->tensor[TENSOR_BETA]},
     };

@@ -31,9 +31,8 @@ static void print_result(const bench_result *r, const profile *detail, bool json
         printf("%.2f images/s: median step %.1f ms, shortest %.1f ms, of %d steps\n", r->images_per_second,
                1e3 * r->step_median, 1e3 * r->step_min, r->steps);
         if (r->timing.slowest >= 0)
-            printf("communication: %.1f ms per step (%.1f%%) not hidden by the backward pass; slowest rank %d, %.0f%% "
-                   "longer "
-                   "than the others\n",
+            printf("communication: %.1f ms per step (%.1f%%) not hidden by the backward pass; the slowest rank, "
+                   "%d, works %.0f%% longer than the mean of the others\n",
                    1e3 * r->timing.comm * r->seconds / r->steps, 100 * r->timing.comm, r->timing.slowest,
                    100 * r->timing.excess);
         printf("memory: %s parameters and state, %s activations, %s library, %s process: planned %s, peak %s\n",

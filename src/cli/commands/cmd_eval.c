@@ -168,7 +168,7 @@ static int run(config *c, const ckpt *k, const request *q, const train_hooks *h)
         rc = fail(E_OPTION, "trainer.limit_val_batches leaves no images to evaluate");
         goto done;
     }
-    TRY(snapshot_check_classes(s.val, k, q->path));
+    TRY(checkpoint_check_classes(s.val, k, q->path));
     TRY(weights_restore(&s, k, q->path));
     TRY(evaluation_report_init(&a, s.val->class_name, classes));
     TRY(progress_open(&p, ranks_lead(&s.ranks) ? &h->progress : &(progress_options){0}));

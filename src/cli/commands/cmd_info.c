@@ -47,7 +47,7 @@ static uint64_t digest_of(const ckpt *c) {
 
 /** What the checkpoint says of itself, else what its tensors are. */
 static const char *arch_of(char room[32], const ckpt *c, const char *path) {
-    const ckpt_item *i = ckpt_find_item(c->own, c->rank_count, "arch");
+    const ckpt_item *i = ckpt_find_item(c->own, c->own_n, "arch");
     if (i != NULL && i->kind == 's')
         return i->s;
     return weights_arch(room, c, path) == OK ? room : "unknown";

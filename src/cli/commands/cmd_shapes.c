@@ -26,8 +26,8 @@ int cmd_shapes(int argc, char **argv) {
         return cli_usage(&manual);
     demo_dataset_options o = {.train_n = (int)train, .val_n = (int)val, .size = (int)size, .seed = (uint64_t)seed};
     TRY(demo_dataset_write(argv[0], &o));
-    printf("%s: %d classes, %lld training and %lld validation images\n", argv[0], SHAPES_CLASSES,
-           train * SHAPES_CLASSES, val * SHAPES_CLASSES);
+    printf("%s: %d classes, %lld training and %lld validation images\n", argv[0], DEMO_DATASET_CLASSES,
+           train * DEMO_DATASET_CLASSES, val * DEMO_DATASET_CLASSES);
 done:
     return rc == OK ? EXIT_DONE : cli_failed(rc);
 }

@@ -27,7 +27,8 @@ void console_epoch(const train_run_state *r, const epoch_clock *k, double lr, do
                  100 * metrics_top1(&t->val), 100 * metrics_top5(&t->val));
     if (k->timing.slowest >= 0)
         snprintf(ranks, sizeof ranks,
-                 "; communication %.1f%%, slowest rank %d on %s: %.0f%% longer than the others, data wait %.1f%%",
+                 "; communication %.1f%%, slowest rank %d on %s: %.0f%% longer than the mean of the others, data wait "
+                 "%.1f%%",
                  100 * k->timing.comm, k->timing.slowest, ranks_host(&r->context.ranks, k->timing.slowest),
                  100 * k->timing.excess, 100 * k->timing.loaded);
     log_info("epoch %lld/%d: train loss %.4f, top-1 %.2f%%; %s; LR %.3g; %.1f images/s, data wait %.1f%%%s",

@@ -37,7 +37,7 @@ static int compare(const ckpt *a, const ckpt *b, const char *path) {
     return same ? OK : fail(E_FORMAT, "%s: the training state that was read back differs from what was saved", path);
 }
 
-/** Restores the checkpoint into a second setup and writes that: both files must hold the same tensors. */
+/** Restores the checkpoint into a second run context and writes that: both files must hold the same tensors. */
 static int read_back(const config *c, const char *path) {
     run_context s = {0};
     train_state t = {0};

@@ -17,7 +17,7 @@ double epoch_wait_share(const train_run_state *r, const epoch_clock *k) {
 void eta_tell(train_run_state *r, epoch_clock *k) {
     enum { WARM = 3, MEASURED = 5 };
     char time[32];
-    if (r->told_prediction)
+    if (r->eta_told)
         return;
     if (k->warm_at == 0 && k->batches >= WARM) {
         k->warm_at = clock_seconds();
@@ -28,5 +28,5 @@ void eta_tell(train_run_state *r, epoch_clock *k) {
         return;
     double per_batch = (clock_seconds() - k->warm_at) / (double)measured;
     log_info("an epoch takes about %s", text_duration(time, per_batch * (double)r->context.train_batches));
-    r->told_prediction = true;
+    r->eta_told = true;
 }

@@ -54,8 +54,8 @@ done:
     return rc;
 }
 
-enum timing_column { COMM, SLOWEST, EXCESS, SLOWEST_WAIT, PACE_COLUMNS };
-static const char *const timing_name[PACE_COLUMNS] = {"comm", "slowest", "excess", "slowest_data_wait"};
+enum timing_column { COMM, SLOWEST, EXCESS, SLOWEST_WAIT, TIMING_COLUMNS };
+static const char *const timing_name[TIMING_COLUMNS] = {"comm", "slowest", "excess", "slowest_data_wait"};
 
 /** A run of several ranks alone writes it; a resumed one with one rank keeps what there is. */
 static int open_ranks(run_logger *b, int64_t global_step, int ranks) {
@@ -64,7 +64,7 @@ static int open_ranks(run_logger *b, int64_t global_step, int ranks) {
     TRY(path_join(path, b->folder, "ranks.csv"));
     TRY(csv_trim(path, global_step - 1, false, NULL));
     if (ranks > 1)
-        TRY(csv_open(&b->ranks, path, timing_name, PACE_COLUMNS));
+        TRY(csv_open(&b->ranks, path, timing_name, TIMING_COLUMNS));
 done:
     return rc;
 }
@@ -175,14 +175,14 @@ int run_logger_step(run_logger *b, const train_state *t, const step_result *r) {
 }
 
 int run_logger_timing(run_logger *b, const train_state *t, const rank_timing *p) {
-    static const char all[PACE_COLUMNS] = {1, 1, 1, 1};
-    const double value[PACE_COLUMNS] = {p->comm, p->slowest, p->excess, p->loaded};
+    static const char all[TIMING_COLUMNS] = {1, 1, 1, 1};
+    const double value[TIMING_COLUMNS] = {p->comm, p->slowest, p->excess, p->loaded};
     char tag[32];
     int rc = OK;
     if (b->ranks == NULL || p->slowest < 0)
         return OK;
     TRY(csv_row(b->ranks, t->epoch, t->global_step - 1, value, all));
-    for (int i = 0; i < PACE_COLUMNS; i++) {
+    for (int i = 0; i < TIMING_COLUMNS; i++) {
         snprintf(tag, sizeof tag, "ranks/%s", timing_name[i]);
         TRY(tb_events_scalar(b->tb_events, tag, t->global_step - 1, value[i]));
     }

@@ -40,7 +40,7 @@ void metadata_of_run(run_metadata *out, const run_context *s, const engine_memor
             text_count(a, s->model->weight_n - s->model->frozen_n));
     add(out, "training", "%d epochs of %lld steps, batch %d%s, base LR %s, schedule %s, clip norm %g",
         c->trainer.max_epochs, (long long)s->steps_per_epoch, c->data.batch_size * s->micro_batches_per_step,
-        s->rank_count > 1 ? " (accumulated)" : "", lr, c->schedule.name, c->trainer.clip_norm);
+        s->micro_batch_count > 1 ? " (accumulated)" : "", lr, c->schedule.name, c->trainer.clip_norm);
     size_t finder = s->base_lr > 0 ? 0 : engine_state_bytes(s->engine);
     size_t total = engine_memory_total(memory) + finder;
     add(out, "memory", "%s: %s parameters and state, %s activations%s%s%s", text_bytes(t, (double)total),

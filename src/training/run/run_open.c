@@ -127,7 +127,7 @@ static int find_lr(train_run_state *r) {
             "a smoother curve",
             f->plain, f->lowest);
     run_logger_event(&r->run_logger, &r->state, "lr_finder",
-                     "suggests %.17g, where the smoothed loss %.4f decreases fastest%s", f->suggestion, f->loss,
+                     "suggests %.17g, where the smoothed loss (%.4f) decreases fastest%s", f->suggestion, f->loss,
                      f->plain != f->suggestion ? " (lower rates ignored as noise)" : "");
     log_info("LR finder  suggests %.4g, where the loss decreases fastest", f->suggestion);
     r->context.base_lr = f->suggestion;
@@ -145,8 +145,8 @@ static int log_beginning(train_run_state *r) {
     else
         run_logger_event(&r->run_logger, &r->state, "start", "%s", r->record.title);
     if (r->resumed_lr > 0 && r->resumed_lr != s->base_lr)
-        run_logger_event(&r->run_logger, &r->state, "lr", "base LR %.6g -> %.6g: set for the resumed run",
-                         r->resumed_lr, s->base_lr);
+        run_logger_event(&r->run_logger, &r->state, "lr",
+                         "base LR %.6g -> %.6g: changed by the options of the resumed run", r->resumed_lr, s->base_lr);
     TRY(write_record(r)); /* a report is possible from here on */
     if (s->base_lr == 0)
         TRY(find_lr(r));

@@ -30,7 +30,7 @@ typedef struct train_run_state {
     long long own_images; /* trained on by this rank */
     int64_t started_step; /* global_step when this process began */
     bool saving;          /* the last attempt to save failed: do not try again */
-    bool told_prediction;
+    bool eta_told;
     engine_memory memory; /* planned, for a full batch */
 } train_run_state;
 

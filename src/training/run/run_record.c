@@ -121,8 +121,8 @@ static json_t *record_object(const run_record *r, double seconds, const topk *ke
     }
     if (r->worst_n > 0) {
         json_t *worst = json_object();
-        json_object_set_new(worst, "size", json_integer(MISTAKES_SIZE));
-        json_object_set_new(worst, "columns", json_integer(MISTAKES_COLUMNS));
+        json_object_set_new(worst, "size", json_integer(MISCLASSIFIED_SIZE));
+        json_object_set_new(worst, "columns", json_integer(MISCLASSIFIED_COLUMNS));
         json_object_set_new(worst, "n", json_integer(r->worst_n));
         json_object_set_new(o, "worst", worst);
     }

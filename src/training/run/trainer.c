@@ -127,7 +127,7 @@ static int log_distributions(train_run_state *r, const epoch_clock *k) {
     return run_logger_histograms(&r->run_logger, &r->context, &r->state);
 }
 
-/** Validates the average of the weights where there is one. The weights that train are back in any case. */
+/** Validates the EMA of the weights if there is one. Restores the trained weights in any case. */
 static int validate(train_run_state *r) {
     const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
     int rc = OK;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /** Folder names of the classes, in byte order. */
-extern const char *const demo_dataset_class[SHAPES_CLASSES];
+extern const char *const demo_dataset_class[DEMO_DATASET_CLASSES];
 
 /** Draws an image of class `kind` (an index of demo_dataset_class): a shape or a patch of texture, antialiased, of any
  * colour, size, position and rotation, over a background of a colour gradient, soft blobs, strokes and noise.

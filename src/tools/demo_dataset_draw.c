@@ -1,4 +1,4 @@
-#include "tools/shapes_draw.h"
+#include "tools/demo_dataset_draw.h"
 
 #include "base/hash.h"
 
@@ -10,8 +10,8 @@
 
 enum { CHECKERBOARD, CIRCLE, CROSS, DOTS, RING, SPIRAL, SQUARE, STAR, STRIPES, TRIANGLE, BLOB, STROKE };
 
-const char *const demo_dataset_class[SHAPES_CLASSES] = {"checkerboard", "circle", "cross", "dots",    "ring",
-                                                        "spiral",       "square", "star",  "stripes", "triangle"};
+const char *const demo_dataset_class[DEMO_DATASET_CLASSES] = {"checkerboard", "circle", "cross", "dots",    "ring",
+                                                              "spiral",       "square", "star",  "stripes", "triangle"};
 
 typedef struct colour {
     float c[3]; /* 0..255 */
