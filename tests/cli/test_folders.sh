@@ -57,7 +57,7 @@ says err "'zz'"
 
 # limits
 run 2 "$LINNET" "${train[@]}" --out limits --trainer.limit_val_batches 0.1
-says err 'leaves 0 of '
+says err 'selects none of the '
 run 2 "$LINNET" "${train[@]}" --out limits --trainer.limit_val_batches 0 --schedule.name plateau
 says err 'needs validation'
 run 0 "$LINNET" "${train[@]}" --out limits --max-epochs 1 --trainer.limit_val_batches 0
