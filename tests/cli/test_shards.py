@@ -112,7 +112,7 @@ def file_system():
     train("shards", "f", 1)
     train("shards", "f1", 1, fault="eio:train-000001.tar:5")
     assert digest("f") == digest("f1")
-    train("shards", "f2", 1, "--data.max_bad", "0.9", fault="eio:train-000001.tar", code=1, says="the image is not at fault")
+    train("shards", "f2", 1, "--data.max_bad", "0.9", fault="eio:train-000001.tar", code=1, says="not the image")
     for f in "f1", "f2":
         assert not os.path.exists(f"{f}/logs/resnet18/version_0/bad_images.txt")
     # while the index is made: the end
