@@ -262,7 +262,7 @@ static int read_ema(ckpt *c, const value *top, tensor_source *source) {
     int rc = OK;
     if (current == NULL || current->kind != VALUE_DICT)
         return OK;
-    c->ema_updates = 1; /* where no count is told */
+    c->ema_updates = 1; /* if the file has no count */
     TRY(read_tensors(&c->current, &c->current_n, current, source));
     TRY(layout_number(&n, dict_get(dict_get(top, "averaging_state"), "n_averaged"), source));
     if (n < 0 || n > (double)COUNT_LIMIT)

@@ -23,7 +23,7 @@ typedef struct shard_file {
 typedef struct shard_files {
     pthread_mutex_t lock;
     int n, open_n;
-    int hand; /* where the search for one to close goes on: 0 to n - 1 */
+    int hand; /* where the next search for one to close begins, 0 to n - 1 */
     shard_file file[];
 } shard_files;
 

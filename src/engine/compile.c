@@ -326,7 +326,7 @@ static int plan_create(engine_plan **out, engine *e, int images, int h, int w, b
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
     TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
     TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
-    /* a tensor: values, values anew and two gradients; a layer: saved, two kinds of sums and two workspaces */
+    /* a tensor: values, recomputed values and two gradients; a layer: saved, two kinds of sums and two workspaces */
     TRY(memory_zeroed(&p->block, 9 * (layers + 1), sizeof *p->block));
     TRY(set_shapes(p));
     size_t before = host_memory_resident();

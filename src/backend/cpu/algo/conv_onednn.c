@@ -1,8 +1,8 @@
-/* Convolutions by oneDNN, in all passes: what no other algorithm computes.
+/* Convolutions by oneDNN in training, in all passes: what no other algorithm computes.
  *
- * Forward keeps the weights in oneDNN's layout (packed_weights.h), because evaluation uses them for many batches. dgrad
- * needs another layout; it is made in the workspace in each run. wgrad writes dw to the workspace in oneDNN's layout;
- * a reorder writes it to the gradient. */
+ * Forward keeps the weights in oneDNN's layout (packed_weights.h), for all plans and for a dgrad of the same layout. If
+ * dgrad needs another layout, it packs the weights in the workspace in each run. wgrad writes dw to the workspace in
+ * oneDNN's layout; a reorder writes it to the gradient. */
 #include "backend/cpu/algo/conv_algo.h"
 #include "backend/cpu/algo/onednn_unpack.h"
 #include "base/memory.h"
