@@ -1,5 +1,5 @@
 """PyTorch's training throughput on the GPU, measured as `linnet bench train` measures: forward, loss, backward, SGD with
-momentum on one random batch that lies on the device, channels_last, AMP. Prints one line of JSON. --compile: torch.compile.
+momentum on one random batch in device memory, channels_last, AMP. Prints one line of JSON. --compile: torch.compile.
 """
 import argparse
 import json
@@ -26,9 +26,9 @@ def main():
     o = options()
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = o.precision == "tf32"
-    net = getattr(torchvision.models, o.arch)().cuda().to(memory_format=torch.channels_last)
-    run = torch.compile(net) if o.compile else net
-    sgd = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    model = getattr(torchvision.models, o.arch)().cuda().to(memory_format=torch.channels_last)
+    run = torch.compile(model) if o.compile else model
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     loss_of = torch.nn.CrossEntropyLoss()
     scaler = torch.cuda.amp.GradScaler(enabled=o.precision == "16-mixed")
     half = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(o.precision)

@@ -1,6 +1,4 @@
-/* YAML configurations. What is accepted must be written and read back as the same bytes.
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_config.c src/config/[a-z]*.c src/base/[a-z]*.c \
- *         -lyaml -lm -lpthread -o fuzz_config && ./fuzz_config CORPUS configs */
+/* YAML configurations: an accepted file must be written and read back as the same bytes. */
 #include "base/status.h"
 #include "config/config.h"
 
@@ -18,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     again = c;
     if (config_read_yaml_text(&c, (const char *)bytes, n, "fuzz.yaml") != OK) {
         if (memcmp(&c, &before, sizeof c) != 0)
-            abort(); /* nothing of a wrong file is taken */
+            abort(); /* an invalid file must change nothing */
         return 0;
     }
     if (config_to_yaml(&yaml, &c) != OK || config_read_yaml_text(&again, yaml.data, yaml.n, "again.yaml") != OK ||

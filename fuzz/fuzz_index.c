@@ -1,8 +1,4 @@
-/* The kept index of a dataset: the input as a file, and again with the right length and checksum put in.
- *     clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_index.c \
- *         src/dataset/[a-z]*.c src/base/[a-z]*.c -ljansson -lm -lpthread \
- *         -o fuzz_index && ./fuzz_index CORPUS
- * Seeds: the files of ~/.cache/linnet, with the paths in them made "/d", and the *.index of small packed sets. */
+/* The stored index of a dataset: the input is used as a file, and again with its length and checksum corrected. */
 #include "base/status.h"
 #include "dataset/index.h"
 #include "dataset/source.h"
@@ -21,7 +17,7 @@ static void decode(const source *s, const unsigned char *bytes, size_t n) {
             if (dataset_name(d, i)[strlen(d->class_name[d->label[i]])] != '/')
                 abort();
         if (dataset_index_encode(&again, d, &f, "/d") != OK || again.n != n || memcmp(again.data, bytes, n) != 0)
-            abort(); /* there is one way to write an index */
+            abort(); /* the encoding of an index is unique */
     }
     text_deinit(&again);
     dataset_close(d);

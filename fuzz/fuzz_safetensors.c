@@ -1,5 +1,4 @@
-/* Safetensors headers: the input is the header, its length is put before it and 64 bytes behind.
- * Run by fuzz/run.sh safetensors. */
+/* Safetensors headers: the input is the header; its length is put before it and 64 bytes after it. */
 #define _GNU_SOURCE
 #include "load.h"
 

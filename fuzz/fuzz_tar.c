@@ -1,8 +1,5 @@
-/* A tar archive: the input as it is, and again with right checksums in what may be its headers, so that the rest of
- * them is reached.
- *     clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_tar.c \
- *         src/dataset/tar*.c src/base/[a-z]*.c -lm -lpthread -o fuzz_tar && ./fuzz_tar CORPUS
- * Seeds: small archives of GNU tar (--format gnu, pax, ustar, v7; long names), and shards of linnet pack. */
+/* A tar archive: the input is used unchanged, and again with the checksums of all possible headers corrected, so that
+ * the code after the checksum test is reached. */
 #include "base/status.h"
 #include "dataset/tar.h"
 
@@ -33,7 +30,10 @@ static void walk(const unsigned char *bytes, size_t n) {
     tar_reader r;
     tar_member m;
     bool more = true;
-    if (tar_reader_init(&r, &s) != OK)
+    int init = tar_reader_init(&r, &s);
+    if (init == E_DATA) /* compressed */
+        return;
+    if (init != OK)
         abort();
     while (more) {
         uint64_t before = r.at;
@@ -48,7 +48,7 @@ static void walk(const unsigned char *bytes, size_t n) {
             abort();
         }
         if (more && r.at <= before)
-            abort(); /* it must come to an end */
+            abort(); /* every step must advance */
     }
     tar_reader_deinit(&r);
 }

@@ -1,10 +1,9 @@
-/* The zip container: the input is a whole file, of torch.save's zip or of its older format, which has none.
- * Run by fuzz/run.sh zip. */
+/* Checkpoint containers: the input is a whole file, in torch.save's zip format or in its older format without a zip. */
 #define _GNU_SOURCE
 #include "checkpoint/zip.h"
 #include "load.h"
 
-/** What the reader has promised of its entries. */
+/** Checks the guarantees of the reader about its entries. */
 static void check(const zip_reader *z) {
     unsigned char *payload = malloc(z->bytes + 1);
     size_t prefix_n = strlen(z->prefix);
@@ -22,7 +21,7 @@ static void check(const zip_reader *z) {
             abort();
     }
     if (sum > z->bytes)
-        abort(); /* no byte is in two entries */
+        abort(); /* entries must not overlap */
     free(payload);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# at_level.sh LEVEL COMMAND...: the test with linnet held to a CPU level below the machine's own; skipped where there is
-# nothing to hold.
+# at_level.sh LEVEL COMMAND...: runs the test with linnet limited to a CPU level below the machine's own; skipped if the
+# machine's level is not higher.
 set -u
 levels=(sse41 avx2 avx512 avx512_bf16 amx)
 machine=$("${LINNET_BUILD:?}/tests/base_tool_cpu_level")

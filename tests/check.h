@@ -1,4 +1,4 @@
-/** What every cmocka test needs, in the order cmocka wants it; plus a few assertions of our own. */
+/** Includes that every cmocka test needs, in the order that cmocka requires, and further assertions. */
 #ifndef LINNET_TESTS_CHECK_H
 #define LINNET_TESTS_CHECK_H
 
@@ -6,9 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-/* cmocka needs the four above first */
+/* cmocka needs the four headers above */
 #include <cmocka.h>
-/* base/status.h has a fail() of its own */
+/* base/status.h defines its own fail() */
 #undef fail
 #undef fail_msg
 #define fail_msg(...)                                                                                                  \
@@ -25,7 +25,7 @@
 
 #include "base/status.h"
 
-/** A call that must return 0; shows the message when it does not. */
+/** A call that must return 0; prints its message otherwise. */
 #define assert_ok(call)                                                                                                \
     do {                                                                                                               \
         int rc_ = (call);                                                                                              \
@@ -43,7 +43,7 @@
             fail_msg("%s: message '%s' lacks '%s'", #call, status_message(), part);                                    \
     } while (0)
 
-/** Two doubles within an absolute tolerance; NaN is near nothing. */
+/** Two doubles within an absolute tolerance; fails if either is NaN. */
 #define assert_near(a, b, tolerance)                                                                                   \
     do {                                                                                                               \
         double a_ = (a), b_ = (b);                                                                                     \
@@ -51,7 +51,7 @@
             fail_msg("%s = %.17g, expected %.17g within %g", #a, a_, b_, (double)(tolerance));                         \
     } while (0)
 
-/** |a-b|2 / |b|2; 0 for equal, infinity when b is 0 and a is not. */
+/** |a-b|2 / |b|2; 0 if they are equal, infinity if b is 0 and a is not. */
 static inline double relative_error(const double *a, const double *b, size_t n) {
     double d = 0, s = 0;
     for (size_t i = 0; i < n; i++) {

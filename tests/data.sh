@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Prints the folder of a test data set (clothing, photos, cifar10, bad-jpegs), unpacking it once; exits 77 with a message when it is not to be had.
-# Looks in $LINNET_DATA/NAME, then for an archive NAME.tar* in ../shared/data beside the checkout.
+# Prints the folder of a test data set (clothing, photos, cifar10, bad-jpegs, odd-images), which it unpacks once; exits with 77 and
+# a message if the data set is not available. Looks for $LINNET_DATA/NAME, then for an archive NAME.tar* in
+# ../shared/data beside the checkout.
 set -eu
 name=$1
 source=${LINNET_SOURCE:-$(cd "$(dirname "$0")/.." && pwd)}
@@ -15,7 +16,7 @@ flock 9
 if [ ! -d "$cache/$name" ]; then
   archive=$(ls "$source/../shared/data/$name".tar* 2>/dev/null | head -n 1 || true)
   if [ -z "$archive" ]; then
-    echo "skipped: no data set '$name' (set LINNET_DATA to a folder that holds $name/)" >&2
+    echo "skipped: no data set '$name' (set LINNET_DATA to a folder that contains $name/)" >&2
     exit 77
   fi
   rm -rf "$cache/.unpack"

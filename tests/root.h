@@ -1,10 +1,10 @@
-/* For tests that work in a folder of their own. */
+/* For tests that work in a temporary folder. */
 #ifndef LINNET_TESTS_ROOT_H
 #define LINNET_TESTS_ROOT_H
 
 #include "check.h"
 
-/** cmocka's set-up and tear-down for tests that work in a folder of their own: `root`. */
+/** cmocka's setup and teardown for tests that work in a temporary folder, `root`. */
 static char root[256];
 
 static inline int root_set_up(void **state) {

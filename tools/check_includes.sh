@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# tools/check_includes.sh [ROOT]: checks who includes whom in ROOT/src, and the size of folders and files.
+# tools/check_includes.sh [ROOT]: checks the includes between the folders of ROOT/src, and the size of folders and
+# files.
 # A folder may include from itself and from those listed after it; includes are written "folder/file.h", relative to src.
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
@@ -10,7 +11,9 @@ may=(
   "base:"
   "config: base"
   "image: base"
-  "dataset: base"
+  "dataset/transfer: base"
+  "dataset: dataset/transfer base"
+  "dataset/splits: dataset base"
   "loader: dataset image base"
   "model: base"
   "distributed: base"
@@ -19,7 +22,7 @@ may=(
   "report/plot: base"
   "report: report/plot image base"
   "checkpoint: base"
-  "evaluation: report/plot loader dataset image distributed base"
+  "evaluation: report/plot loader dataset dataset/splits image distributed base"
   "backend: loader model distributed base"
   "backend/ref: backend model base"
   "backend/cpu/simd: model base"
@@ -28,15 +31,15 @@ may=(
   "backend/cuda/kernels:"
   "backend/cuda: backend/cuda/kernels backend model distributed base"
   "engine: backend loader model distributed telemetry base"
-  "training: engine evaluation checkpoint logging distributed model loader dataset image config base"
+  "training: engine evaluation checkpoint logging distributed model loader dataset dataset/splits image config base"
   "training/run: training engine evaluation checkpoint report report/plot logging telemetry distributed model loader
-    dataset image config base"
+    dataset dataset/splits image config base"
   "export: training checkpoint model config base"
-  "tools: training engine telemetry distributed model loader dataset image config base"
+  "tools: training engine telemetry distributed model loader dataset dataset/splits image config base"
   "cli: tools export training/run training engine evaluation checkpoint report report/plot logging telemetry distributed
-    model loader dataset image config base"
+    model loader dataset dataset/splits image config base"
   "cli/commands: cli tools export training/run training engine evaluation checkpoint report report/plot logging telemetry
-    distributed model loader dataset image config base"
+    distributed model loader dataset dataset/splits image config base"
 )
 # files that are longer than most_lines: they should be split, and none should be added
 longer=()

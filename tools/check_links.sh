@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# tools/check_links.sh [ROOT]: every relative link of a Markdown file in ROOT leads to a file, and its #part to a heading;
-# every path in backquotes that begins with a folder of the tree (`src/base/status.h`) exists.
+# tools/check_links.sh [ROOT]: every relative link of a Markdown file in ROOT must be that of a file, and its #part
+# that of a heading;
+# every path in backquotes that begins with a folder of the tree (`src/base/status.h`) must exist.
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
 bad=0 links=0

@@ -4,8 +4,8 @@
 #
 #   FOLDER/linnet, FOLDER/tests/*   small scripts: start the program of the same name in bin/
 #   FOLDER/bin/                     the programs; they look for libraries in ../lib first
-#   FOLDER/lib/                     shared libraries but those of the C library; MPI is the other machine's
-#   FOLDER/libc/                    the C library and its loader, used where that of the machine is too old
+#   FOLDER/lib/                     shared libraries but those of the C library; MPI is that of the other machine
+#   FOLDER/libc/                    the C library and its loader, used if those of the machine are too old
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-build/gpu} make=build/gpu-make
@@ -56,7 +56,7 @@ env -i "$new/linnet" --version >/dev/null
 env -i GOMP_SPINCOUNT=2000 "$new/libc/ld.so" --inhibit-cache --library-path "$new/lib:$new/libc" "$new/bin/linnet" doctor \
   >/dev/null
 mib=$(du -sm "$new" | cut -f 1)
-[ "$mib" -le $most_mib ] || { echo "gpu-build: $mib MiB, the limit is $most_mib: set LINNET_CUDA_ARCHS in $make to fewer architectures" >&2; exit 1; }
+[ "$mib" -le $most_mib ] || { echo "gpu-build: the build is $mib MiB, more than the limit of $most_mib MiB: set LINNET_CUDA_ARCHS in $make to fewer architectures" >&2; exit 1; }
 rm -rf "$folder"
 mv "$new" "$folder"
 echo "$folder is ready ($mib MiB): copy it with the checkout to the machine with the GPU and run ./dev gpu-check there"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks a machine with a GPU in stages: ./dev gpu-check --help
 # A failing stage does not stop the next. The result of each stage is kept in its folder (stage.json), as is each figure
-# of stage throughput, so that a check may be made in several calls. Needs bash and coreutils; what needs other programs
-# is skipped where they are missing.
+# of stage throughput, so that a check may be made in several calls. Needs bash and coreutils. Steps that need other
+# programs are skipped if these are missing.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -16,7 +16,7 @@ usage: ./dev gpu-check [--build DIR] [--out DIR] [--from STAGE | --only STAGE] [
 
   --build DIR   build to check [build/gpu]; if it does not exist, ./dev gpu-build makes it
   --out DIR     folder for results.json and the raw output of all stages [gpu-check]
-  --from STAGE  continue with this stage (throughput: with the figures that --out does not contain yet)
+  --from STAGE  continue with this stage (throughput: measure only the results that are missing in --out)
   --only STAGE  run only this stage, from its start
   --minutes N   stop after at most N minutes, with the results so far
   --dry-run     print all commands without running them
@@ -47,16 +47,17 @@ is_stage "$from" || refuse "--from: unknown stage '$from' (${stages[*]})"
 linnet=$build/linnet
 data=$out/shapes
 states=() # of the stages that ran
-stopped='' # 1 once the minutes are over
+stopped='' # 1 after the time of --minutes
 
-# room SECONDS: the time limit, reduced to what --minutes leaves; fails when nothing is left
+# room SECONDS: the time limit, reduced to the time that --minutes leaves; fails if none is left
 room() {
-  local left=$((${minutes:-0} * 60 - SECONDS - 10)) # what ends late is killed 10 s after its limit
+  local left=$((${minutes:-0} * 60 - SECONDS - 10)) # a command that ignores its limit is killed 10 s later
   [ -n "$minutes" ] || left=$1
   [ "$left" -gt 0 ] && [ -z "$stopped" ] && echo $((left < $1 ? left : $1))
 }
 
-# step SECONDS NAME COMMAND...: the command under a time limit, its output in $dir/NAME.txt (standard error: NAME.err)
+# step SECONDS NAME COMMAND...: runs the command with a time limit, its output in $dir/NAME.txt (standard error:
+# NAME.err)
 step() {
   local limit=$1 name=$2 rc=0
   shift 2
@@ -69,13 +70,13 @@ step() {
   case $rc in
     0) ;;
     77) skipped+=("$name") ;;
-    124 | 137) if room 1 >/dev/null; then failed+=("$name: not finished within $limit s"); else stopped=1; fi ;;
+    124 | 137) if room 1 >/dev/null; then failed+=("$name: timed out after $limit s"); else stopped=1; fi ;;
     *) failed+=("$name: exit $rc: $(tail -n 1 "$dir/$name.err" | cut -c 1-200)") ;;
   esac
   [ $rc -eq 0 ]
 }
 
-# have COMMAND: whether it is installed; a missing one is noted, and in a dry run all are assumed to be installed
+# have COMMAND: whether it is installed; a missing one is listed as skipped; a dry run assumes that all are installed
 have() {
   [ -n "$dry" ] || command -v "$1" >/dev/null || { skipped+=("no $1"); return 1; }
 }
@@ -96,7 +97,7 @@ stage_doctor() {
   have nvidia-smi && step 60 nvidia-smi nvidia-smi -q
 }
 
-test_programs() { # PATTERN [-v]: test programs of the cuda engine alone whose name has the pattern, or has not
+test_programs() { # PATTERN [-v]: test programs of only the cuda engine whose names contain the pattern, or with -v do not
   if [ -n "$dry" ] && ! ls "$build"/tests/engine_test_*cuda* >/dev/null 2>&1; then
     [ "${2:-}" = -v ] && echo "$build/tests/engine_test_cuda_*" || echo "$build/tests/engine_test_parity_cuda"
     return
@@ -154,12 +155,12 @@ stage_resume() { # steps 1 to 40 in one run, and as 1 to 23, 24 to 40
   check "weights, statistics and momentum are byte-equal" same_digest
 }
 
-gpus() { # that linnet would see
+gpus() { # number of GPUs that linnet would use
   local named=${CUDA_VISIBLE_DEVICES-}
   if [ -n "$named" ]; then tr , '\n' <<<"$named" | grep -c .; else nvidia-smi -L 2>/dev/null | grep -c '^GPU '; fi
 }
 
-# losses and gradient norms of the steps are the same to 1%, none is missing
+# losses and gradient norms of all steps agree within 1%
 same_course() {
   local csv=logs/resnet18/version_0/metrics.csv
   awk -F, '
@@ -171,7 +172,7 @@ same_course() {
     END { exit !(one == steps && n == steps && !differ) }' steps="$1" "$out/one/$csv" "$out/each/$csv"
 }
 
-stage_gpus() { # a rank on each GPU, by NCCL, beside one rank that accumulates the same batches
+stage_gpus() { # a rank on each GPU, with NCCL, compared to one rank that accumulates the same batches
   local n steps=5 options=("${train[@]}" --data "$data" --precision 32-true --max-epochs 9 --schedule.name none --lr 0.01)
   n=$(gpus)
   [ -z "$dry" ] || n=$((n > 2 ? n : 2))
@@ -188,7 +189,7 @@ stage_gpus() { # a rank on each GPU, by NCCL, beside one rank that accumulates t
 
 # figure BY NAME SECONDS COMMAND...: kept as JSON; an existing figure is not measured again
 figure() {
-  local by=$1 name=$2 limit=$3 last=1 # line of JSON: PyTorch says other things before
+  local by=$1 name=$2 limit=$3 last=1 # line of JSON: PyTorch may print other lines before it
   shift 3
   [ -n "$dry" ] || [ ! -s "$dir/$name.json" ] || return 0
   step "$limit" "$name" "$@" || return 0
@@ -199,7 +200,7 @@ figure() {
   }
 }
 
-figure_names() { # most valuable first: BATCH PRECISION
+figure_names() { # most important first: BATCH PRECISION
   local p b
   for b in 256 128 64 32; do
     for p in 16-mixed bf16-mixed tf32 32-true; do echo $b $p; done
@@ -221,7 +222,7 @@ stage_throughput() {
     options=(--precision "$p" --batch-size "$b")
     [ "$p" != tf32 ] || options=(--precision 32-true --trainer.tf32 true --batch-size "$b")
     figure linnet "linnet-$p-$b" 120 "${linnet_bench[@]}" "${options[@]}"
-    [ -n "$dry$torch" ] || if has_torch; then torch=yes; else torch=no; fi # after the first figure: it takes a while
+    [ -n "$dry$torch" ] || if has_torch; then torch=yes; else torch=no; fi # after the first figure, because it takes long
     [ "$torch" != no ] || continue
     figure pytorch "torch-$p-$b" 240 "${torch_bench[@]}" --precision "$p" --batch-size "$b"
     [ "$b" != 256 ] || figure pytorch "torch-compiled-$p-$b" 240 "${torch_bench[@]}" --precision "$p" --batch-size "$b" \
@@ -248,7 +249,7 @@ stage_sanitizer() {
 
 quote() { printf '"%s"' "$(printf '%s' "$1" | tr -d '\000-\037' | sed 's/[\\"]/\\&/g')"; }
 
-# kept FILE...: those that are there, one JSON object a line
+# kept FILE...: those that exist, one JSON object per line
 kept() {
   local f
   for f in "$@"; do [ ! -s "$f" ] || cat "$f"; done
@@ -275,7 +276,7 @@ results() { # results.json, rewritten after every stage
   } >"$out/results.json.new" && mv "$out/results.json.new" "$out/results.json"
 }
 
-table() { # earlier calls' stages and figures too
+table() { # includes stages and figures of earlier calls
   local line
   printf '\n%-11s %-8s %6s  %s\n' stage state s note
   while read -r line; do
@@ -295,10 +296,10 @@ run_stage() {
   [ -n "$dry" ] || mkdir -p "$dir"
   "stage_$name"
   [ -z "$dry" ] || return 0
-  [ ${#skipped[@]} -eq 0 ] || state=partly
-  # nothing was run: skipped as a whole
+  [ ${#skipped[@]} -eq 0 ] || state=partial
+  # no command was run: the stage is skipped
   [ ${#skipped[@]} -eq 0 ] || [ -n "$(find "$dir" -name '*.txt' -size +0c -print -quit)" ] || state=skipped
-  [ -z "$stopped" ] || { state=partly && skipped+=("the rest, after $minutes minutes: continue with --from $name"); }
+  [ -z "$stopped" ] || { state=partial && skipped+=("the rest, because $minutes minutes are over: continue with --from $name"); }
   [ ${#failed[@]} -eq 0 ] || state=failed
   states+=("$state")
   note=$(printf '%s; ' "${failed[@]}" "${skipped[@]/#/skipped: }" | sed 's/^\(; \)*//; s/\(; \)*$//')
@@ -311,11 +312,11 @@ run_stage() {
 if [ -n "$dry" ]; then
   [ -x "$linnet" ] || echo "== build: ./dev gpu-build ($linnet does not exist)"
 elif [ ! -x "$linnet" ]; then
-  [ "$build" = build/gpu ] || refuse "--build $build: it does not contain the program 'linnet'"
+  [ "$build" = build/gpu ] || refuse "--build $build: the folder does not contain the program 'linnet'"
   timeout 600 ./dev gpu-build || { echo "gpu-check: $linnet does not exist and cannot be built here: copy a build to this machine" >&2; exit 1; }
 fi
 [ -n "$dry" ] || mkdir -p "$out"
-[ -n "$dry$only" ] || [ "$from" != doctor ] || rm -f "$out"/*/stage.json # a check from its start
+[ -n "$dry$only" ] || [ "$from" != doctor ] || rm -f "$out"/*/stage.json # a new check
 begun=
 for stage in "${stages[@]}"; do
   [ "$stage" != "$from" ] || begun=1

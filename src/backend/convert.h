@@ -1,4 +1,4 @@
-/** Conversion between a device's elements and double. Rounds to nearest, ties to even; overflow gives infinity.
+/** Conversion between a device's element types and double. Rounds to nearest, ties to even; overflow gives infinity.
  *  Internal to src/engine and src/backend. */
 #ifndef LINNET_BACKEND_CONVERT_H
 #define LINNET_BACKEND_CONVERT_H

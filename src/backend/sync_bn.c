@@ -6,18 +6,18 @@
 
 bool sync_bn_on(const engine_options *o) { return o->sync_bn && comm_ranks(o->comm) > 1; }
 
-/** Where rank r's mean, variance and rows stand among those of all. */
+/** Start of rank r's mean, variance and row count within the gathered buffer. */
 static double *slot_of(double *work, int r, int c) { return work + (size_t)r * sync_bn_values(c); }
 
-/** Sums up in the order of the ranks: the same numbers at each. A rank without rows has no mean, whatever stands there.
- */
+/** Adds in rank order, so all ranks compute the same values. The mean and variance of a rank without rows are
+ *  ignored. */
 int sync_bn_statistics(comm *all, double *mean, double *var, double *m, int c, double *work) {
     double *own = slot_of(work, all->rank, c);
     int rc = OK;
     memcpy(own, mean, (size_t)c * sizeof *own);
     memcpy(own + c, var, (size_t)c * sizeof *own);
     own[2 * c] = *m;
-    TRY(comm_gather(all, COMM_NORM, work, sync_bn_values(c)));
+    TRY(comm_gather(all, COMM_SYNC_BN, work, sync_bn_values(c)));
     *m = 0;
     for (int r = 0; r < all->ranks; r++)
         *m += slot_of(work, r, c)[2 * c];
@@ -39,4 +39,4 @@ done:
     return rc;
 }
 
-int sync_bn_sums(comm *all, double *values, int c) { return comm_sum(all, COMM_NORM, values, sync_bn_values(c)); }
+int sync_bn_sums(comm *all, double *values, int c) { return comm_sum(all, COMM_SYNC_BN, values, sync_bn_values(c)); }

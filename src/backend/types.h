@@ -1,4 +1,4 @@
-/** What an engine and its device tell each other: the options of an engine, what a step reads, what comes of it. */
+/** Types shared by the engine and its devices: the options of an engine, the inputs and the results of a step. */
 #ifndef LINNET_BACKEND_TYPES_H
 #define LINNET_BACKEND_TYPES_H
 
@@ -11,71 +11,75 @@
 typedef enum precision { PRECISION_32, PRECISION_BF16, PRECISION_16 } precision;
 
 typedef struct engine_options {
-    precision precision;   /* the ref engine computes in double whatever this says; with 16-mixed its scaled gradients
-                              overflow where those of fp16 do */
-    int threads;           /* CPU threads; 0: all cores this process may use */
-    int device_index;      /* which GPU, from 0 */
-    bool tf32;             /* 32-true on a GPU may round the inputs of convolutions to TF32 */
-    bool deterministic;    /* no algorithm on a GPU whose results differ from run to run */
-    float mean[3], std[3]; /* of pixels in 0..1: x = (pixel / 255 - mean) / std */
+    precision precision; /* the ref engine always computes in double; with 16-mixed its scaled gradients overflow where
+                            fp16 gradients would */
+    int threads;         /* CPU threads; 0: one per core this process may use */
+    int device_index;    /* index of the GPU, from 0 */
+    bool tf32;           /* 32-true on a GPU: convolutions may round their inputs to TF32 */
+    bool deterministic;  /* GPU: use no algorithm whose results differ from run to run */
+    float mean[3], std[3]; /* for pixels scaled to 0..1: x = (pixel / 255 - mean) / std */
     size_t bucket_bytes;   /* gradient bucket size for the all-reduce; 0: one bucket */
-    comm *comm;            /* NULL: one rank. Borrowed */
-    bool winograd; /* bf16 on a CPU may round factors of 3x3 convolutions once more (backend/cpu/algo/native_conv.h) */
-    bool sync_bn;  /* batch norm over the batches of all ranks (sync_bn.h) */
-    bool half_gradients; /* ranks exchange gradients in the compute type where that has 16 bits */
-    bool recompute;      /* backward recomputes most BN outputs: less memory, the same results bit for bit */
-    bool keep_tensors;   /* tests: no memory sharing, every tensor and gradient stays readable */
-    bool input_gradient; /* tests: compute the gradient of the image batch too */
+    comm *comm;            /* NULL: one rank. Not owned */
+    bool winograd; /* bf16 on a CPU without AMX: 3x3 convolutions use Winograd's F(2x2, 3x3), faster and less accurate
+                      (backend/cpu/algo/native_conv.h) */
+    bool sync_bn;  /* synchronised batch norm over the batches of all ranks (sync_bn.h) */
+    bool half_gradients; /* ranks exchange gradients in the compute type if that has 16 bits */
+    bool recompute;      /* backward recomputes most BN outputs: less memory, bit-identical results */
+    bool keep_tensors;   /* tests: tensors do not share memory, so every tensor and gradient can be read */
+    bool input_gradient; /* tests: also compute the gradient of the image batch */
 } engine_options;
 
-/** What the device reads in a step; plain data, so that a recorded step can run again with other values. */
+/** Values that the device reads in a step. They are plain data, so a captured step can be replayed with other
+ *  values. */
 typedef struct engine_hyper {
     double lr;
-    double head_lr; /* of the classifier's parameters; 0: lr */
+    double head_lr; /* for the classifier's parameters; 0: lr */
     double momentum, dampening, weight_decay;
     bool nesterov;
-    bool first_step;        /* momentum buffers are empty: buf = g (undamped) */
-    double clip_norm;       /* largest global L2 norm of the unscaled gradient; 0: no clipping */
-    double loss_scale;      /* 1 without scaling; 0: the device's own scaler decides (engine_set_scaler) */
+    bool first_step;        /* the momentum buffers are empty: buf = g (undamped) */
+    double clip_norm;       /* maximum global L2 norm of the unscaled gradient; 0: no clipping */
+    double loss_scale;      /* 1: no scaling; 0: the device's own scaler sets it (engine_set_grad_scaler) */
     double label_smoothing; /* 0..1 */
-    double images;          /* of the whole (accumulated) batch, over the number of ranks: the loss is the mean over
-                               the images of all ranks once gradients are the mean over ranks */
+    double images; /* size of the whole (accumulated) batch, divided by the number of ranks: after gradients are
+                      averaged over the ranks, the loss is the mean over the images of all ranks */
 } engine_hyper;
 
-/** GradScaler's state machine, for a device that runs ahead: it decides on the scale itself. */
-typedef struct engine_scaler {
+/** State of GradScaler, for an asynchronous device, which updates the loss scale itself. */
+typedef struct engine_grad_scaler {
     double scale, growth_factor, backoff_factor;
     long long growth_interval, growth_tracker;
-} engine_scaler;
+} engine_grad_scaler;
 
 typedef struct engine_result_data {
-    double loss_sum; /* over the images since engine_reset_result, unscaled */
+    double loss_sum; /* over the images since engine_reset_result, without the loss scale */
     long long images;
-    long long top1, top5; /* images whose `label` is among the first 1 or 5 classes in the order of base/softmax.h */
-    double grad_norm;     /* of the last engine_unscale, before clipping */
-    bool finite;          /* of the last engine_unscale; false: engine_update did nothing */
+    long long top1, top5; /* images whose `label` is among the first 1 or 5 classes as ranked by base/softmax.h */
+    double grad_norm;     /* from the last engine_unscale, before clipping */
+    bool finite;          /* from the last engine_unscale; false: engine_update did nothing */
 } engine_result_data;
 
-/** PASS_WEIGHTS: the part of a convolution's or linear layer's backward that makes the gradient of its weights, where
- *  the device tells it apart; else it is in PASS_BACKWARD, as it is for all other layers. */
-typedef enum engine_pass { PASS_FORWARD, PASS_BACKWARD, PASS_WEIGHTS, ENGINE_PASSES } engine_pass;
+/** PASS_WGRAD: wgrad of a convolution or linear layer, if the device reports it separately; otherwise it is part of
+ *  PASS_BACKWARD. Other layers have only PASS_FORWARD and PASS_BACKWARD. */
+typedef enum engine_pass { PASS_FORWARD, PASS_BACKWARD, PASS_WGRAD, ENGINE_PASSES } engine_pass;
 
-/** What computes one pass of a layer. */
+/** The algorithm of one pass of a layer. */
 typedef struct engine_algorithm {
-    char name[32];           /* "winograd_2d", "onednn"; "": not known */
-    char implementation[64]; /* a library's name for the code it chose: "brgconv:avx512_core_bf16"; "": none */
-    bool reference;          /* that code is the library's reference implementation: correct and slow */
+    char name[32];           /* "winograd_2d", "onednn"; "": unknown */
+    char implementation[64]; /* the library's name for the implementation: "brgconv:avx512_core_bf16"; "": none */
+    bool reference;          /* the implementation is the library's reference code: correct and slow */
 } engine_algorithm;
 
-/** What the machine can do with the engine's precision and threads; 0: not known. */
+/** Measured peak performance with the engine's precision and number of threads; 0: unknown. */
 typedef struct engine_peaks {
-    double flops;              /* a second: the fastest of some friendly convolutions and products */
-    double read, write, mixed; /* bytes a second, of memory far larger than the caches; mixed: 2 read, 1 written */
+    double flops;              /* FLOP/s: the fastest of several well-suited convolutions and GEMMs */
+    double read, write, mixed; /* bytes/s, with buffers much larger than the caches; mixed: 2 reads per write */
 } engine_peaks;
 
-enum { ENGINE_PCI_ADDRESS = 32, ENGINE_EXCHANGE_TEXT = 256 }; /* bytes */
+enum { ENGINE_PCI_ADDRESS = 32, ENGINE_EXCHANGE_TEXT = 256 }; /* buffer sizes, bytes */
 
-/** Whether the "cpu" device computes bf16 in hardware here: what precision `auto` asks. */
+/** Whether the "cpu" device computes bf16 in hardware on this machine; precision `auto` depends on it. */
 bool engine_has_bf16(void);
+/** The version of the oneDNN that is loaded: "3.7.2"; NULL: built without oneDNN. */
+const char *engine_onednn_version(void);
 
 #endif

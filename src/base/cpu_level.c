@@ -1,3 +1,5 @@
+/* Detects the CPU level by CPUID and applies the limit set by LINNET_CPU. */
+
 #define _GNU_SOURCE
 #include "base/cpu_level.h"
 
@@ -19,7 +21,8 @@ static const char *const names[CPU_LEVELS] = {
 const char *cpu_level_name(cpu_level level) { return names[level]; }
 
 #if defined(__x86_64__)
-/** CPUID leaf 7 tells what the CPU has; tiles must be asked for (Linux 5.16; Documentation/x86/xstate.rst). */
+/** CPUID leaf 7 lists the CPU's features. A process must request permission to use tiles (Linux 5.16;
+ *  Documentation/x86/xstate.rst). */
 static bool has_amx(void) {
     const unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
     const int request_permission = 0x1023, tile_data = 18;
@@ -47,7 +50,7 @@ static const char *setting(void) {
     return s != NULL && s[0] != '\0' ? s : NULL;
 }
 
-/** @return CPU_LEVELS when there is no such level */
+/** @return CPU_LEVELS if there is no such level */
 static cpu_level find(const char *name) {
     int i = 0;
     while (i < CPU_LEVELS && strcmp(name, names[i]) != 0)
@@ -55,7 +58,7 @@ static cpu_level find(const char *name) {
     return (cpu_level)i;
 }
 
-/** 1 + a level once it is known: threads that find out at the same time find the same. */
+/** 1 + the level; 0: not determined yet. Threads that determine it concurrently store the same value. */
 static int machine, in_force;
 
 cpu_level cpu_level_of_machine(void) {
@@ -77,7 +80,7 @@ cpu_level cpu_level_get(void) {
     return (cpu_level)(known - 1);
 }
 
-bool cpu_level_is_held(void) { return setting() != NULL; }
+bool cpu_level_is_set(void) { return setting() != NULL; }
 
 int cpu_level_check(void) {
     cpu_level best = cpu_level_of_machine();
@@ -86,7 +89,7 @@ int cpu_level_check(void) {
     if (find(setting()) == CPU_LEVELS)
         return fail(E_OPTION, "LINNET_CPU=%s is not a CPU level: sse41, avx2, avx512, avx512_bf16 or amx", setting());
     if (find(setting()) > best)
-        return fail(E_OPTION, "LINNET_CPU=%s: this CPU has %s at most; unset LINNET_CPU or choose a lower level",
+        return fail(E_OPTION, "LINNET_CPU=%s: this CPU supports at most %s; unset LINNET_CPU or choose a lower level",
                     setting(), names[best]);
     return OK;
 }

@@ -9,7 +9,7 @@
 
 /** Each level includes those before it. */
 typedef enum cpu_level {
-    CPU_SSE41,       /* any x86-64 CPU: plain C, oneDNN's SSE4.1 */
+    CPU_SSE41,       /* always available: plain C kernels; oneDNN up to SSE4.1 */
     CPU_AVX2,        /* and FMA */
     CPU_AVX512,      /* F, BW, DQ, VL */
     CPU_AVX512_BF16, /* bf16 dot products */
@@ -23,12 +23,12 @@ const char *cpu_level_name(cpu_level level);
 /** The best level of this CPU. */
 cpu_level cpu_level_of_machine(void);
 
-/** The level in use: the machine's, or that of LINNET_CPU if it is valid and lower. The environment is read once, so
- *  the level never changes within a process. Any thread. */
+/** The level in use: that of LINNET_CPU if it is valid and lower than the CPU's, else the CPU's. The environment is
+ *  read once, so the level never changes within a process. Callable from any thread. */
 cpu_level cpu_level_get(void);
 
 /** Whether LINNET_CPU is set. */
-bool cpu_level_is_held(void);
+bool cpu_level_is_set(void);
 
 /** @return 0, or E_OPTION: LINNET_CPU is not the name of a level, or this CPU does not support it */
 int cpu_level_check(void);

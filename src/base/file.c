@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,7 +49,7 @@ int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit
     int rc = OK;
     unsigned char *bytes = NULL;
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe of that name must not block */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a FIFO must not block */
     if (fd < 0)
         return fail_errno(errno, "cannot open %s", path);
     if (fstat(fd, &st) != 0) {
@@ -60,12 +61,13 @@ int file_read(unsigned char **out, size_t *out_n, const char *path, size_t limit
         goto done;
     }
     if (limit > 0 && (uint64_t)st.st_size > limit) {
-        rc = fail(E_FORMAT, "%s: %lld bytes, more than the %zu allowed", path, (long long)st.st_size, limit);
+        rc = fail(E_FORMAT, "%s: file of %lld bytes, more than the limit of %zu bytes", path, (long long)st.st_size,
+                  limit);
         goto done;
     }
     size_t size = (size_t)st.st_size;
     TRY(memory_resize(&bytes, size + 1, 1));
-    ssize_t n = file_read_at(fd, 0, bytes, size); /* one that shrank meanwhile: what is there is what there is */
+    ssize_t n = file_read_at(fd, 0, bytes, size); /* a file that has shrunk meanwhile is returned as it is now */
     if (n < 0) {
         rc = fail_errno(errno, "cannot read %s", path);
         goto done;
@@ -95,6 +97,15 @@ int path_join(char out[PATH_BYTES], const char *folder, const char *name) {
     return path_format(out, "%.*s%s%s", (int)n, folder, n > 0 && folder[n - 1] != '/' ? "/" : "", name);
 }
 
+int path_from_program(char out[PATH_BYTES], const char *relative) {
+    char program[PATH_BYTES];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n < 0)
+        return fail_errno(errno, "cannot read /proc/self/exe, so the program's folder is unknown");
+    program[n] = 0;
+    return path_format(out, "%.*s%s", (int)(path_name(program) - program), program, relative);
+}
+
 const char *path_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash != NULL ? slash + 1 : path;
@@ -116,7 +127,7 @@ int folder_make(const char *path) {
     if (rc != OK)
         return rc;
     if (partial[0] == 0)
-        return fail(E_IO, "cannot make a folder without a name");
+        return fail(E_IO, "cannot create a folder: the path is empty");
     for (char *p = partial + 1;; p++) {
         if (*p != '/' && *p != 0)
             continue;
@@ -138,10 +149,33 @@ bool folder_exists(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+int disk_free(uint64_t *bytes, const char *path) {
+    struct statvfs s;
+    if (statvfs(path, &s) != 0)
+        return fail_errno(errno, "cannot determine the free space of %s", path);
+    *bytes = s.f_blocks > 0 ? (uint64_t)s.f_bavail * s.f_frsize : UINT64_MAX;
+    return OK;
+}
+
 int file_remove(const char *path) {
     if (unlink(path) != 0 && errno != ENOENT)
         return fail_errno(errno, "cannot remove %s", path);
     return OK;
+}
+
+/** A new file, never one that exists: what a killed process left is removed first, but nothing other than a regular
+ *  file with this name alone, since it may be a way to another file. */
+static int open_new(const char *path) {
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    struct stat st;
+    int fd = open(path, flags, 0666);
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || unlink(path) != 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return open(path, flags, 0666);
 }
 
 int atomic_open(atomic_file *f, const char *path) {
@@ -151,12 +185,15 @@ int atomic_open(atomic_file *f, const char *path) {
     int rc = OK;
     TRY(path_format(f->path, "%s", path));
     TRY(path_format(f->temporary, "%s.tmp", path));
-    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (f->fd < 0)
+    f->fd = open_new(f->temporary);
+    if (f->fd < 0 && errno == EEXIST)
+        rc = fail(E_IO, "cannot write %s: a link, a folder or a special file with this name exists: remove it",
+                  f->temporary);
+    else if (f->fd < 0)
         rc = fail_errno(errno, "cannot write %s", f->temporary);
 done:
     if (rc != OK)
-        f->temporary[0] = 0; /* nothing of ours is there: a later abort must not remove what is */
+        f->temporary[0] = 0; /* no temporary file was created: atomic_abort must not remove an existing one */
     return rc;
 }
 
@@ -173,7 +210,7 @@ static void folder_sync(const char *path) {
         return;
     int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
-        fsync(fd); /* some file systems refuse it for folders: nothing more can be done there */
+        fsync(fd); /* some file systems do not support fsync for folders; the error is ignored */
         close(fd);
     }
 }
@@ -236,7 +273,8 @@ int lock_take(int *out, const char *path) {
             return fail_errno(error, "cannot lock %s", path);
         holder[n > 0 ? n : 0] = 0;
         holder[strcspn(holder, "\n")] = 0;
-        return fail(E_LOCKED, "%s is locked by process %s: wait until it ends or choose another --out", path, holder);
+        return fail(E_LOCKED, "%s is locked by process %s: wait until that process ends or choose another --out", path,
+                    holder);
     }
     char host[64] = "";
     gethostname(host, sizeof host - 1);

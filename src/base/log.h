@@ -1,5 +1,5 @@
-/** Messages for the user. Nothing below src/cli prints; lines go to the sink that the program has set (without one they
- *  are dropped). Thread-safe. */
+/** Messages for the user. Nothing below src/cli prints: lines go to the sink that the program has set, and are
+ *  dropped if there is none. Thread-safe. */
 #ifndef LINNET_BASE_LOG_H
 #define LINNET_BASE_LOG_H
 

@@ -58,7 +58,7 @@ int arena_init(arena *a, size_t bytes) {
     if (bytes > SIZE_MAX / 2)
         return fail(E_NOMEM, "cannot map %zu bytes", bytes);
     size_t rounded = (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-    /* one huge page more than needed, so that an aligned block fits; the rest is given back */
+    /* one huge page more than needed, so that an aligned block fits; the excess is unmapped */
     unsigned char *p = mmap(NULL, rounded + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return fail(E_NOMEM, "cannot map %zu MiB of memory", rounded >> 20);
@@ -68,7 +68,7 @@ int arena_init(arena *a, size_t bytes) {
     size_t tail = (size_t)(p + rounded + HUGE_PAGE - (aligned + rounded));
     if (tail > 0)
         munmap(aligned + rounded, tail);
-    madvise(aligned, rounded, MADV_HUGEPAGE); /* advice: a refusal costs speed only */
+    madvise(aligned, rounded, MADV_HUGEPAGE); /* only advice: if the kernel refuses it, only speed is lost */
     *a = (arena){.base = aligned, .bytes = rounded};
     return OK;
 }

@@ -13,8 +13,8 @@ int memory_zeroed(void *out, size_t count, size_t size);
 /** Resizes *pointer (void **) to `count * size` bytes; on failure *pointer stays valid. @return 0 or E_NOMEM */
 int memory_resize(void *pointer, size_t count, size_t size);
 
-/** Makes room for `need` elements in the array *pointer: if they do not fit, *capacity is at least doubled. {NULL, 0}
- * is empty. */
+/** Ensures capacity for `need` elements in the array *pointer; if it must grow, *capacity is at least doubled.
+ *  {NULL, 0} is an empty array. */
 int memory_grow(void *pointer, size_t *capacity, size_t need, size_t size);
 
 /** Copies a string. @return 0 or E_NOMEM */
@@ -24,7 +24,7 @@ int memory_string(char **out, const char *text);
 typedef struct arena {
     unsigned char *base;
     size_t bytes; /* capacity */
-    size_t used;  /* handed out by arena_take */
+    size_t used;  /* bytes returned by arena_take so far */
 } arena;
 
 /** Maps `bytes` (0 gives an empty arena). @return 0 or E_NOMEM (the message has the size) */

@@ -56,7 +56,15 @@ done:
     return rc;
 }
 
-int proto_string(text *t, unsigned number, const char *s) { return proto_bytes(t, number, s, strlen(s)); }
+int proto_string(text *t, unsigned number, const char *s) {
+    text clean = {0};
+    int rc = OK;
+    TRY(text_append_utf8(&clean, s));
+    TRY(proto_bytes(t, number, clean.data, clean.n));
+done:
+    text_deinit(&clean);
+    return rc;
+}
 
 int proto_doubles(text *t, unsigned number, const double *v, size_t n) {
     int rc = OK;
@@ -77,7 +85,7 @@ int proto_open(text *t, unsigned number, size_t *mark) {
 int proto_close(text *t, size_t mark) {
     unsigned char length[10];
     size_t n = t->n - mark, length_n = encode_varint(length, n);
-    int rc = text_append(t, length, length_n); /* room for it; its place is before the message */
+    int rc = text_append(t, length, length_n); /* extends the text; the length is then moved before the message */
     if (rc != OK)
         return rc;
     memmove(t->data + mark + length_n, t->data + mark, n);

@@ -44,7 +44,7 @@ static uint64_t random_u64(random_stream *r) {
 }
 
 uint64_t random_below(random_stream *r, uint64_t n) {
-    /* Lemire 2019: multiply, reject the few values that would be drawn too often */
+    /* Lemire 2019: multiply, and reject the few values that would be drawn too often */
     for (;;) {
         unsigned __int128 m = (unsigned __int128)random_u64(r) * n;
         uint64_t low = (uint64_t)m;

@@ -1,13 +1,13 @@
 /** Random numbers as a pure function of seed, epoch, index and purpose: Philox4x32-10.
  *  Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
- *  No state is shared: threads, ranks and resumed runs draw the same numbers. */
+ *  There is no shared state, so threads, ranks and resumed runs draw the same numbers. */
 #ifndef LINNET_BASE_RANDOM_H
 #define LINNET_BASE_RANDOM_H
 
 #include <stdint.h>
 
-/** The purpose of a stream; part of the key, so that streams differ. Resumed runs depend on these values: never
- * renumber. */
+/** The purpose of a stream. It is part of the key, so streams differ. Resumed runs depend on these values: never
+ *  renumber them. */
 typedef enum random_purpose {
     RANDOM_INIT = 1,      /* weights; index = parameter */
     RANDOM_SHUFFLE = 2,   /* order of an epoch */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
-/* each function once for both types: `single` is a constant where it is inlined */
+/* each function is written once for both types: `single` is a constant after inlining */
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE double at(const void *logits, int j, bool single) {
@@ -50,7 +50,7 @@ INLINE double loss_of(void *dlogits, const void *logits, int classes, const soft
     for (int j = 0; j < classes; j++) {
         double z = at(logits, j, single);
         double target = s / classes + (1 - s) * (t->mix * (j == t->label) + (1 - t->mix) * (j == t->label_b));
-        if (target != 0) /* a class of logit -infinity costs nothing unless it is asked for */
+        if (target != 0) /* avoids 0 * infinity for a class with logit -infinity */
             loss -= target * (z - total);
         if (dlogits != NULL && single)
             ((float *)dlogits)[j] = (float)((exp(z - total) - target) * scale);

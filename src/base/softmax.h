@@ -1,18 +1,19 @@
-/** Softmax of one image's logits, its cross-entropy, and the order of the classes. This is the only definition, except
- * for a copy in CUDA's loss.cu. Arithmetic is in double for all types of logits.
+/** Softmax, cross-entropy and ranking of one image's logits. This is the only definition, except for a copy in CUDA's
+ *  loss.cu. All arithmetic is in double.
  *
- *  The order of the classes is that of a stable descending sort of the logits, in which NaN counts as the largest: the
- *  larger logit first, for equal logits the lower class index. With a NaN or +infinity the loss is not finite. */
+ *  Classes are ranked by a stable descending sort of the logits, in which NaN counts as the largest: the larger logit
+ *  comes first; equal logits are ordered by class index. With a NaN or +infinity the loss is not finite. */
 #ifndef LINNET_BASE_SOFTMAX_H
 #define LINNET_BASE_SOFTMAX_H
 
 #include <stdbool.h>
 
-/** The number of classes before `label`; `classes` if its own logit is NaN, so that it never counts as correct. */
+/** The number of classes ranked before `label`; `classes` if the label's own logit is NaN, so that it never counts
+ *  as correct. */
 int softmax_rank_f32(const float *logits, int classes, int label);
 int softmax_rank_f64(const double *logits, int classes, int label);
 
-/** Whether class j comes before class k. */
+/** Whether class j is ranked before class k. */
 bool softmax_before(const double *logits, int j, int k);
 
 /** Target distribution with label smoothing s, two labels a and b, mix m (1: a alone):

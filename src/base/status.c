@@ -8,7 +8,7 @@
 static _Thread_local char message[STATUS_BYTES] = "no error";
 
 void status_set(const char *format, ...) {
-    char text[STATUS_BYTES]; /* the arguments may point into `message` */
+    char text[STATUS_BYTES]; /* formatted before it is stored, because the arguments may point into `message` */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

@@ -10,15 +10,15 @@
 
 #define STATUS_LIST(X)                                                                                                 \
     X(E_NOMEM, -1, "out of memory")                                                                                    \
-    X(E_IO, -2, "input or output failed")                                                                              \
+    X(E_IO, -2, "I/O error")                                                                                           \
     X(E_FULL, -3, "no space left")                                                                                     \
     X(E_FORMAT, -4, "malformed file")                                                                                  \
     X(E_DATA, -5, "unusable dataset")                                                                                  \
-    X(E_OPTION, -6, "wrong option")                                                                                    \
-    X(E_SHAPE, -7, "shapes do not fit")                                                                                \
+    X(E_OPTION, -6, "invalid option")                                                                                  \
+    X(E_SHAPE, -7, "shapes do not match")                                                                              \
     X(E_DEVICE, -8, "device failed")                                                                                   \
     X(E_UNSUPPORTED, -9, "not supported here")                                                                         \
-    X(E_NONFINITE, -10, "not finite")                                                                                  \
+    X(E_NONFINITE, -10, "value is not finite")                                                                         \
     X(E_LOCKED, -11, "in use by another process")                                                                      \
     X(E_STOPPED, -12, "stopped by a signal")                                                                           \
     X(E_NOTFOUND, -13, "not found")                                                                                    \
@@ -31,14 +31,14 @@ enum status_code {
 #undef STATUS_ENUM
 };
 
-/** Sets this thread's message; the value is `code`, for use as `return fail(...)`. A macro, so that compilers and
- *  analysers see which code is returned. */
+/** Sets this thread's message; the value is `code`, for use as `return fail(...)`. It is a macro so that compilers
+ *  and static analysers see which code is returned. */
 #define fail(code, ...) (status_set(__VA_ARGS__), status_pass(code))
 
-/** Puts "context: " before this thread's message; the value is `code`. */
+/** Prepends "context: " to this thread's message; the value is `code`. */
 #define fail_context(code, ...) (status_prefix(__VA_ARGS__), status_pass(code))
 
-static inline int status_pass(int code) { return code; } /* a call, so that its value may be left unused */
+static inline int status_pass(int code) { return code; } /* a function call, so that callers may ignore its value */
 void status_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void status_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -49,9 +49,9 @@ int fail_errno(int error, const char *format, ...) __attribute__((format(printf,
 /** This thread's last message; never NULL. Valid until the thread's next fail(). */
 const char *status_message(void);
 
-#define STATUS_BYTES 1024 /* of a message, its end included */
+#define STATUS_BYTES 1024 /* maximum length of a message, with the terminator */
 
-/** An error that is saved while other calls may set messages, or for another thread. {0}: none, code OK. */
+/** An error saved while other calls may set messages, or passed to another thread. {0}: no error, code OK. */
 typedef struct status_saved {
     int code;
     char message[STATUS_BYTES];
@@ -59,10 +59,10 @@ typedef struct status_saved {
 
 /** Saves `code` and this thread's message. */
 void status_save(status_saved *out, int code);
-/** Makes the saved message this thread's again. @return the saved code */
+/** Restores the saved message as this thread's message. @return the saved code */
 int status_restore(const status_saved *saved);
 
-/** The general text of a code ("malformed file"). */
+/** The general description of a code ("malformed file"). */
 const char *status_text(int code);
 
 #define TRY(expression)                                                                                                \

@@ -57,15 +57,39 @@ void text_deinit(text *t) {
     *t = (text){0};
 }
 
-int text_csv_cell(text *t, const char *s) {
-    if (s[strcspn(s, ",\"\r\n")] == 0)
-        return text_append(t, s, strlen(s));
+int text_append_utf8(text *t, const char *s) {
     size_t before = t->n;
-    int rc = text_append(t, "\"", 1);
-    for (; rc == OK && *s != 0; s++)
-        rc = *s == '"' ? text_append(t, "\"\"", 2) : text_append(t, *s == '\n' || *s == '\r' ? " " : s, 1);
-    if (rc == OK)
-        rc = text_append(t, "\"", 1);
+    int rc = OK;
+    for (size_t left = strlen(s), n = 0; rc == OK && left > 0; s += n, left -= n) {
+        n = text_utf8(s, left);
+        rc = n > 0 ? text_append(t, s, n) : text_printf(t, "\\x%02X", (unsigned char)*s);
+        n = n > 0 ? n : 1;
+    }
+    if (rc != OK)
+        t->n = before;
+    return rc;
+}
+
+/** Quotes the cell that begins at `from`. */
+static int quote_cell(text *t, size_t from) {
+    text quoted = {0};
+    int rc = OK;
+    TRY(text_append(&quoted, "\"", 1));
+    for (const char *s = t->data + from; *s != 0; s++)
+        TRY(*s == '"' ? text_append(&quoted, "\"\"", 2) : text_append(&quoted, *s == '\n' || *s == '\r' ? " " : s, 1));
+    TRY(text_append(&quoted, "\"", 1));
+    t->n = from;
+    TRY(text_append(t, quoted.data, quoted.n));
+done:
+    text_deinit(&quoted);
+    return rc;
+}
+
+int text_csv_cell(text *t, const char *s) {
+    size_t before = t->n;
+    int rc = text_append_utf8(t, s);
+    if (rc == OK && s[strcspn(s, ",\"\r\n")] != 0)
+        rc = quote_cell(t, before);
     if (rc != OK)
         t->n = before;
     return rc;

@@ -19,20 +19,26 @@ void text_deinit(text *t);
 /** The string, "" when empty. */
 const char *text_string(const text *t);
 
-/** Appends a CSV cell, quoted if necessary (RFC 4180); line ends become spaces, so that each row is one line. */
+/** Appends s as UTF-8: a byte that is not part of a character is written as \xHH, so names stay distinct. */
+int text_append_utf8(text *t, const char *s);
+
+/** Appends a CSV cell, in UTF-8 as above, quoted if necessary (RFC 4180); line ends become spaces, so that each row is
+ *  one line. */
 int text_csv_cell(text *t, const char *s);
 
-/** Bytes of the UTF-8 character at s, at most n; 0: invalid (overlong forms, surrogates, above U+10FFFF). n > 0. */
+/** The length in bytes of the UTF-8 character at s, at most n; 0: invalid (overlong forms, surrogates, above
+ *  U+10FFFF). n > 0. */
 size_t text_utf8(const char *s, size_t n);
 
-/** Edit distance (insert, delete, replace), for "did you mean". */
+/** Edit distance (insertions, deletions, replacements), for "did you mean". */
 int text_distance(const char *a, const char *b);
 
-/** The whole string as a number; false if it is not a number or out of range. Only for locales with '.'. */
+/** Parses the whole string as a number; false if it is not a number or out of range. Requires a locale with '.' as
+ *  decimal point. */
 bool text_to_int(long long *out, const char *s);
 bool text_to_double(double *out, const char *s);
 
-/** "1,281,167", "4.2 GiB", "1 h 05 min": into `out` (at least 32 bytes), returned for use in printf. */
+/** "1,281,167", "4.2 GiB", "1 h 05 min": written into `out` (at least 32 bytes) and returned for use in printf. */
 const char *text_count(char out[32], unsigned long long n);
 const char *text_bytes(char out[32], double bytes);
 const char *text_duration(char out[32], double seconds);

@@ -2,6 +2,7 @@
 #include "checkpoint/checkpoint.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "checkpoint/layout.h"
@@ -22,7 +23,7 @@ size_t ckpt_type_bytes(ckpt_type t) {
     return bytes[t];
 }
 
-/** The container around a finished pickle. */
+/** Writes the zip container with a finished pickle. */
 static int container_save(const char *path, const pickle *p) {
     int rc = OK;
     zip_writer z = {.file.fd = -1};
@@ -52,7 +53,7 @@ int ckpt_save(const char *path, const ckpt *c) {
 done:
     pickle_deinit(&p);
     if (rc != OK)
-        fail_context(rc, "no checkpoint was saved (an older file of this name is unchanged)");
+        fail_context(rc, "the checkpoint was not saved (an existing file of this name is unchanged)");
     return rc;
 }
 
@@ -91,11 +92,11 @@ done:
 static int byteorder_check(const zip_reader *z) {
     unsigned char *order = NULL;
     size_t n = 0;
-    if (zip_find(z, "byteorder", 9) == NULL) /* PyTorch before 2.1 does not write it */
+    if (zip_find(z, "byteorder", 9) == NULL) /* PyTorch before 2.1 does not write this entry */
         return OK;
     int rc = entry_read(&order, &n, z, "byteorder", 16);
     if (rc == OK && (n != 6 || memcmp(order, "little", 6) != 0))
-        rc = fail(E_FORMAT, "written on a big-endian machine; only little-endian files are supported");
+        rc = fail(E_FORMAT, "the file was written on a big-endian machine; only little-endian files are supported");
     free(order);
     return rc;
 }
@@ -113,6 +114,7 @@ static int zip_load(ckpt *c, int fd, int (*read)(ckpt *c, const value *top, tens
     TRY(byteorder_check(&z));
     TRY(entry_read(&bytes, &n, &z, "data.pkl", PICKLE_LIMIT));
     TRY(unpickle(&top, &used, &values, bytes, n));
+    layout_list_skipped(c, &values);
     TRY(read(c, top, &source));
 done:
     tensor_source_deinit(&source);
@@ -122,7 +124,7 @@ done:
     return rc;
 }
 
-/** What any reader of ours takes. */
+/** Tries the readers of all supported formats. */
 static int read_any(ckpt *c, int fd) {
     bool is_known = false;
     int rc = safetensors_read(&is_known, c, fd);
@@ -130,17 +132,19 @@ static int read_any(ckpt *c, int fd) {
         rc = torch_legacy_read(&is_known, c, fd);
     if (rc == OK && !is_known)
         rc = zip_load(c, fd, layout_read);
+    if (rc == OK)
+        rc = layout_translate_names(c);
     return rc == OK ? layout_find_prefix(c) : rc;
 }
 
 static int read_progress(ckpt *c, int fd) { return zip_load(c, fd, layout_read_progress); }
 
-static int load(ckpt **out, const char *path, int (*read)(ckpt *c, int fd)) {
+static int load(ckpt **out, const char *path, const char *key, int (*read)(ckpt *c, int fd)) {
     int rc = OK;
     ckpt *c = NULL;
     struct stat st;
     *out = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a FIFO must not block */
     if (fd < 0)
         return fail_errno(errno, "cannot open checkpoint %s", path);
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
@@ -148,6 +152,12 @@ static int load(ckpt **out, const char *path, int (*read)(ckpt *c, int fd)) {
         goto done;
     }
     TRY(memory_zeroed(&c, 1, sizeof *c));
+    if (strlen(key) >= sizeof c->key) {
+        rc = fail(E_OPTION, "the key of a checkpoint has %zu bytes, more than the limit of %zu", strlen(key),
+                  sizeof c->key - 1);
+        goto done;
+    }
+    snprintf(c->key, sizeof c->key, "%s", key);
     rc = read(c, fd);
     if (rc != OK) {
         fail_context(rc, "checkpoint %s", path);
@@ -161,8 +171,26 @@ done:
     return rc;
 }
 
-int ckpt_load(ckpt **out, const char *path) { return load(out, path, read_any); }
-int ckpt_load_progress(ckpt **out, const char *path) { return load(out, path, read_progress); }
+/** Logs what the user may not expect of a file of another program. */
+static void tell(const ckpt *c, const char *path) {
+    static const char *const ema[] = {"state_dict_ema", "model_ema"};
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): load has set it */
+    if (c->skipped[0] != 0)
+        log_info("%s: Python objects skipped: %s", path, c->skipped);
+    for (int k = 0; k < 2 && c->key[0] == 0 && strchr(c->parts, ',') != NULL; k++)
+        if (strstr(c->parts, ema[k]) != NULL)
+            log_info("%s: the file contains an EMA of the weights too: --init-key %s selects it", path, ema[k]);
+}
+
+int ckpt_load_key(ckpt **out, const char *path, const char *key) {
+    int rc = load(out, path, key, read_any);
+    if (rc == OK)
+        tell(*out, path);
+    return rc;
+}
+
+int ckpt_load(ckpt **out, const char *path) { return ckpt_load_key(out, path, ""); }
+int ckpt_load_progress(ckpt **out, const char *path) { return load(out, path, "", read_progress); }
 
 static void tensors_free(ckpt_tensor *tensors, int n) {
     for (int i = 0; i < n; i++)
@@ -187,6 +215,7 @@ void ckpt_free(ckpt *c) {
     items_free(c->hyper, c->hyper_n);
     items_free(c->own, c->own_n);
     free(c->kept);
+    free(c->unread);
     free(c);
 }
 

@@ -37,7 +37,7 @@ typedef enum ckpt_schedule_kind {
 typedef struct ckpt_schedule {
     ckpt_schedule_kind kind;
     int64_t last_epoch;
-    double base_lr, last_lr; /* base_lr 0: the file does not have it */
+    double base_lr, last_lr; /* base_lr 0: not in the file */
     int step_size;           /* StepLR */
     double gamma;
     double min_lr;                       /* min_lr of ReduceLROnPlateau, eta_min of CosineAnnealingLR */
@@ -47,16 +47,27 @@ typedef struct ckpt_schedule {
 } ckpt_schedule;
 
 /** The state of torch.amp.GradScaler. */
-typedef struct ckpt_scaler {
+typedef struct ckpt_grad_scaler {
     bool on; /* the run uses loss scaling (16-mixed) */
     double scale, growth_factor, backoff_factor;
     int growth_interval, growth_tracker;
-} ckpt_scaler;
+} ckpt_grad_scaler;
+
+/** The state of Lightning's EarlyStopping callback. */
+typedef struct ckpt_early_stopping {
+    bool on;
+    char monitor[16];
+    bool max;           /* higher values are better */
+    int64_t wait_count; /* checks since the last improvement */
+    int64_t stopped_epoch;
+    int patience;
+    double best_score;
+} ckpt_early_stopping;
 
 /** One of the best k files. */
 typedef struct ckpt_kept {
     char path[4096];
-    double value; /* val_loss */
+    double value; /* of the monitored metric */
 } ckpt_kept;
 
 /** A key and its value, in hyper_parameters or in linnet's own state. Kinds: 'i' integer, 'd' double, 's' string, 'b'
@@ -70,7 +81,23 @@ typedef struct ckpt_item {
     char **list; /* 'l': (i) strings; after loading, table and strings are one block of memory */
 } ckpt_item;
 
+#define CKPT_LIST_BYTES 512
+#define CKPT_UNREAD_LIMIT 1024
+
+/** An entry of the state_dict that cannot be read. */
+typedef struct ckpt_unread {
+    char name[CKPT_NAME_BYTES];
+    char what[2 * CKPT_NAME_BYTES]; /* "torch._utils._rebuild_qtensor" */
+} ckpt_unread;
+
 typedef struct ckpt {
+    char key[CKPT_NAME_BYTES];     /* the part of the file that `state` is read from; "": chosen by the reader */
+    bool key_found;                /* `key` is a key of the file; else it is a prefix of names */
+    char parts[CKPT_LIST_BYTES];   /* the keys under which the file has tensors: "state_dict, state_dict_ema" */
+    char skipped[CKPT_LIST_BYTES]; /* names of the Python objects that were skipped; "": none */
+    ckpt_unread *unread;           /* (unread_n) at most CKPT_UNREAD_LIMIT */
+    int unread_n;
+
     /* progress */
     int64_t epoch;       /* the epoch in progress or just finished, from 0 */
     int64_t global_step; /* optimizer steps taken, skipped steps included */
@@ -91,13 +118,18 @@ typedef struct ckpt {
     double head_scale;
     ckpt_sgd sgd;
     ckpt_schedule schedule;
-    ckpt_scaler scaler;
+    ckpt_grad_scaler scaler;
 
-    ckpt_kept *kept; /* the best k files by val_loss, this file included */
+    char monitor[16]; /* the metric of `kept`: val_loss, val_acc, train_loss; another one in Lightning's files */
+    bool monitor_max; /* higher values of it are better */
+    ckpt_kept *kept;  /* the best k files, this file included */
     int kept_n;
     char monitor_dir[4096];           /* folder of the checkpoints */
     char last_path[4096];             /* of last.ckpt */
-    double best_value, current_value; /* val_loss; NaN: none */
+    double best_value, current_value; /* of the monitored metric; NaN: none */
+    ckpt_early_stopping early_stopping;
+
+    double train_seconds; /* time_elapsed of Lightning's Timer; 0: the file has no Timer */
 
     ckpt_item *hyper; /* hyper_parameters */
     int hyper_n;
@@ -110,10 +142,14 @@ typedef struct ckpt {
 int ckpt_save(const char *path, const ckpt *c);
 
 /** Reads a file of linnet or Lightning, any torch.save of a (nested) state_dict, or safetensors. Fields that the file
- *  does not have remain zero. The file is untrusted: only listed opcodes and globals are accepted, and sizes are
- *  checked against the file before memory is allocated.
+ *  does not have remain zero. The file is untrusted: nothing in it is executed, Python objects of unknown classes are
+ *  skipped (one log line names them), and sizes are checked against the file before memory is allocated.
  *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (the message has the fault and its position), E_NOMEM. Free with ckpt_free */
 int ckpt_load(ckpt **out, const char *path);
+/** The same with the weights under a key of the file, or under keys separated by points ("state_dict_ema",
+ *  "state.model"), or, if there is no such key, those whose names begin with it. "": as ckpt_load.
+ *  @return also E_FORMAT if there are no weights (the message lists the keys) */
+int ckpt_load_key(ckpt **out, const char *path, const char *key);
 /** Reads only the progress and linnet's own state of a file of linnet or Lightning: no tensors, no hyper-parameters.
  *  It reads a small part of the file, so it finds only damage in the file's structure. */
 int ckpt_load_progress(ckpt **out, const char *path);
@@ -122,6 +158,9 @@ void ckpt_free(ckpt *c);
 const ckpt_tensor *ckpt_find_tensor(const ckpt *c, const char *name);
 /** The tensor with torchvision's `name`, after the file's `prefix`; NULL if there is none. */
 const ckpt_tensor *ckpt_find_weight(const ckpt *c, const char *name);
+/** What the entry of the state_dict is that should be the weight with torchvision's `name`, if linnet cannot read it;
+ *  else NULL. */
+const char *ckpt_unread_weight(const ckpt *c, const char *name);
 /** The tensor's name without the file's prefix; NULL if it does not begin with the prefix. */
 const char *ckpt_weight_name(const ckpt *c, const ckpt_tensor *t);
 const ckpt_item *ckpt_find_item(const ckpt_item *items, int n, const char *key);

@@ -22,7 +22,8 @@ typedef struct layout_field {
     size_t offset;
 } layout_field;
 
-extern const layout_field layout_progress[], layout_sgd[], layout_schedule[], layout_scaler[]; /* end with a NULL key */
+extern const layout_field layout_progress[], layout_sgd[], layout_schedule[], layout_grad_scaler[],
+    layout_early_stopping[];              /* end with a NULL key */
 extern const char *const layout_kinds[4]; /* names of ckpt_schedule_kind */
 
 /** Writes the whole pickle; an error is kept in p->rc. */
@@ -30,7 +31,7 @@ void layout_write(pickle *p, const ckpt *c);
 /** An OrderedDict of tensors: a state_dict. */
 void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n);
 
-/** The file that tensors are read from, and the bytes that they may still take. */
+/** The file that tensors are read from, and the memory budget of its tensors. */
 typedef struct tensor_source {
     const zip_reader *zip; /* NULL: a file in the format before PyTorch 1.6, for which the next three fields are used */
     int fd;
@@ -72,6 +73,18 @@ int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source);
 int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_source *source);
 /** Fills the fields whose entries exist. @return 0, E_FORMAT (an entry of another kind, or out of range) */
 int layout_read_fields(void *object, const layout_field *fields, const value *dict);
+
+/** Finds the dictionary of tensors under c->key, or under the keys that programs use; if there is none it is `top`.
+ * Sets c->key_found and c->parts. @return 0, E_FORMAT (what is found is not a dictionary) */
+int layout_find_state(const value **out, ckpt *c, const value *top);
+/** Writes the names of the objects that unpickle skipped to c->skipped. */
+void layout_list_skipped(ckpt *c, const pool *p);
+/** @return 0, E_FORMAT if `top` is not a dictionary */
+int layout_check_top(const value *top);
+
+/** Renames the tensors of a ResNet whose names are not torchvision's: Hugging Face, children of a Sequential, compiled
+ *  parts. Other files remain unchanged. @return 0, E_FORMAT (a name occurs twice) */
+int layout_translate_names(ckpt *c);
 
 /** Sets c->prefix from the names in the state; "" if they contain no ResNet. Of several ResNets it selects the one
  *  under "model.", else the one without a prefix, else the one under "module.". @return 0, E_FORMAT (several with other

@@ -1,3 +1,4 @@
+/* Reads a checkpoint in Lightning's layout, as linnet or Lightning wrote it: docs/formats.md. */
 #include "checkpoint/layout.h"
 
 #include "base/memory.h"
@@ -5,6 +6,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@
 #define ITEM_LIMIT 65536u
 #define EPOCH_LIMIT ((int64_t)1 << 24) /* of random_open */
 #define COUNT_LIMIT ((int64_t)1 << 53) /* batches and steps: exact as doubles */
+#define TIME_LIMIT 1e12                /* seconds */
 
 int layout_string(char *out, size_t capacity, const value *v, const char *what) {
     if (v->kind != VALUE_STRING || !pickle_text(out, capacity, v->string.s, v->string.n))
@@ -59,26 +62,26 @@ int layout_read_fields(void *object, const layout_field *fields, const value *di
         else if (f->kind == 'i' && value_int(&i, v) && i >= INT_MIN && i <= INT_MAX)
             *(int *)at = (int)i;
         else
-            return fail(E_FORMAT, "'%s' has a wrong type or is out of range", f->key);
+            return fail(E_FORMAT, "'%s' has the wrong type or is out of range", f->key);
     }
     return OK;
 }
 
-/** Takes the bytes of strings from what the file may still claim. */
+/** Subtracts bytes of strings from the memory that the file may still use. */
 static int take_budget(tensor_source *source, uint64_t bytes) {
     if (bytes > source->budget)
-        return fail(E_FORMAT, "its strings need far more memory than the size of the file");
+        return fail(E_FORMAT, "the strings need far more memory than the file size: the file is corrupt");
     source->budget -= bytes;
     return OK;
 }
 
-/** A list of strings; *used stays false for a list of anything else. */
+/** Reads a list of strings; *used stays false if the list has other elements. */
 static int list_read(ckpt_item *item, bool *used, const value *list, tensor_source *source) {
     uint64_t n = list->list.n, bytes = n * sizeof(char *);
     int rc = OK;
     if (n > ITEM_LIMIT)
         return OK;
-    TRY(take_budget(source, n)); /* for the time: the lists of many items may be one */
+    TRY(take_budget(source, n)); /* bounds the time too: many items may refer to the same list */
     for (uint64_t i = 0; i < n; i++) {
         const value *v = list->list.items[i];
         if (v->kind != VALUE_STRING)
@@ -105,7 +108,7 @@ done:
     return rc;
 }
 
-/** Sets a zeroed item; *used tells whether its kind can be held. */
+/** Sets a zeroed item; *used: whether ckpt_item supports the value's kind. */
 static int item_read(ckpt_item *item, bool *used, const value *key, const value *v, tensor_source *source) {
     int rc = OK;
     *used = false;
@@ -180,19 +183,47 @@ done:
     return rc;
 }
 
+/** The monitored metric of the best files; older files were always about val_loss. */
+static int read_monitor(ckpt *c, const value *own) {
+    const value *monitor = dict_get(own, "monitor");
+    c->monitor_max = value_is_string(dict_get(own, "mode"), "max");
+    if (monitor != NULL)
+        return layout_string(c->monitor, sizeof c->monitor, monitor, "'monitor'");
+    memcpy(c->monitor, "val_loss", sizeof "val_loss");
+    return OK;
+}
+
+static int read_early_stopping(ckpt_early_stopping *e, const value *dict) {
+    const value *monitor = dict_get(dict, "monitor");
+    int rc = OK;
+    if (monitor == NULL)
+        return OK;
+    TRY(layout_string(e->monitor, sizeof e->monitor, monitor, "'monitor'"));
+    TRY(layout_read_fields(e, layout_early_stopping, dict));
+    e->on = true;
+done:
+    return rc;
+}
+
 static int read_own(ckpt *c, const value *own, tensor_source *source) {
     int rc = OK;
     int64_t version = 0;
     const value *schedule = dict_get(own, "schedule"), *found = NULL;
-    if (!value_int(&version, dict_get(own, "version")) || version < 1 || version > LAYOUT_VERSION)
-        return fail(E_FORMAT, "written by a newer version (layout %lld, this program reads %d)", (long long)version,
-                    LAYOUT_VERSION);
+    if (!value_int(&version, dict_get(own, "version")) || version < 1)
+        return fail(E_FORMAT, "'version' has the wrong type or is out of range");
+    if (version > LAYOUT_VERSION)
+        return fail(E_FORMAT,
+                    "the file was written by a newer version of linnet (layout %lld; this program reads up to %d): "
+                    "update linnet",
+                    (long long)version, LAYOUT_VERSION);
     TRY(layout_read_fields(c, layout_progress, dict_get(own, "progress")));
     TRY(layout_read_fields(&c->sgd, layout_sgd, dict_get(own, "sgd")));
     TRY(layout_read_fields(&c->schedule, layout_schedule, schedule));
     for (int k = 0; k < 4; k++)
         if (value_is_string(dict_get(schedule, "kind"), layout_kinds[k]))
             c->schedule.kind = (ckpt_schedule_kind)k;
+    TRY(read_early_stopping(&c->early_stopping, dict_get(own, "early_stopping")));
+    TRY(read_monitor(c, own));
     TRY(read_kept(c, dict_get(own, "kept")));
     if ((found = dict_get(own, "monitor_dir")) != NULL)
         TRY(layout_string(c->monitor_dir, sizeof c->monitor_dir, found, "'monitor_dir'"));
@@ -223,7 +254,32 @@ done:
     return rc;
 }
 
-/** The tensors of a state_dict; what is no tensor is passed over. */
+/** Notes an entry of the state_dict that is an object of an unknown class. */
+static int unread_add(ckpt *c, size_t *capacity, const value *key, const value *v) {
+    char what[2 * NAME_SHOWN];
+    ckpt_unread *u = NULL;
+    if (c->unread_n == CKPT_UNREAD_LIMIT)
+        return OK;
+    int rc = memory_grow(&c->unread, capacity, (size_t)c->unread_n + 1, sizeof *c->unread);
+    if (rc != OK)
+        return rc;
+    u = &c->unread[c->unread_n];
+    snprintf(u->what, sizeof u->what, "%s", opaque_shown(what, v));
+    if (pickle_text(u->name, sizeof u->name, key->string.s, key->string.n))
+        c->unread_n++;
+    return OK;
+}
+
+static int find_unread(ckpt *c, const value *dict) {
+    size_t capacity = 0;
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < dict_n(dict); i++)
+        if (dict->list.items[2 * i]->kind == VALUE_STRING && dict->list.items[2 * i + 1]->kind == VALUE_OPAQUE)
+            rc = unread_add(c, &capacity, dict->list.items[2 * i], dict->list.items[2 * i + 1]);
+    return rc;
+}
+
+/** Reads the tensors of a state_dict; other values are skipped. */
 static int read_tensors(ckpt_tensor **out, int *out_n, const value *dict, tensor_source *source) {
     int rc = OK;
     size_t n = dict_n(dict);
@@ -248,14 +304,30 @@ done:
     return rc;
 }
 
-static int read_state(ckpt *c, const value *dict, tensor_source *source) {
-    int rc = read_tensors(&c->state, &c->state_n, dict, source);
-    if (rc == OK && c->state_n == 0)
-        rc = fail(E_FORMAT, "contains no tensors: neither a checkpoint nor a state_dict");
-    return rc == OK ? layout_check_names(c) : rc;
+static int no_tensors(const ckpt *c) {
+    char shown[NAME_SHOWN];
+    if (c->parts[0] != 0)
+        return fail(E_FORMAT, "no tensors were found at the usual keys, but under %s: choose one with --init-key",
+                    c->parts);
+    if (c->unread_n > 0)
+        return fail(E_FORMAT, "the file contains no tensors that can be read: %s is of type %s",
+                    name_shown(shown, c->unread->name, strlen(c->unread->name)), c->unread->what);
+    return fail(E_FORMAT, "the file contains no tensors: it is neither a checkpoint nor a state_dict");
 }
 
-/** What a running average stands beside: ours, or of Lightning's WeightAveraging callback. */
+static int read_state(ckpt *c, const value *top, tensor_source *source) {
+    const value *dict = NULL;
+    int rc = OK;
+    TRY(layout_find_state(&dict, c, top));
+    TRY(read_tensors(&c->state, &c->state_n, dict, source));
+    TRY(find_unread(c, dict));
+    rc = c->state_n == 0 ? no_tensors(c) : layout_check_names(c);
+done:
+    return rc;
+}
+
+/** Reads the trained weights of a file whose state_dict is an EMA: of linnet, or of Lightning's WeightAveraging
+ *  callback. */
 static int read_ema(ckpt *c, const value *top, tensor_source *source) {
     const value *current = dict_get(top, "current_model_state");
     double n = NAN;
@@ -273,19 +345,6 @@ done:
     return rc;
 }
 
-/** The dict of tensors: under "state_dict" or "model", or the file's only one. */
-static const value *find_state(const value *top) {
-    for (int depth = 0; depth < 3; depth++) {
-        const value *inner = dict_get(top, "state_dict");
-        if (inner == NULL || inner->kind != VALUE_DICT)
-            inner = dict_get(top, "model");
-        if (inner == NULL || inner->kind != VALUE_DICT)
-            break;
-        top = inner;
-    }
-    return top;
-}
-
 static int ranges_check(const ckpt *c) {
     if (c->epoch < 0 || c->epoch >= EPOCH_LIMIT || c->global_step < 0 || c->global_step > COUNT_LIMIT ||
         c->batches_per_epoch < 0 || c->batches_per_epoch > COUNT_LIMIT || c->batch_in_epoch < 0 ||
@@ -297,10 +356,10 @@ static int ranges_check(const ckpt *c) {
 
 static int read_scaler(ckpt *c, const value *dict) {
     int rc = OK;
-    ckpt_scaler *s = &c->scaler;
-    if (dict == NULL || dict->kind != VALUE_DICT || dict_n(dict) == 0) /* a disabled GradScaler's state is empty */
+    ckpt_grad_scaler *s = &c->scaler;
+    if (dict == NULL || dict->kind != VALUE_DICT || dict_n(dict) == 0) /* the state of a disabled GradScaler is empty */
         return OK;
-    TRY(layout_read_fields(s, layout_scaler, dict));
+    TRY(layout_read_fields(s, layout_grad_scaler, dict));
     if (!(s->scale > 0 && s->scale < INFINITY && s->growth_factor >= 1 && s->backoff_factor > 0 &&
           s->backoff_factor < 1 && s->growth_interval > 0 && s->growth_tracker >= 0))
         return fail(E_FORMAT, "invalid state of the loss scaler: scale %g", s->scale);
@@ -309,7 +368,18 @@ done:
     return rc;
 }
 
-/** *is_training: whether the file has more than weights. */
+/** Reads the time that Lightning's Timer has counted. */
+static int read_timer(ckpt *c, const value *top, tensor_source *source) {
+    const value *elapsed = dict_get(dict_get(dict_get(top, "callbacks"), "Timer"), "time_elapsed");
+    double seconds = NAN;
+    int rc = layout_number(&seconds, dict_get(elapsed, "train"), source);
+    if (rc == OK && !isnan(seconds) && !(seconds >= 0 && seconds <= TIME_LIMIT))
+        rc = fail(E_FORMAT, "invalid Timer: time_elapsed is %g", seconds);
+    c->train_seconds = isnan(seconds) ? 0 : seconds;
+    return rc;
+}
+
+/** Reads the progress. *is_training: whether the file contains more than weights. */
 static int read_progress(bool *is_training, ckpt *c, const value *top, tensor_source *source) {
     const value *own = dict_get(top, "linnet"), *version = dict_get(top, "pytorch-lightning_version");
     bool is_own = own != NULL && own->kind == VALUE_DICT;
@@ -317,27 +387,25 @@ static int read_progress(bool *is_training, ckpt *c, const value *top, tensor_so
     c->best_value = c->current_value = NAN;
     *is_training = is_own || (version != NULL && version->kind == VALUE_STRING);
     if (*is_training)
+        TRY(read_timer(c, top, source));
+    if (*is_training)
         TRY(is_own ? read_own(c, own, source) : layout_read_lightning(c, top, source));
     TRY(ranges_check(c));
 done:
     return rc;
 }
 
-static int check_top(const value *top) {
-    return top->kind == VALUE_DICT ? OK : fail(E_FORMAT, "its pickle does not contain a dictionary");
-}
-
 int layout_read_progress(ckpt *c, const value *top, tensor_source *source) {
     bool is_training = false;
-    int rc = check_top(top);
+    int rc = layout_check_top(top);
     return rc == OK ? read_progress(&is_training, c, top, source) : rc;
 }
 
 int layout_read(ckpt *c, const value *top, tensor_source *source) {
     bool is_training = false;
     int rc = OK;
-    TRY(check_top(top));
-    TRY(read_state(c, find_state(top), source));
+    TRY(layout_check_top(top));
+    TRY(read_state(c, top, source));
     TRY(read_progress(&is_training, c, top, source));
     if (!is_training)
         goto done;

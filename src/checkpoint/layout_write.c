@@ -1,3 +1,5 @@
+/* Writes the checkpoint's dictionary in Lightning's layout. */
+
 #include "checkpoint/layout.h"
 
 #include <math.h>
@@ -47,12 +49,21 @@ const layout_field layout_schedule[] = {
     {0},
 };
 
-const layout_field layout_scaler[] = {
-    {"scale", 'd', offsetof(ckpt_scaler, scale)},
-    {"growth_factor", 'd', offsetof(ckpt_scaler, growth_factor)},
-    {"backoff_factor", 'd', offsetof(ckpt_scaler, backoff_factor)},
-    {"growth_interval", 'i', offsetof(ckpt_scaler, growth_interval)},
-    {"_growth_tracker", 'i', offsetof(ckpt_scaler, growth_tracker)},
+const layout_field layout_grad_scaler[] = {
+    {"scale", 'd', offsetof(ckpt_grad_scaler, scale)},
+    {"growth_factor", 'd', offsetof(ckpt_grad_scaler, growth_factor)},
+    {"backoff_factor", 'd', offsetof(ckpt_grad_scaler, backoff_factor)},
+    {"growth_interval", 'i', offsetof(ckpt_grad_scaler, growth_interval)},
+    {"_growth_tracker", 'i', offsetof(ckpt_grad_scaler, growth_tracker)},
+    {0},
+};
+
+const layout_field layout_early_stopping[] = {
+    {"max", 'b', offsetof(ckpt_early_stopping, max)},
+    {"wait_count", 'q', offsetof(ckpt_early_stopping, wait_count)},
+    {"stopped_epoch", 'q', offsetof(ckpt_early_stopping, stopped_epoch)},
+    {"patience", 'i', offsetof(ckpt_early_stopping, patience)},
+    {"best_score", 'd', offsetof(ckpt_early_stopping, best_score)},
     {0},
 };
 
@@ -89,9 +100,9 @@ static void write_items(pickle *p, const ckpt_item *items, int n) {
     }
 }
 
-/* --- loops: how far the run is, in Lightning's counters --- */
+/* --- loops: the progress of the run in Lightning's counters --- */
 
-/** {"ready": .., "completed": .., ...}; `names` says which of the four there are. */
+/** {"ready": .., "completed": .., ...}: the first n of ready, completed, started, processed. */
 static void write_counts(pickle *p, const char *key, int n, int64_t ready, int64_t completed, int64_t processed) {
     pickle_item_dict(p, key);
     pickle_item_int(p, "ready", ready);
@@ -103,7 +114,7 @@ static void write_counts(pickle *p, const char *key, int n, int64_t ready, int64
     pickle_dict_end(p);
 }
 
-/** {"total": counts, "current": counts}: all counters of each equal. */
+/** {"total": counts, "current": counts}, in each of which all n counters are equal. */
 static void write_progress(pickle *p, const char *key, int n, int64_t total, int64_t current) {
     pickle_item_dict(p, key);
     write_counts(p, "total", n, total, total, total);
@@ -172,7 +183,7 @@ static void write_loops(pickle *p, const ckpt *c) {
 
 /* --- optimizer and schedule, as torch.optim's state_dict() --- */
 
-/** One of param_groups: parameters [begin, end), with `scale` times the LR. */
+/** Writes an element of param_groups: parameters [begin, end), with `scale` times the LR. */
 static void write_group(pickle *p, const ckpt *c, int begin, int end, double scale) {
     ckpt_sgd sgd = c->sgd;
     sgd.lr *= scale;
@@ -214,7 +225,7 @@ static void write_optimizer(pickle *p, const ckpt *c) {
     pickle_list_end(p);
 }
 
-/** A rate for each group. */
+/** Writes a list with the rate of each parameter group. */
 static void write_rates(pickle *p, const char *key, const ckpt *c, double rate) {
     pickle_string(p, key);
     pickle_list(p);
@@ -268,7 +279,7 @@ static void write_schedule(pickle *p, const ckpt *c) {
     pickle_list_end(p);
 }
 
-/* --- callbacks: the best k --- */
+/* --- callbacks: the best k, early stopping --- */
 
 static void write_score(pickle *p, const char *key, double score) {
     pickle_string(p, key);
@@ -278,17 +289,50 @@ static void write_score(pickle *p, const char *key, double score) {
         pickle_scalar(p, score);
 }
 
-static void write_callbacks(pickle *p, const ckpt *c) {
+static const char *mode_name(bool max) { return max ? "max" : "min"; }
+
+/** The state of Lightning's EarlyStopping. */
+static void write_early_stopping(pickle *p, const ckpt_early_stopping *e) {
+    char key[96];
+    snprintf(key, sizeof key, "EarlyStopping{'monitor': '%s', 'mode': '%s'}", e->monitor, mode_name(e->max));
+    pickle_item_dict(p, key);
+    pickle_item_int(p, "wait_count", e->wait_count);
+    pickle_item_int(p, "stopped_epoch", e->stopped_epoch);
+    pickle_string(p, "best_score");
+    pickle_scalar(p, e->best_score);
+    pickle_item_int(p, "patience", e->patience);
+    pickle_dict_end(p);
+}
+
+/** As Lightning's Timer, which Trainer(max_time=...) adds. */
+static void write_timer(pickle *p, const ckpt *c) {
+    static const char *const other[] = {"sanity_check", "validate", "test", "predict"};
+    if (c->train_seconds <= 0)
+        return;
+    pickle_item_dict(p, "Timer");
+    pickle_item_dict(p, "time_elapsed");
+    pickle_item_float(p, "train", c->train_seconds);
+    for (int i = 0; i < 4; i++)
+        pickle_item_float(p, other[i], 0);
+    pickle_dict_end(p);
+    pickle_dict_end(p);
+}
+
+static void write_model_checkpoint(pickle *p, const ckpt *c) {
     const ckpt_kept *best = NULL, *worst = NULL;
+    const double sign = c->monitor_max ? -1 : 1;
+    char key[192];
     for (int i = 0; i < c->kept_n; i++) {
         const ckpt_kept *k = &c->kept[i];
-        best = best == NULL || k->value < best->value ? k : best;
-        worst = worst == NULL || !(k->value <= worst->value) ? k : worst;
+        best = best == NULL || sign * k->value < sign * best->value ? k : best;
+        worst = worst == NULL || !(sign * k->value <= sign * worst->value) ? k : worst;
     }
-    pickle_item_dict(p, "callbacks");
-    pickle_item_dict(p, "ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min', 'every_n_train_steps': 0, "
-                        "'every_n_epochs': 1, 'train_time_interval': None}");
-    pickle_item_string(p, "monitor", "val_loss");
+    snprintf(key, sizeof key,
+             "ModelCheckpoint{'monitor': '%s', 'mode': '%s', 'every_n_train_steps': 0, 'every_n_epochs': 1, "
+             "'train_time_interval': None}",
+             c->monitor, mode_name(c->monitor_max));
+    pickle_item_dict(p, key);
+    pickle_item_string(p, "monitor", c->monitor);
     write_score(p, "best_model_score", c->best_value);
     pickle_item_string(p, "best_model_path", best != NULL ? best->path : "");
     write_score(p, "current_score", c->current_value);
@@ -301,13 +345,21 @@ static void write_callbacks(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
     pickle_item_string(p, "kth_best_model_path", worst != NULL ? worst->path : "");
     pickle_string(p, "kth_value");
-    pickle_scalar(p, worst != NULL ? worst->value : INFINITY);
+    pickle_scalar(p, worst != NULL ? worst->value : sign * INFINITY);
     pickle_item_string(p, "last_model_path", c->last_path);
-    pickle_dict_end(p);
     pickle_dict_end(p);
 }
 
-/* --- ours --- */
+static void write_callbacks(pickle *p, const ckpt *c) {
+    pickle_item_dict(p, "callbacks");
+    if (c->early_stopping.on)
+        write_early_stopping(p, &c->early_stopping);
+    write_model_checkpoint(p, c);
+    write_timer(p, c);
+    pickle_dict_end(p);
+}
+
+/* --- linnet's own state --- */
 
 static void write_own(pickle *p, const ckpt *c) {
     pickle_item_dict(p, "linnet");
@@ -322,6 +374,14 @@ static void write_own(pickle *p, const ckpt *c) {
     pickle_item_string(p, "kind", layout_kinds[c->schedule.kind]);
     write_fields(p, layout_schedule, &c->schedule);
     pickle_dict_end(p);
+    if (c->early_stopping.on) {
+        pickle_item_dict(p, "early_stopping");
+        pickle_item_string(p, "monitor", c->early_stopping.monitor);
+        write_fields(p, layout_early_stopping, &c->early_stopping);
+        pickle_dict_end(p);
+    }
+    pickle_item_string(p, "monitor", c->monitor);
+    pickle_item_string(p, "mode", mode_name(c->monitor_max));
     pickle_string(p, "kept");
     pickle_list(p);
     for (int i = 0; i < c->kept_n; i++) {
@@ -348,7 +408,7 @@ void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n) {
     pickle_dict_end(p);
 }
 
-/** As Lightning's WeightAveraging callback has it. */
+/** Writes the EMA as Lightning's WeightAveraging callback does. */
 static void write_ema(pickle *p, const ckpt *c) {
     ckpt_tensor n = {.type = CKPT_I64, .data = (void *)&c->ema_updates, .bytes = sizeof c->ema_updates};
     if (c->current_n == 0)
@@ -373,9 +433,9 @@ void layout_write(pickle *p, const ckpt *c) {
     write_callbacks(p, c);
     write_optimizer(p, c);
     write_schedule(p, c);
-    if (c->scaler.on) { /* Lightning's precision plugin of that name keeps torch's GradScaler here */
+    if (c->scaler.on) { /* Lightning's MixedPrecision plugin stores torch's GradScaler under this key */
         pickle_item_dict(p, "MixedPrecision");
-        write_fields(p, layout_scaler, &c->scaler);
+        write_fields(p, layout_grad_scaler, &c->scaler);
         pickle_dict_end(p);
     }
     pickle_item_string(p, "hparams_name", "kwargs");

@@ -1,3 +1,5 @@
+/* Reads Lightning's own keys (loops, LR schedulers, callbacks) of a file without the key "linnet", and the optimizer
+ * state of every file. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -9,9 +11,9 @@
 #include <string.h>
 
 #define PARAM_LIMIT 65536
-#define ENTRY_LIMIT 1024 /* entries of a dictionary that is searched once for each of many others */
+#define ENTRY_LIMIT 1024 /* limit of entries of a dictionary that is searched repeatedly */
 
-/** Item i of a list; NULL when `list` is NULL, no list, or shorter. */
+/** Item i of a list; NULL if `list` is NULL, not a list, or shorter. */
 static const value *item_get(const value *list, size_t i) {
     return list != NULL && list->kind == VALUE_LIST && i < list->list.n ? list->list.items[i] : NULL;
 }
@@ -28,10 +30,11 @@ static void get_int(int *out, const value *dict, const char *key) {
         *out = (int)i;
 }
 
-/** Many dictionaries may be one large one in the file, and each is searched: its size is bounded. */
+/** Limits the size of a dictionary. A file may refer to one large dictionary many times, and each reference is
+ *  searched. */
 static int check_entries(const value *dict, const char *what) {
     if (dict_n(dict) > ENTRY_LIMIT)
-        return fail(E_FORMAT, "%s has %zu entries, more than %d", what, dict_n(dict), ENTRY_LIMIT);
+        return fail(E_FORMAT, "%s has %zu entries, more than the limit of %d", what, dict_n(dict), ENTRY_LIMIT);
     return OK;
 }
 
@@ -42,7 +45,8 @@ static bool ends_with(const char *s, const char *end) {
     return n >= end_n && strcmp(s + n - end_n, end) == 0;
 }
 
-/** Names the momentum as its parameter: the state_dict's entries that are no buffers, in their order. */
+/** Gives each momentum buffer the name of its parameter: the state_dict's entries that are not buffers, in their
+ *  order. */
 static void momentum_name(ckpt *c) {
     static const char *const buffers[] = {".running_mean", ".running_var", ".num_batches_tracked"};
     int k = 0;
@@ -67,7 +71,7 @@ static int read_momentum(ckpt *c, const value *state, tensor_source *source) {
     if (n == 0 || c->param_n == 0)
         return OK;
     if (n > PARAM_LIMIT)
-        return fail(E_FORMAT, "%zu parameters in the optimizer's state, more than %d", n, PARAM_LIMIT);
+        return fail(E_FORMAT, "%zu parameters in the optimizer state, more than the limit of %d", n, PARAM_LIMIT);
     TRY(memory_zeroed(&c->momentum, (size_t)c->param_n, sizeof *c->momentum));
     c->momentum_n = c->param_n;
     for (size_t i = 0; i < n; i++) {
@@ -87,7 +91,7 @@ static int read_momentum(ckpt *c, const value *state, tensor_source *source) {
     if (found < c->param_n) {
         if (found > 0)
             log_warn(
-                "the file has the momentum of only %d of %d parameters: the momentum of every parameter starts at zero",
+                "the checkpoint has momentum buffers for only %d of %d parameters: all momentum buffers start at zero",
                 found, c->param_n);
         for (int i = 0; i < c->momentum_n; i++)
             free(c->momentum[i].data);
@@ -98,8 +102,8 @@ done:
     return rc;
 }
 
-/** A second group's parameters and its rate against the first's. Initial rates, where both are there: a schedule may
- *  have come down to 0. */
+/** Reads the number of parameters of a second group and the ratio of its LR to the first group's. It prefers the
+ *  initial rates, because a schedule may have reduced the current ones to 0. */
 static void read_head(ckpt *c, const value *groups) {
     static const char *const keys[] = {"initial_lr", "lr"};
     const value *params = dict_get(item_get(groups, 1), "params");
@@ -138,8 +142,8 @@ done:
     return rc;
 }
 
-/** Lightning 2 counts in dotted keys. A batch is done once it is processed: "completed" follows only after the
- *  callbacks that save in the middle of an epoch. */
+/** Lightning 2 stores its counters under dotted keys. A batch is finished once it is "processed": "completed" is
+ *  updated only after the callbacks, which may save in the middle of an epoch. */
 static void read_loops(ckpt *c, const value *top) {
     const value *loop = dict_get(dict_get(top, "loops"), "fit_loop");
     const value *batches = dict_get(loop, "epoch_loop.batch_progress");
@@ -161,7 +165,7 @@ static const value *first_group(const value *top) {
 static void read_sgd(ckpt *c, const value *top) {
     const value *group = first_group(top);
     get_double(&c->sgd.lr, group, "lr");
-    c->sgd.initial_lr = c->sgd.lr; /* ReduceLROnPlateau does not record it */
+    c->sgd.initial_lr = c->sgd.lr; /* the default, as ReduceLROnPlateau does not record it */
     get_double(&c->sgd.initial_lr, group, "initial_lr");
     get_double(&c->sgd.momentum, group, "momentum");
     get_double(&c->sgd.dampening, group, "dampening");
@@ -181,7 +185,7 @@ static void read_schedule(ckpt *c, const value *top) {
     s->last_lr = c->sgd.lr;
     get_first(&s->base_lr, dict, "base_lrs");
     if (s->kind == CKPT_SCHEDULE_PLATEAU && dict_get(first_group(top), "initial_lr") == NULL)
-        s->base_lr = 0; /* unknown: the rate may have fallen since */
+        s->base_lr = 0; /* unknown: the LR may have been reduced since */
     get_first(&s->last_lr, dict, "_last_lr");
     get_int(&s->step_size, dict, "step_size");
     get_double(&s->gamma, dict, "gamma");
@@ -198,11 +202,12 @@ static void read_schedule(ckpt *c, const value *top) {
     get_int(&s->t_max, dict, "T_max");
 }
 
-/** The ModelCheckpoint that watches val_loss, else the first that watches anything; NULL: none. */
-static int find_callback(const value **found, const value *callbacks) {
+/** Finds the ModelCheckpoint that monitors val_loss, else the first that monitors any value; NULL: none. `key`: its
+ *  key, which has the mode. */
+static int find_callback(const value **found, const value **found_key, const value *callbacks) {
     static const char prefix[] = "ModelCheckpoint";
     int rc = OK;
-    *found = NULL;
+    *found = *found_key = NULL;
     TRY(check_entries(callbacks, "'callbacks'"));
     for (size_t i = 0; i < dict_n(callbacks); i++) {
         const value *key = callbacks->list.items[2 * i], *v = callbacks->list.items[2 * i + 1];
@@ -212,8 +217,10 @@ static int find_callback(const value **found, const value *callbacks) {
         TRY(check_entries(v, "a callback"));
         const value *monitor = dict_get(v, "monitor");
         bool is_loss = value_is_string(monitor, "val_loss");
-        if (is_loss || (*found == NULL && monitor != NULL && monitor->kind == VALUE_STRING))
+        if (is_loss || (*found == NULL && monitor != NULL && monitor->kind == VALUE_STRING)) {
             *found = v;
+            *found_key = key;
+        }
         if (is_loss)
             break;
     }
@@ -221,15 +228,62 @@ done:
     return rc;
 }
 
+/** The text between `before` and the next quote in a callback's key; false if it is not there or too long. */
+static bool key_part(char *out, size_t capacity, const value *key, const char *before) {
+    char name[256];
+    if (key == NULL || key->kind != VALUE_STRING || !pickle_text(name, sizeof name, key->string.s, key->string.n))
+        return false;
+    const char *begin = strstr(name, before);
+    if (begin == NULL)
+        return false;
+    begin += strlen(before);
+    size_t n = strcspn(begin, "'");
+    if (n >= capacity)
+        return false;
+    memcpy(out, begin, n);
+    out[n] = 0;
+    return true;
+}
+
+static bool key_is_max(const value *key) {
+    char mode[8];
+    return key_part(mode, sizeof mode, key, "'mode': '") && strcmp(mode, "max") == 0;
+}
+
+/** Reads the first EarlyStopping; its metric and mode are in its key. */
+static int read_early_stopping(ckpt_early_stopping *e, const value *callbacks, tensor_source *source) {
+    static const char prefix[] = "EarlyStopping{'monitor': '";
+    int rc = OK;
+    for (size_t i = 0; i < dict_n(callbacks); i++) {
+        const value *key = callbacks->list.items[2 * i], *v = callbacks->list.items[2 * i + 1];
+        if (!key_part(e->monitor, sizeof e->monitor, key, prefix))
+            continue;
+        TRY(check_entries(v, "a callback"));
+        e->max = key_is_max(key);
+        value_int(&e->wait_count, dict_get(v, "wait_count"));
+        value_int(&e->stopped_epoch, dict_get(v, "stopped_epoch"));
+        get_int(&e->patience, v, "patience");
+        TRY(layout_number(&e->best_score, dict_get(v, "best_score"), source));
+        e->on = !isnan(e->best_score);
+        break;
+    }
+done:
+    return rc;
+}
+
 static int read_callbacks(ckpt *c, const value *top, tensor_source *source) {
     int rc = OK;
-    const value *callback = NULL, *found = NULL;
-    TRY(find_callback(&callback, dict_get(top, "callbacks")));
+    const value *callback = NULL, *key = NULL, *found = NULL, *callbacks = dict_get(top, "callbacks");
+    TRY(find_callback(&callback, &key, callbacks));
+    TRY(read_early_stopping(&c->early_stopping, callbacks, source));
+    if ((found = dict_get(callback, "monitor")) != NULL &&
+        !pickle_text(c->monitor, sizeof c->monitor, found->string.s, found->string.n))
+        c->monitor[0] = 0; /* none of linnet's metrics */
+    c->monitor_max = key_is_max(key);
     const value *models = dict_get(callback, "best_k_models");
     size_t n = dict_n(models);
     TRY(layout_number(&c->best_value, dict_get(callback, "best_model_score"), source));
-    if (value_is_string(dict_get(callback, "monitor"), "val_loss"))
-        TRY(layout_number(&c->current_value, dict_get(callback, "current_score"), source));
+    TRY(layout_number(&c->current_value, dict_get(callback, "current_score"), source));
     if ((found = dict_get(callback, "dirpath")) != NULL && found->kind == VALUE_STRING)
         TRY(layout_string(c->monitor_dir, sizeof c->monitor_dir, found, "'dirpath'"));
     if ((found = dict_get(callback, "last_model_path")) != NULL && found->kind == VALUE_STRING)

@@ -104,7 +104,7 @@ bool pickle_text(char *out, size_t capacity, const char *s, size_t n) {
     return true;
 }
 
-/** Numbers a storage; -1 after an error. */
+/** Registers a storage. @return its number, or -1 after an error */
 static int storage_add(pickle *p, const void *data, size_t bytes, float scalar) {
     if (p->rc == OK && p->storage_n == p->storage_capacity) {
         int wanted = p->storage_capacity * 2 + 64;

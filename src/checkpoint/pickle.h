@@ -1,6 +1,6 @@
-/** Writes a pickle of protocol 2, without a memo, with opcodes that torch.load(weights_only=True) accepts.
- *  The first error is kept in `rc`; later calls do nothing. So the code of a layout has the shape of the dictionary,
- *  with no error handling in between. */
+/** Writes a pickle of protocol 2, without a memo, with opcodes that torch.load(weights_only=True) accepts. The first
+ *  error is stored in `rc`; later calls do nothing. So the code that writes a dictionary needs no error handling in
+ *  between and has its structure. */
 #ifndef LINNET_CHECKPOINT_PICKLE_H
 #define LINNET_CHECKPOINT_PICKLE_H
 

@@ -1,3 +1,5 @@
+/* The globals that linnet knows, and the values that calling them creates. */
+
 #include "base/status.h"
 #include "checkpoint/unpickle.h"
 
@@ -12,7 +14,7 @@ typedef enum global {
     GLOBAL_SIZE,
     GLOBAL_DEVICE,
     GLOBAL_DTYPE,
-    GLOBAL_STORAGE = GLOBAL_DTYPE + 16 /* from here on, and from GLOBAL_DTYPE on: + ckpt_type */
+    GLOBAL_STORAGE = GLOBAL_DTYPE + 16 /* GLOBAL_DTYPE and GLOBAL_STORAGE are followed by one value per ckpt_type */
 } global;
 
 static const struct {
@@ -23,12 +25,13 @@ static const struct {
     {"torch._utils", "_rebuild_tensor_v2", GLOBAL_TENSOR},
     {"torch._utils", "_rebuild_tensor_v3", GLOBAL_TENSOR_V3},
     {"torch._utils", "_rebuild_parameter", GLOBAL_PARAMETER},
+    {"torch._utils", "_rebuild_parameter_with_state", GLOBAL_PARAMETER},
     {"torch", "Size", GLOBAL_SIZE},
     {"torch", "device", GLOBAL_DEVICE},
 };
 
 static const struct {
-    const char *name; /* in torch: dtypes; in torch, torch.cuda, torch.storage: storages */
+    const char *name; /* dtypes: in module torch; storages: in torch, torch.cuda or torch.storage */
     int id;
 } types[] = {
     {"float32", GLOBAL_DTYPE + CKPT_F32},
@@ -53,25 +56,28 @@ static const struct {
 
 static bool equal(const char *s, size_t n, const char *text) { return n == strlen(text) && memcmp(s, text, n) == 0; }
 
-int rebuild_global(value *out, const char *module, size_t module_n, const char *name, size_t name_n) {
+void rebuild_global(value *out, pool *p, const char *module, size_t module_n, const char *name, size_t name_n) {
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
         if (equal(module, module_n, functions[i].module) && equal(name, name_n, functions[i].name)) {
             out->global = functions[i].id;
-            return OK;
+            return;
         }
     bool torch = equal(module, module_n, "torch");
     bool storages = torch || equal(module, module_n, "torch.cuda") || equal(module, module_n, "torch.storage");
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (equal(name, name_n, types[i].name) && (types[i].id < GLOBAL_STORAGE ? torch : storages)) {
             out->global = types[i].id;
-            return OK;
+            return;
         }
-    char shown_module[NAME_SHOWN], shown_name[NAME_SHOWN];
-    return fail(E_FORMAT, "%s.%s is not allowed in a checkpoint", name_shown(shown_module, module, module_n),
-                name_shown(shown_name, name, name_n));
+    out->kind = VALUE_OPAQUE;
+    out->opaque.module = module;
+    out->opaque.name = name;
+    out->opaque.module_n = (uint32_t)(module_n < OPAQUE_NAME ? module_n : OPAQUE_NAME);
+    out->opaque.name_n = (uint32_t)(name_n < OPAQUE_NAME ? name_n : OPAQUE_NAME);
+    pool_skip(p, out);
 }
 
-/** The items of a tuple or list; false for anything else or another count than [low, high]. */
+/** The items of a tuple or list; false for any other kind, or if their number is outside [low, high]. */
 static bool items_of(value *const **out, size_t *n, const value *v, size_t low, size_t high) {
     if ((v->kind != VALUE_TUPLE && v->kind != VALUE_LIST) || v->list.n < low || v->list.n > high)
         return false;
@@ -83,12 +89,17 @@ static bool items_of(value *const **out, size_t *n, const value *v, size_t low, 
 int rebuild_storage(value *out, pool *p, const value *id) {
     value *const *item = NULL;
     size_t n = 0;
-    if (!items_of(&item, &n, id, 5, 6) || !value_is_string(item[0], "storage") || item[1]->kind != VALUE_GLOBAL ||
+    if (items_of(&item, &n, id, 5, 6) && item[1]->kind == VALUE_OPAQUE) {
+        *out = *item[1];
+        return OK;
+    }
+    if (n == 0 || !value_is_string(item[0], "storage") || item[1]->kind != VALUE_GLOBAL ||
         item[1]->global < GLOBAL_STORAGE || item[2]->kind != VALUE_STRING || item[3]->kind != VALUE_STRING ||
         item[4]->kind != VALUE_INT || item[4]->i < 0 || (n == 6 && item[5]->kind != VALUE_NONE))
         return fail(E_FORMAT, "a persistent id is not a storage");
     if (item[2]->string.n > STORAGE_KEY_BYTES)
-        return fail(E_FORMAT, "a storage key of %zu bytes, more than %d", item[2]->string.n, STORAGE_KEY_BYTES);
+        return fail(E_FORMAT, "a storage key has %zu bytes, more than the limit of %d", item[2]->string.n,
+                    STORAGE_KEY_BYTES);
     value_storage *s = pool_take(p, sizeof *s);
     if (s == NULL)
         return E_NOMEM;
@@ -103,7 +114,7 @@ int rebuild_storage(value *out, pool *p, const value *id) {
     return OK;
 }
 
-/** Shape and strides; *last gets the farthest element's offset from the first. */
+/** Reads shape and strides. *last: offset of the farthest element from the first. */
 static bool shape_read(value_tensor *t, uint64_t *last, const value *sizes, const value *strides) {
     value *const *size = NULL, *const *stride = NULL;
     size_t n = 0, m = 0;
@@ -151,7 +162,7 @@ static int tensor_make(value *out, pool *p, const value *arguments, bool v3) {
     }
     t->storage = s;
     t->offset = (uint64_t)item[1]->i;
-    uint64_t end = 0; /* one past the last element */
+    uint64_t end = 0; /* index of the last element */
     if (t->numel > 0 && (__builtin_add_overflow(t->offset, last, &end) || end >= s->numel))
         return fail(E_FORMAT, "a tensor extends beyond its storage of %llu elements", (unsigned long long)s->numel);
     out->kind = VALUE_TENSOR;
@@ -159,9 +170,21 @@ static int tensor_make(value *out, pool *p, const value *arguments, bool v3) {
     return OK;
 }
 
+/** An argument that is opaque, of those that the result depends on: a tensor's storage and, as the last of v3, its
+ *  dtype; a Parameter's tensor. NULL: none. */
+static value *opaque_argument(const value *callable, value *const *item, size_t n) {
+    bool of_first = callable->global <= GLOBAL_PARAMETER && callable->global != GLOBAL_ORDERED_DICT;
+    if (of_first && n > 0 && item[0]->kind == VALUE_OPAQUE)
+        return item[0];
+    return callable->global == GLOBAL_TENSOR_V3 && n > 6 && item[6]->kind == VALUE_OPAQUE ? item[6] : NULL;
+}
+
 int rebuild_call(value **out, pool *p, const value *callable, const value *arguments) {
     value *const *item = arguments->list.items;
     size_t n = arguments->list.n;
+    *out = opaque_argument(callable, item, n);
+    if (*out != NULL)
+        return OK;
     value *v = pool_take(p, sizeof *v);
     if (v == NULL)
         return E_NOMEM;
@@ -169,18 +192,23 @@ int rebuild_call(value **out, pool *p, const value *callable, const value *argum
     switch (callable->global) {
     case GLOBAL_TENSOR: return tensor_make(v, p, arguments, false);
     case GLOBAL_TENSOR_V3: return tensor_make(v, p, arguments, true);
-    case GLOBAL_ORDERED_DICT: v->kind = VALUE_DICT; return n == 0 ? OK : fail(E_FORMAT, "an OrderedDict has arguments");
-    case GLOBAL_DEVICE: v->kind = VALUE_OPAQUE; return OK;
+    case GLOBAL_ORDERED_DICT:
+        if (n == 0)
+            v->kind = VALUE_DICT;
+        else
+            value_set_opaque(v, "OrderedDict with arguments");
+        return OK;
+    case GLOBAL_DEVICE: value_set_opaque(v, "torch.device"); return OK;
     case GLOBAL_SIZE:
         if (n != 1 || item[0]->kind != VALUE_TUPLE)
             return fail(E_FORMAT, "a torch.Size has invalid arguments");
         *out = item[0];
         return OK;
     case GLOBAL_PARAMETER:
-        if (n != 3 || item[0]->kind != VALUE_TENSOR)
+        if (n < 3 || n > 4 || item[0]->kind != VALUE_TENSOR)
             return fail(E_FORMAT, "a Parameter has invalid arguments");
         *out = item[0];
         return OK;
-    default: return fail(E_FORMAT, "the pickle calls a value that is not a function");
+    default: return fail(E_FORMAT, "the pickle calls an object that is not callable");
     }
 }

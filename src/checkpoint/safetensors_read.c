@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "checkpoint/layout.h"
@@ -9,15 +10,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Source: safetensors' README, "Format": u64 length of the header, the header as JSON, the tensors without holes. */
-#define HEADER_LIMIT ((uint64_t)100 << 20) /* the format's own */
+/* Source: safetensors' README, "Format": u64 length of the header, the header as JSON, the tensors without gaps. */
+#define HEADER_LIMIT ((uint64_t)100 << 20) /* the format's own limit */
 #define VALUES_LIMIT                                                                                                   \
-    (12u * LAYOUT_TENSOR_LIMIT) /* JSON values, which take up to a hundred times their text in memory */
+    (12u * LAYOUT_TENSOR_LIMIT) /* JSON values, each of which takes up to a hundred times its text in memory */
 #define METADATA_LIMIT 1024     /* entries */
 #define NAMES_LIMIT 65536       /* classes */
 
 typedef struct location {
-    int64_t begin, end; /* bytes behind the header */
+    int64_t begin, end; /* byte offsets from the end of the header */
     int tensor;
 } location;
 
@@ -33,21 +34,19 @@ static const struct {
 } types[] = {{"F32", CKPT_F32}, {"F64", CKPT_F64}, {"F16", CKPT_F16}, {"BF16", CKPT_BF16},
              {"I64", CKPT_I64}, {"I32", CKPT_I32}, {"U8", CKPT_U8},   {"BOOL", CKPT_BOOL}};
 
-/** An object or array; json_decref it. `at`: of its first byte in the file. */
+/** Parses an object or array, to be freed with json_decref. `at`: its offset in the file. */
 static int json_parse(json_t **out, const char *bytes, size_t n, size_t at) {
     json_error_t error;
     char shown[NAME_SHOWN];
     size_t values = 1;
-    for (size_t i = 0; i < n; i++) /* those in strings too: names have few */
+    for (size_t i = 0; i < n; i++) /* an upper bound that includes characters in strings; names contain few */
         values += bytes[i] == ',' || bytes[i] == '[' || bytes[i] == '{';
     if (values > VALUES_LIMIT)
-        return fail(E_FORMAT, "its header has more than %u JSON values", VALUES_LIMIT);
-    *out = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error);
-    if (*out != NULL)
-        return OK;
-    if (json_error_code(&error) == json_error_out_of_memory)
-        return fail(E_NOMEM, "out of memory for its header");
-    return fail(E_FORMAT, "its JSON header is invalid: %s at byte %zu",
+        return fail(E_FORMAT, "the header has more than %u JSON values", VALUES_LIMIT);
+    int rc = json_read(out, bytes, n, JSON_REJECT_DUPLICATES, &error);
+    if (rc != E_FORMAT)
+        return rc;
+    return fail(E_FORMAT, "the JSON header is invalid: %s at byte %zu",
                 name_shown(shown, error.text, strlen(error.text)), at + (size_t)error.position);
 }
 
@@ -64,34 +63,34 @@ static int type_read(ckpt_tensor *t, const json_t *dtype) {
     return fail(E_FORMAT, "tensors of type %s are not supported", name_shown(shown, name, strlen(name)));
 }
 
-/** A list of at most `most` whole numbers. */
+/** Reads a list of at most `most` whole numbers. */
 static int numbers_read(int64_t *out, int *n, int most, const json_t *list) {
     if (!json_is_array(list))
-        return fail(E_FORMAT, "its shape or data_offsets is not a list");
+        return fail(E_FORMAT, "shape or data_offsets is not a list");
     if (json_array_size(list) > (size_t)most)
-        return fail(E_FORMAT, "more than %d numbers in its shape or data_offsets", most);
+        return fail(E_FORMAT, "more than %d numbers in shape or data_offsets", most);
     *n = (int)json_array_size(list);
     for (int i = 0; i < *n; i++) {
         const json_t *number = json_array_get(list, (size_t)i);
         if (!json_is_integer(number) || json_integer_value(number) < 0)
-            return fail(E_FORMAT, "its shape or data_offsets contains something other than non-negative integers");
+            return fail(E_FORMAT, "shape or data_offsets contains a value that is not a non-negative integer");
         out[i] = json_integer_value(number);
     }
     return OK;
 }
 
-/** The fields of a tensor, and no others. */
+/** Reads the fields of a tensor; other fields are refused. */
 static int fields_read(ckpt_tensor *t, location *p, const json_t *fields) {
     const json_t *dtype = json_object_get(fields, "dtype"), *shape = json_object_get(fields, "shape");
     const json_t *data_offsets = json_object_get(fields, "data_offsets");
     int rc = OK, n = 0;
     int64_t offsets[2];
     if (!json_is_object(fields))
-        return fail(E_FORMAT, "it is not an object");
+        return fail(E_FORMAT, "not a JSON object");
     if (dtype == NULL || shape == NULL || data_offsets == NULL)
         return fail(E_FORMAT, "dtype, shape or data_offsets is missing");
     if (json_object_size(fields) != 3)
-        return fail(E_FORMAT, "it has an unknown field");
+        return fail(E_FORMAT, "unknown field");
     TRY(type_read(t, dtype));
     TRY(numbers_read(t->shape, &t->rank, 8, shape));
     TRY(numbers_read(offsets, &n, 2, data_offsets));
@@ -107,10 +106,10 @@ static int size_check(ckpt_tensor *t, const location *p) {
     uint64_t bytes = ckpt_type_bytes(t->type);
     for (int d = 0; d < t->rank; d++)
         if (__builtin_mul_overflow(bytes, (uint64_t)t->shape[d], &bytes))
-            return fail(E_FORMAT, "its shape exceeds the address space");
+            return fail(E_FORMAT, "the shape exceeds the address space");
     if (p->end < p->begin || (uint64_t)(p->end - p->begin) != bytes)
-        return fail(E_FORMAT, "its data_offsets span %lld bytes, but its shape needs %llu",
-                    (long long)(p->end - p->begin), (unsigned long long)bytes);
+        return fail(E_FORMAT, "data_offsets span %lld bytes, but the shape needs %llu", (long long)(p->end - p->begin),
+                    (unsigned long long)bytes);
     t->bytes = (size_t)bytes;
     return OK;
 }
@@ -171,7 +170,7 @@ done:
     return rc;
 }
 
-/** __metadata__: strings by name, kept as hyper-parameters. */
+/** Reads __metadata__, a dictionary of strings, into the hyper-parameters. */
 static int metadata_read(ckpt *c, json_t *metadata) {
     int rc = OK;
     const char *key = NULL;
@@ -219,7 +218,7 @@ static int by_location(const void *a, const void *b) {
     return x->end < y->end ? -1 : x->end > y->end;
 }
 
-/** Every byte behind the header belongs to one tensor. */
+/** Checks that every byte after the header belongs to exactly one tensor. */
 static int places_check(st_reader *r, uint64_t data_bytes) {
     int64_t at = 0;
     char shown[NAME_SHOWN];
@@ -233,8 +232,9 @@ static int places_check(st_reader *r, uint64_t data_bytes) {
         at = p->end;
     }
     if ((uint64_t)at != data_bytes)
-        return fail(E_FORMAT, "its tensors take %lld bytes, the file has %llu: incomplete copy?", (long long)at,
-                    (unsigned long long)data_bytes);
+        return fail(E_FORMAT,
+                    "the tensors need %lld bytes, but the file has %llu bytes of data: the copy may be incomplete",
+                    (long long)at, (unsigned long long)data_bytes);
     return OK;
 }
 
@@ -250,13 +250,13 @@ int safetensors_read(bool *is_one, ckpt *c, int fd) {
     if ((uint64_t)st.st_size < sizeof head)
         return OK;
     TRY(zip_read_at(fd, 0, head, sizeof head));
-    if (head[8] != '{') /* a zip has 0 or 8 there, the legacy format 0xf9 */
+    if (head[8] != '{') /* a zip file has 0 or 8 at this position, the legacy format 0xf9 */
         goto done;
     *is_one = true;
     for (int i = 8; i-- > 0;)
         n = n << 8 | head[i];
     if (n > HEADER_LIMIT || n > (uint64_t)st.st_size - 8) {
-        rc = fail(E_FORMAT, "a safetensors header of %llu bytes is longer than the file or 100 MB",
+        rc = fail(E_FORMAT, "the safetensors header of %llu bytes is larger than the file or than the limit of 100 MB",
                   (unsigned long long)n);
         goto done;
     }

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/** A JSON string of UTF-8. */
+/** Appends a UTF-8 string as a JSON string. */
 static int put_string(text *t, const char *s) {
     int rc = OK;
     TRY(text_append(t, "\"", 1));
@@ -38,7 +38,7 @@ done:
     return rc;
 }
 
-/** Tensors are named in their order, wherever they lie. */
+/** The header lists the tensors in their given order, which may differ from their order in the file. */
 static int put_header(text *t, const ckpt_tensor *tensors, const uint64_t *at, int n, const ckpt_item *metadata,
                       int metadata_n) {
     int rc = OK;
@@ -66,11 +66,11 @@ int safetensors_save(const char *path, const ckpt_tensor *tensors, int n, const 
     text header = {0};
     atomic_file f = {.fd = -1};
     unsigned char length[8];
-    const ckpt_tensor **order = NULL; /* as they lie in the file */
+    const ckpt_tensor **order = NULL; /* in the order of the file */
     uint64_t *at = NULL, end = 0;
     TRY(memory_zeroed(&order, (size_t)n, sizeof *order));
     TRY(memory_zeroed(&at, (size_t)n, sizeof *at));
-    for (size_t bytes = 8; bytes > 0; bytes /= 2) /* the widest first: each is aligned to its own size */
+    for (size_t bytes = 8; bytes > 0; bytes /= 2) /* widest type first, for alignment */
         for (int i = 0; i < n; i++)
             if (ckpt_type_bytes(tensors[i].type) == bytes) {
                 order[placed++] = &tensors[i];

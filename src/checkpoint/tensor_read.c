@@ -1,3 +1,5 @@
+/* Copies tensors from the storages of a checkpoint. */
+
 #include "checkpoint/layout.h"
 
 #include "base/memory.h"
@@ -39,8 +41,8 @@ static int storage_read(const tensor_source *source, const zip_entry *entry, voi
                                : zip_read_at(source->fd, entry->offset, out, (size_t)entry->size);
 }
 
-/** A whole storage in memory, owned by the source: each is read once, so memory and time stay within the file's size
- *  however many views there are. */
+/** Reads a whole storage into memory owned by the source. Each storage is read only once, so memory and time are
+ *  limited by the file's size for any number of views. */
 static int storage_get(const unsigned char **out, tensor_source *source, const zip_entry *entry) {
     int rc = OK;
     size_t i = (size_t)(entry - (source->zip != NULL ? source->zip->entries : source->storages));
@@ -69,7 +71,7 @@ static bool is_contiguous(const value_tensor *t) {
     return true;
 }
 
-/** Copies element by element in row-major order; `from` is the element at index 0. numel > 0. */
+/** Copies element by element in row-major order; `from` is the element with index 0. numel > 0. */
 static void gather(unsigned char *to, const unsigned char *from, const value_tensor *t, size_t size) {
     int64_t index[8] = {0};
     uint64_t at = 0;
@@ -96,10 +98,10 @@ int tensor_load(ckpt_tensor *out, tensor_source *source, const value_tensor *t) 
     if (entry == NULL)
         return fail(E_FORMAT, "storage %s is missing", name_shown(shown, s->key, s->key_n));
     if (__builtin_mul_overflow(s->numel, size, &storage_bytes) || storage_bytes > entry->size)
-        return fail(E_FORMAT, "storage %s has %llu bytes, too few for the %llu elements that it claims",
+        return fail(E_FORMAT, "storage %s has %llu bytes, too few for its %llu elements",
                     name_shown(shown, s->key, s->key_n), (unsigned long long)entry->size, (unsigned long long)s->numel);
     if (__builtin_mul_overflow(t->numel, size, &bytes) || bytes > source->budget)
-        return fail(E_FORMAT, "its tensors need far more memory than the size of the file");
+        return fail(E_FORMAT, "the tensors need far more memory than the file size: the file is corrupt");
     source->budget -= bytes;
     TRY(memory_resize(&data, (size_t)bytes, 1));
     if (is_contiguous(t) && t->offset == 0 && bytes == entry->size) {

@@ -1,6 +1,6 @@
-/** A restricted unpickler: protocol 2, with the opcodes and globals that tensors, numbers and containers need. It
- *  executes no code.
- *  Source: CPython's Lib/pickletools.py; torch/_weights_only_unpickler.py for the allowed opcodes and globals. */
+/** A restricted unpickler of protocols 2 to 5. It reads tensors, numbers, strings and containers. It imports, calls and
+ *  executes nothing: an object of any other class becomes an opaque value (VALUE_OPAQUE), whose content is not kept.
+ *  Source: CPython's Lib/pickletools.py for the opcodes; torch/_utils.py for the arguments of tensors. */
 #ifndef LINNET_CHECKPOINT_UNPICKLE_H
 #define LINNET_CHECKPOINT_UNPICKLE_H
 
@@ -14,11 +14,12 @@ int unpickle(value **out, size_t *used, pool *p, const unsigned char *bytes, siz
 
 /* Functions of rebuild.c for unpickle.c */
 
-/** Sets *out to a VALUE_GLOBAL. @return 0, E_FORMAT (a global that is not allowed; the message has its name) */
-int rebuild_global(value *out, const char *module, size_t module_n, const char *name, size_t name_n);
-/** Calls `callable` (a VALUE_GLOBAL) with a tuple of arguments. *out may be one of the arguments. */
+/** Sets *out to a VALUE_GLOBAL, or if the global is not known to a VALUE_OPAQUE with its name, which pool_skip gets. */
+void rebuild_global(value *out, pool *p, const char *module, size_t module_n, const char *name, size_t name_n);
+/** Makes what a call of `callable` (a VALUE_GLOBAL) with a tuple of arguments would. *out may be one of the arguments;
+ *  it is opaque if one that matters is. @return 0, E_FORMAT (invalid arguments), E_NOMEM */
 int rebuild_call(value **out, pool *p, const value *callable, const value *arguments);
-/** Reads a persistent id: ('storage', type, key, location, numel, ...). */
+/** Reads a persistent id: ('storage', type, key, location, numel, ...). *out is opaque if the type is. */
 int rebuild_storage(value *out, pool *p, const value *id);
 
 #endif

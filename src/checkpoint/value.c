@@ -1,8 +1,11 @@
+/* The values of a pickle, and the pool that owns them. */
+
 #include "checkpoint/value.h"
 
 #include "base/memory.h"
 #include "base/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,4 +81,35 @@ const char *name_shown(char out[NAME_SHOWN], const char *bytes, size_t n) {
         out[at] = bytes[at] >= 0x20 && bytes[at] < 0x7F ? bytes[at] : '?';
     memcpy(out + at, n > kept ? "..." : "", n > kept ? 4 : 1);
     return out;
+}
+
+void value_set_opaque(value *v, const char *what) {
+    v->kind = VALUE_OPAQUE;
+    v->opaque.module = "";
+    v->opaque.module_n = 0;
+    v->opaque.name = what;
+    v->opaque.name_n = (uint32_t)strlen(what);
+}
+
+const char *opaque_shown(char out[2 * NAME_SHOWN], const value *v) {
+    char module[NAME_SHOWN], name[NAME_SHOWN];
+    name_shown(module, v->opaque.module, v->opaque.module_n);
+    snprintf(out, 2 * NAME_SHOWN, "%s%s%s", module, module[0] != 0 ? "." : "",
+             name_shown(name, v->opaque.name, v->opaque.name_n));
+    return out;
+}
+
+static bool same_name(const value *a, const value *b) {
+    return a->opaque.module_n == b->opaque.module_n && a->opaque.name_n == b->opaque.name_n &&
+           memcmp(a->opaque.module, b->opaque.module, a->opaque.module_n) == 0 &&
+           memcmp(a->opaque.name, b->opaque.name, a->opaque.name_n) == 0;
+}
+
+void pool_skip(pool *p, const value *v) {
+    for (size_t i = 0; i < p->skipped_n && i < POOL_SKIPPED; i++)
+        if (same_name(p->skipped[i], v))
+            return;
+    if (p->skipped_n < POOL_SKIPPED)
+        p->skipped[p->skipped_n] = v;
+    p->skipped_n++;
 }

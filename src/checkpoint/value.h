@@ -10,11 +10,15 @@
 
 /** Memory that is freed as a whole, so cycles and shared values need no special treatment. */
 typedef struct pool_block pool_block;
+#define POOL_SKIPPED 8
 typedef struct pool {
     pool_block *blocks;
     size_t left;                    /* free bytes at the end of the newest block */
-    struct value_storage *storages; /* all storages that occur, newest first */
+    struct value_storage *storages; /* all storages in the pickle, newest first */
     size_t storage_n;
+    const struct value *skipped[POOL_SKIPPED]; /* values with the distinct names of the globals that linnet does not
+                                                  know, in the order of the pickle */
+    size_t skipped_n;                          /* may exceed POOL_SKIPPED: then the rest is not kept */
 } pool;
 
 /** Allocates `n` zeroed bytes, aligned to 16; NULL with a message if there is no memory. */
@@ -33,7 +37,7 @@ typedef enum value_kind {
     VALUE_GLOBAL,
     VALUE_STORAGE,
     VALUE_TENSOR,
-    VALUE_OPAQUE /* allowed but not used: a device, an integer of more than 64 bits */
+    VALUE_OPAQUE /* of a kind that linnet does not read: an object of any other class, bytes, a set, a device */
 } value_kind;
 
 typedef struct value value;
@@ -62,7 +66,7 @@ struct value {
         bool b;
         int64_t i;
         double d;
-        int global; /* see unpickle.c */
+        int global; /* see rebuild.c */
         struct {
             const char *s; /* in the pickle's bytes, not terminated */
             size_t n;
@@ -73,6 +77,10 @@ struct value {
         } list;
         value_storage *storage;
         value_tensor *tensor;
+        struct {
+            const char *module, *name; /* of the global that it comes from, in the pickle's bytes, not terminated */
+            uint32_t module_n, name_n; /* at most OPAQUE_NAME; module_n 0: `name` describes the value */
+        } opaque;
     };
 };
 
@@ -88,8 +96,16 @@ bool value_int(int64_t *out, const value *v);
 bool value_double(double *out, const value *v);
 
 #define NAME_SHOWN 88
+#define OPAQUE_NAME NAME_SHOWN /* bytes of a module or name that are kept; bounds the time to compare them */
 /** A name from an untrusted file, made safe for a message: at most 80 bytes, with '?' for bytes that are not printable.
  */
 const char *name_shown(char out[NAME_SHOWN], const char *bytes, size_t n);
+
+/** Makes `v` opaque. `what` describes it and is not copied. */
+void value_set_opaque(value *v, const char *what);
+/** What an opaque value is, for a message: "argparse.Namespace", or its description. */
+const char *opaque_shown(char out[2 * NAME_SHOWN], const value *v);
+/** Adds an opaque value to p->skipped if no value of that name is there. */
+void pool_skip(pool *p, const value *v);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "checkpoint/checkpoint.h"
 
-/** Writes what torch.save(state_dict) writes: an OrderedDict of `tensors`, whose data are borrowed for the call.
+/** Writes a file like torch.save(state_dict): an OrderedDict of `tensors`, whose data are borrowed for the call.
  *  @return 0, E_IO, E_FULL, E_NOMEM; after a failure an older file of that name is unchanged */
 int state_dict_save(const char *path, const ckpt_tensor *tensors, int n);
 

@@ -18,7 +18,7 @@
 #define END64_BYTES 56u
 #define CENTRAL_BYTES 46u
 #define LOCAL_BYTES 30u
-#define DIRECTORY_LIMIT ((uint64_t)64 << 20) /* some 600,000 entries */
+#define DIRECTORY_LIMIT ((uint64_t)64 << 20) /* about 600,000 entries */
 
 static uint64_t get(const unsigned char *p, int n) {
     uint64_t number = 0;
@@ -32,12 +32,13 @@ int zip_read_at(int fd, uint64_t offset, void *out, size_t n) {
     if (got < 0)
         return fail_errno(errno, "cannot read");
     if ((size_t)got < n)
-        return fail(E_FORMAT, "the file ends at byte %llu, but its directory lists data beyond that: incomplete copy?",
+        return fail(E_FORMAT,
+                    "the file ends at byte %llu, but data beyond that is expected: the copy may be incomplete",
                     (unsigned long long)offset + (unsigned long long)got);
     return OK;
 }
 
-/** The ZIP64 end record, which holds what the fields of the plain one cannot. */
+/** Reads the ZIP64 end record, which contains the values that are too large for the plain one. */
 static int end64_read(zip_reader *z, uint64_t locator_at) {
     int rc = OK;
     unsigned char b[END64_BYTES];
@@ -59,7 +60,7 @@ done:
     return rc;
 }
 
-/** Finds the end record (it is last, but for a comment) and with it the directory. */
+/** Finds the end record, which only a comment may follow, and through it the directory. */
 static int end_read(zip_reader *z) {
     int rc = OK;
     unsigned char *tail = NULL;
@@ -71,7 +72,8 @@ static int end_read(zip_reader *z) {
         if (get(tail + at, 4) == ZIP_END && at + END_BYTES + get(tail + at + 20, 2) == tail_n)
             break;
     if (at == UINT64_MAX) {
-        rc = fail(E_FORMAT, "no zip directory at the end of the file: not a checkpoint, or an incomplete copy");
+        rc = fail(E_FORMAT,
+                  "no zip directory at the end of the file: the file is not a checkpoint, or the copy is incomplete");
         goto done;
     }
     const unsigned char *end = tail + at;
@@ -85,7 +87,7 @@ static int end_read(zip_reader *z) {
     }
     if (get(end + 4, 4) != 0 || z->central_offset > limit || z->central_n > limit - z->central_offset ||
         z->entry_n > z->central_n / CENTRAL_BYTES || z->central_n > DIRECTORY_LIMIT) {
-        rc = fail(E_FORMAT, "zip: a directory of %llu entries in %llu bytes at byte %llu does not fit in the file",
+        rc = fail(E_FORMAT, "zip: the directory (%llu entries, %llu bytes, at byte %llu) does not fit in the file",
                   (unsigned long long)z->entry_n, (unsigned long long)z->central_n,
                   (unsigned long long)z->central_offset);
         goto done;
@@ -95,7 +97,7 @@ done:
     return rc;
 }
 
-/** Takes 64-bit sizes and offset from the extra fields where the plain ones are saturated. */
+/** Takes 64-bit sizes and offset from the extra fields where the plain fields are saturated. */
 static bool extra_read(zip_entry *e, uint64_t *packed, const unsigned char *p, size_t n) {
     bool need = e->size == 0xFFFFFFFFu || *packed == 0xFFFFFFFFu || e->header == 0xFFFFFFFFu;
     while (n >= 4) {
@@ -121,7 +123,7 @@ static bool extra_read(zip_entry *e, uint64_t *packed, const unsigned char *p, s
     return !need;
 }
 
-/** One record of the directory; *at moves past it. */
+/** Reads one record of the directory and advances *at past it. */
 static int record_read(zip_reader *z, zip_entry *e, uint64_t *at) {
     const unsigned char *p = z->central + *at;
     uint64_t left = z->central_n - *at;
@@ -147,12 +149,12 @@ static int record_read(zip_reader *z, zip_entry *e, uint64_t *at) {
         return fail(E_FORMAT, "zip: entry %s is compressed (method %d); torch.save does not compress entries", shown,
                     (int)get(p + 10, 2));
     if (!extra_read(e, &packed, p + CENTRAL_BYTES + name_n, extra_n) || packed != e->size || get(p + 34, 2) != 0)
-        return fail(E_FORMAT, "zip: entry %s has contradictory sizes", shown);
+        return fail(E_FORMAT, "zip: entry %s has inconsistent sizes", shown);
     *at += record_n;
     return OK;
 }
 
-/** The local header says where the payload begins; all else in it is the directory's word repeated. */
+/** Reads the payload's offset from the local header. The other fields repeat the directory. */
 static int local_read(zip_reader *z, zip_entry *e) {
     int rc = OK;
     unsigned char b[LOCAL_BYTES];
@@ -188,7 +190,7 @@ static int by_name(const void *a, const void *b) {
     return name_compare(x->name, x->name_n, y->name, y->name_n);
 }
 
-/** Sorts by name; refuses overlapping payloads (a small file that unpacks to a huge one) and equal names. */
+/** Sorts by name. Refuses equal names, and overlapping payloads, with which a small file could expand to a huge one. */
 static int entries_check(zip_reader *z) {
     zip_entry *e = z->entries;
     size_t n = (size_t)z->entry_n;
@@ -256,7 +258,7 @@ int zip_read(const zip_reader *z, const zip_entry *e, void *out) {
     char shown[NAME_SHOWN];
     TRY(zip_read_at(z->fd, e->offset, out, (size_t)e->size));
     if (crc32_z(0, out, (size_t)e->size) != e->crc)
-        rc = fail(E_FORMAT, "entry %s is damaged: its CRC-32 differs (or it was written without one)",
+        rc = fail(E_FORMAT, "entry %s is damaged: the CRC-32 does not match (or the file was written without CRC-32)",
                   name_shown(shown, e->name, e->name_n));
 done:
     return rc;

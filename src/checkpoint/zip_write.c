@@ -7,7 +7,7 @@
 
 #define SATURATED 0xFFFFFFFFu
 
-/** A header under construction: little-endian fields in a row. */
+/** A header being built from little-endian fields. */
 typedef struct fields {
     unsigned char bytes[512];
     size_t n;
@@ -34,13 +34,13 @@ void zip_write_abort(zip_writer *z) {
     *z = (zip_writer){.file.fd = -1};
 }
 
-/** What local header and directory record have in common: flags to CRC. */
+/** Appends the fields that local header and directory record have in common, from flags to CRC. */
 static void put_common(fields *f, bool zip64, uint32_t crc) {
     put(f, zip64 ? 45 : 20, 2); /* version needed */
-    put(f, 0, 2);               /* flags: sizes are in the header, not behind the data */
+    put(f, 0, 2);               /* flags: sizes are in the header, not after the data */
     put(f, 0, 2);               /* stored */
     put(f, 0, 2);               /* 00:00 */
-    put(f, 0x21, 2);            /* 1980-01-01: equal runs write equal files */
+    put(f, 0x21, 2);            /* 1980-01-01, constant, so that equal runs write equal files */
     put(f, crc, 4);
 }
 

@@ -1,10 +1,12 @@
 #include "cli/audit_report.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "dataset/read.h"
 #include "image/contact_sheet.h"
+#include "report/markdown.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,7 @@ static const char *file_of(const audit *a, int split, int64_t index) {
     return index >= 0 ? dataset_name(a->data[split], index) : "";
 }
 
-/** "train/CLASS/FILE, like val/CLASS/FILE, DETAIL" */
+/** Appends "train/CLASS/FILE, like val/CLASS/FILE, DETAIL". */
 static int put_line(text *out, const audit *a, const audit_finding *f) {
     int rc = OK;
     TRY(text_printf(out, "%s", split_name[f->split]));
@@ -43,6 +45,12 @@ void audit_print(const audit *a) {
     char n[32];
     printf("%s images in %.1f s, %.0f/s\n", text_count(n, (unsigned long long)images_of(a)), a->seconds,
            a->seconds > 0 ? (double)images_of(a) / a->seconds : 0);
+    if (a->colours.pixels > 0) {
+        double mean[3], std[3];
+        audit_mean_std(mean, std, &a->colours);
+        printf("training images: --data.mean %.4f,%.4f,%.4f --data.std %.4f,%.4f,%.4f\n", mean[0], mean[1], mean[2],
+               std[0], std[1], std[2]);
+    }
     if (a->n == 0)
         printf("no problems found\n");
     for (int64_t i = 0, of_kind = 0; i < a->n; i++) {
@@ -66,29 +74,35 @@ json_t *audit_json(const audit *a) {
     for (int64_t i = 0; i < a->n; i++) {
         const audit_finding *f = &a->finding[i];
         json_t *one = json_object();
-        json_object_set_new(one, "kind", json_string(audit_name[f->kind]));
-        json_object_set_new(one, "split", json_string(split_name[f->split]));
+        json_object_set_new(one, "kind", json_text(audit_name[f->kind]));
+        json_object_set_new(one, "split", json_text(split_name[f->split]));
         if (f->index >= 0)
-            json_object_set_new(one, "file", json_string(file_of(a, f->split, f->index)));
+            json_object_set_new(one, "file", json_text(file_of(a, f->split, f->index)));
         if (f->other >= 0) {
-            json_object_set_new(one, "other_split", json_string(split_name[f->other_split]));
-            json_object_set_new(one, "other", json_string(file_of(a, f->other_split, f->other)));
+            json_object_set_new(one, "other_split", json_text(split_name[f->other_split]));
+            json_object_set_new(one, "other", json_text(file_of(a, f->other_split, f->other)));
         }
         if (f->kind == AUDIT_NEAR_DUPLICATE)
             json_object_set_new(one, "bits", json_integer(f->distance));
         if (f->detail[0] != 0)
-            json_object_set_new(one, "detail", json_string(f->detail));
+            json_object_set_new(one, "detail", json_text(f->detail));
         json_array_append_new(list, one);
     }
     json_object_set_new(o, "images", json_integer(images_of(a)));
     json_object_set_new(o, "seconds", json_real(a->seconds));
     json_object_set_new(o, "images_per_second", json_real(a->seconds > 0 ? (double)images_of(a) / a->seconds : 0));
+    if (a->colours.pixels > 0) {
+        double mean[3], std[3];
+        audit_mean_std(mean, std, &a->colours);
+        json_object_set_new(o, "mean", json_pack("[fff]", mean[0], mean[1], mean[2]));
+        json_object_set_new(o, "std", json_pack("[fff]", std[0], std[1], std[2]));
+    }
     json_object_set_new(o, "counts", counts);
     json_object_set_new(o, "findings", list);
     return o;
 }
 
-/** One picture, or black where there is none to see. */
+/** Copies a thumbnail to the sheet; black if the image cannot be decoded. */
 static void put_thumbnail(contact_sheet *s, int at, decoder *d, image_buffer *b, const dataset *data, int64_t index) {
     static uint8_t pixels[SIDE * SIDE * 3];
     transform t = transform_default(false, SIDE, SIDE);
@@ -99,7 +113,8 @@ static void put_thumbnail(contact_sheet *s, int at, decoder *d, image_buffer *b,
         contact_sheet_put(s, at, pixels);
 }
 
-/** The first images of a kind; of pairs both, side by side. @param[out] shown 0: the kind has no pictures */
+/** Writes a sheet with the first images of a kind; of pairs, both images side by side. @param[out] shown 0: the kind
+ *  has no images */
 static int write_sheet(int *shown, const audit *a, const audit_finding *f, int64_t n, const char *path) {
     int rc = OK, at = 0, each = f[0].other >= 0 ? 2 : 1;
     contact_sheet s = {0};
@@ -132,31 +147,36 @@ done:
 static int put_section(text *page, const audit *a, const audit_finding *f, int64_t n, const char *folder) {
     int rc = OK, shown = 0;
     char path[PATH_BYTES];
+    text line = {0};
     TRY(path_format(path, "%s/audit-%s.jpg", folder, audit_name[f->kind]));
     TRY(write_sheet(&shown, a, f, n, path));
     TRY(text_printf(page, "\n## %s: %lld\n\n%s.\n\n", audit_name[f->kind], (long long)n, audit_text[f->kind]));
     if (shown > 0)
-        TRY(text_printf(page, "![the first %d](audit-%s.jpg)\n\n", shown, audit_name[f->kind]));
+        TRY(text_printf(page, "![the first %d images](audit-%s.jpg)\n\n", shown, audit_name[f->kind]));
     for (int64_t i = 0; i < n && i < LISTED; i++) {
-        TRY(text_printf(page, "- `"));
-        TRY(put_line(page, a, &f[i]));
-        TRY(text_printf(page, "`\n"));
+        line.n = 0;
+        TRY(put_line(&line, a, &f[i]));
+        TRY(text_printf(page, "- "));
+        TRY(md_code(page, text_string(&line)));
+        TRY(text_printf(page, "\n"));
     }
     if (n > LISTED)
-        TRY(text_printf(page, "- and %lld more, all in audit.json\n", (long long)(n - LISTED)));
+        TRY(text_printf(page, "- and %lld more; see audit.json for all of them\n", (long long)(n - LISTED)));
 done:
+    text_deinit(&line);
     return rc;
 }
 
 static int write_json(const audit *a, const char *folder) {
     int rc = OK;
     char path[PATH_BYTES];
+    text dump = {0};
     json_t *o = audit_json(a);
-    char *dump = json_dumps(o, JSON_INDENT(1));
     TRY(path_join(path, folder, "audit.json"));
-    rc = dump != NULL ? file_write_atomic(path, dump, strlen(dump)) : fail(E_NOMEM, "out of memory for audit.json");
+    TRY(json_append(&dump, o, JSON_INDENT(1)));
+    TRY(file_write_atomic(path, dump.data, dump.n));
 done:
-    free(dump);
+    text_deinit(&dump);
     json_decref(o);
     return rc;
 }

@@ -1,20 +1,33 @@
+/* Reads the options that are stored in a checkpoint. */
+
 #include "cli/checkpoint_options.h"
 
+#include "training/checkpoint.h"
 #include "training/run_context.h"
 #include "training/weights.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int checkpoint_options(config *c, const ckpt *k, const char *path) {
     static config trained;
     const ckpt_item *yaml = ckpt_find_item(k->own, k->own_n, "config");
-    if (yaml == NULL || yaml->kind != 's') /* not ours: the recipe's sizes and normalisation */
+    if (yaml == NULL || yaml->kind != 's') /* not written by linnet: use the recipe's sizes and normalisation */
         return weights_arch(c->model.arch, k, path);
     config_defaults(&trained);
     int rc = config_read_yaml_text(&trained, yaml->s, strlen(yaml->s), "the checkpoint's configuration");
     c->model = trained.model;
     c->data.image_size = run_context_val_size(&trained);
     c->data.resize_size = trained.data.resize_size;
+    c->data.crop_pct = trained.data.crop_pct;
+    memcpy(c->data.crop_mode, trained.data.crop_mode, sizeof c->data.crop_mode);
+    memcpy(c->data.interpolation, trained.data.interpolation, sizeof c->data.interpolation);
+    snprintf(c->data.resize_order, sizeof c->data.resize_order, "%s",
+             checkpoint_resize_order(k) == RESIZE_HORIZONTAL ? "horizontal" : "newest");
+    c->data.val_split = trained.data.val_split;
+    c->trainer.seed = trained.trainer.seed; /* which val_split depends on */
+    c->optimizer.label_smoothing = trained.optimizer.label_smoothing;
+    c->optimizer.smooth_val_loss = trained.optimizer.smooth_val_loss;
     memcpy(c->data.mean, trained.data.mean, sizeof c->data.mean);
     memcpy(c->data.std, trained.data.std, sizeof c->data.std);
     return rc;

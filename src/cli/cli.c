@@ -1,3 +1,5 @@
+/* Functions that all commands use: errors, options, log output, progress. */
+
 #define _GNU_SOURCE
 #include "cli/cli.h"
 #include "cli/launcher_link.h"
@@ -12,9 +14,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-volatile sig_atomic_t cli_stop, cli_save;
-
-static volatile sig_atomic_t line_open; /* a progress line stands on the terminal, not yet ended */
+volatile sig_atomic_t cli_line_open;
 
 void cli_mark_permanent(int rc) {
     static const int permanent[] = {E_FORMAT,      E_DATA,      E_OPTION, E_SHAPE,
@@ -25,16 +25,18 @@ void cli_mark_permanent(int rc) {
 }
 
 int cli_failed(int rc) {
-    if (line_open)
+    if (cli_line_open)
         fputc('\n', stderr);
-    line_open = false;
+    cli_line_open = false;
     cli_mark_permanent(rc);
-    launcher_told();
+    launcher_reported();
     fprintf(stderr, "linnet: %s\n", status_message());
     return rc == E_OPTION ? EXIT_USAGE : EXIT_FAILED;
 }
 
 int cli_stop_code(void) { return 128 + (cli_stop == 0 || cli_stop == SIGUSR2 ? SIGTERM : (int)cli_stop); }
+
+bool cli_is_stop_code(int code) { return code == 128 + SIGHUP || code == 128 + SIGINT || code == 128 + SIGTERM; }
 
 int cli_stopped(int rc) {
     int code = cli_failed(rc);
@@ -82,7 +84,7 @@ int cli_take_int(long long *out, int *argc, char **argv, const char *name, long 
     const char *value = NULL;
     int rc = cli_take_value(&value, argc, argv, name);
     if (rc == OK && value != NULL && (!text_to_int(out, value) || *out < low || *out > high))
-        rc = fail(E_OPTION, "%s '%s' is not a whole number from %lld to %lld", name, value, low, high);
+        rc = fail(E_OPTION, "%s must be a whole number from %lld to %lld, not '%s'", name, low, high, value);
     return rc;
 }
 
@@ -109,9 +111,9 @@ static void log_to_stderr(void *context, log_level level, const char *line) {
     (void)context;
     if (level == LOG_DEBUG)
         return;
-    if (line_open)
+    if (cli_line_open)
         fputs("\r\033[K", stderr);
-    line_open = false;
+    cli_line_open = false;
     fprintf(stderr, "%s%s\n", level == LOG_WARN ? "warning: " : "", line);
 }
 
@@ -121,7 +123,7 @@ static void draw_progress(void *context, const char *line, bool final) {
     (void)context;
     if (isatty(STDERR_FILENO)) {
         fprintf(stderr, "\r%s\033[K%s", line, final ? "\n" : "");
-        line_open = !final;
+        cli_line_open = !final;
     } else {
         fprintf(stderr, "%s\n", line);
     }
@@ -159,56 +161,4 @@ void cli_counter_show(cli_counter *c, const char *phase, const char *unit, int64
     snprintf(line, sizeof line, "%s  %s of %s%s%s, %s/s", phase, a, b, strcmp(unit, "bytes") == 0 ? "" : " ",
              strcmp(unit, "bytes") == 0 ? "" : unit, rate);
     draw_progress(NULL, line, final);
-}
-
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGUSR2};
-
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
-
-static cli_answer how_to_stop;
-
-/** To stderr, below a progress line; safe in a signal handler. */
-static void say(const char *line) {
-    static const char end[] = "\n";
-    ssize_t n = line_open ? write(STDERR_FILENO, end, 1) : 0;
-    line_open = false;
-    n += write(STDERR_FILENO, line, strlen(line));
-    (void)n; /* nobody hears it, then */
-}
-
-void cli_answer_stop(cli_answer answer, int signal) {
-    if (answer == CLI_SAVES)
-        say(signal == SIGINT ? "stopping after this step, then saving; press Ctrl-C again to quit without saving\n"
-                             : "stopping after this step, then saving; a second signal quits without saving\n");
-    else if (answer == CLI_STOPS)
-        say(signal == SIGINT ? "stopping; press Ctrl-C again to quit at once\n"
-                             : "stopping; a second signal quits at once\n");
-}
-
-static void on_stop(int signal) {
-    if (cli_stop == 0) {
-        cli_stop = signal;
-        cli_answer_stop(how_to_stop, signal);
-        return;
-    }
-    if (how_to_stop != CLI_SILENT)
-        say(how_to_stop == CLI_SAVES ? "linnet: quit without saving; earlier checkpoints are kept\n"
-                                     : "linnet: quit at once\n");
-    _exit(EXIT_QUIT);
-}
-
-static void on_save(int signal) {
-    (void)signal;
-    cli_save = 1;
-}
-
-void cli_catch_signals(cli_answer answer) {
-    how_to_stop = answer;
-    struct sigaction stop = {.sa_handler = on_stop}, save = {.sa_handler = on_save, .sa_flags = SA_RESTART};
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        sigaction(stop_signals[i], &stop, NULL);
-    sigaction(SIGUSR1, &save, NULL);
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigaction(SIGXFSZ, &ignore, NULL); /* a file size limit is a failed write, not a death */
-    sigaction(SIGPIPE, &ignore, NULL);
 }

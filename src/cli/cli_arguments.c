@@ -1,4 +1,4 @@
-/* What commands do with their arguments beside the options of src/config: help, and where the dataset is. */
+/* Handles the arguments of commands that are not options of src/config: help, and the dataset. */
 #include "cli/cli.h"
 
 #include "base/memory.h"
@@ -11,6 +11,8 @@
 
 enum { NAME_WIDTH = 22 };
 
+static const cli_manual **wanted; /* where cli_help stores the manual, in place of printing it */
+
 static bool asks_for_help(int argc, char **argv) {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -18,22 +20,50 @@ static bool asks_for_help(int argc, char **argv) {
     return false;
 }
 
+const cli_manual *cli_manual_of(int (*run)(int argc, char **argv), const char *part) {
+    static char flag[] = "--help";
+    const cli_manual *m = NULL;
+    char word[32], *argv[] = {flag, flag};
+    if (part != NULL) {
+        snprintf(word, sizeof word, "%s", part);
+        argv[0] = word;
+    }
+    wanted = &m;
+    run(part != NULL ? 2 : 1, argv);
+    wanted = NULL;
+    return m;
+}
+
+static void print_options(const char *title, const cli_option *option) {
+    int width = NAME_WIDTH;
+    for (const cli_option *o = option; o != NULL && o->name != NULL; o++)
+        width = (int)strlen(o->name) > width ? (int)strlen(o->name) : width;
+    for (const cli_option *o = option; o != NULL && o->name != NULL; o++)
+        printf("%s%s%s  %-*s %s\n", o == option ? "\n" : "", o == option ? title : "", o == option ? ":\n" : "", width,
+               o->name, o->help);
+}
+
 int cli_help(int argc, char **argv, const cli_manual *m) {
     text shared = {0};
     int rc = OK;
     if (!asks_for_help(argc, argv))
         return -1;
+    if (wanted != NULL) {
+        *wanted = m;
+        return EXIT_DONE;
+    }
     if (m->shared)
         TRY(config_help(&shared, false));
     printf("usage: %s\n", m->usage);
     if (m->text != NULL)
         printf("\n%s\n", m->text);
-    for (const cli_option *o = m->option; o != NULL && o->name != NULL; o++)
-        printf("%s  %-*s %s\n", o == m->option ? "\noptions of this command:\n" : "", NAME_WIDTH, o->name, o->help);
+    print_options("the first argument", m->part);
+    print_options("options of this command", m->option);
+    print_options(m->list_title, m->list);
     if (m->shared)
-        printf(
-            "\nshared options, also accepted in a YAML file (--config FILE; --print-config prints all of them):\n\n%s",
-            text_string(&shared));
+        printf("\nconfiguration options, also accepted in a YAML file (--config FILE). --print-config prints their "
+               "values:\n\n%s",
+               text_string(&shared));
 done:
     text_deinit(&shared);
     return rc == OK ? EXIT_DONE : cli_failed(rc);
@@ -45,7 +75,7 @@ int cli_usage(const cli_manual *m) {
 }
 
 int cli_unexpected(const char *argument) {
-    return fail(E_OPTION, "unexpected argument '%s'; quote a path with spaces, and see --help", argument);
+    return fail(E_OPTION, "unexpected argument '%s': quote paths that contain spaces; see --help", argument);
 }
 
 static bool same_folder(const char *a, const char *b) {
@@ -53,28 +83,45 @@ static bool same_folder(const char *a, const char *b) {
     return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-/** `option`: the value of --data, or NULL. */
+/** Checks that the argument and --data name the same folder. `option`: the value of --data, or NULL. */
 static int check_same(const char *argument, const char *option) {
     if (option == NULL || same_folder(argument, option))
         return OK;
     return fail(E_OPTION,
-                "the dataset is given twice, as '%s' and as --data '%s': give only one (and quote a path with spaces)",
+                "the dataset is given twice, as '%s' and as --data '%s': give only one of them (quote paths that "
+                "contain spaces)",
                 argument, option);
 }
 
-/** The value of the last --data or --data.path; NULL: none. */
+enum { OPTION_BYTES = 64 };
+
+/** The option of an argument, "--NAME". @return whether there is one; NAME may be unknown */
+static bool option_of(char out[OPTION_BYTES], const char *argument) {
+    size_t n = strcspn(argument, "=");
+    if (strncmp(argument, "--", 2) != 0 || n >= OPTION_BYTES)
+        return false;
+    snprintf(out, OPTION_BYTES, "%.*s", (int)n, argument);
+    return true;
+}
+
+/** The value of the last option data.path, by any of its names; NULL if there is none. */
 static const char *find_data_option(int argc, char **argv) {
-    static const char *const name[] = {"--data", "--data.path"};
     const char *found = NULL;
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        for (size_t k = 0; k < sizeof name / sizeof *name; k++) {
-            size_t n = strlen(name[k]);
-            if (strncmp(argv[i], name[k], n) == 0 && argv[i][n] == '=')
-                found = argv[i] + n + 1;
-            else if (strcmp(argv[i], name[k]) == 0 && i + 1 < argc)
-                found = argv[i + 1];
-        }
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        char name[OPTION_BYTES];
+        size_t n = strcspn(argv[i], "=");
+        if (!option_of(name, argv[i]) || !config_is_option(name + 2, "data.path"))
+            continue;
+        if (argv[i][n] == '=')
+            found = argv[i] + n + 1;
+        else if (i + 1 < argc)
+            found = argv[i + 1];
+    }
     return found;
+}
+
+static bool gives_data(const config *c) {
+    return c->data.path[0] != 0 || c->data.train[0] != 0 || c->data.val[0] != 0 || c->data.list[0] != 0;
 }
 
 int cli_data(config *c, int argc, char **argv, const char *const *positional, int positional_n) {
@@ -85,9 +132,9 @@ int cli_data(config *c, int argc, char **argv, const char *const *positional, in
     }
     if (positional_n > 1)
         rc = cli_unexpected(positional[1]);
-    else if (c->data.path[0] == 0)
-        rc = fail(E_OPTION, "no dataset: give its folder, which contains train/CLASS/ and val/CLASS/ or shards, as an "
-                            "argument or with --data");
+    else if (!gives_data(c))
+        rc = fail(E_OPTION, "no dataset is given: pass its folder (with train/CLASS/ and val/CLASS/, or with shards) "
+                            "as an argument or with --data");
 done:
     return rc;
 }
@@ -116,17 +163,55 @@ bool cli_gives_arch(int argc, char **argv) {
     return c.model.arch[0] != 0;
 }
 
-int cli_take_data(const char **data, int *argc, char **argv) {
-    const char *option = NULL;
+/** Whether the option --NAME, by any of its names, selects or reads the images of a dataset. */
+static bool is_data_option(const char *option) {
+    static const char *const full[] = {"data.train",     "data.val",       "data.list",      "data.class_list",
+                                       "data.val_split", "data.image_key", "data.cache_dir", "data.cache_size",
+                                       "data.timeout",   "trainer.seed"};
+    for (size_t i = 0; i < sizeof full / sizeof *full; i++)
+        if (config_is_option(option + 2, full[i]))
+            return true;
+    return false;
+}
+
+/** Removes the options of the dataset and sets them in `c`. */
+static int take_data_options(config *c, int *argc, char **argv) {
     int rc = OK;
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0;) {
+        const char *value = NULL;
+        char name[OPTION_BYTES];
+        if (!option_of(name, argv[i]) || !is_data_option(name)) {
+            i++;
+            continue;
+        }
+        TRY(cli_take_value(&value, argc, argv, name)); /* removes argument i */
+        TRY(config_set(c, name + 2, value, name));
+    }
+done:
+    return rc;
+}
+
+int cli_take_data(bool *given, config *c, int *argc, char **argv) {
+    const char *option = NULL, *data = NULL;
+    int rc = OK;
+    config_defaults(c);
+    TRY(take_data_options(c, argc, argv));
     TRY(cli_take_value(&option, argc, argv, "--data"));
-    *data = option;
+    data = option;
     if (*argc > 0 && argv[0][0] != '-') {
         TRY(check_same(argv[0], option));
-        *data = argv[0];
+        data = argv[0];
         ++argv;
         --*argc;
     }
+    if (data != NULL && strlen(data) >= sizeof c->data.path) {
+        rc =
+            fail(E_OPTION, "the path has %zu bytes, more than the limit of %zu", strlen(data), sizeof c->data.path - 1);
+        goto done;
+    }
+    if (data != NULL) /* not config_set: nothing saves this path, so it need not be UTF-8 */
+        snprintf(c->data.path, sizeof c->data.path, "%s", data);
+    *given = gives_data(c);
     if (*argc > 0)
         rc = cli_unexpected(argv[0]);
 done:

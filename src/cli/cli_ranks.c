@@ -1,3 +1,5 @@
+/* Connects a command to the other ranks, and ends it if a rank is lost. */
+
 #include "cli/cli.h"
 #include "cli/launcher_link.h"
 
@@ -12,21 +14,26 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-/* How long ranks stay when a host is cut off: mpirun on either side notices it by its keepalives (docs/distributed.md),
- * but only while it has nothing to send there, such as an end of a rank. Linux rounds long timers up by an eighth. */
+/* Seconds that ranks wait before they end if a host is cut off. mpirun on each side detects the loss by its
+ * keepalives (docs/distributed.md), but only while it has no data to send to the other side, such as the end of a
+ * rank. Linux rounds long timers up by 1/8. */
 static unsigned linger_seconds;
 
 static watchdog *dog;
-static char run_logs[PATH_BYTES], run_out[PATH_BYTES]; /* of rank 0; "" none */
+static char run_logs[PATH_BYTES], run_out[PATH_BYTES]; /* of rank 0; "": none */
 
 static void note_run(const char *logs, const char *out) {
     snprintf(run_logs, sizeof run_logs, "%s", logs);
     snprintf(run_out, sizeof run_out, "%s", out);
 }
 
-/** run.json and the report of a run that ends here for another rank's loss would say for ever that it is running. */
+static void print_event(const char *line) { fprintf(stderr, "%s\n", line); }
+
+/** Without this, run.json and the report of a run that ends because of another rank's loss would show it as running
+ *  forever. */
 static void end_record(void) {
     const char *logs = run_logs;
     report_result result;
@@ -38,68 +45,72 @@ static void end_record(void) {
         TRY(run_report(&result, run_out, &logs, 1));
 done:
     if (rc != OK)
-        log_warn("the report is not up to date: %s", status_message());
+        log_warn("the report could not be updated: %s", status_message());
 }
 
 static void cause_text(char out[512], const watch_loss *l) {
     switch (l->cause) {
-    case WATCH_ENDED: snprintf(out, 512, "its process has ended%s%s", l->why[0] != 0 ? ": " : "", l->why); break;
+    case WATCH_ENDED: snprintf(out, 512, "the process has exited%s%s", l->why[0] != 0 ? ": " : "", l->why); break;
     case WATCH_STOPPED:
-        snprintf(out, 512, "no heartbeat for %.0f s, but its host responds: the process is stopped", l->seconds);
+        snprintf(out, 512, "no heartbeat for %.0f s, but the host responds: the process is suspended (SIGSTOP)",
+                 l->seconds);
         break;
     case WATCH_CUT:
-        snprintf(out, 512, "no heartbeat for %.0f s, and its host does not respond: the connection is lost",
+        snprintf(out, 512, "no heartbeat for %.0f s, and the host does not respond: the connection is lost",
                  l->seconds);
         break;
     case WATCH_STUCK:
-        snprintf(out, 512, "it has made no progress for %.0f s while other ranks wait for it", l->seconds);
+        snprintf(out, 512, "no progress for %.0f s while other ranks are waiting for this rank", l->seconds);
         break;
-    case WATCH_LEFT: snprintf(out, 512, "%s", l->why[0] != 0 ? l->why : "it has ended"); break;
+    case WATCH_LEFT: snprintf(out, 512, "%s", l->why[0] != 0 ? l->why : "the process has exited"); break;
     case WATCH_ALL:
-        snprintf(out, 512,
-                 "all ranks have waited for each other for %.0f s: the network between them transfers no data",
+        snprintf(out, 512, "all ranks have been waiting for each other for %.0f s: no data is transferred between them",
                  l->seconds);
         break;
     }
 }
 
 static void linger(const watch_loss *l) {
-    if (launcher_above())
+    if (launcher_is_present())
         return;
     if (l->cut)
         sleep(linger_seconds);
     else if (!l->tell)
-        sleep(1); /* mpirun ends all ranks when one fails: who tells comes first */
+        sleep(1); /* mpirun ends all ranks when one ends: the rank that prints must be first */
 }
 
-/** In the watchdog's thread. The launcher of one machine knows better how a process has ended, and tells. */
+/** Runs in the watchdog's thread. A launcher on this machine knows how the process ended, so it prints the message
+ *  instead. */
 static void on_loss(void *context, const watch_loss *l) {
     char where[256], cause[512];
     (void)context;
-    bool heir = l->rank == 0; /* this host may be the one that is cut off: nothing to say until mpirun let it live */
+    bool heir = l->rank == 0; /* this host may be cut off: it prints only if mpirun has not ended this rank */
     if (heir)
         linger(l);
     snprintf(where, sizeof where, "rank %d on %s at step %lld (%s)", l->rank, l->host, (long long)l->step, l->phase);
     if (l->tell && !(l->cause == WATCH_ENDED && launcher_lost(where))) {
         cause_text(cause, l);
-        fail(E_RANK, "%s: %s; the run has ended", where, cause);
+        fail(E_RANK, "%s: %s; the run was terminated", where, cause);
         cli_failed(E_RANK);
     }
     end_record();
     if (!heir)
         linger(l);
-    _exit(EXIT_FAILED); /* the other threads may wait for ever */
+    _exit(EXIT_FAILED); /* other threads may be blocked */
 }
 
-int cli_open_ranks(comm **out, double timeout) {
-    const watchdog_options o = {.timeout = timeout, .lost = on_loss};
+int cli_open_ranks(comm **out, const config *c) {
+    double timeout = c != NULL ? c->dist.timeout : 0;
     int rc = OK;
     TRY(comm_open(out));
     if (comm_rank(*out) != 0)
         warning_relay_keep();
     linger_seconds = 2 + (unsigned)ceil(0.2 * timeout);
-    if (timeout > 0)
+    if (c != NULL && timeout > 0) {
+        const watchdog_options o = {
+            .timeout = timeout, .interfaces = c->dist.interface, .port = c->dist.port, .lost = on_loss};
         TRY(watchdog_open(&dog, *out, &o));
+    }
 done:
     return rc;
 }
@@ -110,12 +121,16 @@ void cli_close_ranks(comm *ranks, int rc) {
     comm_close(ranks);
 }
 
-int cli_open_run(train_hooks *h, double timeout, cli_answer answer) {
+int cli_open_run(train_hooks *h, const config *c, cli_answer answer) {
     *h = (train_hooks){
         .progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .opened = note_run, .saved = launcher_saved};
-    int rc = cli_open_ranks(&h->comm, timeout);
+    if (strcmp(c->monitor.progress, "json") == 0 && c->monitor.progress_file[0] == 0) {
+        h->progress.sink = NULL; /* the lines take its place */
+        h->event = print_event;
+    }
+    int rc = cli_open_ranks(&h->comm, c);
     if (rc == OK)
-        cli_catch_signals(launcher_above() || comm_rank(h->comm) != 0 ? CLI_SILENT : answer);
+        cli_catch_signals(launcher_is_present() || comm_rank(h->comm) != 0 ? CLI_SILENT : answer);
     return rc;
 }
 
@@ -125,7 +140,7 @@ int cli_close_run(train_hooks *h, int rc) {
         code = cli_stopped(rc);
     else if (rc != OK) {
         cli_mark_permanent(rc);
-        code = rc == E_STOPPED ? cli_stop_code() : EXIT_FAILED; /* rank 0 was told, and tells */
+        code = rc == E_STOPPED ? cli_stop_code() : EXIT_FAILED; /* rank 0 prints the error */
     }
     cli_close_ranks(h->comm, rc);
     h->comm = NULL;

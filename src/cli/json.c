@@ -1,12 +1,20 @@
 #include "cli/json.h"
 
-#include <math.h>
+#include "base/status.h"
+
+#include <errno.h>
 #include <stdio.h>
 
-json_t *json_number_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
-void json_print(json_t *object) {
-    json_dumpf(object, stdout, JSON_REAL_PRECISION(17)); /* all of a double: a rate found is given back as --lr */
-    putchar('\n');
+int json_print(json_t *object) {
+    text line = {0};
+    int rc = OK;
+    TRY(json_append(&line, object,
+                    JSON_REAL_PRECISION(17))); /* all digits of a double: a printed LR may be given as --lr */
+    TRY(text_append(&line, "\n", 1));
+    if (fwrite(line.data, 1, line.n, stdout) != line.n)
+        rc = fail_errno(errno, "cannot write to standard output");
+done:
+    text_deinit(&line);
     json_decref(object);
+    return rc;
 }

@@ -2,11 +2,10 @@
 #ifndef LINNET_CLI_JSON_H
 #define LINNET_CLI_JSON_H
 
-#include <jansson.h>
+#include "base/json.h"
 
-/** A number, or null when it is not finite (JSON has no NaN). */
-json_t *json_number_or_null(double x);
-/** Prints the object and a line end; takes ownership of the reference. */
-void json_print(json_t *object);
+/** Prints the object and a line end, or nothing after an error; takes ownership of the reference (NULL: it could not be
+ *  built). @return 0, E_IO, E_FULL, E_NOMEM */
+int json_print(json_t *object);
 
 #endif

@@ -1,3 +1,5 @@
+/* Runs the ranks as child processes, forwards signals and waits until they end. */
+
 #define _GNU_SOURCE
 #include "cli/launcher_job.h"
 
@@ -24,28 +26,29 @@
 
 enum {
     KEPT = 16384, /* bytes of mpirun's own output */
-    GRACE = 10,   /* seconds that the ranks have to end when they must */
-    ORPHANED = 1  /* the same when their mpirun is gone */
+    GRACE = 10,   /* seconds that the ranks have to end before SIGKILL */
+    ORPHANED = 1  /* the same after their mpirun has ended */
 };
 
 typedef struct job {
     pid_t pid; /* of the child; 0: it has ended */
     int status, said_fd, ranks;
-    int stop;     /* the signal that asked for the end; 0: none */
-    bool at_once; /* without a save: it came too early for one, or twice */
+    cli_answer answer; /* what the ranks do at the first signal */
+    int stop;          /* the signal that asked for the end; 0: none */
+    bool at_once;      /* stopped without a save: the signal was the second, or came too early */
     bool twice;
-    double end_by; /* when SIGKILL follows; 0: never */
+    double end_by; /* time at which SIGKILL follows, then once per second; 0: never */
     bool childless;
     launcher_link link;
     text said;
     struct pollfd *polls;
 } job;
 
-static int signals_fd = -1;  /* between launcher_job_begin and _end */
-static sigset_t mask_before; /* a child's */
+static int signals_fd = -1;  /* open between launcher_job_begin and launcher_job_end */
+static sigset_t mask_before; /* the signal mask of a child */
 
-/** In the child. mpirun speaks on stderr; ranks that are well have their own outputs. Reports errno of a failed exec
- * through `pipe`. */
+/** Runs in the child. mpirun prints to stderr; ranks use the launcher's outputs, which they receive through the
+ *  link. If exec fails, errno is written to `pipe`. */
 static _Noreturn void become(char *const *command, const sigset_t *signals, int said, int pipe, pid_t parent) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     setpgid(0, 0);
@@ -62,12 +65,12 @@ static _Noreturn void become(char *const *command, const sigset_t *signals, int 
 static int not_started(int error, const char *name) {
     if (error == ENOENT)
         return fail(E_UNSUPPORTED,
-                    "training on several devices needs %s of Open MPI, which is not installed: apt install openmpi-bin",
+                    "training on several devices needs Open MPI's %s, which is not installed: apt install openmpi-bin",
                     name);
     return fail_errno(error, "cannot run %s", name);
 }
 
-/** @return 0 once the child runs `command` */
+/** @return 0 when the child runs `command` */
 static int start(job *j, char *const *command) {
     int said[2] = {-1, -1}, failed[2] = {-1, -1}, error = 0, rc = OK;
     pid_t self = getpid();
@@ -78,7 +81,7 @@ static int start(job *j, char *const *command) {
     }
     if (j->pid == 0)
         become(command, &mask_before, said[1], failed[1], self);
-    setpgid(j->pid, j->pid); /* whoever comes first */
+    setpgid(j->pid, j->pid); /* parent and child both call it, since either may run first */
     close(failed[1]);
     failed[1] = -1;
     if (read(failed[0], &error, sizeof error) == sizeof error)
@@ -95,7 +98,7 @@ done:
     return rc;
 }
 
-/** Kept for the case that no rank tells why the job ended: the beginning, where the cause stands. */
+/** Stores the beginning of mpirun's output, which contains the cause, for the case that no rank prints one. */
 static void hear(job *j) {
     char bytes[4096];
     ssize_t n = read(j->said_fd, bytes, sizeof bytes);
@@ -108,7 +111,7 @@ static void hear(job *j) {
     }
     size_t room = KEPT - (j->said.n < KEPT ? j->said.n : KEPT);
     if (text_append(&j->said, bytes, (size_t)n < room ? (size_t)n : room) != OK)
-        text_deinit(&j->said); /* no memory for a message: then without it */
+        text_deinit(&j->said); /* out of memory: the output is dropped */
 }
 
 static void signal_child(const job *j, int signal) {
@@ -116,12 +119,15 @@ static void signal_child(const job *j, int signal) {
         kill(j->pid, signal);
 }
 
-/** Before all ranks are there, nothing is worth saving and a signal might meet one that cannot handle it yet. */
+/** Until all ranks are connected, nothing is worth saving, and a rank may not have installed its signal handler yet. */
 static void stop(job *j, int signal) {
-    j->at_once = j->stop != 0 || j->link.n < j->ranks;
-    j->twice = j->stop != 0;
+    bool again = cli_stop_again(signal);
+    if (j->stop != 0 && !again)
+        return;
+    j->at_once = again || j->answer == CLI_SILENT || j->link.n < j->ranks;
+    j->twice = again;
     if (!j->twice && !j->at_once)
-        cli_answer_stop(CLI_SAVES, signal);
+        cli_answer_stop(j->answer, signal);
     if (j->stop == 0)
         j->stop = signal == SIGUSR2 ? SIGTERM : signal;
     signal_child(j, j->at_once ? SIGTERM : SIGUSR2);
@@ -146,7 +152,7 @@ static void on_signal(job *j) {
     if (read(signals_fd, &s, sizeof s) != sizeof s)
         return;
     int signal = (int)s.ssi_signo;
-    if (signal == SIGINT || signal == SIGTERM || signal == SIGUSR2) {
+    if (signal == SIGINT || signal == SIGTERM || signal == SIGUSR2 || signal == SIGHUP) {
         stop(j, signal);
     } else if (signal == SIGUSR1) {
         if (j->link.n == j->ranks)
@@ -161,15 +167,21 @@ static void on_signal(job *j) {
     }
 }
 
-/** Orphaned ranks are children of this process (PR_SET_CHILD_SUBREAPER). */
-static void kill_all(job *j) {
+/** Sends a signal to mpirun and its ranks; 0: only counts them. Orphaned ranks are children of this process
+ *  (PR_SET_CHILD_SUBREAPER). Children that this process did not start, such as tee after a shell's exec, are left
+ * alone.
+ *  @return the number of processes of the job */
+static int signal_all(const job *j, int signal) {
     FILE *f = fopen("/proc/thread-self/children", "re");
-    int pid;
-    j->end_by = 0;
+    int pid, n = 0;
     while (f != NULL && fscanf(f, "%d", &pid) == 1) /* NOLINT(cert-err34-c): the kernel's own numbers */
-        kill(pid, SIGKILL);
+        if (pid == j->pid || launcher_link_owns(&j->link, pid)) {
+            kill(pid, signal);
+            n++;
+        }
     if (f != NULL)
         fclose(f);
+    return n;
 }
 
 static void wait_and_serve(job *j) {
@@ -186,8 +198,10 @@ static void wait_and_serve(job *j) {
     }
     if (poll(j->polls, (nfds_t)n, left) < 0)
         return;
-    if (j->end_by > 0 && clock_seconds() >= j->end_by)
-        kill_all(j);
+    if (j->end_by > 0 && clock_seconds() >= j->end_by) {
+        j->end_by = clock_seconds() + 1;
+        signal_all(j, SIGKILL);
+    }
     for (int i = 0; i < n - 3; i++)
         if (j->polls[3 + i].revents != 0)
             launcher_link_read(l, i);
@@ -199,7 +213,7 @@ static void wait_and_serve(job *j) {
         on_signal(j);
 }
 
-/** The first line of what mpirun said that is a sentence; "" none. */
+/** The first line of mpirun's output that is a sentence; "" none. */
 static void first_sentence(char out[256], const text *said) {
     const char *s = text_string(said);
     out[0] = 0;
@@ -211,26 +225,35 @@ static void first_sentence(char out[256], const text *said) {
     }
 }
 
-/** One line, where no rank has printed one. */
+/** The rank that mpirun has named as killed; -1: none. Its own ranks may all have ended before they are looked at. */
+static int killed_rank(const text *said) {
+    static const char before[] = "noticed that process rank ";
+    const char *at = strstr(text_string(said), before);
+    return at != NULL ? (int)strtol(at + sizeof before - 1, NULL, 10) : -1;
+}
+
+/** Prints one line if no rank has printed the cause. */
 static void tell(const job *j, int code) {
     const launcher_link *l = &j->link;
     char why[256] = "", how[48], name[32];
     for (int i = 0; i < l->n; i++)
-        if (l->ranks[i].told)
+        if (l->ranks[i].reported)
             return;
     first_sentence(why, &j->said);
     if (code > 128)
-        snprintf(how, sizeof how, "ended by %s", text_signal(name, code - 128));
+        snprintf(how, sizeof how, "was killed by %s", text_signal(name, code - 128));
     else
-        snprintf(how, sizeof how, "ended with exit code %d", code);
+        snprintf(how, sizeof how, "exited with status %d", code);
     if (j->ranks == 1)
         fail(E_DEVICE, "the run %s", how);
     else if (WIFSIGNALED(j->status))
-        fail(E_DEVICE, "mpirun %s, and its ranks with it", how);
+        fail(E_DEVICE, "mpirun %s; all ranks were terminated", how);
     else if (l->lost[0] != 0)
         fail(E_DEVICE, "%s %s", l->lost, how);
-    else if (l->first_gone >= 0)
-        fail(E_DEVICE, "rank %d %s", l->ranks[l->first_gone].rank, how);
+    else if (killed_rank(&j->said) >= 0)
+        fail(E_DEVICE, "rank %d %s", killed_rank(&j->said), how);
+    else if (l->first_ended >= 0)
+        fail(E_DEVICE, "rank %d %s", l->ranks[l->first_ended].rank, how);
     else
         fail(E_DEVICE, "mpirun could not start %d ranks (%s): %s", j->ranks, how, why);
     cli_failed(E_DEVICE);
@@ -240,12 +263,13 @@ static int exit_code(const job *j) {
     int code = WIFEXITED(j->status) ? WEXITSTATUS(j->status) : 128 + WTERMSIG(j->status);
     char name[32];
     if (j->stop != 0 && j->at_once)
-        log_info("stopped immediately by %s: no checkpoint was saved", text_signal(name, j->stop));
+        log_info("stopped immediately by %s%s", text_signal(name, j->stop),
+                 j->answer == CLI_SAVES ? ": no checkpoint was saved" : "");
     if (j->twice)
         return EXIT_QUIT;
     if (j->stop != 0 && (j->at_once || code == 143))
         return 128 + j->stop;
-    if (code == EXIT_DONE || code == EXIT_USAGE || code == 130 || code == 143)
+    if (code == EXIT_DONE || code == EXIT_USAGE || cli_is_stop_code(code))
         return code;
     tell(j, code);
     return EXIT_FAILED;
@@ -257,6 +281,8 @@ int launcher_job_begin(void) {
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaddset(&set, signals[i]);
+    if (!cli_hangup_ignored()) /* a blocked signal is received even if it is ignored */
+        sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, &mask_before);
     signals_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return signals_fd >= 0 ? OK : fail_errno(errno, "cannot wait for signals");
@@ -265,7 +291,7 @@ int launcher_job_begin(void) {
 void launcher_job_end(void) {
     struct signalfd_siginfo s;
     while (signals_fd >= 0 && read(signals_fd, &s, sizeof s) == sizeof s)
-        ; /* one that is pending would end this process in place of its exit code */
+        ; /* a pending signal would end this process instead of its exit code */
     if (signals_fd >= 0)
         close(signals_fd);
     signals_fd = -1;
@@ -280,8 +306,8 @@ int launcher_job_pause(double seconds) {
         int wait_ms = (int)(fmax(end - clock_seconds(), 0) * 1000) + 1;
         if (poll(&one, 1, wait_ms) <= 0 || read(signals_fd, &s, sizeof s) != sizeof s)
             continue;
-        if (s.ssi_signo == SIGINT)
-            return SIGINT;
+        if (s.ssi_signo == SIGINT || s.ssi_signo == SIGHUP)
+            return (int)s.ssi_signo;
         if (s.ssi_signo == SIGTERM || s.ssi_signo == SIGUSR2)
             return SIGTERM;
         if (s.ssi_signo == SIGTSTP)
@@ -290,27 +316,35 @@ int launcher_job_pause(double seconds) {
     return 0;
 }
 
-int launcher_job_run(job_result *out, char *const *command, int ranks) {
-    job j = {.said_fd = -1, .ranks = ranks, .link = {.fd = -1}};
+/** Counts twice, because the list of children may lack a process while others end. */
+static bool has_children(const job *j) {
+    for (int i = 0; i < 2; i++)
+        if (signal_all(j, 0) > 0)
+            return true;
+    return false;
+}
+
+int launcher_job_run(job_result *out, char *const *command, int ranks, cli_answer answer) {
+    job j = {.said_fd = -1, .ranks = ranks, .answer = answer, .link = {.fd = -1}};
     int rc = OK;
     TRY(launcher_link_open(&j.link, ranks));
     TRY(memory_zeroed(&j.polls, (size_t)ranks + 3, sizeof *j.polls));
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* where it fails, orphaned ranks end by themselves */
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* if it fails, orphaned ranks end by themselves */
     TRY(start(&j, command));
     while (j.pid > 0)
         wait_and_serve(&j);
     j.end_by = clock_seconds() + ORPHANED;
-    while (!j.childless)
+    while (!j.childless && has_children(&j))
         wait_and_serve(&j);
     for (int i = 0; i < j.link.n; i++)
-        while (launcher_link_read(&j.link, i)) /* their last words */
+        while (launcher_link_read(&j.link, i)) /* messages sent before the rank ended */
             ;
     cli_stop = j.stop;
     out->code = exit_code(&j);
     out->permanent = j.link.permanent;
     memcpy(out->saved, j.link.saved, sizeof out->saved);
 done:
-    if (j.pid > 0) /* became nothing */
+    if (j.pid > 0) /* exec failed */
         waitpid(j.pid, &j.status, 0);
     if (j.said_fd >= 0)
         close(j.said_fd);

@@ -1,3 +1,5 @@
+/* The socket between the launcher and its ranks. */
+
 #define _GNU_SOURCE
 #include "cli/launcher_link.h"
 
@@ -18,9 +20,9 @@
 
 #define VARIABLE "LINNET_LAUNCHER"
 
-static int own_fd = -1; /* a rank's end */
+static int own_fd = -1; /* a rank's end of the socket */
 
-/** An abstract address: it leaves no file behind. @return its length */
+/** Sets an abstract address, which leaves no file. @return its length */
 static socklen_t address(struct sockaddr_un *a, const char *name) {
     *a = (struct sockaddr_un){.sun_family = AF_UNIX};
     snprintf(a->sun_path + 1, sizeof a->sun_path - 1, "%s", name);
@@ -31,7 +33,7 @@ int launcher_link_open(launcher_link *l, int ranks) {
     struct sockaddr_un a;
     unsigned long long key = 0;
     int rc = OK;
-    *l = (launcher_link){.fd = -1, .first_gone = -1, .capacity = ranks};
+    *l = (launcher_link){.fd = -1, .first_ended = -1, .capacity = ranks};
     TRY(memory_zeroed(&l->ranks, (size_t)ranks, sizeof *l->ranks));
     if (getrandom(&key, sizeof key, 0) != sizeof key) {
         rc = fail_errno(errno, "cannot choose a name for the ranks' socket");
@@ -46,7 +48,7 @@ done:
     return rc;
 }
 
-/** @return 0 or -1 with errno */
+/** Sends the standard outputs to a rank. @return 0, or -1 with errno */
 static int send_outputs(int fd, int out, int err) {
     char byte = 0, room[CMSG_SPACE(2 * sizeof(int))] = {0};
     struct iovec data = {&byte, 1};
@@ -85,12 +87,12 @@ bool launcher_link_read(launcher_link *l, int i) {
     if (n <= 0) {
         close(r->fd);
         r->fd = -1;
-        if (l->first_gone < 0)
-            l->first_gone = i;
+        if (l->first_ended < 0)
+            l->first_ended = i;
         return false;
     }
     if (said[0] == 't')
-        r->told = true;
+        r->reported = true;
     else if (said[0] == 'r')
         r->rank = (int)strtol(said + 1, NULL, 10);
     else if (said[0] == 'l' && l->lost[0] == 0)
@@ -112,7 +114,35 @@ void launcher_link_close(launcher_link *l) {
     *l = (launcher_link){.fd = -1};
 }
 
-/** Takes what send_outputs sent. @return 0 or -1 with errno */
+/** Whether a process is ending: it has no memory any more, and so no environment. */
+static bool is_ending(pid_t pid) {
+    char path[48];
+    long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    bool ending = fscanf(f, "%ld", &pages) == 1 && pages == 0; /* NOLINT(cert-err34-c): the kernel's own numbers */
+    fclose(f);
+    return ending;
+}
+
+bool launcher_link_owns(const launcher_link *l, pid_t pid) {
+    char path[48], wanted[96], *word = NULL;
+    size_t bytes = 0;
+    bool own = false;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    snprintf(wanted, sizeof wanted, VARIABLE "=%s", l->name);
+    FILE *f = fopen(path, "re");
+    while (f != NULL && !own && getdelim(&word, &bytes, 0, f) > 0)
+        own = strcmp(word, wanted) == 0;
+    free(word);
+    if (f != NULL)
+        fclose(f);
+    return own || is_ending(pid);
+}
+
+/** Receives the outputs of send_outputs. @return 0, or -1 with errno */
 static int take_outputs(int fd) {
     char byte, room[CMSG_SPACE(2 * sizeof(int))];
     struct iovec data = {&byte, 1};
@@ -132,7 +162,7 @@ static int take_outputs(int fd) {
     return rc;
 }
 
-bool launcher_above(void) { return getenv(VARIABLE) != NULL; }
+bool launcher_is_present(void) { return getenv(VARIABLE) != NULL; }
 
 int launcher_attach(void) {
     const char *name = getenv(VARIABLE), *rank = getenv("OMPI_COMM_WORLD_RANK");
@@ -145,12 +175,12 @@ int launcher_attach(void) {
     int n = snprintf(line, sizeof line, "r%s", rank != NULL ? rank : "0");
     if (fd < 0 || connect(fd, (struct sockaddr *)&a, length) != 0 || take_outputs(fd) != 0 ||
         send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
-        int rc = fail_errno(errno, "cannot reach the launcher that started this rank");
+        int rc = fail_errno(errno, "cannot connect to the launcher process that started this rank");
         if (fd >= 0)
             close(fd);
         return rc;
     }
-    own_fd = fd; /* open until the process ends: its end tells the launcher so */
+    own_fd = fd; /* stays open: its end shows the launcher that the process has ended */
     return OK;
 }
 
@@ -162,10 +192,10 @@ bool launcher_lost(const char *where) {
 
 static void tell(const char *word, size_t n) {
     if (own_fd >= 0 && send(own_fd, word, n, MSG_NOSIGNAL) != (ssize_t)n)
-        own_fd = -1; /* the launcher is gone: nobody to tell */
+        own_fd = -1; /* the launcher has ended */
 }
 
-void launcher_told(void) { tell("t", 1); }
+void launcher_reported(void) { tell("t", 1); }
 void launcher_permanent(void) { tell("p", 1); }
 
 void launcher_saved(const char *path) {

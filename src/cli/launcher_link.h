@@ -13,7 +13,7 @@ typedef struct rank_link {
     int fd; /* -1: the rank has ended */
     int rank;
     pid_t pid;
-    bool told; /* the rank has printed why the run ended */
+    bool reported; /* the rank has printed why the run ended */
 } rank_link;
 
 typedef struct launcher_link {
@@ -21,7 +21,7 @@ typedef struct launcher_link {
     char name[64];
     rank_link *ranks;
     int n, capacity;        /* ranks connected so far, in order of connection */
-    int first_gone;         /* index of the first rank that ended; -1: none */
+    int first_ended;        /* index of the first rank that ended; -1: none */
     char lost[256];         /* which rank has ended, and at which step, as reported by another rank; "" none */
     bool permanent;         /* a rank failed with an error that a restart would not avoid */
     char saved[PATH_BYTES]; /* the run's latest checkpoint; "" none yet */
@@ -36,18 +36,22 @@ void launcher_link_accept(launcher_link *l);
 bool launcher_link_read(launcher_link *l, int i);
 void launcher_link_close(launcher_link *l);
 
+/** Whether a child of this process belongs to this run of the ranks: its environment contains the address, or the child
+ * is ending and has no environment any more. */
+bool launcher_link_owns(const launcher_link *l, pid_t pid);
+
 /** In a process started by a launcher: takes over its outputs. Does nothing in other processes. @return 0, E_IO */
 int launcher_attach(void);
-/** Tells the launcher that this rank prints why it ends. */
-void launcher_told(void);
+/** Reports to the launcher that this rank prints why it ends. */
+void launcher_reported(void);
 /** Tells the launcher about an error that a restart would not avoid. */
 void launcher_permanent(void);
 /** Tells the launcher about a complete checkpoint of this run. */
 void launcher_saved(const char *path);
-/** Tells the launcher, which knows how a process has ended, which rank ended and at which step. @return whether there
- * is a launcher */
+/** Tells the launcher which rank ended and at which step; the launcher knows how the process has ended and prints
+ *  the message. @return whether there is a launcher */
 bool launcher_lost(const char *where);
 /** Whether this process was started by a launcher of this program. */
-bool launcher_above(void);
+bool launcher_is_present(void);
 
 #endif

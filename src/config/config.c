@@ -1,3 +1,5 @@
+/* Finds, sets and checks options. */
+
 #include "config/config.h"
 
 #include "base/status.h"
@@ -10,7 +12,7 @@
 
 static char same_sign(char c) { return c == '-' ? '_' : c; }
 
-static bool same_name(const char *a, const char *b) {
+bool option_same_name(const char *a, const char *b) {
     while (*a != 0 && same_sign(*a) == same_sign(*b)) {
         a++;
         b++;
@@ -18,57 +20,18 @@ static bool same_name(const char *a, const char *b) {
     return *a == *b;
 }
 
-/* Earlier names, found in older checkpoints, YAML files and scripts. */
+/* Earlier option names, which older checkpoints, YAML files and scripts contain. */
 static const char *const renamed[][2] = {{"lr_finder.repeats", "lr_finder.sweeps"}, {"repeats", "sweeps"}};
 
 const option *option_find(const char *name) {
     for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
-        if (same_name(name, renamed[i][0]))
+        if (option_same_name(name, renamed[i][0]))
             name = renamed[i][1];
     for (int i = 0; i < option_n; i++)
-        if (same_name(name, option_table[i].name) ||
-            (option_table[i].alias != NULL && same_name(name, option_table[i].alias)))
+        if (option_same_name(name, option_table[i].name) ||
+            (option_table[i].alias != NULL && option_same_name(name, option_table[i].alias)))
             return &option_table[i];
     return NULL;
-}
-
-/* Into `out` with - as _, at most n - 1 characters. */
-static void spell(char *out, size_t n, const char *name) {
-    size_t i = 0;
-    for (; i < n - 1 && name[i] != 0; i++)
-        out[i] = same_sign(name[i]);
-    out[i] = 0;
-}
-
-/* How far a name that is wanted is from one that is known. */
-static int name_distance(const char *wanted, const char *known) {
-    int distance = text_distance(wanted, known);
-    if (strlen(wanted) > 2 && strstr(known, wanted) != NULL)
-        return distance / 2; /* "epochs": max_epochs is meant, not path */
-    const char *field = strchr(wanted, '.');
-    if (field != NULL && distance > 1 && strcmp(field + 1, known) == 0)
-        return 1; /* the right field in the wrong group */
-    return distance;
-}
-
-const option *option_nearest(const char *name) {
-    char wanted[64], spelled[64];
-    spell(wanted, sizeof wanted, name);
-    const option *best = &option_table[0];
-    int least = INT_MAX;
-    for (int i = 0; i < option_n; i++) {
-        const option *o = &option_table[i];
-        const char *known[3] = {o->name, strchr(o->name, '.') + 1, o->alias};
-        for (int k = 0; k < 3 && known[k] != NULL; k++) {
-            spell(spelled, sizeof spelled, known[k]);
-            int distance = name_distance(wanted, spelled);
-            if (distance < least) {
-                least = distance;
-                best = o;
-            }
-        }
-    }
-    return best;
 }
 
 void config_defaults(config *c) {
@@ -84,10 +47,13 @@ int option_set(config *c, const char *name, const char *value, const char *where
     const option *o = option_find(name);
     if (full_only && strchr(name, '.') == NULL)
         o = NULL; /* an alias */
+    const foreign_name *f = o == NULL && !full_only ? foreign_alias(name) : NULL;
+    char word[FOREIGN_WORD];
+    if (f != NULL)
+        return option_parse(c, option_find(f->option), foreign_value(word, f, value), where);
     if (o != NULL)
         return option_parse(c, o, value, where);
-    return fail(E_OPTION, "%s: unknown option '%.100s'; did you mean %s%s?", where, name,
-                strncmp(where, "--", 2) == 0 ? "--" : "", option_nearest(name)->name);
+    return option_unknown(name, where);
 }
 
 int config_set(config *c, const char *name, const char *value, const char *where) {
@@ -98,6 +64,18 @@ long long config_limit(double limit, long long batches) {
     if (limit < 0)
         return -limit < (double)batches ? (long long)-limit : batches;
     return (long long)floor(limit * (double)batches);
+}
+
+bool config_monitors_val(const char *monitor) { return strncmp(monitor, "val_", 4) == 0; }
+
+bool config_monitors_max(const char *monitor, const char *mode) {
+    return strcmp(mode, "auto") == 0 ? strcmp(monitor, "val_acc") == 0 : strcmp(mode, "max") == 0;
+}
+
+bool config_is_option(const char *name, const char *full) {
+    const option *o = option_find(name);
+    const foreign_name *f = o == NULL ? foreign_alias(name) : NULL;
+    return (o != NULL && strcmp(o->name, full) == 0) || (f != NULL && strcmp(f->option, full) == 0);
 }
 
 static int check_progressive(const config *c) {
@@ -114,22 +92,31 @@ static int check_progressive(const config *c) {
 
 static int check_data(const config *c) {
     if (c->data.repeats > 1 && c->data.sequential)
-        return fail(E_OPTION,
-                    "data.repeats %d needs random access, data.sequential reads in order: use only one of them",
-                    c->data.repeats);
+        return fail(
+            E_OPTION,
+            "data.repeats %d needs random access, but data.sequential reads the shards in order: use only one of them",
+            c->data.repeats);
+    int smallest = c->data.progressive_size > 0 ? c->data.progressive_size : c->data.image_size;
+    if (c->data.pad_crop >= smallest)
+        return fail(E_OPTION, "data.pad_crop %d must be less than the size of the images in pixels, %d",
+                    c->data.pad_crop, smallest);
     if (c->data.scale_min > c->data.scale_max)
-        return fail(E_OPTION, "data.scale_min %g is over data.scale_max %g: lower it", c->data.scale_min,
-                    c->data.scale_max);
+        return fail(E_OPTION, "data.scale_min %g is greater than data.scale_max %g: lower data.scale_min",
+                    c->data.scale_min, c->data.scale_max);
     if (c->data.ratio_min > c->data.ratio_max)
-        return fail(E_OPTION, "data.ratio_min %g is over data.ratio_max %g: lower it", c->data.ratio_min,
-                    c->data.ratio_max);
+        return fail(E_OPTION, "data.ratio_min %g is greater than data.ratio_max %g: lower data.ratio_min",
+                    c->data.ratio_min, c->data.ratio_max);
     if (strcmp(c->data.augment, "none") == 0 && (strcmp(c->data.auto_augment, "none") != 0 || c->data.random_erase > 0))
         return fail(E_OPTION, "data.%s cannot be combined with data.augment none: change one of them",
                     c->data.random_erase > 0 ? "random_erase" : "auto_augment");
     int crop = c->data.val_size > 0 ? c->data.val_size : c->data.image_size;
     if (c->data.resize_size != 0 && c->data.resize_size < crop)
-        return fail(E_OPTION, "data.resize_size %d is under data.%s %d, the size of the crop: raise it or set it to 0",
+        return fail(E_OPTION,
+                    "data.resize_size %d is less than the crop size data.%s %d: raise data.resize_size or set it to 0",
                     c->data.resize_size, c->data.val_size > 0 ? "val_size" : "image_size", crop);
+    if (c->data.resize_size != 0 && c->data.crop_pct > 0)
+        return fail(E_OPTION, "data.resize_size %d and data.crop_pct %g both set the resize: set one of them to 0",
+                    c->data.resize_size, c->data.crop_pct);
     return check_progressive(c);
 }
 
@@ -137,11 +124,15 @@ static int check_training(const config *c) {
     if (c->optimizer.nesterov && (c->optimizer.momentum <= 0 || c->optimizer.dampening != 0))
         return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum > 0 and optimizer.dampening 0");
     if (strcmp(c->schedule.name, "plateau") == 0 && c->schedule.factor >= 1)
-        return fail(E_OPTION, "schedule.factor must be under 1 for schedule.name plateau, not %g", c->schedule.factor);
+        return fail(E_OPTION, "schedule.factor must be less than 1 for schedule.name plateau, not %g",
+                    c->schedule.factor);
     if (c->lr_finder.min >= c->lr_finder.max)
-        return fail(E_OPTION, "lr_finder.min %g is not under lr_finder.max %g", c->lr_finder.min, c->lr_finder.max);
+        return fail(E_OPTION,
+                    "lr_finder.min %g must be less than lr_finder.max %g: lower lr_finder.min or raise lr_finder.max",
+                    c->lr_finder.min, c->lr_finder.max);
     if (c->schedule.warmup_epochs > c->trainer.max_epochs)
-        return fail(E_OPTION, "schedule.warmup_epochs %d is over trainer.max_epochs %d: lower it",
+        return fail(E_OPTION,
+                    "schedule.warmup_epochs %d is greater than trainer.max_epochs %d: lower schedule.warmup_epochs",
                     c->schedule.warmup_epochs, c->trainer.max_epochs);
     if (strcmp(c->trainer.device, "cpu") == 0 && strcmp(c->trainer.precision, "16-mixed") == 0)
         return fail(E_OPTION, "trainer.precision 16-mixed needs trainer.device cuda; on cpu use bf16-mixed or 32-true");
@@ -149,16 +140,28 @@ static int check_training(const config *c) {
         return fail(E_OPTION,
                     "trainer.global_batch already determines gradient accumulation: leave out trainer.accumulate");
     if (c->trainer.global_batch % c->data.batch_size != 0)
-        return fail(E_OPTION, "trainer.global_batch %d is not a multiple of data.batch_size %d",
+        return fail(E_OPTION, "trainer.global_batch %d is not a multiple of data.batch_size %d: change one of them",
                     c->trainer.global_batch, c->data.batch_size);
     if (c->model.init[0] != 0 && c->trainer.resume[0] != 0 && strcmp(c->trainer.resume, "auto") != 0)
         return fail(E_OPTION, "model.init and trainer.resume both set the initial weights: give only one of them");
     return OK;
 }
 
+static int check_validation(const config *c) {
+    if (c->trainer.val_check_interval == 0)
+        return fail(E_OPTION, "trainer.val_check_interval must not be 0: to train without validation, set "
+                              "trainer.limit_val_batches 0");
+    bool none = c->trainer.overfit_batches == 0 && c->trainer.limit_val_batches == 0;
+    if (none && config_monitors_val(c->early_stopping.monitor))
+        return fail(E_OPTION, "early_stopping.monitor %s needs validation, but trainer.limit_val_batches is 0",
+                    c->early_stopping.monitor);
+    return OK;
+}
+
 int config_check(const config *c) {
     int rc = check_data(c);
-    return rc != OK ? rc : check_training(c);
+    rc = rc != OK ? rc : check_training(c);
+    return rc != OK ? rc : check_validation(c);
 }
 
 void config_visit(const config *c, void (*visit)(void *context, const char *name, const char *value), void *context) {

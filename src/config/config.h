@@ -12,9 +12,20 @@
 typedef struct config {
     struct {
         char path[CONFIG_TEXT];                 /* --data */
+        char train[CONFIG_TEXT];                /* the training images; "": those of path */
+        char val[CONFIG_TEXT];                  /* the validation images; "": those of path */
+        char image_key[128];                    /* shards: which image of a sample; "": the only one */
+        char list[CONFIG_TEXT];                 /* CSV or TSV file of images and labels; "": none */
+        char class_list[CONFIG_TEXT];           /* file of class names; "": classes in byte order */
+        double val_split;                       /* fraction of the training images for validation; 0: none */
         int image_size;                         /* --image-size; side of the training crop, pixels */
         int val_size;                           /* side of the validation crop; 0: image_size */
         int resize_size;                        /* val: shorter side; 0: round(val_size / 0.875) */
+        double crop_pct;                        /* val: resize to floor(val_size / crop_pct); 0: off */
+        char crop_mode[16];                     /* "center", "squash" */
+        char interpolation[16];                 /* "bilinear", "bicubic", "lanczos" */
+        char train_interpolation[16];           /* "same", those, "random" */
+        char resize_order[16];                  /* "auto", "newest", "horizontal" */
         int progressive_size;                   /* side of the first epochs' crop; 0: always image_size */
         int progressive_begin, progressive_end; /* epochs, from 0, between which the crop grows */
         int batch_size;                         /* --batch-size; per device */
@@ -27,14 +38,18 @@ typedef struct config {
         bool shuffle;
         int repeats;      /* of each image in an epoch */
         char augment[32]; /* "default", "none" */
-        double scale_min, scale_max, ratio_min, ratio_max, flip;
+        int pad_crop;     /* pixels; 0: random resized crop */
+        double scale_min, scale_max, ratio_min, ratio_max, flip, vertical_flip;
         char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */
         int ra_ops, ra_magnitude; /* randaugment */
         double random_erase;      /* probability */
         double mixup, cutmix;     /* alpha of Beta(alpha, alpha); 0: off */
         bool fast_decode; /* training: decode JPEGs at reduced size where the crop is scaled down by 2 or more */
         double mean[3], std[3];
-        double max_bad; /* fraction of files */
+        double max_bad;              /* fraction of files */
+        char cache_dir[CONFIG_TEXT]; /* copies of compressed and remote shards; "": in the user's cache */
+        double cache_size;           /* GB */
+        double timeout;              /* seconds */
         long long max_pixels;
         int max_scans;
         bool changed; /* a resume accepts changed data */
@@ -43,8 +58,9 @@ typedef struct config {
     struct {
         char arch[32]; /* --arch */
         bool zero_gamma;
-        char init[CONFIG_TEXT]; /* --init FILE: initial weights; "" none */
-        char freeze[16];        /* "none", or the last part that is frozen */
+        char init[CONFIG_TEXT];     /* --init FILE: initial weights; "" none */
+        char init_key[CONFIG_TEXT]; /* --init-key: key of the weights in the checkpoint; "": detected */
+        char freeze[16];            /* "none", or the last part that is frozen */
     } model;
     struct {
         double lr;      /* --lr; 0: auto, the LR finder's suggestion */
@@ -53,6 +69,7 @@ typedef struct config {
         bool nesterov;
         bool decay_norm, decay_bias; /* weight decay on batch norm's parameters, on the classifier's bias */
         double label_smoothing;
+        bool smooth_val_loss; /* val_loss with label_smoothing too */
     } optimizer;
     struct {
         double min, max; /* of the range test, exponential */
@@ -75,14 +92,18 @@ typedef struct config {
         long long max_steps;                           /* -1: no limit */
         double max_time;                               /* seconds; 0: no limit */
         double limit_train_batches, limit_val_batches; /* ask config_limit; >= 0: fraction, 1.0 all; -n: n batches */
-        int accumulate;                                /* micro-batches per step */
-        int global_batch;                              /* images per step over all ranks; 0: from the others */
+        double overfit_batches;                        /* as the limits, instead of both; 0: off */
+        int check_val_every_n_epoch;
+        double val_check_interval; /* as the limits: between validations within an epoch; 1.0: only at its end */
+        int accumulate;            /* micro-batches per step */
+        int global_batch;          /* images per step over all ranks; 0: batch_size * accumulate * ranks */
         bool sync_batchnorm;
         double bucket_mb;        /* MiB of gradients per all-reduce; 0: all */
         double clip_norm;        /* 0: off */
         char precision[16];      /* --precision: auto, 32-true, bf16-mixed, 16-mixed */
         char device[16];         /* --device: auto, ref, cpu, cuda */
-        int devices;             /* --devices */
+        int devices;             /* --devices; 0: auto */
+        char device_list[64];    /* of --devices 0,2: these GPUs, "0,2"; "": none */
         int device_index;        /* which GPU */
         int threads;             /* CPU threads; 0: all */
         bool tf32;               /* 32-true on a GPU, faster and coarser */
@@ -95,24 +116,39 @@ typedef struct config {
         char out[CONFIG_TEXT];    /* --out */
         double ema;               /* decay of the running average of the weights; 0: off */
         int ema_steps;            /* between updates of it */
+        bool ema_adjust;          /* scale 1 - decay and copy during warm-up, as torchvision does */
         int log_every_n_steps;
     } trainer;
     struct {
-        int restarts;       /* --restarts; after failures, on one machine */
-        int timeout;        /* seconds until a lost rank ends the run; 0: never */
-        char gradients[16]; /* format of the all-reduce: "fp32", or "compute": the precision's 16-bit type */
-        bool requeue;       /* SIGUSR1 saves, then requeues the Slurm job */
+        int restarts;                /* --restarts; after failures, on one machine */
+        int timeout;                 /* seconds until a lost rank ends the run; 0: never */
+        char interface[CONFIG_TEXT]; /* interfaces for heartbeats to rank 0; "": all */
+        int port;                    /* TCP port of rank 0 for heartbeats; 0: any free port */
+        char gradients[16];          /* format of the all-reduce: "fp32", or "compute": the precision's 16-bit type */
+        bool requeue;                /* SIGUSR1 saves, then requeues the Slurm job */
     } dist;
     struct {
         int top_k;
         bool save_last;
         long long every_n_steps; /* 0: only at the end of an epoch */
+        char monitor[16];        /* the best checkpoints are those with the best val_loss, val_acc or train_loss */
+        char mode[8];            /* ask config_monitors_max */
     } checkpoint;
     struct {
+        char monitor[16]; /* "none": off */
+        int patience;
+        double min_delta;
+        char mode[8]; /* ask config_monitors_max */
+    } early_stopping;
+    struct {
         bool report;                  /* viewlogs.md and images/, updated during the run */
+        double report_seconds;        /* until the first report, and between two within an epoch; 0: only after one */
         double device_seconds;        /* between rows of device.csv; 0: off */
         int histogram_every_n_epochs; /* 0: off */
         int worst_images;             /* misclassified validation images in the report; 0: off */
+        char progress[8];             /* --progress: "text", "json" */
+        char progress_file[CONFIG_TEXT];   /* of the JSON lines; "": standard error */
+        char prometheus_file[CONFIG_TEXT]; /* "": none */
     } monitor;
 } config;
 
@@ -120,13 +156,23 @@ typedef struct config {
  * them; rounded down) and "1" a number of batches, which is stored as -1. */
 long long config_limit(double limit, long long batches);
 
+/** Whether a monitored metric is measured by a validation; else over an epoch of training. */
+bool config_monitors_val(const char *monitor);
+/** Whether higher values of a monitored metric are better. mode auto: only of val_acc. */
+bool config_monitors_max(const char *monitor, const char *mode);
+
 /** Defaults: the recipe (ResNet-50, batch 32, SGD 0.9, 1e-4, 100 epochs, StepLR(30, 0.1), clip 1.0). */
 void config_defaults(config *c);
 
-/** Sets one option by its full name ("data.batch_size") or alias ("batch-size"; - and _ are the same).
+/** Sets one option by its full name ("data.batch_size"), alias ("batch-size"; - and _ are the same) or another
+ * program's name of it (foreign.c).
  *  @return 0 or E_OPTION: unknown (the message has the nearest name), malformed or out of range (it has the range).
  *  `where` is the source in messages ("--batch-size", "recipe.yaml:12") */
 int config_set(config *c, const char *name, const char *value, const char *where);
+
+/** Whether `name`, without dashes, is the option of the name `full`: its name, its alias or another program's name of
+ * it. */
+bool config_is_option(const char *name, const char *full);
 
 /** Applies a YAML file of nested groups. On an error c is unchanged.
  *  @return 0, E_NOTFOUND, E_FORMAT (line), E_OPTION (line) */
@@ -135,8 +181,9 @@ int config_read_yaml(config *c, const char *path);
 int config_read_yaml_text(config *c, const char *bytes, size_t n, const char *name);
 
 /** Applies argv (argv[0] is the first argument, not the program): "--name value", "--name=value", "--flag" (a bool
- *  without a value is true), "--no-flag"; "--config FILE" is read at its position; after "--" nothing is an option.
- *  Arguments that are not options are collected in `positional` (argc entries at most).
+ *  without a value is true), "--no-flag"; "--config FILE" is read at its position; a FILE that does not exist may be
+ * the name of an installed configuration ("demo"). After "--" nothing is an option. Arguments that are not options are
+ * collected in `positional` (argc entries at most).
  *  @return 0 or what config_set and config_read_yaml return; E_OPTION for a missing value */
 int config_read_arguments(config *c, int argc, char *const *argv, const char **positional, int *positional_n);
 
@@ -148,6 +195,18 @@ int config_to_yaml(text *out, const config *c);
 
 /** Help of all options by group: name, alias, default, range, meaning. `markdown`: as tables, for docs/options.md. */
 int config_help(text *out, bool markdown);
+
+/** An option as man pages and completions need it. */
+typedef struct config_option {
+    const char *name, *alias;   /* "data.batch_size", "batch-size"; alias NULL: none */
+    const char *help, *initial; /* initial: the default as text, "none" if it is empty */
+    char value[256];            /* words and, in capitals, placeholders: "true|false", "auto|N", "FILE", "DIR" */
+    char range[256];            /* the accepted values in words */
+} config_option;
+/** The i-th option of the table. @return false after the last one */
+bool config_option_at(config_option *out, int i);
+/** The title of an option's group, the part of its name before the first dot; "" if there is no such group. */
+const char *config_group_title(const char *name);
 
 /** Visits every option in table order with its value as text. */
 void config_visit(const config *c, void (*visit)(void *context, const char *name, const char *value), void *context);

@@ -26,17 +26,53 @@
 #define LIMIT(group, field, ...)                                                                                       \
     { FIELD(group, field), .type = OPTION_LIMIT, .initial = "1.0", __VA_ARGS__ }
 
-#define WHOLE_MAX 9007199254740992.0 /* 2^53: every whole number up to here is a double */
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: doubles represent every whole number up to this one */
 
 const option option_table[] = {
-    TEXT(data, path, "", .alias = "data",
-         .help = "folder that contains train/CLASS/*.jpg and val/CLASS/*.jpg, or shards whose names contain train and "
-                 "val as separate words"),
+    TEXT(data, path, "", .alias = "data", .takes = "DIR",
+         .help =
+             "folder with train/CLASS/*.jpg and val/CLASS/*.jpg, or with .tar shards whose names contain train or "
+             "val as a separate word; or a list of shards: 's/train-{0000..1023}.tar', https:// or s3://. val may also "
+             "be called validation, valid or test; these folders may be up to 3 levels below DIR"),
+    TEXT(data, train, "",
+         .help = "training images, if not in data.path: a folder of classes or shards, or a list of shards"),
+    TEXT(data, val, "",
+         .help = "validation images, if not in data.path: a folder of classes or shards, or a list of shards"),
+    TEXT(data, image_key, "",
+         .help = "shards: suffix of the image to use if samples have several images, such as jpg or left.jpg"),
+    TEXT(data, list, "",
+         .help = "CSV or TSV file with one row path,label[,split] per image, instead of class folders; paths are "
+                 "relative to --data, or without it to the file's folder"),
+    TEXT(data, class_list, "",
+         .help = "file with one class name per line, in the order of the classes; a listed class without images causes "
+                 "a warning"),
+    REAL(data, val_split, "0.0", 0, 0.9,
+         .help = "without validation images: fraction of each class's training images that is used for validation "
+                 "instead; trainer.seed selects them; 0: none"),
     INT(data, image_size, "224", 8, 4096, .alias = "image-size", .help = "side of the square input image in pixels"),
-    INT(data, val_size, "0", 0, 4096, .help = "side of the input image in validation, pixels; 0: same as image_size"),
+    INT(data, val_size, "0", 0, 4096,
+        .help = "side of the square input image in validation, in pixels; 0: same as image_size"),
     INT(data, resize_size, "0", 0, 8192,
         .help = "validation: size in pixels to which the shorter side is resized before the crop; 0: round(val_size / "
                 "0.875)"),
+    REAL(data, crop_pct, "0.0", 0, 1,
+         .help =
+             "validation: the image is resized to floor(val_size / crop_pct) pixels before the crop (timm's crop_pct); "
+             "0: resize_size applies"),
+    CHOICE(data, crop_mode, "center", "center|squash",
+           .help =
+               "validation: center resizes the shorter side and crops the centre; squash resizes both sides (timm's "
+               "crop_mode)"),
+    CHOICE(data, interpolation, "bilinear", "bilinear|bicubic|lanczos",
+           .help = "filter that resizes images, antialiased as in Pillow"),
+    CHOICE(data, train_interpolation, "same", "same|bilinear|bicubic|lanczos|random",
+           .help =
+               "filter for the random resized crop of training; same: interpolation; random: bilinear or bicubic at "
+               "even odds (timm's train_interpolation)"),
+    CHOICE(data, resize_order, "auto", "auto|newest|horizontal",
+           .help = "order of the two passes of a resize. newest: as in Pillow 13 (vertical first if the height shrinks "
+                   "by more than twice as many pixels as the width); horizontal: as in older Pillow (horizontal "
+                   "first); auto: as in the checkpoint that is resumed or evaluated, otherwise newest"),
     INT(data, progressive_size, "0", 0, 4096,
         .help = "progressive resizing: training starts with crops of this size, which grow to image_size in steps of "
                 "32; 0: off"),
@@ -51,7 +87,7 @@ const option option_table[] = {
         .help = "data loader threads, which read and decode images"),
     INT(data, ahead, "3", 2, 256, .help = "batches that the data loader prepares in advance"),
     INT(data, read_ahead, "2", 0, 1024,
-        .help = "shards: number of batches whose data the system is asked to read in advance; 0: none"),
+        .help = "shards: number of batches that the operating system reads ahead from disk (posix_fadvise); 0: none"),
     BOOL(data, sequential, "false",
          .help = "training from shards on slow network storage: read them sequentially and shuffle only within "
                  "shuffle_buffer"),
@@ -66,6 +102,10 @@ const option option_table[] = {
         data, augment, "default", "default|none",
         .help =
             "default: random resized crop and horizontal flip; none: the validation transform for training images too"),
+    INT(data, pad_crop, "0", 0, 1024,
+        .help =
+            "training: in place of the random resized crop, resize the shorter side to image_size, add N black pixels "
+            "on each side and crop at random (torchvision's RandomCrop with padding=N); 0: off"),
     REAL(data, scale_min, "0.08", 0, 1, .above = true,
          .help = "random resized crop: minimum fraction of the image area"),
     REAL(data, scale_max, "1.0", 0, 1, .above = true,
@@ -75,6 +115,7 @@ const option option_table[] = {
     REAL(data, ratio_max, "1.3333333333333333", 0, 100, .above = true,
          .help = "random resized crop: maximum aspect ratio (width / height)"),
     REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
+    REAL(data, vertical_flip, "0.0", 0, 1, .help = "probability of a vertical flip"),
     CHOICE(data, auto_augment, "none", "none|randaugment|trivialaugment",
            .help = "training, after crop and flip: RandAugment or TrivialAugmentWide, as in torchvision's recipes"),
     INT(data, ra_ops, "2", 1, 16, .help = "randaugment: operations per image"),
@@ -89,27 +130,40 @@ const option option_table[] = {
          .help = "cutmix alpha: a rectangle of each image is replaced by that of another image; with mixup also on, "
                  "each batch uses one of the two with equal probability; 0: off"),
     BOOL(data, fast_decode, "false",
-         .help = "training: decode a JPEG at reduced size if its crop is scaled down by 2 or more; faster, but pixel "
-                 "values differ"),
+         .help = "training: decode a JPEG at reduced size if its crop is scaled down by a factor of 2 or more; faster, "
+                 "but pixel values differ"),
     REAL3(data, mean, "0.485,0.456,0.406", 0, 1,
           .help = "mean of the red, green and blue channels, for pixel values in [0, 1]"),
     REAL3(data, std, "0.229,0.224,0.225", 0, 1, .above = true,
           .help = "standard deviation of the red, green and blue channels"),
     REAL(data, max_bad, "0.01", 0, 1, .help = "stop the run if a larger fraction of the images cannot be read"),
+    TEXT(data, cache_dir, "",
+         .help = "folder for uncompressed local copies of compressed and remote shards, shared by all ranks of a host; "
+                 "default: linnet/shards in the user's cache folder"),
+    REAL(
+        data, cache_size, "100", 0, 1e9, .above = true,
+        .help =
+            "maximum total size of data.cache_dir in GB (1e9 bytes); the least recently used copies are removed first"),
+    REAL(data, timeout, "120", 1, 86400,
+         .help = "remote shards: a download fails after this many seconds without data, retries included"),
     LONG(data, max_pixels, "178956970", 1, WHOLE_MAX,
          .help = "images with more pixels are not decoded and count as unreadable"),
-    INT(data, max_scans, "100", 1, 1000000, .help = "progressive JPEGs with more scans are not decoded"),
+    INT(data, max_scans, "100", 1, 1000000,
+        .help = "progressive JPEGs with more scans are not decoded and count as unreadable"),
     BOOL(data, changed, "false",
-         .help = "allow resuming although names, sizes or classes of the images have changed: unreadable images are "
-                 "detected again, and if the number of training images differs, the epoch restarts"),
+         .help = "allow resuming after the dataset has changed (names, sizes or classes of images). Unreadable images "
+                 "are detected again. If the number of training images differs, the epoch restarts"),
     BOOL(data, drop_last, "false", .help = "drop the last training batch of an epoch if it is incomplete"),
 
     CHOICE(model, arch, "resnet50",
            "resnet18|resnet34|resnet50|resnet101|resnet152|"
-           "wide_resnet50_2|wide_resnet101_2|resnext50_32x4d|resnext101_32x8d",
-           .alias = "arch", .help = "model architecture"),
+           "wide_resnet50_2|wide_resnet101_2|resnext50_32x4d|resnext101_32x8d|"
+           "resnet20|resnet32|resnet44|resnet56|resnet110",
+           .alias = "arch", .help = "model architecture; resnet20 to resnet56 and resnet110: for images of 32 px"),
     BOOL(model, zero_gamma, "false", .help = "initialise gamma of the last batch norm in each block to 0"),
-    TEXT(model, init, "", .alias = "init", .help = "checkpoint to initialise the weights from"),
+    TEXT(model, init, "", .alias = "init", .takes = "FILE", .help = "checkpoint to initialise the weights from"),
+    TEXT(model, init_key, "", .alias = "init-key",
+         .help = "key of the weights in a checkpoint, such as state_dict_ema, or the prefix of their names"),
     CHOICE(model, freeze, "none", "none|stem|layer1|layer2|layer3|layer4|backbone",
            .help =
                "freeze everything up to and including this part: its weights and batch norm statistics do not change"),
@@ -117,7 +171,7 @@ const option option_table[] = {
     REAL(optimizer, lr, "auto", 0, 1e6, .above = true, .alias = "lr", .word = "auto", .word_value = 0,
          .help = "learning rate; auto: suggested by the LR finder, which runs before training"),
     REAL(optimizer, head_lr, "same", 0, 1e6, .above = true, .word = "same", .word_value = 0,
-         .help = "learning rate of the classifier (fc), scaled by warm-up and schedule like lr; same: equal to lr"),
+         .help = "learning rate of the classifier (fc); warm-up and schedule apply to it as to lr; same: equal to lr"),
     REAL(optimizer, momentum, "0.9", 0, 1, .help = "SGD momentum"),
     REAL(optimizer, dampening, "0.0", 0, 1, .help = "SGD dampening of the momentum"),
     REAL(optimizer, weight_decay, "0.0001", 0, 1e6, .help = "weight decay (L2 penalty)"),
@@ -126,15 +180,18 @@ const option option_table[] = {
     BOOL(optimizer, decay_bias, "true", .help = "apply weight decay to the bias of the classifier too"),
     REAL(optimizer, label_smoothing, "0.0", 0, 1,
          .help = "fraction of the target probability that is spread evenly over all classes"),
+    BOOL(optimizer, smooth_val_loss, "false",
+         .help = "apply label_smoothing to val_loss too, as torchvision's training script does"),
 
     REAL(lr_finder, min, "1.0e-08", 0, 1e6, .above = true, .help = "first learning rate of a sweep"),
     REAL(lr_finder, max, "1.0", 0, 1e6, .above = true, .help = "last learning rate of a sweep"),
     INT(lr_finder, steps, "100", 3, 1000000,
         .help = "training steps per sweep; the learning rates are spaced evenly in log(LR)"),
     INT(lr_finder, sweeps, "1", 1, 1000, .alias = "sweeps",
-        .help = "sweeps, each over different batches; the suggestion comes from their median"),
+        .help = "number of sweeps, each over different batches; the suggestion is computed from the median of their "
+                "loss curves"),
     REAL(lr_finder, early_stop, "4.0", 0, 1e30,
-         .help = "end a sweep when its smoothed loss exceeds this multiple of its lowest; 0: never"),
+         .help = "end a sweep when its smoothed loss exceeds its minimum times this factor; 0: never"),
 
     CHOICE(schedule, name, "step", "step|plateau|cosine|none", .help = "learning rate schedule"),
     INT(schedule, step_size, "30", 1, 1000000, .help = "step: epochs between reductions of the learning rate"),
@@ -142,7 +199,7 @@ const option option_table[] = {
     REAL(schedule, factor, "0.1", 0, 1, .above = true, .help = "plateau: factor of each reduction"),
     REAL(schedule, min_lr, "1.0e-06", 0, 1e6, .help = "plateau: lower bound of the learning rate"),
     REAL(schedule, threshold, "0.0001", 0, 1,
-         .help = "plateau: relative improvement of val_loss that counts as better"),
+         .help = "plateau: minimum relative improvement of val_loss that counts as an improvement"),
     INT(schedule, patience, "10", 0, 1000000, .help = "plateau: epochs without improvement before a reduction"),
     REAL(schedule, eta_min, "0.0", 0, 1e6, .help = "cosine: final learning rate"),
     INT(schedule, warmup_epochs, "0", 0, 1000000,
@@ -153,25 +210,35 @@ const option option_table[] = {
     LONG(trainer, max_steps, "-1", -1, WHOLE_MAX, .alias = "max-steps",
          .help = "stop after this many steps; -1: no limit"),
     {FIELD(trainer, max_time), .type = OPTION_TIME, .initial = "0.0", .min = 0, .max = 1e9,
-     .help = "stop after this time: seconds, HH:MM:SS or DD:HH:MM:SS; 0: no limit"},
+     .help = "stop after this time, including the time before a resume: seconds, HH:MM:SS or DD:HH:MM:SS; 0: no "
+             "limit"},
     LIMIT(trainer, limit_train_batches,
           .help = "training batches per epoch: 100 is 100 batches, 0.5 is half of them (a decimal point makes it a "
                   "fraction)"),
-    LIMIT(trainer, limit_val_batches, .help = "validation batches, in the same notation"),
+    LIMIT(trainer, limit_val_batches, .help = "validation batches per epoch; notation as in limit_train_batches"),
+    {FIELD(trainer, overfit_batches), .type = OPTION_LIMIT, .initial = "0.0",
+     .help = "test whether the model can learn a few batches: every epoch uses the same ones, in training and in "
+             "validation; replaces limit_train_batches and limit_val_batches, same notation; 0: off"},
+    INT(trainer, check_val_every_n_epoch, "1", 1, 1000000, .help = "epochs between validations"),
+    LIMIT(trainer, val_check_interval,
+          .help = "validate within an epoch too: 100 is after every 100 training batches of a rank, 0.25 is four times "
+                  "per epoch; 1.0: only at its end"),
     INT(trainer, accumulate, "1", 1, 65536, .help = "gradient accumulation: batches per optimizer step"),
     INT(trainer, global_batch, "0", 0, 16777216,
-        .help = "images per optimizer step over all ranks, a multiple of data.batch_size: each rank accumulates its "
-                "part, and a run may be resumed with a different number of ranks; 0: batch_size * accumulate * ranks"),
+        .help =
+            "images per optimizer step over all ranks; must be a multiple of data.batch_size. Each rank accumulates "
+            "its part. A run can be resumed with a different number of ranks. 0: batch_size * accumulate * ranks"),
     BOOL(trainer, sync_batchnorm, "false",
          .help = "several ranks: compute batch norm statistics over the batches of all ranks"),
     REAL(trainer, bucket_mb, "8.0", 0, 1024,
-         .help = "several ranks: MiB of gradients per all-reduce, which overlaps with the backward pass; 0: one "
-                 "all-reduce after it"),
+         .help = "several ranks: gradient bucket size in MiB; all-reduces overlap with the backward pass; 0: one "
+                 "all-reduce after the backward pass"),
     REAL(trainer, clip_norm, "1.0", 0, 1e30, .help = "clip the gradients to this global L2 norm; 0: off"),
     CHOICE(trainer, precision, "auto", "auto|32-true|bf16-mixed|16-mixed", .alias = "precision",
            .help = "precision of the computation"),
     CHOICE(trainer, device, "auto", "auto|ref|cpu|cuda", .alias = "device", .help = "device to compute on"),
-    INT(trainer, devices, "1", 1, 4096, .alias = "devices", .help = "number of devices"),
+    {FIELD(trainer, devices), .type = OPTION_DEVICES, .initial = "1", .min = 1, .max = 4096, .alias = "devices",
+     .help = "number of devices; auto: all GPUs, or 1 on a CPU; 0,2 or [0,2]: the GPUs of these indices"},
     INT(trainer, device_index, "0", 0, 1023,
         .help = "index of the GPU, from 0, among those that CUDA_VISIBLE_DEVICES allows"),
     INT(trainer, threads, "0", 0, 4096, .alias = "threads",
@@ -179,7 +246,7 @@ const option option_table[] = {
     BOOL(trainer, tf32, "false",
          .help = "32-true on a GPU: convolutions round their inputs to TF32 (10-bit mantissa): faster"),
     BOOL(trainer, deterministic, "true",
-         .help = "false: allow GPU convolutions whose results differ from run to run where they are faster"),
+         .help = "false: allow nondeterministic GPU convolution algorithms if they are faster"),
     BOOL(trainer, winograd, "false",
          .help = "bf16-mixed on a CPU without AMX: Winograd algorithm for 3x3 convolutions, with 4/9 of the "
                  "multiplications: faster, less accurate"),
@@ -188,38 +255,69 @@ const option option_table[] = {
                  "results, slower"),
     {FIELD(trainer, seed), .type = OPTION_SEED, .initial = "0", .alias = "seed", .help = "random seed"},
     BOOL(trainer, dry_run, "false", .alias = "dry-run",
-         .help = "test run: a few steps, a validation, and a checkpoint that is written and read back"),
-    TEXT(trainer, resume, "", .alias = "resume",
-         .help =
-             "checkpoint file to resume from; auto: the checkpoint with the most steps of the newest run under --out"),
-    TEXT(trainer, out, ".", .alias = "out", .help = "output folder for checkpoints/ and logs/"),
+         .help = "test run: run a few steps and a validation, then write a checkpoint and read it back"),
+    TEXT(
+        trainer, resume, "", .alias = "resume", .takes = "auto|FILE",
+        .help =
+            "checkpoint file to resume from; auto: the checkpoint with the highest step in the newest run under --out"),
+    TEXT(trainer, out, ".", .alias = "out", .takes = "DIR", .help = "output folder for checkpoints/ and logs/"),
     REAL(trainer, ema, "0.0", 0, 1,
-         .help = "decay of an exponential moving average of the weights, which is validated and saved as the model; "
-                 "adjusted as torchvision adjusts --model-ema-decay; 0: off"),
-    INT(trainer, ema_steps, "32", 1, 1000000, .help = "ema: steps between updates of the average"),
+         .help = "decay of the exponential moving average (EMA) of the weights. The EMA weights are validated and "
+                 "saved as the model. 0: off"),
+    INT(trainer, ema_steps, "32", 1, 1000000, .help = "ema: steps between updates of the EMA"),
+    BOOL(trainer, ema_adjust, "true",
+         .help = "ema: scale 1 - decay by batch size, ema_steps and max_epochs, and copy the weights during warm-up, "
+                 "as torchvision does; false: use the decay as given, as timm and Lightning do"),
     INT(trainer, log_every_n_steps, "50", 1, 1000000, .help = "steps between logged values"),
 
     INT(dist, restarts, "0", 0, 1000000, .alias = "restarts",
         .help = "restart a failed run from its last checkpoint, at most this many times; on one machine only"),
     INT(dist, timeout, "300", 0, 1000000,
-        .help = "end the run within this many seconds when a rank is killed, stopped, disconnected or stuck; 0: no "
-                "watchdog"),
+        .help = "watchdog: end the run at most this many seconds after a rank is killed, is suspended, is disconnected "
+                "or stops making progress; 0: no watchdog"),
+    TEXT(dist, interface, "",
+         .help =
+             "network interfaces for heartbeats to rank 0, separated by commas, as in Open MPI's btl_tcp_if_include; "
+             "none: all interfaces"),
+    INT(dist, port, "0", 0, 65535, .help = "TCP port of rank 0 for heartbeats; 0: any free port"),
     CHOICE(dist, gradients, "fp32", "fp32|compute",
            .help = "compute: exchange gradients in the 16-bit format of bf16-mixed or 16-mixed: half the bytes, less "
                    "accurate"),
     BOOL(dist, requeue, "false", .help = "in a Slurm job: SIGUSR1 saves a checkpoint, then requeues the job"),
-    INT(checkpoint, top_k, "3", 0, 1000, .help = "number of best checkpoints to keep, by val_loss"),
+    INT(checkpoint, top_k, "3", 0, 1000, .help = "number of best checkpoints to keep, by checkpoint.monitor"),
     BOOL(checkpoint, save_last, "true", .help = "also keep last.ckpt"),
     LONG(checkpoint, every_n_steps, "0", 0, WHOLE_MAX,
          .help = "save last.ckpt every N steps; 0: only at the end of an epoch"),
+    CHOICE(checkpoint, monitor, "val_loss", "val_loss|val_acc|train_loss",
+           .help = "metric that decides which checkpoints are the best"),
+    CHOICE(checkpoint, mode, "auto", "auto|min|max",
+           .help = "whether low or high values of checkpoint.monitor are better; auto: max for val_acc, else min"),
+
+    CHOICE(early_stopping, monitor, "none", "none|val_loss|val_acc|train_loss",
+           .help = "end the run when this metric stops improving; none: never"),
+    INT(early_stopping, patience, "3", 1, 1000000,
+        .help =
+            "number of checks in a row without improvement that ends the run. A check follows every validation; for "
+            "train_loss, every epoch"),
+    REAL(early_stopping, min_delta, "0.0", 0, 1e6, .help = "a smaller change is not an improvement"),
+    CHOICE(early_stopping, mode, "auto", "auto|min|max",
+           .help = "whether low or high values of early_stopping.monitor are better; auto: max for val_acc, else min"),
 
     BOOL(monitor, report, "true", .help = "write viewlogs.md and images/ under --out and update them during the run"),
+    REAL(monitor, report_seconds, "60.0", 0, 1e6,
+         .help = "seconds until the first report, and between two reports within an epoch; 0: only after an epoch"),
     REAL(monitor, device_seconds, "10.0", 0, 1e6,
          .help = "seconds between rows of device.csv (CPU, memory, GPUs); 0: none"),
     INT(monitor, histogram_every_n_epochs, "0", 0, 1000000,
         .help = "log weights and gradients as TensorBoard histograms every N epochs; 0: never"),
     INT(monitor, worst_images, "24", 0, 1000,
-        .help = "number of validation images in the report, those that the model gets most wrong"),
+        .help = "number of worst predictions (misclassified validation images) shown in the report; 0: none"),
+    CHOICE(monitor, progress, "text", "text|json", .alias = "progress",
+           .help = "json: JSON lines for other programs in place of the progress line (docs/formats.md)"),
+    TEXT(monitor, progress_file, "", .takes = "FILE",
+         .help = "progress json: append the lines to this file; none: standard error"),
+    TEXT(monitor, prometheus_file, "", .takes = "FILE",
+         .help = "keep the current step, loss, accuracy and speed in this file, in the text format of Prometheus"),
 };
 
 const int option_n = (int)(sizeof option_table / sizeof *option_table);

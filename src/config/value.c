@@ -1,3 +1,5 @@
+/* Converts values of options from and to text. */
+
 #include "base/status.h"
 #include "base/text.h"
 #include "config/options.h"
@@ -9,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* strtod and strtoll alone would take " 1", "0x10", "inf" and "nan". */
+/* Restricts the characters: strtod and strtoll alone would accept " 1", "0x10", "inf" and "nan". */
 static bool only(const char *s, const char *allowed) { return *s != 0 && s[strspn(s, allowed)] == 0; }
 
 static bool read_real(double *out, const char *s) { return only(s, "0123456789+-.eE") && text_to_double(out, s); }
@@ -91,7 +93,7 @@ static bool read_time(double *out, const option *o, const char *s) {
     if (n < 3)
         return false;
     *out = 0;
-    for (int i = 0; i < n; i++) /* as Lightning: only the first part may exceed its unit */
+    for (int i = 0; i < n; i++) /* as in Lightning, only the first part may exceed its unit */
         *out += (double)part[i] * unit[n - 1 - i];
     for (int i = 1; i < n; i++)
         if (part[i] >= (n - 1 - i == 2 ? 24 : 60))
@@ -149,7 +151,7 @@ static bool parse_value(void *field, const option *o, const char *value) {
     case OPTION_CHOICE:
         if (strlen(value) >= o->size || (o->type == OPTION_TEXT ? !is_utf8(value) : !is_choice(o->choices, value)))
             return false;
-        memset(field, 0, o->size); /* equal configs are equal bytes */
+        memset(field, 0, o->size); /* so that equal configs have equal bytes */
         memcpy(field, value, strlen(value));
         return true;
     case OPTION_REAL3:
@@ -167,6 +169,58 @@ static bool parse_value(void *field, const option *o, const char *value) {
     }
 }
 
+/** "0,2", "[0, 2]" or "2,": different indices, written to `out` as "0,2". @return how many; 0: malformed */
+static int read_list(char *out, size_t bytes, const char *s) {
+    int n = 0, used = 0;
+    bool brackets = *s == '[', seen[64] = {0};
+    s += brackets;
+    for (;;) {
+        char *end = NULL;
+        s += strspn(s, " ");
+        if (n > 0 && *s == (brackets ? ']' : 0))
+            break;
+        long index = *s >= '0' && *s <= '9' ? strtol(s, &end, 10) : -1;
+        if (index < 0 || index >= 64 || seen[index])
+            return 0;
+        seen[index] = true;
+        used += snprintf(out + used, bytes - (size_t)used, "%s%ld", n++ > 0 ? "," : "", index);
+        if ((size_t)used >= bytes)
+            return 0;
+        s = end + strspn(end, " ");
+        if (*s != ',' && *s != (brackets ? ']' : 0))
+            return 0;
+        s += *s == ',';
+    }
+    return !brackets || s[1] == 0 ? n : 0;
+}
+
+static bool parse_devices(config *c, const option *o, const char *value) {
+    char list[sizeof c->trainer.device_list] = "";
+    long long n = 0;
+    if (strcmp(value, "auto") == 0)
+        n = 0;
+    else if (strpbrk(value, ",[") != NULL)
+        n = read_list(list, sizeof list, value);
+    else if (!read_whole(&n, value) || !in_range(o, (double)n))
+        return false;
+    if (n == 0 && strcmp(value, "auto") != 0)
+        return false;
+    c->trainer.devices = (int)n;
+    memset(c->trainer.device_list, 0, sizeof c->trainer.device_list); /* so that equal configs have equal bytes */
+    memcpy(c->trainer.device_list, list, strlen(list));
+    return true;
+}
+
+static void print_devices(char out[OPTION_PRINT], const config *c) {
+    const char *list = c->trainer.device_list;
+    if (c->trainer.devices == 0)
+        snprintf(out, OPTION_PRINT, "auto");
+    else if (list[0] == 0)
+        snprintf(out, OPTION_PRINT, "%d", c->trainer.devices);
+    else
+        snprintf(out, OPTION_PRINT, "%s%s", list, strchr(list, ',') == NULL ? "," : ""); /* "2," is no number */
+}
+
 static void set_word(void *field, const option *o) {
     if (o->type == OPTION_INT)
         *(int *)field = (int)o->word_value;
@@ -180,11 +234,11 @@ int option_parse(config *c, const option *o, const char *value, const char *wher
         set_word(field, o);
         return OK;
     }
-    if (parse_value(field, o, value))
+    if (o->type == OPTION_DEVICES ? parse_devices(c, o, value) : parse_value(field, o, value))
         return OK;
     char range[256];
     option_range(range, o);
-    return fail(E_OPTION, "%s: %s takes %s, not '%.100s'%s", where, o->name, range, value,
+    return fail(E_OPTION, "%s: %s must be %s, not '%.100s'%s", where, o->name, range, value,
                 strlen(value) > 100 ? "..." : "");
 }
 
@@ -196,10 +250,10 @@ void option_print_real(char out[40], double v) {
             break;
     }
     if (strstr(out, "e+") != NULL && fabs(v) < 1e15)
-        snprintf(out, 40, "%.1f", v); /* a whole number: 100.0 rather than 1.0e+02 */
+        snprintf(out, 40, "%.1f", v); /* a whole number: print 100.0 rather than 1.0e+02 */
     if (strchr(out, '.') != NULL)
         return;
-    /* YAML 1.1 readers (PyYAML) take 1e-06 for a text: a point makes it a number everywhere. */
+    /* YAML 1.1 readers (PyYAML) read 1e-06 as a string; with a decimal point all readers see a number. */
     char exponent[16];
     char *e = out + strcspn(out, "e");
     snprintf(exponent, sizeof exponent, "%s", e);
@@ -223,6 +277,7 @@ void option_print(char out[OPTION_PRINT], const option *o, const config *c) {
     char real[3][40];
     switch (o->type) {
     case OPTION_LONG: snprintf(out, OPTION_PRINT, "%lld", *(const long long *)field); break;
+    case OPTION_DEVICES: print_devices(out, c); break;
     case OPTION_SEED: snprintf(out, OPTION_PRINT, "%llu", *(const unsigned long long *)field); break;
     case OPTION_BOOL: snprintf(out, OPTION_PRINT, "%s", *(const bool *)field ? "true" : "false"); break;
     case OPTION_TEXT:
@@ -251,6 +306,9 @@ void option_range(char out[256], const option *o) {
     case OPTION_INT:
     case OPTION_LONG: number_range(out, o, "a whole number"); break;
     case OPTION_REAL: number_range(out, o, "a number"); break;
+    case OPTION_DEVICES:
+        snprintf(out, 256, "a whole number from 1 to %.0f, auto, or GPU indices such as 0,2", o->max);
+        break;
     case OPTION_REAL3: number_range(out, o, "three numbers (R,G,B), each"); break;
     case OPTION_SEED: snprintf(out, 256, "a whole number from 0 to 18446744073709551615"); break;
     case OPTION_BOOL: snprintf(out, 256, "true or false"); break;

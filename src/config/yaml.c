@@ -1,3 +1,5 @@
+/* Reads and writes the configuration as YAML. */
+
 #include "base/file.h"
 #include "base/status.h"
 #include "config/options.h"
@@ -19,7 +21,7 @@ typedef struct reader {
     config *c;
     const char *name;
     unsigned seen[SEEN_MAX];       /* line at which option i was set; 0: not yet */
-    unsigned group_seen[SEEN_MAX]; /* line at which the group that option i begins was opened */
+    unsigned group_seen[SEEN_MAX]; /* line at which the group whose first option is i began; 0: not yet */
 } reader;
 
 static unsigned line_of(const reader *r) { return (unsigned)r->event.start_mark.line + 1; }
@@ -33,7 +35,8 @@ static int wrong(const reader *r, const char *what) {
     return fail(E_FORMAT, "%.400s:%u: %s", r->name, line_of(r), what);
 }
 
-/* Anchors and aliases let a small file stand for a huge one; tags change what a value means. Neither is needed. */
+/* Anchors and aliases would let a small file expand to a huge one, and tags change the meaning of a value. Neither
+ * is needed, so both are refused. */
 static int check_plain(const reader *r) {
     const yaml_event_t *e = &r->event;
     const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -43,7 +46,7 @@ static int check_plain(const reader *r) {
         anchor = e->data.scalar.anchor;
         tag = e->data.scalar.tag;
         if (strlen((const char *)e->data.scalar.value) != e->data.scalar.length)
-            return wrong(r, "a zero byte in a value");
+            return wrong(r, "a value contains a NUL byte");
         break;
     case YAML_SEQUENCE_START_EVENT:
         anchor = e->data.sequence_start.anchor;
@@ -74,7 +77,7 @@ static int next(reader *r) {
 
 static const char *scalar(const reader *r) { return (const char *)r->event.data.scalar.value; }
 
-/* The current value as config_set takes it: a sequence becomes "a,b,c". Ends on its last event. */
+/* Appends the current value in config_set's format: a sequence becomes "a,b,c". Stops at the value's last event. */
 static int read_value(text *out, reader *r, const option *o) {
     int rc = OK;
     if (r->event.type == YAML_SCALAR_EVENT) {
@@ -83,10 +86,10 @@ static int read_value(text *out, reader *r, const option *o) {
         bool null = plain && (strcmp(s, "~") == 0 || strcmp(s, "null") == 0);
         return text_append(out, s, o->type == OPTION_TEXT && null ? 0 : strlen(s));
     }
-    if (r->event.type != YAML_SEQUENCE_START_EVENT || o->type != OPTION_REAL3) {
+    if (r->event.type != YAML_SEQUENCE_START_EVENT || (o->type != OPTION_REAL3 && o->type != OPTION_DEVICES)) {
         char range[256], message[512];
         option_range(range, o);
-        snprintf(message, sizeof message, "%s takes %s, not a %s", o->name, range,
+        snprintf(message, sizeof message, "%s must be %s, not a %s", o->name, range,
                  r->event.type == YAML_SEQUENCE_START_EVENT ? "list" : "group");
         return wrong(r, message);
     }
@@ -98,11 +101,13 @@ static int read_value(text *out, reader *r, const option *o) {
             return wrong(r, "expected a list of numbers");
         TRY(text_printf(out, "%s%s", out->n > 0 ? "," : "", scalar(r)));
     }
+    if (o->type == OPTION_DEVICES)
+        TRY(text_append(out, ",", 1)); /* one index is a list too */
 done:
     return rc;
 }
 
-/* The option "group.key" whose key is the current event; ends on the last event of its value. */
+/* Reads the option "group.key" whose key is the current event. Stops at the last event of its value. */
 static int read_option(reader *r, const char *group) {
     int rc = OK;
     text name = {0}, value = {0};
@@ -130,7 +135,7 @@ done:
     return rc;
 }
 
-/* The first option of a group; NULL when there is no such group. */
+/* The first option of a group; NULL if there is no such group. */
 static const option *group_find(const char *group) {
     size_t n = strlen(group);
     for (int i = 0; i < option_n; i++)
@@ -155,7 +160,7 @@ static int unknown_group(const reader *r, const char *group, unsigned line) {
                 (int)strcspn(best, "."), best);
 }
 
-/* A group's options; its name has been read and the current event is its value. */
+/* Reads the options of a group. Its name has been read; the current event is its value. */
 static int read_group(reader *r, const char *group, unsigned line) {
     int rc = OK;
     const option *first = group_find(group);
@@ -168,7 +173,7 @@ static int read_group(reader *r, const char *group, unsigned line) {
     *seen = line;
     bool null = r->event.type == YAML_SCALAR_EVENT && *scalar(r) == 0;
     if (null)
-        return OK; /* "data:" with every line below commented out */
+        return OK; /* "data:" with all its lines commented out */
     if (r->event.type != YAML_MAPPING_START_EVENT)
         return fail(E_FORMAT,
                     "%.400s:%u: %s is a group of options: write them indented on the lines below, such as \"%s: %s\"",
@@ -185,7 +190,7 @@ done:
     return rc;
 }
 
-/* One key of the file: a group, or an option by its full name ("data.batch_size: 32"). */
+/* Reads one key of the file: a group, or an option with its full name ("data.batch_size: 32"). */
 static int read_entry(reader *r) {
     int rc = OK;
     text key = {0};
@@ -199,8 +204,9 @@ static int read_entry(reader *r) {
     }
     TRY(next(r));
     if (group_find(text_string(&key)) == NULL && r->event.type != YAML_MAPPING_START_EVENT) {
-        rc = fail(E_OPTION, "%.400s:%u: '%.100s' is not a group of options; did you mean %s?", r->name, line,
-                  text_string(&key), option_nearest(text_string(&key))->name);
+        const option *near = option_nearest(text_string(&key));
+        rc = fail(E_OPTION, "%.400s:%u: '%.100s' is not a group of options%s%s%s", r->name, line, text_string(&key),
+                  near != NULL ? "; did you mean " : "", near != NULL ? near->name : "", near != NULL ? "?" : "");
         goto done;
     }
     TRY(read_group(r, text_string(&key), line));
@@ -211,11 +217,11 @@ done:
 
 static int read_stream(reader *r) {
     int rc = OK;
-    TRY(next(r)); /* stream start */
+    TRY(next(r)); /* the start of the stream */
     TRY(next(r));
     if (r->event.type == YAML_STREAM_END_EVENT)
         return OK; /* an empty file */
-    TRY(next(r));  /* after the document's start */
+    TRY(next(r));  /* skips the start of the document */
     bool nothing = r->event.type == YAML_SCALAR_EVENT && *scalar(r) == 0;
     if (!nothing && r->event.type != YAML_MAPPING_START_EVENT)
         return wrong(r, "expected groups of options, such as \"data:\"");
@@ -225,7 +231,7 @@ static int read_stream(reader *r) {
             break;
         TRY(read_entry(r));
     }
-    TRY(next(r)); /* document end */
+    TRY(next(r)); /* the end of the document */
     TRY(next(r));
     if (r->event.type != YAML_STREAM_END_EVENT)
         return wrong(r, "a second YAML document: a configuration file must contain only one");
@@ -240,7 +246,7 @@ int config_read_yaml_text(config *c, const char *bytes, size_t n, const char *na
     if (option_n > SEEN_MAX)
         return fail(E_OPTION, "more options than a configuration file can contain");
     if (n > YAML_BYTES)
-        return fail(E_FORMAT, "%.400s: %zu bytes, too large for a configuration", name, n);
+        return fail(E_FORMAT, "%.400s: configuration file of %zu bytes is larger than 1 MiB", name, n);
     if (!yaml_parser_initialize(&r.parser))
         return fail(E_NOMEM, "%.400s: out of memory", name);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)bytes, n);
@@ -262,7 +268,7 @@ int config_read_yaml(config *c, const char *path) {
     return rc;
 }
 
-/* A text as YAML; quoted unless every reader takes it for the same text without. */
+/* Writes a string as YAML; quoted unless every YAML reader parses the plain form as the same string. */
 static int write_text(text *out, const char *s) {
     static const char *const word[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
     bool plain = *s == '/' || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z');
@@ -276,7 +282,7 @@ static int write_text(text *out, const char *s) {
     TRY(text_append(out, "\"", 1));
     for (const unsigned char *p = (const unsigned char *)s; *p != 0; p++) {
         bool escape = *p == '"' || *p == '\\';
-        /* C1 controls, the line separators, the byte order mark and non-characters: YAML allows them only escaped */
+        /* C1 controls, line separators, the byte order mark and non-characters: YAML allows them only escaped */
         bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
         bool separator = p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9);
         bool mark = p[0] == 0xef && ((p[1] == 0xbb && p[2] == 0xbf) || (p[1] == 0xbf && p[2] >= 0xbe));

@@ -1,3 +1,5 @@
+/* Stores the index of an image folder in the user's cache. */
+
 #define _GNU_SOURCE
 #include "dataset/cache.h"
 
@@ -11,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTES_MAX ((size_t)2 << 30) /* of a cache file: some 60 million images */
-#define SETTLED_NS 2000000000       /* FAT's times are 2 s apart, the coarsest there are */
+#define BYTES_MAX ((size_t)2 << 30) /* of a cache file: about 60 million images */
+#define SETTLED_NS 2000000000       /* FAT's times have a resolution of 2 s, the coarsest of all file systems */
 
 bool dataset_cache_is_settled(const file_stamp *stamp) {
     return (int64_t)((uint64_t)(clock_wall() * 1e9) - stamp->modified) >= SETTLED_NS;
@@ -20,7 +22,7 @@ bool dataset_cache_is_settled(const file_stamp *stamp) {
 
 int dataset_cache_file(char *out, char *folder, const char *path) {
     int rc = folder_cache(folder);
-    uint64_t h = hash_bytes(HASH_START, path, strlen(path)); /* the file holds the path itself, too */
+    uint64_t h = hash_bytes(HASH_START, path, strlen(path)); /* the file contains the path too */
     return rc != OK ? rc : path_format(out, "%s/index-%016llx", folder, (unsigned long long)h);
 }
 
@@ -30,7 +32,7 @@ file_stamp folder_stamp_of(const struct stat *st) {
                         .changed = stamp_nanoseconds(st->st_ctim)};
 }
 
-/** The absolute path without links. Free it. */
+/** The absolute path with links resolved. The caller frees it. */
 static int absolute(char **out, const char *root) {
     *out = realpath(root, NULL);
     return *out != NULL ? OK : fail_errno(errno, "cannot resolve %s", root);
@@ -70,9 +72,9 @@ bool dataset_cache_load(dataset **out, const char *root) {
     d = NULL; /* now owned by the caller */
 done:
     if (rc != OK)
-        log_debug("%s: the index in the cache is not used: %s", root, status_message());
+        log_debug("%s: the cached index is not used: %s", root, status_message());
     else
-        log_debug("%s: the index is from %s", root, file);
+        log_debug("%s: index read from %s", root, file);
     dataset_close(d);
     file_stamps_deinit(&f);
     free(bytes);
@@ -80,7 +82,7 @@ done:
     return rc == OK;
 }
 
-/* Two processes may write the same file at once; what they may leave of it in between has a wrong checksum. */
+/* Two processes may write the same file at once. A mixture of both has a wrong checksum. */
 void dataset_cache_store(const dataset *d, const file_stamps *f) {
     int rc = OK;
     char folder[PATH_BYTES], file[PATH_BYTES], *path = NULL;
@@ -94,7 +96,7 @@ void dataset_cache_store(const dataset *d, const file_stamps *f) {
     TRY(file_write_atomic(file, t.data, t.n));
 done:
     if (rc != OK)
-        log_debug("the index of %s was not stored: %s", d->root, status_message());
+        log_debug("the index of %s was not cached: %s", d->root, status_message());
     text_deinit(&t);
     free(path);
 }

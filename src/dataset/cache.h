@@ -1,14 +1,17 @@
-/** The index of an image folder, stored from one start to the next in $XDG_CACHE_HOME/linnet or ~/.cache/linnet, which
- *  may be emptied at any time: one file per folder, named by a hash of its absolute path.
+/** The cache of image folder indexes, in $XDG_CACHE_HOME/linnet or ~/.cache/linnet: one file per image folder, named by
+ *  a hash of its absolute path. The cache may be emptied at any time.
  *
- *  A stored index is used if every folder that it was made from, linked folders included, has the same inode, mtime and
- *  ctime (nanoseconds): adding, removing or renaming files and folders changes those of their folder. An index is not
- *  stored if
- *    - a folder was modified less than 2 s before it was read: a further change could leave the same time;
- *    - a link is broken or points to a folder above it: its later target would show in no folder of the tree.
- *  Not detected: a link with the name of an image whose target becomes a folder (without the link being changed);
- *  changes on a file server whose clock is off by more than 2 s, within that time after another change; folders with a
- *  forged ctime. The content of images does not matter here: it is read when it is needed. */
+ *  A stored index is valid while every folder from which it was made, linked folders included, has the same inode,
+ *  mtime and ctime (nanoseconds). Adding, removing or renaming a file or folder changes the times of its parent.
+ * Changes to the content of images do not matter, because images are read when they are needed.
+ *
+ *  An index is not stored in two cases:
+ *    - A folder was modified less than 2 s before it was read. A later change could have the same time.
+ *    - A link is broken or points to a folder above it. If its target changed, no folder of the tree would change.
+ *  Three kinds of changes are not detected:
+ *    - the target of a link with the name of an image becomes a folder, and the link itself is unchanged;
+ *    - two changes within 2 s, on a file server whose clock differs by more than 2 s;
+ *    - a folder with a forged ctime. */
 #ifndef LINNET_DATASET_CACHE_H
 #define LINNET_DATASET_CACHE_H
 
@@ -26,7 +29,7 @@ bool dataset_cache_is_settled(const file_stamp *stamp);
  *  @return 0, E_NOTFOUND (no home), E_IO */
 int dataset_cache_file(char *out, char *folder, const char *path);
 
-/** The stored index of the folder `root`, if there is a valid one: *out is then the caller's. */
+/** The stored index of the folder `root`, if there is a valid one: then *out is owned by the caller. */
 bool dataset_cache_load(dataset **out, const char *root);
 /** Stores the index. A failure (no home, no space) is logged at debug level only. */
 void dataset_cache_store(const dataset *d, const file_stamps *f);

@@ -6,6 +6,11 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "dataset/cache.h"
+#include "dataset/clutter.h"
+#include "dataset/image_file.h"
+#include "dataset/layout.h"
+#include "dataset/name_list.h"
+#include "dataset/passed_over.h"
 #include "dataset/source.h"
 
 #include <dirent.h>
@@ -17,14 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOOPS_MAX 1000 /* links back to a folder above; beyond it the links are a web, not an accident */
-
-/** Names in one block, addressed by offset. */
-typedef struct name_list {
-    text block;
-    uint64_t *at; /* (n) */
-    size_t n, capacity;
-} name_list;
+#define LOOPS_MAX 1000 /* links to a parent folder; more are not plausible */
 
 /** A folder of the class being read; its images are file.at[first .. first + n). */
 typedef struct folder {
@@ -32,7 +30,7 @@ typedef struct folder {
     size_t first, n;
 } folder;
 
-/** What reading one class needs; reused for all classes. */
+/** The state of reading one class; reused for all classes. */
 typedef struct walk {
     dataset *d;
     char path[PATH_BYTES]; /* the folder being read */
@@ -41,53 +39,24 @@ typedef struct walk {
     text folder_names;
     folder *folder;
     size_t folder_n, folder_capacity;
-    int loops, links;   /* back to a folder above; to folders, each as often as it was followed */
+    int loops, links; /* number of links to parent folders; number of links to folders that were followed */
+    passed_over class_passed,
+        passed;         /* files of the class that are no images; files of all classes that may be images */
+    clutter clutter;    /* entries of all folders that are left out */
     file_stamps stamps; /* of all folders read */
-    bool keep;          /* they tell all that the index depends on: cache.h */
+    bool keep;          /* the stamps cover all that the index depends on, so it may be cached (cache.h) */
     text names;         /* what becomes d->names */
     size_t image_capacity;
 } walk;
 
-/** The folders on the way from the class to the one being read. */
+/** A list of the folders from the class folder to the one being read. */
 typedef struct ancestor {
     dev_t device;
     ino_t inode;
     const struct ancestor *above;
 } ancestor;
 
-static int name_list_add(name_list *list, const char *name) {
-    int rc = memory_grow(&list->at, &list->capacity, list->n + 1, sizeof *list->at);
-    uint64_t at = list->block.n;
-    if (rc == OK)
-        rc = text_append(&list->block, name, strlen(name) + 1);
-    if (rc == OK)
-        list->at[list->n++] = at;
-    return rc;
-}
-
-static const char *name_of(const name_list *list, size_t i) { return list->block.data + list->at[i]; }
-
-static void name_list_clear(name_list *list) {
-    list->n = 0;
-    list->block.n = 0;
-}
-
-static void name_list_deinit(name_list *list) {
-    text_deinit(&list->block);
-    free(list->at);
-}
-
-static int by_name(const void *a, const void *b, void *block) {
-    const char *names = block;
-    return strcmp(names + *(const uint64_t *)a, names + *(const uint64_t *)b);
-}
-
-static void name_list_sort(name_list *list, size_t first) {
-    if (list->n > first + 1)
-        qsort_r(list->at + first, list->n - first, sizeof *list->at, by_name, list->block.data);
-}
-
-/** Whether the entry is a folder or a link to one. Plain files cost no stat. */
+/** Whether the entry is a folder or a link to one. For plain files no stat is needed. */
 static bool entry_is_folder(walk *w, DIR *dir, const struct dirent *entry) {
     struct stat st, own;
     if (entry->d_type == DT_DIR)
@@ -104,12 +73,18 @@ static bool entry_is_folder(walk *w, DIR *dir, const struct dirent *entry) {
     return S_ISDIR(st.st_mode);
 }
 
-/** The stamp is from before the entries were read: what changes meanwhile shows later. */
+/** The stamp is taken before the entries are read, so a change during the reading is detected later. */
 static int stamp_folder(walk *w, const struct stat *st) {
     file_stamp stamp = folder_stamp_of(st);
     if (!dataset_cache_is_settled(&stamp))
         w->keep = false;
     return file_stamps_add(&w->stamps, w->path + w->root_bytes, stamp);
+}
+
+static void pass_over(walk *w, const char *name) {
+    passed_over_add(&w->class_passed, name);
+    if (passed_over_is_image(name))
+        passed_over_add(&w->passed, name);
 }
 
 /** Splits the entries of the folder w->path into folders and images; both lists grow.
@@ -119,6 +94,10 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, walk
     struct stat st;
     const char *path = w->path;
     DIR *dir = opendir(path);
+    if (dir == NULL && errno == ELOOP) /* Linux may count a link twice: a lookup that is repeated does not start at 0 */
+        return fail(E_DATA,
+                    "%s: too many symbolic links in the path; remove links to folders that contain further links",
+                    path);
     if (dir == NULL)
         return fail_errno(errno, "cannot read the folder %s", path);
     if (fstat(dirfd(dir), &st) != 0) {
@@ -136,17 +115,22 @@ static int read_folder(name_list *folders, name_list *images, ancestor *id, walk
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
             continue;
-        if (entry_is_folder(w, dir, entry))
+        bool is_folder = entry_is_folder(w, dir, entry);
+        if (clutter_count(&w->clutter, name, is_folder))
+            continue;
+        if (is_folder)
             TRY(name_list_add(folders, name));
         else if (dataset_is_image_name(name))
             TRY(name_list_add(images, name));
+        else
+            pass_over(w, name);
     }
     if (errno != 0)
         rc = fail_errno(errno, "cannot read the folder %s", path);
     else if (w->links > DATASET_LINKS_MAX)
         rc = fail(E_DATA,
-                  "%s: more than %d links to folders were followed: do the linked folders contain further links?", path,
-                  DATASET_LINKS_MAX);
+                  "%s: more than %d symbolic links to folders; remove links to folders that contain further links",
+                  path, DATASET_LINKS_MAX);
 done:
     closedir(dir);
     return rc;
@@ -160,14 +144,14 @@ static bool is_loop(const ancestor *id) {
 }
 
 static int note_loop(walk *w) {
-    log_warn("%s links to a folder above it: not followed", w->path);
+    log_warn("%s is a symbolic link to one of its parent folders: not followed", w->path);
     w->keep = false;
     if (++w->loops <= LOOPS_MAX)
         return OK;
-    return fail(E_DATA, "%s: more than %d links point to a folder above them; remove them", w->path, LOOPS_MAX);
+    return fail(E_DATA, "%s: more than %d symbolic links to a parent folder; remove them", w->path, LOOPS_MAX);
 }
 
-/** Reads the folder w->path and those below it. The frame is small: the depth is bounded by PATH_BYTES alone. */
+/** Reads the folder w->path and its subfolders. The stack frame is small, because only PATH_BYTES limits the depth. */
 static int walk_folder(walk *w, const ancestor *above) {
     int rc = OK;
     name_list below = {0};
@@ -184,7 +168,7 @@ static int walk_folder(walk *w, const ancestor *above) {
     w->folder[w->folder_n++] = (folder){.name = w->folder_names.n, .first = first, .n = w->file.n - first};
     TRY(text_append(&w->folder_names, w->path + w->root_bytes, path_n - w->root_bytes + 1));
     for (size_t i = 0; i < below.n; i++) {
-        const char *name = name_of(&below, i);
+        const char *name = name_list_get(&below, i);
         size_t n = strlen(name);
         if (path_n + 1 + n + 1 > PATH_BYTES) {
             rc = fail(E_IO, "path too long: %.200s.../%s", w->path, name);
@@ -205,7 +189,7 @@ static int by_folder(const void *a, const void *b, void *block) {
     return strcmp(names + ((const folder *)a)->name, names + ((const folder *)b)->name);
 }
 
-/** Appends the images of the class that was walked, folder by folder, as torchvision's make_dataset does. */
+/** Appends the images of the class just read, folder by folder, in the order of torchvision's make_dataset. */
 static int take_class(walk *w, int32_t label) {
     int rc = OK;
     dataset *d = w->d;
@@ -218,7 +202,7 @@ static int take_class(walk *w, int32_t label) {
     for (size_t f = 0; f < w->folder_n; f++) {
         const char *folder_name = w->folder_names.data + w->folder[f].name;
         for (size_t i = 0; i < w->folder[f].n; i++) {
-            const char *name = name_of(&w->file, w->folder[f].first + i);
+            const char *name = name_list_get(&w->file, w->folder[f].first + i);
             d->name[d->image_n] = w->names.n;
             d->label[d->image_n++] = label;
             TRY(text_append(&w->names, folder_name, strlen(folder_name)));
@@ -235,12 +219,17 @@ static int read_class(walk *w, int32_t label) {
     int rc = OK;
     const char *name = w->d->class_name[label];
     name_list_clear(&w->file);
+    w->class_passed = (passed_over){0};
     w->folder_names.n = 0;
     w->folder_n = 0;
     TRY(path_join(w->path, w->d->root, name));
     w->root_bytes = strlen(w->path) - strlen(name);
     TRY(walk_folder(w, NULL));
     TRY(take_class(w, label));
+    if (w->file.n == 0 && w->class_passed.n > 0) {
+        char passed[PASSED_TEXT];
+        TRY(memory_string(&w->d->class_passed[label], passed_over_text(passed, &w->class_passed)));
+    }
 done:
     return rc;
 }
@@ -261,8 +250,10 @@ static int find_classes(walk *w) {
     name_list_sort(&classes, 0);
     TRY(memory_zeroed(&d->class_name, classes.n, sizeof *d->class_name));
     TRY(memory_zeroed(&d->class_image_n, classes.n, sizeof *d->class_image_n));
+    TRY(memory_zeroed(&d->class_passed, classes.n, sizeof *d->class_passed));
+    w->passed = (passed_over){0}; /* files beside the class folders do not count */
     for (size_t i = 0; i < classes.n; i++) {
-        TRY(memory_string(&d->class_name[i], name_of(&classes, i)));
+        TRY(memory_string(&d->class_name[i], name_list_get(&classes, i)));
         d->class_n++;
     }
 done:
@@ -271,18 +262,34 @@ done:
     return rc;
 }
 
-static int check_classes(const dataset *d) {
+static int check_classes(const dataset *d, bool may_be_empty) {
     int empty = 0, first = -1;
     for (int c = 0; c < d->class_n; c++)
         if (d->class_image_n[c] == 0 && empty++ == 0)
             first = c;
-    if (empty == 0)
+    if (empty == 0 || (may_be_empty && d->image_n > 0))
         return OK;
-    char others[48] = "";
+    char others[48] = "", passed[PASSED_TEXT + 80] = ": add images, or remove the folder";
     if (empty > 1)
         snprintf(others, sizeof others, " (and %d other class folders)", empty - 1);
-    return fail(E_DATA, "class folder %s/%s%s has no images (" DATASET_SUFFIXES "): add some, or remove the folder",
-                d->root, d->class_name[first], others);
+    if (d->class_passed[first] != NULL)
+        snprintf(passed, sizeof passed, ", but other files (%s): rename or convert these files, or remove the folder",
+                 d->class_passed[first]);
+    return fail(E_DATA, "class folder %s/%s%s has no images (" DATASET_SUFFIXES ")%s (in every split)", d->root,
+                d->class_name[first], others, passed);
+}
+
+/** Copies the counts to the dataset. A dataset about which a warning is due is not cached, because the index does not
+ *  contain what the warning needs. */
+static void note_passed(walk *w) {
+    dataset *d = w->d;
+    for (int c = 0; c < d->class_n; c++)
+        if (d->class_image_n[c] == 0)
+            w->keep = false;
+    if (w->passed.n > 0 && w->passed.n * 100 >= d->image_n)
+        w->keep = false;
+    d->passed_n = w->passed.n;
+    passed_over_text(d->passed, &w->passed);
 }
 
 static int find_root(char path[PATH_BYTES], const char *root, const char *split) {
@@ -290,7 +297,7 @@ static int find_root(char path[PATH_BYTES], const char *root, const char *split)
     if (split == NULL || split[0] == 0) {
         TRY(path_format(path, "%s", root));
     } else {
-        TRY(path_join(path, root, split));
+        TRY(layout_folder(path, root, split));
     }
     if (folder_exists(path))
         return OK;
@@ -306,21 +313,24 @@ done:
     return rc;
 }
 
-/** Reads the folder `root` and all below it. whole: as dataset_open_whole. */
-static int read_tree(dataset **out, const char *root, bool whole) {
+/** Reads the folder `root` and everything below it. allow_empty: as in dataset_request. may_be_empty: class folders may
+ * be empty, as in val. */
+static int read_tree(dataset **out, const char *root, bool allow_empty, bool may_be_empty) {
     int rc = OK;
     dataset *d = NULL;
     walk *w = NULL;
     TRY(memory_zeroed(&w, 1, sizeof *w));
     TRY(dataset_create(&d, &source_folder, root));
     w->d = d;
-    w->keep = !whole;
+    w->keep = !allow_empty;
     TRY(find_classes(w));
     for (int32_t c = 0; c < d->class_n; c++)
         TRY(read_class(w, c));
-    if (!whole)
-        TRY(check_classes(d));
-    TRY(memory_resize(&w->names.data, w->names.n, 1)); /* gives back the spare half */
+    if (!allow_empty)
+        TRY(check_classes(d, may_be_empty));
+    note_passed(w);
+    clutter_log(&w->clutter, root);
+    TRY(memory_resize(&w->names.data, w->names.n, 1)); /* releases the unused capacity */
     TRY(memory_resize(&d->name, (size_t)d->image_n, sizeof *d->name));
     TRY(memory_resize(&d->label, (size_t)d->image_n, sizeof *d->label));
     d->names = w->names.data;
@@ -342,56 +352,24 @@ done:
     return rc;
 }
 
-static int list(dataset **out, const char *root, const char *split, bool whole) {
+static int list(dataset **out, const dataset_request *r) {
     int rc = OK;
     char path[PATH_BYTES];
-    TRY(find_root(path, root, split));
-    if (whole || !dataset_cache_load(out, path))
-        TRY(read_tree(out, path, whole));
+    TRY(find_root(path, r->root, r->own ? NULL : r->split));
+    if (r->allow_empty || !dataset_cache_load(out, path))
+        TRY(read_tree(out, path, r->allow_empty, r->split != NULL && strcmp(r->split, "val") == 0));
 done:
     return rc;
 }
 
 static int check_index(dataset *d, const file_stamps *f) {
     bool is_folder = d->location == NULL && d->lost_n == 0 && text_string(&f->names)[0] == 0;
-    return is_folder ? OK : fail(E_FORMAT, "the index is not of a folder");
+    return is_folder ? OK : fail(E_FORMAT, "the index does not describe an image folder");
 }
 
 static int path(char out[PATH_BYTES], const dataset *d, int64_t i) {
     return path_join(out, d->root, dataset_name(d, i));
 }
 
-static int64_t bytes(const dataset *d, int64_t i) {
-    char file[PATH_BYTES];
-    struct stat st;
-    return path(file, d, i) == OK && source_stat(&st, file) == OK ? (int64_t)st.st_size : -1;
-}
-
-static int read_image(const unsigned char **bytes, size_t *n, image_buffer *b, const dataset *d, int64_t i,
-                      size_t limit, const char *path) {
-    int rc = OK;
-    struct stat st;
-    (void)d;
-    (void)i;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe named .jpg must not block */
-    if (fd < 0)
-        return source_fail(errno, path);
-    if (fstat(fd, &st) != 0) {
-        rc = source_fail(errno, path);
-        goto done;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        rc = fail(E_FORMAT, "%s is not a regular file", path);
-        goto done;
-    }
-    TRY(source_check_limit(path, (size_t)st.st_size, limit));
-    TRY(source_reserve(b, (size_t)st.st_size));
-    TRY(source_read_at(n, b->bytes, fd, 0, (size_t)st.st_size, path)); /* a shorter file is found by the decoder */
-    *bytes = b->bytes;
-done:
-    close(fd);
-    return rc;
-}
-
 const source source_folder = {
-    .list = list, .check_index = check_index, .path = path, .bytes = bytes, .read = read_image};
+    .list = list, .check_index = check_index, .path = path, .bytes = image_file_bytes, .read = image_file_read};

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "dataset/clutter.h"
 #include "dataset/source.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ static bool is_link(const char *path) {
 
 static int add_folder(text *list, const char *path) {
     int rc = OK, links = 0;
+    clutter left_out = {0};
     char root[PATH_BYTES];
     char *roots[] = {root, NULL};
     TRY(path_format(root, "%s", path));
@@ -37,9 +39,12 @@ static int add_folder(text *list, const char *path) {
             rc = fail_errno(e->fts_errno, "cannot read %s", e->fts_path);
             break;
         }
-        if (e->fts_info == FTS_D && is_link(e->fts_path) && ++links > DATASET_LINKS_MAX)
+        bool below = e->fts_level > 0 && (e->fts_info == FTS_D || e->fts_info == FTS_F);
+        if (below && clutter_count(&left_out, e->fts_name, e->fts_info == FTS_D))
+            fts_set(walk, e, FTS_SKIP);
+        else if (e->fts_info == FTS_D && is_link(e->fts_path) && ++links > DATASET_LINKS_MAX)
             rc = fail(E_DATA,
-                      "%s: more than %d links to folders were followed: do the linked folders contain further links?",
+                      "%s: more than %d symbolic links to folders; remove links to folders that contain further links",
                       e->fts_path, DATASET_LINKS_MAX);
         else if (e->fts_info == FTS_F && dataset_is_image_name(e->fts_name))
             rc = add_line(list, e->fts_path);
@@ -49,6 +54,7 @@ static int add_folder(text *list, const char *path) {
     if (rc == OK && errno != 0)
         rc = fail_errno(errno, "cannot read the folder %s", path);
     fts_close(walk);
+    clutter_log(&left_out, path);
 done:
     return rc;
 }
@@ -68,7 +74,7 @@ int image_list_dataset(dataset **out, const text *list) {
     for (size_t i = 0; i < list->n; i++)
         lines += list->data[i] == '\n';
     if (lines == 0)
-        return fail(E_DATA, "there are no images (" DATASET_SUFFIXES ")");
+        return fail(E_DATA, "no images found (" DATASET_SUFFIXES ")");
     TRY(dataset_create(&d, &source_folder, ""));
     TRY(memory_zeroed(&d->class_name, 1, sizeof *d->class_name));
     TRY(memory_string(&d->class_name[0], ""));

@@ -5,8 +5,9 @@
 #include "base/text.h"
 #include "dataset/dataset.h"
 
-/** Adds `path` to the list, one name per line: a file, or the images of a folder (dataset_is_image_name) in byte order.
- *  Links are followed, except to a folder above and at most DATASET_LINKS_MAX.
+/** Adds `path` to the list, one name per line: a file, or all images of a folder and its subfolders
+ *  (dataset_is_image_name) in byte order, without those in folders of clutter.h. Links are followed, except to a parent
+ * folder and at most DATASET_LINKS_MAX.
  *  @return 0, E_NOTFOUND, E_IO, E_NOMEM, E_DATA (a line break in a name, too many links) */
 int image_list_add(text *list, const char *path);
 

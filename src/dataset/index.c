@@ -1,3 +1,5 @@
+/* Encodes and decodes the index of a dataset. */
+
 #include "dataset/index.h"
 
 #include "base/hash.h"
@@ -9,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 2 /* whatever changes the bytes, or what the walk makes of folders, changes this */
 #define BYTE_ORDER_MARK 0x01020304u
 
 typedef struct header {
@@ -21,6 +22,9 @@ typedef struct header {
 } header;
 
 _Static_assert(sizeof(header) == DATASET_INDEX_HEADER, "as index.h says");
+
+/** The version changes with every change of the format or of the images that are taken from a folder. */
+static uint32_t version_of(const source *s) { return s == &source_folder ? 4 : 2; }
 
 static const char magic[8] = {'l', 'i', 'n', 'n', 'e', 't', 'i', 'x'};
 
@@ -57,7 +61,7 @@ int dataset_index_encode(text *out, const dataset *d, const file_stamps *f, cons
         class_names_bytes += strlen(d->class_name[c]) + 1;
     if (d->image_n > 0)
         names_bytes = (size_t)d->name[d->image_n - 1] + strlen(dataset_name(d, d->image_n - 1)) + 1;
-    header h = {.version = VERSION,
+    header h = {.version = version_of(d->source),
                 .byte_order = BYTE_ORDER_MARK,
                 .path_bytes = strlen(path) + 1,
                 .stamp_n = f->n,
@@ -84,13 +88,13 @@ done:
     return rc;
 }
 
-/** What is left to read. */
+/** The part that remains to be read. */
 typedef struct cursor {
     const unsigned char *at;
     size_t n;
 } cursor;
 
-/** The next `count` pieces of `size` bytes; NULL when there are not so many. */
+/** Takes the next count * size bytes; NULL if fewer remain. */
 static const unsigned char *take(cursor *c, uint64_t count, size_t size) {
     const unsigned char *at = c->at;
     if (count > c->n / size)
@@ -100,7 +104,7 @@ static const unsigned char *take(cursor *c, uint64_t count, size_t size) {
     return at;
 }
 
-/** Whether the block is `count` strings, each ended by 0. */
+/** Whether the block consists of `count` strings, each terminated by 0. */
 static bool is_strings(const unsigned char *block, uint64_t bytes, uint64_t count) {
     if (count == 0 || bytes < count || block[bytes - 1] != 0)
         return false;
@@ -110,18 +114,18 @@ static bool is_strings(const unsigned char *block, uint64_t bytes, uint64_t coun
     return block == end && count == 0;
 }
 
-/** The parts of an index, in the caller's bytes. */
+/** The parts of an index; they point into the caller's bytes. */
 typedef struct parts {
     header h;
     const unsigned char *path, *stamps, *stamp_names, *class_names, *class_images, *names, *locations;
 } parts;
 
-static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
+static bool find_parts(parts *p, const source *s, const unsigned char *bytes, size_t n) {
     header *h = &p->h;
     if (n < sizeof *h)
         return false;
     memcpy(h, bytes, sizeof *h);
-    if (memcmp(h->magic, magic, sizeof magic) != 0 || h->version != VERSION || h->byte_order != BYTE_ORDER_MARK ||
+    if (memcmp(h->magic, magic, sizeof magic) != 0 || h->version != version_of(s) || h->byte_order != BYTE_ORDER_MARK ||
         h->bytes != n || h->checksum != hash_words(bytes + sizeof *h, n - sizeof *h))
         return false;
     cursor c = {.at = bytes + sizeof *h, .n = n - sizeof *h};
@@ -138,7 +142,8 @@ static bool find_parts(parts *p, const unsigned char *bytes, size_t n) {
            h->lost_n <= INT64_MAX / 2;
 }
 
-/** Names in byte order, without '/'; each with images, together as many as there are. */
+/** Checks that the names are in byte order and without '/', that each class has images, and that their sum is
+ *  image_n. */
 static int read_classes(dataset *d, const parts *p) {
     int rc = OK;
     const char *name = (const char *)p->class_names;
@@ -162,7 +167,7 @@ done:
     return rc;
 }
 
-/** Names that start with their class. */
+/** Checks that each name begins with its class. */
 static int read_images(dataset *d, const parts *p) {
     int rc = OK;
     TRY(memory_resize(&d->names, (size_t)p->h.names_bytes, 1));
@@ -199,7 +204,7 @@ done:
     return rc;
 }
 
-/* The container checks what they refer to. */
+/* The container checks the shards and offsets. */
 static int read_locations(dataset *d, const parts *p) {
     int rc = OK;
     d->lost_n = (int64_t)p->h.lost_n;
@@ -216,8 +221,8 @@ int dataset_index_decode(dataset **out, file_stamps *f, const source *s, const u
     int rc = OK;
     parts p;
     dataset *d = NULL;
-    if (!find_parts(&p, bytes, n))
-        return fail(E_FORMAT, "the index is damaged or of another version");
+    if (!find_parts(&p, s, bytes, n))
+        return fail(E_FORMAT, "the index is damaged or has a different version");
     if (strcmp((const char *)p.path, path) != 0)
         return fail(E_FORMAT, "the index belongs to another folder");
     TRY(dataset_create(&d, s, root));

@@ -1,5 +1,6 @@
-/** A dataset's index as bytes: what cache.c and the shards' index files contain. It also says which files and folders
- * it was made from, with a stamp for each that shows a change. Layout, in the machine's own byte order:
+/** A dataset's index as bytes: the content of the cache's files and of the shards' index files. It also contains the
+ *  files and folders from which it was made, each with a stamp by which a change is detected. Layout, in the machine's
+ *  byte order:
  *
  *      header         104 bytes: magic, version, byte order, length, checksum of the rest, sizes of the parts below
  *      path           what the index belongs to, 0: the absolute path of a folder; of shards the split

@@ -12,18 +12,18 @@ typedef struct image_buffer {
 
 void image_buffer_deinit(image_buffer *b);
 
-/** Reads image i. *bytes points into the buffer and is valid until its next use. From a shard, the tar header before
- * the image is read too: it shows a shard that was replaced or damaged after the index was made. An error of the
- * storage (EIO, ESTALE, ETIMEDOUT ...) is tried again for 12.7 s. `limit`: most bytes (0: any).
- *  @return 0; E_FORMAT for a fault of this file, such as an absent one; else what would affect other images too: E_IO
- *  (the storage fails, too many open files), E_NOMEM */
+/** Reads image i. *bytes points into the buffer and is valid until its next use. In a shard, the tar header before the
+ *  image is read too, which detects a shard that was replaced or damaged after the index was made. After an error of
+ *  the storage (EIO, ESTALE, ETIMEDOUT ...) the read is retried for 12.7 s. `limit`: most bytes (0: any).
+ *  @return 0; E_FORMAT for a fault of this file, such as an absent one; E_IO (the storage fails, too many open
+ *  files) or E_NOMEM for errors that would affect other images too */
 int dataset_read(const unsigned char **bytes, size_t *n, image_buffer *b, const dataset *d, int64_t i, size_t limit);
 
-/** Size of image i; -1 if its file is absent, or cannot be asked for although it was tried again. */
+/** Size of image i; -1 if its file is absent, or if its size cannot be read even after retries. */
 int64_t dataset_image_bytes(const dataset *d, int64_t i);
 
-/** Asks the system to read ahead the images index[0 .. n), adjacent ones in one request. Errors are left to the
- * reading. Containers without large files do nothing. */
+/** Asks the operating system to read ahead the images index[0 .. n), adjacent ones in one request. Errors are
+ *  ignored; reading the images will report them. Does nothing for containers without large files. */
 void dataset_advise(const dataset *d, const uint32_t *index, int64_t n);
 
 #endif

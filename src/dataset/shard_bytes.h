@@ -6,6 +6,6 @@
 #include "dataset/shards.h"
 
 /** Compares the bytes of two images of the listed shards. @return 0, E_IO, E_NOMEM */
-int shard_same_bytes(bool *same, const shard_list *l, const image_location *x, const image_location *y);
+int shard_same_bytes(bool *same, shard_list *l, const image_location *x, const image_location *y);
 
 #endif

@@ -2,6 +2,7 @@
 #include "dataset/shard_files.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "dataset/source.h"
@@ -10,65 +11,168 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-int shard_files_create(dataset *d) {
+static void unpin(const dataset *d, uint32_t shard, bool failed);
+static int pin(int *fd, const dataset *d, uint32_t shard);
+
+/** Opens the shards of the queue, so that their copies are made. Errors are left to the reader. */
+static void *open_in_advance(void *context) {
+    const dataset *d = context;
+    shard_files *f = d->opened;
+    pthread_mutex_lock(&f->lock);
+    while (!atomic_load(&f->stop)) {
+        if (f->queue_n == 0) {
+            pthread_cond_wait(&f->wake, &f->lock);
+            continue;
+        }
+        uint32_t shard = f->queue[f->queue_first];
+        int fd = -1;
+        pthread_mutex_unlock(&f->lock);
+        if (pin(&fd, d, shard) == OK)
+            unpin(d, shard, false);
+        pthread_mutex_lock(&f->lock);
+        f->file[shard].queued = false;
+        f->queue_first = (f->queue_first + 1) % f->n;
+        f->queue_n--;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+/** Asks the thread to open a shard. @return whether it is open already */
+static bool want(shard_files *f, uint32_t shard) {
+    pthread_mutex_lock(&f->lock);
+    shard_file *s = &f->file[shard];
+    bool open = s->fd >= 0;
+    if (!open && !s->queued) {
+        s->queued = true;
+        f->queue[(f->queue_first + f->queue_n++) % f->n] = shard;
+        pthread_cond_signal(&f->wake);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return open;
+}
+
+/** What shards need that are read from copies. */
+static int start_copies(shard_files *f, dataset *d, const shard_list *l) {
+    int rc = OK;
+    TRY(memory_zeroed(&f->queue, (size_t)f->n, sizeof *f->queue));
+    TRY(memory_zeroed(&f->stamp, (size_t)f->n, sizeof *f->stamp));
+    memcpy(f->stamp, l->stamps.stamp, (size_t)f->n * sizeof *f->stamp);
+    f->cache = l->cache;
+    int error = pthread_create(&f->thread, NULL, open_in_advance, d);
+    if (error != 0) {
+        rc = fail_errno(error, "cannot start a thread");
+        free(f->stamp);
+        f->stamp = NULL;
+    }
+done:
+    return rc;
+}
+
+int shard_files_create(dataset *d, const shard_list *l, int open_max) {
     shard_files *f = NULL;
     int rc = memory_zeroed(&f, 1, sizeof *f + (size_t)d->shard_n * sizeof f->file[0]);
     if (rc != OK)
         return rc;
     pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->wake, NULL);
     f->n = d->shard_n;
+    f->open_max = open_max;
     for (int i = 0; i < f->n; i++)
         f->file[i].fd = -1;
     d->opened = f; /* now owned by d */
-    return OK;
+    return l->copied ? start_copies(f, d, l) : OK;
 }
 
 void shard_files_close(dataset *d) {
     shard_files *f = d->opened;
     if (f == NULL)
         return;
+    if (f->stamp != NULL) {
+        pthread_mutex_lock(&f->lock);
+        atomic_store(&f->stop, true);
+        pthread_cond_signal(&f->wake);
+        pthread_mutex_unlock(&f->lock);
+        pthread_join(f->thread, NULL);
+    }
     for (int i = 0; i < f->n; i++)
         if (f->file[i].fd >= 0)
             close(f->file[i].fd);
+    pthread_cond_destroy(&f->wake);
     pthread_mutex_destroy(&f->lock);
+    free(f->queue);
+    free(f->stamp);
     free(f);
     d->opened = NULL;
 }
 
-/** Call under the lock. */
+/** The caller holds the lock. */
 static void close_shard(shard_files *f, shard_file *s) {
     close(s->fd);
-    *s = (shard_file){.fd = -1};
+    *s = (shard_file){.fd = -1, .queued = s->queued, .opened = s->opened};
     f->open_n--;
 }
 
-/** Closes one that nobody reads. Call under the lock. */
+/** Closes the file that was used longest ago and that no thread reads. The caller holds the lock. */
 static void close_one(shard_files *f) {
+    shard_file *oldest = NULL;
     for (int i = 0; i < f->n; i++) {
-        shard_file *s = &f->file[f->hand];
-        f->hand = f->hand + 1 < f->n ? f->hand + 1 : 0;
-        if (s->fd >= 0 && s->users == 0) {
-            close_shard(f, s);
-            return;
-        }
+        shard_file *s = &f->file[i];
+        if (s->fd >= 0 && s->users == 0 && (oldest == NULL || s->used < oldest->used))
+            oldest = s;
     }
+    if (oldest != NULL)
+        close_shard(f, oldest);
+}
+
+/** Opens the copy of a shard. */
+static int open_copy(int *fd, const dataset *d, uint32_t shard) {
+    shard_files *f = d->opened;
+    file_stamp stamp = f->stamp[shard];
+    bool made = false;
+    pthread_mutex_lock(&f->lock);
+    while (f->open_n >= f->open_max) { /* so that its copy can be removed */
+        int before = f->open_n;
+        close_one(f);
+        if (f->open_n == before)
+            break;
+    }
+    pthread_mutex_unlock(&f->lock);
+    int rc = shard_cache_open_copy(fd, &stamp, &made, &f->cache, d->root, d->shard_name[shard], &f->stop);
+    pthread_mutex_lock(&f->lock);
+    bool removed = rc == OK && made && d->ahead_n == 0 && f->file[shard].opened && !f->warned;
+    f->file[shard].opened = true;
+    f->warned = f->warned || removed;
+    pthread_mutex_unlock(&f->lock);
+    if (removed)
+        log_warn("the copy of %s/%s was removed during the run and is created again: if other runs share the cache %s, "
+                 "raise "
+                 "data.cache_size or choose another data.cache_dir",
+                 d->root, d->shard_name[shard], f->cache.folder);
+    return rc;
 }
 
 static int open_shard(int *fd, const dataset *d, uint32_t shard) {
     int rc = OK;
     char path[PATH_BYTES];
-    TRY(path_join(path, d->root, d->shard_name[shard]));
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0)
-        return source_fail(errno, path);
-    posix_fadvise(*fd, 0, 0, POSIX_FADV_RANDOM); /* what lies behind an image is not wanted now */
+    if (shard_cache_needed(d->root, d->shard_name[shard])) {
+        TRY(open_copy(fd, d, shard));
+    } else {
+        TRY(path_join(path, d->root, d->shard_name[shard]));
+        *fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (*fd < 0)
+            return source_fail(errno, path);
+    }
+    posix_fadvise(*fd, 0, 0, POSIX_FADV_RANDOM); /* disables read-ahead: the data after an image are not needed now */
 done:
     return rc;
 }
 
-/** The shard's descriptor, until unpin. It is opened without the lock: that may take long, on a file server. */
+/** The shard's descriptor, valid until unpin. The file is opened without the lock, because that may take long on a
+ *  file server. */
 static int pin(int *fd, const dataset *d, uint32_t shard) {
     int rc = OK, opened = -1;
     shard_files *f = d->opened;
@@ -80,21 +184,22 @@ static int pin(int *fd, const dataset *d, uint32_t shard) {
         pthread_mutex_lock(&f->lock);
     }
     if (s->fd >= 0 && opened >= 0) {
-        close(opened); /* another thread was faster */
+        close(opened); /* another thread has opened it meanwhile */
     } else if (s->fd < 0) {
-        if (f->open_n >= SHARD_FILES_MAX)
+        if (f->open_n >= f->open_max)
             close_one(f);
         s->fd = opened; /* now owned by f */
         f->open_n++;
     }
     s->users++;
+    s->used = ++f->clock;
     *fd = s->fd;
     pthread_mutex_unlock(&f->lock);
 done:
     return rc;
 }
 
-/** failed: the descriptor may have become stale; the next read opens the shard again. */
+/** failed: the descriptor may be stale, so the next read opens the shard again. */
 static void unpin(const dataset *d, uint32_t shard, bool failed) {
     shard_files *f = d->opened;
     shard_file *s = &f->file[shard];
@@ -130,7 +235,8 @@ done:
 }
 
 void shard_files_advise(const dataset *d, const uint32_t *index, int64_t n) {
-    const uint64_t near = (uint64_t)64 << 10; /* a gap that costs less to read than a further request */
+    const uint64_t near = (uint64_t)64 << 10; /* reading a smaller gap costs less than another request */
+    shard_files *f = d->opened;
     for (int64_t k = 0, next = 0; k < n; k = next) {
         image_location first = d->location[index[k]];
         uint64_t begin = first.offset - TAR_BLOCK, end = first.offset + first.bytes;
@@ -141,6 +247,8 @@ void shard_files_advise(const dataset *d, const uint32_t *index, int64_t n) {
                 break;
             end = p.offset + p.bytes;
         }
+        if (f->stamp != NULL && !want(f, first.shard))
+            continue;
         if (pin(&fd, d, first.shard) != OK)
             return;
         posix_fadvise(fd, (off_t)begin, (off_t)(end - begin), POSIX_FADV_WILLNEED);

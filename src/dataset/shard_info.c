@@ -1,5 +1,6 @@
 #include "dataset/shard_info.h"
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -19,9 +20,11 @@ int shard_info_read(json_t **out, const char *root) {
     if (!file_exists(path))
         return OK;
     TRY(file_read(&bytes, &n, path, INFO_BYTES));
-    *out = json_loadb((const char *)bytes, n, 0, &error);
-    if (*out == NULL)
-        log_warn("%s: ignored: %s in line %d", path, error.text, error.line);
+    rc = json_read(out, (const char *)bytes, n, 0, &error);
+    if (rc == E_FORMAT) {
+        log_warn("%s: ignored: %s", path, status_message());
+        rc = OK;
+    }
 done:
     free(bytes);
     return rc;
@@ -42,8 +45,11 @@ int64_t shard_info_length(const json_t *info, const char *shard) {
     return -1;
 }
 
-void shard_info_sample(char filename[PATH_BYTES], int64_t *label, const char *bytes, size_t n) {
-    json_t *o = json_loadb(bytes, n, 0, NULL);
+int shard_info_sample(char filename[PATH_BYTES], int64_t *label, const char *bytes, size_t n) {
+    json_t *o = NULL;
+    json_error_t error;
+    if (json_read(&o, bytes, n, 0, &error) == E_NOMEM)
+        return E_NOMEM;
     const char *name = json_string_value(json_object_get(o, "filename"));
     const json_t *number = json_object_get(o, "label");
     if (name != NULL && strlen(name) < PATH_BYTES)
@@ -51,4 +57,5 @@ void shard_info_sample(char filename[PATH_BYTES], int64_t *label, const char *by
     if (json_is_integer(number) && json_integer_value(number) >= 0)
         *label = json_integer_value(number);
     json_decref(o);
+    return OK;
 }

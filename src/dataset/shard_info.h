@@ -12,7 +12,8 @@
 int shard_info_read(json_t **out, const char *root);
 /** Number of samples of a shard according to "shard_lengths" and "filenames" of the "splits"; -1: not given. */
 int64_t shard_info_length(const json_t *info, const char *shard);
-/** "filename" and "label" of a sample's JSON; an absent field leaves its output unchanged. */
-void shard_info_sample(char filename[PATH_BYTES], int64_t *label, const char *bytes, size_t n);
+/** "filename" and "label" of a sample's JSON; an absent field, or malformed JSON, leaves its output unchanged.
+ *  @return 0, E_NOMEM */
+int shard_info_sample(char filename[PATH_BYTES], int64_t *label, const char *bytes, size_t n);
 
 #endif

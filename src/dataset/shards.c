@@ -1,241 +1,49 @@
 #define _GNU_SOURCE
 #include "dataset/shards.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "dataset/cache.h"
+#include "dataset/clutter.h"
+#include "dataset/layout.h"
 #include "dataset/shard_files.h"
 #include "dataset/source.h"
 #include "dataset/tar.h"
+#include "dataset/transfer/fetch.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 #define INDEX_MAX ((size_t)8 << 30)
 
-static bool ends_with(const char *name, const char *suffix) {
-    size_t n = strlen(name), k = strlen(suffix);
-    return n > k && strcmp(name + n - k, suffix) == 0;
-}
-
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-/** What the folder l->root has. */
-typedef struct listing {
-    char **name; /* (n) of the .tar files of the split */
-    size_t n;
-    char **packed; /* (packed_n) of the compressed ones */
-    size_t packed_n, strangers;
-    char stranger[256]; /* the first .tar of no split; "" none */
-} listing;
-
-static void listing_deinit(listing *f) {
-    for (size_t i = 0; i < f->n; i++)
-        free(f->name[i]);
-    for (size_t i = 0; i < f->packed_n; i++)
-        free(f->packed[i]);
-    free(f->name);
-    free(f->packed);
-}
-
-static int add_name(char ***list, size_t *n, const char *name) {
-    int rc = OK;
-    TRY(memory_resize(list, *n + 1, sizeof **list));
-    TRY(memory_string(&(*list)[*n], name));
-    ++*n;
-done:
-    return rc;
-}
-
-/** Whether a word of the name, between what are no letters, is one of `words` (n). */
-static bool has_word(const char *name, const char *const *words, size_t n) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    for (const char *p = name; *p != 0;) {
-        size_t length = strspn(p, letters);
-        for (size_t i = 0; i < n; i++)
-            if (length == strlen(words[i]) && strncasecmp(p, words[i], length) == 0)
-                return true;
-        p += length > 0 ? length : 1;
-    }
-    return false;
-}
-
-static bool is_train(const char *name) {
-    static const char *const words[] = {"train", "training"};
-    return has_word(name, words, 2);
-}
-
-static bool is_val(const char *name) {
-    static const char *const words[] = {"val", "valid", "validation"};
-    return has_word(name, words, 3);
-}
-
-static const char *packed_suffix(const char *name) {
-    static const char *const suffix[] = {".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"};
-    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
-        if (ends_with(name, suffix[i]))
-            return suffix[i];
-    return NULL;
-}
-
-/** Takes up a file of the folder. `split`: "train", "val", or "" for any name. */
-static int take_file(listing *f, const char *root, const char *split, const char *name) {
-    bool tar = ends_with(name, ".tar"), any = split[0] == 0, train = is_train(name), val = is_val(name);
-    if (name[0] == '.' || (!tar && packed_suffix(name) == NULL))
-        return OK;
-    if (!any && train && val)
-        return fail(E_DATA, "%s/%s names two splits, train and val: rename it", root, name);
-    if (!any && !train && !val && tar && f->strangers++ == 0)
-        snprintf(f->stranger, sizeof f->stranger, "%s", name);
-    if (!any && !(strcmp(split, "val") == 0 ? val : train))
-        return OK;
-    return tar ? add_name(&f->name, &f->n, name) : add_name(&f->packed, &f->packed_n, name);
-}
-
-static int list_names(listing *f, const char *root, const char *split) {
-    int rc = OK;
-    DIR *dir = opendir(root);
-    if (dir == NULL)
-        return errno == ENOENT || errno == ENOTDIR ? OK : fail_errno(errno, "cannot read the folder %s", root);
-    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir))
-        TRY(take_file(f, root, split, e->d_name));
-    if (f->n > 1)
-        qsort(f->name, f->n, sizeof *f->name, by_name);
-done:
-    closedir(dir);
-    return rc;
-}
-
-/** A compressed shard whose .tar is not there too is images that would be missing without a word. */
-static int check_packed(const listing *f, const char *root) {
-    for (size_t i = 0; i < f->packed_n; i++) {
-        const char *name = f->packed[i];
-        int stem = (int)(strlen(name) - strlen(packed_suffix(name)));
-        char tar[512];
-        snprintf(tar, sizeof tar, "%.*s.tar", stem, name);
-        bool there = false;
-        for (size_t k = 0; k < f->n && !there; k++)
-            there = strcmp(f->name[k], tar) == 0;
-        if (!there)
-            return fail(E_DATA,
-                        "%s has compressed shards (%s): they do not allow random access; decompress them first (%s)",
-                        root, name, "gunzip *.tar.gz");
-    }
-    return OK;
-}
-
-/** Whether the folder has images, and no folders count below it. */
-static bool has_images(const char *path) {
-    bool found = false;
-    DIR *dir = opendir(path);
-    for (const struct dirent *e = dir != NULL ? readdir(dir) : NULL; e != NULL && !found; e = readdir(dir))
-        found = dataset_is_image_name(e->d_name);
-    if (dir != NULL)
-        closedir(dir);
-    return found;
-}
-
-/** Shards or class folders: which of them are meant nobody can tell. */
-static int check_folders(const listing *f, const char *root) {
-    char path[PATH_BYTES];
-    int rc = OK;
-    DIR *dir = opendir(root);
-    for (const struct dirent *e = dir != NULL ? readdir(dir) : NULL; rc == OK && e != NULL; e = readdir(dir)) {
-        if (e->d_name[0] == '.' || path_join(path, root, e->d_name) != OK || !folder_exists(path) || !has_images(path))
-            continue;
-        rc = fail(E_DATA,
-                  "%s has both .tar files (%s) and folders of images (%s): remove the ones that are not to be used",
-                  root, f->name[0], e->d_name);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    return rc;
-}
-
-static file_stamp shard_stamp_of(const struct stat *st) {
-    return (file_stamp){.modified = stamp_nanoseconds(st->st_mtim), .changed = (uint64_t)st->st_size};
-}
-
-/** Those of one folder into the list, with their stamps. */
-static int list_folder(shard_list *l, const char *split) {
-    int rc = OK;
-    char path[PATH_BYTES];
-    listing f = {0};
-    TRY(list_names(&f, l->root, split));
-    TRY(check_packed(&f, l->root));
-    if (f.n > 0)
-        TRY(check_folders(&f, l->root));
-    if (f.n > 0 && f.strangers > 0 && strcmp(split, "train") == 0)
-        log_warn("%s/%s: ignored, as its name contains neither train nor val%s", l->root, f.stranger,
-                 f.strangers > 1 ? " (and other .tar files)" : "");
-    for (size_t i = 0; i < f.n; i++) {
-        struct stat st;
-        TRY(path_join(path, l->root, f.name[i]));
-        if (stat(path, &st) != 0) {
-            rc = fail_errno(errno, "cannot read %s", path);
-            goto done;
-        }
-        if (!S_ISREG(st.st_mode))
-            continue;
-        TRY(file_stamps_add(&l->stamps, f.name[i], shard_stamp_of(&st)));
-        l->n++;
-    }
-done:
-    listing_deinit(&f);
-    return rc;
-}
-
-int shard_list_find(shard_list *l, const char *root, const char *split) {
-    int rc = OK;
-    *l = (shard_list){0};
-    if (split == NULL || split[0] == 0) {
-        snprintf(l->split, sizeof l->split, "all");
-        TRY(path_format(l->root, "%s", root));
-        TRY(list_folder(l, ""));
-        goto done;
-    }
-    snprintf(l->split, sizeof l->split, "%s", split);
-    TRY(path_join(l->root, root, split));
-    if (strcmp(split, "val") == 0 && !folder_exists(l->root))
-        TRY(path_join(l->root, root, "validation"));
-    if (folder_exists(l->root)) {
-        TRY(list_folder(l, ""));
-    } else {
-        TRY(path_format(l->root, "%s", root));
-        TRY(list_folder(l, split));
-    }
-done:
-    return rc;
-}
-
-void shard_list_deinit(shard_list *l) { file_stamps_deinit(&l->stamps); }
-
-/** Names the first shard that is not as it was. */
-static int compare(const shard_list *l, const file_stamps *then) {
+/** Fails with the name of the first shard that has changed. What is not known yet is taken from the index: the size of
+ * a compressed shard, and both stamps of a shard on a server, which are compared when it is downloaded. */
+static int compare(shard_list *l, const file_stamps *then) {
     const char *name = text_string(&l->stamps.names);
     if (l->stamps.names.n != then->names.n || memcmp(name, then->names.data, then->names.n) != 0)
         return fail(E_DATA, "the set of shards has changed");
-    for (size_t i = 0; i < l->n; i++, name += strlen(name) + 1)
-        if (memcmp(&l->stamps.stamp[i], &then->stamp[i], sizeof then->stamp[i]) != 0)
+    for (size_t i = 0; i < l->n; i++, name += strlen(name) + 1) {
+        file_stamp *s = &l->stamps.stamp[i], t = then->stamp[i];
+        bool sized = s->changed == 0 || s->changed == t.changed, same = s->modified == 0 || s->modified == t.modified;
+        if (!sized || !same || s->inode != t.inode)
             return fail(E_DATA, "%s was modified after it was indexed", name);
+    }
+    memcpy(l->stamps.stamp, then->stamp, l->n * sizeof *then->stamp);
     return OK;
 }
 
-/** E_NOTFOUND where there is none, E_DATA or E_FORMAT where it is no longer right. */
-static int load(dataset **out, const char *file, const shard_list *l) {
+/** @return E_NOTFOUND if there is no index, E_DATA or E_FORMAT if it is no longer valid */
+static int load(dataset **out, const char *file, shard_list *l) {
     int rc = OK;
     unsigned char *bytes = NULL;
     size_t n = 0;
     dataset *d = NULL;
     file_stamps then = {0};
     TRY(file_read(&bytes, &n, file, INDEX_MAX));
-    TRY(dataset_index_decode(&d, &then, &source_shards, bytes, n, l->split, l->root));
+    TRY(dataset_index_decode(&d, &then, &source_shards, bytes, n, text_string(&l->label), l->root));
     TRY(compare(l, &then));
     *out = d;
     d = NULL; /* now owned by the caller */
@@ -246,13 +54,32 @@ done:
     return rc;
 }
 
-/** Beside the shards, and where that cannot be written. */
+/** Of a list of names, whose folder may contain the shards of other lists: an index in the folder of copies. */
+static int list_index(char cached[PATH_BYTES], char folder[PATH_BYTES], const shard_list *l) {
+    int rc = OK;
+    char *real = fetch_is_url(l->root) ? NULL : realpath(l->root, NULL);
+    const char *root = real != NULL ? real : l->root, *names = text_string(&l->stamps.names);
+    uint64_t h = hash_bytes(HASH_START, root, strlen(root));
+    h = hash_bytes(hash_bytes(h, text_string(&l->label), l->label.n), names, l->stamps.names.n);
+    TRY(path_format(folder, "%s", l->cache.folder));
+    if (folder[0] != 0)
+        TRY(path_format(cached, "%s/index-%016llx", folder, (unsigned long long)h));
+done:
+    free(real);
+    return rc;
+}
+
+/** The index file beside the shards ("": none), and the one in the cache for a folder that is not writable. */
 static int index_files(char own[PATH_BYTES], char cached[PATH_BYTES], char folder[PATH_BYTES], const shard_list *l) {
     int rc = OK;
-    char *real = realpath(l->root, NULL);
-    TRY(path_format(own, "%s/%s.index", l->root, l->split));
-    cached[0] = 0;
-    if (real != NULL && path_format(cached, "%s/%s.index", real, l->split) == OK &&
+    char *real = NULL;
+    const char *key = l->image_key, *dot = key[0] != 0 ? "." : "";
+    own[0] = cached[0] = 0;
+    if (l->listed)
+        return list_index(cached, folder, l);
+    real = realpath(l->root, NULL);
+    TRY(path_format(own, "%s/%s%s%s.index", l->root, l->split, dot, key));
+    if (real != NULL && path_format(cached, "%s/%s%s%s.index", real, l->split, dot, key) == OK &&
         dataset_cache_file(cached, folder, cached) != OK)
         cached[0] = 0;
 done:
@@ -260,7 +87,7 @@ done:
     return rc;
 }
 
-static int find_index(dataset **out, const char *own, const char *cached, const shard_list *l) {
+static int find_index(dataset **out, const char *own, const char *cached, shard_list *l) {
     const char *const file[] = {own, cached};
     int rc = E_NOTFOUND;
     for (int i = 0; i < 2 && rc != OK; i++) {
@@ -268,9 +95,9 @@ static int find_index(dataset **out, const char *own, const char *cached, const 
             continue;
         int found = load(out, file[i], l);
         if (found == OK)
-            log_debug("%s: the index is from %s", l->root, file[i]);
+            log_debug("%s: index read from %s", l->root, file[i]);
         else if (found != E_NOTFOUND)
-            log_info("%s: not used: %s", file[i], status_message());
+            log_info("the index %s is not used: %s", file[i], status_message());
         if (found == E_NOMEM)
             return found;
         rc = found == OK ? OK : rc;
@@ -281,29 +108,56 @@ static int find_index(dataset **out, const char *own, const char *cached, const 
 static void keep_index(const dataset *d, const char *own, const char *cached, const char *folder, const shard_list *l) {
     text t = {0};
     int rc = OK;
-    TRY(dataset_index_encode(&t, d, &l->stamps, l->split));
-    rc = file_write_atomic(own, t.data, t.n);
+    TRY(dataset_index_encode(&t, d, &l->stamps, text_string(&l->label)));
+    rc = own[0] != 0 ? file_write_atomic(own, t.data, t.n) : fail(E_NOTFOUND, "set data.cache_dir or HOME");
     if (rc != OK && cached[0] != 0) {
         TRY(folder_make(folder));
         TRY(file_write_atomic(cached, t.data, t.n));
     }
 done:
     if (rc != OK)
-        log_warn("the index of %s was not stored; the next start reads all shards again: %s", l->root,
-                 status_message());
+        log_warn("the index of %s was not saved; the next run reads all shards again: %s", l->root, status_message());
     text_deinit(&t);
 }
 
-/** The dataset of the shards: from the index SPLIT.index beside them or in the user's cache, while each shard has the
- *  size and time of modification it had; else read in one pass, and the index kept. */
-static int open_shards(dataset **out, const shard_list *l) {
+/** How many copies are needed at a time, and whether there is room for them. *open_max: most files to hold open; in
+ *  sequential reading, shards that were read are closed, so that their copies can be removed. A shuffle buffer draws
+ * some images of a shard much later than the others, so up to half of the cache is held open for them. */
+static int plan_copies(int *open_max, dataset *d, const shard_list *l) {
+    uint64_t all = 0, largest = 0;
+    if (!l->copied)
+        return OK;
+    const char *name = text_string(&l->stamps.names);
+    for (size_t i = 0; i < l->n; i++, name += strlen(name) + 1) {
+        uint64_t bytes = shard_cache_needed(l->root, name) ? l->stamps.stamp[i].changed : 0;
+        all += bytes;
+        largest = bytes > largest ? bytes : largest;
+    }
+    d->copy_bytes = all;
+    if (l->window > 0) {
+        int64_t mean = d->image_n / d->shard_n + 1, shards = l->window / mean + 5;
+        d->ahead_n = 2 * mean;
+        d->copy_bytes = (uint64_t)shards < all / (largest + 1) ? (uint64_t)shards * largest : all;
+        int64_t kept = largest > 0 ? (int64_t)(l->cache.limit / largest / 2) : 0;
+        kept = kept > shards - 1 ? kept : shards - 1;
+        *open_max = kept < SHARD_FILES_MAX ? (int)kept : SHARD_FILES_MAX;
+    }
+    return shard_list_check_room(l, d->copy_bytes);
+}
+
+/** The dataset of the shards. It comes from the index SPLIT.index, beside them or in the user's cache, if every
+ *  shard has the size and modification time of the index. Otherwise all shards are read once, and the index is
+ *  stored. */
+static int open_shards(dataset **out, shard_list *l) {
     int rc = OK;
     char own[PATH_BYTES], cached[PATH_BYTES], folder[PATH_BYTES];
+    int open_max = SHARD_FILES_MAX;
     dataset *d = NULL;
     TRY(index_files(own, cached, folder, l));
     rc = find_index(&d, own, cached, l);
     if (rc == E_NOTFOUND) {
-        log_info("%s: reading the %zu shards of %s once to build an index", l->root, l->n, l->split);
+        log_info("%s: reading the %zu shards of %s once to build an index%s%s", l->root, l->n, l->split,
+                 l->copied ? "; uncompressed local copies are kept in " : "", l->copied ? l->cache.folder : "");
         TRY(shard_index_build(&d, l));
         keep_index(d, own, cached, folder, l);
     } else if (rc != OK) {
@@ -312,7 +166,8 @@ static int open_shards(dataset **out, const shard_list *l) {
     if (d->lost_n > 0)
         log_warn("%s: %lld images of %s are missing or have no label; they count as unreadable", l->root,
                  (long long)d->lost_n, l->split);
-    TRY(shard_files_create(d));
+    TRY(plan_copies(&open_max, d, l));
+    TRY(shard_files_create(d, l, open_max));
     *out = d;
     d = NULL; /* now owned by the caller */
 done:
@@ -320,11 +175,10 @@ done:
     return rc;
 }
 
-static int list(dataset **out, const char *root, const char *split, bool whole) {
+static int list(dataset **out, const dataset_request *r) {
     int rc = OK;
     shard_list l = {0};
-    (void)whole;
-    TRY(shard_list_find(&l, root, split));
+    TRY(shard_list_find(&l, r));
     if (l.n > 0)
         TRY(open_shards(out, &l));
 done:
@@ -332,15 +186,16 @@ done:
     return rc;
 }
 
-/** Plain names of files; every image lies behind a header and within its shard. */
+/** Checks that the shards' names stay below their folder and that every image is within its shard, after a tar header.
+ */
 static int check_index(dataset *d, const file_stamps *f) {
     int rc = OK;
     const char *name = text_string(&f->names);
     if (d->location == NULL)
-        return fail(E_FORMAT, "the index is not of shards");
+        return fail(E_FORMAT, "the index does not describe shards");
     TRY(memory_zeroed(&d->shard_name, f->n, sizeof *d->shard_name));
     for (size_t i = 0; i < f->n; i++) {
-        if (name[0] == 0 || strchr(name, '/') != NULL || f->stamp[i].inode != 0 || f->n > INT32_MAX)
+        if (!path_stays_below(name, strlen(name)) || f->stamp[i].inode != 0 || f->n > INT32_MAX)
             return fail(E_FORMAT, "the index contains an invalid shard");
         TRY(memory_string(&d->shard_name[i], name));
         d->shard_n++;
@@ -369,3 +224,14 @@ const source source_shards = {.list = list,
                               .read = shard_files_read,
                               .advise = shard_files_advise,
                               .close = shard_files_close};
+
+const char *shards_missing(void) {
+    return ""
+#ifndef LINNET_ZSTD
+           " libzstd (.tar.zst)"
+#endif
+#ifndef LINNET_CURL
+           " libcurl 7.85 (shards on servers)"
+#endif
+        ;
+}

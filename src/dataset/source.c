@@ -1,3 +1,5 @@
+/* Functions shared by the containers: buffers, errors of the storage, and retries. */
+
 #include "dataset/source.h"
 
 #include "base/memory.h"
@@ -8,9 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-#define KEPT_BYTES ((size_t)64 << 20) /* a buffer is not larger from image to image */
+#define KEPT_BYTES ((size_t)64 << 20) /* a buffer above this size is not kept for the next image */
 
-/* 12.7 s in all: as long as a file server's restart may take, and bearable before a run is given up */
+/* 12.7 s in total: enough for the restart of a file server, and acceptable before a run is stopped */
 enum { TRIES = 7, FIRST_WAIT_MS = 100 };
 
 void image_buffer_deinit(image_buffer *b) {
@@ -18,7 +20,8 @@ void image_buffer_deinit(image_buffer *b) {
     *b = (image_buffer){0};
 }
 
-/* Grows by halves, so that it soon grows no more. What only a very large file needs is released after it. */
+/* Grows by 50 % at least, so that reallocations soon end. Memory that only a very large file needs is released after
+ * it. */
 int source_reserve(image_buffer *b, size_t n) {
     if (n <= b->capacity && (b->capacity <= KEPT_BYTES || n > KEPT_BYTES))
         return OK;
@@ -26,19 +29,19 @@ int source_reserve(image_buffer *b, size_t n) {
     image_buffer_deinit(b);
     int rc = memory_resize(&b->bytes, capacity, 1);
     if (rc != OK)
-        return fail_context(E_FORMAT, "too little memory for the file"); /* others may need less */
+        return fail_context(E_FORMAT, "not enough memory to read the file"); /* other files may need less */
     b->capacity = capacity;
     return OK;
 }
 
 int source_check_limit(const char *path, size_t size, size_t limit) {
     if (limit > 0 && size > limit)
-        return fail(E_FORMAT, "%s: %zu bytes, more than the %zu allowed", path, size, limit);
+        return fail(E_FORMAT, "%s: file of %zu bytes, more than the limit of %zu bytes", path, size, limit);
     return OK;
 }
 
-/** Whether an error of open, stat or read is about this file (true), or about the storage or the process: a disk or
- * file server that fails, too many open files, no memory. */
+/** Whether an error of open, stat or read concerns this file. Otherwise it concerns the storage or the process: a
+ *  failing disk or file server, too many open files, no memory. */
 static bool is_about_file(int error) {
     static const int own[] = {ENOENT, ENOTDIR, EACCES, EPERM,     ELOOP, ENAMETOOLONG,
                               EISDIR, ENXIO,   EINVAL, EOVERFLOW, ESPIPE};

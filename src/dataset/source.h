@@ -15,10 +15,10 @@
 
 /** Functions of a container. Threads share a dataset: path, bytes, read and advise may run at the same time. */
 typedef struct source {
-    /** Lists the split ROOT/split (ROOT itself when split is NULL or ""): creates a dataset (dataset_create) with
-     *  classes, labels and names in the order that dataset.h defines. *out remains NULL where ROOT has no such
-     *  container. whole: as dataset_open_whole. @return 0, E_NOTFOUND, E_DATA, E_IO, E_NOMEM */
-    int (*list)(dataset **out, const char *root, const char *split, bool whole);
+    /** Lists the requested split: creates a dataset (dataset_create) with classes, labels and names in the order that
+     *  dataset.h defines. *out remains NULL where the root has no such container.
+     *  @return 0, E_NOTFOUND, E_DATA, E_IO, E_NOMEM, E_OPTION */
+    int (*list)(dataset **out, const dataset_request *r);
 
     /** Checks an index that was read from a file (index.h) and sets what the container adds to the dataset. *f are the
      *  stamps that the index contains. NULL: no index is kept. @return 0, E_FORMAT, E_NOMEM */
@@ -51,15 +51,15 @@ int dataset_create(dataset **out, const source *s, const char *root);
 int source_reserve(image_buffer *b, size_t n);
 /** E_FORMAT if an image of `size` bytes exceeds `limit` (0: no limit). */
 int source_check_limit(const char *path, size_t size, size_t limit);
-/** The code for a failed system call on an image: E_FORMAT for a fault of this file (absent, no permission), else that
- *  of fail_errno: the storage failed, or the process is out of descriptors. `error` is errno. */
+/** The code for a failed system call on an image: E_FORMAT for a fault of this file (absent, no permission), else
+ *  the code of fail_errno (the storage failed, or the process is out of descriptors). `error` is errno. */
 int source_fail(int error, const char *path);
 /** Waits before the next try: 0.1 s, then twice as long each time. *tries is 0 at first.
- *  @return false, at once, after 7 times (12.7 s) */
+ *  @return false, without waiting, after 7 waits (12.7 s) */
 bool source_wait(int *tries);
-/** stat with such tries. @return 0 or source_fail */
+/** stat, retried with source_wait. @return 0 or source_fail */
 int source_stat(struct stat *st, const char *path);
-/** Reads up to n bytes at `offset`; *got is smaller only where the file ends. @return 0 or source_fail */
+/** Reads up to n bytes at `offset`; *got is smaller only at the end of the file. @return 0 or source_fail */
 int source_read_at(size_t *got, unsigned char *to, int fd, uint64_t offset, size_t n, const char *path);
 
 #endif

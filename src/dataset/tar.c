@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WINDOW ((size_t)16 << 10)       /* the small members behind an image, and its successor's header */
+#define WINDOW ((size_t)16 << 10)       /* the small members after an image, and the next header */
 #define EXTENSION_MAX ((size_t)1 << 20) /* bytes of a pax header or long name */
 
 /* Fields of a header: offset and length. */
@@ -30,8 +30,9 @@ enum {
 
 int tar_source_read(void *out, const tar_source *s, uint64_t offset, size_t n) {
     if (offset > s->size || n > s->size - offset)
-        return fail(E_FORMAT, "%s: ends at byte %llu, %zu bytes at %llu were expected: the file is truncated", s->name,
-                    (unsigned long long)s->size, n, (unsigned long long)offset);
+        return fail(E_FORMAT,
+                    "%s: the file ends at byte %llu, but %zu bytes were expected at byte %llu: the file is truncated",
+                    s->name, (unsigned long long)s->size, n, (unsigned long long)offset);
     if (s->fd < 0) {
         memcpy(out, s->memory + offset, n);
         return OK;
@@ -40,14 +41,41 @@ int tar_source_read(void *out, const tar_source *s, uint64_t offset, size_t n) {
     if (got < 0)
         return fail_errno(errno, "cannot read %s at byte %llu", s->name, (unsigned long long)offset);
     if ((size_t)got < n)
-        return fail(E_FORMAT, "%s: ends at byte %llu: the file became shorter while it was read", s->name,
+        return fail(E_FORMAT, "%s: the file ends at byte %llu: it was truncated while it was being read", s->name,
                     (unsigned long long)offset + (unsigned long long)got);
     return OK;
 }
 
+/** A compressed archive called .tar would look like a damaged one. */
+static int check_compression(const tar_source *s) {
+    static const struct {
+        const char *tool, *magic;
+        size_t at, n;
+    } form[] = {{"gzip", "\x1f\x8b\x08", 0, 3},
+                {"bzip2", "1AY&SY", 4, 6},
+                {"xz",
+                 "\xfd"
+                 "7zXZ",
+                 0, 5},
+                {"zstd", "\x28\xb5\x2f\xfd", 0, 4}};
+    char first[10];
+    if (s->size < sizeof first)
+        return OK;
+    int rc = tar_source_read(first, s, 0, sizeof first);
+    for (size_t i = 0; rc == OK && i < sizeof form / sizeof *form; i++)
+        if (memcmp(first + form[i].at, form[i].magic, form[i].n) == 0)
+            rc = fail(E_DATA, "%s is compressed by %s: decompress it first (%s -d < '%s' > new.tar && mv new.tar '%s')",
+                      s->name, form[i].tool, form[i].tool, s->name, s->name);
+    return rc;
+}
+
 int tar_reader_init(tar_reader *r, const tar_source *s) {
+    int rc = OK;
     *r = (tar_reader){.source = *s};
-    return memory_resize(&r->room, WINDOW, 1);
+    TRY(check_compression(s));
+    TRY(memory_resize(&r->room, WINDOW, 1));
+done:
+    return rc;
 }
 
 void tar_reader_deinit(tar_reader *r) {
@@ -55,7 +83,7 @@ void tar_reader_deinit(tar_reader *r) {
     *r = (tar_reader){0};
 }
 
-/** n <= WINDOW bytes at `offset`, valid until the next call. */
+/** Sets *out to n <= WINDOW bytes at `offset`, valid until the next call. */
 static int look(const unsigned char **out, tar_reader *r, uint64_t offset, size_t n) {
     if (offset < r->room_first || offset + n > r->room_first + r->room_n) {
         uint64_t left = offset < r->source.size ? r->source.size - offset : 0;
@@ -74,7 +102,8 @@ static int look(const unsigned char **out, tar_reader *r, uint64_t offset, size_
 int tar_read(void *out, tar_reader *r, const tar_member *m, uint64_t offset, size_t n) {
     const unsigned char *bytes = NULL;
     if (offset > m->size || n > m->size - offset)
-        return fail(E_FORMAT, "%s: %s has %llu bytes", r->source.name, m->name, (unsigned long long)m->size);
+        return fail(E_FORMAT, "%s: member %s has only %llu bytes: a read goes beyond its end", r->source.name, m->name,
+                    (unsigned long long)m->size);
     if (n > WINDOW)
         return tar_source_read(out, &r->source, m->data + offset, n);
     int rc = look(&bytes, r, m->data + offset, n);
@@ -83,7 +112,7 @@ int tar_read(void *out, tar_reader *r, const tar_member *m, uint64_t offset, siz
     return rc;
 }
 
-/** A header's number. @return whether it is one, below 2^62 */
+/** Parses a number of a header. @return whether it is valid and below 2^62 */
 static bool number(uint64_t *out, const unsigned char *field, size_t n) {
     uint64_t v = 0;
     size_t i = 0;
@@ -107,7 +136,7 @@ static bool number(uint64_t *out, const unsigned char *field, size_t n) {
     return true;
 }
 
-/** Old programs summed signed bytes. */
+/** The checksum may be a sum of signed bytes, as old programs wrote it. */
 static bool sum_is_right(const unsigned char *block) {
     uint64_t stored = 0;
     int64_t plain = 0, is_signed = 0;
@@ -137,9 +166,9 @@ static uint64_t padded(uint64_t size) { return (size + TAR_BLOCK - 1) / TAR_BLOC
 
 size_t tar_padding(uint64_t size) { return (size_t)(padded(size) - size); }
 
-/** What extension members say about the next one. */
+/** The fields that extension members set for the next member. */
 typedef struct extension {
-    char *name; /* NULL: nothing. Free it */
+    char *name; /* NULL: not set; owned */
     uint64_t size;
     bool has_size, sparse;
 } extension;
@@ -156,7 +185,7 @@ static int set_name(extension *x, const char *bytes, size_t n) {
     return OK;
 }
 
-/** Records "LENGTH KEY=VALUE\n". */
+/** Reads records "LENGTH KEY=VALUE\n". */
 static int read_pax(extension *x, const char *at, size_t left) {
     int rc = OK;
     while (left > 0 && *at != 0) {
@@ -194,7 +223,7 @@ static int read_extension(extension *x, tar_reader *r, char type, uint64_t data,
     int rc = OK;
     char *bytes = NULL;
     if (size > EXTENSION_MAX)
-        return fail(E_FORMAT, "a long name or pax header of %llu bytes", (unsigned long long)size);
+        return fail(E_FORMAT, "a long name or pax header of %llu bytes is too large", (unsigned long long)size);
     TRY(memory_resize(&bytes, (size_t)size + 1, 1));
     TRY(tar_source_read(bytes, &r->source, data, (size_t)size));
     bytes[size] = 0;
@@ -210,14 +239,14 @@ done:
 static int take_name(tar_member *m, const unsigned char *block, const extension *x) {
     const char *name = (const char *)block + NAME, *prefix = (const char *)block + PREFIX;
     int n = (int)strnlen(name, NAME_N), prefix_n = 0, rc = OK;
-    if (memcmp(block + MAGIC, "ustar", 6) == 0) /* POSIX; GNU's magic goes on with a space and has no prefix */
+    if (memcmp(block + MAGIC, "ustar", 6) == 0) /* POSIX; GNU's magic continues with a space and has no prefix */
         prefix_n = (int)strnlen(prefix, PREFIX_N);
     if (x->name != NULL)
         rc = path_format(m->name, "%s", x->name);
     else
         rc = path_format(m->name, "%.*s%s%.*s", prefix_n, prefix, prefix_n > 0 ? "/" : "", n, name);
     if (rc != OK)
-        return fail(E_FORMAT, "a member's name is longer than %d bytes", PATH_BYTES - 1);
+        return fail(E_FORMAT, "the name of a tar member is longer than %d bytes", PATH_BYTES - 1);
     size_t skip = 0;
     while (m->name[skip] == '.' && m->name[skip + 1] == '/')
         for (skip += 2; m->name[skip] == '/'; skip++)
@@ -226,7 +255,7 @@ static int take_name(tar_member *m, const unsigned char *block, const extension 
     return OK;
 }
 
-/** Two blocks of zeros end an archive; the second may be cut off. */
+/** Two blocks of zeros end an archive; the second may be missing. */
 static int take_end(bool *is_end, tar_reader *r) {
     const unsigned char *block = NULL;
     int rc = OK;
@@ -240,7 +269,7 @@ done:
     return rc;
 }
 
-/** GNU's sparse member: moves *data past the headers that continue its list of holes. */
+/** GNU's sparse member: advances *data past the headers that continue its list of holes. */
 static int skip_sparse(uint64_t *data, tar_reader *r, bool more) {
     const unsigned char *block = NULL;
     int rc = OK;
@@ -254,22 +283,22 @@ done:
     return rc;
 }
 
-/** The header at r->at: an extension is taken in, a member ends the search. */
+/** Reads the header at r->at: an extension is stored in x; a member ends the search. */
 static int take_header(bool *found, tar_member *m, tar_reader *r, extension *x) {
     const unsigned char *bytes = NULL;
-    unsigned char block[TAR_BLOCK]; /* what is read meanwhile moves the window */
+    unsigned char block[TAR_BLOCK]; /* a copy, because further reads move the window */
     uint64_t size = 0;
     int rc = OK;
     TRY(look(&bytes, r, r->at, TAR_BLOCK));
     memcpy(block, bytes, sizeof block);
     if (!sum_is_right(block) || !number(&size, block + SIZE, SIZE_N))
-        return fail(E_FORMAT, "not a tar header");
+        return fail(E_FORMAT, "invalid tar header");
     char type = (char)block[TYPE];
     bool extends = type == 'L' || type == 'K' || type == 'x' || type == 'g';
     if (!extends && x->has_size)
         size = x->size;
     if (type >= '1' && type <= '6')
-        size = 0; /* links and folders have no data, whatever they say */
+        size = 0; /* links and folders have no data, whatever their size field contains */
     uint64_t data = r->at + TAR_BLOCK;
     if (type == 'S')
         TRY(skip_sparse(&data, r, block[GNU_EXTENDED] != 0));

@@ -2,9 +2,9 @@
  *
  *      | header 512 | data, padded to 512 | header 512 | data ... | 0 x 512 | 0 x 512 |
  *
- *  A long name is a member of its own before the header it belongs to: type L (GNU) or x (pax, "path"). Numbers are
- * octal text, or base 256 if their first bit is set. Source: POSIX.1-2008 pax, GNU tar manual ("Basic Tar Format").
- * Archives are untrusted: every size is checked against the source before it is used. */
+ *  A long name is stored in a separate member before the header it belongs to: type L (GNU) or x (pax, "path"). Numbers
+ *  are octal text, or base 256 if their first bit is set. Source: POSIX.1-2008 pax, GNU tar manual ("Basic Tar
+ * Format"). Archives are untrusted: every size is checked against the source before it is used. */
 #ifndef LINNET_DATASET_TAR_H
 #define LINNET_DATASET_TAR_H
 
@@ -46,6 +46,7 @@ typedef struct tar_reader {
     size_t room_n;
 } tar_reader;
 
+/** @return 0, E_DATA (a compressed archive; the message says how to decompress it), E_FORMAT, E_IO, E_NOMEM */
 int tar_reader_init(tar_reader *r, const tar_source *s);
 void tar_reader_deinit(tar_reader *r);
 

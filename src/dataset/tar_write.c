@@ -1,4 +1,4 @@
-/* Headers of members, as ustar has them; a name that does not fit goes into a pax header before it. */
+/* Writes headers of members as ustar, with a pax header before them for names that do not fit. */
 #include "dataset/tar.h"
 
 #include "base/status.h"
@@ -13,7 +13,7 @@ typedef struct ustar {
 
 _Static_assert(sizeof(ustar) == TAR_BLOCK, "a header is one block");
 
-/** Octal in n bytes, the last of them 0; base 256 for what is too large. */
+/** Octal in n bytes, the last of which is 0; base 256 if the number is too large. */
 static void put_number(char *field, size_t n, uint64_t v) {
     if (v >> (3 * (n - 1)) != 0) {
         for (size_t i = n; i-- > 1; v >>= 8)
@@ -61,7 +61,7 @@ static ustar header_of(uint64_t size, char type) {
     return h;
 }
 
-/** "LENGTH path=NAME\n", where the length counts itself. */
+/** "LENGTH path=NAME\n", where LENGTH includes its own digits. */
 static int put_pax(text *out, const char *name) {
     static const char zeros[TAR_BLOCK];
     int rc = OK;
@@ -84,7 +84,7 @@ int tar_put_header(text *out, const char *name, uint64_t size) {
     ustar h = header_of(size, '0');
     if (!put_name(&h, name)) {
         TRY(put_pax(out, name));
-        memcpy(h.name, name, sizeof h.name); /* what a reader without pax sees */
+        memcpy(h.name, name, sizeof h.name); /* the truncated name, for readers without pax */
     }
     seal(&h);
     TRY(text_append(out, &h, sizeof h));

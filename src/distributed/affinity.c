@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "distributed/affinity.h"
 
+#include "base/cgroup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -9,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,7 +40,7 @@ int core_set_count(const core_set *s) {
     return n;
 }
 
-/** A file of one line below root; "" when it cannot be read. */
+/** Reads the first line of a file below root; "" if it cannot be read. */
 static void read_line(char out[LINE], const char *root, const char *path) {
     char whole[PATH_BYTES];
     FILE *f = path_format(whole, "%s%s", root, path) == OK ? fopen(whole, "re") : NULL;
@@ -50,7 +52,7 @@ static void read_line(char out[LINE], const char *root, const char *path) {
     fclose(f);
 }
 
-/** The kernel's lists: "0-15,32-47". Empty when it is none. */
+/** Parses the kernel's CPU lists: "0-15,32-47". Empty if the list is malformed. */
 static core_set parse_list(const char *s) {
     core_set out = {0};
     while (*s != 0) {
@@ -74,8 +76,8 @@ static core_set siblings_of(int core, const char *root) {
     return parse_list(line);
 }
 
-/** Numbers the physical cores of a set: unit[i] is logical CPU i's; `apart`: hyperthreads count as cores. @return how
- *  many */
+/** Numbers the physical cores of a set: unit[i] is the number of logical CPU i's core. `apart`: each hyperthread
+ *  counts as a core. @return the number of cores */
 static int number_cores(int unit[CORES_MAX], const core_set *s, bool apart, const char *root) {
     core_set seen = {0};
     int n = 0;
@@ -96,7 +98,7 @@ static int number_cores(int unit[CORES_MAX], const core_set *s, bool apart, cons
     return n;
 }
 
-/** Part `k` of `parts`; the whole where there are fewer cores than parts. */
+/** Part `k` of `parts`; the whole set if it has fewer cores than parts. */
 static core_set part_of(const core_set *s, int k, int parts, const char *root) {
     core_set out = {0};
     int unit[CORES_MAX], n = number_cores(unit, s, false, root);
@@ -110,19 +112,19 @@ static core_set part_of(const core_set *s, int k, int parts, const char *root) {
     return out;
 }
 
-static bool same_host(const core_claim *a, const core_claim *b) { return strcmp(a->host, b->host) == 0; }
+static bool same_host(const rank_affinity *a, const rank_affinity *b) { return strcmp(a->host, b->host) == 0; }
 
-void cores_of(core_set *out, const core_claim *claims, int ranks, int rank, const char *root) {
-    const core_claim *own = &claims[rank];
-    core_set near = both(&own->near, &own->may);
+void cores_of(core_set *out, const rank_affinity *claims, int ranks, int rank, const char *root) {
+    const rank_affinity *own = &claims[rank];
+    core_set near = both(&own->gpu_local, &own->allowed);
     int local = 0, sharers = 0, before = 0;
-    *out = own->may;
+    *out = own->allowed;
     for (int r = 0; r < ranks; r++) {
-        const core_claim *other = &claims[r];
-        core_set others = both(&other->near, &other->may);
+        const rank_affinity *other = &claims[r];
+        core_set others = both(&other->gpu_local, &other->allowed);
         if (!same_host(other, own))
             continue;
-        if (!same(&other->may, &own->may)) /* the launcher or the user has bound them */
+        if (!same(&other->allowed, &own->allowed)) /* the launcher or the user has already bound the ranks */
             return;
         local++;
         sharers += same(&others, &near);
@@ -132,7 +134,14 @@ void cores_of(core_set *out, const core_claim *claims, int ranks, int rank, cons
         *out = part_of(&near, before, sharers, root);
 }
 
-int affinity_cores_per_rank(const core_set *sets, const core_claim *claims, int ranks, int rank) {
+static int quota_sharers(const rank_affinity *claims, int ranks, int rank) {
+    int n = 0;
+    for (int r = 0; r < ranks; r++)
+        n += same_host(&claims[r], &claims[rank]) && claims[r].quota_group == claims[rank].quota_group;
+    return n;
+}
+
+int affinity_cores_per_rank(const core_set *sets, const rank_affinity *claims, int ranks, int rank) {
     double own = 0;
     for (int core = 0; core < CORES_MAX; core++) {
         int users = 0;
@@ -142,10 +151,12 @@ int affinity_cores_per_rank(const core_set *sets, const core_claim *claims, int 
             users += same_host(&claims[r], &claims[rank]) && has(&sets[r], core);
         own += 1.0 / users;
     }
-    return own < 1 ? 1 : (int)(own + 1e-6); /* thirds do not add up exactly */
+    if (claims[rank].quota > 0)
+        own = fmin(own, claims[rank].quota / quota_sharers(claims, ranks, rank));
+    return own < 1 ? 1 : (int)(own + 1e-6); /* the sum of fractions such as 1/3 is not exact */
 }
 
-/** False, and none, where the kernel has more than CORES_MAX. */
+/** @return false, and an empty set, if the kernel has more than CORES_MAX CPUs */
 static bool affinity(core_set *out) {
     *out = (core_set){0};
     return sched_getaffinity(0, sizeof *out, (cpu_set_t *)out) == 0;
@@ -153,27 +164,33 @@ static bool affinity(core_set *out) {
 
 int affinity_cores(void) {
     core_set s;
-    return affinity(&s) ? core_set_count(&s) : 1;
+    uint64_t group = 0;
+    double cores = affinity(&s) ? core_set_count(&s) : 1;
+    cores = fmin(cores, cgroup_cpu_quota(&group, ""));
+    return cores < 1 ? 1 : (int)(cores + 1e-6);
 }
 
-static core_claim claim(const char *gpu, const char *root) {
-    core_claim out = {0};
+static rank_affinity claim(const char *gpu, const char *root) {
+    rank_affinity out = {0};
     struct utsname system;
     char line[LINE], path[128];
-    read_line(line, root, "/proc/sys/kernel/random/boot_id"); /* containers may have host names of their own */
+    read_line(line, root, "/proc/sys/kernel/random/boot_id"); /* containers may have their own host names */
     if (line[0] == 0 && uname(&system) == 0)
         snprintf(line, sizeof line, "%s", system.nodename);
     snprintf(out.host, sizeof out.host, "%.63s", line);
-    affinity(&out.may);
+    affinity(&out.allowed);
+    out.quota = cgroup_cpu_quota(&out.quota_group, root);
+    if (!isfinite(out.quota))
+        out.quota = 0;
     if (gpu[0] != 0) {
         snprintf(path, sizeof path, "/sys/bus/pci/devices/%.32s/local_cpulist", gpu);
         read_line(line, root, path);
-        out.near = parse_list(line);
+        out.gpu_local = parse_list(line);
     }
     return out;
 }
 
-/** Threads that are there, and those they start. */
+/** Binds all existing threads; threads that they start later inherit the affinity. */
 static void bind_threads(const core_set *s) {
     DIR *threads = opendir("/proc/self/task");
     int error = threads == NULL ? errno : 0;
@@ -189,9 +206,9 @@ static void bind_threads(const core_set *s) {
         log_warn("cannot bind this rank to the cores near its GPU: %s", strerror(error));
 }
 
-int affinity_share(int *own, comm *c, const char *gpu, const char *root) {
+int affinity_bind(int *own, comm *c, const char *gpu, const char *root) {
     int ranks = comm_ranks(c), rank = comm_rank(c), rc = OK;
-    core_claim *claims = NULL;
+    rank_affinity *claims = NULL;
     core_set *sets = NULL;
     *own = affinity_cores();
     if (ranks < 2)
@@ -203,7 +220,7 @@ int affinity_share(int *own, comm *c, const char *gpu, const char *root) {
     for (int r = 0; r < ranks; r++)
         if (same_host(&claims[r], &claims[rank]))
             cores_of(&sets[r], claims, ranks, r, root);
-    if (!same(&sets[rank], &claims[rank].may))
+    if (!same(&sets[rank], &claims[rank].allowed))
         bind_threads(&sets[rank]);
     *own = affinity_cores_per_rank(sets, claims, ranks, rank);
 done:

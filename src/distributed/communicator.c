@@ -1,3 +1,5 @@
+/* Blocking collectives, the exchange of lines, and the agreement on errors. */
+
 #include "distributed/communicator.h"
 
 #include "base/memory.h"
@@ -60,13 +62,13 @@ int comm_agree(comm *c, int own) {
     char *lines = NULL;
     int64_t bad = own != OK;
     int rc = OK, ranks = comm_ranks(c);
-    if (ranks < 2 || own == E_RANK) /* that was told to all already */
+    if (ranks < 2 || own == E_RANK) /* all ranks know this error already */
         return own;
     rc = comm_all(c, COMM_MAX, COMM_I64, &bad, 1);
     if (rc != OK || bad == 0)
         return own != OK ? own : rc;
     rc = memory_zeroed(&lines, (size_t)ranks, LINE);
-    if (rc != OK) /* the others wait for this one's line */
+    if (rc != OK) /* the other ranks then wait in vain for this rank's line */
         return rc;
     rc = comm_lines(c, lines, LINE, own != OK ? status_message() : "");
     for (int r = 0; rc == OK && own == OK && r < ranks; r++)

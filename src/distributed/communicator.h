@@ -23,7 +23,7 @@ typedef enum comm_kind {
 typedef enum comm_type { COMM_F32, COMM_F64, COMM_I64, COMM_BF16, COMM_F16, COMM_BYTES } comm_type;
 
 /** Calls on different channels do not wait for each other. */
-typedef enum comm_channel { COMM_GRADIENTS, COMM_CONTROL, COMM_NORM, COMM_CHANNELS } comm_channel;
+typedef enum comm_channel { COMM_GRADIENTS, COMM_CONTROL, COMM_SYNC_BN, COMM_CHANNELS } comm_channel;
 
 /** One collective operation. Fields that are not needed are zero. */
 typedef struct comm_call {
@@ -54,9 +54,9 @@ typedef enum comm_phase {
 /** The progress of this rank. One thread writes it, the watchdog's thread (watchdog.h) reads it. */
 typedef struct comm_progress {
     _Atomic int64_t step;
-    _Atomic int64_t moves; /* counter that increases whenever the rank makes progress */
-    _Atomic int phase;     /* comm_phase */
-    _Atomic bool waits;    /* for other ranks */
+    _Atomic int64_t progress_count; /* counter that increases whenever the rank makes progress */
+    _Atomic int phase;              /* comm_phase */
+    _Atomic bool waits;             /* for other ranks */
 } comm_progress;
 
 struct comm {
@@ -99,7 +99,12 @@ static inline void comm_at(comm *c, comm_phase phase) {
     if (c == NULL)
         return;
     c->progress.phase = (int)phase;
-    c->progress.moves++;
+    c->progress.progress_count++;
+}
+/** Records progress within the same phase. Any thread may call it. */
+static inline void comm_moves(comm *c) {
+    if (c != NULL)
+        c->progress.progress_count++;
 }
 static inline void comm_step(comm *c, int64_t step) {
     if (c != NULL)

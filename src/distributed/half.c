@@ -1,4 +1,4 @@
-/* Loops without branches for the compiler to vectorise, once for any machine and once for AVX2. */
+/* Loops without branches, which the compiler vectorises: one version for any machine and one for AVX2. */
 #include "distributed/half.h"
 
 #include "base/half.h"
@@ -24,7 +24,7 @@ HALF_INLINE void add(uint16_t *restrict sum, const uint16_t *restrict in, size_t
         sum[i] = to_half(from_half(sum[i], bf16) + from_half(in[i], bf16), bf16);
 }
 
-/** The loops for one instruction set; each type's are compiled apart. */
+/** The loops for one instruction set; each type has its own loops, because `bf16` is constant in them. */
 #define LOOPS(name, ...)                                                                                               \
     __VA_ARGS__ static void narrow_##name(uint16_t *out, const float *in, size_t n, bool bf16, float parts) {          \
         if (bf16)                                                                                                      \

@@ -17,7 +17,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define PATIENCE 5 /* seconds for one address to answer */
+#define PATIENCE 5 /* seconds that an address may take to answer */
 
 static void set_port(struct sockaddr_storage *a, in_port_t port) {
     if (a->ss_family == AF_INET)
@@ -26,33 +26,38 @@ static void set_port(struct sockaddr_storage *a, in_port_t port) {
         ((struct sockaddr_in6 *)a)->sin6_port = port;
 }
 
-/** Of both families where the system has IPv6. @param[out] port in network order */
+/** Listens on *port, or on a free port if *port is 0, and sets *port. @return 0, or -1 with errno */
+static int listen_on(int fd, in_port_t *port, int family) {
+    struct sockaddr_storage any = {.ss_family = (sa_family_t)family}; /* in6addr_any and INADDR_ANY are zero */
+    socklen_t n = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    int off = 0, on = 1;
+    set_port(&any, *port);
+    if ((family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || /* despite connections of an earlier run */
+        bind(fd, (struct sockaddr *)&any, n) != 0 || listen(fd, SOMAXCONN) != 0 ||
+        getsockname(fd, (struct sockaddr *)&any, &n) != 0)
+        return -1;
+    *port = family == AF_INET ? ((struct sockaddr_in *)&any)->sin_port : ((struct sockaddr_in6 *)&any)->sin6_port;
+    return 0;
+}
+
+/** Listens on both address families if the system has IPv6. @param port in network byte order; 0: any free port, and
+ *  *port is set @return the socket, or -1 with errno */
 static int listen_anywhere(in_port_t *port) {
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
-    struct sockaddr_in four = {.sin_family = AF_INET};
-    socklen_t six_n = sizeof six, four_n = sizeof four;
-    int off = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0 &&
-            bind(fd, (struct sockaddr *)&six, sizeof six) == 0 && listen(fd, SOMAXCONN) == 0 &&
-            getsockname(fd, (struct sockaddr *)&six, &six_n) == 0) {
-            *port = six.sin6_port;
+    static const int families[] = {AF_INET6, AF_INET};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        int fd = socket(families[i], SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && listen_on(fd, port, families[i]) == 0)
             return fd;
-        }
-        close(fd);
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        errno = error;
     }
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&four, sizeof four) == 0 && listen(fd, SOMAXCONN) == 0 &&
-        getsockname(fd, (struct sockaddr *)&four, &four_n) == 0) {
-        *port = four.sin_port;
-        return fd;
-    }
-    if (fd >= 0)
-        close(fd);
     return -1;
 }
 
-/** Whether others can use it: an address of this link alone has no meaning without its interface. */
+/** Whether other hosts can use the address: a link-local address has no meaning without its interface. */
 static bool usable(const struct ifaddrs *i) {
     if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0)
         return false;
@@ -61,9 +66,19 @@ static bool usable(const struct ifaddrs *i) {
     return i->ifa_addr->sa_family == AF_INET;
 }
 
-static void add_addresses(watch_invitation *out, const struct ifaddrs *list, in_port_t port, bool loopback) {
+/** Whether `list` contains `name`. An empty list contains every name. */
+static bool listed(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *s = list; *s != 0; s += strcspn(s, ","), s += *s == ',')
+        if (strcspn(s, ",") == n && strncmp(s, name, n) == 0)
+            return true;
+    return list[0] == 0;
+}
+
+static void add_addresses(watch_endpoint *out, const struct ifaddrs *list, const char *interfaces, in_port_t port,
+                          bool loopback) {
     for (const struct ifaddrs *i = list; i != NULL && out->n < WATCH_ADDRESSES; i = i->ifa_next) {
-        if (!usable(i) || ((i->ifa_flags & IFF_LOOPBACK) != 0) != loopback)
+        if (!usable(i) || ((i->ifa_flags & IFF_LOOPBACK) != 0) != loopback || !listed(interfaces, i->ifa_name))
             continue;
         struct sockaddr_storage *a = &out->address[out->n++];
         size_t bytes = i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
@@ -72,20 +87,35 @@ static void add_addresses(watch_invitation *out, const struct ifaddrs *list, in_
     }
 }
 
-int watch_listen(int *fd, watch_invitation *out) {
-    struct ifaddrs *list = NULL;
-    in_port_t port = 0;
-    memset(out, 0, sizeof *out);
-    *fd = listen_anywhere(&port);
-    if (*fd < 0 || getifaddrs(&list) != 0 || getrandom(&out->key, sizeof out->key, 0) != sizeof out->key)
-        return fail_errno(errno, "cannot open a port for the other ranks' heartbeats");
-    add_addresses(out, list, port, false);
-    add_addresses(out, list, port, true);
-    freeifaddrs(list);
-    return OK;
+static int no_interface(const struct ifaddrs *list, const char *interfaces) {
+    char names[256] = "";
+    for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
+        if (usable(i) && (names[0] == 0 || !listed(names, i->ifa_name)))
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", names[0] != 0 ? "," : "",
+                     i->ifa_name);
+    return fail(E_OPTION, "dist.interface: rank 0's host has no address on '%s'; interfaces with an address: %s",
+                interfaces, names);
 }
 
-/** Calls on it last PATIENCE at most, connect included. */
+int watch_listen(int *fd, watch_endpoint *out, const char *interfaces, int port) {
+    struct ifaddrs *list = NULL;
+    in_port_t bound = htons((in_port_t)port);
+    int rc = OK;
+    memset(out, 0, sizeof *out);
+    *fd = listen_anywhere(&bound);
+    if (*fd < 0 && port > 0)
+        return fail_errno(errno, "cannot open port %d for the other ranks' heartbeats (dist.port)", port);
+    if (*fd < 0 || getifaddrs(&list) != 0 || getrandom(&out->key, sizeof out->key, 0) != sizeof out->key)
+        return fail_errno(errno, "cannot open a port for the other ranks' heartbeats");
+    add_addresses(out, list, interfaces, bound, false);
+    add_addresses(out, list, interfaces, bound, true);
+    if (out->n == 0 && interfaces[0] != 0)
+        rc = no_interface(list, interfaces);
+    freeifaddrs(list);
+    return rc;
+}
+
+/** Limits each call on the socket, connect included, to PATIENCE seconds. */
 static void set_patience(int fd) {
     struct timeval t = {.tv_sec = PATIENCE};
     int on = 1;
@@ -117,7 +147,7 @@ static void address_text(char out[INET6_ADDRSTRLEN + 8], const struct sockaddr_s
     snprintf(out, INET6_ADDRSTRLEN + 8, "%s:%d", host, ntohs(is_four ? four->sin_port : six->sin6_port));
 }
 
-int watch_connect(int *fd, watch_record *welcome, const watch_invitation *where, const watch_record *hello) {
+int watch_connect(int *fd, watch_record *welcome, const watch_endpoint *where, const watch_record *hello) {
     char first[INET6_ADDRSTRLEN + 8] = "no address";
     int error = EADDRNOTAVAIL;
     *fd = -1;
@@ -139,11 +169,11 @@ int watch_connect(int *fd, watch_record *welcome, const watch_invitation *where,
         if (one >= 0)
             close(one);
     }
-    return fail_errno(
-        error,
-        "cannot reach rank 0 for heartbeats (%s; %d more addresses tried). Open the ports between the hosts, or "
-        "disable heartbeats: --dist.timeout 0",
-        first, where->n > 0 ? where->n - 1 : 0);
+    return fail_errno(error,
+                      "cannot connect to rank 0 for heartbeats (%s; %d more addresses tried). Select the interface and "
+                      "the port with --dist.interface and --dist.port, open the ports between the hosts, or disable "
+                      "heartbeats with --dist.timeout 0",
+                      first, where->n > 0 ? where->n - 1 : 0);
 }
 
 void watch_accept(int *fd, watch_record *hello, int listener, const watch_record *welcome, double until) {

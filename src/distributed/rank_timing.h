@@ -13,7 +13,7 @@ static inline rank_time time_since(rank_time now, const rank_time *before) {
     return (rank_time){now.seconds - before->seconds, now.waited - before->waited, now.loaded - before->loaded};
 }
 
-/** The slowest rank works longest and therefore waits least. It waits for the network only, not for another rank. */
+/** The slowest rank works longest and therefore waits least; it waits for the network only, never for another rank. */
 typedef struct rank_timing {
     int slowest;   /* rank; -1: not known (one rank, or no time has passed) */
     double comm;   /* 0..1: fraction of the slowest rank's time spent waiting for exchanges */

@@ -16,9 +16,9 @@
 
 extern char **environ;
 
-enum { KILLED = 1 }; /* seconds that a killed child may take to end */
+enum { KILLED = 1 }; /* seconds that a killed child process may take to end */
 
-/** scontrol in a process group of its own, so that one kill reaches what it has started too. @return 0 or errno */
+/** Starts scontrol in its own process group, so that one kill also reaches its child processes. @return 0 or errno */
 static int start(pid_t *pid, char *job) {
     char scontrol[] = "scontrol", requeue[] = "requeue";
     char *command[] = {scontrol, requeue, job, NULL};
@@ -40,8 +40,7 @@ static int start(pid_t *pid, char *job) {
     return error;
 }
 
-/** Waits at most `seconds` for the child's end. @return whether it has ended; *error: errno, where that cannot be known
- */
+/** Waits at most `seconds` until the child has ended. @return whether it has ended; *error: errno if waiting fails */
 static bool ended(pid_t pid, int *status, int *error, double seconds) {
     const struct timespec pause = {.tv_nsec = 10000000};
     double until = clock_seconds() + seconds;
@@ -64,19 +63,19 @@ int requeue_job(double seconds) {
         return fail(E_IO, "the job was not requeued: SLURM_JOB_ID is not set, so this is not a Slurm job");
     int error = start(&pid, job);
     if (error != 0)
-        return fail(E_IO, "the job %s was not requeued: cannot start scontrol: %s", job, strerror(error));
+        return fail(E_IO, "job %s was not requeued: cannot start scontrol: %s", job, strerror(error));
     if (!ended(pid, &status, &error, seconds)) {
         kill(-pid, SIGKILL);
-        ended(pid, &status, &error, KILLED); /* not for ever: a dead file system holds even those */
-        return fail(E_IO, "the job %s was not requeued: scontrol did not answer within %s", job,
+        ended(pid, &status, &error, KILLED); /* limited: a hung file system blocks even SIGKILL */
+        return fail(E_IO, "job %s was not requeued: scontrol did not finish within %s", job,
                     text_duration(name, seconds));
     }
     if (error != 0)
-        return fail(E_IO, "scontrol requeue %s: cannot wait for its end: %s", job, strerror(error));
+        return fail(E_IO, "scontrol requeue %s: cannot wait for scontrol: %s", job, strerror(error));
     if (WIFSIGNALED(status))
-        return fail(E_IO, "the job %s was not requeued: scontrol was ended by %s", job,
+        return fail(E_IO, "job %s was not requeued: scontrol was killed by %s", job,
                     text_signal(name, WTERMSIG(status)));
     if (WEXITSTATUS(status) != 0)
-        return fail(E_IO, "the job %s was not requeued: scontrol exited with status %d", job, WEXITSTATUS(status));
+        return fail(E_IO, "job %s was not requeued: scontrol exited with status %d", job, WEXITSTATUS(status));
     return OK;
 }

@@ -35,13 +35,16 @@ typedef struct watchdog_options {
     /** Seconds T, > 0. A loss is reported after T - min(0.3 T, 4), so that the job can end within T. A host that is cut
      *  off is reported after T / 2, because a launcher needs time to detect it. */
     double timeout;
+    const char *interfaces; /* as for watch_listen; NULL: all */
+    int port;               /* on which rank 0 listens; 0: any free port */
     /** Called once, in the watchdog's thread; the process should end. After it has returned, nothing is watched. */
     void (*lost)(void *context, const watch_loss *l);
     void *context;
 } watchdog_options;
 
 /** All ranks call it. They exchange rank 0's addresses over `c`, which remains the caller's and must outlive the
- *  watchdog. *out is NULL for one rank. @return 0, E_IO (rank 0 cannot be reached), E_RANK, E_DEVICE, E_NOMEM */
+ *  watchdog. *out is NULL for one rank. @return 0, E_IO (rank 0 cannot be reached), E_OPTION (as watch_listen), E_RANK,
+ * E_DEVICE, E_NOMEM */
 int watchdog_open(watchdog **out, comm *c, const watchdog_options *o);
 
 /** Tells the other ranks that this rank ends intentionally. Then a rank other than rank 0 waits until rank 0 has sent

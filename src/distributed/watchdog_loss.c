@@ -1,3 +1,5 @@
+/* Decides which rank is lost or stuck. */
+
 #define _GNU_SOURCE
 #include "distributed/watchdog_state.h"
 
@@ -26,30 +28,31 @@ static void blame(watch_loss *l, const watchdog *w, int rank, watch_cause cause,
                       .why = p->left         ? p->why
                              : p->error != 0 ? strerror(p->error)
                                              : "",
-                      .tell = w->rank == 0 || (rank == 0 && cause != WATCH_LEFT && w->rank == w->heir)};
+                      .tell = w->rank == 0 || (rank == 0 && cause != WATCH_LEFT && w->rank == w->successor)};
 }
 
-/** The kernel of a process that is stopped still takes what is sent to it; a host that is cut off takes nothing. */
+/** The kernel of a stopped process still acknowledges data; a host that is cut off does not. */
 static bool host_answers(const peer *p) {
     int waiting = 0;
     return ioctl(p->fd, SIOCOUTQ, &waiting) == 0 && waiting == 0;
 }
 
-/** Ranks that no word comes from. Rank 0's limits are the shorter: where a link is cut, its line counts. */
+/** Finds a rank from which no message arrives. Rank 0's limits are shorter than the others' by one interval: if a
+ *  link is cut, rank 0 reports first. */
 bool watchdog_find_lost(watch_loss *l, const watchdog *w, double now) {
     double more = w->rank == 0 ? 0 : w->interval, limit = w->limit + more, cut_limit = w->cut_limit + more;
     for (int r = 0; r < w->ranks; r++) {
         const peer *p = &w->peers[r];
-        if (!p->met || r == w->rank)
+        if (!p->was_connected || r == w->rank)
             continue;
         if (p->fd < 0 && !p->left) {
-            blame(l, w, r, lost_by_network(p->error) ? WATCH_CUT : WATCH_ENDED, now - p->heard);
+            blame(l, w, r, lost_by_network(p->error) ? WATCH_CUT : WATCH_ENDED, now - p->last_message);
             return true;
         }
-        if (!p->left && now - p->heard > cut_limit) {
+        if (!p->left && now - p->last_message > cut_limit) {
             bool cut = !host_answers(p);
-            if (cut || now - p->heard > limit) {
-                blame(l, w, r, cut ? WATCH_CUT : WATCH_STOPPED, now - p->heard);
+            if (cut || now - p->last_message > limit) {
+                blame(l, w, r, cut ? WATCH_CUT : WATCH_STOPPED, now - p->last_message);
                 return true;
             }
         }
@@ -57,31 +60,31 @@ bool watchdog_find_lost(watch_loss *l, const watchdog *w, double now) {
             blame(l, w, r, WATCH_LEFT, 0);
             return true;
         }
-        if (p->left && (w->rank != 0 || p->why[0] != 0) && now - p->heard > limit) {
-            blame(l, w, r, WATCH_LEFT, now - p->heard);
+        if (p->left && (w->rank != 0 || p->why[0] != 0) && now - p->last_message > limit) {
+            blame(l, w, r, WATCH_LEFT, now - p->last_message);
             return true;
         }
     }
     return false;
 }
 
-/** On rank 0: whom the others wait for. */
+/** On rank 0: finds the rank that the others wait for. */
 bool watchdog_find_stuck(watch_loss *l, const watchdog *w, double now) {
     int busy = -1, behind = 0;
     bool waited = false;
     for (int r = 0; r < w->ranks; r++) {
         const peer *p = &w->peers[r];
-        bool still = now - p->moved > w->limit;
+        bool still = now - p->last_progress > w->limit;
         waited = waited || (p->waits && !p->left && still);
-        if ((!p->waits || p->left) && (busy < 0 || p->moved < w->peers[busy].moved))
+        if ((!p->waits || p->left) && (busy < 0 || p->last_progress < w->peers[busy].last_progress))
             busy = r;
-        if (p->moves < w->peers[behind].moves)
+        if (p->progress_count < w->peers[behind].progress_count)
             behind = r;
     }
     if (!waited)
         return false;
     int guilty = busy >= 0 ? busy : behind;
-    double seconds = now - w->peers[guilty].moved;
+    double seconds = now - w->peers[guilty].last_progress;
     if (seconds <= w->limit)
         return false;
     blame(l, w, guilty, busy >= 0 ? WATCH_STUCK : WATCH_ALL, seconds);

@@ -1,4 +1,4 @@
-/* Compiling a plan: shapes, the device's own preparation of each layer, lifetimes, one layout over the arena. */
+/* Compiles a plan: shapes, the device's plan of each layer, live ranges, and the layout of the activation arena. */
 #include "backend/sync_bn.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -15,7 +15,7 @@ static int backward_time_step(const engine_plan *p, int layer_number) {
 }
 static int end_time_step(const engine_plan *p) { return 2 * p->engine->model->layer_n + 1; }
 
-/** Number of the new block; -1 for an empty one. */
+/** @return the index of the new block; -1 if it is empty */
 static int add_block(engine_plan *p, size_t bytes, int first, int last) {
     if (bytes == 0)
         return -1;
@@ -31,31 +31,31 @@ static size_t tensor_bytes(const plan_tensor *t) {
     return tensor_count(t->shape) / (size_t)t->shape.c * (size_t)t->channels * element_bytes(t->type);
 }
 
-/** Channels of the image batch in memory: padded where convolutions alone read it. */
+/** Channels of the image batch in memory: padded if only convolutions read it. */
 static int input_channels(const engine *e, int c) {
-    const tensor_readers *r = readers_of(e, NET_INPUT);
+    const tensor_readers *r = readers_of(e, MODEL_INPUT);
     for (int i = 0; i < r->n; i++)
         if (e->model->layer[r->layer[i]].kind != LAYER_CONV || e->model->layer[r->layer[i]].groups > 1)
             return c;
     return e->ops->padded_channels != NULL && r->n > 0 ? e->ops->padded_channels(e->device, c) : c;
 }
 
-/** Which layers read their input again in backward: dw = f(x, dy) and BN's xhat = f(x). Pools keep indices. */
+/** Whether backward of this layer reads its input: dw = f(x, dy) and BN's xhat = f(x). Pools keep indices. */
 static bool backward_needs_x(layer_kind kind) { return kind == LAYER_CONV || kind == LAYER_LINEAR || kind == LAYER_BN; }
 
-/** Time steps, both -1 when there is none. */
+/** Time steps; both are -1 if there are none. */
 typedef struct live_range {
     int first, last;
 } live_range;
 
 bool plan_trains(const engine_plan *p, int i) { return p->training && i >= p->engine->model->frozen_layer_n; }
 
-/** From the first to the last backward that reads tensor t. */
+/** The range of backward time steps that read tensor t. */
 static live_range backward_reads(const engine_plan *p, int t) {
     const engine *e = p->engine;
     const tensor_readers *r = readers_of(e, t);
     live_range s = {-1, -1};
-    for (int k = r->n - 1; k >= 0 && p->training; k--) { /* readers stand in forward order */
+    for (int k = r->n - 1; k >= 0 && p->training; k--) { /* readers are in forward order */
         const layer *l = &e->model->layer[r->layer[k]];
         if (l->input != t || !backward_needs_x(l->kind) || !plan_trains(p, r->layer[k]))
             continue;
@@ -65,12 +65,12 @@ static live_range backward_reads(const engine_plan *p, int t) {
     return s;
 }
 
-/** Whether tensor t is kept from forward until `time_step` of backward, for others. */
+/** Whether tensor t is kept from forward until `time_step` of backward for another reader. */
 static bool is_kept_until(const engine_plan *p, int t, int time_step) {
     return !plan_tensor_at(p, t)->recomputed && backward_reads(p, t).last >= time_step;
 }
 
-/** A tensor is recomputed from what is kept anyway, so that no recomputation asks for another one: of a chain of
+/** A tensor is recomputed only from tensors that are kept anyway, so no recomputation depends on another. Of a chain of
  *  residual additions every second output is kept. */
 static bool can_recompute(const engine_plan *p, int t) {
     const engine *e = p->engine;
@@ -97,24 +97,24 @@ static void add_value_block(engine_plan *p, int t) {
     const tensor_readers *r = readers_of(e, t);
     plan_tensor *to = plan_tensor_at(p, t);
     live_range again = backward_reads(p, t);
-    int first = t == NET_INPUT ? -1 : forward_time_step(t);
-    to->block = to->again = -1;
-    if (t != NET_INPUT && p->layer[t].applied_by_consumer)
-        return; /* BN's x, from which it is made, stays for BN's backward */
+    int first = t == MODEL_INPUT ? -1 : forward_time_step(t);
+    to->block = to->backward_block = -1;
+    if (t != MODEL_INPUT && p->layer[t].applied_by_consumer)
+        return; /* not stored: BN's x, from which it is computed, is kept for BN's backward */
     int last = r->n > 0 ? forward_time_step(r->layer[r->n - 1]) : end_time_step(p); /* the logits stay readable */
     if (!to->recomputed && again.last > last)
         last = again.last;
-    to->block = to->again = add_block(p, tensor_bytes(to), first, last);
+    to->block = to->backward_block = add_block(p, tensor_bytes(to), first, last);
     if (to->recomputed)
-        to->again = add_block(p, tensor_bytes(to), again.first, again.last);
+        to->backward_block = add_block(p, tensor_bytes(to), again.first, again.last);
 }
 
 static int last_gradient_use(const engine_plan *p, int t) {
-    return t == NET_INPUT ? end_time_step(p) : backward_time_step(p, t);
+    return t == MODEL_INPUT ? end_time_step(p) : backward_time_step(p, t);
 }
 
-/** The gradient that layer i sends to tensor t. BN works in place: where `in_place` is given and of the same type, its
- *  block lives on under a second name. */
+/** Adds the block of the gradient of tensor t that layer i writes. BN's backward works in place: if `in_place` is given
+ *  and has the same type, its block is reused and its live range extended. */
 static void add_gradient_block(engine_plan *p, int i, int t, int slot, const plan_tensor *in_place) {
     plan_tensor *to = plan_tensor_at(p, t);
     if (slot >= to->gradient_n)
@@ -144,7 +144,7 @@ static void add_gradient_blocks(engine_plan *p) {
     }
 }
 
-/** The last BN that takes batch statistics of layer i's output; -1: none. */
+/** The last BN that computes batch statistics of layer i's output; -1: none. */
 static int last_bn(const engine_plan *p, int i) {
     const engine *e = p->engine;
     const tensor_readers *r = readers_of(e, i);
@@ -160,7 +160,7 @@ int plan_producer_bn(const engine_plan *p, int i) {
     const model *n = p->engine->model;
     int t = n->layer[i].input;
     const layer *bn = t >= 0 ? &n->layer[t] : NULL;
-    if (bn == NULL || bn->kind != LAYER_BN || !bn->relu || bn->residual != NET_NONE || !plan_trains(p, t) ||
+    if (bn == NULL || bn->kind != LAYER_BN || !bn->relu || bn->residual != TENSOR_NONE || !plan_trains(p, t) ||
         readers_of(p->engine, t)->n != 1 || sync_bn_on(&p->engine->options))
         return -1;
     return bn->input >= 0 && n->layer[bn->input].kind == LAYER_CONV ? t : -1;
@@ -168,7 +168,7 @@ int plan_producer_bn(const engine_plan *p, int i) {
 
 static void add_blocks(engine_plan *p) {
     int layer_n = p->engine->model->layer_n;
-    for (int t = NET_INPUT; t < layer_n; t++)
+    for (int t = MODEL_INPUT; t < layer_n; t++)
         add_value_block(p, t);
     for (int i = 0; i < layer_n; i++) {
         int forward = forward_time_step(i), backward = backward_time_step(p, i);
@@ -189,7 +189,8 @@ void *plan_address(const engine_plan *p, int block) {
     return block < 0 || base == NULL ? NULL : base + p->block[block].offset;
 }
 
-/** Makes the arena hold p; all plans move with it. A failure leaves the old size where the system still gives it. */
+/** Grows the arena to the size of p and rebinds the addresses of all plans. After a failure the old size is restored if
+ *  the memory is still available. */
 static int grow_arena(engine_plan *p) {
     engine *e = p->engine;
     int rc = OK;
@@ -199,11 +200,11 @@ static int grow_arena(engine_plan *p) {
             e->ops->release(e->device, e->activation, old);
         e->activation = NULL;
         e->activation_bytes = 0;
-        e->holder = NULL;
+        e->active_plan = NULL;
         rc = e->ops->allocate(&e->activation, e->device, p->bytes);
         if (rc < 0) {
             char size[32];
-            rc = fail_context(rc, "activations of %d images of %d x %d need %s", p->batch, p->h, p->w,
+            rc = fail_context(rc, "the activations of %d images of %d x %d pixels need %s", p->batch, p->h, p->w,
                               text_bytes(size, (double)p->bytes));
         }
         if (rc == OK)
@@ -233,9 +234,9 @@ static int set_shapes(engine_plan *p) {
     tensor_shape *shape = NULL;
     TRY(memory_zeroed(&shape, (size_t)n->layer_n, sizeof *shape));
     TRY(model_shapes(shape, n, p->batch, p->h, p->w));
-    for (int t = NET_INPUT; t < n->layer_n; t++) {
+    for (int t = MODEL_INPUT; t < n->layer_n; t++) {
         plan_tensor *to = plan_tensor_at(p, t);
-        bool input = t == NET_INPUT;
+        bool input = t == MODEL_INPUT;
         to->shape = input ? (tensor_shape){p->batch, p->h, p->w, n->layer[0].in_c} : shape[t];
         to->type = input ? e->ops->element_of_input(e->device) : e->ops->element_of(e->device, n->layer[t].kind);
         to->channels = input ? input_channels(e, to->shape.c) : to->shape.c;
@@ -243,7 +244,8 @@ static int set_shapes(engine_plan *p) {
         if (input ? p->training && e->options.input_gradient && n->frozen_layer_n == 0 : plan_trains(p, t))
             to->gradient_n = readers_of(e, t)->n > 0 ? readers_of(e, t)->n : 1;
         if (count_overflows(to->shape)) {
-            rc = fail(E_NOMEM, "%d images of %d x %d exceed the address space", p->batch, p->h, p->w);
+            rc = fail(E_NOMEM, "the activations of %d images of %d x %d pixels exceed the address space", p->batch,
+                      p->h, p->w);
             goto done;
         }
     }
@@ -312,11 +314,11 @@ void plan_destroy(engine_plan *p) {
 
 static int check_batch(int images, int h, int w) {
     if (images < 1 || h < 1 || w < 1)
-        return fail(E_SHAPE, "a batch of %d images of %d x %d: all must be positive", images, h, w);
+        return fail(E_SHAPE, "invalid batch of %d images of %d x %d pixels: all sizes must be positive", images, h, w);
     return OK;
 }
 
-/** *out is valid and to be destroyed also after a failure. */
+/** *out is valid and must be destroyed also after a failure. */
 static int plan_create(engine_plan **out, engine *e, int images, int h, int w, bool training, bool estimate) {
     int rc = OK;
     engine_plan *p = NULL;
@@ -326,7 +328,7 @@ static int plan_create(engine_plan **out, engine *e, int images, int h, int w, b
     TRY(memory_zeroed(&p->layer, layers, sizeof *p->layer));
     TRY(memory_zeroed(&p->run, layers, sizeof *p->run));
     TRY(memory_zeroed(&p->tensor, layers + 1, sizeof *p->tensor));
-    /* a tensor: values, recomputed values and two gradients; a layer: saved, two kinds of sums and two workspaces */
+    /* per tensor: values, recomputed values, two gradients; per layer: saved, two kinds of sums, two workspaces */
     TRY(memory_zeroed(&p->block, 9 * (layers + 1), sizeof *p->block));
     TRY(set_shapes(p));
     size_t before = host_memory_resident();
@@ -363,7 +365,7 @@ int engine_compile(engine_plan **out, engine *e, int images, int h, int w, bool 
         engine_plan *q = e->plan[i];
         if (q->batch == images && q->h == h && q->w == w && q->training == training) {
             *out = q;
-            return grow_arena(q); /* it shrinks only where memory ran out */
+            return grow_arena(q); /* the arena is smaller only after an allocation failure */
         }
     }
     TRY(check_batch(images, h, w));

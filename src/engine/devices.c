@@ -1,4 +1,4 @@
-/* The list of devices: the one place that knows which were built in. */
+/* The list of devices: the only file that depends on which backends were built. */
 #include "base/status.h"
 #include "base/text.h"
 #include "engine/internal.h"
@@ -8,7 +8,7 @@
 typedef struct known_device {
     const char *name;
     const device_ops *ops; /* NULL: not built in */
-    const char *absent;    /* why not, and what to do */
+    const char *absent;    /* the reason, and what to do */
 } known_device;
 
 static const known_device known[] = {
@@ -16,18 +16,19 @@ static const known_device known[] = {
 #ifdef LINNET_ONEDNN
     {"cpu", &device_cpu, NULL},
 #else
-    {"cpu", NULL, "built without oneDNN: install its headers (libdnnl-dev) and build again"},
+    {"cpu", NULL, "built without oneDNN: install libdnnl-dev and build again"},
 #endif
 #ifdef LINNET_CUDA
     {"cuda", &device_cuda, NULL},
 #else
-    {"cuda", NULL, "built without the CUDA toolkit: install nvcc and cuDNN's headers and build again"},
+    {"cuda", NULL, "built without CUDA: install the CUDA toolkit (nvcc) and the cuDNN headers, then build again"},
 #endif
 };
 enum { KNOWN_N = sizeof known / sizeof *known };
 
 #ifndef LINNET_ONEDNN
 bool engine_has_bf16(void) { return false; }
+const char *engine_onednn_version(void) { return NULL; }
 #endif
 
 static const known_device *find(const char *name) {
@@ -66,7 +67,7 @@ int engine_exchange_text(char out[ENGINE_EXCHANGE_TEXT], const char *device) {
         return fail(E_UNSUPPORTED, "%s", d != NULL ? d->absent : "no such device");
     const device_collective_ops *c = d->ops->collective;
     if (c == NULL || c->exchange_text == NULL)
-        return fail(E_UNSUPPORTED, "the %s engine has no gradient exchange of its own", device);
+        return fail(E_UNSUPPORTED, "the %s engine does not implement its own gradient exchange", device);
     return c->exchange_text(out);
 }
 

@@ -1,14 +1,14 @@
-/* The EMA of weights and statistics, in host memory, in the device's order of elements. Every few steps it is
- * renewed, so that the copies to and from a device are no matter. */
+/* The EMA of weights and running statistics, in host memory, in the device's element order. It is updated only every
+ * few steps, so the copies to and from the device do not matter. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/internal.h"
 
 #include <string.h>
 
-enum { CHUNK = 1 << 18 }; /* elements on their way at a time */
+enum { CHUNK = 1 << 18 }; /* elements per transfer */
 
-/** a = decay * a + (1 - decay) * w, each product and the sum rounded: as torch adds up. */
+/** a = decay * a + (1 - decay) * w; each product and the sum are rounded, as in torch. */
 static void blend_f32(float *a, const float *w, double decay, size_t n) {
     float keep = (float)decay, take = (float)(1 - decay);
     for (size_t i = 0; i < n; i++)
@@ -21,7 +21,7 @@ static void blend_f64(double *a, const double *w, double decay, size_t n) {
 }
 
 static void blend(void *ema, const void *now, double decay, element type, size_t n) {
-    if (decay == 0) /* a copy, whatever was there */
+    if (decay == 0) /* also initialises the EMA */
         memcpy(ema, now, n * element_bytes(type));
     else if (type == ELEMENT_F64)
         blend_f64(ema, now, decay, n);
@@ -29,13 +29,13 @@ static void blend(void *ema, const void *now, double decay, element type, size_t
         blend_f32(ema, now, decay, n);
 }
 
-/** Part of an arena, as long as CHUNK, and where its EMA is. */
+/** Up to CHUNK elements of an arena, and their EMA. */
 typedef struct part {
     void *memory, *ema;
     size_t n; /* elements */
 } part;
 
-/** Part number `i` of weights, then statistics. @return false after the last */
+/** Part number `i` of the weights, then of the statistics. @return false after the last */
 static bool part_of(part *out, const engine *e, size_t i) {
     size_t unit = element_bytes(e->ops->master), all[2] = {e->model->weight_n, e->model->stats_elements}, before = 0;
     void *from[2] = {e->weight, e->stats};

@@ -1,4 +1,4 @@
-/* Creating an engine, and the parts of a step: load, forward, loss, backward, exchange of the gradients, update. */
+/* Creation of an engine, and the parts of a step: load, forward, loss, backward, all-reduce of gradients, update. */
 #include "engine/engine.h"
 
 #include "base/memory.h"
@@ -36,7 +36,7 @@ static int allocate_arenas(engine *e) {
     if (e->model->stats_elements > 0)
         TRY(e->ops->allocate(&e->stats, e->device, e->model->stats_elements * unit));
     if (grad_sync_half_bytes(e) > 0)
-        TRY(e->ops->allocate(&e->half, e->device, grad_sync_half_bytes(e)));
+        TRY(e->ops->allocate(&e->grad_16bit, e->device, grad_sync_half_bytes(e)));
 done:
     return rc;
 }
@@ -49,8 +49,8 @@ static void release_arenas(engine *e) {
             e->ops->release(e->device, place[i], weights);
     if (e->stats != NULL)
         e->ops->release(e->device, e->stats, e->model->stats_elements * unit);
-    if (e->half != NULL)
-        e->ops->release(e->device, e->half, grad_sync_half_bytes(e));
+    if (e->grad_16bit != NULL)
+        e->ops->release(e->device, e->grad_16bit, grad_sync_half_bytes(e));
     if (e->activation != NULL)
         e->ops->release(e->device, e->activation, e->activation_bytes);
 }
@@ -147,7 +147,7 @@ engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t masters = (3 * e->model->weight_n + e->model->stats_elements) * element_bytes(e->ops->master);
     copies += grad_sync_half_bytes(e);
     size_t staging = e->staging_bytes + e->param_staging_n * sizeof *e->param_staging;
-    if (e->ops->memory_free != NULL) /* of a device's memory the host's part is none */
+    if (e->ops->memory_free != NULL) /* the device has its own memory: host memory does not count */
         return (engine_memory){.parameters = masters + copies, .activations = p != NULL ? p->bytes : 0};
     return (engine_memory){.parameters = masters + copies + engine_ema_bytes(e),
                            .activations = p != NULL ? p->bytes : 0,
@@ -172,41 +172,45 @@ int engine_set_hyper(engine *e, const engine_hyper *h) {
     if (!(h->loss_scale > 0) && !(h->loss_scale == 0 && e->ops->stream != NULL))
         return fail(E_OPTION, "loss scale %g: must be positive", h->loss_scale);
     if (!(h->images > 0))
-        return fail(E_OPTION, "a batch of %g images: must be positive", h->images);
+        return fail(E_OPTION, "the number of images %g must be positive", h->images);
     if (!(h->label_smoothing >= 0 && h->label_smoothing <= 1))
-        return fail(E_OPTION, "label smoothing %g: must be in 0..1", h->label_smoothing);
+        return fail(E_OPTION, "label smoothing %g must be from 0 to 1", h->label_smoothing);
     return e->ops->optimizer.set_hyper(e->device, h);
 }
 
-int plan_check_holder(const engine_plan *p) {
-    if (p->engine->holder == p)
+int plan_check_active(const engine_plan *p) {
+    if (p->engine->active_plan == p)
         return OK;
-    return fail(E_SHAPE, "the plan of %d images of %d x %d has no batch: load one first (another plan may have run)",
+    return fail(E_SHAPE,
+                "no batch is loaded for the plan of %d images of %d x %d pixels: load a batch first (another plan may "
+                "have replaced it)",
                 p->batch, p->h, p->w);
 }
 
 int plan_take_arena(engine_plan *p) {
     if (p->bytes > p->engine->activation_bytes)
         return fail(E_NOMEM, "the activation arena was released when memory ran out: compile the plan again");
-    p->engine->holder = p;
+    p->engine->active_plan = p;
     return OK;
 }
 
 int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
-    tensor_shape x = plan_tensor_at(p, NET_INPUT)->shape;
+    tensor_shape x = plan_tensor_at(p, MODEL_INPUT)->shape;
     int rc = OK;
     if (b->n != x.n || b->h != x.h || b->w != x.w || x.c != 3)
-        return fail(E_SHAPE, "a batch of %d images of %d x %d x 3, the plan expects %d of %d x %d x %d", b->n, b->h,
-                    b->w, x.n, x.h, x.w, x.c);
+        return fail(E_SHAPE, "the batch has %d images of %d x %d x 3, but the plan expects %d of %d x %d x %d", b->n,
+                    b->h, b->w, x.n, x.h, x.w, x.c);
     for (int i = 0; i < b->n; i++)
         if (b->label[i] < 0 || b->label[i] >= e->model->classes || b->label_b[i] < 0 ||
             b->label_b[i] >= e->model->classes)
-            return fail(E_DATA, "image %d of the batch has labels %d and %d, the model has classes 0..%d", i,
-                        (int)b->label[i], (int)b->label_b[i], e->model->classes - 1);
+            return fail(
+                E_DATA,
+                "label out of range: image %d of the batch has labels %d and %d, but the model has classes 0 to %d", i,
+                (int)b->label[i], (int)b->label_b[i], e->model->classes - 1);
     double start = 0;
     TRY(plan_take_arena(p));
     TRY(profile_begin(&start, e));
-    const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
+    const plan_tensor *to = plan_tensor_at(p, MODEL_INPUT);
     TRY(e->ops->load_batch(e->device, plan_address(p, to->block), to->channels, b));
     TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
 done:
@@ -220,7 +224,7 @@ int engine_before_step(engine *e) {
 
 int engine_forward(engine *e, engine_plan *p) {
     int rc = OK;
-    TRY(plan_check_holder(p));
+    TRY(plan_check_active(p));
     TRY(engine_before_step(e));
     for (int i = 0; i < e->model->layer_n; i++) {
         double start = 0;
@@ -238,7 +242,7 @@ int engine_loss(engine *e, engine_plan *p) {
     int rc = OK;
     int last = e->model->layer_n - 1;
     const plan_tensor *logits = plan_tensor_at(p, last);
-    TRY(plan_check_holder(p));
+    TRY(plan_check_active(p));
     if (e->model->layer[last].kind != LAYER_LINEAR || logits->shape.c != e->model->classes)
         return fail(E_SHAPE, "the loss needs a model that ends in a linear layer of %d outputs", e->model->classes);
     device_loss l = {.logits = plan_address(p, logits->block),
@@ -253,7 +257,7 @@ done:
     return rc;
 }
 
-/** The time counts as that layer's backward. */
+/** The time is added to the backward time of the recomputed layer. */
 static int recompute(engine *e, engine_plan *p, int i) {
     double start = 0;
     int rc = OK;
@@ -267,7 +271,7 @@ done:
 int engine_backward(engine *e, engine_plan *p, unsigned flags) {
     int rc = OK, next_bucket = 0;
     bool reduce = (flags & ENGINE_LAST) && comm_ranks(e->exchange) > 1;
-    TRY(plan_check_holder(p));
+    TRY(plan_check_active(p));
     if (!p->training)
         return fail(E_OPTION, "backward needs a plan compiled for training");
     for (int i = e->model->layer_n - 1; i >= e->model->frozen_layer_n; i--) {
@@ -275,7 +279,7 @@ int engine_backward(engine *e, engine_plan *p, unsigned flags) {
             TRY(recompute(e, p, e->model->layer[i].input));
         e->params[i].version = e->version;
         e->params[i].accumulate = !(flags & ENGINE_FIRST);
-        e->params[i].wgrad_seconds = e->times.on ? &e->times.layer[i][PASS_WEIGHTS] : NULL;
+        e->params[i].wgrad_seconds = e->times.on ? &e->times.layer[i][PASS_WGRAD] : NULL;
         double start = 0;
         TRY(profile_begin(&start, e));
         TRY(layer_backward(p, i));
@@ -320,10 +324,10 @@ int engine_update(engine *e) {
     double start = 0;
     int rc = OK;
     TRY(profile_begin(&start, e));
-    e->version++; /* whether the device steps or not is not known here */
+    e->version++; /* even if the device skips the step, which is not known here */
     TRY(e->ops->optimizer.update(e->device, &a));
     TRY(profile_add(&e->times.phase[PHASE_UPDATE], e, start));
-    TRY(profile_read(e)); /* a step is over */
+    TRY(profile_read(e)); /* end of a step */
 done:
     return rc;
 }

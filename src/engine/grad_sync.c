@@ -12,8 +12,8 @@ size_t grad_sync_half_bytes(const engine *e) {
     return half ? (e->model->weight_n - e->model->frozen_n) * one : 0;
 }
 
-/** Backward runs from the last layer to the first, so a bucket is final after its earliest layer. The table's order is
- *  not the layers' (torchvision lists a downsample after conv3, which runs later). */
+/** Backward runs from the last layer to the first, so a bucket is complete after its earliest layer. The order of the
+ *  table is not that of the layers (torchvision lists a downsample after bn3, which runs later). */
 void grad_sync_cut(engine *e, const int *owner) {
     const model *n = e->model;
     size_t limit = e->options.bucket_bytes, unit = element_bytes(e->ops->master);
@@ -36,29 +36,30 @@ void grad_sync_deinit(engine *e) {
     free(e->bucket);
 }
 
-/** Whether gradients are exchanged by way of the host's memory. */
+/** Whether gradients are exchanged through host memory. */
 static bool goes_by_host(const engine *e) { return e->ops->memory_free != NULL && !e->exchange->device_memory; }
 
 static element exchanged_type(const engine *e) {
-    return e->half != NULL ? e->ops->element_of(e->device, LAYER_CONV) : e->ops->master;
+    return e->grad_16bit != NULL ? e->ops->element_of(e->device, LAYER_CONV) : e->ops->master;
 }
 
 static size_t bucket_bytes(const engine *e, const bucket *b) {
     return (b->end - b->begin) * element_bytes(exchanged_type(e));
 }
 
-/** Where the device has what is exchanged. */
+/** Device address of the data to exchange. */
 static void *bucket_own(const engine *e, const bucket *b) {
-    return e->half != NULL ? (uint16_t *)e->half + (b->begin - e->model->frozen_n) : arena_at(e->gradient, e, b->begin);
+    return e->grad_16bit != NULL ? (uint16_t *)e->grad_16bit + (b->begin - e->model->frozen_n)
+                                 : arena_at(e->gradient, e, b->begin);
 }
 
-/** *data: where the bucket's gradients lie for the comm. */
+/** *data: address of the bucket's gradients for the communicator, compressed and copied to the host if needed. */
 static int bucket_data(void **data, engine *e, bucket *b) {
     int rc = OK;
     *data = bucket_own(e, b);
-    if (e->half != NULL)
-        TRY(e->ops->collective->narrow(e->device, *data, arena_at(e->gradient, e, b->begin), b->end - b->begin,
-                                       comm_ranks(e->exchange)));
+    if (e->grad_16bit != NULL)
+        TRY(e->ops->collective->compress(e->device, *data, arena_at(e->gradient, e, b->begin), b->end - b->begin,
+                                         comm_ranks(e->exchange)));
     if (!goes_by_host(e))
         return OK;
     if (b->host == NULL)
@@ -69,14 +70,14 @@ done:
     return rc;
 }
 
-/** The bucket's mean is there: back to where it is read. */
+/** The bucket's all-reduce has completed: copies the mean back to the gradient arena. */
 static int bucket_take(engine *e, const bucket *b) {
     int rc = OK;
     if (goes_by_host(e))
         TRY(e->ops->upload(e->device, bucket_own(e, b), b->host, bucket_bytes(e, b)));
-    if (e->half != NULL)
-        TRY(e->ops->collective->widen(e->device, arena_at(e->gradient, e, b->begin), bucket_own(e, b),
-                                      b->end - b->begin));
+    if (e->grad_16bit != NULL)
+        TRY(e->ops->collective->decompress(e->device, arena_at(e->gradient, e, b->begin), bucket_own(e, b),
+                                           b->end - b->begin));
 done:
     return rc;
 }
@@ -97,7 +98,7 @@ int grad_sync_start(int *next, engine *e, int i) {
     for (; *next < e->bucket_n && e->bucket[*next].ready >= i; ++*next) {
         bucket *b = &e->bucket[*next];
         TRY(bucket_data(&data, e, b));
-        b->call = (comm_call){.kind = e->half != NULL ? COMM_SUM : COMM_MEAN, /* narrow has divided */
+        b->call = (comm_call){.kind = e->grad_16bit != NULL ? COMM_SUM : COMM_MEAN, /* compress has divided */
                               .type = type,
                               .channel = COMM_GRADIENTS,
                               .data = data,

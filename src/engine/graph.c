@@ -1,4 +1,4 @@
-/* What follows from the model alone: who reads which tensor, update ranges, gradient buckets (grad_sync.h). */
+/* Data derived from the model alone: the readers of each tensor, update ranges, gradient buckets (grad_sync.h). */
 #include "base/memory.h"
 #include "base/status.h"
 #include "engine/grad_sync.h"
@@ -8,12 +8,12 @@
 
 static int add_reader(int *slot, engine *e, int t, int layer_number) {
     const layer *l = &e->model->layer[layer_number];
-    if (t < NET_INPUT || t >= layer_number)
-        return fail(E_SHAPE, "layer %s reads tensor %d, which is not computed before it", l->name, t);
+    if (t < MODEL_INPUT || t >= layer_number)
+        return fail(E_SHAPE, "layer %s reads tensor %d, which has not been computed yet", l->name, t);
     tensor_readers *r = readers_of(e, t);
     if (r->n == 2)
-        return fail(E_SHAPE, "layer %s: %s already has two consumers, the most that are allowed", l->name,
-                    t == NET_INPUT ? "the input" : e->model->layer[t].name);
+        return fail(E_SHAPE, "layer %s: tensor %s already has two consumers, the maximum", l->name,
+                    t == MODEL_INPUT ? "input" : e->model->layer[t].name);
     *slot = r->n;
     r->layer[r->n++] = layer_number;
     return OK;
@@ -28,7 +28,7 @@ static int find_readers(engine *e) {
         const layer *l = &n->layer[i];
         TRY(add_reader(&e->slots[i].input, e, l->input, i));
         e->slots[i].residual = -1;
-        if (l->kind == LAYER_BN && l->residual != NET_NONE)
+        if (l->kind == LAYER_BN && l->residual != TENSOR_NONE)
             TRY(add_reader(&e->slots[i].residual, e, l->residual, i));
     }
     for (int i = 0; i < n->layer_n - 1; i++)
@@ -38,7 +38,7 @@ done:
     return rc;
 }
 
-/** owner[p]: the layer that writes the gradient of parameter p. */
+/** owner[p]: the layer that computes the gradient of parameter p. */
 static int find_owners(int *owner, const model *n) {
     for (int p = 0; p < n->param_n; p++)
         owner[p] = -1;
@@ -59,7 +59,7 @@ static int find_owners(int *owner, const model *n) {
     return OK;
 }
 
-/** What is frozen is the start of the layers and of the table, so that backward can end and one range trains. */
+/** The frozen layers and parameters must be the first ones, so that backward can stop and one range is trained. */
 static int check_frozen(const engine *e, const int *owner) {
     const model *n = e->model;
     for (int p = 0; p < n->param_n; p++)
@@ -81,7 +81,7 @@ static void merge_ranges(engine *e) {
         if (last != NULL && last->decays == q->decays && last->head == q->head && last->end == q->offset)
             last->end += q->count;
         else
-            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is room for a range a parameter */
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): range has one entry per parameter */
             e->range[e->range_n++] = (update_range){q->offset, q->offset + q->count, q->decays, q->head};
     }
 }

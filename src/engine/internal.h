@@ -1,4 +1,4 @@
-/** What the files of src/engine share. Internal to src/engine.
+/** Shared by the files of src/engine. Internal to src/engine.
  *
  *  The activation arena and its time steps, for L layers:
  *
@@ -6,13 +6,13 @@
  *      i    forward of layer i            (0 .. L-1)
  *      L    loss
  *      2L-i backward of layer i           (L+1 .. 2L)
- *      2L+1 after the step: what stays readable
+ *      2L+1 after the step: tensors that stay readable
  *
- *  A recomputed tensor lives twice: from its layer's forward to the last forward that reads it, and from the first
- *  backward that reads it, which it is computed for, to the last.
+ *  A recomputed tensor has two live ranges: from its layer's forward to the last forward that reads it, and from the
+ *  first backward that reads it, just before which it is recomputed, to the last.
  *
- *  A tensor that two layers read has two gradients, one written by each reader's backward; slot 0 belongs to the first
- *  reader in forward order. */
+ *  A tensor that two layers read has two gradients, one written by the backward of each reader; slot 0 belongs to the
+ *  first reader in forward order. */
 #ifndef LINNET_ENGINE_INTERNAL_H
 #define LINNET_ENGINE_INTERNAL_H
 
@@ -21,63 +21,63 @@
 #include "engine/memory_plan.h"
 #include "engine/profile.h"
 
-/** Who reads a tensor, and which of the tensor's gradients a layer writes. */
+/** The layers that read a tensor, in forward order. */
 typedef struct tensor_readers {
     int layer[2];
     int n;
 } tensor_readers;
 
 typedef struct layer_slots {
-    int input, residual; /* 0 or 1; residual -1: none */
+    int input, residual; /* which gradient of that tensor the layer writes: 0 or 1; residual -1: none */
 } layer_slots;
 
-/** A range of the gradient arena that is all-reduced in one go. */
+/** A range of the gradient arena that is all-reduced in one call. */
 typedef struct bucket {
     size_t begin, end; /* elements */
-    int ready;         /* the layer whose backward makes its last gradient final */
-    comm_call call;    /* the exchange of this step */
-    void *host;        /* a copy for a comm that cannot read the device's memory; NULL until needed */
+    int ready;         /* the layer whose backward completes the bucket */
+    comm_call call;    /* the all-reduce of this step */
+    void *host;        /* copy for a communicator that cannot read device memory; NULL until needed */
 } bucket;
 
 typedef struct plan_tensor {
     tensor_shape shape;
     element type;
-    int channels; /* in memory: shape.c, or more for a padded image */
-    int block;    /* values */
-    int again;    /* values that backward reads; another block than `block` when they are recomputed */
+    int channels;       /* in memory: shape.c, or more if an image is padded */
+    int block;          /* block of the values */
+    int backward_block; /* block of the values that backward reads; differs from `block` if they are recomputed */
     bool recomputed;
-    int gradient[2]; /* blocks, by slot; -1: none */
+    int gradient[2]; /* blocks, per slot; -1: none */
     int gradient_n;
 } plan_tensor;
 
 typedef struct plan_layer {
     int saved, workspace, workspace_backward; /* blocks or -1 */
-    int sums, gradient_sums;                  /* the same: what the layer leaves for a BN */
+    int sums, gradient_sums;                  /* blocks or -1: sums output for a BN */
     bool planned;                             /* the device's plan function has succeeded */
-    bool recomputes_input;                    /* its backward is the first to read its recomputed input */
-    layer_args args;                          /* addresses, renewed when the arena moves */
+    bool recomputes_input;                    /* its backward is the first that reads its recomputed input */
+    layer_args args;                          /* addresses, updated when the arena moves */
 } plan_layer;
 
-/** A step of one plan and one set of flags. */
+/** The captured step of one plan and one set of flags. */
 typedef struct plan_recording {
-    void *recording; /* the device's; NULL: none */
-    int runs;        /* without one */
-    bool failed;     /* the device cannot record it */
+    void *recording; /* owned by the device; NULL: none */
+    int runs;        /* number of runs without a recording */
+    bool failed;     /* the device cannot capture it */
 } plan_recording;
 
-enum { STEP_KINDS = 8 }; /* values of engine_backward's flags */
+enum { STEP_KINDS = 8 }; /* number of combinations of engine_step's flags */
 
 struct engine_plan {
-    engine *engine; /* its owner */
+    engine *engine; /* the owner */
     int batch, h, w;
     bool training;
-    bool estimate;       /* made for its size alone */
+    bool estimate;       /* created only to compute its size */
     device_layer *layer; /* (layer_n) */
     plan_layer *run;     /* (layer_n) */
-    plan_tensor *tensor; /* (layer_n + 1): NET_INPUT first; plan_tensor_at */
+    plan_tensor *tensor; /* (layer_n + 1): MODEL_INPUT first; use plan_tensor_at */
     plan_block *block;
     int block_n;
-    size_t bytes; /* of the arena */
+    size_t bytes; /* arena size */
     plan_recording step[STEP_KINDS];
 };
 
@@ -87,79 +87,80 @@ struct engine {
     const model *model;
     engine_options options;
     char *description;
-    comm *exchange; /* of gradients: the device's own or options.comm; NULL: one rank */
-    void *half;     /* what trains of the gradients, in the compute type, as ranks exchange it; NULL: as it is */
+    comm *exchange;   /* communicator of the gradients: the device's own or options.comm; NULL: one rank */
+    void *grad_16bit; /* gradients of the trained layers in the compute type, for the all-reduce; NULL: fp32 */
 
     void *weight, *gradient, *momentum, *stats; /* arenas of ops->master */
-    uint64_t version;                           /* of the weights */
-    uint64_t written;                           /* how often the host has written weights, from 1 */
-    bool recording;                             /* calls are kept, not run */
-    bool keep_statistics;                       /* of the step that runs: ENGINE_KEEP_STATISTICS */
-    double *empty_work;                         /* of engine_step_empty; NULL until needed */
-    engine_result_data posted[DEVICE_RESULTS];  /* of devices that do not run ahead */
+    uint64_t version;                           /* incremented when weights change */
+    uint64_t written;                           /* number of host writes of weights, starting at 1 */
+    bool recording;                             /* calls are captured, not executed */
+    bool keep_statistics;                       /* of the current step: ENGINE_KEEP_STATISTICS */
+    double *empty_work;                         /* work buffer of engine_step_empty; NULL until needed */
+    engine_result_data posted[DEVICE_RESULTS];  /* for synchronous devices */
     unsigned posted_n, taken_n;
     device_params *params;   /* (layer_n) */
-    tensor_readers *readers; /* (layer_n + 1): NET_INPUT first */
+    tensor_readers *readers; /* (layer_n + 1): MODEL_INPUT first */
     layer_slots *slots;      /* (layer_n) */
     update_range *range;
     int range_n;
-    bucket *bucket; /* from the table's end to its start */
+    bucket *bucket; /* from the end of the table to its start */
     int bucket_n;
 
     engine_plan **plan;
     int plan_n;
     void *activation;
     size_t activation_bytes;
-    engine_plan *holder; /* whose values the arena holds */
+    engine_plan *active_plan; /* the plan whose values are in the arena */
 
-    void *ema; /* of weights, then statistics, in host memory: ema.c; NULL: none */
+    void *ema; /* of weights, then statistics, in host memory (ema.c); NULL: none */
 
-    void *staging; /* raw elements on their way to or from the device */
+    void *staging; /* raw elements during a transfer to or from the device */
     size_t staging_bytes;
-    double *param_staging; /* one parameter in the device's order */
+    double *param_staging; /* one parameter in the device's element order */
     size_t param_staging_n;
 
     engine_times times;                  /* profile.h */
-    size_t process_bytes, library_bytes; /* engine_memory */
+    size_t process_bytes, library_bytes; /* see engine_memory */
 };
 
-/** @return 0, E_OPTION (unknown), E_DEVICE (known, but not here); the message lists what there is */
+/** @return 0, E_OPTION (unknown), E_DEVICE (not available on this machine); the message lists the known devices */
 int device_find(const device_ops **out, const char *name);
 
-/** Room for so many raw bytes and elements of a parameter in e->staging and e->param_staging. @return 0, E_NOMEM */
+/** Ensures that e->staging holds raw_bytes bytes and e->param_staging slot_n elements. @return 0, E_NOMEM */
 int engine_stage(engine *e, size_t raw_bytes, size_t slot_n);
 
-/** Readers, slots, update ranges and buckets: what follows from the model alone. @return 0, E_SHAPE, E_NOMEM */
+/** Computes readers, slots, update ranges and buckets, which depend on the model alone. @return 0, E_SHAPE, E_NOMEM */
 int engine_analyse(engine *e);
 void plan_destroy(engine_plan *p);
-/** Frees what was recorded: its addresses are no longer right. */
+/** Frees the captured steps, because their addresses are no longer valid. */
 void plan_forget_steps(engine_plan *p);
-/** While a profile runs: the start of something to time; by the clock where the device has no other way. */
+/** While profiling: starts a measurement, with the host clock if the device has no timing events. */
 int profile_begin(double *start, const engine *e);
-/** While a profile runs: adds what has passed since profile_begin. */
+/** While profiling: adds the time since profile_begin to *seconds. */
 int profile_add(double *seconds, const engine *e, double start);
-/** While a profile runs: the device's own times so far go where they belong. Waits for the device. */
+/** While profiling: adds the device's measurements so far to their counters. Waits for the device. */
 int profile_read(const engine *e);
-/** The arenas as the device's functions take them. */
+/** The arenas in the form of the device's functions. */
 device_arenas engine_arenas(const engine *e);
-/** Zeros; for a step without a batch. */
+/** Sets all gradients to 0, for a step without a batch. */
 int engine_clear_gradient(engine *e);
-/** All buckets at once, and waits for them. */
+/** All-reduces all buckets and waits for them. */
 int engine_exchange(engine *e);
-/** Before a forward pass or an update: the device renews what follows from the weights. */
+/** Before a forward pass or an update: the device refreshes data derived from the weights. */
 int engine_before_step(engine *e);
-/** Fails when another plan has run since p's batch was loaded. */
-int plan_check_holder(const engine_plan *p);
+/** Fails if another plan has run since p's batch was loaded. */
+int plan_check_active(const engine_plan *p);
 /** Whether layer i has a backward. */
 bool plan_trains(const engine_plan *p, int i);
-/** The BN whose work layer i may do parts of (device_layer's producer_bn); -1: none. */
+/** The BN of which layer i may take over parts (device_layer's producer_bn); -1: none. */
 int plan_producer_bn(const engine_plan *p, int i);
-/** A new batch goes into p's input. @return 0, E_NOMEM (an arena that could not grow is gone) */
+/** Makes p the plan whose values are in the arena, before a batch is written to its input.
+ *  @return 0, E_NOMEM (the arena was released because it could not grow) */
 int plan_take_arena(engine_plan *p);
 /** Address of a block; NULL for -1. */
 void *plan_address(const engine_plan *p, int block);
 
-/** Element `elements` of a parameter arena. */
+/** Address of an element of a parameter arena. */
 static inline void *arena_at(void *base, const engine *e, size_t elements) {
     return (unsigned char *)base + elements * element_bytes(e->ops->master);
 }

@@ -5,7 +5,7 @@
 static const device_layer_ops *ops_of(const engine_plan *p) { return &p->engine->ops->layer; }
 static layer_kind kind_of(const engine_plan *p, int i) { return p->engine->model->layer[i].kind; }
 
-/** NULL for other kinds. */
+/** NULL for other layer kinds. */
 static const device_conv_ops *conv_ops(const engine_plan *p, int i) {
     switch (kind_of(p, i)) {
     case LAYER_CONV: return &ops_of(p)->conv;
@@ -15,7 +15,11 @@ static const device_conv_ops *conv_ops(const engine_plan *p, int i) {
 }
 
 static const device_pool_ops *pool_ops(const engine_plan *p, int i) {
-    return kind_of(p, i) == LAYER_MAXPOOL ? &ops_of(p)->maxpool : &ops_of(p)->avgpool;
+    switch (kind_of(p, i)) {
+    case LAYER_MAXPOOL: return &ops_of(p)->maxpool;
+    case LAYER_SHORTCUT: return &ops_of(p)->shortcut;
+    default: return &ops_of(p)->avgpool;
+    }
 }
 
 int layer_plan(engine_plan *p, int i) {
@@ -65,7 +69,7 @@ static void bind_conv(engine_plan *p, int i) {
                                                .sums = plan_address(p, r->sums),
                                                .producer = producer};
     if (plan_trains(p, i))
-        r->args.conv.backward = (conv_backward_args){.x = plan_address(p, x->again),
+        r->args.conv.backward = (conv_backward_args){.x = plan_address(p, x->backward_block),
                                                      .dy = {gradient_address(p, i, 0), gradient_address(p, i, 1)},
                                                      .dx = gradient_address(p, input, p->engine->slots[i].input),
                                                      .workspace = plan_address(p, r->workspace_backward),
@@ -92,9 +96,9 @@ static void bind_bn(engine_plan *p, int i) {
     if (!plan_trains(p, i))
         return;
     r->args.bn.recompute = (bn_recompute_args){
-        .x = forward.x, .residual = forward.residual, .y = plan_address(p, y->again), .saved = forward.saved};
+        .x = forward.x, .residual = forward.residual, .y = plan_address(p, y->backward_block), .saved = forward.saved};
     r->args.bn.backward = (bn_backward_args){
-        .x = plan_address(p, x->again),
+        .x = plan_address(p, x->backward_block),
         .dy = {gradient_address(p, i, 0), gradient_address(p, i, 1)},
         .dx = gradient_address(p, l->input, e->slots[i].input),
         .dresidual = slot >= 0 ? gradient_address(p, l->residual, slot) : NULL,

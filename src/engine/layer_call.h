@@ -1,5 +1,5 @@
-/** The device's operations on the layers of a plan, by the kind of each layer, and the addresses that they take.
- *  Internal to src/engine. */
+/** Calls the device's operations for the layers of a plan, by layer kind, and sets their addresses. Internal to
+ *  src/engine. */
 #ifndef LINNET_ENGINE_LAYER_CALL_H
 #define LINNET_ENGINE_LAYER_CALL_H
 
@@ -7,7 +7,7 @@
 
 typedef struct engine_plan engine_plan;
 
-/** Of the layer's kind; backward and recompute where it trains. */
+/** The member of the layer's kind; backward and recompute are set only if the layer trains. */
 typedef union layer_args {
     struct {
         conv_forward_args forward;
@@ -24,14 +24,15 @@ typedef union layer_args {
     } pool;
 } layer_args;
 
-/** The device prepares layer i of p: sets p->layer[i]. @return 0, E_SHAPE, E_DEVICE, E_NOMEM */
+/** Calls the device's plan function for layer i of p, which completes p->layer[i].
+ *  @return 0, E_SHAPE, E_DEVICE, E_NOMEM */
 int layer_plan(engine_plan *p, int i);
 void layer_destroy(engine_plan *p, int i);
-/** Sets the addresses of all layers of p; they are NULL as long as there is no arena. */
+/** Sets the addresses of all layers of p; they are NULL if there is no arena. */
 void layer_bind(engine_plan *p);
 int layer_forward(const engine_plan *p, int i);
 int layer_backward(const engine_plan *p, int i);
-/** Of a BN, where the device has it. */
+/** For a BN, if the device supports it. */
 int layer_recompute(const engine_plan *p, int i);
 
 #endif

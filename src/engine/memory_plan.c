@@ -11,12 +11,12 @@ static int by_size(const void *a, const void *b) {
     const plan_block *x = *(plan_block *const *)a, *y = *(plan_block *const *)b;
     if (x->bytes != y->bytes)
         return x->bytes > y->bytes ? -1 : 1;
-    return x < y ? -1 : 1; /* a fixed order, whatever qsort does */
+    return x < y ? -1 : 1; /* makes the order deterministic for every qsort */
 }
 
 static bool meet(const plan_block *a, const plan_block *b) { return a->first <= b->last && b->first <= a->last; }
 
-/** Lowest offset where b fits among the blocks already placed, which stand in order of offset. */
+/** The lowest offset at which b fits between the placed blocks, which are sorted by offset. */
 static size_t lowest_gap(const plan_block *b, plan_block *const *placed, int placed_n) {
     size_t need = memory_round(b->bytes), at = 0;
     for (int i = 0; i < placed_n; i++) {
@@ -47,7 +47,7 @@ int plan_layout(size_t *total, plan_block *block, int n) {
     TRY(memory_zeroed(&order, (size_t)n, sizeof *order));
     TRY(memory_zeroed(&placed, (size_t)n, sizeof *placed));
     for (int i = 0; i < n; i++) {
-        /* no layout is larger than the sum, so this guards every addition below */
+        /* no layout is larger than the sum, so no addition below can overflow */
         if (block[i].bytes > SIZE_MAX / 2 || __builtin_add_overflow(sum, memory_round(block[i].bytes), &sum)) {
             rc = fail(E_NOMEM, "the activations exceed the address space");
             goto done;

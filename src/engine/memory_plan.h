@@ -1,4 +1,4 @@
-/** Lays blocks with known lifetimes into one piece of memory: blocks whose lifetimes overlap never share bytes. */
+/** Places blocks with known live ranges in one arena: blocks whose live ranges overlap never share bytes. */
 #ifndef LINNET_ENGINE_MEMORY_PLAN_H
 #define LINNET_ENGINE_MEMORY_PLAN_H
 
@@ -10,9 +10,9 @@ typedef struct plan_block {
     size_t offset;   /* out: 64-byte aligned */
 } plan_block;
 
-/** Greedy by size, each block at the lowest offset that is free during its lifetime (Pisarchyk and Lee 2020,
- *  "Efficient memory management for deep neural net inference", greedy by size).
- *  @param[out] total bytes needed. @return 0, E_NOMEM */
+/** Greedy by size: each block is placed at the lowest offset that is free during its live range (Pisarchyk and Lee
+ *  2020, "Efficient memory management for deep neural net inference", greedy by size). @param[out] total bytes needed.
+ *  @return 0, E_NOMEM */
 int plan_layout(size_t *total, plan_block *block, int n);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reading and writing parameters and tensors as double, in logical order. None of it is on the way of a step. */
+/* Reads and writes parameters and tensors as double, in logical order. Not used within a step. */
 #include "backend/convert.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -52,7 +52,7 @@ done:
     return rc;
 }
 
-/** A tensor whose channels may be padded in memory: `wide` of them for every `narrow`. */
+/** A tensor whose channels may be padded in memory from `narrow` to `wide`. */
 static int download_tensor(double *out, engine *e, const void *memory, const plan_tensor *t) {
     size_t narrow = (size_t)t->shape.c, wide = (size_t)t->channels, rows = tensor_count(t->shape) / narrow;
     int rc = OK;
@@ -79,14 +79,15 @@ done:
     return rc;
 }
 
-/** Location of a parameter or of a layer's statistics; *layout: the parameter where the device may have another order
- * of elements. */
+/** Location of a parameter or of a layer's statistics. *layout: the parameter, if the device may use another element
+ *  order; else NULL. */
 static int locate(void **memory, size_t *n, const param **layout, engine *e, engine_what what, int i) {
     void *base = NULL;
     size_t offset = 0;
     int limit = what == ENGINE_STATS ? e->model->stats_n : e->model->param_n;
     if (i < 0 || i >= limit)
-        return fail(E_OPTION, "index %d of %d %s", i, limit, what == ENGINE_STATS ? "statistics" : "parameters");
+        return fail(E_OPTION, "index %d is out of range: there are %d %s", i, limit,
+                    what == ENGINE_STATS ? "statistics" : "parameters");
     *layout = NULL;
     switch (what) {
     case ENGINE_WEIGHT: base = e->weight; break;
@@ -179,7 +180,7 @@ done:
 }
 
 struct engine_saved_state {
-    unsigned char *bytes; /* the three arenas, one after the other */
+    unsigned char *bytes; /* the three arenas, consecutively */
 };
 
 typedef struct arena_span {
@@ -242,9 +243,9 @@ void engine_state_free(engine_saved_state *s) {
 }
 
 static int check_tensor(const engine *e, const engine_plan *p, int t) {
-    if (t < NET_INPUT || t >= e->model->layer_n)
-        return fail(E_OPTION, "tensor %d of %d: no such tensor", t, e->model->layer_n);
-    return plan_check_holder(p);
+    if (t < MODEL_INPUT || t >= e->model->layer_n)
+        return fail(E_OPTION, "tensor %d does not exist: the model has %d tensors", t, e->model->layer_n);
+    return plan_check_active(p);
 }
 
 int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
@@ -253,8 +254,8 @@ int engine_read_tensor(double *out, engine *e, engine_plan *p, int t) {
     if (t != e->model->layer_n - 1 && !e->options.keep_tensors)
         return fail(E_OPTION, "tensor %d shares its memory with others: set keep_tensors to read it", t);
     const plan_tensor *from = plan_tensor_at(p, t);
-    if (t != NET_INPUT && p->layer[t].applied_by_consumer)
-        return fail(E_UNSUPPORTED, "tensor %d is not stored: the layer that reads it computes it while reading", t);
+    if (t != MODEL_INPUT && p->layer[t].applied_by_consumer)
+        return fail(E_UNSUPPORTED, "tensor %d is not stored: its consumer computes it on the fly", t);
     TRY(download_tensor(out, e, plan_address(p, from->block), from));
 done:
     return rc;
@@ -267,9 +268,9 @@ int engine_read_tensor_gradient(double *out, engine *e, engine_plan *p, int t) {
     const plan_tensor *from = plan_tensor_at(p, t);
     size_t n = tensor_count(from->shape);
     if (!e->options.keep_tensors || from->gradient_n == 0)
-        return fail(E_OPTION, "tensor %d has no stored gradient: it needs keep_tensors, a training plan%s", t,
-                    t == NET_INPUT ? " and input_gradient" : "");
-    if (t != NET_INPUT && p->layer[t].fused_bn_bwd)
+        return fail(E_OPTION, "tensor %d has no stored gradient: this requires keep_tensors%s and a training plan", t,
+                    t == MODEL_INPUT ? ", input_gradient" : "");
+    if (t != MODEL_INPUT && p->layer[t].fused_bn_bwd)
         return fail(E_UNSUPPORTED, "tensor %d stores the gradient after its ReLU mask only", t);
     TRY(download_tensor(out, e, plan_address(p, from->gradient[0]), from));
     if (from->gradient_n == 2) {
@@ -284,7 +285,7 @@ done:
 }
 
 int engine_write_input(engine *e, engine_plan *p, const double *x) {
-    const plan_tensor *to = plan_tensor_at(p, NET_INPUT);
+    const plan_tensor *to = plan_tensor_at(p, MODEL_INPUT);
     int rc = OK;
     TRY(plan_take_arena(p));
     TRY(upload_tensor(e, plan_address(p, to->block), x, to));
@@ -295,7 +296,7 @@ done:
 int engine_write_output_gradient(engine *e, engine_plan *p, const double *dy) {
     const plan_tensor *to = plan_tensor_at(p, e->model->layer_n - 1);
     int rc = OK;
-    TRY(plan_check_holder(p));
+    TRY(plan_check_active(p));
     if (!p->training)
         return fail(E_OPTION, "a gradient needs a plan compiled for training");
     TRY(upload(e, plan_address(p, to->gradient[0]), dy, to->type, tensor_count(to->shape)));

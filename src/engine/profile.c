@@ -42,8 +42,8 @@ int engine_profile_stop(engine *e) {
         return 0;
     int rc = profile_read(e);
     t->on = false;
-    for (int i = 0; i < e->model->layer_n; i++) /* the clock ran around both */
-        t->layer[i][PASS_BACKWARD] -= t->layer[i][PASS_WEIGHTS];
+    for (int i = 0; i < e->model->layer_n; i++) /* the backward time includes wgrad */
+        t->layer[i][PASS_BACKWARD] -= t->layer[i][PASS_WGRAD];
     return rc;
 }
 

@@ -1,4 +1,4 @@
-/* A whole step, recorded where the device can, and its result, taken when it is there. */
+/* A whole step, captured and replayed if the device supports it, and its result. */
 #include "backend/sync_bn.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -22,7 +22,8 @@ done:
     return rc;
 }
 
-/** Ranks exchange gradients by their own ways, and a profile times each call: both run step by step. */
+/** Not with several ranks, because communicators are not captured, and not while profiling, because each call is
+ *  timed. */
 static bool can_record(const engine *e, const engine_plan *p) {
     const comm *c = e->options.comm;
     return e->ops->stream != NULL && p->training && !e->times.on && (c == NULL || c->ranks < 2);
@@ -40,25 +41,26 @@ void plan_forget_steps(engine_plan *p) {
         forget(p->engine, &p->step[i]);
 }
 
-/** A failure only means that the plan goes on without. */
+/** After a failure the plan runs without a recording. */
 static int record(engine *e, engine_plan *p, unsigned flags, plan_recording *r) {
     int rc = OK, run = OK;
     TRY(e->ops->stream->record_begin(e->device));
     e->recording = true;
     run = run_step(e, p, flags);
     e->recording = false;
-    rc = e->ops->stream->record_end(&r->recording, e->device); /* also after a failure: ends the mode */
+    rc = e->ops->stream->record_end(&r->recording, e->device); /* also after a failure, to end the capture */
     rc = run != OK ? run : rc;
 done:
     if (rc != OK) {
-        log_warn("the step cannot be recorded; its operations are queued one by one: %s", status_message());
+        log_warn("the training step cannot be captured as a CUDA graph; its kernels are launched one by one: %s",
+                 status_message());
         forget(e, r);
         r->failed = true;
     }
     return OK;
 }
 
-/** *done: the step is queued. */
+/** *done: whether the step is queued; false if the recording was stale and has been freed. */
 static int replay(bool *done, engine *e, unsigned flags, plan_recording *r) {
     bool stale = false;
     int rc = OK;
@@ -78,9 +80,9 @@ int engine_step(engine *e, engine_plan *p, unsigned flags) {
     int rc = OK;
     if (!can_record(e, p) || r->failed)
         return run_step(e, p, flags);
-    TRY(plan_check_holder(p));
+    TRY(plan_check_active(p));
     TRY(engine_before_step(e));
-    if (r->recording == NULL && r->runs > 0) /* the first run has made what is made once */
+    if (r->recording == NULL && r->runs > 0) /* the first run has made the one-time allocations */
         TRY(record(e, p, flags, r));
     if (r->recording != NULL)
         TRY(replay(&done, e, flags, r));
@@ -92,7 +94,7 @@ done:
     return rc;
 }
 
-/** The part that a rank without rows has in the batch norms of the others. */
+/** Takes part in the synchronised batch norms of the other ranks with 0 rows. */
 static int join_batch_norms(engine *e) {
     const model *n = e->model;
     int most = 0, rc = OK;
@@ -135,10 +137,10 @@ done:
 
 bool engine_runs_ahead(const engine *e) { return e->ops->stream != NULL; }
 
-int engine_set_scaler(engine *e, const engine_scaler *s) {
+int engine_set_grad_scaler(engine *e, const engine_grad_scaler *s) {
     if (e->ops->stream == NULL)
-        return fail(E_UNSUPPORTED, "the %s engine has no loss scaler of its own", e->ops->name);
-    return e->ops->stream->set_scaler(e->device, s);
+        return fail(E_UNSUPPORTED, "the %s engine does not implement loss scaling", e->ops->name);
+    return e->ops->stream->set_grad_scaler(e->device, s);
 }
 
 int engine_result(engine_result_data *out, engine *e) { return e->ops->result(e->device, out); }
@@ -147,7 +149,7 @@ int engine_reset_result(engine *e) { return e->ops->reset_result(e->device); }
 int engine_post_result(engine *e) {
     int slot = (int)(e->posted_n % DEVICE_RESULTS), rc = OK;
     if (e->posted_n - e->taken_n == DEVICE_RESULTS)
-        return fail(E_DEVICE, "%d results are posted, and none has been taken", DEVICE_RESULTS);
+        return fail(E_DEVICE, "%d step results are pending and none has been read", DEVICE_RESULTS);
     if (e->ops->stream != NULL)
         TRY(e->ops->stream->post_result(e->device, slot));
     else
@@ -160,7 +162,7 @@ done:
 int engine_take_result(engine_result_data *out, engine *e) {
     int slot = (int)(e->taken_n % DEVICE_RESULTS);
     if (e->posted_n == e->taken_n)
-        return fail(E_DEVICE, "no result is posted");
+        return fail(E_DEVICE, "no step result is pending");
     e->taken_n++;
     if (e->ops->stream != NULL)
         return e->ops->stream->take_result(e->device, slot, out);

@@ -4,7 +4,7 @@
 
 static double bytes_of(const plan_tensor *t) { return (double)tensor_count(t->shape) * (double)element_bytes(t->type); }
 
-/** Convolution, linear: y = x * w, dx = dy * w^T, dw = x^T * dy. Weights compute in x's type, dw is a master's. */
+/** Convolution, linear: y = x * w, dx = dy * w^T, dw = x^T * dy. w is read in x's type; dw has the master type. */
 static engine_work product_work(const engine_plan *p, int i, engine_pass pass) {
     const engine *e = p->engine;
     const layer *l = &e->model->layer[i];
@@ -19,13 +19,14 @@ static engine_work product_work(const engine_plan *p, int i, engine_pass pass) {
         if (!d->dx_needed)
             return (engine_work){0};
         return (engine_work){flop, dy + weights * (double)element_bytes(x->type) + bytes_of(x) +
-                                       (d->gradient_sums_bytes > 0 ? bytes_of(x) : 0)}; /* BN's x */
+                                       (d->gradient_sums_bytes > 0 ? bytes_of(x) : 0)}; /* the preceding BN's x */
     default: return (engine_work){flop, dy + bytes_of(x) + weights * (double)element_bytes(e->ops->master)};
     }
 }
 
-/** Sums over x, then y; sums over g and g * x, where a residual waits its gradient g is written, then dx. Before it
- *  all, where y is recomputed: x, residual and y. Less what the layers around do. */
+/** Forward reads x for the sums, then reads x and writes y. Backward reads x and dy for the sums (and writes g if there
+ *  is a residual), then reads x and dy (or g) again and writes dx. If y is recomputed, that reads x and residual and
+ *  writes y. Parts that adjacent layers take over are not counted. */
 static double bn_bytes(const engine_plan *p, int i, engine_pass pass) {
     const layer *l = &p->engine->model->layer[i];
     const device_layer *d = &p->layer[i];
@@ -55,20 +56,20 @@ engine_work engine_layer_work(const engine_plan *p, int i, engine_pass pass) {
         return (engine_work){0};
     if (kind == LAYER_CONV || kind == LAYER_LINEAR)
         return product_work(p, i, pass);
-    if (pass == PASS_WEIGHTS)
+    if (pass == PASS_WGRAD)
         return (engine_work){0};
     return (engine_work){.bytes = kind == LAYER_BN ? bn_bytes(p, i, pass) : pool_bytes(p, i, pass)};
 }
 
 engine_work engine_phase_work(const engine_plan *p, engine_phase phase) {
     const engine *e = p->engine;
-    const plan_tensor *x = plan_tensor_at(p, NET_INPUT), *logits = plan_tensor_at(p, e->model->layer_n - 1);
+    const plan_tensor *x = plan_tensor_at(p, MODEL_INPUT), *logits = plan_tensor_at(p, e->model->layer_n - 1);
     double weights = (double)(e->model->weight_n - e->model->frozen_n) * (double)element_bytes(e->ops->master);
     switch (phase) {
     case PHASE_LOAD: return (engine_work){.bytes = (double)tensor_count(x->shape) + bytes_of(x)};
     case PHASE_LOSS: return (engine_work){.bytes = bytes_of(logits) * (p->training ? 2 : 1)};
     case PHASE_UNSCALE: return (engine_work){.bytes = weights};
-    case PHASE_UPDATE: return (engine_work){.bytes = 5 * weights}; /* w and m read and written, g read */
+    case PHASE_UPDATE: return (engine_work){.bytes = 5 * weights}; /* reads w, m and g, writes w and m */
     default: return (engine_work){0};
     }
 }

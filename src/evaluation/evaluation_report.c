@@ -25,12 +25,12 @@ void evaluation_report_deinit(evaluation_report *a) {
     *a = (evaluation_report){0};
 }
 
-/** The cell of images of class `i` that are predicted as class `as`. */
+/** The matrix entry of images of class `i` that are predicted as class `as`. */
 static int64_t *cell(const evaluation_report *a, int i, int as) {
     return &a->confusion[(size_t)i * (size_t)a->classes + (size_t)as];
 }
 
-/** NaN, of NaN logits, lies in the first bin and makes the error NaN. */
+/** A NaN confidence (from NaN logits) is counted in the first bin and makes the calibration error NaN. */
 static calibration_bin *bin_of(evaluation_report *a, double confidence) {
     int b = confidence > 0 ? (int)ceil(confidence * CALIBRATION_BINS) - 1 : 0;
     return &a->bin[b < 0 ? 0 : b >= CALIBRATION_BINS ? CALIBRATION_BINS - 1 : b];
@@ -38,7 +38,7 @@ static calibration_bin *bin_of(evaluation_report *a, double confidence) {
 
 void evaluation_report_add(evaluation_report *a, const double *logits, const int32_t *label, int n) {
     for (int i = 0; i < n; i++) {
-        prediction j = predict_labelled(logits + (size_t)i * (size_t)a->classes, a->classes, label[i]);
+        prediction j = predict_labelled(logits + (size_t)i * (size_t)a->classes, a->classes, label[i], 0);
         calibration_bin *b = bin_of(a, j.probability);
         metrics one = {.loss_sum = j.loss, .images = 1, .top1 = j.rank < 1, .top5 = j.rank < 5};
         metrics_add(&a->sum, &one);

@@ -37,11 +37,11 @@ static void insert(misclassified *m, const misclassified_image *one) {
 
 void misclassified_add(misclassified *m, const double *logits, int classes, const batch *b) {
     for (int i = 0; i < b->n; i++) {
-        prediction j = predict_labelled(logits + (size_t)i * (size_t)classes, classes, b->label[i]);
+        prediction j = predict_labelled(logits + (size_t)i * (size_t)classes, classes, b->label[i], 0);
         misclassified_image one = {
             .index = b->index[i], .predicted = j.predicted, .probability = j.probability, .loss = j.loss};
         if (isnan(one.loss))
-            one.loss = INFINITY; /* nothing is more wrong, and the list stays sorted */
+            one.loss = INFINITY; /* the largest loss, so that the list stays sorted */
         if (one.predicted != b->label[i])
             insert(m, &one);
     }
@@ -96,7 +96,7 @@ int misclassified_sheet(contact_sheet *out, const misclassified *m, const datase
     for (int i = 0; i < m->n; i++) {
         const unsigned char *bytes = NULL;
         size_t n = 0;
-        int64_t index = m->list[i].index; /* one that has gone meanwhile spoils nothing */
+        int64_t index = m->list[i].index; /* an image that cannot be read any more stays black */
         if (dataset_read(&bytes, &n, &file, val, index, 0) == OK &&
             transform_decode(pixels, d, bytes, n, dataset_name(val, index), &t, NULL) == OK)
             contact_sheet_put(out, i, pixels);

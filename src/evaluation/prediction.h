@@ -9,7 +9,7 @@ typedef struct prediction {
     int rank;           /* of the true class, from 0 */
 } prediction;
 
-/** @param logits (classes) */
-prediction predict_labelled(const double *logits, int classes, int label);
+/** @param logits (classes); smoothing: label smoothing of the loss (base/softmax.h) */
+prediction predict_labelled(const double *logits, int classes, int label, double smoothing);
 
 #endif

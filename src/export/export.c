@@ -1,6 +1,9 @@
+/* Collects a checkpoint's weights and writes them in the chosen format. */
+
 #include "export/export.h"
 
 #include "base/half.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -9,16 +12,15 @@
 #include "training/weights.h"
 
 #include <float.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BN_EPSILON 1e-5 /* torchvision's */
-#define METADATA 8
+#define BN_EPSILON 1e-5 /* the value of torchvision */
+#define METADATA 16
 
-/** A tensor of the set with room for its values in the wanted type. */
+/** Adds a tensor to the set and allocates its data in the given type. */
 static int add(ckpt_tensor **out, export_set *set, const char *name, ckpt_type type, int rank, const int64_t *shape) {
     int rc = OK;
     TRY(memory_grow(&set->tensor, &set->capacity, (size_t)set->n + 1, sizeof *set->tensor));
@@ -36,7 +38,7 @@ done:
     return rc;
 }
 
-/** Values in fp32 or fp16. */
+/** Adds a tensor with the given values in fp32 or fp16. */
 static int add_values(export_set *set, const char *name, int rank, const int64_t *shape, const double *values,
                       bool half) {
     ckpt_tensor *t = NULL;
@@ -45,7 +47,8 @@ static int add_values(export_set *set, const char *name, int rank, const int64_t
     size_t n = t->bytes / ckpt_type_bytes(t->type);
     for (size_t i = 0; i < n; i++) {
         if (half && isfinite(values[i]) && fabs(values[i]) > F16_MAX)
-            return fail(E_DATA, "%s contains %g, which fp16 cannot represent: export it in fp32", name, values[i]);
+            return fail(E_DATA, "tensor %s contains %g, which fp16 cannot represent: export without --fp16", name,
+                        values[i]);
         if (half)
             ((uint16_t *)t->data)[i] = f16_from_double(values[i]);
         else
@@ -61,7 +64,7 @@ static bool is_counter(const char *name) {
     return n >= sizeof end && strcmp(name + n - (sizeof end - 1), end) == 0;
 }
 
-/** The file's tensors as they are, floating-point ones in the wanted type. */
+/** Copies the file's tensors; floating-point ones are converted to fp32 or fp16. */
 static int collect(export_set *set, const model *n, const ckpt *c, bool half, double *room) {
     int rc = OK;
     for (int i = 0; i < c->state_n; i++) {
@@ -71,7 +74,7 @@ static int collect(export_set *set, const model *n, const ckpt *c, bool half, do
         if (name == NULL || !weights_known(n, name))
             continue;
         if (is_counter(name) && (from->type != CKPT_I64 || from->rank != 0))
-            return fail(E_FORMAT, "%s is not a counter", name);
+            return fail(E_FORMAT, "%s is not a scalar int64 tensor", name);
         if (from->type == (half ? CKPT_F16 : CKPT_F32) || !weights_floating(from->type)) {
             TRY(add(&t, set, name, from->type, from->rank, from->shape));
             memcpy(t->data, from->data, t->bytes);
@@ -123,7 +126,7 @@ done:
     return rc;
 }
 
-/** The batch norm that reads a convolution. Every one of a ResNet has it. */
+/** The batch norm whose input is the given convolution. In a ResNet every convolution has one. */
 static const layer *bn_of(const model *n, int conv) {
     for (int i = 0; i < n->layer_n; i++)
         if (n->layer[i].kind == LAYER_BN && n->layer[i].input == conv)
@@ -161,20 +164,16 @@ static int put_text(ckpt_item *list, int *n, const char *key, const char *value)
 static int put_names(ckpt_item *list, int *n, const ckpt_item *names) {
     int rc = OK;
     json_t *array = json_array();
-    char *dumped = NULL;
+    text dump = {0};
     for (int64_t i = 0; i < names->i; i++)
-        if (json_array_append_new(array, json_string(names->list[i])) != 0) {
-            rc = fail(E_DATA, "the class name %s is not UTF-8, which this format requires", names->list[i]);
+        if (json_array_append_new(array, json_text(names->list[i])) != 0) {
+            rc = fail(E_NOMEM, "out of memory for the class names");
             goto done;
         }
-    dumped = json_dumps(array, JSON_COMPACT);
-    if (dumped == NULL) {
-        rc = fail(E_NOMEM, "out of memory");
-        goto done;
-    }
-    TRY(put_text(list, n, "class_names", dumped));
+    TRY(json_append(&dump, array, JSON_COMPACT));
+    TRY(put_text(list, n, "class_names", dump.data));
 done:
-    free(dumped);
+    text_deinit(&dump);
     json_decref(array);
     return rc;
 }
@@ -185,7 +184,26 @@ static int put_numbers(ckpt_item *list, int *n, const char *key, const double th
     return put_text(list, n, key, value);
 }
 
-static int metadata_make(ckpt_item list[METADATA], int *n, const ckpt *c, const config *o) {
+/** What the graph's input must be, for people and as single values. */
+static int put_input(ckpt_item list[METADATA], int *n, const config *o, const export_options *how) {
+    char line[256];
+    int rc = OK, side = o->data.image_size;
+    bool squash = strcmp(o->data.crop_mode, "squash") == 0;
+    snprintf(line, sizeof line,
+             "RGB image: resize %s to %d (%s, antialiased as by Pillow), crop the central %d x %d, divide by 255%s",
+             squash ? "each side" : "the shorter side", run_context_resize(o), o->data.interpolation, side, side,
+             how->normalise ? "" : ", subtract mean, divide by std");
+    TRY(put_text(list, n, EXPORT_PREPROCESSING, line));
+    TRY(put_text(list, n, "input_layout", "NCHW"));
+    snprintf(line, sizeof line, "[3,%d,%d]", side, side);
+    TRY(put_text(list, n, "input_shape", line));
+    TRY(put_text(list, n, "input_channels", "RGB"));
+    TRY(put_text(list, n, "input_range", how->normalise ? "[0,1]" : "normalised"));
+done:
+    return rc;
+}
+
+static int metadata_make(ckpt_item list[METADATA], int *n, const ckpt *c, const config *o, const export_options *how) {
     char size[16];
     int rc = OK;
     TRY(put_text(list, n, "format", "pt"));
@@ -194,8 +212,12 @@ static int metadata_make(ckpt_item list[METADATA], int *n, const ckpt *c, const 
     TRY(put_text(list, n, "image_size", size));
     snprintf(size, sizeof size, "%d", run_context_resize(o));
     TRY(put_text(list, n, "resize_size", size));
+    TRY(put_text(list, n, "interpolation", o->data.interpolation));
+    TRY(put_text(list, n, "crop_mode", o->data.crop_mode));
     TRY(put_numbers(list, n, "mean", o->data.mean));
     TRY(put_numbers(list, n, "std", o->data.std));
+    if (how->format == EXPORT_ONNX)
+        TRY(put_input(list, n, o, how));
     if (ckpt_class_names(c) != NULL)
         TRY(put_names(list, n, ckpt_class_names(c)));
 done:
@@ -209,13 +231,14 @@ int export_checkpoint(const char *path, const ckpt *c, const char *name, const c
     int rc = OK, classes = 0, metadata_n = 0;
     double *room = NULL;
     if (how->normalise && how->format != EXPORT_ONNX)
-        return fail(E_OPTION, "--normalise adds the normalisation to a graph: it needs --format onnx");
+        return fail(E_OPTION, "--normalise is only supported with --format onnx");
     TRY(weights_classes(&classes, c, name));
     TRY(model_create(&n, o->model.arch, &(model_options){.classes = classes}));
     TRY(weights_check(NULL, n, c, name));
+    TRY(weights_check_finite(n, c, true, name));
     TRY(memory_zeroed(&room, model_largest(n), sizeof *room));
     TRY(how->fold ? collect_folded(&set, n, c, how->half, room) : collect(&set, n, c, how->half, room));
-    TRY(metadata_make(metadata, &metadata_n, c, o));
+    TRY(metadata_make(metadata, &metadata_n, c, o, how));
     switch (how->format) {
     case EXPORT_PTH: rc = state_dict_save(path, set.tensor, set.n); break;
     case EXPORT_SAFETENSORS: rc = safetensors_save(path, set.tensor, set.n, metadata, metadata_n); break;

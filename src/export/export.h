@@ -13,7 +13,8 @@ typedef struct export_options {
     export_format format;
     bool fold;      /* fold each batch norm into its convolution, which gets a bias, as torch's fuse_conv_bn_eval */
     bool half;      /* weights, and in ONNX all computation, in fp16 */
-    bool normalise; /* ONNX: the input is RGB in [0, 1]; the graph subtracts mean and divides by std */
+    bool normalise; /* ONNX: the input is RGB in [0, 1]; the graph subtracts mean and divides by std. false: the input
+                       is normalised */
 } export_options;
 
 /** The tensors of a model, with torchvision's names in torchvision's order, without a prefix. */
@@ -31,8 +32,10 @@ int export_checkpoint(const char *path, const ckpt *c, const char *name, const c
 
 /* Shared by export.c and onnx.c. */
 
-/** Writes the ONNX graph of `n` with the tensors of `set`, in opset 17. @param metadata (metadata_n) items of kind 's'
- */
+#define EXPORT_PREPROCESSING "preprocessing" /* metadata of ONNX: from an image to the input, in words */
+
+/** Writes the ONNX graph of `n` with the tensors of `set`, in opset 17. @param metadata (metadata_n) items of kind 's',
+ *  one of them EXPORT_PREPROCESSING */
 int export_onnx(const char *path, const model *n, const export_set *set, const config *o, const export_options *how,
                 const ckpt_item *metadata, int metadata_n);
 

@@ -1,3 +1,5 @@
+/* Writes a model as an ONNX graph. */
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/proto.h"
@@ -8,26 +10,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Source: onnx/onnx.proto and onnx/defs, opset 17. Numbers of fields are named after their messages. */
+/* Source: onnx/onnx.proto and onnx/defs, opset 17. Each enum value is a field number, named MESSAGE_FIELD. */
 enum { MODEL_IR = 1, MODEL_PRODUCER = 2, MODEL_GRAPH = 7, MODEL_OPSET = 8, MODEL_METADATA = 14 };
 enum { OPSET_VERSION = 2, ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum { GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
 enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_TYPE = 4, NODE_ATTRIBUTE = 5 };
 enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_F = 2, ATTRIBUTE_I = 3, ATTRIBUTE_INTS = 8, ATTRIBUTE_TYPE = 20 };
 enum { IS_FLOAT = 1, IS_INT = 2, IS_INTS = 7 };
-enum { TENSOR_DIMS = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8, TENSOR_RAW = 9, TYPE_FLOAT = 1, TYPE_FLOAT16 = 10 };
-enum { VALUE_NAME = 1, VALUE_TYPE = 2, TYPE_TENSOR = 1, TENSOR_ELEM = 1, TENSOR_SHAPE = 2, SHAPE_DIM = 1 };
+enum { TENSOR_DIMS = 1, TENSOR_TYPE = 2, TENSOR_INT64 = 7, TENSOR_NAME = 8, TENSOR_RAW = 9 };
+enum { TYPE_FLOAT = 1, TYPE_INT64 = 7, TYPE_FLOAT16 = 10 };
+enum {
+    VALUE_NAME = 1,
+    VALUE_TYPE = 2,
+    VALUE_DOC = 3,
+    TYPE_TENSOR = 1,
+    TENSOR_ELEM = 1,
+    TENSOR_SHAPE = 2,
+    SHAPE_DIM = 1
+};
 enum { DIM_VALUE = 1, DIM_NAME = 2, IR_VERSION = 8, OPSET = 17 };
 
 #define NAME_BYTES 64
 
-/** The graph in the making; the first error stays in rc and makes the rest no-ops. */
+/** The graph being built. The first error is stored in rc, after which all functions do nothing. */
 typedef struct graph {
     text out;
     const model *model;
     const export_options *how;
     char (*value)[NAME_BYTES]; /* (layer_n) name of each layer's output */
-    char image[NAME_BYTES];    /* what the first layer reads */
+    char image[NAME_BYTES];    /* name of the first layer's input */
     int rc;
 } graph;
 
@@ -63,7 +74,7 @@ static void attribute_float(graph *g, const char *name, float v) {
     close_field(g, mark);
 }
 
-/** n times the same number. */
+/** Adds an attribute with n equal integers. */
 static void attribute_ints(graph *g, const char *name, int n, int v) {
     size_t mark = open_field(g, NODE_ATTRIBUTE);
     put_string(g, ATTRIBUTE_NAME, name);
@@ -73,7 +84,7 @@ static void attribute_ints(graph *g, const char *name, int n, int v) {
     close_field(g, mark);
 }
 
-/** Begins a node of one output; close_field ends it. */
+/** Begins a node with one output; close_field ends it. */
 static size_t node(graph *g, const char *type, const char *output, const char *input, const char *second) {
     size_t mark = open_field(g, GRAPH_NODE);
     put_string(g, NODE_TYPE, type);
@@ -116,7 +127,7 @@ static void conv(graph *g, const layer *l, const char *x, const char *y) {
     close_field(g, mark);
 }
 
-/** y = relu(bn(x) + residual), in up to three nodes; folded, bn is the convolution's. */
+/** y = relu(bn(x) + residual), in up to three nodes. With `fold`, bn is already part of the convolution. */
 static void batch_norm(graph *g, const layer *l, const char *x, char y[NAME_BYTES]) {
     snprintf(y, NAME_BYTES, "%s", x);
     if (!g->how->fold) {
@@ -130,7 +141,7 @@ static void batch_norm(graph *g, const layer *l, const char *x, char y[NAME_BYTE
         close_field(g, mark);
     }
     char before[NAME_BYTES];
-    if (l->residual != NET_NONE) {
+    if (l->residual != TENSOR_NONE) {
         snprintf(before, sizeof before, "%s", y);
         snprintf(y, NAME_BYTES, "%.50s.add", l->name);
         simple_node(g, "Add", y, before, g->value[l->residual]);
@@ -142,9 +153,22 @@ static void batch_norm(graph *g, const layer *l, const char *x, char y[NAME_BYTE
     }
 }
 
+/** The name of the initializer with the channels that a shortcut adds. */
+static void pads_name(char out[NAME_BYTES], const layer *l) { snprintf(out, NAME_BYTES, "%.50s.pads", l->name); }
+
+static void shortcut(graph *g, const layer *l, const char *x, const char *y) {
+    char strided[NAME_BYTES], pads[NAME_BYTES];
+    snprintf(strided, sizeof strided, "%.50s.strided", l->name);
+    pads_name(pads, l);
+    size_t mark = node(g, "MaxPool", strided, x, NULL); /* windows of one pixel */
+    window(g, l);
+    close_field(g, mark);
+    simple_node(g, "Pad", y, strided, pads);
+}
+
 static void add_layer(graph *g, int i) {
     const layer *l = &g->model->layer[i];
-    const char *x = l->input == NET_INPUT ? g->image : g->value[l->input];
+    const char *x = l->input == MODEL_INPUT ? g->image : g->value[l->input];
     char *y = g->value[i];
     size_t mark = 0;
     snprintf(y, NAME_BYTES, "%s", l->name);
@@ -162,6 +186,7 @@ static void add_layer(graph *g, int i) {
         attribute_int(g, "axis", 1);
         close_field(g, mark);
         break;
+    case LAYER_SHORTCUT: shortcut(g, l, x, y); break;
     default:
         snprintf(y, NAME_BYTES, "%s", g->how->half ? "logits16" : "logits");
         mark = node(g, "Gemm", y, x, g->model->param[l->weight].name);
@@ -172,7 +197,7 @@ static void add_layer(graph *g, int i) {
     }
 }
 
-/** From "images" to what the first layer reads. */
+/** Adds the nodes from the input "images" to the first layer's input. */
 static void begin(graph *g) {
     snprintf(g->image, sizeof g->image, "images");
     if (g->how->normalise) {
@@ -196,6 +221,20 @@ static void initializer(graph *g, const ckpt_tensor *t) {
     close_field(g, mark);
 }
 
+/** NCHW: begin and end of each axis. */
+static void initializer_pads(graph *g, const layer *l) {
+    int zero_channels = (l->out_c - l->in_c) / 2, pads[8] = {0, zero_channels, 0, 0, 0, zero_channels, 0, 0};
+    char name[NAME_BYTES];
+    pads_name(name, l);
+    size_t mark = open_field(g, GRAPH_INITIALIZER);
+    put_int(g, TENSOR_DIMS, 8);
+    put_int(g, TENSOR_TYPE, TYPE_INT64);
+    for (int i = 0; i < 8; i++)
+        put_int(g, TENSOR_INT64, pads[i]);
+    put_string(g, TENSOR_NAME, name);
+    close_field(g, mark);
+}
+
 static void initializer_three(graph *g, const char *name, const double three[3]) {
     float v[3] = {(float)three[0], (float)three[1], (float)three[2]};
     ckpt_tensor t = {.type = CKPT_F32, .rank = 4, .shape = {1, 3, 1, 1}, .data = v, .bytes = sizeof v};
@@ -203,8 +242,8 @@ static void initializer_three(graph *g, const char *name, const double three[3])
     initializer(g, &t);
 }
 
-/** An input or output of fp32; a size of 0 is the batch's. */
-static void value_info(graph *g, unsigned number, const char *name, int rank, const int *size) {
+/** Adds an input or output in fp32; a size of 0 stands for the batch size. */
+static void value_info(graph *g, unsigned number, const char *name, int rank, const int *size, const char *doc) {
     size_t info = open_field(g, number);
     put_string(g, VALUE_NAME, name);
     size_t type = open_field(g, VALUE_TYPE), tensor = open_field(g, TYPE_TENSOR);
@@ -221,10 +260,11 @@ static void value_info(graph *g, unsigned number, const char *name, int rank, co
     close_field(g, shape);
     close_field(g, tensor);
     close_field(g, type);
+    put_string(g, VALUE_DOC, doc);
     close_field(g, info);
 }
 
-static void put_graph(graph *g, const export_set *set, const config *o) {
+static void put_graph(graph *g, const export_set *set, const config *o, const char *preprocessing) {
     size_t mark = open_field(g, MODEL_GRAPH);
     int side = o->data.image_size;
     put_string(g, GRAPH_NAME, g->model->arch);
@@ -236,12 +276,16 @@ static void put_graph(graph *g, const export_set *set, const config *o) {
     for (int i = 0; i < set->n; i++)
         if (set->tensor[i].type == CKPT_F32 || set->tensor[i].type == CKPT_F16) /* not the counters */
             initializer(g, &set->tensor[i]);
+    for (int i = 0; i < g->model->layer_n; i++)
+        if (g->model->layer[i].kind == LAYER_SHORTCUT)
+            initializer_pads(g, &g->model->layer[i]);
     if (g->how->normalise) {
         initializer_three(g, "mean", o->data.mean);
         initializer_three(g, "std", o->data.std);
     }
-    value_info(g, GRAPH_INPUT, "images", 4, (int[]){0, 3, side, side});
-    value_info(g, GRAPH_OUTPUT, "logits", 2, (int[]){0, g->model->classes});
+    value_info(g, GRAPH_INPUT, "images", 4, (int[]){0, 3, side, side}, preprocessing);
+    value_info(g, GRAPH_OUTPUT, "logits", 2, (int[]){0, g->model->classes},
+               "before softmax, in the order of class_names");
     close_field(g, mark);
 }
 
@@ -255,7 +299,7 @@ int export_onnx(const char *path, const model *n, const export_set *set, const c
     size_t mark = open_field(&g, MODEL_OPSET);
     put_int(&g, OPSET_VERSION, OPSET);
     close_field(&g, mark);
-    put_graph(&g, set, o);
+    put_graph(&g, set, o, ckpt_find_item(metadata, metadata_n, EXPORT_PREPROCESSING)->s);
     for (int i = 0; i < metadata_n; i++) {
         mark = open_field(&g, MODEL_METADATA);
         put_string(&g, ENTRY_KEY, metadata[i].key);

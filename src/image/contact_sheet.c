@@ -14,7 +14,10 @@ int contact_sheet_init(contact_sheet *s, int images, int columns, int size, int 
     int64_t w = (int64_t)columns * (size + gap) + gap, h = rows * (size + gap) + gap;
     *s = (contact_sheet){.size = size, .gap = gap, .columns = columns};
     if (w > JPEG_MOST || h > JPEG_MOST)
-        return fail(E_OPTION, "%d images of %d pixels do not fit into one JPEG; use fewer", images, size);
+        return fail(E_OPTION,
+                    "a contact sheet of %d images of %d pixels exceeds 65500 pixels, the largest side of a JPEG: use "
+                    "fewer or smaller images",
+                    images, size);
     s->w = (int)w;
     s->h = (int)h;
     return memory_zeroed(&s->pixels, (size_t)w * (size_t)h, 3);

@@ -1,3 +1,5 @@
+/* Recognises the format of an image and decodes its rows by the codec of that format. */
+
 #define _GNU_SOURCE
 #include "image/decoder.h"
 
@@ -11,13 +13,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* JPEG cannot say more, and int arithmetic on sizes is safe below */
+/* JPEG's maximum; it also keeps int arithmetic on sizes below from overflowing */
 #define SIDE_MAX 65535
-/* A large image must have some bytes behind it. The most that an honest one packs into a byte is 8,256 pixels:
- * deflate's 1032 to 1, at a bit a pixel. */
+/* A large image must have a minimum number of bytes. A valid file encodes at most 8,256 pixels per byte: deflate's
+ * 1032 to 1 at one bit per pixel. */
 #define FREE_PIXELS ((size_t)16 << 20)
 #define PIXELS_PER_BYTE 8256
 
@@ -40,12 +43,12 @@ done:
     return rc;
 }
 
-/** Releases the memory that only a very large image needs, and its part of the budget. */
+/** Releases memory that only a very large image needs, and the image's part of the budget. */
 static void release(decoder *d) {
     if (d->whole.bytes > MEMORY_BUDGET_FREE)
         arena_deinit(&d->whole);
     if (d->taken > 0)
-        memory_budget_give_back(d->taken);
+        memory_budget_release(d->taken);
     d->taken = 0;
 }
 
@@ -59,9 +62,9 @@ void decoder_destroy(decoder *d) {
     free(d);
 }
 
-/** Too little memory for an image is this image's fault: others may need less. */
+/** Reports a lack of memory as an error of this image (E_FORMAT), since other images may need less. */
 static int blame_image(const char *name, int rc) {
-    return rc == E_NOMEM ? fail_context(E_FORMAT, "%s: too little memory to decode it", name) : rc;
+    return rc == E_NOMEM ? fail_context(E_FORMAT, "%s: not enough memory to decode this image", name) : rc;
 }
 
 int decoder_room(arena *a, size_t bytes) {
@@ -70,15 +73,15 @@ int decoder_room(arena *a, size_t bytes) {
         return OK;
     arena_deinit(a);
     int rc = arena_init(a, bytes);
-    return rc == E_NOMEM ? fail_context(E_FORMAT, "too little memory for the image") : rc;
+    return rc == E_NOMEM ? fail_context(E_FORMAT, "not enough memory to decode the image") : rc;
 }
 
 int decoder_take(decoder *d, size_t bytes) {
     if (bytes > d->limits.max_bytes)
-        return fail(E_FORMAT, "%s: decoding it takes %zu MiB of memory, more than the %zu allowed", d->name,
-                    bytes >> 20, d->limits.max_bytes >> 20);
+        return fail(E_FORMAT, "%s: decoding this image needs %zu MiB of memory, more than the limit of %zu MiB",
+                    d->name, bytes >> 20, d->limits.max_bytes >> 20);
     if (bytes > MEMORY_BUDGET_FREE) {
-        memory_budget_take(bytes);
+        memory_budget_acquire(bytes);
         d->taken = bytes;
     }
     return OK;
@@ -86,10 +89,12 @@ int decoder_take(decoder *d, size_t bytes) {
 
 int decoder_size(decoder *d, const image_bytes *in, int64_t w, int64_t h) {
     if (w <= 0 || h <= 0)
-        return fail(E_FORMAT, "%s: an image of %" PRId64 " x %" PRId64 " pixels", in->name, w, h);
+        return fail(E_FORMAT, "%s: invalid image size of %" PRId64 " x %" PRId64 " pixels", in->name, w, h);
     if (w > SIDE_MAX || h > SIDE_MAX || w * h > d->limits.max_pixels)
-        return fail(E_FORMAT, "%s: claims %" PRId64 " x %" PRId64 " pixels, more than the %" PRId64 " allowed",
-                    in->name, w, h, d->limits.max_pixels);
+        return fail(E_FORMAT,
+                    "%s: the header specifies %" PRId64 " x %" PRId64 " pixels, more than %" PRId64
+                    " (data.max_pixels) or %d per side",
+                    in->name, w, h, d->limits.max_pixels, SIDE_MAX);
     d->w = (int)w;
     d->h = (int)h;
     return OK;
@@ -99,8 +104,8 @@ int decoder_whole(decoder *d, const image_bytes *in, size_t more, uint8_t **rgbx
     int rc = OK;
     size_t pixels = (size_t)d->w * (size_t)d->h;
     if (pixels > FREE_PIXELS && pixels / PIXELS_PER_BYTE > in->n)
-        return fail(E_FORMAT, "%s: claims %d x %d pixels, more than its %zu bytes can hold", in->name, d->w, d->h,
-                    in->n);
+        return fail(E_FORMAT, "%s: the header specifies %d x %d pixels, more than a file of %zu bytes can contain",
+                    in->name, d->w, d->h, in->n);
     TRY(decoder_take(d, pixels * 4 + RESAMPLE_MARGIN + more));
     rc = decoder_room(&d->whole, pixels * 4 + RESAMPLE_MARGIN);
     if (rc != OK)
@@ -110,38 +115,52 @@ done:
     return rc;
 }
 
-/* A format is known by its first bytes. Formats without a codec are refused by name. */
+/* A format is recognised by its first bytes. Formats without a codec are refused, with their name in the message. */
 typedef struct format {
     const char *magic;
     size_t at, n;
-    const char *suffix;                               /* NULL: see refusal */
-    int (*decode)(decoder *d, const image_bytes *in); /* NULL with a suffix: JPEG */
+    const char *suffix[2];                            /* the usual one first; none: unsupported, see refusal */
+    int (*decode)(decoder *d, const image_bytes *in); /* NULL with a suffix: JPEG, decoded row by row */
     const char *refusal;
 } format;
 
 static const format formats[] = {
-    {"\xFF\xD8\xFF", 0, 3, ".jpg", NULL, NULL},
-    {"\x89PNG\r\n\x1a\n", 0, 8, ".png", png_decode, NULL},
-    {"BM", 0, 2, ".bmp", bmp_decode, NULL},
-    {"II*\0", 0, 4, ".tif", tiff_decode, NULL},
-    {"MM\0*", 0, 4, ".tif", tiff_decode, NULL},
-    {"II+\0", 0, 4, ".tif", tiff_decode, NULL},
-    {"MM\0+", 0, 4, ".tif", tiff_decode, NULL},
-    {"WEBP", 8, 4, ".webp", webp_decode, NULL},
-    {"P1", 0, 2, ".ppm", netpbm_decode, NULL},
-    {"P2", 0, 2, ".ppm", netpbm_decode, NULL},
-    {"P3", 0, 2, ".ppm", netpbm_decode, NULL},
-    {"P4", 0, 2, ".ppm", netpbm_decode, NULL},
-    {"P5", 0, 2, ".ppm", netpbm_decode, NULL},
-    {"P6", 0, 2, ".ppm", netpbm_decode, NULL},
-    {"GIF8", 0, 4, NULL, NULL, "a GIF"},
-    {"\0\0\0\x0cjP  ", 0, 8, NULL, NULL, "a JPEG 2000"},
-    {"ftyp", 4, 4, NULL, NULL, "an AVIF or HEIF"},
-    {"\0\0\1\0", 0, 4, NULL, NULL, "an icon"},
-    {"\0\0\0\x0cJXL ", 0, 8, NULL, NULL, "a JPEG XL"},
+    {"\xFF\xD8\xFF", 0, 3, {".jpg", ".jpeg"}, NULL, NULL},
+    {"\x89PNG\r\n\x1a\n", 0, 8, {".png"}, png_decode, NULL},
+    {"BM", 0, 2, {".bmp"}, bmp_decode, NULL},
+    {"II*\0", 0, 4, {".tif", ".tiff"}, tiff_decode, NULL},
+    {"MM\0*", 0, 4, {".tif", ".tiff"}, tiff_decode, NULL},
+    {"II+\0", 0, 4, {".tif", ".tiff"}, tiff_decode, NULL},
+    {"MM\0+", 0, 4, {".tif", ".tiff"}, tiff_decode, NULL},
+    {"WEBP", 8, 4, {".webp"}, webp_decode, NULL},
+    {"P1", 0, 2, {".ppm", ".pgm"}, netpbm_decode, NULL},
+    {"P2", 0, 2, {".ppm", ".pgm"}, netpbm_decode, NULL},
+    {"P3", 0, 2, {".ppm", ".pgm"}, netpbm_decode, NULL},
+    {"P4", 0, 2, {".ppm", ".pgm"}, netpbm_decode, NULL},
+    {"P5", 0, 2, {".ppm", ".pgm"}, netpbm_decode, NULL},
+    {"P6", 0, 2, {".ppm", ".pgm"}, netpbm_decode, NULL},
+    {"GIF8", 0, 4, {NULL}, NULL, "a GIF"},
+    {"\0\0\0\x0cjP  ", 0, 8, {NULL}, NULL, "a JPEG 2000"},
+    {"ftyp", 4, 4, {NULL}, NULL, "an AVIF or HEIF"},
+    {"\0\0\1\0", 0, 4, {NULL}, NULL, "an ICO"},
+    {"\0\0\0\x0cJXL ", 0, 8, {NULL}, NULL, "a JPEG XL"},
 };
 
-/** NULL: none. */
+const char *decoder_missing(void) {
+    return ""
+#ifndef LINNET_PNG
+           " .png"
+#endif
+#ifndef LINNET_TIFF
+           " .tif"
+#endif
+#ifndef LINNET_WEBP
+           " .webp"
+#endif
+        ;
+}
+
+/** @return NULL if no format matches */
 static const format *format_of(const unsigned char *bytes, size_t n) {
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         const format *f = &formats[i];
@@ -153,7 +172,15 @@ static const format *format_of(const unsigned char *bytes, size_t n) {
 
 const char *decoder_suffix(const unsigned char *bytes, size_t n) {
     const format *f = format_of(bytes, n);
-    return f != NULL ? f->suffix : NULL;
+    return f != NULL ? f->suffix[0] : NULL;
+}
+
+bool decoder_has_suffix(const unsigned char *bytes, size_t n, const char *suffix) {
+    const format *f = format_of(bytes, n);
+    for (int i = 0; f != NULL && i < 2 && f->suffix[i] != NULL; i++)
+        if (strcasecmp(f->suffix[i], suffix) == 0)
+            return true;
+    return false;
 }
 
 static int open_jpeg(decoder *d, const image_bytes *in) {
@@ -173,19 +200,24 @@ static int open_image(decoder *d, const image_bytes *in) {
     if (in->n == 0)
         return fail(E_FORMAT, "%s: the file is empty", in->name);
     if (in->n > d->limits.max_file_bytes)
-        return fail(E_FORMAT, "%s: %zu bytes, more than the %zu allowed", in->name, in->n, d->limits.max_file_bytes);
+        return fail(E_FORMAT, "%s: file of %zu bytes, more than the limit of %zu bytes", in->name, in->n,
+                    d->limits.max_file_bytes);
     const format *f = format_of(in->bytes, in->n);
     if (f == NULL)
         return fail(E_FORMAT, "%s: not an image: its first bytes match no known format", in->name);
     if (f->refusal != NULL)
-        return fail(E_UNSUPPORTED, "%s: %s file; convert it to JPEG or PNG", in->name, f->refusal);
+        return fail(E_UNSUPPORTED, "%s: %s file, which is not supported; convert it to JPEG or PNG", in->name,
+                    f->refusal);
     return f->decode != NULL ? f->decode(d, in) : open_jpeg(d, in);
 }
 
 int decoder_open(decoder *d, const image_bytes *in) {
+    errno = 0;
     int rc = open_image(d, in);
     if (rc != OK)
         release(d);
+    if (rc == E_FORMAT && errno == ENOMEM) /* libraries do not say whether the file or the memory is at fault */
+        rc = fail(E_NOMEM, "cannot allocate memory");
     return blame_image(in->name, rc);
 }
 
@@ -203,7 +235,8 @@ int decoder_begin(decoder *d, crop_box region) {
     if (!d->by_rows)
         return OK;
     TRY(jpeg_reader_check(d->jpeg));
-    TRY(decoder_take(d, jpeg_reader_memory(d->jpeg)));
+    size_t rows = d->work.bytes > MEMORY_BUDGET_FREE ? d->work.bytes : 0; /* that the caller keeps */
+    TRY(decoder_take(d, jpeg_reader_memory(d->jpeg) + rows));
     TRY(jpeg_reader_begin(d->jpeg, region, &d->limits));
 done:
     return blame_image(d->name, rc);
@@ -228,8 +261,8 @@ int decoder_end(decoder *d, bool complete) {
     return rc;
 }
 
-int transform_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
-                          const char *name) {
+int decoder_decode_full(const uint8_t **pixels, int *w, int *h, decoder *d, const unsigned char *bytes, size_t n,
+                        const char *name) {
     int rc = OK;
     image_bytes in = {.bytes = bytes, .n = n, .name = name};
     bool opened = false;

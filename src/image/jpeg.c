@@ -12,35 +12,35 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-/* Coefficients of an image with several scans are kept whole. Up to this size they are simply given; above it the file
- * must have at least the bits that each block costs. */
+/* libjpeg keeps all coefficients of an image with several scans. Up to this size they are always allowed; above it
+ * the file must contain at least the bits that each block needs. */
 #define FREE_COEFFICIENT_BYTES ((size_t)64 << 20)
 #define COEFFICIENT_BYTES_MAX ((long)3 << 30)
-/* Fancy upsampling looks one chroma sample to each side. */
+/* Fancy upsampling reads one more chroma sample on each side. */
 #define COLUMN_MARGIN 2
-/* libjpeg picks other upsamplers for very narrow images, so that a crop must not become one. */
+/* libjpeg selects other upsamplers for very narrow images, so a crop must not be narrower than this. */
 #define NARROWEST_CROP 32
 #define ROW_OFFSET 8
 
-/* Errors leave libjpeg by longjmp. Every function below that calls it sets `jump` first, keeps its state in this
- * struct (never in locals that change after setjmp), and calls nothing else in between. */
+/* libjpeg reports errors by longjmp. Every function below that calls libjpeg first sets `jump`, keeps its state in
+ * this struct (never in locals that change after setjmp), and calls nothing else in between. */
 struct jpeg_reader {
     struct jpeg_decompress_struct c;
     struct jpeg_error_mgr errors;
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
     jmp_buf jump;
-    int rc; /* what the jump reports */
+    int rc; /* the status that functions return after a longjmp */
     const char *name;
     uint8_t *row_memory, *row; /* one decoded row */
     size_t row_bytes;
-    int skip_pixels; /* of a decoded row, before the region */
+    int skip_pixels; /* pixels of a decoded row to the left of the region */
     int max_scans;
     bool several_scans, four_components;
-    bool finishing; /* all rows are out: what follows may be malformed, but need not be there */
+    bool finishing; /* all rows have been read: what follows may be malformed or missing */
 };
 
-/* libjpeg's callbacks */
+/* Callbacks of libjpeg */
 
 static jpeg_reader *reader_of(j_common_ptr c) { return c->client_data; }
 
@@ -50,7 +50,9 @@ static void on_error(j_common_ptr c) {
     c->err->format_message(c, message);
     int code = c->err->msg_code;
     if (code == JERR_OUT_OF_MEMORY || code == JERR_NO_BACKING_STORE)
-        j->rc = fail(E_NOMEM, "%s: no memory for this JPEG", j->name);
+        j->rc = fail(E_NOMEM, "%s: not enough memory to decode this JPEG", j->name);
+    else if (code == JERR_SOF_UNSUPPORTED && (c->err->msg_parm.i[0] & 3) == 3) /* SOF3, SOF7, SOF11, SOF15 */
+        j->rc = fail(E_UNSUPPORTED, "%s: a lossless JPEG is not supported; convert it to a lossy 8-bit JPEG", j->name);
     else if (code == JERR_BAD_PRECISION || code == JERR_SOF_UNSUPPORTED || code == JERR_ARITH_NOTIMPL ||
              code == JERR_CONVERSION_NOTIMPL || code == JERR_COMPONENT_COUNT)
         j->rc = fail(E_UNSUPPORTED, "%s: %s; convert it to an 8-bit JPEG", j->name, message);
@@ -59,13 +61,13 @@ static void on_error(j_common_ptr c) {
     longjmp(j->jump, 1);
 }
 
-static void on_message(j_common_ptr c) { (void)c; /* warnings are what Pillow lives with, too */ }
+static void on_message(j_common_ptr c) { (void)c; /* warnings are ignored, as in Pillow */ }
 
 static void on_scan(j_common_ptr c) {
     jpeg_reader *j = reader_of(c);
     if (j->c.input_scan_number <= j->max_scans)
         return;
-    j->rc = fail(E_FORMAT, "%s: more than %d scans", j->name, j->max_scans);
+    j->rc = fail(E_FORMAT, "%s: the JPEG has more than %d scans (data.max_scans)", j->name, j->max_scans);
     longjmp(j->jump, 1);
 }
 
@@ -106,8 +108,8 @@ done:
     return rc;
 }
 
-/* A decompressor would keep its quantisation and Huffman tables for the next image, and an image without its own would
- * be decoded with them: so it goes, and each image gets a new one. */
+/* Destroys the decompressor. If it were reused, it would keep its quantisation and Huffman tables, and a next image
+ * without its own tables would be decoded with them. */
 void jpeg_reader_close(jpeg_reader *j) { jpeg_destroy_decompress(&j->c); }
 
 void jpeg_reader_destroy(jpeg_reader *j) {
@@ -131,12 +133,14 @@ int jpeg_reader_open(int *w, int *h, jpeg_reader *j, const unsigned char *bytes,
     while (jpeg_read_header(&j->c, FALSE) == JPEG_HEADER_TABLES_ONLY)
         ;
     if (j->c.num_components != 1 && j->c.num_components != 3 && j->c.num_components != 4)
-        return fail(E_UNSUPPORTED, "%s: a JPEG of %d components; 1, 3 and 4 are supported", name, j->c.num_components);
-    /* libjpeg-turbo 2 says so itself; 3 would go on, and could not crop */
+        return fail(E_UNSUPPORTED, "%s: a JPEG with %d components; only 1, 3 and 4 are supported", name,
+                    j->c.num_components);
+    /* libjpeg-turbo 2 refuses these itself; version 3 would decode them, but could not crop */
     bool lossless = !j->c.progressive_mode && j->c.Ss != 0 && j->c.Se == 0;
     if (j->c.data_precision != 8 || (lossless && LIBJPEG_TURBO_VERSION_NUMBER >= 3000000))
-        return fail(E_UNSUPPORTED, "%s: a JPEG of %d bits or lossless; convert it to an 8-bit JPEG", name,
-                    j->c.data_precision);
+        return fail(E_UNSUPPORTED,
+                    "%s: %s JPEG with %d bits per sample is not supported; convert it to a lossy 8-bit JPEG", name,
+                    lossless ? "a lossless" : "a", j->c.data_precision);
     j->several_scans = jpeg_has_multiple_scans(&j->c);
     *w = (int)j->c.image_width;
     *h = (int)j->c.image_height;
@@ -155,22 +159,24 @@ static uint64_t block_count(const jpeg_reader *j) {
     return blocks;
 }
 
-/* Several scans need every coefficient in memory. A block costs at least a bit of Huffman code in its first scan, and
- * in arithmetic code less, but not by much: an honest file is never too short for its size. */
+/* An image with several scans needs all its coefficients in memory. A block takes at least one bit of Huffman code
+ * in its first scan; with arithmetic coding less, but at least 1/8 bit. So a valid file always has enough bytes for
+ * its size. */
 int jpeg_reader_check(const jpeg_reader *j) {
     uint64_t blocks = block_count(j), bytes = j->source.bytes_in_buffer;
     uint64_t blocks_per_byte = j->c.arith_code ? 64 : 8;
     if (!j->several_scans || blocks * sizeof(JBLOCK) <= FREE_COEFFICIENT_BYTES || blocks / blocks_per_byte <= bytes)
         return OK;
-    return fail(E_FORMAT, "%s: claims %u x %u pixels, more than its %zu bytes can hold", j->name, j->c.image_width,
-                j->c.image_height, (size_t)bytes);
+    return fail(E_FORMAT, "%s: the header specifies %u x %u pixels, more than a file of %zu bytes can contain", j->name,
+                j->c.image_width, j->c.image_height, (size_t)bytes);
 }
 
 size_t jpeg_reader_memory(const jpeg_reader *j) {
     return j->several_scans ? (size_t)block_count(j) * sizeof(JBLOCK) : 0;
 }
 
-/** An incomplete progressive image is smoothed across blocks: it is decoded plainly, row by row, at full width. */
+/** libjpeg smooths an incomplete progressive image across blocks. Such an image is decoded without a crop: row by
+ *  row, at full width. */
 static bool is_smoothed(const jpeg_reader *j) {
     if (!j->c.progressive_mode || j->c.coef_bits == NULL)
         return false;
@@ -188,8 +194,9 @@ static bool is_subsampled(const jpeg_reader *j) {
     return false;
 }
 
-/** In a reduced image libjpeg reduces subsampled components less, while their widths allow. Where one is still narrower
- *  than the image then (4:1:0), jpeg_crop_scanline takes its width for less than it is and leaves columns empty. */
+/** In a reduced image libjpeg reduces subsampled components less, as far as their widths allow. If a component is
+ *  still narrower than the image (4:1:0), jpeg_crop_scanline takes its width to be smaller than it is and leaves
+ *  columns empty. */
 static bool columns_can_be_cropped(const jpeg_reader *j) {
     const struct jpeg_decompress_struct *c = &j->c;
     for (int i = 0; i < c->num_components; i++) {
@@ -201,7 +208,7 @@ static bool columns_can_be_cropped(const jpeg_reader *j) {
     return true;
 }
 
-/** The columns to ask libjpeg for, so that those of the region come out as in a full decode. */
+/** The columns to request from libjpeg, so that the region's columns equal those of a full decode. */
 static void pick_columns(const jpeg_reader *j, crop_box region, JDIMENSION *x, JDIMENSION *w) {
     int width = (int)j->c.output_width, margin = is_subsampled(j) ? COLUMN_MARGIN : 0;
     int left = region.x - margin, right = region.x + region.w + margin;
@@ -215,15 +222,15 @@ static void pick_columns(const jpeg_reader *j, crop_box region, JDIMENSION *x, J
     *w = (JDIMENSION)(right - left);
 }
 
-/** libjpeg-turbo's colour conversion writes past the caches where a row is aligned to a vector, and the resampler,
- * which reads it at once, would wait for memory: so the row is not. */
+/** If a row is aligned to a vector, libjpeg-turbo's colour conversion writes it with non-temporal stores. The
+ *  resampler reads the row at once and would wait for memory. So the row is deliberately not aligned. */
 static int make_row(jpeg_reader *j) {
     size_t bytes = ROW_OFFSET + (size_t)j->c.image_width * 4 + RESAMPLE_MARGIN;
     if (bytes <= j->row_bytes)
         return OK;
-    uint8_t *memory = calloc(bytes, 1); /* aligned to 16 bytes */
+    uint8_t *memory = calloc(bytes, 1); /* calloc aligns to 16 bytes, and ROW_OFFSET breaks the alignment */
     if (memory == NULL)
-        return fail(E_NOMEM, "%s: no memory for a row of %zu bytes", j->name, bytes);
+        return fail(E_NOMEM, "%s: not enough memory for a row of %zu bytes", j->name, bytes);
     free(j->row_memory);
     j->row_memory = memory; /* now owned by j */
     j->row = memory + ROW_OFFSET;
@@ -231,7 +238,7 @@ static int make_row(jpeg_reader *j) {
     return OK;
 }
 
-/** jpeg_reader_begin's part that libjpeg may jump out of. */
+/** The part of jpeg_reader_begin that calls libjpeg. */
 static int start(jpeg_reader *j, crop_box region) {
     JDIMENSION x = 0, w = 0;
     if (setjmp(j->jump))
@@ -263,7 +270,8 @@ done:
     return rc;
 }
 
-/** CMYK, inverted as Adobe writes it, to RGBX: the product of two inks' complements, rounded as Pillow does. */
+/** Converts CMYK, inverted as Adobe writes it, to RGBX: the product of the complements of two inks, rounded as in
+ *  Pillow. */
 static void cmyk_to_rgbx(uint8_t *pixels, size_t n) {
     for (size_t i = 0; i < n; i++, pixels += 4) {
         unsigned k = pixels[3];
@@ -285,8 +293,8 @@ int jpeg_reader_row(jpeg_reader *j, const uint8_t **row) {
     return OK;
 }
 
-/** The marker at which the entropy decoder stopped, or will; 0 when there is none up to the end. Restart markers and
- *  stuffed zeros belong to the data. */
+/** The marker at which the entropy decoder has stopped or will stop; 0 if there is none before the end. Restart
+ *  markers and stuffed zeros are part of the data. */
 static int next_marker(const jpeg_reader *j) {
     if (j->c.unread_marker != 0)
         return j->c.unread_marker;
@@ -301,12 +309,13 @@ static int next_marker(const jpeg_reader *j) {
 }
 
 int jpeg_reader_check_rest(jpeg_reader *j) {
-    /* no decoder runs past an end marker: data that reach one suffice, and several scans were read up to one */
+    /* The decoder never reads past an end marker, so data that reach one are complete. Several scans have been read
+     * to it. */
     if (j->several_scans || next_marker(j) == JPEG_EOI)
         return OK;
     if (setjmp(j->jump))
         return j->rc;
-    /* the last row needs all data; skipping to the very end would not look at them */
+    /* The last row needs all data. Skipping to the end would not read them. */
     if (j->c.output_scanline < j->c.output_height) {
         jpeg_skip_scanlines(&j->c, j->c.output_height - 1 - j->c.output_scanline);
         jpeg_read_scanlines(&j->c, &j->row, 1);

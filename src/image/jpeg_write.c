@@ -16,7 +16,7 @@ typedef struct encoder_error {
 static void on_error(j_common_ptr info) {
     char text[JMSG_LENGTH_MAX];
     info->err->format_message(info, text);
-    fail(E_NOMEM, "cannot encode a JPEG: %s", text); /* memory is all that can be lacking */
+    fail(E_NOMEM, "cannot encode a JPEG: %s", text); /* the only possible error is a lack of memory */
     longjmp(((encoder_error *)info->err)->jump, 1);
 }
 

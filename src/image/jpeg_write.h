@@ -1,4 +1,4 @@
-/** Writing JPEGs: the demo dataset, contact sheets. */
+/** JPEG encoding, for the demo dataset and contact sheets. */
 #ifndef LINNET_IMAGE_JPEG_WRITE_H
 #define LINNET_IMAGE_JPEG_WRITE_H
 

@@ -1,3 +1,5 @@
+/* The memory budget of large images. */
+
 #include "image/memory_budget.h"
 
 #include "base/memory.h"
@@ -10,7 +12,7 @@
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    size_t bytes; /* 0: not yet known */
+    size_t bytes; /* the limit; 0: not determined yet */
     size_t taken, most;
 } budget = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -20,7 +22,7 @@ static size_t default_bytes(void) {
     return quarter < BUDGET_MAX ? quarter : BUDGET_MAX;
 }
 
-void memory_budget_take(size_t bytes) {
+void memory_budget_acquire(size_t bytes) {
     pthread_mutex_lock(&budget.lock);
     if (budget.bytes == 0)
         budget.bytes = default_bytes();
@@ -31,7 +33,7 @@ void memory_budget_take(size_t bytes) {
     pthread_mutex_unlock(&budget.lock);
 }
 
-void memory_budget_give_back(size_t bytes) {
+void memory_budget_release(size_t bytes) {
     pthread_mutex_lock(&budget.lock);
     budget.taken -= bytes;
     pthread_cond_broadcast(&budget.changed);
@@ -47,7 +49,7 @@ size_t memory_budget_set(size_t bytes) {
     return before;
 }
 
-size_t memory_budget_most(void) {
+size_t memory_budget_peak(void) {
     pthread_mutex_lock(&budget.lock);
     size_t most = budget.most;
     pthread_mutex_unlock(&budget.lock);

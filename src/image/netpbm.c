@@ -1,5 +1,5 @@
-/* PBM, PGM and PPM, plain and binary (P1 to P6), as Pillow reads them: samples are scaled from maxval to 255, except
- * that gray of more than 8 bits is scaled to 65535 and then cut off at 255 (Pillow's mode I to RGB). */
+/* PBM, PGM and PPM, plain and binary (P1 to P6), decoded as Pillow does: samples are scaled from maxval to 255,
+ * except that gray of more than 8 bits is scaled to 65535 and then clipped at 255 (Pillow's mode I to RGB). */
 
 #include "base/status.h"
 #include "image/rows.h"
@@ -11,14 +11,14 @@
 typedef struct netpbm {
     const image_bytes *in;
     size_t at;
-    int kind; /* the digit of the magic */
+    int kind; /* the digit of the magic number */
     int64_t w, h, maxval;
     int channels;
 } netpbm;
 
 static bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/** Moves past blanks and comments. */
+/** Skips whitespace and comments. */
 static void skip_blanks(netpbm *p) {
     const unsigned char *bytes = p->in->bytes;
     bool comment = false;
@@ -33,7 +33,8 @@ static void skip_blanks(netpbm *p) {
     }
 }
 
-/** The next decimal number, after blanks and comments; false at the end of the file or on anything else. */
+/** Reads the next decimal number after whitespace and comments; false at the end of the file or at any other
+ *  character. */
 static bool read_number(netpbm *p, int64_t *value) {
     const unsigned char *bytes = p->in->bytes;
     skip_blanks(p);
@@ -57,11 +58,11 @@ static bool read_header(netpbm *p) {
     if (!bitmap && (!read_number(p, &p->maxval) || p->maxval < 1 || p->maxval > SAMPLE_MAX))
         return false;
     if (p->at < p->in->n)
-        p->at++; /* the one blank before the pixels */
+        p->at++; /* the single whitespace character before the pixels */
     return true;
 }
 
-/** n / d rounded to the nearest, halves to even, as Python's round(). */
+/** n / d rounded to the nearest integer, ties to even, as in Python's round(). */
 static int64_t divide_even(int64_t n, int64_t d) {
     int64_t q = n / d, rest = 2 * (n % d);
     return rest > d || (rest == d && (q & 1)) ? q + 1 : q;
@@ -73,12 +74,12 @@ static uint8_t to_byte(const netpbm *p, int64_t sample) {
     return (uint8_t)(v > 255 ? 255 : v);
 }
 
-/** The next plain sample (P1 to P3), 0..maxval; -1 when there is none. */
+/** The next sample in plain format (P1 to P3), 0..maxval; -1 if there is none. */
 static int64_t plain_sample(netpbm *p) {
     int64_t value = -1;
     if (p->kind != 1)
         return read_number(p, &value) && value <= p->maxval ? value : -1;
-    skip_blanks(p); /* bits need none between them */
+    skip_blanks(p); /* bits need no whitespace between them */
     unsigned char c = p->at < p->in->n ? p->in->bytes[p->at++] : 0;
     return c == '0' ? 0 : c == '1' ? 1 : -1;
 }
@@ -89,7 +90,7 @@ static int64_t binary_sample(netpbm *p) {
     return p->maxval > 255 ? s[0] << 8 | s[1] : s[0];
 }
 
-/** Bytes of a binary row, at least; a plain sample takes a byte, too. */
+/** Minimum bytes per row; a plain sample takes at least one byte. */
 static uint64_t row_bytes(const netpbm *p) {
     if (p->kind == 4)
         return ((uint64_t)p->w + 7) / 8;

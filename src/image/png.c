@@ -1,5 +1,5 @@
-/* PNG by libpng, as Pillow's convert("RGB"): alpha and transparency are dropped, 16-bit colour keeps its high bytes,
- * and 16-bit gray is cut off at 255 (Pillow's mode I). */
+/* PNG by libpng, decoded as Pillow's convert("RGB"): alpha and transparency are dropped, 16-bit colour keeps its
+ * high bytes, and 16-bit gray is clipped at 255 (Pillow's mode I). */
 
 #include "base/status.h"
 #include "image/rows.h"
@@ -8,7 +8,10 @@
 
 int png_decode(decoder *d, const image_bytes *in) {
     (void)d;
-    return fail(E_UNSUPPORTED, "%s: a PNG file, and this program was built without libpng", in->name);
+    return fail(E_UNSUPPORTED,
+                "%s: PNG is not supported: this program was built without libpng; install libpng-dev and rebuild, or "
+                "convert the file to JPEG",
+                in->name);
 }
 
 #else
@@ -18,10 +21,10 @@ int png_decode(decoder *d, const image_bytes *in) {
 #include <stdlib.h>
 #include <string.h>
 
-/* deflate cannot shrink more than this */
+/* the highest compression ratio of deflate */
 #define DEFLATE_RATIO 1032
 
-/* Errors leave libpng by longjmp: everything that must outlive one is in here, nothing in locals. */
+/* libpng reports errors by longjmp: everything used after one is in this struct, not in locals. */
 typedef struct png_reader {
     decoder *d;
     const image_bytes *in;
@@ -61,7 +64,7 @@ static int read_header(png_reader *r) {
     if (setjmp(r->jump))
         return r->rc;
     png_set_read_fn(r->png, r, on_read);
-    /* texts and profiles are not needed; compressed, a thousand of them would take 8 GB */
+    /* text and profile chunks are not needed; a thousand compressed ones could take 8 GB */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(r->png, r->info);
     r->type = png_get_color_type(r->png, r->info);
@@ -74,15 +77,15 @@ static int check_size(png_reader *r) {
     uint64_t h = png_get_image_height(r->png, r->info), row = png_get_rowbytes(r->png, r->info);
     TRY(decoder_size(r->d, r->in, png_get_image_width(r->png, r->info), (int64_t)h));
     if (row * h / DEFLATE_RATIO > r->in->n)
-        rc = fail(E_FORMAT, "%s: claims %d x %d pixels, more than its %zu bytes can hold", r->in->name, r->d->w,
-                  r->d->h, r->in->n);
+        rc = fail(E_FORMAT, "%s: the header specifies %d x %d pixels, more than a file of %zu bytes can contain",
+                  r->in->name, r->d->w, r->d->h, r->in->n);
 done:
     return rc;
 }
 
 static bool is_gray16(const png_reader *r) { return r->type == PNG_COLOR_TYPE_GRAY && r->depth == 16; }
 
-/** Rows of RGBX, or of what widen() makes RGBX from, one behind the other with a step of a row of RGBX. */
+/** Reads rows as RGBX, or in the format that widen() converts to RGBX. The rows are spaced as rows of RGBX. */
 static int read_pixels(png_reader *r) {
     if (setjmp(r->jump))
         return r->rc;
@@ -95,13 +98,15 @@ static int read_pixels(png_reader *r) {
         png_set_gray_to_rgb(r->png);
         png_set_filler(r->png, 0xFF, PNG_FILLER_AFTER);
     }
+    /* Pillow checks the checksums of the chunks up to here, but not those of the pixels */
+    png_set_crc_action(r->png, PNG_CRC_QUIET_USE, PNG_CRC_DEFAULT);
     png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);
     png_read_image(r->png, r->rows);
     return OK;
 }
 
-/** Palette indices (1 byte) or 16-bit gray (2 bytes) to RGBX in place, from the last pixel on. */
+/** Converts palette indices (1 byte) or 16-bit gray (2 bytes) to RGBX in place, from the last pixel to the first. */
 static void widen(png_reader *r) {
     uint8_t palette[256][3];
     png_colorp colors = NULL;
@@ -109,7 +114,7 @@ static void widen(png_reader *r) {
     if (r->type == PNG_COLOR_TYPE_PALETTE)
         png_get_PLTE(r->png, r->info, &colors, &colors_n);
     for (int i = 0; i < 256; i++) {
-        memset(palette[i], i, 3); /* Pillow's palette is gray where the file has none */
+        memset(palette[i], 0, 3); /* entries that the file lacks are black, as in Pillow 13 */
         if (i < colors_n)
             memcpy(palette[i], (uint8_t[]){colors[i].red, colors[i].green, colors[i].blue}, 3);
     }
@@ -132,7 +137,7 @@ int png_decode(decoder *d, const image_bytes *in) {
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
     r.info = r.png != NULL ? png_create_info_struct(r.png) : NULL;
     if (r.info == NULL) {
-        rc = fail(E_NOMEM, "%s: no memory for libpng", in->name);
+        rc = fail(E_NOMEM, "%s: not enough memory to decode this PNG", in->name);
         goto done;
     }
     TRY(read_header(&r));

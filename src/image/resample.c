@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "image/resample.h"
 
 #include "base/memory.h"
@@ -7,25 +8,51 @@
 #include <math.h>
 #include <string.h>
 
-/** Half-width of the triangle, in input pixels: widened when the image shrinks. */
-static double filter_support(double length, int out_size) {
+static double bilinear(double x) {
+    x = fabs(x);
+    return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+static double bicubic(double x) {
+    const double a = -0.5;
+    x = fabs(x);
+    if (x < 1.0)
+        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+    return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
+}
+
+static double sinc(double x) {
+    x *= M_PI;
+    return x == 0.0 ? 1.0 : sin(x) / x;
+}
+
+static double lanczos(double x) { return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0; }
+
+static const struct {
+    double (*weight)(double x);
+    double support; /* half-width in output pixels, or in input pixels if the image grows */
+} filters[] = {
+    [RESAMPLE_BILINEAR] = {bilinear, 1}, [RESAMPLE_BICUBIC] = {bicubic, 2}, [RESAMPLE_LANCZOS] = {lanczos, 3}};
+
+/** Input pixels per pixel of the filter: larger than 1 when the image shrinks. */
+static double filter_scale(double length, int out_size) {
     double scale = length / out_size;
     return scale < 1.0 ? 1.0 : scale;
 }
 
-size_t resample_taps_max(int in_size, int out_size) {
-    return (size_t)ceil(filter_support(in_size, out_size)) * 2 + 1 + RESAMPLE_TAPS;
+size_t resample_taps_max(resample_filter filter, int in_size, int out_size) {
+    return (size_t)ceil(filters[filter].support * filter_scale(in_size, out_size)) * 2 + 1 + RESAMPLE_TAPS;
 }
 
-size_t resample_axis_bytes(int in_size, int out_size, int window_n) {
+size_t resample_axis_bytes(resample_filter filter, int in_size, int out_size, int window_n) {
     size_t outputs = (size_t)window_n + RESAMPLE_STEP;
-    size_t taps = resample_taps_max(in_size, out_size);
-    /* first, count, packed, and the weights of one output as numbers and as fixed point */
+    size_t taps = resample_taps_max(filter, in_size, out_size);
+    /* first, count, packed, and the weights of one output in floating point and in fixed point */
     return 2 * memory_round(outputs * sizeof(int32_t)) + memory_round(outputs * taps * sizeof(int32_t)) +
            memory_round(taps * sizeof(double)) + memory_round(taps * sizeof(int32_t));
 }
 
-/** The order and the types of these operations are Pillow's: the rounding depends on them. */
+/** The order and types of these operations are Pillow's, because the rounding depends on them. */
 static void filter_bounds(int32_t *first, int32_t *count, double center, double support, int in_size) {
     int low = (int)(center - support + 0.5);
     int high = (int)(center + support + 0.5);
@@ -33,36 +60,37 @@ static void filter_bounds(int32_t *first, int32_t *count, double center, double 
     *count = (high > in_size ? in_size : high) - *first;
 }
 
-static void filter_weights(int32_t *k, double *weights, double center, double inverse, int first, int count) {
+static void filter_weights(int32_t *k, double *weights, resample_filter filter, double center, double inverse,
+                           int first, int count) {
     double sum = 0.0;
     for (int i = 0; i < count; i++) {
-        double distance = fabs((i + first - center + 0.5) * inverse);
-        weights[i] = distance < 1.0 ? 1.0 - distance : 0.0;
+        weights[i] = filters[filter].weight((i + first - center + 0.5) * inverse);
         sum += weights[i];
     }
     for (int i = 0; i < count; i++) {
         double weight = sum != 0.0 ? weights[i] / sum : weights[i];
-        k[i] = (int32_t)(0.5 + weight * (1 << RESAMPLE_BITS));
+        k[i] = (int32_t)((weight < 0 ? -0.5 : 0.5) + weight * (1 << RESAMPLE_BITS));
     }
 }
 
-/** How far to move a filter to the left, with taps of 0 before it, so that whole groups end within the window. */
+/** The number of zero taps to insert before a filter, so that its last group ends within the window if possible. */
 static int axis_shift(const resample_axis *a, int o) {
     int past = a->first[o] + a->groups * RESAMPLE_TAPS - (a->in_first + a->in_n);
     int room = a->first[o] - a->in_first;
     return past <= 0 ? 0 : past < room ? past : room;
 }
 
-void resample_axis_build(resample_axis *a, void *memory, const resample_kernels *kernels, int in_size, int out_size,
-                         int window_first, int window_n) {
-    resample_axis_build_part(a, memory, kernels, in_size, 0, in_size, out_size, window_first, window_n);
+void resample_axis_build(resample_axis *a, void *memory, const resample_kernels *kernels, resample_filter filter,
+                         int in_size, int out_size, int window_first, int window_n) {
+    resample_axis_build_part(a, memory, kernels, filter, in_size, 0, in_size, out_size, window_first, window_n);
 }
 
-void resample_axis_build_part(resample_axis *a, void *memory, const resample_kernels *kernels, int in_size, double from,
-                              double length, int out_size, int window_first, int window_n) {
+void resample_axis_build_part(resample_axis *a, void *memory, const resample_kernels *kernels, resample_filter filter,
+                              int in_size, double from, double length, int out_size, int window_first, int window_n) {
     assert(in_size > 0 && out_size > 0 && window_n > 0 && window_first >= 0 && window_n <= out_size - window_first);
     assert(from >= 0 && length > 0 && from + length < in_size + 1.0);
-    double scale = length / out_size, support = filter_support(length, out_size), inverse = 1.0 / support;
+    double scale = length / out_size, filter_by = filter_scale(length, out_size), inverse = 1.0 / filter_by;
+    double support = filters[filter].support * filter_by;
     int padded_n = (window_n + RESAMPLE_STEP - 1) / RESAMPLE_STEP * RESAMPLE_STEP;
     unsigned char *p = memory;
     a->first = (int32_t *)p;
@@ -79,7 +107,7 @@ void resample_axis_build_part(resample_axis *a, void *memory, const resample_ker
         end = a->first[o] + a->count[o] > end ? a->first[o] + a->count[o] : end;
     }
     a->groups = (taps + RESAMPLE_TAPS - 1) / RESAMPLE_TAPS;
-    a->in_first = a->first[0]; /* the centres go up, and so do the first taps */
+    a->in_first = a->first[0]; /* the centres ascend, so the first taps do too */
     a->in_n = end - a->in_first;
     a->packed = (int32_t *)p;
     p += memory_round((size_t)padded_n * (size_t)a->groups * RESAMPLE_TAPS * sizeof(int32_t));
@@ -92,7 +120,8 @@ void resample_axis_build_part(resample_axis *a, void *memory, const resample_ker
         memset(k, 0, (size_t)a->groups * RESAMPLE_TAPS * sizeof *k);
         if (o < window_n) {
             at = axis_shift(a, o);
-            filter_weights(k + at, weights, from + (window_first + o + 0.5) * scale, inverse, a->first[o], a->count[o]);
+            filter_weights(k + at, weights, filter, from + (window_first + o + 0.5) * scale, inverse, a->first[o],
+                           a->count[o]);
         }
         a->first[o] = o < window_n ? a->first[o] - a->in_first - at : 0;
         a->count[o] = o < window_n ? a->count[o] + at : 0;
@@ -101,7 +130,7 @@ void resample_axis_build_part(resample_axis *a, void *memory, const resample_ker
     }
 }
 
-/* The plain kernels: what the others are tested against. */
+/* The plain C kernels, which are the reference for the others. */
 
 static bool plain_usable(void) { return true; }
 

@@ -7,8 +7,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* A coefficient of 23 bits does not fit the multipliers, so it is cut into digits whose products are summed apart and
- * joined at the end; modulo 2^32 that is the sum itself.
+/* A coefficient of 23 bits does not fit the multipliers, so it is split into digits. The products of each digit are
+ * summed separately and combined at the end; modulo 2^32 the result is the exact sum.
  *   avx2: k = high * 2^11 + low, pairs of taps as 16 bits: words {low01, low23, high01, high23}
  *   vnni: k = d2 * 2^16 + d1 * 2^8 + d0, four taps as signed bytes: words {d0, d1, d2, 0} */
 
@@ -16,7 +16,7 @@
 #define VNNI __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
 #define LOW_BITS 11
 
-static int32_t halves(int32_t low, int32_t high) { return (int32_t)((uint32_t)low | (uint32_t)high << 16); }
+static int32_t halves(int32_t low, int32_t high) { return (int32_t)((uint32_t)(uint16_t)low | (uint32_t)high << 16); }
 
 static void avx2_pack(int32_t packed[RESAMPLE_TAPS], const int32_t k[RESAMPLE_TAPS]) {
     int32_t mask = (1 << LOW_BITS) - 1;
@@ -28,13 +28,13 @@ static void avx2_pack(int32_t packed[RESAMPLE_TAPS], const int32_t k[RESAMPLE_TA
 
 static bool avx2_usable(void) { return cpu_level_get() >= CPU_AVX2; }
 
-/** The sums of both digits to 8 RGBX words of 0..255. */
+/** Combines the sums of both digits to 8 RGBX words of 0..255. */
 AVX2 static inline __m256i avx2_join(__m256i low, __m256i high) {
     return _mm256_srai_epi32(_mm256_add_epi32(low, _mm256_slli_epi32(high, LOW_BITS)), RESAMPLE_BITS);
 }
 
 AVX2 static void avx2_horizontal(uint8_t *out, const uint8_t *row, const resample_axis *a) {
-    /* 4 RGBX pixels to pairs of one channel: taps 0 and 1, taps 2 and 3, in 16 bits */
+    /* 4 RGBX pixels to pairs of values of one channel: taps 0 and 1, taps 2 and 3, as 16 bits */
     const __m256i pair0 =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
     const __m256i pair1 =
@@ -62,7 +62,7 @@ AVX2 static void avx2_horizontal(uint8_t *out, const uint8_t *row, const resampl
     }
 }
 
-/** Adds two taps of 16 columns: rows x and y, digits low and high, to the four sums each. */
+/** Adds two taps of 16 columns (rows x and y, digits low and high) to the four sums of each. */
 AVX2 static inline void avx2_two_rows(__m256i low[2], __m256i high[2], __m128i x, __m128i y, __m256i k_low,
                                       __m256i k_high) {
     __m256i a = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, y));
@@ -87,7 +87,7 @@ AVX2 static void avx2_vertical(uint8_t *out, const uint8_t *const *rows, const r
                           _mm_loadu_si128((const __m128i *)(r[3] + i)), _mm256_set1_epi32(k[1]),
                           _mm256_set1_epi32(k[3]));
         }
-        /* columns 0-7 and 8-15 lie in order across the lanes: pack, then put the quarters right */
+        /* columns 0-7 and 8-15 are in order across the lanes: pack, then reorder the 64-bit quarters */
         __m256i words = _mm256_packs_epi32(avx2_join(low[0], high[0]), avx2_join(low[1], high[1]));
         words = _mm256_permute4x64_epi64(words, 0xd8);
         __m128i packed = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
@@ -157,11 +157,12 @@ VNNI static inline __attribute__((always_inline)) void vnni_horizontal_groups(ui
             d1 = _mm512_dpbusd_epi32(d1, v, _mm512_shuffle_epi32(k, 0x55));
             d2 = _mm512_dpbusd_epi32(d2, v, _mm512_shuffle_epi32(k, 0xaa));
         }
-        _mm_storeu_si128((__m128i *)(out + o * 4), _mm512_cvtusepi32_epi8(vnni_join(d0, d1, d2)));
+        __m512i words = _mm512_max_epi32(vnni_join(d0, d1, d2), _mm512_setzero_si512());
+        _mm_storeu_si128((__m128i *)(out + o * 4), _mm512_cvtusepi32_epi8(words));
     }
 }
 
-/* most filters have at most four taps: that loop is unrolled away */
+/* most filters have at most four taps: with the constant 1, the loop is unrolled */
 VNNI static void vnni_horizontal(uint8_t *out, const uint8_t *row, const resample_axis *a) {
     if (a->groups == 1)
         vnni_horizontal_groups(out, row, a, 1);
@@ -169,7 +170,7 @@ VNNI static void vnni_horizontal(uint8_t *out, const uint8_t *row, const resampl
         vnni_horizontal_groups(out, row, a, a->groups);
 }
 
-/** Four rows of 64 columns to one register per quarter of each lane, holding 4 columns x 4 taps a lane. */
+/** Interleaves four rows of 64 columns: one register per quarter of each lane, with 4 columns x 4 taps per lane. */
 VNNI static inline void vnni_interleave(__m512i v[4], const uint8_t *const *rows, size_t at, __mmask64 some) {
     __m512i r0 = _mm512_maskz_loadu_epi8(some, rows[0] + at), r1 = _mm512_maskz_loadu_epi8(some, rows[1] + at);
     __m512i r2 = _mm512_maskz_loadu_epi8(some, rows[2] + at), r3 = _mm512_maskz_loadu_epi8(some, rows[3] + at);

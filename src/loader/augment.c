@@ -1,17 +1,19 @@
+/* The operations of RandAugment and TrivialAugment. */
+
 #include "loader/augment.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-/** One line of torchvision's _augmentation_space, for each of the two policies. */
+/** The magnitudes of an operation: a row of torchvision's _augmentation_space, for both policies. */
 typedef struct range {
     double low, high;
 } range;
 
 typedef struct op_space {
     range rand, trivial;
-    bool has_bins, is_signed, of_size; /* of_size: rand's range is a share of the image's side */
+    bool has_bins, is_signed, of_size; /* of_size: RandAugment's range is a fraction of the image's side */
 } op_space;
 
 #define SIGNED .has_bins = true, .is_signed = true
@@ -58,18 +60,19 @@ static int clamp(int x, int high) { return x < 0 ? 0 : x < high ? x : high; }
 
 /* ---- geometry ---- */
 
-/** Where the output pixel (x, y) comes from, both as centres: (m0 x + m1 y + m2, m3 x + m4 y + m5). */
+/** Maps the centre of output pixel (x, y) to its source: (m0 x + m1 y + m2, m3 x + m4 y + m5). */
 typedef struct affine {
     double m[6];
 } affine;
 
-/** Moves m's origin to (x, y), as torchvision and Pillow add it up. */
+/** Moves m's origin to (x, y), with the additions in the order of torchvision and Pillow. */
 static void move(affine *a, double x, double y, double center) {
     a->m[2] = a->m[0] * x + a->m[1] * y + center;
     a->m[5] = a->m[3] * x + a->m[4] * y + center;
 }
 
-/** F.affine of angle 0: the inverse of a shear about the corner. torchvision goes by way of degrees. */
+/** F.affine with angle 0: the inverse of a shear about the corner. torchvision converts to degrees and back, so this
+ *  does too. */
 static affine shear(double tangent_x, double tangent_y) {
     const double degree = M_PI / 180;
     double x = atan(tangent_x) * (180 / M_PI) * degree, y = atan(tangent_y) * (180 / M_PI) * degree;
@@ -84,7 +87,8 @@ static affine translation(int x, int y, int size) {
     return a;
 }
 
-/** To 15 decimals, as Image.rotate rounds. The product itself would round, and some values fall the other way. */
+/** Rounds to 15 decimals, as Image.rotate does. The product v * 1e15 alone would be rounded, and some values would
+ *  then be rounded in the other direction. */
 static double round_15(double v) {
     double units = rint(v * 1e15), rest = fma(v, 1e15, -units);
     return (units + (rest > 0.5) - (rest < -0.5)) / 1e15;
@@ -99,7 +103,8 @@ static affine rotation(double degrees, int size) {
     return a;
 }
 
-/** Image.transform(AFFINE, BILINEAR): the four nearest centres, the edge's repeated half a pixel beyond it. */
+/** Image.transform(AFFINE, BILINEAR): interpolates the four nearest pixel centres; edge pixels are repeated for half
+ *  a pixel. */
 static void transform_affine(uint8_t *pixels, uint8_t *scratch, int size, affine a) {
     const double *m = a.m;
     size_t row = (size_t)size * 3;
@@ -131,7 +136,7 @@ static void transform_affine(uint8_t *pixels, uint8_t *scratch, int size, affine
 
 static int luminance(const uint8_t *p) { return (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16; }
 
-/** Image.blend: from `plain` at factor 0 over the value at 1 and beyond. */
+/** Image.blend: `plain` at factor 0, `value` at 1, extrapolated above 1. */
 static uint8_t blend(int plain, int value, float factor) {
     float v = (float)plain + factor * (float)(value - plain);
     return (uint8_t)(v <= 0 ? 0 : v >= 255 ? 255 : v);
@@ -159,7 +164,7 @@ static void contrast(uint8_t *pixels, size_t n, float factor) {
         pixels[i] = blend(mean, pixels[i], factor);
 }
 
-/** Against ImageFilter.SMOOTH: weights 1, in the middle 5, over 13; the border stays. */
+/** Blends with ImageFilter.SMOOTH: weights 1, in the middle 5, divided by 13; the border is unchanged. */
 static void sharpness(uint8_t *pixels, uint8_t *scratch, int size, float factor) {
     const float side = 1.0f / 13, middle = 5.0f / 13;
     size_t row = (size_t)size * 3;
@@ -176,7 +181,7 @@ static void sharpness(uint8_t *pixels, uint8_t *scratch, int size, float factor)
     }
 }
 
-/* ---- tables: a value becomes table[value] ---- */
+/* ---- lookup tables: a value becomes table[value] ---- */
 
 static void look_up(uint8_t *pixels, size_t n, const uint8_t table[256]) {
     for (size_t i = 0; i < n; i++)
@@ -189,7 +194,7 @@ static void histogram(int64_t count[256], const uint8_t *pixels, size_t n) {
         count[pixels[i * 3]]++;
 }
 
-/** The darkest value of each channel to 0, the brightest to 255. */
+/** Scales each channel so that its darkest value becomes 0 and its brightest 255. */
 static void auto_contrast(uint8_t table[256], const int64_t count[256]) {
     int low = 0, high = 255;
     while (low < 255 && count[low] == 0)
@@ -203,7 +208,7 @@ static void auto_contrast(uint8_t table[256], const int64_t count[256]) {
         table[i] = (uint8_t)clamp((int)(i * scale + offset), 255);
 }
 
-/** Each value to its rank, in 255 steps of all pixels but those of the brightest value. */
+/** Maps each value to its rank. A step is 1/255 of all pixels except those of the brightest value. */
 static void equalize(uint8_t table[256], const int64_t count[256]) {
     int64_t all = 0, last = 0;
     for (int i = 0; i < 256; i++) {

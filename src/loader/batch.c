@@ -15,10 +15,10 @@ int batch_init(batch *b, int capacity, int h, int w) {
     size_t bytes = memory_round((size_t)capacity * (size_t)h * (size_t)w * 3);
     b->pixels = aligned_alloc(MEMORY_ALIGN, bytes > 0 ? bytes : MEMORY_ALIGN);
     if (b->pixels == NULL) {
-        rc = fail(E_NOMEM, "cannot allocate a batch of %d images of %d x %d", capacity, h, w);
+        rc = fail(E_NOMEM, "cannot allocate a batch of %d images of %d x %d pixels", capacity, h, w);
         goto done;
     }
-    memset(b->pixels, 0, bytes); /* the pages are there before the first image */
+    memset(b->pixels, 0, bytes); /* allocates the pages before the first image */
     size_t n = (size_t)capacity;
     TRY(memory_zeroed(&b->label, n, sizeof *b->label));
     TRY(memory_zeroed(&b->label_b, n, sizeof *b->label_b));
@@ -45,7 +45,7 @@ void batch_synthetic(batch *b, int n, int classes, uint64_t seed, uint64_t numbe
     uint64_t key = (uint64_t)random_u32(&r) << 32;
     key |= random_u32(&r);
     size_t bytes = (size_t)n * (size_t)b->h * (size_t)b->w * 3;
-    size_t words = memory_round(bytes) / 8; /* the allocation is rounded the same way: no tail to treat */
+    size_t words = memory_round(bytes) / 8; /* the allocation has the same rounding, so there is no remainder */
     for (size_t i = 0; i < words; i++) {
         uint64_t value = splitmix64(key + (i + 1) * SPLITMIX_STEP);
         memcpy(b->pixels + 8 * i, &value, 8);

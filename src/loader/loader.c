@@ -19,14 +19,16 @@ static int check_options(const dataset *d, const loader_options *o) {
                     o->batch_size, o->workers, o->ahead);
     if (o->micro_batch_first < 0 || o->micro_batch_count < 1 ||
         o->micro_batch_first + o->micro_batch_count > o->micro_batches_per_step)
-        return fail(E_OPTION, "loader: micro-batches %d to %d of %d per step", o->micro_batch_first,
+        return fail(E_OPTION, "loader: invalid range of micro-batches: %d to %d of %d per step", o->micro_batch_first,
                     o->micro_batch_first + o->micro_batch_count - 1, o->micro_batches_per_step);
     if (!(o->max_bad >= 0 && o->max_bad <= 1))
-        return fail(E_OPTION, "data.max_bad %g: must be in 0..1", o->max_bad);
-    if (d->image_n < 1 || d->image_n > UINT32_MAX)
-        return fail(E_DATA, "%s: %lld images, must be 1 to 2^32-1", d->root, (long long)d->image_n);
+        return fail(E_OPTION, "data.max_bad %g must be from 0 to 1", o->max_bad);
+    if (d->image_n < (o->transform.training ? 1 : 0) || d->image_n > UINT32_MAX)
+        return fail(E_DATA, "%s: %lld images; the number of images must be from 1 to 2^32-1", d->root,
+                    (long long)d->image_n);
     if (o->drop_last && d->image_n < o->batch_size)
-        return fail(E_DATA, "%s: %lld images do not fill one batch of %d: lower data.batch_size or keep the last batch",
+        return fail(E_DATA,
+                    "%s: %lld images do not fill one batch of %d: lower data.batch_size or set data.drop_last false",
                     d->root, (long long)d->image_n, o->batch_size);
     return OK;
 }
@@ -39,7 +41,7 @@ static void worker_destroy(worker *w) {
     free(w);
 }
 
-/** One more thread, with all signals blocked: they are the main thread's. */
+/** Starts one more thread, with all signals blocked, because the main thread handles signals. */
 static int start_worker(loader *l) {
     int rc = OK;
     worker *w = NULL;
@@ -67,7 +69,7 @@ done:
 int loader_set_workers(loader *l, int n) {
     int rc = OK;
     if (n < 1)
-        return fail(E_OPTION, "loader: %d workers, must be at least 1", n);
+        return fail(E_OPTION, "loader: %d workers; at least 1 is required", n);
     while (l->started < n)
         TRY(start_worker(l));
     pthread_mutex_lock(&l->lock);
@@ -93,7 +95,7 @@ int loader_open(loader **out, const dataset *d, const loader_options *o) {
     l->options = *o;
     l->size = l->largest = o->transform.size;
     l->batches = o->drop_last ? d->image_n / o->batch_size : (d->image_n + o->batch_size - 1) / o->batch_size;
-    /* no share: nothing to do until loader_start */
+    /* rank_batches is 0 until loader_start, so the workers wait. */
     l->bad_limit = (int64_t)floor(o->max_bad * (double)d->image_n + 1e-6); /* 0.29 * 100 is a little below 29 */
     TRY(memory_zeroed(&l->order, (size_t)d->image_n, sizeof *l->order));
     TRY(loader_sequence_init(l));
@@ -160,7 +162,7 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
     loader_sequence_start(l);
     const loader_options *o = &l->options;
     int64_t left = l->batches - first, steps = left / o->micro_batches_per_step, own = o->micro_batch_count;
-    int64_t rest = left % o->micro_batches_per_step - o->micro_batch_first; /* of an incomplete step */
+    int64_t rest = left % o->micro_batches_per_step - o->micro_batch_first; /* batches in an incomplete last step */
     rest = rest <= 0 ? 0 : rest < own ? rest : own;
     l->first = first;
     l->rank_batches = steps * own + rest;
@@ -173,12 +175,14 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
     return OK;
 }
 
+void loader_set_resize_order(loader *l, resize_order order) { l->options.transform.resizing.order = order; }
+
 void loader_set_size(loader *l, int size) {
     assert(size > 0 && size <= l->largest);
     l->size = size;
 }
 
-/** Validation: closes the gaps that unreadable images left. */
+/** Validation: removes the positions of unreadable images. */
 static void close_gaps(batch *b) {
     int kept = 0;
     size_t bytes = (size_t)b->h * (size_t)b->w * 3;
@@ -201,7 +205,7 @@ static bool is_complete(const loader *l, const ring_entry *s) {
     return s->state == ENTRY_FILLING && s->number == l->deliver && s->done == s->positions;
 }
 
-/** Waits for the batch in `s`. Call under the lock. */
+/** Waits until the batch in `s` is complete. The caller holds the lock. */
 static void wait_for(loader *l, const ring_entry *s) {
     if (is_complete(l, s))
         return;
@@ -211,13 +215,14 @@ static void wait_for(loader *l, const ring_entry *s) {
     l->waited += clock_seconds() - begin;
 }
 
-/** Remembers what stopped the epoch: every further loader_next says the same. */
+/** Stores the error that stopped the epoch; every further loader_next returns it. */
 static int stop(loader *l, int rc) {
     status_save(&l->failed, rc);
     return rc;
 }
 
-/** Takes over the batch in `s`: bad images first, then what stopped a worker. Call under the lock. */
+/** Merges the bad images of the batch in `s` into the list, then checks for an error of a worker. The caller holds
+ *  the lock. */
 static int take_over(loader *l, ring_entry *s) {
     int rc = OK;
     TRY(bad_merge(l, s));
@@ -225,7 +230,7 @@ static int take_over(loader *l, ring_entry *s) {
     if (s->error.code != OK)
         rc = status_restore(&s->error);
     else if (!l->options.transform.training && l->bad_n == l->dataset->image_n)
-        rc = fail(E_DATA, "none of the %lld images in %s can be read; the first: %s", (long long)l->bad_n,
+        rc = fail(E_DATA, "none of the %lld images in %s can be read; the first error: %s", (long long)l->bad_n,
                   l->dataset->root, l->bad[0].message);
 done:
     return rc;
@@ -254,7 +259,7 @@ int loader_next(batch **out, loader *l) {
             goto done;
         }
         l->deliver++;
-        if (l->claim < l->deliver) /* the worker that filled the last position may have gone to rest since */
+        if (l->claim < l->deliver) /* the worker of the last position may have paused since */
             l->claim = l->deliver;
         s->batch.n = s->positions;
         if (!l->options.transform.training)

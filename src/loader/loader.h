@@ -37,14 +37,15 @@ typedef struct loader_options {
     int read_ahead; /* shards: batches that the operating system is asked to read in advance; 0: none */
     int64_t buffer; /* shards, with shuffle: size in images of the shuffle buffer through which the shards are read
                        sequentially; 0: random access */
-    /* Several ranks: the epoch's batches are divided into steps of micro_batches_per_step, beginning with the first
-     * batch of loader_start. Of each step this loader has the micro-batches from micro_batch_first on,
-     * micro_batch_count of them. One process: 1, 0 and 1. */
+    /* With several ranks, the epoch's batches are divided into steps of micro_batches_per_step, beginning with the
+     * first batch of loader_start. Of each step, this loader has micro_batch_count micro-batches, beginning with
+     * micro_batch_first. Without ranks: 1, 0 and 1. */
     int micro_batches_per_step, micro_batch_first, micro_batch_count;
 } loader_options;
 
 typedef struct loader loader;
 
+/** `d` is borrowed. It may have no images unless o->transform.training. */
 int loader_open(loader **out, const dataset *d, const loader_options *o);
 void loader_close(loader *l);
 
@@ -57,6 +58,8 @@ int loader_start(loader *l, uint32_t epoch, int64_t first);
 
 /** Sets the side of the images, in pixels, from the next loader_start on; at most that of loader_open. */
 void loader_set_size(loader *l, int size);
+/** Changes the order of the passes of a resize. Called before loader_start. */
+void loader_set_resize_order(loader *l, resize_order order);
 
 /** Waits for this loader's next batch of the epoch; *out is NULL after the last one. The time waited is added to
  *  loader_waited. The batch is the loader's; release it with loader_release.

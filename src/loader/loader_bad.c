@@ -1,5 +1,5 @@
-/* The list of bad images. It grows only when a batch is delivered, in the order of positions, so that what is on it
- * (and when max_bad is passed) does not depend on how far or how fast the workers are ahead. */
+/* The list of bad images. It grows only when a batch is delivered, in the order of positions. So its content, and
+ * the time at which max_bad is exceeded, do not depend on the progress of the workers. */
 #include "loader/loader_state.h"
 
 #include "base/memory.h"
@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* the message of images that a caller declared; replaced by the cause when the image is met */
-static char declared[] = "found bad by an earlier run";
+/* the message of images that a caller declared bad; replaced by the cause when the image is read */
+static char declared[] = "found to be unreadable by an earlier run";
 
-/** Position in the list of the first entry that is not before `index`. */
+/** Position in the list of the first entry whose index is not less than `index`. */
 static int64_t bad_position(const loader *l, int64_t index) {
     int64_t low = 0, high = l->bad_n;
     while (low < high) {
@@ -29,7 +29,7 @@ bool bad_known(const loader *l, int64_t index) {
     return at < l->bad_n && l->bad[at].index == index && !l->bad[at].declared;
 }
 
-/** Adds an image, or gives one that is there its cause. `message` is now owned by the list. */
+/** Adds an image, or sets the cause of an image declared before. Takes ownership of `message`. */
 static int bad_add(loader *l, int64_t index, char *message) {
     int64_t at = bad_position(l, index);
     if (at < l->bad_n && l->bad[at].index == index) {
@@ -84,16 +84,16 @@ int bad_merge(loader *l, ring_entry *s) {
 }
 
 int bad_over_limit(const loader *l) {
-    int64_t lost = l->dataset->lost_n; /* by shards; their index has told of it */
+    int64_t lost = l->dataset->lost_n; /* lost from shards; warned about when the index was built */
     if (l->bad_n + lost <= l->bad_limit)
         return OK;
-    const char *example = lost > 0 ? "see the warnings about its shards" : l->bad[0].message;
+    const char *example = lost > 0 ? "see the warnings about the shards" : l->bad[0].message;
     for (int64_t i = 0; i < l->bad_n && example == declared; i++)
         example = l->bad[i].message;
     return fail(
         E_DATA,
-        "so far %lld of the %lld images in %s cannot be read, more than data.max_bad (%g) allows. For example: %.400s. "
-        "Repair or remove them (linnet audit %s lists them all), or raise data.max_bad",
+        "so far, %lld of the %lld images in %s cannot be read, more than data.max_bad (%g) allows. For example: "
+        "%.400s. Repair or remove the unreadable images (linnet audit %s lists them), or raise data.max_bad",
         (long long)(l->bad_n + lost), (long long)(l->dataset->image_n + lost), l->dataset->root, l->options.max_bad,
         example, l->dataset->root);
 }
@@ -136,7 +136,8 @@ int loader_set_bad(loader *l, const int64_t *index, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         if (index[i] < 0 || index[i] >= l->dataset->image_n) {
             rc = fail(E_DATA,
-                      "image %lld is in the list of bad images, but %s contains %lld images: was the dataset changed?",
+                      "image %lld is in the checkpoint's list of unreadable images, but %s contains only %lld images: "
+                      "the dataset has changed",
                       (long long)index[i], l->dataset->root, (long long)l->dataset->image_n);
             goto done;
         }

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-/* The order of an epoch: at random over all images, or shard after shard through a shuffle buffer. */
+/* The order of an epoch: a shuffle of all images, or shard after shard through a shuffle buffer. */
 #include "loader/loader_state.h"
 
 #include "base/memory.h"
@@ -14,7 +14,7 @@ static int by_offset(const void *a, const void *b, void *locations) {
     return (x > y) - (x < y);
 }
 
-/* Images are counted into their shards, then each shard is sorted by offset. */
+/* A counting sort of the images by shard, then a sort of each shard by offset. */
 int loader_sequence_init(loader *l) {
     int rc = OK;
     const dataset *d = l->dataset;

@@ -1,4 +1,4 @@
-/* The workers' side of the loader: take a position, fill it, say so. */
+/* The workers' side of the loader: each takes a position, fills it, and marks it as done. */
 #define _GNU_SOURCE
 #include "loader/loader_state.h"
 
@@ -13,10 +13,10 @@
 typedef struct job {
     ring_entry *entry;
     int position;
-    int64_t advise_from, advise_to; /* numbers, or positions of the stream, that are to be read ahead */
+    int64_t advise_from, advise_to; /* batch numbers, or positions of the stream, to be read ahead */
 } job;
 
-/** How the filling of a position ended. */
+/** Result of filling a position */
 enum { FILLED = 0, LEFT_OUT = 1, DROPPED = 2 }; /* or a negative status, which stops the loading */
 
 static void begin(loader *l, ring_entry *s, int64_t number) {
@@ -30,15 +30,15 @@ static void begin(loader *l, ring_entry *s, int64_t number) {
     s->error.code = OK;
 }
 
-/** What the system should read ahead once batch `number` is begun: read_ahead more of its own; of a stream also what
- * the shuffle buffer holds. */
+/** Sets the range to read ahead when batch `number` begins: the next read_ahead batches of this loader; with a
+ *  stream, also the images in the shuffle buffer. */
 static void plan_reading(job *j, loader *l, int64_t number) {
     const loader_options *o = &l->options;
     int64_t n = l->dataset->image_n, to = number + 1 + o->read_ahead, end = l->rank_batches;
     if (o->read_ahead < 1 || l->dataset->location == NULL)
         return;
     if (l->stream != NULL) {
-        to = (loader_batch_of(l, to - 1) + 1) * o->batch_size + o->buffer;
+        to = (loader_batch_of(l, to - 1) + 1) * o->batch_size + o->buffer + l->dataset->ahead_n;
         end = n;
     }
     if (j->advise_to == 0)
@@ -58,7 +58,7 @@ static void read_ahead(const loader *l, const job *j) {
     }
 }
 
-/** The next position, in the epoch's order. Call under the lock. */
+/** Takes the next position in the epoch's order. The caller holds the lock. */
 static bool take(loader *l, job *out) {
     *out = (job){0};
     while (!l->drain && l->claim < l->rank_batches) {
@@ -79,7 +79,7 @@ static bool take(loader *l, job *out) {
     return false;
 }
 
-/** Decodes image `index` into the job's place in the batch, with the random draws of its position in the epoch. */
+/** Decodes image `index` into the job's position of the batch, with the random draws of the position in the epoch. */
 static int load_image(worker *w, const job *j, int64_t index, uint32_t epoch) {
     int rc = OK;
     loader *l = w->loader;
@@ -101,8 +101,8 @@ done:
 
 static bool is_bad(int rc) { return rc == E_FORMAT || rc == E_UNSUPPORTED; }
 
-/** Fills one position. Every image is decoded each time, so that the result is a function of (seed, epoch, position)
- *  alone: whether an image is readable may depend on the part of it that a crop needs. */
+/** Fills one position. Every image is decoded each time, even if it is known to be bad. Whether it is readable may
+ *  depend on the region that a crop needs, and the result must be a function of (seed, epoch, position) alone. */
 static int fill(worker *w, const job *j, uint32_t epoch) {
     loader *l = w->loader;
     int64_t index = l->order[j->entry->first + j->position];
@@ -122,17 +122,17 @@ static int fill(worker *w, const job *j, uint32_t epoch) {
             j->entry->batch.index[j->position] = -1;
             return LEFT_OUT;
         }
-        /* past either bound the delivery of this batch fails: there is no point in searching on */
+        /* beyond either limit the delivery of this batch fails anyway */
         if (turn >= l->bad_limit)
             return LEFT_OUT;
         if (turn + 1 >= l->dataset->image_n)
-            return fail(E_DATA, "none of the %lld images in %s can be read; the last: %s",
+            return fail(E_DATA, "none of the %lld images in %s can be read; the last error: %s",
                         (long long)l->dataset->image_n, l->dataset->root, status_message());
         index = index + 1 < l->dataset->image_n ? index + 1 : 0;
     }
 }
 
-/** Call under the lock. */
+/** The caller holds the lock. */
 static void finish(loader *l, const job *j, int rc) {
     ring_entry *s = j->entry;
     if (rc < 0 && (s->error.code == OK || j->position < s->error_position)) {
@@ -144,14 +144,14 @@ static void finish(loader *l, const job *j, int rc) {
         pthread_cond_signal(&l->ready);
 }
 
-/** What the calling thread has computed, not waited, since it began. */
+/** CPU time of the calling thread since it began; waiting is not included. */
 static double cpu_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/** Fills a position that has been taken. Call under the lock; it is released meanwhile. */
+/** Fills a position that has been taken. The caller holds the lock, which is released meanwhile. */
 static void work(worker *w, const job *j) {
     loader *l = w->loader;
     uint32_t epoch = l->epoch;

@@ -1,3 +1,5 @@
+/* Mixup and cutmix on a whole batch. */
+
 #include "loader/mix.h"
 
 #include <math.h>
@@ -6,8 +8,8 @@
 
 enum { CHUNK = 4096, LAMBDA_ONE = 1 << 16 };
 
-/** log of a Gamma(alpha, 1) variate: Marsaglia & Tsang 2000; for alpha < 1 by their boost from alpha + 1. Logarithms,
- *  since for small alpha the variates themselves underflow. */
+/** log of a Gamma(alpha, 1) variate: Marsaglia & Tsang 2000, with their boost from alpha + 1 if alpha < 1. It
+ *  returns the logarithm because for small alpha the variates underflow. */
 static double log_gamma_variate(random_stream *r, double alpha) {
     double boost = alpha < 1 ? log(1 - random_unit(r)) / alpha : 0;
     double d = (alpha < 1 ? alpha + 1 : alpha) - 1.0 / 3, c = 1 / sqrt(9 * d);
@@ -32,8 +34,9 @@ static void blend(uint8_t *x, const uint8_t *other, size_t n, uint32_t weight) {
         x[i] = (uint8_t)((x[i] * weight + other[i] * (LAMBDA_ONE - weight) + LAMBDA_ONE / 2) >> 16);
 }
 
-/** Bytes [begin, end) of every image with those of the one before. weight 0: they become the other's. From the last
- *  image down, so that the one before is still its own; the last's own bytes are kept for the first. */
+/** Blends bytes [begin, end) of every image with those of the previous image. weight 0: copies the previous image's.
+ *  Iterates from the last image down, so that the previous image is still unchanged; the last image's bytes are
+ *  saved for the first. */
 static void mix_bytes(batch *b, size_t begin, size_t end, uint32_t weight) {
     size_t image = (size_t)b->h * (size_t)b->w * 3;
     uint8_t last[CHUNK];

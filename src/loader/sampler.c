@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { WHOLE = 0, SHARDS = 1, BUFFER = 2 }; /* what is shuffled: indices of the draws */
+enum { WHOLE = 0, SHARDS = 1, BUFFER = 2 }; /* what is shuffled: the stream index of its draws */
 
 static void swap(uint32_t *order, int64_t i, int64_t j) {
     uint32_t kept = order[i];
@@ -48,6 +48,6 @@ void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_locat
 }
 
 void sampler_repeat(uint32_t *order, int64_t n, int64_t repeats, int64_t group) {
-    for (int64_t i = n - 1; i >= 0; i--) /* downwards: what is read has not been overwritten yet */
+    for (int64_t i = n - 1; i >= 0; i--) /* downwards, so that entries are read before they are overwritten */
         order[i] = order[i / (repeats * group) * group + i % group];
 }

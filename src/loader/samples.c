@@ -1,3 +1,5 @@
+/* The hash of a step's images. */
+
 #include "loader/samples.h"
 
 #include "base/hash.h"

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WARM = 3, MEASURED = 5 }; /* steps: the first warm caches and fill the ring */
-#define MARGIN 1.2               /* threads do not get whole cores */
-#define LATE 0.05                /* share of the time: waiting beyond it is worth a thread */
+enum { WARM = 3, MEASURED = 5 }; /* in steps; the first steps fill caches and the ring */
+#define MARGIN 1.2               /* factor, because a thread does not get a whole core */
+#define LATE 0.05                /* fraction of the time spent waiting above which one more thread is started */
 
 workers workers_init(const char *name, int option, int cores) {
     return (workers){.name = name, .automatic = option < 1, .n = option < 1 ? 1 + cores / 8 : option, .cores = cores};
@@ -28,7 +28,7 @@ workers workers_choose(workers w, double cost, double compute, double wait_share
     return w;
 }
 
-/** Chooses, sets and tells. */
+/** Chooses the number of threads, applies it and logs it. */
 static void choose(workers *w, loader *l, double wait_share) {
     double cost = loader_cost(l), compute = (w->seconds - w->waited) / (double)w->images;
     workers next = workers_choose(*w, cost, compute, wait_share);
@@ -39,9 +39,9 @@ static void choose(workers *w, loader *l, double wait_share) {
         return;
     }
     if (next.extra > w->extra)
-        snprintf(late, sizeof late, "; data wait was %.1f%%", 100 * wait_share);
+        snprintf(late, sizeof late, "; data wait was %.1f%% of the time", 100 * wait_share);
     if (!w->chosen || next.n != w->n)
-        log_info("%-10s %d thread%s: per image %.2f ms to prepare, %.2f ms in the model%s", w->name, next.n,
+        log_info("%-10s %d thread%s: loading %.2f CPU ms per image, model %.2f ms per image%s", w->name, next.n,
                  next.n == 1 ? "" : "s", 1e3 * cost, 1e3 * compute, late);
     *w = next;
     w->chosen = true;
@@ -74,5 +74,5 @@ void workers_count(workers *w, loader *l, int64_t images) {
     if (w->chosen || w->steps < WARM + MEASURED)
         return;
     choose(w, l, 0);
-    measure_from_here(w, l); /* the rest of the epoch tells whether it is enough */
+    measure_from_here(w, l); /* the rest of the epoch shows whether the number suffices */
 }

@@ -29,9 +29,9 @@ typedef struct workers {
 /** @param option data.workers; below 1: auto, which begins with 1 + cores/8 threads */
 workers workers_init(const char *name, int option, int cores);
 
-/** The rule: as many threads as prepare 1.2 times the images that the model computes, at most `cores`; one more than
- *  before if the data were late although that many threads were active. Measurements that are not positive change
- *  nothing.
+/** The rule: the smallest number of threads that prepares 1.2 times as many images as the model computes, at most
+ *  `cores`; one more than before if the data were late with that number of threads. Without positive measurements
+ *  nothing changes.
  *  @param cost, compute seconds per image of a worker and of the model
  *  @param wait_share fraction of the time spent waiting for data, 0..1
  *  @return `w` with the new n and extra */

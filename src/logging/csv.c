@@ -22,7 +22,7 @@ struct csv {
     int fd;
     uint64_t written; /* bytes of whole rows */
     int column_n;     /* besides epoch and step */
-    text row;         /* scratch */
+    text rows;        /* rows that are not written yet */
     char path[PATH_BYTES];
 };
 
@@ -31,7 +31,7 @@ static int put_cell(text *t, const char *s) {
     return rc == OK ? text_csv_cell(t, s) : rc;
 }
 
-/* The shortest text that reads back to the same double. */
+/* The shortest text that parses to the same double. */
 static int put_real(text *t, double v) {
     char s[40];
     for (int digits = 6; digits <= 17; digits++) {
@@ -42,34 +42,36 @@ static int put_real(text *t, double v) {
     return text_printf(t, ",%s", isnan(v) ? "nan" : s);
 }
 
-/* Writes the scratch row behind the last; after a failure the file ends with a whole row as before. */
-static int write_row(csv *c) {
-    int rc = file_write_at(c->fd, c->written, c->row.data, c->row.n, c->path);
-    if (rc == OK)
-        c->written += c->row.n;
-    else if (ftruncate(c->fd, (off_t)c->written) != 0)
+/* Writes c->rows after the last row. After a failure the file still ends with a complete row, and c->rows is kept. */
+static int write_rows(csv *c) {
+    int rc = file_write_at(c->fd, c->written, c->rows.data, c->rows.n, c->path);
+    if (rc == OK) {
+        c->written += c->rows.n;
+        c->rows.n = 0;
+    } else if (ftruncate(c->fd, (off_t)c->written) != 0) {
         log_warn("%s: the last row is incomplete", c->path);
+    }
     return rc;
 }
 
-/* Bytes up to and with the last line end: what follows was torn by a crash. */
+/* Length up to and including the last line end; the rest is an incomplete line of a crashed process. */
 static size_t whole_lines(const unsigned char *bytes, size_t n) {
     while (n > 0 && bytes[n - 1] != '\n')
         n--;
     return n;
 }
 
-/* Continues the file that is there; *n is 0 when it has no whole line. */
+/* Continues an existing file; *n is 0 if it has no complete line. */
 static int continue_file(csv *c, size_t *n) {
     unsigned char *bytes = NULL;
     size_t bytes_n = 0;
     int rc = OK;
     TRY(file_read(&bytes, &bytes_n, c->path, 0));
     *n = whole_lines(bytes, bytes_n);
-    if (*n > 0 && (*n < c->row.n || memcmp(bytes, c->row.data, c->row.n) != 0)) {
+    if (*n > 0 && (*n < c->rows.n || memcmp(bytes, c->rows.data, c->rows.n) != 0)) {
         rc = fail(E_FORMAT,
                   "%s has different columns (%.*s) from this run's (%.*s): move it away or choose another --out",
-                  c->path, (int)strcspn((char *)bytes, "\r\n"), (char *)bytes, (int)c->row.n - 1, c->row.data);
+                  c->path, (int)strcspn((char *)bytes, "\r\n"), (char *)bytes, (int)c->rows.n - 1, c->rows.data);
         goto done;
     }
     if (*n < bytes_n && ftruncate(c->fd, (off_t)*n) != 0)
@@ -87,10 +89,10 @@ int csv_open(csv **out, const char *path, const char *const *column, int column_
     c->fd = -1;
     c->column_n = column_n;
     TRY(path_format(c->path, "%s", path));
-    TRY(text_printf(&c->row, FIRST));
+    TRY(text_printf(&c->rows, FIRST));
     for (int i = 0; i < column_n; i++)
-        TRY(put_cell(&c->row, column[i]));
-    TRY(text_append(&c->row, "\n", 1));
+        TRY(put_cell(&c->rows, column[i]));
+    TRY(text_append(&c->rows, "\n", 1));
     c->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (c->fd < 0) {
         rc = fail_errno(errno, "cannot write %s", path);
@@ -99,10 +101,13 @@ int csv_open(csv **out, const char *path, const char *const *column, int column_
     TRY(continue_file(c, &n));
     c->written = n;
     if (n == 0)
-        TRY(write_row(c));
+        TRY(write_rows(c));
+    c->rows.n = 0;
     *out = c;
     c = NULL; /* now owned by the caller */
 done:
+    if (c != NULL)
+        c->rows.n = 0;
     csv_close(c);
     return rc;
 }
@@ -111,26 +116,31 @@ int csv_close(csv *c) {
     int rc = OK;
     if (c == NULL)
         return OK;
-    if (c->fd >= 0 && close(c->fd) != 0)
+    if (c->rows.n > 0)
+        rc = write_rows(c);
+    if (c->fd >= 0 && close(c->fd) != 0 && rc == OK)
         rc = fail_errno(errno, "cannot write %s", c->path);
-    text_deinit(&c->row);
+    text_deinit(&c->rows);
     free(c);
     return rc;
 }
 
 int csv_row(csv *c, int64_t epoch, int64_t step, const double *value, const char *present) {
     int rc = OK;
-    c->row.n = 0;
-    TRY(text_printf(&c->row, "%" PRId64 ",%" PRId64, epoch, step));
+    size_t before = c->rows.n;
+    TRY(text_printf(&c->rows, "%" PRId64 ",%" PRId64, epoch, step));
     for (int i = 0; i < c->column_n; i++)
-        TRY(present[i] ? put_real(&c->row, value[i]) : text_append(&c->row, ",", 1));
-    TRY(text_append(&c->row, "\n", 1));
-    TRY(write_row(c));
+        TRY(present[i] ? put_real(&c->rows, value[i]) : text_append(&c->rows, ",", 1));
+    TRY(text_append(&c->rows, "\n", 1));
+    before = c->rows.n;
+    TRY(write_rows(c));
 done:
+    if (c->rows.n > before)
+        c->rows.n = before; /* no incomplete row */
     return rc;
 }
 
-/* The step of a row "epoch,step,..."; false when it is no row. */
+/* Reads the step of a row "epoch,step,..."; false if it is not a row. */
 static bool row_step(int64_t *step, const char *row, size_t n) {
     char number[24];
     const char *comma = memchr(row, ',', n);
@@ -149,20 +159,20 @@ static bool row_step(int64_t *step, const char *row, size_t n) {
     return true;
 }
 
-/** `rows`: a header and rows. */
+/** Moves removed rows to PATH.1, or the next free number. `rows`: a header and rows. */
 static int move_rows(const char *path, int64_t last_step, const text *rows) {
     char aside[PATH_BYTES];
     int rc = OK, number = 0;
     do
         TRY(path_format(aside, "%s.%d", path, ++number));
     while (file_exists(aside));
-    log_info("%s has rows after step %" PRId64 ": moved to %s", path, last_step, aside);
+    log_info("%s: the rows after step %" PRId64 " were moved to %s", path, last_step, aside);
     TRY(file_write_atomic(aside, text_string(rows), rows->n));
 done:
     return rc;
 }
 
-/** The number of a column in the header, or -1. */
+/** The index of a column in the header, or -1. */
 static int column_of(const char *header, size_t n, const char *name) {
     int column = 0;
     for (const char *p = header, *end = header + n; name != NULL && p < end; column++) {

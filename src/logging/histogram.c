@@ -10,25 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A value's exponent and the first four bits of its mantissa name a cell. A cell's ends are at most a factor 1 + 1/16
- * apart and limits 1.1, so that at most one limit is in a cell. Cells go from 2^-40 < 1e-12 to 2^67 > 1e20; what is
- * under or over them falls into the first and the last, where no limit is. */
+/* The exponent of a value and the first four bits of its mantissa select a cell. The ends of a cell differ by a
+ * factor of at most 1 + 1/16, and limits by 1.1, so a cell contains at most one limit. Cells cover 2^-40 < 1e-12 to
+ * 2^67 > 1e20; smaller and larger values are counted in the first and last cell, which contain no limit. */
 enum {
-    LIMITS = 775, /* above zero, with the last */
+    LIMITS = 775, /* limits above zero, the last included */
     ZERO = LIMITS,
     CELL_SHIFT = 48,
     CELL_FIRST = (1023 - 40) << 4,
     CELLS = ((40 + 67) << 4) + 1
 };
 
-static double limits[LIMITS]; /* those above zero */
-static uint16_t below[CELLS]; /* how many of them are less than the cell's lower end */
+static double limits[LIMITS]; /* the limits above zero */
+static uint16_t below[CELLS]; /* number of limits that are less than the cell's lower end */
 
 static void make_tables(void) {
     double v = 1.0e-12;
     for (int i = 0; i < LIMITS - 1; i++, v *= 1.1)
         limits[i] = v;
-    limits[LIMITS - 1] = INFINITY; /* for DBL_MAX, which no bucket would hold otherwise */
+    limits[LIMITS - 1] = INFINITY; /* for DBL_MAX, which would otherwise be in no bucket */
     for (int cell = 0, i = 0; cell < CELLS; cell++) {
         uint64_t bits = (uint64_t)(CELL_FIRST + cell) << CELL_SHIFT;
         double low;
@@ -59,12 +59,12 @@ void histogram_reset(histogram *h) {
     memset(h->bucket, 0, HISTOGRAM_BUCKETS * sizeof *h->bucket);
 }
 
-/* Without branches: the sign of a weight is a coin's. */
+/* Has no branches, because the sign of a weight is unpredictable. */
 static int bucket_of(double v, uint64_t bits) {
     int cell = (int)(bits >> CELL_SHIFT & 0x7fff) - CELL_FIRST;
     cell = cell < 0 ? 0 : cell >= CELLS ? CELLS - 1 : cell;
     double magnitude = fabs(v), limit = limits[below[cell]];
-    int negative = v < 0; /* not so -0.0 */
+    int negative = v < 0; /* false for -0.0 */
     /* a value on a limit is above it, and one on a negative limit as well */
     int k = below[cell] + ((magnitude > limit) | ((magnitude == limit) & !negative));
     return ZERO + 1 + (k ^ -negative); /* k ^ -1 is -k - 1 */
@@ -109,7 +109,7 @@ size_t histogram_compact(double *limit, double *count, const histogram *h) {
         last--;
     for (int b = 0; b <= last; b++) {
         if (b > 0 && h->bucket[b] == 0 && h->bucket[b - 1] == 0)
-            n--; /* the run's last limit counts */
+            n--; /* use the upper limit of the last empty bucket */
         limit[n] = histogram_limit(b);
         count[n++] = (double)h->bucket[b];
     }

@@ -17,7 +17,7 @@
 
 struct journal {
     int fd;
-    text line; /* scratch */
+    text line; /* working memory */
     char path[PATH_BYTES];
 };
 
@@ -29,7 +29,7 @@ const char *journal_time(char out[24], double wall) {
     return out;
 }
 
-/** All of the scratch line or nothing of it. */
+/** Writes the complete line in j->line or, if that fails, nothing. */
 static int put_line(journal *j) {
     off_t before = lseek(j->fd, 0, SEEK_END);
     size_t done = 0;
@@ -40,7 +40,7 @@ static int put_line(journal *j) {
         if (put < 0) {
             int rc = fail_errno(errno, "cannot write %s", j->path);
             if (done > 0 && before >= 0 && ftruncate(j->fd, before) != 0)
-                fail_context(rc, "its last line is incomplete");
+                fail_context(rc, "the last line of the event log is incomplete");
             return rc;
         }
         done += (size_t)put;
@@ -48,7 +48,7 @@ static int put_line(journal *j) {
     return OK;
 }
 
-/** A line that a crash tore gets its end, so that the next one stands by itself. */
+/** Terminates an incomplete last line left by a crash, so that the next entry begins a new line. */
 static int end_torn_line(journal *j) {
     char last = '\n';
     off_t end = lseek(j->fd, 0, SEEK_END);

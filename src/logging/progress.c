@@ -37,18 +37,18 @@ int progress_open(progress **out, const progress_options *o) {
 void progress_close(progress *p) { free(p); }
 
 void progress_begin(progress *p, const char *phase, int64_t epoch, int64_t epochs, int64_t done, int64_t total) {
-    (void)done; /* a resumed epoch: the rates and times come from the caller */
+    (void)done; /* a resumed epoch: the caller supplies rates and times */
     snprintf(p->phase, sizeof p->phase, "%s", phase);
     p->epoch = epoch;
     p->epochs = epochs;
     p->total = total;
     p->began = clock_seconds();
-    p->drawn = p->o.terminal ? 0 : p->began; /* a bar shows at once, plain lines after their first interval */
+    p->drawn = p->o.terminal ? 0 : p->began; /* a bar is drawn at once, plain lines after an interval */
 }
 
-/* The parts of a line besides the bar, and how willingly each is given up when the line is too long. */
-enum { LOSS, TOP1, RATE, WAIT, COMM, SLOWEST, TIME, PARTS };
-static const int give_up[PARTS] = {SLOWEST, COMM, WAIT, RATE, TOP1, TIME, LOSS};
+/* The parts of a line besides the bar, and the order in which they are omitted if the line is too long. */
+enum { LOSS, TOP1, RATE, WAIT, COMM, SLOWEST, TIME, RUN, PARTS };
+static const int give_up[PARTS] = {SLOWEST, COMM, WAIT, RATE, RUN, TOP1, TIME, LOSS};
 
 static const char *rate_text(char out[48], double rate) {
     char count[32];
@@ -78,9 +78,11 @@ static void format_parts(char part[PARTS][48], const progress *p, const progress
         snprintf(part[TIME], 48, "  took %s", text_duration(duration, clock_seconds() - p->began));
     else if (s->remaining_seconds >= 0 && s->remaining_seconds < 1e9)
         snprintf(part[TIME], 48, "  eta %s", text_duration(duration, s->remaining_seconds));
+    if (!final && s->run_seconds > 0 && s->run_seconds < 1e9)
+        snprintf(part[RUN], 48, "  run %s", text_duration(duration, s->run_seconds));
 }
 
-/* "[=====>    ] " of `width` columns between the brackets. */
+/* "[=====>    ] " with `width` columns between the brackets. */
 static void format_bar(char out[BAR_MAX + 4], int width, int64_t done, int64_t total) {
     int64_t full = total > 0 ? (int64_t)((double)width * (double)done / (double)total) : width;
     int n = 0;
@@ -106,7 +108,7 @@ static void format(char *out, int bytes, const progress *p, const progress_state
     if (!p->o.terminal && !final && p->total > 0)
         snprintf(count + n, sizeof count - (size_t)n, " (%.0f%%)", 100.0 * (double)at / (double)p->total);
     format_parts(part, p, s, final);
-    /* a line as wide as the terminal wraps on some */
+    /* some terminals wrap a line of full width */
     int limit = p->o.terminal ? p->o.width - 1 : LINE, room = limit - (int)(strlen(head) + strlen(count));
     for (int i = 0; i < PARTS; i++)
         room -= (int)strlen(part[i]);
@@ -119,8 +121,8 @@ static void format(char *out, int bytes, const progress *p, const progress_state
         format_bar(bar, width, at, p->total);
     if (bytes > limit + 1)
         bytes = limit + 1;
-    snprintf(out, (size_t)(bytes > 0 ? bytes : 0), "%s%s%s%s%s%s%s%s%s%s", head, bar, count, part[LOSS], part[TOP1],
-             part[RATE], part[WAIT], part[COMM], part[SLOWEST], part[TIME]);
+    snprintf(out, (size_t)(bytes > 0 ? bytes : 0), "%s%s%s%s%s%s%s%s%s%s%s", head, bar, count, part[LOSS], part[TOP1],
+             part[RATE], part[WAIT], part[COMM], part[SLOWEST], part[TIME], part[RUN]);
 }
 
 void progress_format(char *out, int bytes, const progress *p, const progress_state *s) {

@@ -30,6 +30,7 @@ typedef struct progress_state {
     double images_per_second;
     double wait_share;        /* 0..1 of the time spent waiting for data */
     double remaining_seconds; /* of the phase */
+    double run_seconds;       /* remaining, of the whole run; 0 or NaN: not shown */
     int ranks;                /* less than 2: the values below are not shown */
     int slowest;              /* slowest rank; -1: not known yet */
     double comm_share;        /* 0..1 of its time, spent in communication */

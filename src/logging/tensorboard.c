@@ -5,8 +5,8 @@
 #include "base/memory.h"
 #include "base/proto.h"
 #include "base/status.h"
-#include "logging/record.h"
 #include "logging/summary.h"
+#include "logging/tfrecord.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,23 +22,24 @@ struct tb_events {
     int fd;
     uint64_t written; /* bytes of whole records in the file */
     text buffer;      /* records not yet written */
-    text event;       /* scratch of one event */
+    text event;       /* working memory for one event */
     char path[PATH_BYTES];
 };
 
-/* Begins the event in scratch: wall_time 1 and step 2. */
+/* Begins an event in e->event: wall_time 1 and step 2. */
 static int begin_event(tb_events *e, int64_t step) {
     e->event.n = 0;
     int rc = proto_double(&e->event, 1, clock_wall());
     return rc != OK || step == 0 ? rc : proto_varint(&e->event, 2, (uint64_t)step);
 }
 
-/* Puts it into the buffer. */
+/* Appends the event to the buffer. */
 static int end_event(tb_events *e) {
     int rc = OK;
-    TRY(record_put(&e->buffer, e->event.data, e->event.n));
+    TRY(tfrecord_put(&e->buffer, e->event.data, e->event.n));
     if (e->buffer.n >= FLUSH_BYTES)
-        TRY(tb_events_flush(e));
+        rc = tb_events_flush(e);
+    rc = rc == E_FULL ? OK : rc; /* the record is kept; the caller's flush reports the full disk */
 done:
     return rc;
 }
@@ -55,8 +56,8 @@ done:
     return rc;
 }
 
-/* TensorBoard reads a folder's files in the order of their names: a new one gets a later time than all that are there,
- * also after a resume within the second or a clock set back. */
+/* TensorBoard reads the files of a folder in the order of their names. So a new file gets a later time than all
+ * existing ones, also after a resume within the same second or with a clock that was set back. */
 static long long time_after(const char *folder) {
     long long latest = (long long)clock_wall();
     DIR *d = opendir(folder);
@@ -66,7 +67,7 @@ static long long time_after(const char *folder) {
         if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) != 0)
             continue;
         long long t = strtoll(entry->d_name + sizeof PREFIX - 1, NULL, 10);
-        if (t >= latest && t < 9999999999) /* ten digits, or the order of names is not that of times */
+        if (t >= latest && t < 9999999999) /* with more digits, names would not sort by time */
             latest = t + 1;
     }
     closedir(d);
@@ -107,7 +108,7 @@ int tb_events_open(tb_events **out, const char *folder) {
 done:
     if (e != NULL) {
         if (e->fd >= 0)
-            unlink(e->path); /* a file without its first record is none */
+            unlink(e->path); /* a file without its first record is not a valid event file */
         e->buffer.n = 0;
         tb_events_close(e);
     }
@@ -117,7 +118,7 @@ done:
 int tb_events_flush(tb_events *e) {
     int rc = file_write_at(e->fd, e->written, e->buffer.data, e->buffer.n, e->path);
     if (rc != OK)
-        return rc; /* the buffer stays: a later flush writes it from its beginning */
+        return rc; /* the buffer is kept: a later flush writes all of it */
     e->written += e->buffer.n;
     e->buffer.n = 0;
     return OK;

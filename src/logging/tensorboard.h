@@ -32,17 +32,18 @@ typedef struct tb_events_hparam {
     const char *string; /* of kind 's' */
 } tb_events_hparam;
 
-/** TensorBoard's HPARAMS page: the hyperparameters and the scalar tags (metric_n) shown beside them. At step 0, once
- * per run: TensorBoard ignores later ones in the folder. `group`: runs of one group are shown as one row with their
- * mean; NULL: a separate row. */
+/** TensorBoard's HPARAMS page: the hyperparameters and the scalar tags (metric_n) shown beside them. Written at step
+ *  0, once per run, because TensorBoard ignores later ones in the folder. `group`: runs of one group are shown as
+ *  one row with their mean; NULL: a separate row. */
 int tb_events_hparams(tb_events *e, const tb_events_hparam *h, size_t n, const char *const *metric, size_t metric_n,
                       const char *group);
-/** Ends the session of tb_events_hparams. Written at the largest possible step, so that every resume removes it: of two
- * ends TensorBoard would show the first. */
+/** Ends the session of tb_events_hparams. Written at the largest possible step, so that every resume removes it; if
+ *  there were two ends, TensorBoard would show the first. */
 int tb_events_hparams_end(tb_events *e, bool success);
 
-/** Writes the buffer to the operating system (so that a running TensorBoard sees it; also before a checkpoint, so that
- * a killed run has all values up to it). If that fails, the buffer is kept and the next flush tries again. */
+/** Writes the buffer to the operating system, so that a running TensorBoard sees it. It is also called before a
+ *  checkpoint, so that the log of a killed run has all values up to it. If it fails, the buffer is kept and the next
+ *  flush tries again. */
 int tb_events_flush(tb_events *e);
 
 /** For a resume: removes all records with a step > `last_step` from the folder's event files (rewritten atomically,

@@ -1,4 +1,5 @@
-/* Source: tensorboard/plugins/hparams/{plugin_data,api}.proto; what its summary.py and PyTorch's add_hparams write. */
+/* Writes TensorBoard's HPARAMS plugin data. Source: tensorboard/plugins/hparams/{plugin_data,api}.proto, and the
+ * output of its summary.py and of PyTorch's add_hparams. */
 #include "base/file.h"
 #include "base/proto.h"
 #include "base/status.h"
@@ -10,8 +11,8 @@
 
 enum { EXPERIMENT = 2, SESSION_START = 3, SESSION_END = 4 }; /* fields of HParamsPluginData */
 
-/* Value{tag, tensor: an empty one, metadata{plugin_data{plugin_name: hparams, content: HParamsPluginData}}}, where the
- * content is one field, `message`. */
+/* Value{tag, tensor: empty, metadata{plugin_data{plugin_name: hparams, content: HParamsPluginData}}}, whose content
+ * is a single field, `message`. */
 static int put_session(tb_events *e, int64_t step, const char *tag, unsigned number, const text *message) {
     static const unsigned char no_tensor[] = {0x08, 1, 0x12, 2, 0x12, 0}; /* dtype 1: float, shape 2: {dim 2: {}} */
     text v = {0};
@@ -33,7 +34,7 @@ done:
     return rc;
 }
 
-/* TensorBoard leaves out numbers that JSON has not: these go as strings. */
+/* TensorBoard omits numbers that JSON cannot represent, so these are written as strings. */
 static char kind_of(const tb_events_hparam *h) {
     assert(h->kind == 'd' || h->kind == 's' || h->kind == 'b');
     return h->kind == 'd' && !isfinite(h->number) ? 's' : h->kind;

@@ -1,3 +1,5 @@
+/* Writes scalars, texts, images and histograms as summaries. */
+
 #include "base/proto.h"
 #include "base/status.h"
 #include "logging/summary.h"

@@ -1,5 +1,5 @@
-/* torchvision's initial values: kaiming-normal (fan_out, gain sqrt 2) for convolutions, torch.nn.Linear's uniform for
- * the last layer, 1 and 0 for BN. Source: He et al. 2015, "Delving deep into rectifiers". */
+/* The initial values of torchvision: Kaiming normal (fan_out, gain sqrt 2) for convolutions, torch.nn.Linear's
+ * uniform distribution for the last layer, 1 and 0 for BN. Source: He et al. 2015, "Delving deep into rectifiers". */
 #include "base/random.h"
 #include "model/model.h"
 

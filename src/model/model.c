@@ -28,7 +28,7 @@ void model_destroy(model *n) {
     free(n);
 }
 
-/* Room for one more of `used` items; the capacity is the power of two above. */
+/* Ensures capacity for one more of `used` items; the capacity is the next power of two. */
 static int grow(void *pointer, int used, size_t size) {
     if (used != 0 && (used & (used - 1)) != 0)
         return 0;
@@ -87,7 +87,7 @@ int model_reserve_bn(model *n, const char *name, int c) {
     int rc, i;
     model_stats s = {.c = c, .offset = n->stats_elements};
     if (c < 1)
-        return fail(E_SHAPE, "layer %s: %d channels", name, c);
+        return fail(E_SHAPE, "layer %s: invalid number of channels: %d", name, c);
     TRY(copy_name(s.name, sizeof s.name, name, ""));
     TRY(grow(&n->stats, n->stats_n, sizeof *n->stats));
     TRY(add_param(&i, n, name, ".weight", (param){.rank = 1, .shape = {c}, .init = INIT_ONE}));
@@ -98,9 +98,9 @@ done:
     return rc;
 }
 
-/* Channels of tensor t, or -1 when there is none. The first layer decides the image's. */
+/* Channels of tensor t, or -1 if there is no such tensor. The first layer determines the channels of the image. */
 static int channels_of(const model *n, int t, int wanted) {
-    if (t == NET_INPUT)
+    if (t == MODEL_INPUT)
         return n->layer_n > 0 ? n->layer[0].in_c : wanted;
     return t >= 0 && t < n->layer_n ? n->layer[t].out_c : -1;
 }
@@ -108,14 +108,16 @@ static int channels_of(const model *n, int t, int wanted) {
 static int add_layer(int *out, model *n, const char *name, layer l) {
     int rc;
     if (l.in_c < 1 || l.out_c < 1)
-        return fail(E_SHAPE, "layer %s: %d to %d channels", name, l.in_c, l.out_c);
+        return fail(E_SHAPE, "layer %s: invalid numbers of input and output channels: %d and %d", name, l.in_c,
+                    l.out_c);
     if (channels_of(n, l.input, l.in_c) != l.in_c)
-        return fail(E_SHAPE, "layer %s expects %d channels, but tensor %d has another number", name, l.in_c, l.input);
-    if (l.residual != NET_NONE && channels_of(n, l.residual, l.out_c) != l.out_c)
-        return fail(E_SHAPE, "layer %s expects a residual of %d channels, but tensor %d has another number", name,
+        return fail(E_SHAPE, "layer %s expects %d channels, but tensor %d has a different number", name, l.in_c,
+                    l.input);
+    if (l.residual != TENSOR_NONE && channels_of(n, l.residual, l.out_c) != l.out_c)
+        return fail(E_SHAPE, "layer %s expects a residual with %d channels, but tensor %d has a different number", name,
                     l.out_c, l.residual);
     if ((l.kind == LAYER_CONV || l.kind == LAYER_MAXPOOL) && (l.kernel < 1 || l.stride < 1 || l.pad < 0))
-        return fail(E_SHAPE, "layer %s: kernel %d, stride %d, padding %d", name, l.kernel, l.stride, l.pad);
+        return fail(E_SHAPE, "layer %s: invalid kernel %d, stride %d or padding %d", name, l.kernel, l.stride, l.pad);
     for (int i = 0; i < n->layer_n; i++)
         if (strcmp(n->layer[i].name, name) == 0)
             return fail(E_SHAPE, "two layers are named '%s'", name);
@@ -133,7 +135,7 @@ int model_add_grouped_conv(int *out, model *n, const char *name, int input, int 
         return fail(E_SHAPE, "layer %s: %d to %d channels cannot be divided into %d groups", name, in_c, out_c, groups);
     layer l = {.kind = LAYER_CONV,
                .input = input,
-               .residual = NET_NONE,
+               .residual = TENSOR_NONE,
                .in_c = in_c,
                .out_c = out_c,
                .kernel = kernel,
@@ -170,7 +172,8 @@ int model_add_bn(int *out, model *n, const char *name, int input, int c, int res
     l.weight = model_find_param(n, weight);
     l.bias = l.weight + 1;
     if (n->stats[l.stats].c != c)
-        return fail(E_SHAPE, "layer %s: reserved with %d channels, added with %d", name, n->stats[l.stats].c, c);
+        return fail(E_SHAPE, "layer %s: batch norm was reserved for %d channels, but the layer has %d", name,
+                    n->stats[l.stats].c, c);
     TRY(add_layer(out, n, name, l));
 done:
     return rc;
@@ -179,7 +182,7 @@ done:
 int model_add_maxpool(int *out, model *n, const char *name, int input, int c, int kernel, int stride, int pad) {
     layer l = {.kind = LAYER_MAXPOOL,
                .input = input,
-               .residual = NET_NONE,
+               .residual = TENSOR_NONE,
                .in_c = c,
                .out_c = c,
                .kernel = kernel,
@@ -188,15 +191,32 @@ int model_add_maxpool(int *out, model *n, const char *name, int input, int c, in
                .weight = -1,
                .bias = -1,
                .stats = -1};
-    if (2 * pad > kernel) /* a window could lie in the padding alone */
+    if (2 * pad > kernel) /* otherwise a window could consist of padding alone */
         return fail(E_SHAPE, "layer %s: padding %d is more than half of kernel %d", name, pad, kernel);
+    return add_layer(out, n, name, l);
+}
+
+int model_add_shortcut(int *out, model *n, const char *name, int input, int in_c, int out_c, int stride) {
+    layer l = {.kind = LAYER_SHORTCUT,
+               .input = input,
+               .residual = TENSOR_NONE,
+               .in_c = in_c,
+               .out_c = out_c,
+               .kernel = 1,
+               .stride = stride,
+               .weight = -1,
+               .bias = -1,
+               .stats = -1};
+    if (stride < 1 || out_c < in_c || (out_c - in_c) % 2 != 0)
+        return fail(E_SHAPE, "layer %s: a shortcut cannot turn %d channels into %d with stride %d", name, in_c, out_c,
+                    stride);
     return add_layer(out, n, name, l);
 }
 
 int model_add_avgpool(int *out, model *n, const char *name, int input, int c) {
     layer l = {.kind = LAYER_AVGPOOL,
                .input = input,
-               .residual = NET_NONE,
+               .residual = TENSOR_NONE,
                .in_c = c,
                .out_c = c,
                .weight = -1,
@@ -208,7 +228,7 @@ int model_add_avgpool(int *out, model *n, const char *name, int input, int c) {
 int model_add_linear(int *out, model *n, const char *name, int input, int in_c, int out_c) {
     layer l = {.kind = LAYER_LINEAR,
                .input = input,
-               .residual = NET_NONE,
+               .residual = TENSOR_NONE,
                .in_c = in_c,
                .out_c = out_c,
                .weight = n->param_n,

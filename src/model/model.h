@@ -8,19 +8,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum layer_kind { LAYER_CONV, LAYER_BN, LAYER_MAXPOOL, LAYER_AVGPOOL, LAYER_LINEAR, LAYER_KINDS } layer_kind;
+typedef enum layer_kind {
+    LAYER_CONV,
+    LAYER_BN,
+    LAYER_MAXPOOL,
+    LAYER_AVGPOOL,
+    LAYER_SHORTCUT, /* every stride-th pixel; zero channels are added before and after */
+    LAYER_LINEAR,
+    LAYER_KINDS
+} layer_kind;
 
-#define NET_INPUT (-1) /* tensor number of the image batch; tensor i is the output of layer i */
-#define NET_NONE (-2)
+#define MODEL_INPUT (-1) /* tensor number of the image batch; tensor i is the output of layer i */
+#define TENSOR_NONE (-2)
 
 typedef struct layer {
     layer_kind kind;
     char name[48]; /* torchvision's module name: "layer1.0.conv1" */
     int input;     /* number of the tensor that the layer reads */
-    int residual;  /* BN: tensor added before the ReLU, or NET_NONE */
+    int residual;  /* BN: tensor added before the ReLU, or TENSOR_NONE */
     bool relu;     /* BN: y = max(0, .) */
     int in_c, out_c;
-    int kernel, stride, pad; /* CONV, MAXPOOL; square */
+    int kernel, stride, pad; /* CONV, MAXPOOL, SHORTCUT (kernel 1, pad 0); square */
     int groups;              /* CONV */
     int weight, bias;        /* indices into param, or -1. CONV: weight; BN: gamma, beta; LINEAR: weight, bias */
     int stats;               /* BN: index into stats, or -1 */
@@ -73,20 +81,21 @@ typedef struct model_options {
 } model_options;
 
 /** Builds resnet18, 34, 50, 101 or 152, wide_resnet50_2 or 101_2, resnext50_32x4d or 101_32x8d, in torchvision's
- *  variant v1.5 (the 3x3 convolution has the stride). @return 0, E_OPTION (the message lists the known names), E_NOMEM
- */
+ *  variant v1.5 (the 3x3 convolution has the stride), or one of the models of He et al. 2015 for CIFAR: resnet20, 32,
+ *  44, 56 or 110. @return 0, E_OPTION (the message lists the known names), E_NOMEM */
 int model_create(model **out, const char *arch, const model_options *o);
 void model_destroy(model *n);
 /** The name of architecture i; NULL after the last. */
 const char *model_arch(int i);
 
-/** Freezes everything up to and including a part of a ResNet: "stem" (with the max-pool), "layer1" to "layer4",
- *  "backbone" (all but the classifier), or "none". Call it before an engine is created. @return 0, E_OPTION (no such
- *  part) */
+/** Freezes everything up to and including a part of a ResNet: "stem" (with the max-pool), a stage ("layer1" to
+ * "layer4"), "backbone" (all but the classifier), or "none". Call it before an engine is created. @return 0, E_OPTION
+ * (no such part) */
 int model_freeze(model *n, const char *part);
 
 /** Models built by hand, for tests: model_create_empty, then the layers in order. *out is the number of the layer,
- * which is also the number of its output tensor. */
+ * which is also the number of its output tensor. model_add_* return 0, E_SHAPE (invalid sizes, channels that do not
+ * match the input, or a duplicate name) or E_NOMEM. */
 int model_create_empty(model **out, const char *arch, int classes);
 int model_add_conv(int *out, model *n, const char *name, int input, int in_c, int out_c, int kernel, int stride,
                    int pad);
@@ -95,6 +104,10 @@ int model_add_grouped_conv(int *out, model *n, const char *name, int input, int 
                            int pad, int groups);
 int model_add_bn(int *out, model *n, const char *name, int input, int c, int residual, bool relu);
 int model_add_maxpool(int *out, model *n, const char *name, int input, int c, int kernel, int stride, int pad);
+/** Option A of He et al. 2015, section 4.1: a shortcut without parameters. y[n,h,w,k] = x[n, h stride, w stride,
+ *  k - pad], and 0 where k - pad is not in [0, in_c); pad = (out_c - in_c) / 2.
+ *  Also E_SHAPE: out_c - in_c is negative or odd. */
+int model_add_shortcut(int *out, model *n, const char *name, int input, int in_c, int out_c, int stride);
 int model_add_avgpool(int *out, model *n, const char *name, int input, int c);
 int model_add_linear(int *out, model *n, const char *name, int input, int in_c, int out_c);
 

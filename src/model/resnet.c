@@ -1,5 +1,6 @@
 /* Sources: He et al. 2015, "Deep residual learning for image recognition", table 1, in torchvision's variant "v1.5";
- * Zagoruyko & Komodakis 2016, "Wide residual networks"; Xie et al. 2017, "Aggregated residual transformations". */
+ * Zagoruyko & Komodakis 2016, "Wide residual networks"; Xie et al. 2017, "Aggregated residual transformations". The
+ * models for CIFAR: He et al. 2015, section 4.2, with the parameter names of the common PyTorch ports. */
 #include "base/status.h"
 #include "model/build.h"
 #include "model/model.h"
@@ -12,24 +13,34 @@ enum { STAGES = 4 };
 typedef struct recipe {
     const char *arch;
     bool bottleneck;
-    int blocks[STAGES];
-    int groups, group_width; /* bottleneck: of the 3x3 convolution; channels of one group in the first stage */
+    int blocks[STAGES];      /* 0: no such stage */
+    int groups, group_width; /* of the 3x3 convolutions; channels of one group in the first stage */
+    bool cifar;              /* stem of one 3x3 convolution, 16 channels, shortcuts without parameters */
 } recipe;
 
 static const recipe recipes[] = {
-    {"resnet18", false, {2, 2, 2, 2}, 1, 64},          {"resnet34", false, {3, 4, 6, 3}, 1, 64},
-    {"resnet50", true, {3, 4, 6, 3}, 1, 64},           {"resnet101", true, {3, 4, 23, 3}, 1, 64},
-    {"resnet152", true, {3, 8, 36, 3}, 1, 64},         {"wide_resnet50_2", true, {3, 4, 6, 3}, 1, 128},
-    {"wide_resnet101_2", true, {3, 4, 23, 3}, 1, 128}, {"resnext50_32x4d", true, {3, 4, 6, 3}, 32, 4},
-    {"resnext101_32x8d", true, {3, 4, 23, 3}, 32, 8},
+    {"resnet18", false, {2, 2, 2, 2}, 1, 64, false},
+    {"resnet34", false, {3, 4, 6, 3}, 1, 64, false},
+    {"resnet50", true, {3, 4, 6, 3}, 1, 64, false},
+    {"resnet101", true, {3, 4, 23, 3}, 1, 64, false},
+    {"resnet152", true, {3, 8, 36, 3}, 1, 64, false},
+    {"wide_resnet50_2", true, {3, 4, 6, 3}, 1, 128, false},
+    {"wide_resnet101_2", true, {3, 4, 23, 3}, 1, 128, false},
+    {"resnext50_32x4d", true, {3, 4, 6, 3}, 32, 4, false},
+    {"resnext101_32x8d", true, {3, 4, 23, 3}, 32, 8, false},
+    {"resnet20", false, {3, 3, 3}, 1, 16, true},
+    {"resnet32", false, {5, 5, 5}, 1, 16, true},
+    {"resnet44", false, {7, 7, 7}, 1, 16, true},
+    {"resnet56", false, {9, 9, 9}, 1, 16, true},
+    {"resnet110", false, {18, 18, 18}, 1, 16, true},
 };
 enum { RECIPES = sizeof recipes / sizeof *recipes };
 
-/* The model in the making: the tensor and the channels reached so far, and the prefix of the block's names. */
+/* State while a model is built: the last tensor, its channels, and the prefix of the block's names. */
 typedef struct builder {
     model *model;
     int tensor, channels;
-    bool zero_gamma;
+    bool zero_gamma, cifar;
     char block[32]; /* "layer1.0." */
     char name[48];
 } builder;
@@ -58,24 +69,34 @@ done:
 static int add_conv_bn(builder *b, const conv_bn *c) {
     int rc;
     TRY(add_conv(b, c));
-    TRY(model_add_bn(&b->tensor, b->model, in_block(b, c->bn), b->tensor, c->out_c, NET_NONE, c->relu));
+    TRY(model_add_bn(&b->tensor, b->model, in_block(b, c->bn), b->tensor, c->out_c, TENSOR_NONE, c->relu));
 done:
     return rc;
 }
 
-/* y = relu(bn(conv(x)) + shortcut): `last` ends the residual branch. The shortcut's convolution runs before the BN that
- * adds it, and stands after it in the tables. */
+/* The shortcut of a block that changes the shape of its input. *tensor: input and output of the shortcut. */
+static int add_shortcut(int *tensor, const builder *b, int in_c, int out_c, int stride) {
+    builder side = *b;
+    int rc;
+    side.tensor = *tensor;
+    side.channels = in_c;
+    if (b->cifar)
+        TRY(model_add_shortcut(&side.tensor, b->model, in_block(&side, "shortcut"), *tensor, in_c, out_c, stride));
+    else
+        TRY(add_conv_bn(&side, &(conv_bn){"downsample.0", "downsample.1", out_c, 1, stride, false, 1}));
+    *tensor = side.tensor;
+done:
+    return rc;
+}
+
+/* y = relu(bn(conv(x)) + shortcut): `last` ends the residual branch. The shortcut's convolution runs before the BN
+ * that adds it, but comes after that BN in the tables. */
 static int add_block_end(builder *b, const conv_bn *last, int shortcut, int shortcut_c, int stride) {
     int rc;
     TRY(add_conv(b, last));
     TRY(model_reserve_bn(b->model, in_block(b, last->bn), last->out_c));
-    if (stride != 1 || shortcut_c != last->out_c) {
-        builder side = *b;
-        side.tensor = shortcut;
-        side.channels = shortcut_c;
-        TRY(add_conv_bn(&side, &(conv_bn){"downsample.0", "downsample.1", last->out_c, 1, stride, false, 1}));
-        shortcut = side.tensor;
-    }
+    if (stride != 1 || shortcut_c != last->out_c)
+        TRY(add_shortcut(&shortcut, b, shortcut_c, last->out_c, stride));
     TRY(model_add_bn(&b->tensor, b->model, in_block(b, last->bn), b->tensor, last->out_c, shortcut, true));
     if (b->zero_gamma)
         b->model->param[b->model->layer[b->tensor].weight].init = INIT_ZERO;
@@ -104,7 +125,8 @@ static int add_stage(builder *b, const recipe *r, int stage) {
     for (int i = 0; i < r->blocks[stage]; i++) {
         int stride = stage > 0 && i == 0 ? 2 : 1;
         snprintf(b->block, sizeof b->block, "layer%d.%d.", stage + 1, i);
-        int rc = r->bottleneck ? add_bottleneck(b, r, stage, stride) : add_basic_block(b, 64 << stage, stride);
+        int rc =
+            r->bottleneck ? add_bottleneck(b, r, stage, stride) : add_basic_block(b, r->group_width << stage, stride);
         if (rc < 0)
             return rc;
     }
@@ -112,15 +134,24 @@ static int add_stage(builder *b, const recipe *r, int stage) {
     return 0;
 }
 
-static int build(model *n, const recipe *r, const model_options *o) {
-    builder b = {.model = n, .tensor = NET_INPUT, .channels = 3, .zero_gamma = o->zero_gamma};
+static int add_stem(builder *b) {
     int rc;
-    TRY(add_conv_bn(&b, &(conv_bn){"conv1", "bn1", 64, 7, 2, true, 1}));
-    TRY(model_add_maxpool(&b.tensor, n, "maxpool", b.tensor, b.channels, 3, 2, 1));
+    TRY(add_conv_bn(b, b->cifar ? &(conv_bn){"conv1", "bn1", 16, 3, 1, true, 1}
+                                : &(conv_bn){"conv1", "bn1", 64, 7, 2, true, 1}));
+    if (!b->cifar)
+        TRY(model_add_maxpool(&b->tensor, b->model, "maxpool", b->tensor, b->channels, 3, 2, 1));
+done:
+    return rc;
+}
+
+static int build(model *n, const recipe *r, const model_options *o) {
+    builder b = {.model = n, .tensor = MODEL_INPUT, .channels = 3, .zero_gamma = o->zero_gamma, .cifar = r->cifar};
+    int rc;
+    TRY(add_stem(&b));
     for (int stage = 0; stage < STAGES; stage++)
         TRY(add_stage(&b, r, stage));
     TRY(model_add_avgpool(&b.tensor, n, "avgpool", b.tensor, b.channels));
-    TRY(model_add_linear(&b.tensor, n, "fc", b.tensor, b.channels, o->classes));
+    TRY(model_add_linear(&b.tensor, n, r->cifar ? "linear" : "fc", b.tensor, b.channels, o->classes));
     for (int i = 0; i < n->param_n; i++)
         if (n->param[i].rank == 1)
             n->param[i].decays = n->param[i].head ? o->decay_bias : o->decay_norm;

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* Places of a window along one side, rounded down as PyTorch does; 0 when it does not fit. */
+/* Number of positions of a window along one side, rounded down as in PyTorch; 0 if it does not fit. */
 static int window_places(int size, const layer *l) {
     int64_t room = (int64_t)size + 2 * l->pad - l->kernel;
     return room < 0 ? 0 : (int)(room / l->stride + 1);
@@ -15,13 +15,15 @@ static int layer_shape(tensor_shape *y, const layer *l, tensor_shape x) {
     switch (l->kind) {
     case LAYER_CONV:
     case LAYER_MAXPOOL:
+    case LAYER_SHORTCUT:
         y->h = window_places(x.h, l);
         y->w = window_places(x.w, l);
         break;
     case LAYER_AVGPOOL: y->h = y->w = 1; break;
     case LAYER_LINEAR:
         if (x.h != 1 || x.w != 1)
-            return fail(E_SHAPE, "layer %s reads a feature map of %d x %d; pool it to 1 x 1 first", l->name, x.h, x.w);
+            return fail(E_SHAPE, "layer %s: a linear layer needs an input of 1 x 1, not %d x %d: add a pooling layer",
+                        l->name, x.h, x.w);
         break;
     default: break;
     }
@@ -32,20 +34,20 @@ static int layer_shape(tensor_shape *y, const layer *l, tensor_shape x) {
 
 int model_shapes(tensor_shape *out, const model *n, int batch, int h, int w) {
     if (batch < 1 || h < 1 || w < 1)
-        return fail(E_SHAPE, "a batch of %d images of %d x %d: all must be at least 1", batch, h, w);
+        return fail(E_SHAPE, "invalid batch of %d images of %d x %d pixels: all sizes must be at least 1", batch, h, w);
     if (n->layer_n == 0)
         return 0;
     tensor_shape image = {.n = batch, .h = h, .w = w, .c = n->layer[0].in_c};
     for (int i = 0; i < n->layer_n; i++) {
         const layer *l = &n->layer[i];
-        int rc = layer_shape(&out[i], l, l->input == NET_INPUT ? image : out[l->input]);
+        int rc = layer_shape(&out[i], l, l->input == MODEL_INPUT ? image : out[l->input]);
         if (rc < 0)
             return rc;
-        if (l->residual == NET_NONE)
+        if (l->residual == TENSOR_NONE)
             continue;
-        tensor_shape r = l->residual == NET_INPUT ? image : out[l->residual];
+        tensor_shape r = l->residual == MODEL_INPUT ? image : out[l->residual];
         if (r.h != out[i].h || r.w != out[i].w)
-            return fail(E_SHAPE, "layer %s adds a feature map of %d x %d to one of %d x %d", l->name, r.h, r.w,
+            return fail(E_SHAPE, "layer %s: cannot add a feature map of %d x %d to one of %d x %d", l->name, r.h, r.w,
                         out[i].h, out[i].w);
     }
     return 0;

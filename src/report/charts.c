@@ -1,3 +1,5 @@
+/* The charts of loss, accuracy, learning rate, throughput and logged steps. */
+
 #include "report/charts.h"
 
 #include "base/status.h"
@@ -6,11 +8,11 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Colours of one run's page. */
+/* Colours of a page for one run. */
 enum { COLOR_TRAIN, COLOR_VAL, COLOR_TOP5 };
-enum { DOTS = 40 }; /* a line of up to so many epochs shows each */
+enum { DOTS = 40 }; /* a curve of at most this many epochs shows a dot per epoch */
 
-/* A value of each epoch, times `factor`; what is not finite is a gap. */
+/* Adds the curve of a per-epoch value, times `factor`; values that are not finite are gaps. */
 static int epoch_curve(picture *p, const run_data *d, epoch_value k, double factor, const char *name, plot_style style,
                        int color) {
     double *x, *y;
@@ -28,12 +30,12 @@ done:
     return rc;
 }
 
-/* Training and validation of one quantity: two colours, or a colour a run. */
+/* Adds the training and validation curves of one quantity: two colours for one run, else one colour per run. */
 static int pair_curves(picture *p, const run_data *d, size_t n, epoch_value train, epoch_value val, double factor) {
     int rc = OK;
     for (size_t i = 0; i < n; i++) {
         int color = n > 1 ? (int)i : COLOR_TRAIN;
-        bool alone = run_best(&d[i], val, 1) == NULL; /* the run was not validated: its training stands for it */
+        bool alone = run_best(&d[i], val, 1) == NULL; /* no validation: the training curve represents the run */
         const char *name = n == 1 ? "training" : alone ? d[i].run->name : NULL;
         TRY(epoch_curve(p, &d[i], train, factor, name, n == 1 ? PLOT_LINE : PLOT_FAINT, color));
         TRY(epoch_curve(p, &d[i], val, factor, n == 1 ? "validation" : d[i].run->name, PLOT_LINE,
@@ -58,7 +60,7 @@ int chart_loss(page *to, const run_data *d, size_t n) {
     const epoch_row *best = n == 1 ? run_best(d, VAL_LOSS, -1) : NULL;
     if (best != NULL) {
         snprintf(label, sizeof label, "best %s", real_text(value, best->v[VAL_LOSS]));
-        picture_mark(&p, best->epoch, best->v[VAL_LOSS], label);
+        TRY(picture_mark(&p, best->epoch, best->v[VAL_LOSS], label));
     }
     TRY(picture_put(to, &p, "loss", "Loss over epochs", 1));
 done:
@@ -81,7 +83,7 @@ int chart_accuracy(page *to, const run_data *d, size_t n) {
     const epoch_row *best = n == 1 ? run_best(d, VAL_TOP1, 1) : NULL;
     if (best != NULL) {
         snprintf(label, sizeof label, "best %.2f %%", 100 * best->v[VAL_TOP1]);
-        picture_mark(&p, best->epoch, 100 * best->v[VAL_TOP1], label);
+        TRY(picture_mark(&p, best->epoch, 100 * best->v[VAL_TOP1], label));
     }
     TRY(picture_put(to, &p, "accuracy", "Accuracy over epochs", 1));
 done:
@@ -89,7 +91,7 @@ done:
     return rc;
 }
 
-/* A quantity that moves over orders of magnitude is shown on a log axis. */
+/* Whether values vary so much that a log axis is needed. */
 static bool wants_log(const run_data *d, size_t n, step_value k, double ratio) {
     double low = INFINITY, high = 0;
     for (size_t r = 0; r < n; r++)
@@ -103,7 +105,7 @@ static bool wants_log(const run_data *d, size_t n, step_value k, double ratio) {
     return high > ratio * low;
 }
 
-/* The axis of steps, in epochs where some run has ended one. */
+/* The x axis for steps: in epochs if any run has finished an epoch, else in steps. */
 static plot_axis step_axis(const run_data *d, size_t n) {
     bool epochs = false;
     for (size_t i = 0; i < n; i++)
@@ -111,8 +113,31 @@ static plot_axis step_axis(const run_data *d, size_t n) {
     return epochs ? epoch_axis() : axis("step");
 }
 
-/* Runs whose steps cannot be put on the axis are left out. */
+/* Whether the run's steps have the unit of the axis; other runs are omitted. */
 static bool on_axis(const run_data *d, const plot_axis *x) { return d->step_x != x->whole; }
+
+/* Whether the rate moves from step to step at row i: two rows of one epoch differ. */
+static bool rate_moves(const step_series *s, size_t i) {
+    return i > 0 && s->begin[i] == s->begin[i - 1] && s->y[i] != s->y[i - 1];
+}
+
+int rate_line(double **x, double **y, size_t *n, picture *p, const step_series *s) {
+    int rc = OK;
+    *n = 0;
+    TRY(picture_array(x, p, 3 * s->n));
+    TRY(picture_array(y, p, 3 * s->n));
+    for (size_t i = 0; i < s->n; i++) {
+        bool jumps = i > 0 && s->begin[i] >= s->x[i - 1] && s->y[i] != s->y[i - 1] && !rate_moves(s, i - 1);
+        for (size_t k = 0; jumps && k < 2; k++) {
+            (*x)[*n] = s->begin[i];
+            (*y)[(*n)++] = s->y[i - 1 + k];
+        }
+        (*x)[*n] = s->x[i];
+        (*y)[(*n)++] = s->y[i];
+    }
+done:
+    return rc;
+}
 
 int chart_rate(page *to, const run_data *d, size_t n) {
     picture p = {0};
@@ -121,10 +146,13 @@ int chart_rate(page *to, const run_data *d, size_t n) {
     y.log = wants_log(d, n, STEP_LR, 30);
     picture_panel(&p, "Learning rate", x, y);
     for (size_t i = 0; i < n; i++) {
-        const step_series *s = &d[i].step[STEP_LR];
-        if (on_axis(&d[i], &x))
-            TRY(picture_curve(&p, n > 1 ? d[i].run->name : NULL, s->x, s->y, s->n, s->n > 1 ? PLOT_STEPS : PLOT_DOTS,
-                              (int)i));
+        double *at, *rate;
+        size_t points;
+        if (!on_axis(&d[i], &x))
+            continue;
+        TRY(rate_line(&at, &rate, &points, &p, &d[i].step[STEP_LR]));
+        TRY(picture_curve(&p, n > 1 ? d[i].run->name : NULL, at, rate, points, points > 1 ? PLOT_LINE : PLOT_DOTS,
+                          (int)i));
     }
     TRY(picture_put(to, &p, "learning_rate", "Learning rate", 1));
 done:
@@ -138,7 +166,7 @@ int chart_throughput(page *to, const run_data *d, size_t n) {
     picture_panel(&p, "Throughput", epoch_axis(), axis_from("images/s", 0));
     for (size_t i = 0; i < n; i++)
         TRY(epoch_curve(&p, &d[i], SPEED, 1, n > 1 ? d[i].run->name : NULL, PLOT_LINE, (int)i));
-    picture_panel(&p, "Waiting for data", epoch_axis(), axis_from("% of the time", 0));
+    picture_panel(&p, "Waiting for data", epoch_axis(), axis_from("% of the training time", 0));
     for (size_t i = 0; i < n; i++)
         TRY(epoch_curve(&p, &d[i], DATA_WAIT, 100, n > 1 ? d[i].run->name : NULL, PLOT_LINE, (int)i));
     TRY(picture_put(to, &p, "throughput", "Throughput and waiting for data", 2));
@@ -147,7 +175,7 @@ done:
     return rc;
 }
 
-/* An exponential mean over about a fortieth of the series, without the pull to its start; gaps are passed over. */
+/* Exponential moving average over about 1/40 of the series, without bias towards the start; gaps are skipped. */
 static int smooth(double **out, picture *p, const double *y, size_t n) {
     double window = fmin(fmax((double)n / 40, 4), 1000), keep = 1 - 1 / window, sum = 0, weight = 0;
     double *s;
@@ -190,7 +218,7 @@ int chart_steps(page *to, const run_data *d, size_t n) {
     bool scaled = false;
     int rc = OK;
     TRY(step_panel(&p, d, n, STEP_LOSS, "Training loss", "cross-entropy"));
-    TRY(step_panel(&p, d, n, STEP_GRAD_NORM, "Norm of the gradient", "L2 norm"));
+    TRY(step_panel(&p, d, n, STEP_GRAD_NORM, "Gradient norm", "L2 norm"));
     for (size_t i = 0; i < n; i++)
         scaled = scaled || d[i].step[STEP_SCALE].n > 0;
     if (scaled) {

@@ -1,4 +1,4 @@
-/* Several runs on one page: a table, and curves over each other. */
+/* A page that compares several runs: a table, and charts with the curves of all runs. */
 #include "report/sections.h"
 
 #include "base/status.h"
@@ -69,7 +69,7 @@ static int put_gpu(text *out, const run_data *d) {
     return isfinite(mean) ? text_printf(out, "%.0f %%", mean) : OK;
 }
 
-/* A row of the table; one that is empty for all runs is left out. */
+/* Appends a row of the table; a row that is empty for all runs is omitted. */
 static int put_row(text *out, const char *title, const run_data *d, size_t n, put_cell *put) {
     text values = {0};
     size_t filled = 0;
@@ -112,8 +112,8 @@ done:
     return rc;
 }
 
-/* Options that are not the same in all runs, in the order of the first run that has them. Where a run was told to write
- * says nothing about it. */
+/* Appends the options that differ between runs, in the order of the first run that has them. trainer.out is omitted,
+ * because it says nothing about a run. */
 static int put_options(text *out, const run_data *d, size_t n) {
     int rc = OK;
     for (size_t r = 0; r < n; r++)
@@ -162,7 +162,7 @@ done:
     return rc;
 }
 
-/* What a run's folder lacks, told once at the top. */
+/* Lists the missing files of a run's folder at the top of the page. */
 static int put_problems(text *out, const run_data *d) {
     const char *problem[] = {d->info_problem, d->metrics_problem, d->hparams_problem};
     int rc = OK;
@@ -196,13 +196,13 @@ int sections_compare(page *p, const run_data *d, size_t n) {
     TRY(text_printf(
         &p->body,
         "Each run has one colour. In the loss and accuracy charts, pale lines are training and strong lines are "
-        "validation.\n\n"));
+        "validation. The marks of the learning rate finder are its suggestions.\n\n"));
     for (size_t i = 0; i < sizeof section / sizeof *section; i++) {
         page_mark before = mark_page(p);
         TRY(text_printf(&p->body, "## %s\n\n", section[i].title));
         TRY(section[i].chart(p, d, n));
         if (p->pictures == before.pictures && p->undrawn.n == before.undrawn)
-            p->body.n = before.body; /* no run has points of it */
+            p->body.n = before.body; /* no run has points for this chart */
         else
             TRY(section_end(p, before, "", ""));
     }

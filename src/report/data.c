@@ -1,3 +1,5 @@
+/* Loads the files of a log folder. */
+
 #define _GNU_SOURCE
 #include "report/data.h"
 
@@ -20,7 +22,7 @@ int load_problem(char problem[256], int rc, const char *name, const char *absent
         snprintf(problem, 256, "%s", absent);
     else
         snprintf(problem, 256, "%s cannot be read: %.200s", name,
-                 rc == E_FORMAT ? "linnet did not write it" : status_text(rc));
+                 rc == E_FORMAT ? "the file was not written by linnet" : status_text(rc));
     return OK;
 }
 
@@ -47,7 +49,7 @@ double column_max(const table_column *c) {
     return most;
 }
 
-/* A run that was resumed may count from 0 again: its time continues where the earlier one's ended. */
+/* Computes the time of each row. A resumed run may count from 0 again; its times then continue after the last one. */
 static int read_device_time(run_data *d) {
     const table_column *c = &d->device.column[DEV_SECONDS];
     double last = 0, shift = 0;
@@ -93,7 +95,7 @@ done:
     return rc;
 }
 
-/* A table of numbers alone. */
+/* Reads a table with numeric columns. */
 static int load_numbers(table *out, char problem[256], const char *folder, const char *name, const char *const *column,
                         size_t column_n, const char *absent) {
     char path[PATH_BYTES];
@@ -114,10 +116,11 @@ static int ranks_load(run_data *d) {
 static int finder_load(run_data *d) {
     static const char *const column[FINDER_VALUES] = {"lr", "loss", "smoothed", "low", "median", "high"};
     return load_numbers(&d->finder, d->finder_problem, d->run->logs, "lr_finder.csv", column, FINDER_VALUES,
-                        "The curve of the learning rate finder is missing");
+                        "The learning rate finder was not run, or lr_finder.csv is missing");
 }
 
-/* Options as config_to_yaml writes them: "group:" and "  name: value" on one line each. Other lines are none. */
+/* Reads options in the format of config_to_yaml: "group:" and "  name: value", one per line. Other lines are
+ * ignored. */
 static int read_options(pair_list *out, const char *yaml) {
     char group[64] = "", key[160];
     text value = {0};
@@ -172,7 +175,7 @@ bool report_is_logs(const char *folder, double *newest) {
     return found;
 }
 
-/* A folder that has none of a run's files is somebody else's. */
+/* Refuses a folder without any file of a run. */
 static int check_folder(const char *folder) {
     if (!folder_exists(folder))
         return fail(E_NOTFOUND, "there is no folder %s: give a run's log folder (logs/ARCH/version_N)", folder);
@@ -182,7 +185,7 @@ static int check_folder(const char *folder) {
     return OK;
 }
 
-/** Lines of a file; 0 where there is none. */
+/** Number of lines in a file; 0 if it does not exist. */
 static int64_t count_lines(const char *path) {
     int64_t n = 0;
     FILE *f = fopen(path, "re");
@@ -193,7 +196,7 @@ static int64_t count_lines(const char *path) {
     return n;
 }
 
-/** An older version called the journal events.log. */
+/** Older versions called the journal events.log. */
 static const char *journal_name(const char *folder) {
     char path[PATH_BYTES];
     bool older = path_join(path, folder, "journal.log") == OK && !file_exists(path) &&
@@ -216,7 +219,7 @@ int run_load(run_data *out, const report_run *run) {
     TRY(path_join(path, run->logs, "worst.csv"));
     rc = worst_read(&out->worst, path);
     if (rc != OK)
-        TRY(load_problem(out->worst_problem, rc, "worst.csv", "None collected"));
+        TRY(load_problem(out->worst_problem, rc, "worst.csv", "No misclassified images were collected"));
     TRY(read_text(&out->hparams, &out->hparams_n, out->hparams_problem, run->logs, "hparams.yaml", HPARAMS_BYTES));
     if (out->hparams != NULL)
         TRY(read_options(&out->options, (const char *)out->hparams));
@@ -233,6 +236,7 @@ void run_unload(run_data *d) {
     for (int k = 0; k < STEP_VALUES; k++) {
         free(d->step[k].x);
         free(d->step[k].y);
+        free(d->step[k].begin);
     }
     free(d->epoch);
     table_deinit(&d->ranks);

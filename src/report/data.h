@@ -35,6 +35,7 @@ typedef enum step_value { STEP_LOSS, STEP_LR, STEP_GRAD_NORM, STEP_SCALE, STEP_V
 typedef struct step_series {
     size_t n;
     double *x, *y; /* (n) */
+    double *begin; /* (n) x at which the epoch of the step begins; NaN: unknown */
 } step_series;
 
 /** Columns of device.csv: these, then GPU_VALUES for each GPU. */
@@ -45,7 +46,7 @@ enum {
     GPU_MEMORY,
     GPU_MEMORY_TOTAL,
     GPU_POWER,
-    GPU_HEAT,
+    GPU_TEMPERATURE,
     GPU_SM_CLOCK,
     GPU_MEMORY_CLOCK,
     GPU_VALUES
@@ -72,7 +73,7 @@ typedef struct pair_list {
 
 typedef struct kept_checkpoint {
     char *file;
-    double epoch, val_loss; /* epoch from 0, as in the name; NaN where absent */
+    double epoch, score; /* epoch from 0, as in the name; NaN where absent */
 } kept_checkpoint;
 
 typedef struct run_info {
@@ -81,7 +82,8 @@ typedef struct run_info {
     pair_list run, hardware;
     bool finder;       /* the LR finder ran */
     double suggestion; /* NaN: none */
-    char *why;         /* why there is none; or NULL */
+    char *why;         /* why there is no suggestion; or NULL */
+    char *monitor;     /* the metric of `score`; NULL: val_loss */
     kept_checkpoint *checkpoint;
     size_t checkpoint_n;
     int worst_size, worst_columns, worst_n; /* of the sheet; 0 where absent */
@@ -119,7 +121,7 @@ void run_unload(run_data *d);
 const epoch_row *run_best(const run_data *d, epoch_value k, int sign);
 /** A column of a table; an empty column if the table was not read or does not have it. */
 const table_column *table_at(const table *t, size_t column);
-/** Mean over the finite values of a column, or the largest; NaN where there is none. */
+/** Mean over the finite values of a column, or the largest; NaN if there is none. */
 double column_mean(const table_column *c);
 double column_max(const table_column *c);
 

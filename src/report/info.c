@@ -1,12 +1,12 @@
-/* run.json. */
+/* Reads run.json. */
 #define _GNU_SOURCE
 #include "report/data.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ void pairs_deinit(pair_list *l) {
     *l = (pair_list){0};
 }
 
-/* A text, where there is one that says something. */
+/* Copies a string if it exists and is not empty. */
 static int take_string(char **out, const json_t *o, const char *key) {
     const char *s = json_string_value(json_object_get(o, key));
     return s != NULL && *s != 0 ? memory_string(out, s) : OK;
@@ -57,14 +57,17 @@ static int take_count(const json_t *o, const char *key) {
 static int take_pairs(pair_list *out, json_t *o) {
     const char *key;
     json_t *value;
+    text other = {0};
+    int rc = OK;
     json_object_foreach(o, key, value) {
-        char *other = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        int rc = pairs_add(out, key, json_is_string(value) ? json_string_value(value) : other != NULL ? other : "");
-        free(other);
-        if (rc != OK)
-            return rc;
+        other.n = 0;
+        if (!json_is_string(value))
+            TRY(json_append(&other, value, JSON_ENCODE_ANY | JSON_COMPACT));
+        TRY(pairs_add(out, key, json_is_string(value) ? json_string_value(value) : text_string(&other)));
     }
-    return OK;
+done:
+    text_deinit(&other);
+    return rc;
 }
 
 static int take_checkpoints(run_info *out, const json_t *list) {
@@ -76,7 +79,7 @@ static int take_checkpoints(run_info *out, const json_t *list) {
         kept_checkpoint *c = &out->checkpoint[out->checkpoint_n];
         TRY(take_string(&c->file, o, "file"));
         c->epoch = take_number(o, "epoch");
-        c->val_loss = take_number(o, "val_loss");
+        c->score = take_number(o, out->monitor != NULL ? out->monitor : "val_loss");
         out->checkpoint_n += c->file != NULL;
     }
 done:
@@ -91,6 +94,7 @@ static int take_info(run_info *out, const json_t *o) {
     TRY(take_string(&out->started, o, "started"));
     TRY(take_string(&out->updated, o, "updated"));
     TRY(take_string(&out->last, o, "last"));
+    TRY(take_string(&out->monitor, o, "monitor"));
     out->seconds = take_number(o, "seconds");
     out->finder = json_is_object(finder);
     out->suggestion = take_number(finder, "suggestion");
@@ -120,9 +124,13 @@ int info_load(run_info *out, char problem[256], const char *folder) {
         rc = load_problem(problem, rc, "run.json", "There is no run.json");
         goto done;
     }
-    o = json_loadb((const char *)bytes, n, 0, &error);
+    rc = json_read(&o, (const char *)bytes, n, 0, &error);
+    if (rc == E_NOMEM)
+        goto done;
     if (!json_is_object(o)) {
-        snprintf(problem, 256, "run.json cannot be read: %s", o == NULL ? error.text : "it is not a JSON object");
+        snprintf(problem, 256, "run.json cannot be read: %.200s",
+                 rc != OK ? status_message() : "it is not a JSON object");
+        rc = OK;
         goto done;
     }
     TRY(take_info(out, o));
@@ -138,6 +146,7 @@ void info_unload(run_info *i) {
     free(i->started);
     free(i->updated);
     free(i->last);
+    free(i->monitor);
     free(i->why);
     pairs_deinit(&i->run);
     pairs_deinit(&i->hardware);

@@ -1,4 +1,4 @@
-/* What a page says line by line: the epochs and the journal. */
+/* The line-by-line sections of a page: the table of epochs and the journal. */
 #define _GNU_SOURCE
 #include "report/sections.h"
 
@@ -63,7 +63,7 @@ typedef struct event_line {
     int n[5];
 } event_line;
 
-/* One line of the journal; false when it is none. */
+/* Parses one line of the journal; false if it is malformed. */
 static bool parse_event(event_line *out, const char *line, size_t n) {
     const char *end = line + n;
     for (int k = 0; k < 5; k++) {
@@ -77,7 +77,7 @@ static bool parse_event(event_line *out, const char *line, size_t n) {
     return out->n[0] >= 19 && out->field[0][10] == 'T';
 }
 
-/* Finds the events of the file, of which the last JOURNAL_LINES stay in the ring. */
+/* Parses the events of the file; the ring keeps the last JOURNAL_LINES of them. @return the number of events */
 static size_t read_events(event_line ring[JOURNAL_LINES], const char *bytes, size_t n) {
     size_t count = 0;
     for (const char *end; n > 0 && (end = memchr(bytes, '\n', n)) != NULL;) {
@@ -93,7 +93,7 @@ int section_journal(page *p, const run_data *d) {
     event_line ring[JOURNAL_LINES];
     text lines = {0};
     int rc = OK;
-    TRY(text_printf(&p->body, "## Journal\n\n"));
+    TRY(text_printf(&p->body, "## Event log\n\n"));
     size_t n = d->journal != NULL ? read_events(ring, (const char *)d->journal, d->journal_n) : 0;
     size_t first = n > JOURNAL_LINES ? n - JOURNAL_LINES : 0;
     if (n == 0)

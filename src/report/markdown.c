@@ -13,14 +13,14 @@ int clean_append(text *t, const char *s, size_t n, const char *keep) {
         const unsigned char *p = (const unsigned char *)s + i;
         size_t length = text_utf8(s + i, n - i);
         bool control = length == 1 && (*p < 0x20 || *p == 0x7f) && (*p == 0 || strchr(keep, *p) == NULL);
-        rc = length == 0 ? text_append(t, "?", 1) : control ? text_append(t, " ", 1) : text_append(t, p, length);
+        rc = length == 0 ? text_printf(t, "\\x%02X", *p) : control ? text_append(t, " ", 1) : text_append(t, p, length);
         i += length > 0 ? length : 1;
     }
     return rc;
 }
 
-/* How a byte that Markdown or HTML could take for markup is written; NULL: as it is. Entities are understood by every
- * renderer, backslashes before | and the old characters too. */
+/* The escaped form of a byte that Markdown or HTML could interpret as markup; NULL: unchanged. All renderers support
+ * entities, and backslashes before | and the characters of original Markdown. */
 static const char *escaped(const char *s, const char *p) {
     static const char old[] = "\\`*[]#|";
     static const char *const with[] = {"\\\\", "\\`", "\\*", "\\[", "\\]", "\\#", "\\|"};
@@ -29,7 +29,7 @@ static const char *escaped(const char *s, const char *p) {
     if (found != NULL)
         return with[found - old];
     switch (*p) {
-    case '_': return inside ? NULL : "\\_"; /* inside a word it is a letter */
+    case '_': return inside ? NULL : "\\_"; /* within a word it is not markup */
     case '<': return "&lt;";
     case '>': return "&gt;";
     case '&': return "&amp;";
@@ -52,7 +52,7 @@ done:
     return rc;
 }
 
-/* The longest row of backticks. */
+/* The length of the longest run of backticks. */
 static int longest_ticks(const char *s, size_t n) {
     int most = 0, now = 0;
     for (size_t i = 0; i < n; i++) {

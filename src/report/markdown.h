@@ -1,5 +1,6 @@
-/** Writes Markdown (GitHub's dialect) from arbitrary strings. Private to the report. All: @return 0 or E_NOMEM.
- *  The result is UTF-8 on one line: a malformed byte becomes ?, a control character a space. */
+/** Writes Markdown (GitHub's dialect) from arbitrary strings. All: @return 0 or E_NOMEM.
+ *  The result is UTF-8 on one line: a byte that is not UTF-8 becomes \xHH (base/text.h), a control character a space.
+ */
 #ifndef LINNET_REPORT_MARKDOWN_H
 #define LINNET_REPORT_MARKDOWN_H
 

@@ -1,4 +1,4 @@
-/* metrics.csv: what counts by epoch and what counts by step. */
+/* Reads metrics.csv: the values per epoch and the values per step. */
 #include "report/data.h"
 
 #include "base/file.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Columns as they are asked for: epoch, step, those of epochs (the LR is one of steps), those of steps. */
+/* The requested columns: epoch, step, those per epoch (the LR is a column per step), those per step. */
 enum { COL_EPOCH, COL_STEP, COL_EPOCHS, COL_STEPS = COL_EPOCHS + EPOCH_LR, COLS = COL_STEPS + STEP_VALUES };
 
 static const char *const column[COLS] = {"epoch",
@@ -26,7 +26,7 @@ static const char *const column[COLS] = {"epoch",
                                          [COL_STEPS + STEP_GRAD_NORM] = "grad_norm",
                                          [COL_STEPS + STEP_SCALE] = "scale"};
 
-/* The first epoch that is not before `epoch`. */
+/* Index of the first epoch that is not less than `epoch`. */
 static size_t epoch_index(const run_data *d, double epoch) {
     size_t low = 0, high = d->epoch_n;
     while (low < high) {
@@ -43,7 +43,7 @@ static bool has_epoch(const run_data *d, size_t at, double epoch) {
     return at < d->epoch_n && d->epoch[at].epoch == epoch;
 }
 
-/* Makes sure that d->epoch[at] is `epoch`. */
+/* Inserts `epoch` at d->epoch[at], unless it is already there. */
 static int epoch_insert(run_data *d, size_t *capacity, size_t at, double epoch) {
     int rc = OK;
     if (has_epoch(d, at, epoch))
@@ -58,7 +58,16 @@ done:
     return rc;
 }
 
+/* The last epoch (from 1) that has ended; infinite if the file does not show it. A validation within an epoch has a row
+ * before the epoch's own. */
+static double ended_epoch(const table *t) {
+    const table_column *ends = &t->column[COL_EPOCHS + TRAIN_LOSS];
+    size_t at = 0;
+    return ends->n > 0 ? table_value(&t->column[COL_EPOCH], ends->row[ends->n - 1], &at) + 1 : INFINITY;
+}
+
 static int read_epochs(run_data *d, const table *t) {
+    const double ended = ended_epoch(t);
     size_t capacity = 0;
     int rc = OK;
     for (int k = 0; k < EPOCH_LR; k++) {
@@ -66,7 +75,7 @@ static int read_epochs(run_data *d, const table *t) {
         for (size_t i = 0, at_epoch = 0, at_step = 0; i < c->n; i++) {
             double epoch = table_value(&t->column[COL_EPOCH], c->row[i], &at_epoch) + 1;
             double step = table_value(&t->column[COL_STEP], c->row[i], &at_step);
-            if (!isfinite(epoch))
+            if (!isfinite(epoch) || epoch > ended)
                 continue;
             size_t at = epoch_index(d, epoch);
             TRY(epoch_insert(d, &capacity, at, epoch));
@@ -95,21 +104,21 @@ static void read_epoch_lr(run_data *d, const table *t) {
     }
 }
 
-/* Where an epoch's steps lie on the axis of epochs: x = begin + (step - first) / length. */
+/* Maps the steps of an epoch to the axis of epochs: x = begin + (step - first) / length. */
 typedef struct stretch {
     double begin, first, length;
 } stretch;
 
-/* What is before the first row of an epoch, and between two that are apart, is shared out evenly. */
+/* The steps before an epoch's first row, and between rows of non-adjacent epochs, are distributed evenly. */
 static stretch epoch_stretch(const run_data *d, double epoch) {
     static const epoch_row beginning = {.epoch = 0, .end_step = -1};
     if (d->epoch == NULL || isnan(epoch))
-        return (stretch){0, -1, NAN}; /* none has ended: nobody knows how long one is */
+        return (stretch){0, -1, NAN}; /* no epoch has ended, so its length is unknown */
     size_t at = epoch_index(d, epoch);
     const epoch_row *before = at > 0 ? &d->epoch[at - 1] : &beginning;
     const epoch_row *end = at < d->epoch_n ? &d->epoch[at] : NULL;
     const epoch_row *from = before;
-    if (end == NULL) { /* not ended yet: as long as the last was */
+    if (end == NULL) { /* not ended yet: assume the length of the last epoch */
         end = before;
         from = at > 1 ? &d->epoch[at - 2] : &beginning;
     }
@@ -124,6 +133,7 @@ static int read_steps(run_data *d, const table *t, step_value k) {
     int rc = OK;
     TRY(memory_zeroed(&s->x, c->n, sizeof *s->x));
     TRY(memory_zeroed(&s->y, c->n, sizeof *s->y));
+    TRY(memory_zeroed(&s->begin, c->n, sizeof *s->begin));
     for (size_t i = 0, at_epoch = 0, at_step = 0; i < c->n; i++) {
         double epoch = table_value(&t->column[COL_EPOCH], c->row[i], &at_epoch) + 1;
         double step = table_value(&t->column[COL_STEP], c->row[i], &at_step);
@@ -132,6 +142,7 @@ static int read_steps(run_data *d, const table *t, step_value k) {
         last = epoch;
         s->x[i] = d->step_x ? step + 1 : where.begin + (step - where.first) / where.length;
         s->y[i] = c->value[i];
+        s->begin[i] = d->step_x ? NAN : where.begin;
     }
     s->n = c->n;
 done:

@@ -1,3 +1,5 @@
+/* Composes and writes the images of a page. */
+
 #include "report/page.h"
 
 #include "base/file.h"
@@ -70,16 +72,22 @@ int picture_band(picture *p, const char *name, const double *x, const double *y,
         p, (plot_series){.name = name, .x = x, .y = y, .y2 = y2, .n = n, .style = PLOT_BAND, .color = color});
 }
 
-void picture_mark(picture *p, double x, double y, const char *label) {
+int picture_mark(picture *p, double x, double y, const char *label) {
     size_t k = p->chart_n - 1;
-    p->mark[k] = (plot_mark){x, y, label};
-    p->chart[k].mark = &p->mark[k];
-    p->chart[k].mark_n = 1;
+    plot_chart *c = &p->chart[k];
+    int rc = OK;
+    TRY(memory_resize(&p->mark[k], c->mark_n + 1, sizeof *p->mark[k]));
+    p->mark[k][c->mark_n++] = (plot_mark){x, y, label};
+    c->mark = p->mark[k];
+done:
+    return rc;
 }
 
 void picture_deinit(picture *p) {
-    for (size_t i = 0; i < PANELS; i++)
+    for (size_t i = 0; i < PANELS; i++) {
         free(p->series[i]);
+        free(p->mark[i]);
+    }
     for (size_t i = 0; i < p->array_n; i++)
         free(p->array[i]);
     free(p->array);
@@ -106,7 +114,7 @@ int page_png(page *p, int drawn, const text *png, const char *name, const char *
         return OK;
     }
     TRY(path_format(path, "%s/images/%s.png", p->folder, name));
-    if (!same_content(path, png)) /* most pictures of a late epoch change, but not the finder's */
+    if (!same_content(path, png)) /* avoids rewriting unchanged images, such as the LR finder's */
         TRY(file_write_atomic(path, text_string(png), png->n));
     TRY(text_printf(&p->body, "!["));
     TRY(md_text(&p->body, alt));

@@ -24,7 +24,7 @@ typedef struct picture {
     plot_chart chart[PANELS];
     size_t chart_n;
     plot_series *series[PANELS]; /* owned */
-    plot_mark mark[PANELS];      /* at most one each */
+    plot_mark *mark[PANELS];     /* owned */
     double **array;              /* (array_n) owned */
     size_t array_n;
     size_t points; /* finite ones, of all panels */
@@ -40,7 +40,8 @@ int picture_curve(picture *p, const char *name, const double *x, const double *y
                   int color);
 /** The area between y and y2. @return 0 or E_NOMEM */
 int picture_band(picture *p, const char *name, const double *x, const double *y, const double *y2, size_t n, int color);
-void picture_mark(picture *p, double x, double y, const char *label);
+/** label: borrowed. @return 0 or E_NOMEM */
+int picture_mark(picture *p, double x, double y, const char *label);
 /** Draws it, writes images/NAME.png and appends it to the page. If it cannot be drawn, its alt text is added to
  *  page.undrawn. Does nothing without points. @return 0, E_IO, E_FULL, E_NOMEM */
 int picture_put(page *to, picture *p, const char *name, const char *alt, int columns);

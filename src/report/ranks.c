@@ -1,4 +1,4 @@
-/* How ranks spent their time: ranks.csv. */
+/* The section and charts of ranks.csv: how the ranks spent their time. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "report/charts.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A column in percent over the steps of the rows. */
+/* Adds a column as percent over the steps of its rows. */
 static int rank_curve(picture *p, const run_data *d, size_t column, const char *name, int color) {
     const table *t = &d->ranks;
     size_t at_x = 0, at_y = 0;
@@ -46,7 +46,8 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The value that stands most often in a column, the smallest of equals. @param[out] share 0..1 of its rows */
+/* The most frequent value of a column, the smallest if there are several. @param[out] share fraction of the rows,
+ * 0..1 */
 static int most_frequent(double *out, double *share, const table_column *c) {
     double *sorted = NULL;
     size_t best = 0;
@@ -76,14 +77,14 @@ int section_ranks(page *p, const run_data *d) {
     double slowest, share;
     int rc = OK;
     if (d->ranks.row_n == 0 && d->ranks_problem[0] == 0)
-        return OK; /* one rank alone */
+        return OK; /* a single rank */
     TRY(text_printf(&p->body, "## Ranks\n\n"));
     TRY(most_frequent(&slowest, &share, table_at(&d->ranks, RANKS_SLOWEST)));
     if (isfinite(slowest))
         TRY(text_printf(&p->body,
-                        "Rank %.0f was the slowest rank %.0f %% of the time. On average, the slowest rank worked %.1f "
-                        "%% longer than the "
-                        "others, and spent %.1f %% of its time in communication and %.1f %% waiting for data.\n\n",
+                        "Rank %.0f was the slowest rank in %.0f %% of the logged steps. On average, the slowest rank "
+                        "took %.1f %% longer than the mean of the other ranks. It spent %.1f %% of its time in "
+                        "communication and %.1f %% waiting for data.\n\n",
                         slowest, 100 * share, 100 * column_mean(table_at(&d->ranks, RANKS_EXCESS)),
                         100 * column_mean(table_at(&d->ranks, RANKS_COMM)),
                         100 * column_mean(table_at(&d->ranks, RANKS_WAIT))));

@@ -1,3 +1,5 @@
+/* Writes the report of one or several runs. */
+
 #define _GNU_SOURCE
 #include "report/report.h"
 
@@ -11,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Which pictures are missing, and why, is the first thing on the page. */
+/* The page begins with the missing pictures and the reason. */
 static int put_missing(text *out, const page *p) {
     int rc = OK;
     if (p->undrawn.n == 0)
@@ -42,7 +44,7 @@ static int write_page(report_result *out, const char *folder, const run_data *d,
     TRY(put_missing(&head, &p));
     TRY(text_append(&head, text_string(&p.body), p.body.n));
     TRY(path_join(path, folder, "viewlogs.md"));
-    TRY(file_write_atomic(path, text_string(&head), head.n - 1)); /* the last section's empty line */
+    TRY(file_write_atomic(path, text_string(&head), head.n - 1)); /* without the empty line of the last section */
     out->pictures = p.pictures;
     if (p.undrawn.n > 0)
         snprintf(out->missing, sizeof out->missing, "%s (not drawn: %s)", text_string(&p.why), text_string(&p.undrawn));

@@ -1,3 +1,5 @@
+/* Finds the log folders of runs and writes their report. */
+
 #define _GNU_SOURCE
 #include "report/run_report.h"
 
@@ -11,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** Decodes FOLDER/worst.jpg into memory of its own; without one the sheet stays empty. */
+/** Decodes FOLDER/worst.jpg into memory that *owned receives; without the file the sheet remains empty. */
 static int load_sheet(report_sheet *out, uint8_t **owned, const char *folder) {
     char path[PATH_BYTES];
     unsigned char *bytes = NULL;
@@ -24,9 +26,9 @@ static int load_sheet(report_sheet *out, uint8_t **owned, const char *folder) {
         goto done;
     TRY(decoder_create(&d, NULL));
     TRY(file_read(&bytes, &n, path, 0));
-    rc = transform_decode_full(&pixels, &out->w, &out->h, d, bytes, n, path);
+    rc = decoder_decode_full(&pixels, &out->w, &out->h, d, bytes, n, path);
     if (rc == E_FORMAT) {
-        log_warn("%s: the thumbnails of misclassified images are omitted", status_message());
+        log_warn("%s; the thumbnails of misclassified images are omitted", status_message());
         rc = OK;
         goto done;
     }
@@ -41,7 +43,7 @@ done:
     return rc;
 }
 
-/** Short and different: the last parts of the paths, as many as it takes. */
+/** The last `parts` components of a path. */
 static const char *short_name(const char *path, int parts) {
     const char *p = path + strlen(path);
     while (p > path && p[-1] == '/')
@@ -64,27 +66,62 @@ static int parts_needed(const char *const *logs, size_t n) {
     return 12;
 }
 
+static const char *last_part(const char *path, size_t n) {
+    while (n > 0 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    return path + n;
+}
+
+/** Bytes at the end of the paths, whole parts, that are the same in all and do not tell the runs apart. Each name keeps
+ * a part. */
+static size_t common_end(const char *const *name, size_t n) {
+    size_t common = 0;
+    for (;;) {
+        size_t first = strlen(name[0]) - common;
+        const char *part = last_part(name[0], first);
+        size_t bytes = (size_t)(name[0] + first - part) + 1; /* with the / before it */
+        for (size_t i = 0; i < n; i++) {
+            size_t length = strlen(name[i]);
+            if (length <= common + bytes || name[i][length - common - bytes] != '/' ||
+                strncmp(name[i] + length - common - bytes + 1, part, bytes - 1) != 0)
+                return common;
+        }
+        common += bytes;
+    }
+}
+
 int run_report(report_result *out, const char *folder, const char *const *logs, size_t n) {
     report_run *run = NULL;
     uint8_t **owned = NULL;
+    char **name = NULL;
     int rc = OK, parts = parts_needed(logs, n);
     TRY(memory_zeroed(&run, n, sizeof *run));
+    TRY(memory_zeroed(&name, n, sizeof *name));
     TRY(memory_zeroed(&owned, n, sizeof *owned));
+    for (size_t i = 0; i < n; i++)
+        TRY(memory_string(&name[i], short_name(logs[i], parts)));
+    size_t end = n > 1 ? common_end((const char *const *)name, n) : 0;
     for (size_t i = 0; i < n; i++) {
+        name[i][strlen(name[i]) - end] = 0;
         run[i].logs = logs[i];
-        run[i].name = short_name(logs[i], parts);
+        run[i].name = name[i];
         TRY(load_sheet(&run[i].worst, &owned[i], logs[i]));
     }
     TRY(report_write(out, folder, run, n));
 done:
     for (size_t i = 0; owned != NULL && i < n; i++)
         free(owned[i]);
+    for (size_t i = 0; name != NULL && i < n; i++)
+        free(name[i]);
+    free(name);
     free(owned);
     free(run);
     return rc;
 }
 
-/** Whether any step or epoch was logged: the LR finder alone leaves a folder too. */
+/** Whether any step or epoch was logged; the LR finder alone leaves a folder without any. */
 static bool has_rows(const char *folder) {
     char path[PATH_BYTES];
     int lines = 0;
@@ -105,7 +142,7 @@ typedef struct newest {
     double when;
 } newest;
 
-/** The folder below `root`, `depth` levels deep, whose logs were written last; one with rows before one without. */
+/** Finds the folder `depth` levels below `root` whose logs were written last; folders with rows take precedence. */
 static void find_newest(newest *best, const char *root, int depth) {
     DIR *d = opendir(root);
     if (d == NULL)

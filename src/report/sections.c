@@ -1,3 +1,5 @@
+/* The sections of a page for one run. */
+
 #define _GNU_SOURCE
 #include "report/sections.h"
 
@@ -48,7 +50,7 @@ int section_head(text *out, const run_data *d) {
     int rc = OK;
     TRY(put_title(out, d));
     TRY(text_printf(out, "**"));
-    TRY(md_text(out, d->info.state != NULL ? d->info.state : "state unknown"));
+    TRY(md_text(out, d->info.state != NULL ? d->info.state : "unknown state"));
     TRY(text_printf(out, "** · %.0f", d->epoch_n > 0 ? d->epoch[d->epoch_n - 1].epoch : 0.0));
     if (epochs != NULL) {
         TRY(text_printf(out, " of "));
@@ -101,7 +103,7 @@ done:
     return rc;
 }
 
-/* A heading, its picture, and words where there is nothing to draw. */
+/* Appends a heading and a chart, or a text if there is nothing to draw. */
 static int section_chart(page *p, const run_data *d, const char *title, int (*chart)(page *, const run_data *, size_t),
                          const char *problem, const char *absent) {
     page_mark before = mark_page(p);
@@ -140,7 +142,7 @@ done:
     return rc;
 }
 
-/* The worst images as a table: the grid cuts long names. */
+/* Appends the worst images as a table, because the grid shortens long names. */
 static int worst_table(page *p, const run_data *d) {
     static const char *const title[] = {"image", "true", "predicted", "probability", "loss"};
     int rc = OK;
@@ -168,9 +170,9 @@ done:
 static int section_worst(page *p, const run_data *d) {
     page_mark before = mark_page(p);
     int rc = OK;
-    TRY(text_printf(&p->body, "## Validation images the model gets most wrong\n\n"));
+    TRY(text_printf(&p->body, "## Worst predictions on the validation images\n\n"));
     if (d->worst.n == 0)
-        return section_words(p, d->worst_problem, "None collected");
+        return section_words(p, d->worst_problem, "No misclassified images were collected");
     TRY(chart_worst(p, d));
     TRY(section_end(p, before, "", "The thumbnails are missing"));
     TRY(worst_table(p, d));
@@ -183,7 +185,7 @@ static int section_pairs(page *p, const char *title, const pair_list *l, const c
     int rc = OK;
     TRY(text_printf(&p->body, "## %s\n\n", title));
     if (l->n == 0)
-        return section_words(p, problem, "Not recorded");
+        return section_words(p, problem, "Not recorded in run.json");
     TRY(md_head(&p->body, head, "ll", 2));
     for (size_t i = 0; i < l->n; i++) {
         TRY(text_printf(&p->body, "| "));
@@ -198,11 +200,12 @@ done:
 }
 
 static int section_checkpoints(page *p, const run_data *d) {
-    static const char *const head[] = {"file", "epoch", "validation loss"};
+    const char *monitor = d->info.monitor != NULL ? d->info.monitor : "val_loss";
+    const char *head[] = {"file", "epoch", strcmp(monitor, "val_loss") == 0 ? "validation loss" : monitor};
     int rc = OK;
     TRY(text_printf(&p->body, "## Checkpoints\n\n"));
     if (d->info.checkpoint_n == 0 && d->info.last == NULL)
-        return section_words(p, d->info_problem, "None yet");
+        return section_words(p, d->info_problem, "No checkpoints yet");
     if (d->info.checkpoint_n > 0) {
         TRY(text_printf(&p->body, "The best checkpoints, best first. File names count epochs from 0.\n\n"));
         TRY(md_head(&p->body, head, "lrr", 3));
@@ -215,7 +218,7 @@ static int section_checkpoints(page *p, const run_data *d) {
         if (isfinite(c->epoch))
             TRY(text_printf(&p->body, "%.0f", c->epoch + 1));
         TRY(text_printf(&p->body, " | "));
-        TRY(md_loss(&p->body, c->val_loss));
+        TRY(md_loss(&p->body, c->score));
         TRY(text_printf(&p->body, " |\n"));
     }
     if (d->info.last != NULL) {

@@ -1,3 +1,5 @@
+/* Reads the CSV files of a log folder. */
+
 #include "report/table.h"
 
 #include "base/file.h"
@@ -13,7 +15,7 @@ enum { HEADER_CELLS = 512 };
 #define TABLE_BYTES ((size_t)1 << 31)
 #define WORST_BYTES ((size_t)16 << 20)
 
-/* The part between quotes; doubled ones stand for one. Leaves `next` behind the closing quote. */
+/* Removes the quotes of a cell; doubled quotes become one. Sets c->next after the closing quote. */
 static char *unquote(cells *c, char *to) {
     char *p = c->next + 1;
     for (; p < c->end; p++) {
@@ -24,7 +26,7 @@ static char *unquote(cells *c, char *to) {
         p += *p == '"';
         *to++ = *p;
     }
-    c->next = c->end; /* never closed: the row is torn */
+    c->next = c->end; /* no closing quote: the row is incomplete */
     return to;
 }
 
@@ -51,7 +53,7 @@ cell cells_next(cells *c) {
     return out;
 }
 
-/* Decimals as csv_row writes them; a tenth of strtod's time, and perhaps one place off in the 16th digit. */
+/* Parses decimals in the format of csv_row. It takes a tenth of strtod's time; the 16th digit may be off by one. */
 static bool quick_number(double *out, const char *s) {
     static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -114,12 +116,12 @@ static int read_header(int place[HEADER_CELLS], size_t *cell_n, cells *c, const 
         known += found >= 0;
         place[(*cell_n)++] = found;
         if (head.stop == '\n')
-            return known > 0 ? OK : fail(E_FORMAT, "%s has none of the expected columns", path);
+            return known > 0 ? OK : fail(E_FORMAT, "%s has none of the expected columns in its first line", path);
     }
     return fail(E_FORMAT, "%s has more than %d columns", path, HEADER_CELLS);
 }
 
-/* Reads one row; what a row that is no whole one has left is taken back. */
+/* Reads one row; the values of an incomplete row are removed again. */
 static int read_row(table *t, cells *c, const int *place, size_t cell_n) {
     int rc = OK;
     size_t i = 0;

@@ -38,8 +38,8 @@ typedef struct table {
 int table_read(table *out, const char *path, const char *const *name, size_t column_n);
 void table_deinit(table *t);
 
-/** The column's value in `row`; NaN if there is none. *at: state of the search, 0 at the beginning; rows must ascend
- * from call to call. */
+/** The column's value in `row`; NaN if there is none. *at: state of the search, initially 0; rows must ascend from
+ *  call to call. */
 double table_value(const table_column *c, size_t row, size_t *at);
 
 /** One image of worst.csv; the strings point into worst_list.bytes. */

@@ -17,11 +17,11 @@
 #include <string.h>
 #include <time.h>
 
-/* How the samples of an interval become one. */
+/* How the samples of an interval are combined. */
 typedef enum merge { MEAN, LARGEST, LAST } merge;
 
 typedef struct field {
-    size_t at; /* of a double */
+    size_t at; /* offset of a double in the sample */
     merge merge;
 } field;
 
@@ -41,9 +41,9 @@ enum {
     GPU_FIELDS = sizeof gpu_field / sizeof *gpu_field
 };
 
-/** One figure of the interval so far. */
+/** One value of the interval so far. */
 typedef struct tally {
-    double value; /* the sum for a mean */
+    double value; /* the sum, for MEAN */
     int n;        /* samples that had it */
 } tally;
 
@@ -52,9 +52,10 @@ struct device_stats {
     char *visible; /* CUDA_VISIBLE_DEVICES when opened, or NULL; owned */
     pthread_t thread;
     bool started;
-    pthread_mutex_t reading; /* guards machine; never taken under `lock`, so that a take waits for no file */
+    pthread_mutex_t reading; /* guards machine; never taken while holding `lock`, so that device_stats_take never waits
+                                for a file */
     machine machine;
-    pthread_mutex_t lock; /* guards all below */
+    pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t wake;
     bool stop;
     int sample_n; /* since the last take */
@@ -132,19 +133,19 @@ static void *watch(void *context) {
     double next = clock_seconds() + d->interval;
     pthread_setname_np(pthread_self(), "device stats");
     if (nvml_open(&gpus, d->visible) == OK)
-        read_gpus(&s, d, gpus); /* something to show before the first sample */
+        read_gpus(&s, d, gpus); /* so that values exist before the first sample */
     while (wait_until(d, next)) {
         read_gpus(&s, d, gpus);
         read_machine(&s, d);
         count_sample(d, &s);
         double now = clock_seconds();
-        next = next + d->interval > now ? next + d->interval : now + d->interval; /* missed ones are not made up for */
+        next = next + d->interval > now ? next + d->interval : now + d->interval; /* missed samples are skipped */
     }
     nvml_close(gpus);
     return NULL;
 }
 
-/** Signals are left to the other threads. */
+/** Starts the thread with all signals blocked, since other threads handle them. */
 static int start(device_stats *d) {
     sigset_t all, before;
     sigfillset(&all);
@@ -167,7 +168,7 @@ int device_stats_open(device_stats **out, double interval) {
     pthread_mutex_init(&d->lock, NULL);
     pthread_mutex_init(&d->reading, NULL);
     d->interval = fmin(fmax(interval, 0.01), 1e6);
-    const char *visible = getenv("CUDA_VISIBLE_DEVICES"); /* here: the thread may not race with setenv */
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES"); /* read here, because the thread could race with setenv */
     if (visible != NULL)
         TRY(memory_string(&d->visible, visible));
     TRY(machine_init(&d->machine, ""));

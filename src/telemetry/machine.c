@@ -1,11 +1,13 @@
+/* Reads the load of CPUs and memory from /proc. */
+
 #define _GNU_SOURCE
 #include "telemetry/machine.h"
 
 #include "base/memory.h"
+#include "base/proc.h"
 #include "base/status.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -15,39 +17,9 @@
 
 #define SHORTEST 0.05 /* seconds: /proc/stat counts in ticks of 10 ms */
 
-const char *proc_text(text *buffer, const char *root, const char *path) {
-    char full[PATH_BYTES], chunk[4096];
-    if (path_format(full, "%s%s", root, path) != OK)
-        return NULL;
-    int fd = open(full, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    ssize_t got = 1;
-    buffer->n = 0;
-    int rc = text_append(buffer, "", 0); /* an empty file is an empty string */
-    while (rc == OK && (got = read(fd, chunk, sizeof chunk)) > 0)
-        rc = text_append(buffer, chunk, (size_t)got);
-    close(fd);
-    return rc == OK && got == 0 ? text_string(buffer) : NULL;
-}
-
-double proc_value(const char *lines, const char *key) {
-    size_t n = strlen(key);
-    while (lines != NULL && *lines != 0) {
-        if (strncmp(lines, key, n) == 0) {
-            char *end = NULL;
-            unsigned long long v = strtoull(lines + n, &end, 10);
-            return end != lines + n ? (double)v : NAN;
-        }
-        lines = strchr(lines, '\n');
-        if (lines != NULL)
-            lines++;
-    }
-    return NAN;
-}
-
-/** "12 4705 356 584 3699 ...": the number of a CPU and its ticks as user, nice, system, idle, iowait, irq, softirq,
- *  steal; the guests' times that follow are in user and nice already. Source: proc_stat(5). @return the CPU, or -1 */
+/** Parses "12 4705 356 584 3699 ...": the number of a CPU and its ticks as user, nice, system, idle, iowait, irq,
+ *  softirq, steal. The guest times after them are already included in user and nice. Source: proc_stat(5). @return
+ *  the CPU, or -1 */
 static long parse_cpu(cpu_time *out, const char *s) {
     enum { IDLE = 3, IOWAIT = 4, FIELDS = 8 };
     char *end = NULL;
@@ -68,11 +40,11 @@ double cpu_percent(cpu_time *last, const uint64_t *allowed, const char *stat) {
     uint64_t busy = 0, total = 0;
     while (stat != NULL && strncmp(stat, "cpu", 3) == 0) {
         cpu_time now;
-        long cpu = stat[3] != ' ' ? parse_cpu(&now, stat + 3) : -1; /* the first line sums up all */
+        long cpu = stat[3] != ' ' ? parse_cpu(&now, stat + 3) : -1; /* the first line is the sum of all CPUs */
         if (cpu >= 0) {
             const cpu_time before = last[cpu];
             last[cpu] = now;
-            /* a CPU that came back may count from 0, and iowait may shrink */
+            /* a CPU added again may count from 0, and iowait may decrease */
             if ((allowed[cpu / 64] >> (cpu % 64) & 1) && before.total > 0 && now.total > before.total) {
                 uint64_t more = now.total - before.total, worked = now.busy > before.busy ? now.busy - before.busy : 0;
                 total += more;
@@ -93,7 +65,8 @@ static void add_affinity(uint64_t *allowed, pid_t thread) {
             allowed[i] |= mask[i];
 }
 
-/** The CPUs that any of the process's threads may use: OpenMP may have bound each to one. @return how many */
+/** Finds the CPUs that any thread of the process may use, since OpenMP may have bound each thread to one. @return
+ *  their number */
 static int find_allowed(machine *m) {
     int n = 0;
     memset(m->allowed, 0, sizeof m->allowed);
@@ -128,6 +101,26 @@ static void read_cpu(machine *m, double now) {
     m->last_seconds = now;
 }
 
+/** @return whether the cgroup has a limit below machine_total (NaN: unknown). *used: bytes without file cache, or NaN
+ */
+static bool group_memory(double *used, double *limit, double machine_total, machine *m) {
+    const cgroup *c = &m->cgroup;
+    char path[PATH_BYTES];
+    if (c->folder[0] == 0 || path_format(path, "%s/memory.stat", c->folder) != OK)
+        return false;
+    *limit = cgroup_memory_limit(c, &m->buffer, m->root);
+    if (isnan(*limit) || *limit >= machine_total)
+        return false;
+    double usage = cgroup_value(c, "memory.usage_in_bytes", "memory.current", &m->buffer, m->root);
+    const char *stat = proc_text(&m->buffer, m->root, path);
+    double active = proc_value(stat, c->v2 ? "active_file " : "total_active_file ");
+    double inactive = proc_value(stat, c->v2 ? "inactive_file " : "total_inactive_file ");
+    *used = usage - active - inactive;
+    if (*used < 0)
+        *used = 0; /* limit and usage are not read at the same instant */
+    return true;
+}
+
 static void read_memory(device_sample *out, machine *m) {
     double used = NAN, limit = NAN;
     const char *statm = proc_text(&m->buffer, m->root, "/proc/self/statm"); /* pages: size, resident, ... */
@@ -136,9 +129,23 @@ static void read_memory(device_sample *out, machine *m) {
     const char *info = proc_text(&m->buffer, m->root, "/proc/meminfo");
     out->memory_total = 1024 * proc_value(info, "MemTotal:");
     out->memory_used = out->memory_total - 1024 * proc_value(info, "MemAvailable:");
-    if (cgroup_memory(&used, &limit, out->memory_total, &m->cgroup, &m->buffer, m->root)) {
+    if (group_memory(&used, &limit, out->memory_total, m)) {
         out->memory_total = limit;
         out->memory_used = used;
+    }
+}
+
+/** Sets *out to the cgroup with the lowest memory limit, among the process's cgroup and its parents. */
+static void find_memory_group(cgroup *out, text *buffer, const char *root) {
+    double lowest = INFINITY;
+    cgroup c;
+    *out = (cgroup){0};
+    for (bool more = cgroup_find(&c, "memory", buffer, root); more; more = cgroup_parent(&c)) {
+        double limit = cgroup_memory_limit(&c, buffer, root);
+        if (limit < lowest) {
+            lowest = limit;
+            *out = c;
+        }
     }
 }
 
@@ -147,9 +154,9 @@ int machine_init(machine *m, const char *root) {
     int rc = memory_zeroed(&m->last, MACHINE_CPUS, sizeof *m->last);
     if (rc != OK)
         return rc;
-    cgroup_find(&m->cgroup, &m->buffer, root);
+    find_memory_group(&m->cgroup, &m->buffer, root);
     read_cpu(m, clock_seconds());
-    m->cpu = m->process_cpu = NAN; /* of no time yet */
+    m->cpu = m->process_cpu = NAN; /* no interval yet */
     return OK;
 }
 

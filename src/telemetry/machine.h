@@ -3,7 +3,7 @@
 #ifndef LINNET_TELEMETRY_MACHINE_H
 #define LINNET_TELEMETRY_MACHINE_H
 
-#include "base/file.h"
+#include "base/cgroup.h"
 #include "base/text.h"
 #include "telemetry/device_stats.h"
 
@@ -17,17 +17,11 @@ typedef struct cpu_time {
     uint64_t busy, total;
 } cpu_time;
 
-/** Among the process's cgroups, the one with the lowest memory limit. */
-typedef struct cgroup {
-    char folder[PATH_BYTES]; /* "": no limit */
-    bool v2;
-} cgroup;
-
 typedef struct machine {
     const char *root; /* before every path: "" */
     text buffer;      /* the file being read */
-    cgroup cgroup;
-    cpu_time *last;                    /* (MACHINE_CPUS) at the last reading; total 0: none; owned */
+    cgroup cgroup;    /* among the process's cgroups, the one with the lowest memory limit; folder "": no limit */
+    cpu_time *last;   /* (MACHINE_CPUS) at the last reading; total 0: not read yet; owned */
     uint64_t allowed[MACHINE_WORDS];   /* one bit per CPU that the process may use */
     double last_seconds, last_process; /* clock_seconds() and the process's CPU seconds at the last reading */
     double cpu, process_cpu;           /* percent, as of the last reading */
@@ -42,17 +36,8 @@ void machine_read(device_sample *out, machine *m);
 
 /* Its parts, for tests. */
 
-/** The whole file `root` + `path` in `buffer`, or NULL. */
-const char *proc_text(text *buffer, const char *root, const char *path);
-/** The integer after `key` at the start of a line ("MemTotal:", "active_file "); NaN if there is none. `lines` may be
- *  NULL. */
-double proc_value(const char *lines, const char *key);
 /** Percent busy of the allowed CPUs, from /proc/stat and the times of the last reading, which are updated. CPUs may be
  *  added and removed. NaN if no CPU could be counted. */
 double cpu_percent(cpu_time *last, const uint64_t *allowed, const char *stat);
-
-void cgroup_find(cgroup *out, text *buffer, const char *root);
-/** @return whether it has a limit below machine_total (NaN: unknown). *used: bytes without file cache, or NaN */
-bool cgroup_memory(double *used, double *limit, double machine_total, const cgroup *c, text *buffer, const char *root);
 
 #endif

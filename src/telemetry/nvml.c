@@ -14,7 +14,7 @@
 
 #define LIBRARY "libnvidia-ml.so.1"
 
-/* Names and values are NVML's (nvml.h). Every function returns 0, or an error: 3 is "not supported by this GPU". */
+/* Names and values are NVML's (nvml.h). Every function returns 0 or an error code; 3 is "not supported by this GPU". */
 enum { NVML_TEMPERATURE_GPU = 0, NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2 };
 
 typedef struct nvml_device *nvml_handle; /* opaque */
@@ -34,7 +34,7 @@ struct nvml {
     int (*shutdown)(void);
     int (*count)(unsigned *n);
     int (*by_index)(unsigned index, nvml_handle *out);
-    /* below: NULL where the library has none */
+    /* below: NULL if the library does not have the function */
     const char *(*error_text)(int error);
     int (*name)(nvml_handle, char *out, unsigned bytes);
     int (*uuid)(nvml_handle, char *out, unsigned bytes);
@@ -68,7 +68,7 @@ static const struct {
 
 static int load(nvml *n) {
     n->library =
-        dlopen(LIBRARY, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE); /* a driver's library is better not unmapped */
+        dlopen(LIBRARY, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE); /* it is safer not to unmap a driver's library */
     if (n->library == NULL) {
         const char *error = dlerror();
         if (error == NULL || strstr(error, "cannot open shared object file") != NULL)
@@ -118,7 +118,7 @@ static bool watch_uuid(nvml *n, const char *begin, unsigned count) {
     return false;
 }
 
-/** The GPUs of a list like "0,2" or "GPU-8f3a"; it ends at the first entry that fits none. */
+/** Selects the GPUs of a list such as "0,2" or "GPU-8f3a", which ends at the first entry that matches no GPU. */
 static void watch_listed(nvml *n, const char *list, unsigned count) {
     bool more = true;
     while (more) {
@@ -145,15 +145,16 @@ static int choose(nvml *n, const char *visible) {
     if (error != 0)
         return fail_nvml(n, error, "cannot count the GPUs");
     if (count == 0)
-        return fail(E_UNSUPPORTED, "the NVIDIA driver finds no GPU");
+        return fail(E_UNSUPPORTED, "the NVIDIA driver finds no GPU (a container needs --gpus all)");
     if (visible == NULL)
         for (unsigned i = 0; i < count && i < DEVICE_GPUS; i++)
-            watch_index(n, i, count); /* one that the driver refuses is left out */
+            watch_index(n, i, count); /* a GPU that the driver refuses is skipped */
     else
         watch_listed(n, visible, count);
     if (n->device_n > 0)
         return OK;
-    return visible == NULL ? fail(E_UNSUPPORTED, "the NVIDIA driver refuses access to its GPUs")
+    return visible == NULL ? fail(E_UNSUPPORTED,
+                                  "the NVIDIA driver denies access to the GPUs: check the permissions of /dev/nvidia*")
                            : fail(E_UNSUPPORTED, "CUDA_VISIBLE_DEVICES=%.100s matches no GPU", visible);
 }
 

@@ -1,3 +1,5 @@
+/* Verifies the MD5 sum of an archive and records the result. */
+
 #define _GNU_SOURCE
 #include "tools/archive_sum.h"
 

@@ -1,10 +1,14 @@
+/* Runs the checks of a dataset in threads. */
+
 #define _GNU_SOURCE
 #include "tools/audit.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "dataset/read.h"
+#include "dataset/splits/dataset_checks.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -21,15 +25,15 @@ const char *const audit_text[AUDIT_KINDS] = {AUDIT_LIST(TEXT)};
 
 enum { IMBALANCE = 5, POLL_MS = 50, FOLD_LEAST = 20 };
 
-/** Threads take images in turn; findings are added under the lock. */
+/** Threads take images in turn and add findings under the lock. */
 typedef struct job {
     audit *audit;
     const audit_options *options;
     pthread_mutex_t lock;
     int64_t next, done, total;
     int running;
-    int rc;             /* the first failure: its code, read by all threads */
-    status_saved error; /* and its message, under the lock */
+    int rc;             /* code of the first failure; read by all threads */
+    status_saved error; /* its message; under the lock */
 } job;
 
 int audit_add(audit *a, audit_finding f, const char *detail) {
@@ -42,35 +46,69 @@ done:
     return rc;
 }
 
-/** Looks at image `at` of both splits together. */
+/** Removes the path ROOT/NAME from a message, as every finding is listed with its name. */
+static int drop_name(text *out, const char *root, const char *name, const char *message) {
+    char path[PATH_BYTES];
+    int rc = OK;
+    TRY(path_format(path, "%s%s%s", root, root[0] != 0 ? "/" : "", name));
+    const char *found = strstr(message, path), *rest = found != NULL ? found + strlen(path) : message;
+    size_t before = found != NULL ? (size_t)(found - message) : 0;
+    if (before == 0 && found != NULL)
+        rest += strspn(rest, ": ");
+    while (before > 0 && message[before - 1] == ' ')
+        before--;
+    TRY(text_append(out, message, before));
+    TRY(text_append(out, rest, strlen(rest)));
+done:
+    return rc;
+}
+
+static void add_colours(audit_colours *sum, const audit_colours *c) {
+    sum->pixels += c->pixels;
+    for (int k = 0; k < 3; k++) {
+        sum->sum[k] += c->sum[k];
+        sum->square[k] += c->square[k];
+    }
+}
+
+/** Checks image `at`, counted over train and then val. */
 static int look(job *j, decoder *d, image_buffer *b, int64_t at) {
     int rc = OK;
     audit *a = j->audit;
     int64_t first = a->data[0] != NULL ? a->data[0]->image_n : 0;
     int split = at >= first;
     int64_t i = split ? at - first : at;
+    if (a->data[split] == NULL)
+        return OK;
     audit_image *out = &a->image[split][i];
     const unsigned char *bytes = NULL;
     const char *detail = "", *name = dataset_name(a->data[split], i);
+    text cause = {0};
     size_t n = 0;
+    audit_colours colours = {0}, *wanted = j->options->colours && split == 0 ? &colours : NULL;
     rc = dataset_read(&bytes, &n, b, a->data[split], i, image_limits_default().max_file_bytes);
     if (rc == E_FORMAT) {
         out->kinds = 1u << AUDIT_UNREADABLE;
-        detail = status_message();
+        TRY(drop_name(&cause, a->data[split]->root, name, status_message()));
+        detail = text_string(&cause);
     } else {
         TRY(rc);
-        TRY(audit_look(out, &detail, d, bytes, n, name, j->options->quick));
+        TRY(audit_look(out, &detail, wanted, d, bytes, n, name, j->options->quick));
+        TRY(drop_name(&cause, "", name, detail));
+        detail = text_string(&cause);
     }
     const uint32_t damage =
         1u << AUDIT_UNREADABLE | 1u << AUDIT_TRUNCATED | 1u << AUDIT_CORRUPT | 1u << AUDIT_UNSUPPORTED;
     rc = OK;
     pthread_mutex_lock(&j->lock);
+    add_colours(&a->colours, &colours);
     for (int k = 0; k < AUDIT_KINDS && rc == OK; k++)
         if (out->kinds >> k & 1)
             rc = audit_add(a, (audit_finding){.kind = (audit_kind)k, .split = split, .index = i, .other = -1},
                            damage >> k & 1 ? detail : "");
     pthread_mutex_unlock(&j->lock);
 done:
+    text_deinit(&cause);
     return rc;
 }
 
@@ -143,7 +181,7 @@ static int check_balance(audit *a, int split) {
     int rc = OK;
     const dataset *d = a->data[split];
     int64_t *sorted = NULL;
-    char detail[256];
+    char detail[512];
     TRY(memory_zeroed(&sorted, (size_t)d->class_n, sizeof *sorted));
     memcpy(sorted, d->class_image_n, (size_t)d->class_n * sizeof *sorted);
     qsort(sorted, (size_t)d->class_n, sizeof *sorted, by_count);
@@ -153,8 +191,10 @@ static int check_balance(audit *a, int split) {
         bool odd = n * IMBALANCE < median || n > median * IMBALANCE;
         if (n > 0 && !odd)
             continue;
-        snprintf(detail, sizeof detail, "%.150s: %lld images, the median class has %lld", d->class_name[c],
-                 (long long)n, (long long)median);
+        const char *passed = d->class_passed != NULL ? d->class_passed[c] : NULL;
+        snprintf(detail, sizeof detail, "%.150s: %lld images, but the median class has %lld%s%s", d->class_name[c],
+                 (long long)n, (long long)median, passed != NULL ? "; other files in the folder: " : "",
+                 passed != NULL ? passed : "");
         TRY(audit_add(
             a,
             (audit_finding){
@@ -170,7 +210,38 @@ done:
     return rc;
 }
 
-/** Classes of one split alone; both are in byte order. */
+/** Adds a finding about a whole split. */
+static int add_split(audit *a, audit_kind kind, int split, const char *detail) {
+    return audit_add(a, (audit_finding){.kind = kind, .split = split, .index = -1, .other = -1}, detail);
+}
+
+/** Checks a split as a whole. */
+static int check_split(audit *a, int split) {
+    const dataset *d = a->data[split];
+    text single = {0};
+    char detail[256];
+    int64_t both = 0;
+    int rc = OK;
+    TRY(dataset_single_class(&single, d));
+    if (single.n > 0)
+        TRY(add_split(a, AUDIT_SINGLE_CLASS, split, text_string(&single)));
+    if (d->passed_n > 0) {
+        snprintf(detail, sizeof detail, "%lld files: %s", (long long)d->passed_n, d->passed);
+        TRY(add_split(a, AUDIT_PASSED_OVER, split, detail));
+    }
+    for (int64_t i = 0; split == 1 && i < a->n; i++)
+        both += a->finding[i].kind == AUDIT_DUPLICATE && a->finding[i].split != a->finding[i].other_split;
+    if (both > 0) {
+        snprintf(detail, sizeof detail, "%lld of %lld images%s", (long long)both, (long long)d->image_n,
+                 both == d->image_n ? ": validation does not measure generalisation" : "");
+        TRY(add_split(a, AUDIT_IN_BOTH, split, detail));
+    }
+done:
+    text_deinit(&single);
+    return rc;
+}
+
+/** Finds classes that only one split has; both lists are in byte order. */
 static int check_classes(audit *a) {
     int rc = OK;
     const dataset *t = a->data[0], *v = a->data[1];
@@ -205,18 +276,26 @@ static int in_order(const void *a, const void *b) {
     return strcmp(x->detail, y->detail);
 }
 
-/** Both splits, one of them, or the folder itself. */
-static int open_data(audit *a, const char *root) {
-    static const char *const split[] = {"train", "val"};
-    int rc = OK, first = E_NOTFOUND;
-    for (int s = 0; s < 2; s++) {
-        rc = dataset_open_whole(&a->data[s], root, split[s]);
-        if (rc != OK && rc != E_NOTFOUND)
-            return rc;
-        first = rc == OK ? OK : first;
+/** Opens the folder or the shards of `path` itself. */
+static int open_whole(dataset **out, const splits_request *q) {
+    dataset_request r = q->shard_options;
+    r.root = q->path;
+    r.allow_empty = true;
+    return dataset_open_request(out, &r);
+}
+
+/** Opens both splits, one of them, or the folder itself. */
+static int open_data(audit *a, const splits_request *data) {
+    splits_request q = *data;
+    q.allow_empty = q.may_lack_val = true;
+    int rc = splits_open(&a->data[0], &a->data[1], &q);
+    if (rc == E_NOTFOUND) {
+        q.train = false;
+        rc = splits_open(&a->data[0], &a->data[1], &q);
     }
-    if (first != OK)
-        TRY(dataset_open_whole(&a->data[0], root, NULL));
+    if (rc == E_NOTFOUND && q.list[0] == 0 && q.path[0] != 0)
+        rc = open_whole(&a->data[0], &q);
+    TRY(rc);
     for (int s = 0; s < 2; s++)
         if (a->data[s] != NULL)
             TRY(memory_zeroed(&a->image[s], (size_t)a->data[s]->image_n, sizeof *a->image[s]));
@@ -225,8 +304,8 @@ done:
     return rc;
 }
 
-/** Kinds that describe an image without its being damaged. Where most images of a split are of one, that is how the set
- *  is, and one line says so. */
+/** Replaces the findings of a kind that describes images without damage by one line, if most images of the split
+ *  have it: then it is a property of the dataset. */
 static int fold(audit *a, int split, audit_kind kind) {
     int64_t of_split = 0, kept = 0;
     char detail[96];
@@ -256,18 +335,20 @@ done:
     return rc;
 }
 
-int audit_run(audit *a, const char *root, const audit_options *o) {
+int audit_run(audit *a, const splits_request *data, const audit_options *o) {
     int rc = OK;
     double begin = clock_seconds();
     *a = (audit){0};
-    TRY(open_data(a, root));
+    TRY(open_data(a, data));
     TRY(look_at_all(a, o));
     TRY(fold_all(a));
     TRY(audit_match(a));
     TRY(check_classes(a));
     for (int s = 0; s < 2; s++)
-        if (a->data[s] != NULL)
+        if (a->data[s] != NULL) {
+            TRY(check_split(a, s));
             TRY(check_balance(a, s));
+        }
     if (a->n > 1)
         qsort(a->finding, (size_t)a->n, sizeof *a->finding, in_order);
     a->seconds = clock_seconds() - begin;

@@ -9,20 +9,21 @@
 #define LINNET_TOOLS_AUDIT_H
 
 #include "dataset/dataset.h"
+#include "dataset/splits/splits.h"
 #include "loader/transform.h"
 
 #include <signal.h>
 
 #define AUDIT_GRID 9
 #define AUDIT_BITS 7
-#define AUDIT_PAIRS 8 /* near duplicates that are told of an image, in its split and in the other */
+#define AUDIT_PAIRS 8 /* near duplicates reported per image, within its split and in the other one */
 
 #define AUDIT_LIST(X)                                                                                                  \
     X(UNREADABLE, "unreadable", "the file cannot be read")                                                             \
     X(EMPTY, "empty", "the file has no bytes")                                                                         \
     X(TRUNCATED, "truncated", "the image data ends early")                                                             \
     X(CORRUPT, "corrupt", "the image cannot be decoded")                                                               \
-    X(UNSUPPORTED, "unsupported", "a complete image in a format that cannot be decoded")                               \
+    X(UNSUPPORTED, "unsupported", "the image is complete, but its format is not supported")                            \
     X(MISNAMED, "misnamed", "the suffix does not match the image format")                                              \
     X(CMYK, "cmyk", "a CMYK JPEG")                                                                                     \
     X(GRAY, "gray", "a grayscale JPEG")                                                                                \
@@ -30,12 +31,15 @@
     X(ELONGATED, "elongated", "one side is more than 5 times the other")                                               \
     X(DUPLICATE, "duplicate", "byte-identical to another image")                                                       \
     X(NEAR_DUPLICATE, "near_duplicate", "looks like another image")                                                    \
+    X(IN_BOTH, "in_both", "validation images that are byte-identical to training images")                              \
+    X(SINGLE_CLASS, "single_class", "a split with only one class")                                                     \
+    X(PASSED_OVER, "passed_over", "files that may be images and are not read because of their suffix")                 \
     X(EMPTY_CLASS, "empty_class", "a class folder without images")                                                     \
     X(UNBALANCED_CLASS, "unbalanced_class",                                                                            \
-      "less than a fifth or more than five times the images of the median class")                                      \
-    X(ONLY_IN_TRAIN, "only_in_train", "a class that is missing in val")                                                \
-    X(ONLY_IN_VAL, "only_in_val", "a class that is missing in train")                                                  \
-    X(LOST, "lost", "images that the shards should contain and do not")
+      "the number of images is less than 1/5 or more than 5 times that of the median class")                           \
+    X(ONLY_IN_TRAIN, "only_in_train", "a class that is missing from val")                                              \
+    X(ONLY_IN_VAL, "only_in_val", "a class that is missing from train")                                                \
+    X(LOST, "lost", "images that are missing from the shards or have no label")
 
 typedef enum audit_kind {
 #define AUDIT_ENUM(id, name, text) AUDIT_##id,
@@ -46,6 +50,12 @@ typedef enum audit_kind {
 
 extern const char *const audit_name[AUDIT_KINDS], *const audit_text[AUDIT_KINDS];
 
+/** Sums over pixels, exact and independent of their order: of the values 0 to 255 of red, green and blue, and of their
+ *  squares. */
+typedef struct audit_colours {
+    uint64_t pixels, sum[3], square[3];
+} audit_colours;
+
 /** The result for one image. */
 typedef struct audit_image {
     uint32_t kinds; /* a bit per kind of problem found in this image alone */
@@ -54,7 +64,7 @@ typedef struct audit_image {
     bool seen; /* hash and grid are valid */
     uint64_t hash[2];
     uint8_t grid[AUDIT_GRID * AUDIT_GRID];
-    uint8_t pairs[2]; /* near duplicates told of it: in its split, in the other */
+    uint8_t pairs[2]; /* number of near duplicates reported: in its split, in the other */
 } audit_image;
 
 /** A problem of one image (index >= 0), of two (other >= 0 too), or of a class or split. */
@@ -73,28 +83,35 @@ typedef struct audit {
     int64_t n;
     size_t capacity;
     int64_t count[AUDIT_KINDS];
+    audit_colours colours; /* of the training images that are readable; only with audit_options.colours */
     double seconds;
 } audit;
 
 typedef struct audit_options {
-    bool quick; /* check only bytes and headers */
+    bool quick;   /* check only bytes and headers */
+    bool colours; /* sum the pixels of the training images, which are then decoded at full size; not with `quick` */
     int threads;
     void (*progress)(void *context, int64_t done, int64_t total); /* NULL: silent */
     void *context;
     const volatile sig_atomic_t *stop; /* not 0: E_STOPPED; NULL: never */
 } audit_options;
 
-/** Checks ROOT/train and ROOT/val, or one of them if the other is missing, else ROOT itself. audit_deinit must be
- * called in any case. @return 0 (also with findings), E_NOTFOUND, E_DATA (not a dataset), E_IO, E_NOMEM, E_STOPPED */
-int audit_run(audit *a, const char *root, const audit_options *o);
+/** Checks the training and the validation images, or one of them if the other is missing, else the folder of the
+ * dataset itself. audit_deinit must be called in any case. @return 0 (also with findings), E_NOTFOUND, E_DATA (not a
+ * dataset), E_IO, E_NOMEM, E_STOPPED */
+int audit_run(audit *a, const splits_request *data, const audit_options *o);
 void audit_deinit(audit *a);
 
 /** Adds a finding; `detail` is copied. @return 0, E_NOMEM */
 int audit_add(audit *a, audit_finding f, const char *detail);
 
-/** Checks the bytes of one image. *detail: a description of the damage, status_message() or "". @return 0, E_NOMEM */
-int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned char *bytes, size_t n,
-               const char *name, bool quick);
+/** Mean and standard deviation of each channel, for pixel values in [0, 1]: what data.mean and data.std expect. */
+void audit_mean_std(double mean[3], double std[3], const audit_colours *c);
+
+/** Checks the bytes of one image. *detail: a description of the damage, status_message() or "". colours: if not NULL,
+ * the image is decoded at full size and, if it is readable, its pixels are added. @return 0, E_NOMEM */
+int audit_look(audit_image *out, const char **detail, audit_colours *colours, decoder *d, const unsigned char *bytes,
+               size_t n, const char *name, bool quick);
 /** Compares all images with each other. @return 0, E_NOMEM */
 int audit_match(audit *a);
 

@@ -1,4 +1,4 @@
-/* What the bytes of one image tell. */
+/* Checks the bytes of one image. */
 #define _GNU_SOURCE
 #include "tools/audit.h"
 
@@ -6,37 +6,18 @@
 #include "base/status.h"
 #include "image/rows.h"
 
+#include <math.h>
 #include <string.h>
-#include <strings.h>
 
 enum { SMALLEST = 32, LONGEST = 5, REDUCE = 8 };
 
-/** Formats by their first bytes and by their suffixes. */
-static const struct {
-    const char *magic;
-    size_t at, n;
-    const char *suffix[2];
-} formats[] = {
-    {"\xFF\xD8\xFF", 0, 3, {".jpg", ".jpeg"}}, {"\x89PNG", 0, 4, {".png"}},        {"BM", 0, 2, {".bmp"}},
-    {"II*\0", 0, 4, {".tif", ".tiff"}},        {"MM\0*", 0, 4, {".tif", ".tiff"}}, {"II+\0", 0, 4, {".tif", ".tiff"}},
-    {"MM\0+", 0, 4, {".tif", ".tiff"}},        {"WEBP", 8, 4, {".webp"}},          {"P", 0, 1, {".ppm", ".pgm"}},
-};
-
-/** Whether a known format has another suffix, or an image's suffix stands on what is none. */
+/** Whether the suffix does not match the format, or the format is unknown. */
 static bool is_misnamed(const unsigned char *bytes, size_t n, const char *name) {
     const char *suffix = strrchr(name, '.');
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        if (n < formats[i].at + formats[i].n || memcmp(bytes + formats[i].at, formats[i].magic, formats[i].n) != 0)
-            continue;
-        for (int k = 0; k < 2 && suffix != NULL; k++)
-            if (formats[i].suffix[k] != NULL && strcasecmp(formats[i].suffix[k], suffix) == 0)
-                return false;
-        return true;
-    }
-    return true;
+    return suffix == NULL || !decoder_has_suffix(bytes, n, suffix);
 }
 
-/** Size and number of colours of a JPEG, from its frame header. @return whether there is one */
+/** Reads size and number of components of a JPEG from its frame header. @return whether it has one */
 static bool jpeg_frame(int *w, int *h, int *colours, const unsigned char *b, size_t n) {
     for (size_t at = 2; at + 9 < n;) {
         if (b[at] != 0xff)
@@ -57,7 +38,7 @@ static bool jpeg_frame(int *w, int *h, int *colours, const unsigned char *b, siz
     return false;
 }
 
-/** Whether a JPEG's end marker is there; what cameras and servers put behind it does not matter. */
+/** Whether a JPEG has an end marker; data that cameras and servers append after it are ignored. */
 static bool jpeg_ends(const unsigned char *b, size_t n) {
     while (n >= 2) {
         const unsigned char *p = memrchr(b + 1, 0xd9, n - 1);
@@ -83,33 +64,54 @@ static void hash_grid(audit_image *out, double sum[AUDIT_GRID][AUDIT_GRID], doub
     out->seen = true;
 }
 
-/** How a sample is shared by the cells that it lies over: pixels of it in its first cell and in the next. */
+/** How a sample is divided between the two cells that it covers: its pixels in the first cell and in the next. */
 typedef struct share {
     int cell;
     double first, second;
 } share;
 
-/** An axis of `side` pixels, divided among AUDIT_GRID cells and read as samples of `by` pixels each. The last sample
- * has what is left. */
+/** An axis of `side` pixels is divided into AUDIT_GRID cells and read as samples of `by` pixels each; the last
+ *  sample may be smaller. */
 static share share_of(int at, int by, int side) {
     double cell = (double)side / AUDIT_GRID;
     int begin = at * by, end = begin + by < side ? begin + by : side;
     share s = {.cell = (int)(begin / cell), .first = end - begin};
     double border = (s.cell + 1) * cell;
-    if (border < end && s.cell + 1 < AUDIT_GRID) { /* over two cells, or more of a tiny image */
+    if (border < end && s.cell + 1 < AUDIT_GRID) { /* covers two cells, or more in a tiny image */
         s.first = border > begin ? border - begin : 0;
         s.second = end - begin - s.first;
     }
     return s;
 }
 
-/** w x h: the image; `by`: pixels of it per sample and axis. */
-static int see_rows(double sum[AUDIT_GRID][AUDIT_GRID], decoder *d, int w, int h, int by) {
+static void add_colours(audit_colours *out, const uint8_t *row, int n) {
+    for (int x = 0; x < n; x++)
+        for (int c = 0; c < 3; c++) {
+            unsigned v = row[4 * x + c];
+            out->sum[c] += v;
+            out->square[c] += v * v;
+        }
+    out->pixels += (uint64_t)n;
+}
+
+void audit_mean_std(double mean[3], double std[3], const audit_colours *c) {
+    double n = c->pixels > 0 ? (double)c->pixels : 1;
+    for (int k = 0; k < 3; k++) {
+        double m = (double)c->sum[k] / n, square = (double)c->square[k] / n - m * m;
+        mean[k] = m / 255;
+        std[k] = sqrt(square > 0 ? square : 0) / 255;
+    }
+}
+
+/** Sums the grey values of each cell. w x h: size of the image; `by`: its pixels per sample and axis. */
+static int see_rows(double sum[AUDIT_GRID][AUDIT_GRID], audit_colours *colours, decoder *d, int w, int h, int by) {
     int rc = OK;
     for (int y = 0; y < d->h; y++) {
         const uint8_t *row = NULL;
         double line[AUDIT_GRID + 1] = {0};
         TRY(decoder_row(d, &row));
+        if (colours != NULL)
+            add_colours(colours, row, d->w);
         for (int x = 0; x < d->w; x++) {
             share s = share_of(x, by, w);
             double grey = (77 * row[4 * x] + 150 * row[4 * x + 1] + 29 * row[4 * x + 2]) / 256.0;
@@ -127,27 +129,31 @@ done:
     return rc;
 }
 
-/** Decodes the open image to its end, for its grid. */
-static int see(audit_image *out, decoder *d) {
+/** Decodes the whole open image and computes its grid. colours: NULL, or the sums to which its pixels are added. */
+static int see(audit_image *out, audit_colours *colours, decoder *d) {
     int rc = OK, w = d->w, h = d->h, by = 1;
+    audit_colours before = colours != NULL ? *colours : (audit_colours){0};
     double sum[AUDIT_GRID][AUDIT_GRID] = {{0}};
-    if (d->by_rows && w >= REDUCE * AUDIT_GRID * 2 && h >= REDUCE * AUDIT_GRID * 2) {
+    if (colours == NULL && d->by_rows && w >= REDUCE * AUDIT_GRID * 2 && h >= REDUCE * AUDIT_GRID * 2) {
         by = REDUCE;
         decoder_reduce(d, by);
     }
     TRY(decoder_begin(d, (crop_box){0, 0, d->w, d->h}));
-    TRY(see_rows(sum, d, w, h, by));
+    TRY(see_rows(sum, colours, d, w, h, by));
     hash_grid(out, sum, (double)w * h / (AUDIT_GRID * AUDIT_GRID));
 done:;
     int end = decoder_end(d, rc == OK);
-    return rc < 0 ? rc : end;
+    rc = rc < 0 ? rc : end;
+    if (rc != OK && colours != NULL)
+        *colours = before;
+    return rc;
 }
 
 static void put(audit_image *out, audit_kind kind) { out->kinds |= 1u << kind; }
 
-int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned char *bytes, size_t n,
-               const char *name, bool quick) {
-    int rc = OK, colours = 3;
+int audit_look(audit_image *out, const char **detail, audit_colours *colours, decoder *d, const unsigned char *bytes,
+               size_t n, const char *name, bool quick) {
+    int rc = OK, channels = 3;
     image_bytes in = {.bytes = bytes, .n = n, .name = name};
     *detail = "";
     out->bytes = n;
@@ -155,7 +161,7 @@ int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned
         return put(out, AUDIT_EMPTY), OK;
     out->digest = hash_words(bytes, n);
     bool is_jpeg = n > 3 && memcmp(bytes, "\xFF\xD8\xFF", 3) == 0;
-    bool framed = is_jpeg && jpeg_frame(&out->w, &out->h, &colours, bytes, n), ends = !is_jpeg || jpeg_ends(bytes, n);
+    bool framed = is_jpeg && jpeg_frame(&out->w, &out->h, &channels, bytes, n), ends = !is_jpeg || jpeg_ends(bytes, n);
     if (is_misnamed(bytes, n, name))
         put(out, AUDIT_MISNAMED);
     if (!quick) {
@@ -163,20 +169,20 @@ int audit_look(audit_image *out, const char **detail, decoder *d, const unsigned
         if (rc == OK) {
             out->w = d->w;
             out->h = d->h;
-            rc = see(out, d);
+            rc = see(out, colours, d);
         }
         if (rc == E_NOMEM)
             return rc;
     } else if (is_jpeg && !framed) {
         rc = fail(E_FORMAT, "%s: no frame header", name);
     }
-    if (rc != OK || (quick && !ends)) { /* an image that was decoded to its end is whole without an end marker */
+    if (rc != OK || (quick && !ends)) { /* a completely decoded image is intact even without an end marker */
         out->seen = false;
         put(out, rc == E_UNSUPPORTED ? AUDIT_UNSUPPORTED : ends ? AUDIT_CORRUPT : AUDIT_TRUNCATED);
         *detail = rc != OK ? status_message() : "no end marker";
     }
-    if (framed && (colours == 1 || colours == 4))
-        put(out, colours == 1 ? AUDIT_GRAY : AUDIT_CMYK);
+    if (framed && (channels == 1 || channels == 4))
+        put(out, channels == 1 ? AUDIT_GRAY : AUDIT_CMYK);
     int shorter = out->w < out->h ? out->w : out->h, longer = out->w < out->h ? out->h : out->w;
     if (shorter > 0 && shorter < SMALLEST)
         put(out, AUDIT_SMALL);

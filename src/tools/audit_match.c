@@ -1,4 +1,4 @@
-/* Equal and similar images, within and between train and val. */
+/* Finds equal and similar images within and between train and val. */
 #define _GNU_SOURCE
 #include "tools/audit.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 8 bands of 16 bits: hashes that differ in 7 bits agree in one band at least */
+/* 8 bands of 16 bits: two hashes that differ in at most 7 bits are equal in at least one band */
 enum { BANDS = 8, CROWD = 4000, NEIGHBOURS = 64, GRID_MOST = 24, GRID_MEAN = 3 };
 
 typedef struct entry {
@@ -64,10 +64,10 @@ static bool similar_grids(const audit_image *x, const audit_image *y) {
     return sum <= GRID_MEAN * AUDIT_GRID * AUDIT_GRID;
 }
 
-/** Images of one grey cannot be told from each other by their grids. */
+/** Images of a uniform grey cannot be distinguished by their grids. */
 static bool is_flat(const audit_image *i) { return i->hash[0] == 0 && i->hash[1] == 0; }
 
-/** The later one is said to be like the earlier. */
+/** The finding is reported for the later image of the pair. */
 static int add_pair(audit *a, audit_kind kind, const entry *x, const entry *y, int bits) {
     const entry *later = in_place(x, y) < 0 ? y : x, *first = later == x ? y : x;
     audit_finding f = {.kind = kind,
@@ -96,7 +96,7 @@ done:
     return rc;
 }
 
-/** Pairs that agree in an earlier band were met there. */
+/** Whether the pair has an equal earlier band, where it was already compared. */
 static bool met_before(const audit_image *x, const audit_image *y, int band) {
     for (int b = 0; b < band; b++)
         if (band_of(x, b) == band_of(y, b))
@@ -104,7 +104,7 @@ static bool met_before(const audit_image *x, const audit_image *y, int band) {
     return false;
 }
 
-/** A set of images that all look alike has n * n / 2 such pairs: few are told of each image. */
+/** n similar images form n * n / 2 pairs, so the number reported per image is limited. */
 static int add_near(audit *a, const entry *x, const entry *y, int bits) {
     const entry *later = in_place(x, y) < 0 ? y : x;
     uint8_t *pairs = &later->image->pairs[x->split != y->split];

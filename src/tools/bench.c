@@ -26,7 +26,7 @@ done:
     return rc;
 }
 
-/** Fills `seconds` (steps) and what the steps gave. */
+/** Times the steps: sets `seconds` (steps) and the results of the steps. */
 static int time_steps(bench_result *out, double *seconds, run_context *s, engine_plan *p, const batch *b,
                       bool profiled) {
     const config *c = s->config;

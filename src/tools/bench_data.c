@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "dataset/read.h"
 #include "training/run_context.h"
+#include "training/run_dataset.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static double cpu_seconds(void) {
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-/** Mean size of files spread evenly over the split; files that are gone do not count. */
+/** Mean size of files sampled evenly from the split; missing files are not counted. */
 static double mean_file_bytes(const dataset *d) {
     double sum = 0;
     int64_t n = d->image_n < SIZES ? d->image_n : SIZES, found = 0;
@@ -31,7 +32,7 @@ static double mean_file_bytes(const dataset *d) {
     return found > 0 ? sum / (double)found : 0;
 }
 
-/** Takes the epoch's batches until `images` are there or `until` (monotonic seconds) has come; adds to *done. */
+/** Consumes the epoch's batches until *done reaches `images` or the time `until` (monotonic seconds); adds to *done. */
 static int take(int64_t *done, loader *l, uint32_t epoch, int64_t images, double until) {
     int rc = OK;
     TRY(loader_start(l, epoch, 0));
@@ -41,7 +42,7 @@ static int take(int64_t *done, loader *l, uint32_t epoch, int64_t images, double
         if (b == NULL)
             break;
         *done += b->n;
-        loader_release(l, b); /* at once, so that only the pipeline is waited for */
+        loader_release(l, b); /* at once, so that only the pipeline is measured */
     }
 done:
     return rc;
@@ -53,7 +54,7 @@ static int measure(bench_data_result *out, loader *l, bench_data_limit limit) {
     TRY(take(&warm, l, 0, WARM_IMAGES, INFINITY));
     bool one_epoch = limit.images == 0 && limit.seconds == 0;
     int64_t images = limit.images > 0 ? limit.images : INT64_MAX;
-    TRY(loader_start(l, 0, loader_batches(l))); /* the workers rest: nothing is prepared before the clock starts */
+    TRY(loader_start(l, 0, loader_batches(l))); /* the workers are idle: nothing is prepared before the measurement */
     double start = clock_seconds(), cpu = cpu_seconds();
     double until = limit.seconds > 0 ? start + limit.seconds : INFINITY;
     for (uint32_t epoch = 1;; epoch++) {
@@ -77,7 +78,7 @@ int bench_data(bench_data_result *out, const config *c, const char *split, bench
                                .batch = o.batch_size,
                                .image_size = o.transform.size,
                                .fast_decode = o.transform.fast_decode};
-    TRY(dataset_open(&d, c->data.path, split));
+    TRY(run_context_open_one(&d, c, split));
     TRY(loader_open(&l, d, &o));
     out->dataset_n = d->image_n;
     out->file_bytes = mean_file_bytes(d);

@@ -16,7 +16,7 @@
 #define QUALITY 85
 #define LONG_SIDE 1.34 /* the longer side is up to this times the shorter one */
 
-/** A plain write: a fsync for each of thousands of files that can be drawn again would take minutes. */
+/** Writes without fsync, which would take minutes for thousands of files. The files can be generated again. */
 static int write_file(const char *path, const unsigned char *bytes, size_t n) {
     int rc = OK, fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
@@ -27,7 +27,7 @@ static int write_file(const char *path, const unsigned char *bytes, size_t n) {
     return rc;
 }
 
-/** Image `number` of a class of a split (0 train, 1 val): the same whatever the counts. */
+/** Writes image `number` of a class of a split (0 train, 1 val); it does not depend on the number of images. */
 static int write_image(uint8_t *pixels, float *scratch, const char *folder, int split, int kind, int number,
                        const demo_dataset_options *o) {
     int rc = OK;

@@ -23,7 +23,7 @@ typedef struct canvas {
     float unit; /* pixels of the shorter side */
 } canvas;
 
-/** Something to paint: a kind, its frame and its colour. Lengths are in pixels. */
+/** An object to draw: its kind, frame and colour. Lengths are in pixels. */
 typedef struct mark {
     int kind;
     float x, y, cos, sin; /* centre, rotation */
@@ -31,12 +31,12 @@ typedef struct mark {
     float pitch;          /* of a texture or the spiral; thickness of a stroke */
     float alpha;          /* opacity */
     colour colour;
-    float shade; /* how much brighter the colour gets along the mark's x axis */
+    float shade; /* increase in brightness along the mark's x axis */
 } mark;
 
 static float uniform(random_stream *r, float low, float high) { return (float)random_uniform(r, low, high); }
 
-/** Distance to the nearest border of stripes as wide as their gaps; negative inside a stripe. */
+/** Signed distance to the nearest border of stripes, which are as wide as their gaps; negative inside a stripe. */
 static float stripes(float x, float pitch) {
     float t = x / pitch;
     return (fabsf(t - floorf(t) - 0.5f) - 0.25f) * pitch;
@@ -53,7 +53,8 @@ static float dots(float x, float y, float pitch) {
     return (hypotf(u - floorf(u) - 0.5f, v - floorf(v) - 0.5f) - 0.3f) * pitch;
 }
 
-/** Five points: folded into half a point, its side is one line from tip (size, 0) to notch. */
+/** A star with five points: folded by symmetry to half a point, whose side is a line from the tip (size, 0) to the
+ *  notch. */
 static float star(float x, float y, float size) {
     float angle = fabsf(atan2f(y, x)), radius = hypotf(x, y), fifth = 0.4f * PI;
     angle = fabsf(angle - fifth * roundf(angle / fifth));
@@ -68,7 +69,7 @@ static float spiral(float x, float y, float pitch) {
     return (fabsf(turn - floorf(turn) - 0.5f) - 0.27f) * pitch;
 }
 
-/** Distance in pixels to the mark's border, negative inside, from coordinates in its own frame. */
+/** Signed distance in pixels to the mark's border, negative inside, at coordinates in its own frame. */
 static float border(const mark *m, float x, float y) {
     float s = m->size, ax = fabsf(x), ay = fabsf(y), disc = hypotf(x, y) - s;
     switch (m->kind) {
@@ -86,7 +87,7 @@ static float border(const mark *m, float x, float y) {
     }
 }
 
-/** How much of the pixel at (x, y) of its frame the mark covers. */
+/** The fraction of the pixel at (x, y) of its frame that the mark covers. */
 static float coverage(const mark *m, float x, float y) {
     if (m->kind == BLOB)
         return expf(-2.5f * (x * x + y * y) / (m->size * m->size));
@@ -94,7 +95,7 @@ static float coverage(const mark *m, float x, float y) {
 }
 
 static void paint(canvas *c, const mark *m) {
-    float reach = 1.5f * m->size + m->pitch + 1; /* a rotated square sticks out by sqrt(2) */
+    float reach = 1.5f * m->size + m->pitch + 1; /* a rotated square extends to sqrt(2) times its size */
     int x0 = (int)fmaxf(m->x - reach, 0), x1 = (int)fminf(m->x + reach, (float)(c->w - 1));
     int y0 = (int)fmaxf(m->y - reach, 0), y1 = (int)fminf(m->y + reach, (float)(c->h - 1));
     for (int y = y0; y <= y1; y++) {
@@ -116,7 +117,7 @@ static colour any_colour(random_stream *r) {
     return (colour){{uniform(r, 15, 240), uniform(r, 15, 240), uniform(r, 15, 240)}};
 }
 
-/** A colour that can be told from `other`: the same whatever the class, so that colours do not give it away. */
+/** A colour with contrast to `other`. It does not depend on the class, so colours do not reveal the class. */
 static colour contrasting_colour(random_stream *r, colour other) {
     for (int tries = 0; tries < 30; tries++) {
         colour a = any_colour(r);
@@ -130,7 +131,7 @@ static colour contrasting_colour(random_stream *r, colour other) {
     return (colour){{grey, grey, grey}};
 }
 
-/** A gradient between two colours in any direction. @return the colour in the middle */
+/** Draws a gradient between two colours in a random direction. @return the middle colour */
 static colour paint_background(canvas *c, random_stream *r) {
     colour a = any_colour(r), b = any_colour(r), middle;
     float angle = uniform(r, 0, 2 * PI), dx = cosf(angle), dy = sinf(angle);
@@ -184,7 +185,7 @@ static void paint_shape(canvas *c, int kind, colour background, random_stream *r
     paint(c, &m);
 }
 
-/** Adds noise (the sum of four bytes: nearly normal) and rounds. */
+/** Adds noise, as a sum of four bytes, which is nearly normal, and rounds. */
 static void finish(uint8_t *pixels, const canvas *c, random_stream *r) {
     float sigma = uniform(r, 2, 10) / 147.8f; /* deviation of the sum of four bytes */
     uint64_t key = (uint64_t)random_u32(r) << 32 | random_u32(r);

@@ -1,6 +1,6 @@
 /** Draws one image of the synthetic demo dataset. */
-#ifndef LINNET_TOOLS_SHAPES_DRAW_H
-#define LINNET_TOOLS_SHAPES_DRAW_H
+#ifndef LINNET_TOOLS_DEMO_DATASET_DRAW_H
+#define LINNET_TOOLS_DEMO_DATASET_DRAW_H
 
 #include "base/random.h"
 #include "tools/demo_dataset.h"

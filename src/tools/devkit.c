@@ -1,3 +1,5 @@
+/* The classes of ILSVRC2012, and the labels of its validation images from the devkit. */
+
 #include "tools/devkit.h"
 
 #include "base/memory.h"
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#define ARCHIVE_MAX ((size_t)256 << 20) /* the official one unpacks to 10 MB */
+#define ARCHIVE_MAX ((size_t)256 << 20) /* the official archive unpacks to 10 MB */
 #define TRUTH "data/ILSVRC2012_validation_ground_truth.txt"
 
 const synset synsets[SYNSETS] = {
@@ -54,7 +56,7 @@ done:
     return rc;
 }
 
-/** A member as a string. */
+/** Reads a member as a string. */
 static int read_member(char **out, tar_reader *r, const tar_member *m) {
     int rc = OK;
     TRY(memory_resize(out, (size_t)m->size + 1, 1));
@@ -81,7 +83,7 @@ static int read_archive(devkit *d, const unsigned char *bytes, size_t n, const c
     while (truth == NULL) {
         TRY(tar_next(&more, m, &r));
         if (!more) {
-            rc = fail(E_NOTFOUND, "it does not contain " TRUTH ": expected ILSVRC2012_devkit_t12.tar.gz");
+            rc = fail(E_NOTFOUND, "the archive does not contain " TRUTH ": expected ILSVRC2012_devkit_t12.tar.gz");
             goto done;
         }
         if (is_truth(m))
@@ -95,7 +97,7 @@ done:
     return rc;
 }
 
-/** What zlib says of the file's last read. */
+/** Checks zlib's status after the last read. */
 static int gz_check(gzFile f) {
     int code = Z_OK;
     const char *what = gzerror(f, &code);
@@ -104,7 +106,7 @@ static int gz_check(gzFile f) {
     return code == Z_OK || code == Z_STREAM_END ? OK : fail(E_FORMAT, "damaged or truncated compressed data: %s", what);
 }
 
-/** The whole file, unpacked if it is compressed. Free it. */
+/** Reads the whole file, decompressed if necessary. The caller frees it. */
 static int gz_read(unsigned char **out, size_t *n, const char *path) {
     int rc = OK;
     size_t capacity = 0;
@@ -115,7 +117,7 @@ static int gz_read(unsigned char **out, size_t *n, const char *path) {
         if (*n == capacity) {
             capacity = capacity == 0 ? (size_t)1 << 20 : capacity * 2;
             TRY(capacity <= ARCHIVE_MAX ? memory_resize(out, capacity, 1)
-                                        : fail(E_FORMAT, "contains more than the %zu bytes allowed", ARCHIVE_MAX));
+                                        : fail(E_FORMAT, "the archive contains more than %zu bytes", ARCHIVE_MAX));
         }
         got = gzread(f, *out + *n, (unsigned)(capacity - *n));
         if (got <= 0)

@@ -2,11 +2,13 @@
 #include "tools/pack.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "dataset/read.h"
 #include "dataset/shards.h"
+#include "dataset/splits/dataset_checks.h"
 #include "dataset/tar.h"
 #include "image/jpeg_write.h"
 #include "loader/sampler.h"
@@ -14,7 +16,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 
 enum { END_BLOCKS = 2, FLUSH_BYTES = 1 << 20, DEAL_SEED = 0 };
 
-#define MARK ".linnet-pack" /* in a folder that is being packed into */
+#define MARK ".linnet-pack" /* exists in a folder while it is being written */
 
 typedef struct packer {
     const pack_options *options;
@@ -32,10 +33,10 @@ typedef struct packer {
     atomic_file shard;
     bool open;
     int mark;            /* the lock on MARK; -1: none */
-    text block;          /* of the shard, not yet written */
+    text block;          /* data of the shard that are not written yet */
     uint64_t shard_used; /* bytes */
     int64_t in_shard;
-    char key[PATH_BYTES]; /* of the last sample; "" at first */
+    char key[PATH_BYTES]; /* of the last sample; "" at the beginning */
     image_buffer file;
     decoder *decoder;
     uint8_t *pixels;
@@ -63,8 +64,9 @@ static int close_shard(packer *p) {
     p->open = false;
     p->result->bytes += p->shard_used;
     p->result->shards[p->split]++;
-    json_array_append_new(p->names, json_string(path_name(p->shard.path)));
-    json_array_append_new(p->lengths, json_integer(p->in_shard));
+    if (json_array_append_new(p->names, json_text(path_name(p->shard.path))) != 0 ||
+        json_array_append_new(p->lengths, json_integer(p->in_shard)) != 0)
+        rc = fail(E_NOMEM, "out of memory for _info.json");
 done:
     return rc;
 }
@@ -97,13 +99,13 @@ static bool begins_with_stem(const dataset *d, int64_t i, const char *name, size
     return i >= 0 && i < d->image_n && strncmp(dataset_name(d, i), name, stem) == 0 && dataset_name(d, i)[stem] == '.';
 }
 
-/** Bytes of the name without the suffix of an image; of all of it where it has none. */
+/** Length of the name without its image suffix; the whole length if it has none. */
 static size_t stem_bytes(const char *name) {
     return dataset_is_image_name(name) ? (size_t)(strrchr(name, '.') - name) : strlen(name);
 }
 
-/** The name without its suffix. A key ends at the first dot: others become '_', and then, or where an image beside it
- *  has the same stem, the image's number makes it unique. */
+/** Makes the key: the name without its suffix. Since a key ends at the first dot, other dots become '_'. If dots
+ *  were replaced, or an adjacent image has the same stem, the image's number makes the key unique. */
 static int make_key(char key[PATH_BYTES], const packer *p, const dataset *d, int64_t i) {
     const char *name = dataset_name(d, i);
     size_t stem = stem_bytes(name), base = (size_t)(path_name(name) - name);
@@ -115,12 +117,12 @@ static int make_key(char key[PATH_BYTES], const packer *p, const dataset *d, int
     }
     if (rc == OK && (!plain || begins_with_stem(d, i - 1, name, stem) || begins_with_stem(d, i + 1, name, stem)))
         rc = path_format(key + stem, "_%lld", (long long)i);
-    while (rc == OK && strcmp(key, p->key) == 0) /* two neighbours with one key would be one sample */
+    while (rc == OK && strcmp(key, p->key) == 0) /* two adjacent images with the same key would be one sample */
         rc = path_format(key + strlen(key), "_%lld", (long long)i);
     return rc;
 }
 
-/** Re-encoded, when it is larger than asked for. One that cannot be decoded stays as it is. */
+/** Re-encodes an image that is larger than `resize`. An image that cannot be decoded stays unchanged. */
 static int shrink(const unsigned char **bytes, size_t *n, bool *is_jpeg, packer *p, const char *name) {
     int rc = OK, w = 0, h = 0;
     unsigned long jpeg_n = 0;
@@ -128,7 +130,7 @@ static int shrink(const unsigned char **bytes, size_t *n, bool *is_jpeg, packer 
     const pack_options *o = p->options;
     if (o->resize == 0)
         return OK;
-    rc = transform_decode_full(&full, &w, &h, p->decoder, *bytes, *n, name);
+    rc = decoder_decode_full(&full, &w, &h, p->decoder, *bytes, *n, name);
     if (rc == OK && (w < h ? w : h) <= o->resize)
         return OK;
     if (rc == OK)
@@ -149,51 +151,48 @@ done:
     return rc;
 }
 
-/** The member's suffix without its dot: that of the name, or where that is of no image, what the bytes are. */
+/** The member's suffix without its dot: that of the name, or if that is no image suffix, that of the bytes' format. */
 static void member_suffix(char out[16], const char *name, const unsigned char *bytes, size_t n) {
     const char *suffix = dataset_is_image_name(name) ? strrchr(name, '.') : decoder_suffix(bytes, n);
     snprintf(out, 16, "%s", suffix != NULL ? suffix + 1 : "jpg");
     for (char *c = out; *c != 0; c++)
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
     if (strcmp(out, "jpeg") == 0)
-        snprintf(out, 16, "jpg"); /* what others look for */
+        snprintf(out, 16, "jpg"); /* the suffix that other programs expect */
 }
 
 static int put_image(packer *p, const dataset *d, int64_t i, const unsigned char *bytes, size_t n) {
     int rc = OK;
     char key[PATH_BYTES], suffix[16], label[16];
-    char *json = NULL;
+    text json = {0};
     const char *name = dataset_name(d, i);
     bool is_jpeg = false;
     json_t *o = json_pack("{s:i,s:s}", "label", (int)d->label[i], "filename", name);
     if (o == NULL || !tar_name_is_safe(name)) {
-        rc =
-            fail(E_DATA, "%s/%s: the name is not UTF-8 or has control characters, which shards cannot store: rename it",
-                 d->root, name);
+        rc = fail(E_DATA,
+                  "%s/%s: the file name is not valid UTF-8 or contains control characters, which shards do not "
+                  "support: rename the file",
+                  d->root, name);
         goto done;
     }
     TRY(make_key(key, p, d, i));
     member_suffix(suffix, name, bytes, n);
     TRY(shrink(&bytes, &n, &is_jpeg, p, name));
     int label_n = snprintf(label, sizeof label, "%d", (int)d->label[i]);
-    json = json_dumps(o, JSON_COMPACT);
-    if (json == NULL) {
-        rc = fail(E_NOMEM, "out of memory for the description of an image");
-        goto done;
-    }
+    TRY(json_append(&json, o, JSON_COMPACT));
     TRY(put_member(p, key, is_jpeg ? "jpg" : suffix, bytes, n));
     TRY(put_member(p, key, "cls", label, (size_t)label_n));
-    TRY(put_member(p, key, "json", json, strlen(json)));
+    TRY(put_member(p, key, "json", json.data, json.n));
     memcpy(p->key, key, sizeof key);
     p->in_shard++;
     p->result->images[p->split]++;
 done:
-    free(json);
+    text_deinit(&json);
     json_decref(o);
     return rc;
 }
 
-/** A file that cannot be read is left out, up to max_bad of them. */
+/** Packs an image. Up to max_bad files that cannot be read are omitted. */
 static int pack_image(packer *p, const dataset *d, int64_t i, int64_t *bad) {
     int rc = OK;
     const unsigned char *bytes = NULL;
@@ -203,8 +202,9 @@ static int pack_image(packer *p, const dataset *d, int64_t i, int64_t *bad) {
         log_warn("image omitted: %s", status_message());
         p->result->left_out++;
         if ((double)++*bad > p->options->max_bad * (double)d->image_n)
-            return fail_context(E_DATA, "more than %g of the images in %s cannot be read; the last",
-                                p->options->max_bad, d->root);
+            return fail_context(
+                E_DATA, "more than the allowed fraction (%g) of the images in %s cannot be read; the last error",
+                p->options->max_bad, d->root);
         return OK;
     }
     TRY(rc);
@@ -238,10 +238,11 @@ static int pack_split(json_t *info, packer *p, const dataset *d) {
             o->progress(o->context, split_name[p->split], i + 1, d->image_n);
     }
     TRY(close_shard(p));
-    json_object_set_new(info, p->split == 0 ? "train" : "validation",
-                        json_pack("{s:s,s:I,s:O,s:O}", "name", split_name[p->split], "num_samples",
-                                  (json_int_t)p->result->images[p->split], "filenames", p->names, "shard_lengths",
-                                  p->lengths));
+    if (json_object_set_new(info, p->split == 0 ? "train" : "validation",
+                            json_pack("{s:s,s:I,s:O,s:O}", "name", split_name[p->split], "num_samples",
+                                      (json_int_t)p->result->images[p->split], "filenames", p->names, "shard_lengths",
+                                      p->lengths)) != 0)
+        rc = fail(E_NOMEM, "out of memory for _info.json");
 done:
     json_decref(p->names);
     json_decref(p->lengths);
@@ -251,28 +252,24 @@ done:
 
 static int write_texts(const packer *p, json_t *splits, const dataset *d) {
     int rc = OK;
-    char path[PATH_BYTES], *dump = NULL;
-    text classes = {0};
+    char path[PATH_BYTES];
+    text classes = {0}, dump = {0};
     json_t *info = json_pack("{s:O}", "splits", splits);
     for (int c = 0; c < d->class_n; c++)
         TRY(text_printf(&classes, "%s\n", d->class_name[c]));
     TRY(path_format(path, "%s/classes.txt", p->folder));
     TRY(file_write_atomic(path, classes.data, classes.n));
-    dump = json_dumps(info, JSON_INDENT(1));
-    if (dump == NULL) {
-        rc = fail(E_NOMEM, "out of memory for _info.json");
-        goto done;
-    }
+    TRY(json_append(&dump, info, JSON_INDENT(1)));
     TRY(path_format(path, "%s/_info.json", p->folder));
-    TRY(file_write_atomic(path, dump, strlen(dump)));
+    TRY(file_write_atomic(path, dump.data, dump.n));
 done:
-    free(dump);
+    text_deinit(&dump);
     json_decref(info);
     text_deinit(&classes);
     return rc;
 }
 
-/** Opens the set that was written, which makes its index; the shards are read once more, from header to header. */
+/** Opens the written dataset, which builds its index: the shards are read once more, from header to header. */
 static int check_split(const packer *p, int split) {
     int rc = OK;
     dataset *d = NULL;
@@ -285,7 +282,7 @@ done:
     return rc;
 }
 
-/** "train-000012.tar", "train.index" or a text, written or half-written. */
+/** Whether packing writes a file of this name, complete or temporary: "train-000012.tar", "train.index", ... */
 static bool is_ours(const char *name) {
     static const char *const ends[] = {".index",     "_info.json",     "classes.txt",
                                        ".index.tmp", "_info.json.tmp", "classes.txt.tmp"};
@@ -301,7 +298,7 @@ static bool is_ours(const char *name) {
     return false;
 }
 
-/** Removes what packing has written, then its mark, then the folder when nothing else is in it. */
+/** Removes the files that packing has written, then the mark, then the folder if it is empty. */
 static void remove_folder(const char *path) {
     char file[PATH_BYTES];
     DIR *dir = opendir(path);
@@ -316,8 +313,8 @@ static void remove_folder(const char *path) {
     rmdir(path);
 }
 
-/** Makes the folder that is packed into, with a locked mark in it. One that has the mark is of a run that was killed,
- * and goes first. */
+/** Creates the output folder with a locked mark in it. A folder that has a mark was left by an interrupted run and
+ *  is removed first. */
 static int make_folder(packer *p) {
     char mark[PATH_BYTES];
     int rc = OK;
@@ -329,7 +326,8 @@ static int make_folder(packer *p) {
         p->mark = -1;
     }
     if (file_exists(p->folder) && rmdir(p->folder) != 0) {
-        rc = fail(E_OPTION, "%s exists and contains files that linnet pack did not write: move it away", p->folder);
+        rc = fail(E_OPTION, "%s exists and contains files that linnet pack did not write: rename or remove the folder",
+                  p->folder);
         goto done;
     }
     TRY(folder_make(p->folder));
@@ -344,7 +342,7 @@ static int check_out(const char *out) {
     return fail(E_OPTION, "%s already exists: choose a folder that does not exist", out);
 }
 
-int pack(pack_result *result, const char *root, const char *out, const pack_options *o) {
+int pack(pack_result *result, const splits_request *data, const char *out, const pack_options *o) {
     int rc = OK;
     packer p = {.options = o, .result = result, .shard.fd = -1, .mark = -1};
     dataset *d[2] = {NULL, NULL};
@@ -353,10 +351,15 @@ int pack(pack_result *result, const char *root, const char *out, const pack_opti
     bool made = false;
     *result = (pack_result){0};
     TRY(path_join(final, out, "."));
-    final[strlen(final) - 2] = 0; /* without a '/' at its end */
-    for (int i = 0; i < 2; i++)
-        TRY(dataset_open(&d[i], root, split_name[i]));
-    TRY(dataset_same_classes(d[0], d[1]));
+    final[strlen(final) - 2] = 0; /* without the '/' at its end */
+    TRY(splits_open(&d[0], &d[1], data));
+    if (d[1]->image_n == 0) {
+        rc = fail(E_NOTFOUND, "%s has no validation images: pass --data.val_split 0.1 to take a tenth of the images",
+                  data->list);
+        goto done;
+    }
+    TRY(dataset_use_classes(d[1], d[0]->class_name, d[0]->class_n, d[0]->root));
+    TRY(dataset_warn(d[0], d[1]));
     TRY(check_out(final));
     TRY(path_format(p.folder, "%s.tmp", final));
     TRY(make_folder(&p));

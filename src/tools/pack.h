@@ -8,13 +8,14 @@
 #define LINNET_TOOLS_PACK_H
 
 #include "dataset/dataset.h"
+#include "dataset/splits/splits.h"
 
 #include <signal.h>
 
 typedef struct pack_options {
     uint64_t shard_bytes; /* size at which a shard is full */
-    int resize;     /* images with a longer shorter side are resized to this one, pixels; 0: images are not changed */
-    int quality;    /* of resized JPEGs, 1..100 */
+    int resize;  /* maximum of the shorter side in pixels; larger images are scaled down; 0: images are not changed */
+    int quality; /* of resized JPEGs, 1..100 */
     double max_bad; /* fraction of the images that may be omitted because their files cannot be read */
     void (*progress)(void *context, const char *split, int64_t done, int64_t total); /* NULL: silent */
     void *context;
@@ -28,8 +29,9 @@ typedef struct pack_result {
     int64_t undecoded; /* with `resize`: packed unchanged, because they cannot be decoded */
 } pack_result;
 
-/** Packs ROOT/train and ROOT/val; these may also be shards, which are packed again. `out` must not exist, or be an
- * empty folder. @return 0, E_OPTION, E_DATA, E_FULL, E_IO, E_NOMEM, E_STOPPED: after an error the output is removed */
-int pack(pack_result *result, const char *root, const char *out, const pack_options *o);
+/** Packs the training and the validation images; these may also be shards, which are packed again. `out` must not
+ * exist, or be an empty folder. @return 0, E_OPTION, E_DATA, E_FULL, E_IO, E_NOMEM, E_STOPPED: after an error the
+ * output is removed */
+int pack(pack_result *result, const splits_request *data, const char *out, const pack_options *o);
 
 #endif

@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/** Insertion into the list, which is in the order of base/softmax.h. */
-static void find_top(prediction *out, const double *logits, int n, int top) {
+/** Finds the top classes by insertion into a list in the order of base/softmax.h. */
+static void find_top(top_k_prediction *out, const double *logits, int n, int top) {
     double largest = 0, sum = softmax_sum(&largest, logits, n);
     out->n = 0;
     for (int i = 0; i < n; i++) {
@@ -37,7 +37,7 @@ static int predict_batch(double **logits, run_context *s, const batch *b, int to
     TRY(engine_forward(s->engine, p));
     TRY(engine_read_tensor(*logits, s->engine, p, s->model->layer_n - 1));
     for (int i = 0; i < b->n; i++) {
-        prediction one = {.index = b->index[i]};
+        top_k_prediction one = {.index = b->index[i]};
         find_top(&one, *logits + (size_t)i * (size_t)classes, classes, top < classes ? top : classes);
         TRY(sink(context, &one));
     }

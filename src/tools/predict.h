@@ -8,15 +8,15 @@
 
 enum { PREDICT_TOP_MAX = 100 };
 
-typedef struct prediction {
+typedef struct top_k_prediction {
     int64_t index; /* of the image in the dataset */
     int n;         /* number of classes below, most probable first, in the order of base/softmax.h */
     int label[PREDICT_TOP_MAX];
     double probability[PREDICT_TOP_MAX];
-} prediction;
+} top_k_prediction;
 
-/** Called for each prediction, in the order of the dataset. @return 0, or an error, which ends predict */
-typedef int predict_sink(void *context, const prediction *p);
+/** Called for each top_k_prediction, in the order of the dataset. @return 0, or an error, which ends predict */
+typedef int predict_sink(void *context, const top_k_prediction *p);
 
 /** Predicts every readable image of s->val, `top` (at most PREDICT_TOP_MAX) classes each.
  *  @param stop the number of a stop signal, or 0; a signal ends the call with E_STOPPED

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define COPY_BYTES ((size_t)1 << 20)
@@ -23,7 +22,7 @@
 #define VAL_MD5 "29b22e2961454d5413ddabcf34fc5622"
 #define DEVKIT_MD5 "fa75699e90414af021442c21a62c3abf"
 
-/** An archive that is being unpacked. */
+/** State while an archive is unpacked. */
 typedef struct unpacking {
     const prepare_options *options;
     prepare_result *result;
@@ -77,12 +76,12 @@ done:
     return rc;
 }
 
-/** A member of the source into FOLDER/NAME; half a file is removed. */
+/** Writes a member to FOLDER/NAME; an incomplete file is removed. */
 static int unpack_file(const unpacking *u, const tar_source *s, const tar_member *m, const char *folder) {
     int rc = OK;
     char path[PATH_BYTES];
     if (strchr(m->name, '/') != NULL || m->name[0] == '.' || !tar_name_is_safe(m->name))
-        return fail(E_DATA, "%s: a member is named '%.200s': expected the file name of an image, without a folder",
+        return fail(E_DATA, "%s: invalid archive member '%.200s': expected an image file name without a folder",
                     s->name, m->name);
     TRY(path_join(path, folder, m->name));
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
@@ -97,7 +96,7 @@ done:
     return rc;
 }
 
-/** Everything written below the folder is on the disk. */
+/** Waits until everything written below the folder is on the disk. */
 static int sync_folder(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || syncfs(fd) != 0) {
@@ -124,7 +123,7 @@ static void show(const unpacking *u, uint64_t done) {
         u->options->progress(u->options->context, u->phase, (int64_t)done, (int64_t)u->source.size);
 }
 
-/** The archive of one class, a member of the one that is open. */
+/** Unpacks the archive of one class, a member of the open archive. */
 static int unpack_class(unpacking *u, const char *folder) {
     int rc = OK;
     tar_source s = u->source;
@@ -157,7 +156,7 @@ done:
     return rc;
 }
 
-/** The class of a member nXXXXXXXX.tar. */
+/** Sets *at to the class of a member nXXXXXXXX.tar. */
 static int class_of_member(int *at, const unpacking *u) {
     char wnid[16] = "";
     size_t n = strlen(u->member->name);
@@ -165,7 +164,8 @@ static int class_of_member(int *at, const unpacking *u) {
         memcpy(wnid, u->member->name, n - 4);
     *at = synset_find(wnid);
     if (*at < 0)
-        return fail(E_DATA, "%s: the member '%.200s' is not a class of ILSVRC2012: expected nXXXXXXXX.tar",
+        return fail(E_DATA,
+                    "%s: the archive member '%.200s' is not a class archive of ILSVRC2012: expected nXXXXXXXX.tar",
                     u->source.name, u->member->name);
     return OK;
 }
@@ -174,20 +174,20 @@ static int class_folder(char out[PATH_BYTES], const unpacking *u, int at) {
     return path_format(out, "%s/train/%s", u->options->out, synsets[at].wnid);
 }
 
-/** What is still to be unpacked must fit; 2 % are for what files take beyond their bytes. */
+/** Checks that the remaining files fit on the disk, with 2 % for the overhead of the file system. */
 static int check_space(const unpacking *u, uint64_t bytes) {
-    struct statvfs v;
+    uint64_t room = 0;
     char need[32], have[32];
-    if (statvfs(u->options->out, &v) != 0)
-        return fail_errno(errno, "cannot determine the free space of %s", u->options->out);
-    double wanted = (double)bytes * 1.02, free_bytes = (double)v.f_bavail * (double)v.f_frsize;
-    if (wanted <= free_bytes)
-        return OK;
-    return fail(E_FULL, "%s has %s free, %s still needs %s: free some space or choose another --out", u->options->out,
-                text_bytes(have, free_bytes), u->phase, text_bytes(need, wanted));
+    double wanted = (double)bytes * 1.02;
+    int rc = disk_free(&room, u->options->out);
+    if (rc != OK || wanted <= (double)room)
+        return rc;
+    return fail(E_FULL,
+                "not enough disk space: %s has %s free, but %s still needs %s: free some space or choose another --out",
+                u->options->out, text_bytes(have, (double)room), u->phase, text_bytes(need, wanted));
 }
 
-/** The next class's archive; `more` false after the last. */
+/** Moves to the archive of the next class; *more is false after the last. */
 static int next_class(bool *more, int *at, unpacking *u) {
     int rc = OK;
     do
@@ -199,7 +199,7 @@ done:
     return rc;
 }
 
-/** One walk over the outer headers: what is to be done, and whether every class is there. */
+/** Reads all outer headers once: checks that every class is present and that there is enough space. */
 static int survey_train(unpacking *u) {
     int rc = OK, missing = -1;
     bool more = true, seen[SYNSETS] = {false};
@@ -256,7 +256,7 @@ done:
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/** The names of all members, sorted: the n-th is the n-th line of the ground truth. */
+/** Collects the names of all members, sorted: the n-th name belongs to the n-th line of the ground truth. */
 static int survey_val(char ***out, int64_t *n, unpacking *u) {
     int rc = OK;
     bool more = true;
@@ -268,7 +268,7 @@ static int survey_val(char ***out, int64_t *n, unpacking *u) {
         if (u->member->type != '0')
             continue;
         if (*n == u->kit.val_n) {
-            rc = fail(E_DATA, "%s contains more images than the %lld of the ground truth", u->source.name,
+            rc = fail(E_DATA, "%s contains more images than the ground truth file lists (%lld)", u->source.name,
                       (long long)u->kit.val_n);
             goto done;
         }
@@ -277,8 +277,8 @@ static int survey_val(char ***out, int64_t *n, unpacking *u) {
         bytes += u->member->size;
     }
     if (*n != u->kit.val_n) {
-        rc = fail(E_DATA, "%s contains %lld images, the ground truth %lld", u->source.name, (long long)*n,
-                  (long long)u->kit.val_n);
+        rc = fail(E_DATA, "%s contains %lld images, but the ground truth file lists %lld", u->source.name,
+                  (long long)*n, (long long)u->kit.val_n);
         goto done;
     }
     qsort(*out, (size_t)*n, sizeof **out, by_name);
@@ -300,7 +300,7 @@ static int unpack_val_image(unpacking *u, const char *staged, char *const *names
     TRY(path_join(folder, staged, synsets[at].wnid));
     TRY(path_join(path, folder, name));
     if (stat(path, &st) == 0 && (uint64_t)st.st_size == u->member->size)
-        return OK; /* of the run that was interrupted */
+        return OK; /* written by the interrupted run */
     TRY(folder_make(folder));
     TRY(unpack_file(u, &u->source, u->member, folder));
     u->result->val_images++;

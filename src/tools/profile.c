@@ -30,9 +30,12 @@ double profile_beyond_products(const profile *p) {
 static void name_kind(char *out, size_t bytes, const layer *l) {
     switch (l->kind) {
     case LAYER_CONV: snprintf(out, bytes, "conv %dx%d", l->kernel, l->kernel); break;
-    case LAYER_BN: snprintf(out, bytes, "bn%s%s", l->residual != NET_NONE ? "+add" : "", l->relu ? "+relu" : ""); break;
+    case LAYER_BN:
+        snprintf(out, bytes, "bn%s%s", l->residual != TENSOR_NONE ? "+add" : "", l->relu ? "+relu" : "");
+        break;
     case LAYER_MAXPOOL: snprintf(out, bytes, "maxpool"); break;
     case LAYER_AVGPOOL: snprintf(out, bytes, "avgpool"); break;
+    case LAYER_SHORTCUT: snprintf(out, bytes, "shortcut"); break;
     default: snprintf(out, bytes, "linear"); break;
     }
 }
@@ -51,13 +54,13 @@ static void collect_layer(profile_line *out, const engine *e, const engine_plan 
         out->work[k] = engine_layer_work(p, i, k);
         out->algorithm[k] = engine_layer_algorithm(p, i, k);
     }
-    if (seconds[PASS_WEIGHTS] == 0) {
-        out->work[PASS_BACKWARD] = work_sum(out->work[PASS_BACKWARD], out->work[PASS_WEIGHTS]);
-        out->work[PASS_WEIGHTS] = (engine_work){0};
+    if (seconds[PASS_WGRAD] == 0) {
+        out->work[PASS_BACKWARD] = work_sum(out->work[PASS_BACKWARD], out->work[PASS_WGRAD]);
+        out->work[PASS_WGRAD] = (engine_work){0};
     }
 }
 
-/** Adds a layer or phase to the line of its kind, made if there is none: there is room. */
+/** Adds a layer or phase to the line of its kind, which is created if absent; the array is large enough. */
 static void add_to_kind(profile *p, const profile_line *l) {
     int i = 0;
     while (i < p->kind_n && strcmp(p->kind[i].kind, l->kind) != 0)
@@ -93,7 +96,7 @@ static void collect_phases(profile *out, const engine *e, const engine_plan *p) 
 
 int profile_collect(profile *out, engine *e, const engine_plan *p, const model *n, int steps, double seconds) {
     int rc = OK;
-    *out = (profile){.batch = engine_tensor_shape(p, NET_INPUT).n, .steps = steps, .step_seconds = seconds / steps};
+    *out = (profile){.batch = engine_tensor_shape(p, MODEL_INPUT).n, .steps = steps, .step_seconds = seconds / steps};
     TRY(memory_zeroed(&out->layer, (size_t)n->layer_n, sizeof *out->layer));
     TRY(memory_zeroed(&out->kind, (size_t)n->layer_n + ENGINE_PHASES, sizeof *out->kind));
     out->layer_n = n->layer_n;

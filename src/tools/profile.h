@@ -13,7 +13,7 @@ typedef struct profile_line {
     int layers;        /* of a kind: number of layers; 0 for phases that are not layers */
     double seconds[ENGINE_PASSES];
     engine_algorithm algorithm[ENGINE_PASSES]; /* of a layer */
-    engine_work work[ENGINE_PASSES]; /* PASS_WEIGHTS is in PASS_BACKWARD if the device does not separate them */
+    engine_work work[ENGINE_PASSES];           /* PASS_WGRAD is in PASS_BACKWARD if the device does not separate them */
 } profile_line;
 
 typedef struct profile {

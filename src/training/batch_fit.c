@@ -9,8 +9,9 @@ static int plan_size(const run_context *s, bool training) {
     return training ? s->config->data.image_size : run_context_val_size(s->config);
 }
 
-/** The most images, below `images`, whose plan leaves the total of `m` within `limit`; 0: not even one. Memory grows
- *  almost linearly with the batch, so few plans are tried. @param m activations: those of `images`, 0 when not known */
+/** The largest batch, below `images`, with whose plan the total of `m` stays within `limit`; 0: not even one image
+ *  fits. Memory grows almost linearly with the batch, so few plans are tried. @param m activations: those for
+ *  `images`, 0 if not known */
 static int largest_batch(int *out, run_context *s, engine_memory m, size_t limit, int images, bool training) {
     int size = plan_size(s, training), low = 0, high = images;
     double low_bytes = 0, high_bytes = (double)m.activations;
@@ -37,8 +38,8 @@ static int largest_batch(int *out, run_context *s, engine_memory m, size_t limit
     return OK;
 }
 
-/** After a failure; its message is the reason where m.activations is not known (0).
- *  @param m as for largest_batch. @return E_NOMEM with the message, or why it could not be told */
+/** Sets the error message after a failure. If m.activations is not known (0), the message so far is the reason.
+ *  @param m as for largest_batch. @return E_NOMEM with the message, or the error of finding the largest batch */
 static int refuse_batch(run_context *s, engine_memory m, size_t limit, int images, bool training) {
     const char *option = training ? "data.batch_size" : "data.val_batch_size";
     int size = plan_size(s, training), most = 0, rc = OK;
@@ -46,7 +47,7 @@ static int refuse_batch(run_context *s, engine_memory m, size_t limit, int image
     text_bytes(need, (double)engine_memory_total(&m));
     text_bytes(room, (double)limit);
     if (m.activations > 0)
-        snprintf(reason, sizeof reason, "needs %s of memory, %s is available", need, room);
+        snprintf(reason, sizeof reason, "needs %s of memory, but only %s is available", need, room);
     else
         snprintf(reason, sizeof reason, "cannot be planned (%s)", status_message());
     TRY(largest_batch(&most, s, m, limit, images, training));
@@ -77,7 +78,7 @@ int run_context_compile_batch(engine_plan **out, run_context *s, int images, boo
     return refuse_batch(s, m, limit, images, training);
 }
 
-/** The last batch's size makes a batch norm see single values where images are tiny. */
+/** Compiles the plan of an epoch's last batch. With tiny images, batch norm may get a single value per channel. */
 static int compile_last(run_context *s, int size) {
     engine_plan *p = NULL;
     int last = run_context_batch_images(s, s->train_batches - 1);
@@ -92,7 +93,7 @@ int run_context_compile(engine_memory *out, run_context *s) {
     const config *c = s->config;
     int size = c->data.image_size, rc = OK;
     engine_plan *p = NULL;
-    TRY(compile_last(s, run_context_train_size(c, 0))); /* the smallest */
+    TRY(compile_last(s, run_context_train_size(c, 0))); /* the smallest size */
     TRY(compile_last(s, size));
     if (s->val_batches > 0) {
         int val = run_context_val_batch_size(c);

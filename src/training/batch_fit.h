@@ -4,8 +4,9 @@
 
 #include "training/run_context.h"
 
-/** Compiles the plans of full and last batches of training and validation, so that a plan that cannot run fails here
- * and not at the end of an epoch. @param[out] out memory of the full training batch. @return 0, E_SHAPE, E_NOMEM */
+/** Compiles the plans of full and last training batches and of a full validation batch, so that a plan that cannot
+ *  run fails here and not at the end of an epoch. @param[out] out memory of the full training batch. @return 0,
+ *  E_SHAPE, E_NOMEM */
 int run_context_compile(engine_memory *out, run_context *s);
 
 /** engine_compile for images of data.image_size (in validation val_size). A plan that needs more memory than is

@@ -28,7 +28,7 @@ done:
     return rc;
 }
 
-/** The EMA is on every rank: each adds up the same weights. */
+/** Broadcasts the EMA to every rank, since each rank updates its own copy with the same weights. */
 static int broadcast_ema(run_context *s) {
     int rc = OK;
     TRY(ema_swap(s));
@@ -43,7 +43,7 @@ int broadcast_statistics(run_context *s) {
     return comm_ranks(s->ranks.comm) > 1 ? broadcast_params(s, ENGINE_STATS) : OK;
 }
 
-/** Over the names: what a rank sees, without a look at the files. */
+/** A hash of the image names. It needs no access to the files. */
 static uint64_t names_hash(const dataset *d) {
     uint64_t h = HASH_START;
     for (int64_t i = 0; i < d->image_n; i++)
@@ -51,14 +51,15 @@ static uint64_t names_hash(const dataset *d) {
     return h;
 }
 
-/** Ranks that see other images would train on something else without a word. */
+/** Checks that all ranks have the same images; otherwise they would silently train on different data. */
 static int check_images(const run_context *s) {
     comm *c = s->ranks.comm;
     uint64_t own[2] = {names_hash(s->train), names_hash(s->val)}, lead[2] = {own[0], own[1]};
     int rc = broadcast(c, lead, sizeof lead);
     if (rc == OK && memcmp(own, lead, sizeof own) != 0)
-        rc = fail(E_DATA, "%s does not contain the same images as on rank 0: every host needs the same files",
-                  s->config->data.path);
+        rc = fail(E_DATA,
+                  "%s on this rank does not contain the same images as on rank 0: every host needs the same files",
+                  run_context_data_name(s->config));
     return comm_agree(c, rc);
 }
 
@@ -75,9 +76,12 @@ int broadcast_state(run_context *s, train_state *t) {
     if (ema_on(s))
         TRY(broadcast_ema(s));
     TRY(broadcast(c, &lead, sizeof lead));
-    lead.best = t->best; /* holds addresses */
+    lead.best = t->best; /* it contains addresses */
     *t = lead;
     TRY(broadcast(c, &s->base_lr, sizeof s->base_lr));
+    resize_order order = s->resize_order;
+    TRY(broadcast(c, &order, sizeof order));
+    run_context_set_resize_order(s, order);
 done:
     return rc;
 }

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ITEMS_MAX 32 /* of own or hyper */
+#define ITEMS_MAX 32 /* limit for `own` and for `hyper` */
 
-/** Everything a ckpt borrows while it is written. */
+/** All data that a ckpt borrows while it is written. */
 typedef struct gathered {
     ckpt c;
     unsigned char *values; /* weights, statistics, counters, then momentum */
@@ -21,7 +21,7 @@ typedef struct gathered {
     int64_t batches_seen;
 } gathered;
 
-/** The ref engine keeps doubles; a checkpoint of it must not lose them. */
+/** The ref engine computes in double, so its checkpoints store doubles. */
 static ckpt_type value_type(const run_context *s) {
     return strcmp(engine_device(s->engine), "ref") == 0 ? CKPT_F64 : CKPT_F32;
 }
@@ -32,7 +32,7 @@ static void *take(gathered *g, size_t bytes) {
     return p;
 }
 
-/** A tensor of `count` values in the checkpoint's type, narrowed from doubles. */
+/** Stores `count` values in a tensor of the checkpoint's type, converted from double. */
 static void put_values(gathered *g, ckpt_tensor *t, const double *values, size_t count) {
     t->bytes = count * ckpt_type_bytes(t->type);
     t->data = take(g, t->bytes);
@@ -54,7 +54,7 @@ static void put_param(gathered *g, ckpt_tensor *t, const run_context *s, int i, 
     put_values(g, t, values, p->count);
 }
 
-/** A state_dict that grows. */
+/** A state_dict being built. */
 typedef struct state_list {
     ckpt_tensor *tensor;
     int n;
@@ -74,8 +74,8 @@ static void put_stats(gathered *g, state_list *to, const run_context *s, int i, 
     snprintf(t->name, sizeof t->name, "model.%s.num_batches_tracked", n->name);
 }
 
-/** Number of the statistics that follow parameter i in torchvision's order (after the bias of their batch norm), or -1.
- */
+/** The index of the statistics that follow parameter i in torchvision's order (after the bias of their batch norm),
+ *  or -1. */
 static int stats_after(const model *n, int i) {
     const char *name = n->param[i].name;
     for (int k = 0; k < n->stats_n; k++) {
@@ -86,7 +86,7 @@ static int stats_after(const model *n, int i) {
     return -1;
 }
 
-/** Weights and statistics as the engine has them now. */
+/** Collects the engine's current weights and statistics. */
 static int gather_state(gathered *g, ckpt_tensor **out, int *out_n, const run_context *s, double *one) {
     const model *n = s->model;
     state_list to = {0};
@@ -107,7 +107,7 @@ done:
     return rc;
 }
 
-/** If there is an EMA, it is saved as the model, and the trained weights beside it. */
+/** With an EMA, the EMA is saved as the model, and the trained weights beside it. */
 static int gather_ema(gathered *g, run_context *s, double *one) {
     int rc = OK;
     TRY(gather_state(g, &g->c.current, &g->c.current_n, s, one));
@@ -145,7 +145,7 @@ done:
     return rc;
 }
 
-/** The next item of own or hyper. */
+/** Appends an item to `own` or `hyper`. */
 static ckpt_item *new_item(ckpt_item *list, int *n, const char *key) {
     assert(*n < ITEMS_MAX);
     ckpt_item *i = &list[(*n)++];
@@ -184,7 +184,7 @@ static int bad_list(text *out, loader *l, const dataset *d) {
     return rc;
 }
 
-/** What only linnet reads: the data's identity, the epoch's sums so far, the batch geometry. */
+/** Collects the state that only linnet reads: fingerprints of the data, the epoch's sums so far, the batch geometry. */
 static int gather_own(gathered *g, run_context *s, const train_state *t, const run_folder *f) {
     const config *c = s->config;
     ckpt_item *own = g->own;
@@ -196,6 +196,7 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     add_string(own, n, "arch", s->model->arch);
     add_int(own, n, "image_size", c->data.image_size);
     add_int(own, n, "resize_size", run_context_resize(c));
+    add_string(own, n, "resize_order", s->resize_order == RESIZE_HORIZONTAL ? "horizontal" : "newest");
     add_string(own, n, "train_fingerprint", fingerprint_value(&s->fingerprint[0]));
     add_string(own, n, "val_fingerprint", fingerprint_value(&s->fingerprint[1]));
     add_int(own, n, "train_images", s->train->image_n);
@@ -204,7 +205,12 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     add_int(own, n, "batch_size", c->data.batch_size);
     add_int(own, n, "global_batch", (int64_t)c->data.batch_size * s->micro_batches_per_step);
     add_int(own, n, "shuffle", c->data.shuffle);
+    add_int(own, n, "shuffle_buffer", run_context_shuffle_buffer(c));
+    add_int(own, n, "repeats", c->data.repeats);
+    add_int(own, n, "overfit", c->trainer.overfit_batches != 0);
+    add_double(own, n, "val_split", c->data.val_split);
     add_int(own, n, "train_batches", s->train_batches);
+    add_int(own, n, "val_step", t->val_step);
     add_double(own, n, "train_loss_sum", t->train.loss_sum);
     add_int(own, n, "train_images_seen", t->train.images);
     add_int(own, n, "train_top1", t->train.top1);
@@ -230,7 +236,7 @@ done:
     return rc;
 }
 
-static void gather_progress(ckpt *c, const run_context *s, const train_state *t, const topk *kept,
+static void gather_progress(ckpt *c, const run_context *s, const train_state *t, const top_k *kept,
                             const run_folder *f) {
     const config *o = s->config;
     c->epoch = t->epoch;
@@ -246,16 +252,34 @@ static void gather_progress(ckpt *c, const run_context *s, const train_state *t,
                         .dampening = o->optimizer.dampening,
                         .weight_decay = o->optimizer.weight_decay,
                         .nesterov = o->optimizer.nesterov};
+    snprintf(c->monitor, sizeof c->monitor, "%s", o->checkpoint.monitor);
+    c->monitor_max = kept->max;
+    c->early_stopping = t->early_stopping.state;
+    if (o->trainer.max_time > 0)
+        c->train_seconds = ranks_run_seconds(&s->ranks, t);
     c->kept = kept->kept;
     c->kept_n = kept->n;
-    const ckpt_kept *best = topk_best(kept);
+    const ckpt_kept *best = top_k_best(kept);
     c->best_value = best != NULL ? best->value : NAN;
-    c->current_value = t->epoch_done ? metrics_loss(&t->val) : NAN;
+    c->current_value = train_state_score(t, o->checkpoint.monitor);
     snprintf(c->monitor_dir, sizeof c->monitor_dir, "%s", f->checkpoints);
     snprintf(c->last_path, sizeof c->last_path, "%s", f->last);
 }
 
-int checkpoint_save(const char *path, run_context *s, const train_state *t, const topk *kept, const run_folder *f) {
+#define ENTRY_BYTES 512          /* per tensor: its headers in the zip file and its part of the pickle */
+#define REST_BYTES (64ull << 10) /* the configuration and the other state */
+
+uint64_t checkpoint_bytes(const run_context *s) {
+    const model *n = s->model;
+    uint64_t states = ema_on(s) ? 2 : 1, names = 0;
+    uint64_t tensors = (uint64_t)n->param_n * (states + 1) + (uint64_t)n->stats_n * 3 * states;
+    uint64_t values = n->weight_n * (states + 1) + n->stats_elements * states;
+    for (int i = 0; i < s->train->class_n; i++)
+        names += strlen(s->train->class_name[i]) + 16;
+    return values * ckpt_type_bytes(value_type(s)) + tensors * ENTRY_BYTES + names + REST_BYTES;
+}
+
+int checkpoint_save(const char *path, run_context *s, const train_state *t, const top_k *kept, const run_folder *f) {
     gathered *g = NULL;
     int rc = OK;
     TRY(memory_zeroed(&g, 1, sizeof *g));

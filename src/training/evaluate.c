@@ -10,12 +10,12 @@
 
 #include <stdlib.h>
 
-/** An evaluation under way. */
+/** The state of a running evaluation. */
 typedef struct evaluation {
     run_context *s;
     evaluate_extras extras;
-    metrics sum, all;          /* of this rank; of all ranks, as far as it has heard of them */
-    double *logits, *mirrored; /* (logits_n) of a batch; NULL: not wanted */
+    metrics sum, all;          /* of this rank; of all ranks, as of the last exchange */
+    double *logits, *mirrored; /* (logits_n) of a batch; NULL: not collected */
     size_t logits_n;
 } evaluation;
 
@@ -38,14 +38,14 @@ done:
     return rc;
 }
 
-/** Batches that this rank evaluates: every ranks-th of those within the limit. */
+/** Number of batches that this rank evaluates: every ranks-th batch within the limit. */
 static int64_t own_batches(const run_context *s) {
     int ranks = comm_ranks(s->ranks.comm);
     return (s->val_batches + ranks - 1 - comm_rank(s->ranks.comm)) / ranks;
 }
 
-/** *b: the next batch, NULL when there are no more of this rank's. Every rank comes here as often, and learns what the
- *  others told the time before. */
+/** Sets *b to the next batch, or to NULL if this rank has no more. Every rank calls it equally often, and receives
+ *  the sums that the others sent in the previous call. */
 static int next_batch(batch **b, evaluation *e, int64_t turn) {
     run_context *s = e->s;
     char name[32];
@@ -79,7 +79,10 @@ static void mirror(const batch *b) {
     }
 }
 
-/** The means of these logits and the mirrored images'; then the metrics are theirs too. */
+/** Without smooth_val_loss the loss is the cross-entropy. */
+static double smoothing(const config *c) { return c->optimizer.smooth_val_loss ? c->optimizer.label_smoothing : 0; }
+
+/** Averages the logits with those of the mirrored images, and computes the metrics from the means. */
 static int add_mirrored(evaluation *e, engine_plan *p, const batch *b, metrics *m) {
     int classes = e->s->model->classes, rc = OK;
     mirror(b);
@@ -89,7 +92,8 @@ static int add_mirrored(evaluation *e, engine_plan *p, const batch *b, metrics *
     for (size_t i = 0; i < (size_t)b->n * (size_t)classes; i++)
         e->logits[i] = (e->logits[i] + e->mirrored[i]) / 2;
     for (int i = 0; i < b->n; i++) {
-        prediction j = predict_labelled(e->logits + (size_t)i * (size_t)classes, classes, b->label[i]);
+        const double *logits = e->logits + (size_t)i * (size_t)classes;
+        prediction j = predict_labelled(logits, classes, b->label[i], smoothing(e->s->config));
         metrics_add(m, &(metrics){.loss_sum = j.loss, .images = 1, .top1 = j.rank < 1, .top5 = j.rank < 5});
     }
 done:
@@ -122,8 +126,8 @@ done:
     return rc;
 }
 
-/** Loss and accuracy are all ranks', one turn behind where there are several; the rate is this rank's times the ranks.
- */
+/** Loss and accuracy cover all ranks; with several ranks they are one exchange old. The throughput is this rank's,
+ *  multiplied by the number of ranks. */
 static progress_state shown_state(const evaluation *e, int64_t done_n, double start, double waited) {
     const run_context *s = e->s;
     const metrics *m = comm_ranks(s->ranks.comm) > 1 ? &e->all : &e->sum;
@@ -142,7 +146,7 @@ static progress_state shown_state(const evaluation *e, int64_t done_n, double st
 int evaluate(metrics *out, const evaluate_extras *extras, run_context *s, progress *p, int64_t epoch) {
     evaluation e = {.s = s};
     batch *b = NULL;
-    engine_hyper plain = {.loss_scale = 1, .images = 1}; /* no label smoothing: the loss is the cross-entropy */
+    engine_hyper plain = {.loss_scale = 1, .images = 1, .label_smoothing = smoothing(s->config)};
     double start = clock_seconds(), waited = loader_waited(s->val_loader);
     int ranks = comm_ranks(s->ranks.comm);
     progress_state shown;
@@ -155,7 +159,7 @@ int evaluate(metrics *out, const evaluate_extras *extras, run_context *s, progre
     workers_begin(&s->val_workers, s->val_loader);
     TRY(loader_start(s->val_loader, 0, 0));
     if (p != NULL)
-        progress_begin(p, "val", epoch, s->config->trainer.max_epochs, 0, s->val_batches);
+        progress_begin(p, "val", epoch, epoch >= 0 ? s->config->trainer.max_epochs : 0, 0, s->val_batches);
     for (int64_t turn = 0; turn < (s->val_batches + ranks - 1) / ranks; turn++) {
         TRY(next_batch(&b, &e, turn));
         if (b == NULL)

@@ -19,6 +19,7 @@ typedef struct evaluate_extras {
 /** The batches are divided among the ranks, and every rank gets the results over all of them.
  *  @param extras borrowed; NULL: none
  *  @param p progress line; NULL: silent
+ *  @param epoch of the run, from 0, for the progress line; -1: no run
  *  @return 0, E_STOPPED (ranks_stop), or the error of loading or computing */
 int evaluate(metrics *out, const evaluate_extras *extras, run_context *s, progress *p, int64_t epoch);
 

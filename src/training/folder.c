@@ -1,6 +1,9 @@
+/* Creates, locks and names the folders of a run. */
+
 #define _GNU_SOURCE
 #include "training/folder.h"
 
+#include "base/log.h"
 #include "base/status.h"
 
 #include <dirent.h>
@@ -11,12 +14,41 @@
 #include <string.h>
 #include <unistd.h>
 
-/** Absolute form of an existing folder, as checkpoints record it. */
+/** Converts the path of an existing folder to its absolute form, which checkpoints store. */
 static int absolute(char path[PATH_BYTES]) {
     char real[PATH_MAX];
     if (realpath(path, real) == NULL)
         return fail_errno(errno, "cannot resolve %s", path);
     return path_format(path, "%s", real);
+}
+
+static bool has_suffix(const char *name, const char *suffix) {
+    size_t n = strlen(name), k = strlen(suffix);
+    return n >= k && strcmp(name + n - k, suffix) == 0;
+}
+
+/** Removes the incomplete checkpoints of a killed process. The lock is held, so no other process writes here. */
+static int remove_temporary(const run_folder *f) {
+    static const char suffix[] = ".tmp";
+    char name[NAME_MAX + 1], path[PATH_BYTES];
+    const struct dirent *e = NULL;
+    int rc = OK;
+    DIR *d = opendir(f->checkpoints);
+    if (d == NULL)
+        return fail_errno(errno, "cannot read %s", f->checkpoints);
+    while ((e = readdir(d)) != NULL) {
+        if (!has_suffix(e->d_name, suffix))
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)(strlen(e->d_name) - strlen(suffix)), e->d_name);
+        if (!run_folder_is_last(name) && !run_folder_is_best(name))
+            continue;
+        TRY(path_join(path, f->checkpoints, e->d_name));
+        TRY(file_remove(path));
+        log_info("removed %s, an incomplete checkpoint of a killed process", path);
+    }
+done:
+    closedir(d);
+    return rc;
 }
 
 int run_folder_open(run_folder *f, const char *out, const char *arch) {
@@ -28,6 +60,7 @@ int run_folder_open(run_folder *f, const char *out, const char *arch) {
     TRY(absolute(f->checkpoints));
     TRY(path_join(lock, f->checkpoints, ".lock"));
     TRY(lock_take(&f->lock_fd, lock));
+    TRY(remove_temporary(f));
 done:
     return rc;
 }
@@ -36,11 +69,6 @@ void run_folder_close(run_folder *f) {
     if (f->lock_fd >= 0)
         close(f->lock_fd);
     f->lock_fd = -1;
-}
-
-static bool has_suffix(const char *name, const char *suffix) {
-    size_t n = strlen(name), k = strlen(suffix);
-    return n >= k && strcmp(name + n - k, suffix) == 0;
 }
 
 bool run_folder_is_last(const char *path) {
@@ -62,7 +90,7 @@ int run_folder_path(char out[PATH_BYTES], const run_folder *f, const char *path)
     return path_join(out, f->checkpoints, path_name(path));
 }
 
-/** One more than the largest N of version_N in `logs`, at least `least`. */
+/** One more than the largest N of version_N in `logs`, but at least `least`. */
 static int next_version(const char *logs, int least) {
     int next = least;
     DIR *d = opendir(logs);

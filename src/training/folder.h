@@ -15,7 +15,8 @@ typedef struct run_folder {
     int lock_fd;
 } run_folder;
 
-/** Creates the folders and takes the lock. @return 0, E_LOCKED (another process writes here), E_IO */
+/** Creates the folders, takes the lock and removes incomplete checkpoints (*.ckpt.tmp). @return 0, E_LOCKED (another
+ * process writes here), E_IO */
 int run_folder_open(run_folder *f, const char *out, const char *arch);
 void run_folder_close(run_folder *f);
 

@@ -1,15 +1,15 @@
 #include "training/grad_scaler.h"
 
-scaler scaler_init(bool on) {
+scaler grad_scaler_init(bool on) {
     return (scaler){
         .on = on,
         .state = {.on = on, .scale = 65536, .growth_factor = 2, .backoff_factor = 0.5, .growth_interval = 2000}};
 }
 
-double scaler_scale(const scaler *s) { return s->on ? s->state.scale : 1; }
+double grad_scaler_scale(const scaler *s) { return s->on ? s->state.scale : 1; }
 
-void scaler_update(scaler *s, bool finite) {
-    ckpt_scaler *t = &s->state;
+void grad_scaler_update(scaler *s, bool finite) {
+    ckpt_grad_scaler *t = &s->state;
     if (!s->on)
         return;
     if (!finite) {

@@ -10,14 +10,14 @@
 
 typedef struct scaler {
     bool on; /* 16-mixed; else the scale is 1 and a gradient that is not finite is an error */
-    ckpt_scaler state;
+    ckpt_grad_scaler state;
     int64_t skipped; /* number of skipped steps */
 } scaler;
 
 /** init_scale 65536, growth 2, backoff 0.5, interval 2000. */
-scaler scaler_init(bool on);
-double scaler_scale(const scaler *s);
+scaler grad_scaler_init(bool on);
+double grad_scaler_scale(const scaler *s);
 /** To be called after each step. The scale may become less than 1. */
-void scaler_update(scaler *s, bool finite);
+void grad_scaler_update(scaler *s, bool finite);
 
 #endif

@@ -49,14 +49,14 @@ double lr_curve_unbiased(const double *smoothed, int i) {
 }
 
 int lr_curve_suggest(double *slope, const double *smoothed, int from, int n) {
-    int at = -1, before[2] = {-1, -1}; /* the two finite points before this one, the nearer first */
+    int at = -1, before[2] = {-1, -1}; /* the last two finite points, the nearer first */
     float steepest = INFINITY;
     for (int i = from; i < n - SKIP_END; i++) {
         float y = (float)smoothed[i];
         if (!isfinite(y))
             continue;
         if (before[0] >= 0) {
-            /* gradient of the point before: central, or at the first one-sided */
+            /* gradient at the previous point: central, one-sided at the first point */
             bool first = before[1] < 0;
             float g = first ? y - (float)smoothed[before[0]] : (y - (float)smoothed[before[1]]) / 2;
             if (g < steepest || at < 0) {

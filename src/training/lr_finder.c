@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** The next step of the sweep, over as many epochs as it takes. */
+/** Runs the next step of the sweep, which continues in the next epoch if necessary. */
 static int one_step(double *loss, run_context *s, train_state *t, double lr) {
     step_result r;
     int rc = OK;
@@ -27,10 +27,10 @@ done:
     return rc;
 }
 
-/** From epoch *epoch on; *epoch: the first that the next sweep may use. */
+/** Runs a sweep from epoch *epoch on. Sets *epoch to the first epoch that the next sweep may use. */
 static int sweep(lr_curve *c, run_context *s, int64_t *epoch, progress *p) {
     const config *o = s->config;
-    train_state t = {.epoch = *epoch, .scaler = scaler_init(s->precision == PRECISION_16)};
+    train_state t = {.epoch = *epoch, .scaler = grad_scaler_init(s->precision == PRECISION_16)};
     double start = clock_seconds();
     char name[32];
     bool end = false;
@@ -74,7 +74,7 @@ const lr_curve *lr_finding_longest(const lr_finding *f) {
     return c;
 }
 
-/** Lowest, middle and highest of the sweeps at each point. */
+/** Computes minimum, median and maximum over the sweeps at each point. */
 static int summarise(lr_finding *f) {
     double *at = NULL;
     int rc = OK;
@@ -111,15 +111,23 @@ static void tell_why(lr_finding *f) {
             finite, f->n);
     else
         snprintf(f->why, sizeof f->why,
-                 "the sweep ended after %d steps, of which the first 10 and the last are not used: try a lower "
-                 "lr_finder.min, more lr_finder.steps or a higher lr_finder.early_stop",
+                 "the sweep ended after only %d steps, too few for a suggestion (the first 10 and the last are "
+                 "ignored): try a lower lr_finder.min, more lr_finder.steps or a higher lr_finder.early_stop",
                  f->n);
 }
 
 static void suggest(lr_finding *f, const config *c) {
-    int lowest = 0, from = LR_CURVE_SKIP, at = lr_curve_suggest(&f->slope, f->median, from, f->n);
+    double slope = 0;
+    int lowest = 0, from = LR_CURVE_SKIP, at = lr_curve_suggest(&slope, f->median, from, f->n);
     if (at < 0) {
         tell_why(f);
+        return;
+    }
+    if (!(slope < 0)) {
+        snprintf(f->why, sizeof f->why,
+                 "the loss did not decrease at any rate from %g to %g (loss %.3g): check images and labels with linnet "
+                 "audit, or change lr_finder.min and lr_finder.max",
+                 c->lr_finder.min, c->lr_finder.max, f->median[from]);
         return;
     }
     for (int i = LR_CURVE_SKIP; i < f->n; i++)
@@ -128,14 +136,10 @@ static void suggest(lr_finding *f, const config *c) {
     f->plain = rate(c, at);
     f->lowest = rate(c, lowest);
     if (f->lowest / f->plain > LR_FINDER_FAR_BELOW) {
-        double slope = 0;
         while (from < f->n && f->lowest / rate(c, from) > LR_FINDER_FAR_BELOW)
             from++;
         int above = lr_curve_suggest(&slope, f->median, from, f->n);
-        if (above >= 0) {
-            at = above;
-            f->slope = slope;
-        }
+        at = above >= 0 ? above : at;
     }
     f->suggestion = rate(c, at);
     f->loss = f->median[at];

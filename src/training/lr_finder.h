@@ -11,17 +11,17 @@
 typedef struct lr_finding {
     lr_curve *sweep;             /* (sweeps) */
     int sweeps;                  /* number of sweeps */
-    double *low, *median, *high; /* (n) of the smoothed losses over the sweeps; one that has ended counts as infinite */
+    double *low, *median, *high; /* (n) of the smoothed losses over the sweeps; an ended sweep counts as infinite */
     int n;                       /* points of the longest sweep */
     double suggestion, loss;     /* learning rate, NaN: none; median loss there */
-    double plain;  /* suggestion of Lightning's rule alone; differs from `suggestion` if it is noise, see below */
+    double plain;  /* the suggestion of Lightning's rule alone; differs from `suggestion` if that is noise, see below */
     double lowest; /* rate at which the median is lowest, without the first 10 points */
-    double slope;  /* of the median at the suggestion, per step; not negative: the loss did not decrease anywhere */
     char why[256]; /* if there is no suggestion: the reason and what to try */
 } lr_finding;
 
-/* The loss of small batches is noisy and may decrease fastest anywhere. A suggestion more than this many times below
- * the rate of the lowest loss is such noise: the rule is then applied only to the points above that bound. */
+/* The loss of small batches is noisy, and its steepest decrease may be anywhere. A suggestion whose rate is more
+ * than this factor below the rate of the lowest loss is considered noise. Lightning's rule is then applied only to
+ * the points above that bound. */
 #define LR_FINDER_FAR_BELOW 300.0
 
 /** Runs sweeps over batches of the training set, each in a different order, with the run's options except the schedule.

@@ -12,7 +12,7 @@ enum { LINE = 512 };
 
 typedef struct rank_event {
     char warning[LINE]; /* "" none */
-    int64_t image;      /* in the dataset of ... */
+    int64_t image;      /* index in the dataset of `loader` */
     int loader;         /* 0: training, 1: validation, -1: none */
     char cause[LINE];
 } rank_event;
@@ -29,20 +29,20 @@ bool rank_events_pending(const run_context *s) {
     return warning_relay_pending();
 }
 
-static bool was_told(const told_images *t, int64_t image) {
+static bool was_told(const reported_images *t, int64_t image) {
     for (int64_t i = 0; i < t->n; i++)
         if (t->image[i] == image)
             return true;
     return false;
 }
 
-/** The first image that was not told yet. */
+/** Finds the first bad image that has not been reported yet. */
 static int find_image(rank_event *out, run_context *s) {
     int rc = OK;
     out->loader = -1;
     for (int i = 0; i < 2 && out->loader < 0; i++) {
         const bad_image *bad = NULL;
-        told_images *t = &s->told[i];
+        reported_images *t = &s->told[i];
         int64_t n = loader_of(s, i) != NULL ? loader_bad(&bad, loader_of(s, i)) : 0;
         for (int64_t k = 0; n > t->n && k < n; k++) {
             if (was_told(t, bad[k].index))
@@ -58,7 +58,7 @@ done:
     return rc;
 }
 
-/** On rank 0. */
+/** Handles the event of a rank; called on rank 0. */
 static int take(run_context *s, const rank_event *n, int rank) {
     if (n->warning[0] != 0)
         log_warn("rank %d: %s", rank, n->warning);

@@ -4,12 +4,12 @@
 
 #include "training/run_context.h"
 
-/** Whether this rank has any; the next rank_sync_begin sends this. */
+/** Whether this rank has an event; the next rank_sync_begin announces it. */
 bool rank_events_pending(const run_context *s);
-/** Called by every rank after an exchange: sends one warning and one image of each rank that has any. @return 0,
- * E_RANK, E_DEVICE, E_NOMEM */
+/** Called by every rank after an exchange: sends one warning and one image from each rank that has any. @return 0,
+ *  E_RANK, E_DEVICE, E_NOMEM */
 int rank_events_exchange(run_context *s);
-/** Exchanges until no rank has any. @return as rank_events_exchange */
+/** Repeats the exchange until no rank has events. @return as rank_events_exchange */
 int rank_events_finish(run_context *s);
 
 #endif

@@ -32,7 +32,7 @@ done:
 }
 
 void ranks_deinit(rank_group *r) {
-    rank_sync_end(NULL, r); /* the memory is the exchange's until then */
+    rank_sync_end(NULL, r); /* a pending exchange uses the memory */
     free(r->report);
     free(r->now);
     free(r->logged);
@@ -65,7 +65,18 @@ const char *ranks_host(const rank_group *r, int rank) {
 }
 
 static int asked_to_stop(const rank_group *r) { return r->stop != NULL ? (int)*r->stop : 0; }
-static bool asked_to_save(const rank_group *r) { return r->save != NULL && *r->save != 0; }
+/** The reason to save on this rank; reset by this call. */
+static ranks_save_reason take_save(rank_group *r) {
+    ranks_save_reason why = RANKS_SAVE_NONE;
+    if (r->save != NULL && *r->save != 0) {
+        *r->save = 0;
+        why = RANKS_SAVE_REQUESTED;
+    } else if (r->save_due) {
+        why = RANKS_SAVE_DUE;
+    }
+    r->save_due = false;
+    return why;
+}
 
 void ranks_failed(comm *c, int rc) {
     if (comm_ranks(c) > 1 && rc != OK && rc != E_STOPPED && rc != E_RANK && c->tell != NULL)
@@ -75,11 +86,11 @@ void ranks_failed(comm *c, int rc) {
 int rank_sync_begin(rank_group *r, const metrics *own) {
     comm *c = r->comm;
     int rc = OK;
-    if (r->on_its_way)
+    if (r->pending)
         TRY(rank_sync_end(NULL, r));
     rank_report *one = &r->report[comm_rank(c)];
     *one = (rank_report){.stop = asked_to_stop(r),
-                         .save = asked_to_save(r),
+                         .save = take_save(r),
                          .seconds = clock_seconds() - r->started,
                          .has_events = r->has_events,
                          .samples = (double)r->samples,
@@ -90,14 +101,12 @@ int rank_sync_begin(rank_group *r, const metrics *own) {
         one->top1 = (double)own->top1;
         one->top5 = (double)own->top5;
     }
-    if (one->save != 0)
-        *r->save = 0;
     if (comm_ranks(c) > 1) {
         r->call = (comm_call){
             .kind = COMM_GATHER, .type = COMM_F64, .channel = COMM_CONTROL, .data = r->report, .n = RANK_REPORT};
         TRY(c->start(c, &r->call));
     }
-    r->on_its_way = true;
+    r->pending = true;
 done:
     return rc;
 }
@@ -105,9 +114,9 @@ done:
 int rank_sync_end(metrics *sum, rank_group *r) {
     comm *c = r->comm;
     int rc = OK;
-    if (!r->on_its_way)
+    if (!r->pending)
         return OK;
-    r->on_its_way = false;
+    r->pending = false;
     if (comm_ranks(c) > 1)
         TRY(c->wait(c, &r->call));
     metrics all = {0};
@@ -117,7 +126,7 @@ int rank_sync_end(metrics *sum, rank_group *r) {
         const rank_report *one = &r->report[i];
         metrics m = {one->loss_sum, (long long)one->images, (long long)one->top1, (long long)one->top5};
         metrics_add(&all, &m);
-        r->agreed_save = r->agreed_save || one->save != 0;
+        r->agreed_save = one->save > r->agreed_save ? (ranks_save_reason)one->save : r->agreed_save;
         r->agreed_events = r->agreed_events || one->has_events != 0;
         r->agreed_samples = samples_join(r->agreed_samples, (uint64_t)one->samples);
         r->agreed_stop = (int)one->stop > r->agreed_stop ? (int)one->stop : r->agreed_stop;
@@ -132,16 +141,14 @@ done:
 
 int ranks_stop(const rank_group *r) { return comm_ranks(r->comm) < 2 ? asked_to_stop(r) : r->agreed_stop; }
 
-bool ranks_save(rank_group *r) {
-    bool asked = r->agreed_save;
-    r->agreed_save = false;
-    if (comm_ranks(r->comm) < 2 && asked_to_save(r)) {
-        *r->save = 0;
-        asked = true;
-    }
-    return asked;
+ranks_save_reason ranks_save(rank_group *r) {
+    ranks_save_reason agreed = r->agreed_save, now = comm_ranks(r->comm) < 2 ? take_save(r) : RANKS_SAVE_NONE;
+    r->agreed_save = RANKS_SAVE_NONE;
+    return now > agreed ? now : agreed;
 }
 
 double ranks_seconds(const rank_group *r) {
     return comm_ranks(r->comm) < 2 ? clock_seconds() - r->started : r->agreed_seconds;
 }
+
+double ranks_run_seconds(const rank_group *r, const train_state *t) { return t->seconds_before + ranks_seconds(r); }

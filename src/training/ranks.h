@@ -12,7 +12,7 @@
 typedef struct rank_report {
     double loss_sum, images, top1, top5; /* of the step's own images */
     double stop;                         /* number of the stop signal received; 0: none */
-    double save;                         /* 1: a save was requested */
+    double save;                         /* ranks_save_reason */
     double seconds;                      /* since the run began */
     double has_events;                   /* 1: has rank events (rank_events.h) */
     double samples;                      /* hash of the step's own images (samples.h), below 2^48 */
@@ -21,25 +21,33 @@ typedef struct rank_report {
 
 enum { RANK_REPORT = sizeof(rank_report) / sizeof(double), RANK_HOST = 64 };
 
+/** The reason for which all ranks save between two steps. */
+typedef enum ranks_save_reason {
+    RANKS_SAVE_NONE,
+    RANKS_SAVE_DUE,      /* a save has failed, and rank 0 wants to try again */
+    RANKS_SAVE_REQUESTED /* by train_hooks.save */
+} ranks_save_reason;
+
 typedef struct rank_group {
     comm *comm;          /* NULL: one rank. Borrowed */
     rank_report *report; /* (ranks) of the pending exchange, or of the last */
     comm_call call;
-    bool on_its_way;                   /* an exchange is pending */
+    bool pending;                      /* an exchange is pending */
     const volatile sig_atomic_t *stop; /* train_hooks; NULL: never */
     volatile sig_atomic_t *save;
+    bool save_due;           /* set by rank 0: RANKS_SAVE_DUE, sent in the next report */
     double started;          /* clock_seconds */
-    bool has_events;         /* sent in the next report, as are ... */
-    uint64_t samples;        /* ... this */
-    double loaded;           /* ... and this: loader_waited */
+    bool has_events;         /* sent in the next report */
+    uint64_t samples;        /* sent in the next report */
+    double loaded;           /* loader_waited; sent in the next report */
     rank_time began;         /* clock_seconds, comm.waited, loader_waited at the start of the epoch's training */
     char *host;              /* (ranks * RANK_HOST); NULL for one rank */
     rank_time *now, *logged; /* (ranks) as of the last exchange; as of the last ranks_timing_row */
     /* the result of the last exchange, the same on every rank */
     int agreed_stop;
-    bool agreed_save; /* and no save has followed yet */
+    ranks_save_reason agreed_save; /* why to save; reset by ranks_save */
     double agreed_seconds;
-    bool agreed_events;      /* a rank has some */
+    bool agreed_events;      /* a rank has events */
     uint64_t agreed_samples; /* of all ranks' images */
 } rank_group;
 
@@ -56,7 +64,7 @@ void ranks_failed(comm *c, int rc);
 
 /** Begins the training part of an epoch, from which rank times are measured. loaded: loader_waited. */
 void ranks_begin(rank_group *r, double loaded);
-/** How the ranks have spent their time since ranks_begin; the second: since its last call, or ranks_begin. */
+/** How the ranks have spent their time since ranks_begin. ranks_timing_row: since its last call, or ranks_begin. */
 rank_timing ranks_timing(const rank_group *r);
 rank_timing ranks_timing_row(rank_group *r);
 /** The host's name. NULL for one rank */
@@ -67,10 +75,12 @@ int rank_sync_begin(rank_group *r, const metrics *own);
 /** Waits for the end of the exchange; *sum: over all ranks, added in rank order. NULL: not wanted. */
 int rank_sync_end(metrics *sum, rank_group *r);
 
-/** The result of the last exchange, the same on every rank: the stop signal, or 0; whether to save (reset by this
+/** The result of the last exchange, the same on every rank: the stop signal, or 0; why to save (reset by this
  * call); seconds since the run began by rank 0's clock. For one rank: the current values. */
 int ranks_stop(const rank_group *r);
-bool ranks_save(rank_group *r);
+ranks_save_reason ranks_save(rank_group *r);
 double ranks_seconds(const rank_group *r);
+/** ranks_seconds, and the time before a resume: what trainer.max_time limits. */
+double ranks_run_seconds(const rank_group *r, const train_state *t);
 
 #endif

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** A checkpoint of a run folder, by what it says of itself: times of files change when they are copied. */
+/** A checkpoint in a run folder, described by its own content, since file times change when files are copied. */
 typedef struct candidate {
     char name[256];
-    int64_t version, step;
+    int64_t version, step, epoch;
     bool epoch_done, last;
     bool damaged;
     char why[512];
@@ -26,7 +26,7 @@ typedef struct candidate_list {
     size_t n;
 } candidate_list;
 
-/** The first is to be resumed: of the newest run, with the most steps. */
+/** Sorts the checkpoint to resume first: undamaged, of the newest run, with the most steps. */
 static int by_progress(const void *a, const void *b) {
     const candidate *x = a, *y = b;
     if (x->damaged != y->damaged)
@@ -35,6 +35,8 @@ static int by_progress(const void *a, const void *b) {
         return x->version < y->version ? 1 : -1;
     if (x->step != y->step)
         return x->step < y->step ? 1 : -1;
+    if (x->epoch != y->epoch)
+        return x->epoch < y->epoch ? 1 : -1;
     if (x->epoch_done != y->epoch_done)
         return y->epoch_done - x->epoch_done;
     return x->last != y->last ? y->last - x->last : strcmp(x->name, y->name);
@@ -55,6 +57,7 @@ static int read_candidate(candidate *out, const char *folder, const char *name) 
     } else if (rc == OK) {
         out->version = checkpoint_version(c);
         out->step = c->global_step;
+        out->epoch = c->epoch;
         out->epoch_done = c->epoch_done;
     }
 done:
@@ -83,7 +86,7 @@ done:
     return rc;
 }
 
-/** The models that have checkpoints under `parent`, "resnet18, resnet50", and how many. */
+/** Lists the architectures that have checkpoints under `parent`, as "resnet18, resnet50", and counts them. */
 static int find_archs(text *names, int *n, const char *parent) {
     char folder[PATH_BYTES];
     const struct dirent *e = NULL;
@@ -106,7 +109,7 @@ static int find_archs(text *names, int *n, const char *parent) {
     return rc;
 }
 
-/** Nothing to resume: says so, and which models have something. */
+/** Reports that there is nothing to resume from, and which architectures have checkpoints. */
 static int tell_nothing(const run_folder *f) {
     char parent[PATH_BYTES];
     text names = {0};
@@ -148,7 +151,7 @@ done:
     return rc;
 }
 
-/** Adds to the message of a damaged file which one beside it is the best to continue from. */
+/** Adds to the message of a damaged file the best other checkpoint in its folder. */
 static void name_next_best(const char *path) {
     char folder[PATH_BYTES];
     candidate_list list = {0};
@@ -160,7 +163,8 @@ static void name_next_best(const char *path) {
     while (i < list.n && strcmp(list.at[i].name, path_name(path)) == 0)
         i++;
     if (rc == OK && i < list.n && !list.at[i].damaged)
-        fail(E_FORMAT, "%s; the best other checkpoint in its folder is at step %lld: continue with --resume %s%s",
+        fail(E_FORMAT,
+             "%s; the newest readable checkpoint in the same folder is at step %lld: continue with --resume %s%s",
              damage.message, (long long)list.at[i].step, folder, list.at[i].name);
     else
         status_restore(&damage);
@@ -195,7 +199,7 @@ void resume_warn_older(const ckpt *from, const char *path, const run_folder *f) 
     for (size_t i = 0; i < list.n && !list.at[i].damaged; i++) {
         if (list.at[i].version != version || list.at[i].step <= from->global_step)
             continue;
-        log_warn("%s is at step %lld, but its run has continued to step %lld: %s/%s", path,
+        log_warn("%s is at step %lld, but the same run has a newer checkpoint at step %lld: %s/%s", path,
                  (long long)from->global_step, (long long)list.at[i].step, f->checkpoints, list.at[i].name);
         break;
     }
@@ -222,10 +226,10 @@ static int arch_of_file(char arch[32], const char *path) {
     if (own != NULL && own->kind == 's' && own->s != NULL)
         snprintf(arch, 32, "%s", own->s);
     ckpt_free(c);
-    return rc == E_FORMAT || rc == E_NOTFOUND ? OK : rc; /* what is wrong with it is told when it is loaded */
+    return rc == E_FORMAT || rc == E_NOTFOUND ? OK : rc; /* the error is reported when the file is loaded */
 }
 
-/** Of the checkpoints under `out`. */
+/** The architecture of the checkpoints under `out`. */
 static int arch_of_folder(char arch[32], const char *out) {
     char parent[PATH_BYTES];
     text names = {0};

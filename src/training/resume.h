@@ -7,10 +7,10 @@
 #include "distributed/communicator.h"
 #include "training/folder.h"
 
-/** Loads the checkpoint of --resume and gives its absolute path: the given file, or for auto the first in the order of
- *  resume_order; damaged ones are skipped with a warning. *out = NULL and "": start a new run.
- *  @return 0, E_NOTFOUND, E_FORMAT (damaged, the message has the next best; for auto: all are damaged), E_IO, E_NOMEM
- */
+/** Loads the checkpoint of --resume and sets its absolute path: the given file, or for auto the undamaged checkpoint of
+ *  the newest run with the most steps; damaged ones are skipped with a warning. *out = NULL and "": start a new run.
+ *  @return 0, E_NOTFOUND, E_FORMAT (damaged, the message names the next best; for auto: all are damaged), E_IO,
+ *  E_NOMEM */
 int resume_load(ckpt **out, char path[PATH_BYTES], const config *c, const run_folder *f);
 
 /** Warns if the run folder that contains the checkpoint has a later checkpoint of the same run. */

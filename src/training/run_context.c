@@ -3,13 +3,15 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "distributed/affinity.h"
+#include "training/checkpoint.h"
 #include "training/ema.h"
+#include "training/run_dataset.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/** "auto" resolved: the device that will be used. */
+/** The device to use, with "auto" resolved. */
 static const char *device_name(const config *c) {
     if (strcmp(c->trainer.device, "auto") != 0)
         return c->trainer.device;
@@ -33,10 +35,39 @@ int run_context_val_size(const config *c) { return c->data.val_size > 0 ? c->dat
 int run_context_resize(const config *c) {
     if (c->data.resize_size > 0)
         return c->data.resize_size;
+    if (c->data.crop_pct > 0)
+        return (int)floor(run_context_val_size(c) / c->data.crop_pct);
     return (int)nearbyint(run_context_val_size(c) / 0.875); /* 256 for 224 */
 }
 
-/** "auto" resolved for this machine. @return 0, E_OPTION */
+static resample_filter filter_of(const char *name) {
+    return strcmp(name, "bicubic") == 0   ? RESAMPLE_BICUBIC
+           : strcmp(name, "lanczos") == 0 ? RESAMPLE_LANCZOS
+                                          : RESAMPLE_BILINEAR;
+}
+
+/** The filters of the random crops, and of the validation transform. */
+static void set_interpolation(transform *t, const config *c) {
+    const char *name = c->data.interpolation, *train = c->data.train_interpolation;
+    bool random_crop = t->training && t->augment;
+    if (random_crop && strcmp(train, "same") != 0)
+        name = train;
+    t->resizing = (resizing){.filter = filter_of(name), .order = run_context_resize_order(c)};
+    t->random_filter = random_crop && strcmp(train, "random") == 0;
+    t->squash = strcmp(c->data.crop_mode, "squash") == 0;
+}
+
+resize_order run_context_resize_order(const config *c) {
+    return strcmp(c->data.resize_order, "horizontal") == 0 ? RESIZE_HORIZONTAL : RESIZE_NEWEST;
+}
+
+void run_context_set_resize_order(run_context *s, resize_order order) {
+    s->resize_order = order;
+    loader_set_resize_order(s->train_loader, order);
+    loader_set_resize_order(s->val_loader, order);
+}
+
+/** Sets the precision, with "auto" resolved for this machine. @return 0, E_OPTION */
 static int choose_precision(precision *out, const config *c, const char *device) {
     const char *name = c->trainer.precision;
     if (strcmp(name, "auto") == 0) {
@@ -63,6 +94,8 @@ static augment_kind auto_augment_kind(const char *name) {
     return strcmp(name, "trivialaugment") == 0 ? AUGMENT_TRIVIAL : AUGMENT_NONE;
 }
 
+long long run_context_shuffle_buffer(const config *c) { return c->data.sequential ? c->data.shuffle_buffer : 0; }
+
 loader_options run_context_loader_options(const config *c, bool training) {
     int size = training ? c->data.image_size : run_context_val_size(c);
     loader_options o = {.transform = transform_default(training, size, run_context_resize(c)),
@@ -76,15 +109,18 @@ loader_options run_context_loader_options(const config *c, bool training) {
                         .drop_last = training && c->data.drop_last,
                         .max_bad = c->data.max_bad,
                         .read_ahead = c->data.read_ahead,
-                        .buffer = training && c->data.sequential ? c->data.shuffle_buffer : 0,
+                        .buffer = training ? run_context_shuffle_buffer(c) : 0,
                         .micro_batches_per_step = 1,
                         .micro_batch_count = 1};
     o.transform.augment = strcmp(c->data.augment, "none") != 0;
+    set_interpolation(&o.transform, c);
     o.transform.scale[0] = c->data.scale_min;
     o.transform.scale[1] = c->data.scale_max;
     o.transform.ratio[0] = c->data.ratio_min;
     o.transform.ratio[1] = c->data.ratio_max;
+    o.transform.pad_crop = c->data.pad_crop;
     o.transform.flip = c->data.flip;
+    o.transform.vertical_flip = c->data.vertical_flip;
     o.transform.auto_augment = (augment){
         .kind = auto_augment_kind(c->data.auto_augment), .ops = c->data.ra_ops, .magnitude = c->data.ra_magnitude};
     o.transform.erase.probability = c->data.random_erase;
@@ -96,7 +132,7 @@ loader_options run_context_loader_options(const config *c, bool training) {
     return o;
 }
 
-/** Before datasets, loaders and engine start threads. */
+/** Binds this rank to its cores. Called before datasets, loaders and engine start threads. */
 static int share_cores(run_context *s) {
     engine_options o = engine_options_default();
     char gpu[ENGINE_PCI_ADDRESS] = "";
@@ -105,7 +141,7 @@ static int share_cores(run_context *s) {
     o.device_index = s->config->trainer.device_index;
     if (comm_ranks(o.comm) > 1)
         TRY(engine_pci_address(gpu, device_name(s->config), &o));
-    TRY(affinity_share(&s->cores, o.comm, gpu, ""));
+    TRY(affinity_bind(&s->cores, o.comm, gpu, ""));
 done:
     return rc;
 }
@@ -142,17 +178,53 @@ done:
     return rc;
 }
 
-/** Batches that a limit leaves. A limit that leaves none although it is not 0 is a mistake. */
+/** The number of batches that a limit allows. A nonzero limit that allows no batch is an error. */
 static int limited(int64_t *out, const char *option, double limit, int64_t batches) {
     *out = config_limit(limit, batches);
     if (*out == 0 && limit != 0 && batches > 0)
-        return fail(E_OPTION,
-                    "%s %g selects none of the %lld batches: raise it, or set it to 0 to skip this part of the run",
-                    option, limit, (long long)batches);
+        return fail(
+            E_OPTION,
+            "%s %g selects none of the %lld batches: raise the value, or give a whole number of batches, such as 1",
+            option, limit, (long long)batches);
     return OK;
 }
 
-/** The ranks take turns in validation, batch by batch. */
+/** trainer.overfit_batches replaces both limits. */
+static int limited_as(int64_t *out, const config *c, const char *option, double limit, int64_t batches) {
+    return c->trainer.overfit_batches != 0
+               ? limited(out, "trainer.overfit_batches", c->trainer.overfit_batches, batches)
+               : limited(out, option, limit, batches);
+}
+
+/** Sets the interval of validations within an epoch. As in Lightning, a whole number counts batches of one rank. */
+static int choose_val_interval(run_context *s) {
+    double interval = s->config->trainer.val_check_interval;
+    int ranks = comm_ranks(s->ranks.comm);
+    int64_t batches = (s->train_batches + ranks - 1) / ranks;
+    s->val_interval = 0;
+    if (interval == 1 || s->val_batches == 0)
+        return OK;
+    if (interval > 0) {
+        s->val_interval = config_limit(interval, s->train_batches);
+        s->val_interval = s->val_interval > 0 ? s->val_interval : 1;
+        return OK;
+    }
+    if (-interval > (double)batches)
+        return fail(E_OPTION,
+                    "trainer.val_check_interval %.0f is more than the %lld training batches of an epoch: lower it, or "
+                    "leave it out to validate at the end of each epoch",
+                    -interval, (long long)batches);
+    s->val_interval = (int64_t)-interval * ranks;
+    return OK;
+}
+
+double run_context_validations(const run_context *s, double batches) {
+    double per_epoch = s->val_interval > 0 ? ceil((double)s->train_batches / (double)s->val_interval) : 1;
+    double epochs = batches / (double)s->train_batches;
+    return s->val_batches > 0 ? epochs * per_epoch / s->config->trainer.check_val_every_n_epoch : 0;
+}
+
+/** Opens the validation loader. The batches are assigned to the ranks in turn. */
 static int open_val(run_context *s) {
     loader_options o = run_context_loader_options(s->config, false);
     int rc = OK;
@@ -161,8 +233,8 @@ static int open_val(run_context *s) {
     o.micro_batches_per_step = comm_ranks(s->ranks.comm);
     o.micro_batch_first = comm_rank(s->ranks.comm);
     TRY(loader_open(&s->val_loader, s->val, &o));
-    TRY(limited(&s->val_batches, "trainer.limit_val_batches", s->config->trainer.limit_val_batches,
-                loader_batches(s->val_loader)));
+    TRY(limited_as(&s->val_batches, s->config, "trainer.limit_val_batches", s->config->trainer.limit_val_batches,
+                   loader_batches(s->val_loader)));
 done:
     return rc;
 }
@@ -170,7 +242,9 @@ done:
 static int check_devices(const run_context *s) {
     int devices = s->config->trainer.devices, ranks = comm_ranks(s->ranks.comm);
     if (devices > 1 && devices != ranks)
-        return fail(E_OPTION, "trainer.devices is %d, but the run has %d rank%s: each rank trains on one device",
+        return fail(E_OPTION,
+                    "trainer.devices is %d, but the run has %d rank%s: each rank uses one device; set trainer.devices "
+                    "to the number of ranks or leave it out",
                     devices, ranks, ranks == 1 ? "" : "s");
     return OK;
 }
@@ -180,21 +254,21 @@ int run_context_micro_batches(const config *c, const comm *all) {
     return batches > 0 ? batches : c->trainer.accumulate * comm_ranks(all);
 }
 
-/** First micro-batch of a step that is `rank`'s: lower ranks have one more where they do not come out even. */
+/** The first micro-batch of a step on `rank`. If they cannot be divided evenly, lower ranks have one more. */
 static int first_of(const run_context *s, int rank) {
     int ranks = comm_ranks(s->ranks.comm);
     return (int)(((long long)s->micro_batches_per_step * rank + ranks - 1) / ranks);
 }
 
-/** Contiguous micro-batches of a step to each rank. */
+/** Assigns contiguous micro-batches of each step to the ranks. */
 static int share_out(run_context *s) {
     int ranks = comm_ranks(s->ranks.comm), rank = comm_rank(s->ranks.comm);
     const config *c = s->config;
     s->micro_batches_per_step = run_context_micro_batches(c, s->ranks.comm);
     if (s->micro_batches_per_step < ranks)
         return fail(E_OPTION,
-                    "trainer.global_batch %d is %d batch%s of data.batch_size %d, fewer than the %d ranks: lower the "
-                    "batch size or start fewer ranks",
+                    "trainer.global_batch %d gives only %d batch%s of data.batch_size %d per step, fewer than the %d "
+                    "ranks: lower data.batch_size or start fewer ranks",
                     c->trainer.global_batch, s->micro_batches_per_step, s->micro_batches_per_step == 1 ? "" : "es",
                     c->data.batch_size, ranks);
     s->micro_batch_first = first_of(s, rank);
@@ -217,24 +291,26 @@ done:
     return rc;
 }
 
-/** Rank 0 lists the images first and keeps their index; the other ranks then read it. */
-static int open_split(dataset **out, const run_context *s, const char *split) {
-    const char *path = s->config->data.path;
+/** Rank 0 lists the images first and stores the index; the other ranks then read it. */
+static int open_data(run_context *s, splits_request *q) {
+    const config *c = s->config;
     bool lead = ranks_lead(&s->ranks);
-    int rc = comm_agree(s->ranks.comm, lead ? dataset_open(out, path, split) : OK);
-    return rc != OK || lead ? rc : dataset_open(out, path, split);
+    run_dataset_reading(q, c, (int64_t)run_context_micro_batches(c, s->ranks.comm) * c->data.batch_size, s->ranks.comm);
+    int rc = comm_agree(s->ranks.comm, lead ? splits_open(&s->train, &s->val, q) : OK);
+    return rc != OK || lead ? rc : splits_open(&s->train, &s->val, q);
 }
 
 int run_context_open(run_context *s, const config *c, comm *all) {
+    splits_request data = run_context_data(c);
     int rc = OK;
     *s = (run_context){.config = c};
     TRY(ranks_init(&s->ranks, all));
     TRY(check_devices(s));
     TRY(share_cores(s));
-    TRY(open_split(&s->train, s, "train"));
-    TRY(open_split(&s->val, s, "val"));
-    TRY(dataset_same_classes(s->train, s->val));
-    if (ranks_lead(&s->ranks)) { /* the others save nothing */
+    TRY(open_data(s, &data));
+    TRY(run_dataset_check_copies(c, s->train, s->val));
+    TRY(dataset_use_classes(s->val, s->train->class_name, s->train->class_n, s->train->root));
+    if (ranks_lead(&s->ranks)) { /* only rank 0 saves checkpoints */
         fingerprint_begin(&s->fingerprint[0], s->train);
         fingerprint_begin(&s->fingerprint[1], s->val);
     }
@@ -243,33 +319,54 @@ int run_context_open(run_context *s, const config *c, comm *all) {
     TRY(ema_restart(s));
     TRY(open_train(s));
     TRY(open_val(s));
-    TRY(limited(&s->train_batches, "trainer.limit_train_batches", c->trainer.limit_train_batches,
-                loader_batches(s->train_loader)));
+    TRY(limited_as(&s->train_batches, c, "trainer.limit_train_batches", c->trainer.limit_train_batches,
+                   loader_batches(s->train_loader)));
     if (s->val_batches == 0 && strcmp(c->schedule.name, "plateau") == 0) {
-        rc = fail(E_OPTION, "schedule.name plateau needs validation, but trainer.limit_val_batches is 0");
+        rc = fail(E_OPTION, "schedule.name plateau needs validation, but %s",
+                  s->val->image_n > 0 ? "trainer.limit_val_batches is 0"
+                                      : "there are no validation images: pass --data.val_split 0.1");
         goto done;
     }
     if (s->train_batches < 1) {
         rc = fail(E_OPTION,
-                  "%lld training images in batches of %d leave no batch to train on: lower data.batch_size, disable "
+                  "the %lld training images give no training batch of %d: lower data.batch_size, disable "
                   "data.drop_last or raise trainer.limit_train_batches",
                   (long long)s->train->image_n, c->data.batch_size);
         goto done;
     }
     s->steps_per_epoch = (s->train_batches + s->micro_batches_per_step - 1) / s->micro_batches_per_step;
+    TRY(choose_val_interval(s));
     s->base_lr = c->optimizer.lr;
+    s->resize_order = run_context_resize_order(c);
 done:
     return rc;
 }
 
-int run_context_open_evaluation(run_context *s, const config *c, int classes, comm *all) {
+static int same_classes(bool *out, const dataset *d, char *const *names, int n) {
     int rc = OK;
+    *out = names != NULL && d->class_n == n;
+    for (int i = 0; rc == OK && *out && i < n; i++)
+        rc = checkpoint_same_class(out, d->class_name[i], names[i]);
+    return rc;
+}
+
+int run_context_open_evaluation(run_context *s, const config *c, int classes, char *const *names, const char *of,
+                                comm *all) {
+    splits_request data = run_context_data(c);
+    bool same = false;
+    int rc = OK;
+    data.train = false;
+    data.prefer_val_set = true; /* val_split may come from the checkpoint; a validation set takes precedence */
     *s = (run_context){.config = c};
     TRY(ranks_init(&s->ranks, all));
+    TRY(check_devices(s));
     TRY(share_cores(s));
-    TRY(open_split(&s->val, s, "val"));
+    TRY(open_data(s, &data));
+    TRY(same_classes(&same, s->val, names, classes));
+    if (names != NULL && !same)
+        TRY(dataset_use_classes(s->val, names, classes, of));
     if (s->val->class_n != classes) {
-        rc = fail(E_DATA, "%s has %d classes, the model was trained on %d", s->val->root, s->val->class_n, classes);
+        rc = fail(E_DATA, "%s has %d classes, but the model was trained on %d", s->val->root, s->val->class_n, classes);
         goto done;
     }
     TRY(open_engine(s, classes));
@@ -294,6 +391,7 @@ int run_context_open_engine(run_context *s, const config *c, int classes, comm *
     int rc = OK;
     *s = (run_context){.config = c};
     TRY(ranks_init(&s->ranks, all));
+    TRY(check_devices(s));
     TRY(share_cores(s));
     TRY(open_engine(s, classes));
 done:

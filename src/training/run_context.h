@@ -4,25 +4,27 @@
 
 #include "config/config.h"
 #include "dataset/dataset.h"
-#include "dataset/fingerprint.h"
+#include "dataset/splits/fingerprint.h"
+#include "dataset/splits/splits.h"
 #include "engine/engine.h"
 #include "loader/loader.h"
 #include "loader/workers.h"
 #include "model/model.h"
 #include "training/ranks.h"
+#include "training/run_dataset.h"
 
 #include <stdint.h>
 
 /** Unreadable images that were reported to rank 0. */
-typedef struct told_images {
+typedef struct reported_images {
     int64_t *image, n;
-} told_images;
+} reported_images;
 
 typedef struct run_context {
     const config *config; /* borrowed */
     rank_group ranks;
     int cores;                                /* CPU cores of this host that this rank uses */
-    int micro_batches_per_step;               /* of all ranks */
+    int micro_batches_per_step;               /* over all ranks */
     int micro_batch_first, micro_batch_count; /* this rank's, as in loader_options */
     dataset *train, *val;                     /* train is NULL for evaluation alone */
     fingerprint fingerprint[2];               /* of train and val; for training */
@@ -30,10 +32,12 @@ typedef struct run_context {
     model *model;
     engine *engine;
     precision precision;
-    told_images told[2];                             /* reported by this rank, for both loaders (rank_events.h) */
+    resize_order resize_order;                       /* of both loaders; a resume may change it */
+    reported_images told[2];                         /* reported by this rank, for both loaders (rank_events.h) */
     workers workers, val_workers;                    /* current number of loader threads */
     int64_t train_batches, val_batches;              /* per epoch, limits applied */
     int64_t steps_per_epoch;                         /* optimizer steps */
+    int64_t val_interval;                            /* train_batches between validations; 0: at an epoch's end only */
     double base_lr;                                  /* 0: not found yet */
     void (*on_batch)(void *context, const batch *b); /* called with each training batch before it is used; or NULL */
     void *on_batch_context;
@@ -44,10 +48,18 @@ typedef struct run_context {
 int run_context_train_size(const config *c, int64_t epoch);
 int run_context_val_size(const config *c);
 int run_context_resize(const config *c);
+/** Expected number of validations during `batches` training batches. */
+double run_context_validations(const run_context *s, double batches);
 /** Images of a validation batch. */
 int run_context_val_batch_size(const config *c);
 /** Micro-batches per step over all ranks. */
 int run_context_micro_batches(const config *c, const comm *all);
+/** data.shuffle_buffer with data.sequential, else 0. */
+long long run_context_shuffle_buffer(const config *c);
+/** data.resize_order; auto is the newest. */
+resize_order run_context_resize_order(const config *c);
+/** Changes the order in both loaders, before they start. */
+void run_context_set_resize_order(run_context *s, resize_order order);
 /** Loader options of one rank. With data.workers auto, `workers` is the initial number of threads. */
 loader_options run_context_loader_options(const config *c, bool training);
 
@@ -55,9 +67,11 @@ loader_options run_context_loader_options(const config *c, bool training);
  * process), then the model and the engine with initial weights.
  *  @return 0 or the error of what could not be opened; run_context_close must be called in either case */
 int run_context_open(run_context *s, const config *c, comm *all);
-/** Opens only what validation needs: dataset, loader, model and engine for `classes` classes, which must be the number
- * of classes in the dataset. `all` as for run_context_open. */
-int run_context_open_evaluation(run_context *s, const config *c, int classes, comm *all);
+/** Opens only what validation needs: dataset, loader, model and engine for `classes` classes. names: the names of
+ * the model's classes, all different, to which those of the dataset are mapped, with `of` as in dataset_use_classes.
+ * NULL: the names are unknown, and the dataset must have this number of classes. `all` as for run_context_open. */
+int run_context_open_evaluation(run_context *s, const config *c, int classes, char *const *names, const char *of,
+                                comm *all);
 /** The same for images without labels: takes ownership of `images` (image_list.h), also when it fails. Any number of
  * them may be unreadable. */
 int run_context_open_prediction(run_context *s, const config *c, int classes, dataset *images);

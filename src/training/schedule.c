@@ -107,13 +107,13 @@ const char *schedule_reason(char out[128], const schedule *s) {
     switch (t->kind) {
     case CKPT_SCHEDULE_STEP: snprintf(out, 128, "StepLR, every %d epochs", t->step_size); break;
     case CKPT_SCHEDULE_PLATEAU:
-        snprintf(out, 128, "ReduceLROnPlateau, val_loss did not improve on %.4g for %d epochs", t->best,
+        snprintf(out, 128, "ReduceLROnPlateau, no improvement of val_loss over %.4g for %d epochs", t->best,
                  t->patience + 1);
         break;
     case CKPT_SCHEDULE_COSINE:
         snprintf(out, 128, "cosine annealing, epoch %lld of %d", (long long)t->last_epoch, t->t_max);
         break;
-    case CKPT_SCHEDULE_NONE: out[0] = 0; break; /* changes nothing */
+    case CKPT_SCHEDULE_NONE: out[0] = 0; break; /* never changes the LR */
     }
     return out;
 }

@@ -14,7 +14,7 @@ typedef struct schedule {
     ckpt_schedule state; /* saved in checkpoints; last_lr is the LR without warm-up */
     int warmup_epochs;
     double warmup_start;
-    double head_scale; /* ratio of the classifier's LR to the LR, constant; 0: the same LR */
+    double head_scale; /* constant ratio of the classifier's LR to the LR; 0: the same LR */
 } schedule;
 
 /** base_lr is the LR after warm-up. @return 0, E_OPTION (unknown name) */
@@ -23,7 +23,7 @@ int schedule_init(schedule *s, const config *c, double base_lr);
 /** Sets the ratio of the classifier's LR to the LR to head_lr / base_lr; head_lr 0: the same LR. */
 void schedule_set_head(schedule *s, double head_lr);
 
-/** LR of the step that begins at `step` (0-based) of `steps_per_epoch`-step epoch `epoch`. */
+/** LR of step `step` (from 0) of epoch `epoch`, which has steps_per_epoch steps. */
 double schedule_lr(const schedule *s, int64_t epoch, int64_t step, int64_t steps_per_epoch);
 
 /** Ends an epoch: plateau takes its val_loss into account (NaN counts as worse), the others move to epoch + 1. Epochs

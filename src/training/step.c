@@ -5,13 +5,13 @@
 #include "loader/samples.h"
 #include "training/rank_events.h"
 
-/** Micro-batches of the step that begins at batch `first`, over all ranks. */
+/** Number of micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const run_context *s, int64_t first) {
     int64_t left = s->train_batches - first;
     return left < s->micro_batches_per_step ? (int)left : s->micro_batches_per_step;
 }
 
-/** Those of them that are this rank's. */
+/** Number of micro-batches of this rank, of the `n` micro-batches of a step. */
 static int own_micro_batches(const run_context *s, int n) {
     int own = n - s->micro_batch_first;
     return own < 0 ? 0 : own < s->micro_batch_count ? own : s->micro_batch_count;
@@ -36,19 +36,20 @@ engine_hyper step_hyper(const run_context *s, const train_state *t) {
                           .nesterov = c->optimizer.nesterov,
                           .first_step = !t->momentum,
                           .clip_norm = c->trainer.clip_norm,
-                          .loss_scale = scaler_scale(&t->scaler),
+                          .loss_scale = grad_scaler_scale(&t->scaler),
                           .label_smoothing = c->optimizer.label_smoothing,
                           .images = (double)images / comm_ranks(s->ranks.comm)};
 }
 
-/** The most that a rank has of them: the first has. */
+/** Largest number of micro-batches on a rank, which is that of rank 0. */
 static int most_micro_batches(const run_context *s, int n) {
     int ranks = comm_ranks(s->ranks.comm), most = (s->micro_batches_per_step + ranks - 1) / ranks;
     return n < most ? n : most;
 }
 
-/** With trainer.global_batch the first micro-batch of a step alone updates the running statistics, so that they do not
- *  depend on how the others lie on ranks. Else rank 0's all do, as DDP has it. */
+/** With trainer.global_batch, only the first micro-batch of a step updates the running statistics, so that they do
+ *  not depend on the distribution of the micro-batches over ranks. Otherwise every micro-batch updates those of its
+ *  rank, and rank 0's are used, as in DDP. */
 static unsigned statistics_flag(const run_context *s, int i) {
     return s->config->trainer.global_batch > 0 && s->micro_batch_first + i > 0 ? ENGINE_KEEP_STATISTICS : 0;
 }
@@ -57,15 +58,16 @@ static int statistics_updates(const run_context *s, int n) {
     return s->config->trainer.global_batch > 0 ? 1 : most_micro_batches(s, n);
 }
 
-/** mixup and cutmix; the draws are a function of (seed, epoch, batch), so that a resumed run makes the same ones, with
- * any number of ranks. */
+/** Applies mixup and cutmix. The draws are a function of (seed, epoch, batch), so they are the same in a resumed run
+ *  and on any number of ranks. */
 static void mix(const run_context *s, const train_state *t, int64_t number, batch *b) {
     const config *c = s->config;
     random_stream r = random_open(c->trainer.seed, (uint32_t)t->epoch, (uint64_t)number, RANDOM_MIX);
     mix_batch(b, c->data.mixup, c->data.cutmix, &r);
 }
 
-/** Load, forward, loss, backward of one micro-batch; after the last one the update. Its images go into *samples. */
+/** Load, forward, loss and backward of one micro-batch, and the update after the last one. The hash of its images is
+ *  added to *samples. */
 static int micro_batch(uint64_t *samples, run_context *s, train_state *t, int64_t number, unsigned flags) {
     batch *b = NULL;
     engine_plan *p = NULL;
@@ -73,7 +75,7 @@ static int micro_batch(uint64_t *samples, run_context *s, train_state *t, int64_
     comm_at(s->ranks.comm, COMM_LOADS);
     TRY(loader_next(&b, s->train_loader));
     if (b == NULL) {
-        rc = fail(E_DATA, "the training data ended before the end of the epoch");
+        rc = fail(E_DATA, "the data loader returned fewer batches than the epoch has");
         goto done;
     }
     if (s->on_batch != NULL)
@@ -86,23 +88,23 @@ static int micro_batch(uint64_t *samples, run_context *s, train_state *t, int64_
     loader_release(s->train_loader, b);
     b = NULL;                              /* now owned by the loader */
     t->in_step = true;                     /* from here on the running statistics change */
-    TRY(engine_step(s->engine, p, flags)); /* after the last: all-reduce, unscale, check, clip, update */
+    TRY(engine_step(s->engine, p, flags)); /* with ENGINE_LAST: all-reduce, unscale, check, clip, update */
 done:
     if (b != NULL)
         loader_release(s->train_loader, b);
     return rc;
 }
 
-/** The step's outcome goes into the state: also where the ranks can no longer be heard, then with this rank's images
- *  alone in its sums. */
+/** Adds the result of a step to the state. If the exchange with the other ranks fails, the sums cover only this
+ *  rank's images. */
 static int settle(step_result *out, run_context *s, train_state *t) {
     engine_result_data r;
     int rc = OK;
     TRY(engine_take_result(&r, s->engine));
     metrics own = step_metrics(&r), all = own;
-    double scale = scaler_scale(&t->scaler);
+    double scale = grad_scaler_scale(&t->scaler);
     t->pending.on = false;
-    scaler_update(&t->scaler, r.finite);
+    grad_scaler_update(&t->scaler, r.finite);
     t->in_step = !r.finite && !t->scaler.on;
     t->momentum = t->momentum || r.finite;
     s->ranks.has_events = rank_events_pending(s);
@@ -129,15 +131,15 @@ int train_settle(step_result *out, run_context *s, train_state *t) {
     return t->pending.on ? settle(out, s, t) : OK;
 }
 
-/** A device that runs ahead moves its scaler on by itself; the state here follows, and is the same where no result is
- *  still to come. */
+/** A device that runs asynchronously updates its own loss scaler, and the state here follows with the results. Both
+ *  are equal if no result is pending. */
 static int hand_over_scaler(engine_hyper *h, const run_context *s, const train_state *t) {
-    const ckpt_scaler *c = &t->scaler.state;
-    engine_scaler now = {c->scale, c->growth_factor, c->backoff_factor, c->growth_interval, c->growth_tracker};
+    const ckpt_grad_scaler *c = &t->scaler.state;
+    engine_grad_scaler now = {c->scale, c->growth_factor, c->backoff_factor, c->growth_interval, c->growth_tracker};
     if (!t->scaler.on || !engine_runs_ahead(s->engine))
         return OK;
     h->loss_scale = 0;
-    return t->pending.on ? OK : engine_set_scaler(s->engine, &now);
+    return t->pending.on ? OK : engine_set_grad_scaler(s->engine, &now);
 }
 
 int train_step(step_result *out, run_context *s, train_state *t, bool wait) {
@@ -157,7 +159,7 @@ int train_step(step_result *out, run_context *s, train_state *t, bool wait) {
                         (i == 0 ? ENGINE_FIRST : 0u) | (i == own - 1 ? ENGINE_LAST : 0u) | statistics_flag(s, i)));
     TRY(engine_post_result(s->engine));
     t->in_step = false;
-    TRY(train_settle(out, s, t)); /* the step before */
+    TRY(train_settle(out, s, t)); /* the result of the previous step */
     t->pending = (pending_step){.on = true, .step = t->global_step, .lr = h.lr, .samples = samples};
     t->global_step++;
     t->batches_seen += statistics_updates(s, n);

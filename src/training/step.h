@@ -6,7 +6,7 @@
 #include "training/state.h"
 
 typedef struct step_result {
-    metrics metrics; /* of this step's images on all ranks; without images: there is no result yet */
+    metrics metrics; /* of this step's images on all ranks; without images: no result yet */
     long long own_images;
     int64_t step; /* global_step before it */
     double lr;

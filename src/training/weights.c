@@ -7,11 +7,12 @@
 #include "base/text.h"
 #include "checkpoint/value.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LISTED 3 /* names of each kind in a message */
+#define LISTED 3 /* maximum number of names of each kind in a message */
 
 bool weights_floating(ckpt_type t) { return t == CKPT_F32 || t == CKPT_F64 || t == CKPT_F16 || t == CKPT_BF16; }
 
@@ -37,9 +38,9 @@ void weights_widen(double *out, const ckpt_tensor *t) {
     }
 }
 
-/* --- whether they fit --- */
+/* --- checking whether the tensors fit --- */
 
-/** Tensors of one kind of misfit: how many, and the first few as text. */
+/** Tensors with the same kind of mismatch: their number, and the first names as text. */
 typedef struct misfits {
     int n;
     text names;
@@ -66,7 +67,17 @@ static int misfit_add(misfits *m, const char *name, const char *more) {
     return text_printf(&m->names, "%s%s%s", m->n > 1 ? ", " : "", name_shown(shown, name, strlen(name)), more);
 }
 
-static bool is_head(const char *name) { return strncmp(name, "fc.", 3) == 0; }
+/** The last layer is "fc" in torchvision's and timm's models and "linear" in those for CIFAR. */
+static bool is_head(const char *name) { return strncmp(name, "fc.", 3) == 0 || strncmp(name, "linear.", 7) == 0; }
+
+/** Adds a missing tensor; if the file has one of a type that cannot be read, the type too. */
+static int missing_add(comparison *k, const char *name) {
+    const char *unread = ckpt_unread_weight(k->c, name);
+    char more[3 * CKPT_NAME_BYTES] = "";
+    if (unread != NULL)
+        snprintf(more, sizeof more, " (of type %s, which linnet does not read)", unread);
+    return misfit_add(&k->missing, name, more);
+}
 
 static void compare(comparison *k, const char *name, const int *shape, int rank) {
     const ckpt_tensor *t = ckpt_find_weight(k->c, name);
@@ -76,7 +87,7 @@ static void compare(comparison *k, const char *name, const int *shape, int rank)
     if (is_head(name))
         k->head = false;
     else if (t == NULL)
-        k->rc = misfit_add(&k->missing, name, "");
+        k->rc = missing_add(k, name);
     else {
         shape_text(wanted, shape, rank);
         snprintf(more, sizeof more, " does not have shape %s", wanted);
@@ -84,7 +95,7 @@ static void compare(comparison *k, const char *name, const int *shape, int rank)
     }
 }
 
-/** "layer3.7.conv1.weight": tensors of ResNets that this one may lack. */
+/** Whether the name is that of a ResNet's tensor, such as "layer3.7.conv1.weight", which this model may not have. */
 static bool is_of_resnet(const char *name) {
     return strncmp(name, "layer", 5) == 0 || strncmp(name, "conv1.", 6) == 0 || strncmp(name, "bn1.", 4) == 0;
 }
@@ -153,13 +164,85 @@ int weights_check(bool *head, const model *n, const ckpt *c, const char *path) {
     else if (head != NULL)
         *head = k.head;
     else if (!k.head)
-        rc = fail(E_FORMAT, "%s has no last layer (fc.weight, fc.bias) for %d classes", path, n->classes);
+        rc = fail(E_FORMAT, "%s has no last layer (%s, %s) for %d classes", path, n->param[n->param_n - 2].name,
+                  n->param[n->param_n - 1].name, n->classes);
 done:
     text_deinit(&all);
     text_deinit(&k.missing.names);
     text_deinit(&k.surplus.names);
     text_deinit(&k.shapes.names);
     return rc;
+}
+
+static int check_finite(const ckpt *c, const char *name, double *one, const char *path) {
+    const ckpt_tensor *t = ckpt_find_weight(c, name);
+    size_t n = t->bytes / ckpt_type_bytes(t->type);
+    weights_widen(one, t);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(one[i]))
+            return fail(E_FORMAT,
+                        "%s: %s contains %s (value %zu of %zu): the training had diverged; use an earlier "
+                        "checkpoint",
+                        path, name, isnan(one[i]) ? "NaN" : "an infinite value", i + 1, n);
+    return OK;
+}
+
+int weights_check_finite(const model *n, const ckpt *c, bool head, const char *path) {
+    static const char *const part[] = {"running_mean", "running_var"};
+    char name[96];
+    double *one = NULL;
+    int rc = OK;
+    TRY(memory_zeroed(&one, model_largest(n), sizeof *one));
+    for (int i = 0; i < n->param_n; i++)
+        if (head || !is_head(n->param[i].name))
+            TRY(check_finite(c, n->param[i].name, one, path));
+    for (int i = 0; i < 2 * n->stats_n; i++) {
+        snprintf(name, sizeof name, "%s.%s", n->stats[i / 2].name, part[i % 2]);
+        TRY(check_finite(c, name, one, path));
+    }
+done:
+    free(one);
+    return rc;
+}
+
+/** Fails for want of the classifier. If the file has another one, the message has the name of its last matrix, such as
+ *  fastai's "1.8.weight". */
+static int fail_head(const ckpt *c, const char *path) {
+    const ckpt_tensor *other = NULL;
+    char shown[NAME_SHOWN];
+    for (int i = 0; i < c->state_n; i++)
+        if (c->state[i].rank == 2 && weights_floating(c->state[i].type))
+            other = &c->state[i];
+    if (other == NULL)
+        return fail(
+            E_FORMAT,
+            "%s has neither fc.bias nor linear.bias: the checkpoint does not contain the last layer of a ResNet", path);
+    return fail(
+        E_FORMAT,
+        "%s has neither fc.bias nor linear.bias: its classifier ends with %s and is not a single layer. Only the "
+        "other layers can be used, with --init",
+        path, name_shown(shown, other->name, strlen(other->name)));
+}
+
+/** A tensor of a ResNet that cannot be read; NULL: none. */
+static const ckpt_unread *find_unread(const ckpt *c) {
+    size_t n = strlen(c->prefix);
+    for (int i = 0; i < c->unread_n; i++)
+        if (strncmp(c->unread[i].name, c->prefix, n) == 0 && is_of_resnet(c->unread[i].name + n))
+            return &c->unread[i];
+    return NULL;
+}
+
+static int fail_arch(const ckpt *c, const char *path) {
+    const ckpt_unread *u = find_unread(c);
+    char shown[NAME_SHOWN];
+    if (u != NULL)
+        return fail(E_FORMAT, "%s: %s is of type %s, which linnet does not read", path,
+                    name_shown(shown, u->name, strlen(u->name)), u->what);
+    return fail(E_FORMAT,
+                "%s contains no supported ResNet: expected the parameter names of torchvision, timm or "
+                "Hugging Face",
+                path);
 }
 
 int weights_arch(char out[32], const ckpt *c, const char *path) {
@@ -175,20 +258,20 @@ int weights_arch(char out[32], const ckpt *c, const char *path) {
         model_destroy(n);
         n = NULL;
     }
-    return rc == E_FORMAT
-               ? fail(rc, "%s contains no supported ResNet (with torchvision's or timm's parameter names)", path)
-               : rc;
+    return rc == E_FORMAT ? fail_arch(c, path) : rc;
 }
 
 int weights_classes(int *out, const ckpt *c, const char *path) {
     const ckpt_tensor *t = ckpt_find_weight(c, "fc.bias");
+    if (t == NULL)
+        t = ckpt_find_weight(c, "linear.bias");
     if (t == NULL || t->rank != 1 || t->shape[0] < 1 || t->shape[0] > INT32_MAX)
-        return fail(E_FORMAT, "%s has no fc.bias: it is not a checkpoint of a ResNet with its last layer", path);
+        return fail_head(c, path);
     *out = (int)t->shape[0];
     return OK;
 }
 
-/* --- putting them in --- */
+/* --- loading --- */
 
 static int restore_stats(run_context *s, const ckpt *c, double *one) {
     int rc = OK;
@@ -205,7 +288,7 @@ done:
     return rc;
 }
 
-/** What weights_check has found to fit. */
+/** Loads the tensors that weights_check has checked. */
 static int restore(run_context *s, const ckpt *c, bool head) {
     double *one = NULL;
     int rc = OK;
@@ -224,19 +307,24 @@ done:
 }
 
 int weights_restore(run_context *s, const ckpt *c, const char *path) {
-    int rc = weights_check(NULL, s->model, c, path);
-    return rc == OK ? restore(s, c, true) : rc;
+    int rc = OK;
+    TRY(weights_check(NULL, s->model, c, path));
+    TRY(weights_check_finite(s->model, c, true, path));
+    TRY(restore(s, c, true));
+done:
+    return rc;
 }
 
 int weights_init(run_context *s, const ckpt *c, const char *path) {
     bool head = false;
     int rc = OK, classes = 0;
     TRY(weights_check(&head, s->model, c, path));
+    TRY(weights_check_finite(s->model, c, head, path));
     if (!head && weights_classes(&classes, c, path) == OK && classes != s->model->classes)
-        log_warn("%s is for %d classes, this dataset has %d: the last layer (fc) is reinitialised", path, classes,
+        log_warn("%s has %d classes, but this dataset has %d: the last layer (fc) is reinitialised", path, classes,
                  s->model->classes);
     else if (!head)
-        log_warn("%s has no last layer (fc) of this model's shape: the layer is initialised randomly", path);
+        log_warn("%s has no last layer (fc) of the required shape: that layer is initialised randomly", path);
     TRY(restore(s, c, head));
 done:
     return rc;

@@ -12,6 +12,11 @@
  *  @return 0; E_FORMAT (the message lists missing and unexpected tensors and those with another shape) */
 int weights_check(bool *head, const model *n, const ckpt *c, const char *path);
 
+/** Checks that no weight or statistic of the model is NaN or infinite. `c` must have passed weights_check.
+ *  @param head false: the last layer is not used
+ *  @return 0, E_FORMAT (the message names the tensor), E_NOMEM */
+int weights_check_finite(const model *n, const ckpt *c, bool head, const char *path);
+
 /** The architecture of the model in `c`, for any number of classes. @return 0, E_FORMAT (not supported), E_NOMEM */
 int weights_arch(char out[32], const ckpt *c, const char *path);
 /** The number of classes: rows of the last layer. @return 0, E_FORMAT (there is no last layer) */

@@ -15,7 +15,7 @@ static double unpack(element e, uint16_t bits) {
     return x;
 }
 
-/** Every encoding survives; halfway between neighbours goes to the even one, anything beyond to the nearer. */
+/** Every code is unchanged by a conversion and back. Midpoints are rounded to even, other values to the nearest. */
 static void all_codes(element e, uint16_t infinity) {
     for (int sign = 0; sign <= 0x8000; sign += 0x8000)
         for (int code = 0; code < infinity; code++) {

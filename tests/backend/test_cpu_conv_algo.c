@@ -1,5 +1,5 @@
-/* Which algorithm computes each pass of a convolution, at each CPU level: by the lists alone, so that all levels are
- * checked on any machine. */
+/* The algorithm selected for each pass of a convolution at each CPU level. Only the lists are evaluated, so all
+ * levels are checked on any machine. */
 #include "backend/cpu/algo/conv_algo.h"
 #include "check.h"
 
@@ -59,12 +59,20 @@ static void test_fp32(void **state) {
     conv_problem p = problem_of(3, 1, 64, ELEMENT_F32);
     expect_gradients("onednn winograd_2d winograd_2d winograd_2d winograd_2d", CPU_SSE41, &p);
     expect("onednn_split winograd_2d winograd_2d winograd_2d winograd_2d", CPU_SSE41, CONV_WGRAD, &p);
-    const conv_problem others[] = {problem_of(3, 2, 64, ELEMENT_F32), problem_of(1, 1, 64, ELEMENT_F32),
-                                   problem_of(3, 1, 24, ELEMENT_F32), problem_of(5, 1, 64, ELEMENT_F32)};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        expect_gradients("onednn onednn onednn onednn onednn", CPU_SSE41, &others[i]);
-        expect("onednn_split onednn_split onednn onednn onednn", CPU_SSE41, CONV_WGRAD, &others[i]);
+    const conv_problem gemm[] = {problem_of(3, 2, 64, ELEMENT_F32), problem_of(1, 2, 64, ELEMENT_F32)};
+    for (size_t i = 0; i < sizeof gemm / sizeof *gemm; i++) {
+        expect_gradients("onednn implicit_gemm onednn onednn onednn", CPU_SSE41, &gemm[i]);
+        expect("onednn_split implicit_gemm onednn onednn onednn", CPU_SSE41, CONV_WGRAD, &gemm[i]);
     }
+    p = problem_of(1, 1, 64, ELEMENT_F32);
+    expect_gradients("onednn onednn onednn onednn onednn", CPU_SSE41, &p);
+    expect("onednn_split implicit_gemm onednn onednn onednn", CPU_SSE41, CONV_WGRAD, &p);
+    p = problem_of(3, 1, 24, ELEMENT_F32);
+    expect_gradients("onednn onednn onednn onednn onednn", CPU_SSE41, &p);
+    expect("onednn_split implicit_gemm onednn onednn onednn", CPU_SSE41, CONV_WGRAD, &p);
+    p = problem_of(5, 1, 64, ELEMENT_F32);
+    expect_gradients("onednn onednn onednn onednn onednn", CPU_SSE41, &p);
+    expect("onednn_split onednn_split onednn onednn onednn", CPU_SSE41, CONV_WGRAD, &p);
 }
 
 static void test_bf16(void **state) {
@@ -97,12 +105,12 @@ static void test_linear(void **state) {
     expect("onednn_split gemm onednn_gemm", CPU_AVX512, CONV_WGRAD, &p);
 }
 
-/** In evaluation the choice does not depend on the batch, and in bf16 it is oneDNN's unless asked otherwise. */
+/** In evaluation the choice does not depend on the batch, and in bf16 it is oneDNN's unless requested otherwise. */
 static void test_evaluation(void **state) {
     (void)state;
     conv_problem p = problem_of(3, 1, 64, ELEMENT_F32);
     p.conv.x.n = p.conv.y.n = 1;
-    expect("onednn onednn onednn onednn onednn", CPU_SSE41, CONV_FORWARD, &p);
+    expect("onednn implicit_gemm onednn onednn onednn", CPU_SSE41, CONV_FORWARD, &p);
     p.conv.training = false;
     expect("onednn_by_image winograd_2d winograd_2d winograd_2d winograd_2d", CPU_SSE41, CONV_FORWARD, &p);
     for (int kernel = 1; kernel <= 3; kernel += 2) {
@@ -116,11 +124,11 @@ static void test_evaluation(void **state) {
     }
 }
 
-static void test_what_does_not_suit(void **state) {
+static void test_not_applicable(void **state) {
     (void)state;
     conv_problem small = problem_of(3, 1, 32, ELEMENT_F32), grouped = small, bf16 = problem_of(1, 1, 64, ELEMENT_BF16);
     small.conv.x = small.conv.y = (tensor_shape){5, 8, 8, 32};
-    assert_string_equal(first(CONV_FORWARD, CPU_AVX2, small), "onednn");
+    assert_string_equal(first(CONV_FORWARD, CPU_AVX2, small), "implicit_gemm");
     small.conv.x.n = small.conv.y.n = 6;
     assert_string_equal(first(CONV_FORWARD, CPU_AVX2, small), "winograd_2d");
     grouped.conv.groups = 2;
@@ -131,11 +139,11 @@ static void test_what_does_not_suit(void **state) {
     assert_string_equal(first(CONV_WGRAD, CPU_AMX, bf16), "onednn_split");
 }
 
-/** One thread, more threads than images, and large teams are not split by hand. */
+/** One thread, more threads than images, and large thread teams: work is not split explicitly. */
 static void test_split(void **state) {
     (void)state;
     static const int threads[] = {1, 33, 9};
-    conv_problem p = problem_of(1, 1, 64, ELEMENT_F32);
+    conv_problem p = problem_of(5, 1, 64, ELEMENT_F32);
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         p.threads = threads[i];
         assert_string_equal(first(CONV_WGRAD, CPU_AVX2, p), "onednn");
@@ -147,12 +155,9 @@ static void test_split(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fp32),
-                                       cmocka_unit_test(test_bf16),
-                                       cmocka_unit_test(test_linear),
-                                       cmocka_unit_test(test_evaluation),
-                                       cmocka_unit_test(test_what_does_not_suit),
-                                       cmocka_unit_test(test_split)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fp32),           cmocka_unit_test(test_bf16),
+                                       cmocka_unit_test(test_linear),         cmocka_unit_test(test_evaluation),
+                                       cmocka_unit_test(test_not_applicable), cmocka_unit_test(test_split)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 

@@ -1,9 +1,9 @@
-/* The device's own kernels of 3x3 and 1x1 convolutions, forward, data gradient and, 3x3, weight gradient: against sums
- * in double precision, for maps whose sides are odd, tiles, images and channels that do not fill blocks, and added to
- * what is there. */
+/* The native kernels of 3x3 and 1x1 convolutions: forward, dgrad and, for 3x3, wgrad. They are compared to sums in
+ * double precision, for maps with odd sides, for tiles, images and channels that do not fill blocks, and with
+ * accumulation. */
 #include "backend/bf16_values.h"
 #include "backend/cpu/algo/native_conv.h"
-#include "backend/cpu/algo/winograd_dw.h"
+#include "backend/cpu/algo/wgrad_winograd.h"
 
 typedef struct conv_case {
     int n, h, w, c, k, threads;
@@ -20,7 +20,7 @@ static const conv_case pointwise_cases[] = {
 };
 
 typedef struct values {
-    double *value; /* what the tensor's elements are */
+    double *value; /* the values of the elements */
     void *data;    /* F32 or BF16 */
 } values;
 
@@ -72,7 +72,7 @@ static void add_products(double *x, double *w, double *y, const conv_case *t, in
                 }
 }
 
-/** Size of the difference against the size of `expected`. */
+/** Norm of the difference, relative to the norm of `expected`. */
 static double distance(const double *expected, const void *data, double factor, size_t n, bool bf16) {
     double off = 0, all = 0;
     for (size_t i = 0; i < n; i++) {
@@ -83,8 +83,9 @@ static double distance(const double *expected, const void *data, double factor, 
     return sqrt(off / all);
 }
 
-/** fp32: as exact as plain sums. bf16: both factors and the result are rounded, by 2^-9 at most each, which a plain sum
- * of rounded factors would be within; the nine values a place of a square is the sum of let the factors' rounding grow.
+/** fp32: as exact as plain sums. bf16: both factors and the result are rounded, each by at most 2^-9, and a plain sum
+ * of rounded factors is within the bound. Winograd 2D adds up to nine values per element, which increases the rounding
+ * error.
  */
 static double bound(bool bf16, bool square) { return !bf16 ? 2e-6 : square ? 2.0 / 256 : 1.0 / 256; }
 
@@ -102,33 +103,33 @@ typedef struct tensors {
 static void check_convolution(const conv_kernels *set, const conv_case *t, const conv_shape *s, tensors *v, bool bf16,
                               bool gradient) {
     native_conv_plan p = native_conv_planned(set, t->threads, s, bf16, gradient, gradient);
-    guarded scratch = guarded_make(native_conv_scratch(&p));
+    guarded workspace = guarded_make(native_conv_workspace(&p));
     size_t n = gradient ? v->x_n : v->y_n;
     guarded out = guarded_make(n * (bf16 ? 2 : 4));
     double *expected = calloc(n, sizeof *expected);
     assert_non_null(expected);
-    native_conv_run(&p, out.memory, gradient ? v->y.data : v->x.data, v->w.data, scratch.memory);
+    native_conv_run(&p, out.memory, gradient ? v->y.data : v->x.data, v->w.data, workspace.memory);
     add_products(gradient ? expected : v->x.value, v->w.value, gradient ? v->y.value : expected, t, s->kernel,
                  gradient ? 'x' : 'y');
-    check(gradient ? "dx" : "y", t, distance(expected, out.memory, 1, n, bf16), bound(bf16, set->dw != NULL), bf16);
+    check(gradient ? "dx" : "y", t, distance(expected, out.memory, 1, n, bf16), bound(bf16, set->wgrad != NULL), bf16);
     free(expected);
     guarded_free(&out);
-    guarded_free(&scratch);
+    guarded_free(&workspace);
 }
 
 static void check_dw(const conv_kernels *set, const conv_case *t, const conv_shape *s, tensors *v, bool bf16) {
-    winograd_dw_plan p = winograd_dw_planned(set, t->threads, s, bf16);
-    guarded scratch = guarded_make(winograd_dw_scratch(&p)), dw = guarded_make(v->w_n * sizeof(float));
+    wgrad_winograd_plan p = wgrad_winograd_planned(set, t->threads, s, bf16);
+    guarded workspace = guarded_make(wgrad_winograd_workspace(&p)), dw = guarded_make(v->w_n * sizeof(float));
     double *expected = calloc(v->w_n, sizeof *expected), most = bound(bf16, true);
     assert_non_null(expected);
     add_products(v->x.value, expected, v->y.value, t, s->kernel, 'w');
-    winograd_dw_run(&p, (float *)(void *)dw.memory, v->y.data, v->x.data, false, scratch.memory);
+    wgrad_winograd_run(&p, (float *)(void *)dw.memory, v->y.data, v->x.data, false, workspace.memory);
     check("dw", t, distance(expected, dw.memory, 1, v->w_n, false), most, bf16);
-    winograd_dw_run(&p, (float *)(void *)dw.memory, v->y.data, v->x.data, true, scratch.memory);
+    wgrad_winograd_run(&p, (float *)(void *)dw.memory, v->y.data, v->x.data, true, workspace.memory);
     check("dw added", t, distance(expected, dw.memory, 2, v->w_n, false), most, bf16);
     free(expected);
     guarded_free(&dw);
-    guarded_free(&scratch);
+    guarded_free(&workspace);
 }
 
 static void check_case(const kernels *all, const conv_case *t, int kernel, bool bf16, bool square) {
@@ -137,7 +138,7 @@ static void check_case(const kernels *all, const conv_case *t, int kernel, bool 
         .x_n = tensor_count(s.x), .y_n = tensor_count(s.y), .w_n = (size_t)(t->k * t->c) * (size_t)(kernel * kernel)};
     const conv_kernels *set = kernel == 1 ? all->pointwise : square ? all->winograd_2d : all->winograd_1d;
     assert_non_null(set);
-    assert_int_equal(set->dw != NULL, square);
+    assert_int_equal(set->wgrad != NULL, square);
     v.x = values_make(v.x_n, 1, bf16);
     v.y = values_make(v.y_n, 2, bf16);
     v.w = values_make(v.w_n, 3, false);

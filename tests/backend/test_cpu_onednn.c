@@ -1,5 +1,5 @@
-/* Of any convolution oneDNN is asked for: the result does not depend on what was in memory before, and what oneDNN
- * would crash on, or plan forever, is refused first. */
+/* Convolutions computed by oneDNN: the result does not depend on the previous content of memory, and shapes with
+ * which oneDNN would crash or never finish planning are refused first. */
 #include "backend/cpu/algo/onednn.h"
 #include "check.h"
 
@@ -7,7 +7,7 @@ typedef struct kernel_shape {
     int kernel, stride, pad;
 } kernel_shape;
 
-static const kernel_shape kernels[] = {{7, 2, 3}, {3, 1, 1}, {3, 2, 1}, {1, 1, 0}, {1, 2, 0}}; /* a ResNet's */
+static const kernel_shape kernels[] = {{7, 2, 3}, {3, 1, 1}, {3, 2, 1}, {1, 1, 0}, {1, 2, 0}}; /* those of a ResNet */
 
 static onednn_conv conv_of(int n, int h, int w, int in_c, int out_c, kernel_shape k, element type) {
     onednn_conv c = {.name = "conv",
@@ -64,29 +64,29 @@ static void fill(block b, element type, uint32_t seed) {
     }
 }
 
-/** The same bytes come out over memory full of zeros and full of NaNs, and nothing is written outside it. */
+/** The result is the same if the memory initially contains zeros or NaNs, and nothing is written outside it. */
 static void run_over_garbage(onednn *o, const onednn_conv *c, onednn_pass pass) {
     onednn_op *op = NULL;
     assert_ok(onednn_op_create(&op, o, c, pass));
-    element w_type = pass == ONEDNN_BACKWARD_WEIGHTS ? ELEMENT_F32 : c->x_type;
+    element w_type = pass == ONEDNN_WGRAD ? ELEMENT_F32 : c->x_type;
     block x = block_of(tensor_count(c->x) * element_bytes(c->x_type));
     block y = block_of(tensor_count(c->y) * element_bytes(c->y_type));
-    block w = block_of(onednn_layout_bytes(onednn_op_layout(op))), scratch = block_of(onednn_op_scratch(op));
-    block *out = pass == ONEDNN_FORWARD ? &y : pass == ONEDNN_BACKWARD_DATA ? &x : &w;
+    block w = block_of(onednn_layout_bytes(onednn_op_layout(op))), scratchpad = block_of(onednn_op_scratchpad(op));
+    block *out = pass == ONEDNN_FORWARD ? &y : pass == ONEDNN_DGRAD ? &x : &w;
     block first = block_of(out->bytes);
     fill(x, c->x_type, 1);
     fill(y, c->y_type, 2);
     fill(w, w_type, 3);
     for (int garbage = 0; garbage < 2; garbage++) {
         memset(out->data, garbage ? 0xff : 0, out->bytes);
-        memset(scratch.data, garbage ? 0xff : 0, scratch.bytes);
-        assert_ok(onednn_op_run(op, x.data, w.data, y.data, scratch.data));
+        memset(scratchpad.data, garbage ? 0xff : 0, scratchpad.bytes);
+        assert_ok(onednn_op_run(op, x.data, w.data, y.data, scratchpad.data));
         if (garbage && memcmp(first.data, out->data, out->bytes) != 0)
-            fail_msg("pass %d (%s) of %d x %d x %d x %d, kernel %d / %d: reads what nobody wrote", (int)pass,
+            fail_msg("pass %d (%s) of %d x %d x %d x %d, kernel %d / %d: reads unwritten memory", (int)pass,
                      onednn_op_implementation(op), c->x.n, c->x.h, c->x.w, c->x.c, c->kernel, c->stride);
         memcpy(first.data, out->data, out->bytes);
     }
-    const block all[] = {x, y, w, scratch, first};
+    const block all[] = {x, y, w, scratchpad, first};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (!is_within(all[i]))
             fail_msg("pass %d (%s) of %d x %d x %d x %d, kernel %d / %d: writes outside block %zu", (int)pass,
@@ -103,18 +103,18 @@ static void small_maps(onednn *o, element type) {
             for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
                 for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
                     onednn_conv c = conv_of(3, heights[h], widths[w], channels[i], 32, kernels[k], type);
-                    for (int pass = ONEDNN_FORWARD; pass <= ONEDNN_BACKWARD_WEIGHTS; pass++)
+                    for (int pass = ONEDNN_FORWARD; pass <= ONEDNN_WGRAD; pass++)
                         run_over_garbage(o, &c, (onednn_pass)pass);
                 }
 }
 
-/** Rows wider than those of ImageNet; what the check refuses is left out. */
+/** Rows wider than those of ImageNet. Shapes that the check refuses are skipped. */
 static void wide_maps(onednn *o, element type) {
     static const int widths[] = {56, 224, 320, 321, 400, 700};
     for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++)
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
             onednn_conv c = conv_of(1, 6, widths[w], 32, 32, kernels[k], type);
-            for (int pass = ONEDNN_FORWARD; pass <= ONEDNN_BACKWARD_WEIGHTS; pass++)
+            for (int pass = ONEDNN_FORWARD; pass <= ONEDNN_WGRAD; pass++)
                 if (!onednn_row_too_wide(&c, (onednn_pass)pass))
                     run_over_garbage(o, &c, (onednn_pass)pass);
         }
@@ -141,7 +141,7 @@ static void expect_size(bool fits, const onednn_conv *c) {
     onednn *o = NULL;
     onednn_op *op = NULL;
     assert_ok(onednn_open(&o, 2));
-    for (int pass = ONEDNN_FORWARD; pass <= ONEDNN_BACKWARD_WEIGHTS; pass++) {
+    for (int pass = ONEDNN_FORWARD; pass <= ONEDNN_WGRAD; pass++) {
         if (!fits)
             assert_fails(E_NOMEM, "more elements than oneDNN", onednn_op_create(&op, o, c, (onednn_pass)pass));
         else if (onednn_row_too_wide(c, (onednn_pass)pass))
@@ -158,7 +158,7 @@ static void expect_size(bool fits, const onednn_conv *c) {
     onednn_close(o);
 }
 
-/** The largest batch and image that are allowed are planned, and all beyond them is refused. */
+/** The largest allowed batch and image are planned; larger ones are refused. */
 static void sizes(void **state) {
     (void)state;
     static const int many[] = {1 << 28, 1000 * 1000 * 1000, INT32_MAX};
@@ -188,7 +188,7 @@ static void sizes(void **state) {
         }
 }
 
-/** The names that oneDNN 2 and 3 give their plain loops, and others that contain the letters. */
+/** The names that oneDNN 2 and 3 give their reference implementations, and other names that contain "ref". */
 static void reference(void **state) {
     (void)state;
     static const char *const slow[] = {"ref:any", "ref", "gemm:ref"};

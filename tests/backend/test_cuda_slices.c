@@ -1,4 +1,4 @@
-/* Copies in slices: every length around the limits arrives whole, and nothing beside it is touched. */
+/* Copies in slices: every length around the limits is copied completely, and no other memory is changed. */
 #include "backend/cuda/slices.h"
 #include "check.h"
 

@@ -1,12 +1,12 @@
-/* LINNET_CPU: levels are held, wrong ones are refused. Each case is a process of its own, as the level never changes.
- */
+/* LINNET_CPU: valid levels are used and invalid ones refused. Each case is a separate process, because the level
+ * never changes within one. */
 #include "base/cpu_level.h"
 #include "check.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
-/** @return the level in force in a new process with LINNET_CPU = value (NULL: unset), or -1 where it is refused */
+/** @return the level in force in a new process with LINNET_CPU = value (NULL: unset), or -1 if it is refused */
 static int level_with(const char *value) {
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -37,11 +37,11 @@ static void test_refused(void **state) {
     (void)state;
     assert_int_equal(level_with("avx3"), -1);
     setenv("LINNET_CPU", "AVX2 ", 1);
-    assert_true(cpu_level_is_held());
+    assert_true(cpu_level_is_set());
     assert_fails(E_OPTION, "LINNET_CPU=AVX2  is not a CPU level: sse41, avx2, avx512, avx512_bf16 or amx",
                  cpu_level_check());
     unsetenv("LINNET_CPU");
-    assert_false(cpu_level_is_held());
+    assert_false(cpu_level_is_set());
 }
 
 int main(void) {

@@ -65,11 +65,12 @@ static void test_read(void **state) {
     assert_ok(file_read(&bytes, &n, path, 5));
     free(bytes);
     bytes = NULL;
-    assert_fails(E_FORMAT, "5 bytes, more than the 4", file_read(&bytes, &n, path, 4));
+    assert_fails(E_FORMAT, "file of 5 bytes, more than the limit of 4 bytes", file_read(&bytes, &n, path, 4));
     assert_fails(E_IO, "not a regular file", file_read(&bytes, &n, root, 0));
     assert_ok(path_join(path, root, "pipe"));
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_fails(E_IO, "not a regular file", file_read(&bytes, &n, path, 0)); /* and does not wait for a writer */
+    assert_fails(E_IO, "not a regular file",
+                 file_read(&bytes, &n, path, 0)); /* and the read of a pipe does not block */
     assert_null(bytes);
 }
 
@@ -97,7 +98,7 @@ static void test_stays_below(void **state) {
         assert_true(path_stays_below(below[i], strlen(below[i])));
         assert_false(path_stays_below(beyond[i], strlen(beyond[i])));
     }
-    assert_true(path_stays_below("../a", 1)); /* no more than the bytes told */
+    assert_true(path_stays_below("../a", 1)); /* reads only the given number of bytes */
     assert_false(path_stays_below("..a", 2));
 }
 
@@ -131,9 +132,9 @@ static void test_atomic(void **state) {
     assert_ok(atomic_write(&f, "0000 new", 8));
     assert_ok(atomic_write(&f, " text", 5));
     assert_int_equal(f.written, 13);
-    check_content(path, "old"); /* until the commit */
+    check_content(path, "old"); /* unchanged before the commit */
     assert_ok(atomic_commit(&f));
-    atomic_abort(&f); /* harmless now */
+    atomic_abort(&f); /* no effect after the commit */
     check_content(path, "0000 new text");
     assert_int_equal(entries(), 1);
     assert_ok(atomic_open(&f, path));
@@ -143,7 +144,7 @@ static void test_atomic(void **state) {
     assert_int_equal(entries(), 1);
 }
 
-/** Whatever fails, the old file stays and nothing is left lying about. */
+/** After any failure the old file is unchanged and no temporary file is left. */
 static void test_atomic_failures(void **state) {
     (void)state;
     char path[PATH_BYTES], folder[PATH_BYTES];
@@ -154,7 +155,7 @@ static void test_atomic_failures(void **state) {
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;
-    small.rlim_cur = 100; /* a write past it fails after a part was written */
+    small.rlim_cur = 100; /* a write beyond it fails after a partial write */
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     int rc = file_write_atomic(path, big, sizeof big);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -170,14 +171,14 @@ static void test_atomic_failures(void **state) {
 
     assert_ok(path_join(path, root, "nowhere/a"));
     assert_fails(E_NOTFOUND, "nowhere/a", file_write_atomic(path, "x", 1));
-    if (access("/dev/full", W_OK) == 0) { /* a full disk has its own code */
+    if (access("/dev/full", W_OK) == 0) { /* a full disk has an error code of its own */
         atomic_file f = {.fd = open("/dev/full", O_WRONLY)};
         assert_fails(E_FULL, "No space left", atomic_write(&f, "x", 1));
         close(f.fd);
     }
 }
 
-/** A path that is itself the longest allowed leaves no room for the temporary's name. */
+/** A path of the greatest length is refused, because the name of the temporary file would be longer. */
 static void test_atomic_longest_path(void **state) {
     (void)state;
     static char path[PATH_BYTES];
@@ -191,10 +192,10 @@ static void test_atomic_longest_path(void **state) {
     assert_true(fd >= 0);
     close(fd);
     assert_fails(E_IO, "path too long", file_write_atomic(path, "x", 1));
-    assert_true(file_exists(path)); /* giving up must not remove it */
+    assert_true(file_exists(path)); /* the failure must not remove the file */
 }
 
-/** A link where the temporary file goes is not followed: what it leads to stays as it is. */
+/** A symbolic link with the temporary file's name is not followed, and its target is unchanged. */
 static void test_links_of_temporaries(void **state) {
     (void)state;
     char path[PATH_BYTES], link[PATH_BYTES], victim[PATH_BYTES];
@@ -207,12 +208,24 @@ static void test_links_of_temporaries(void **state) {
     assert_fails(E_IO, "a.tmp", file_write_atomic(path, "x", 1));
     assert_fails(E_IO, "a.tmp", lock_take(&fd, link));
     check_content(victim, "precious");
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(mkfifo(link, 0600), 0); /* opening it would wait */
+    assert_fails(E_IO, "a.tmp: a link, a folder or a special file", file_write_atomic(path, "x", 1));
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(linkat(AT_FDCWD, victim, AT_FDCWD, link, 0), 0);
+    assert_fails(E_IO, "a.tmp: a link, a folder or a special file", file_write_atomic(path, "x", 1));
+    check_content(victim, "precious");
     assert_false(file_exists(path));
+    assert_int_equal(unlink(link), 0);
+    assert_ok(file_write_atomic(link, "left by a killed run", 20));
+    assert_ok(file_write_atomic(path, "x", 1));
+    check_content(path, "x");
+    assert_false(file_exists(link));
 }
 
 static void test_folder_without_name(void **state) {
     (void)state;
-    assert_fails(E_IO, "a folder without a name", folder_make(""));
+    assert_fails(E_IO, "the path is empty", folder_make(""));
 }
 
 static void test_lock(void **state) {
@@ -227,7 +240,7 @@ static void test_lock(void **state) {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) { /* another process is refused as well */
-        close(a);     /* the lock stays: it belongs to the parent's copy too */
+        close(a);     /* the parent's copy still holds the lock */
         _exit(lock_take(&b, path) == E_LOCKED ? 0 : 1);
     }
     int status = 0;

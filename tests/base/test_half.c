@@ -1,5 +1,5 @@
-/* 16-bit floats against their definition: every code, every number about the midpoints between them, in float and
- * double. */
+/* 16-bit floats against their definition: every code, and every number around the midpoints between them, in float
+ * and double. */
 #include "check.h"
 
 #include "base/half.h"
@@ -36,7 +36,7 @@ static void check_double(const conversion *c, double x) {
         fail_msg("%a became %04x, expected %04x", x, c->from_double(x), half_nearest(c->format, x));
 }
 
-/** All 65,536: each has its value, and comes back as itself. */
+/** All 65,536 codes: each has its value and converts back to itself. */
 static void every_code(void **state) {
     (void)state;
     for (const conversion *c = all; c < all + 2; c++)
@@ -46,7 +46,7 @@ static void every_code(void **state) {
             assert_int_equal(signbit(x) != 0, code >> 15);
             if (magnitude > c->format->infinity) {
                 const uint16_t back[] = {c->from_float(x), c->from_double((double)x)};
-                for (int i = 0; i < 2; i++) /* a NaN, with its sign, and quiet */
+                for (int i = 0; i < 2; i++) /* a quiet NaN with the same sign */
                     assert_true(isnan(x) && back[i] >> 15 == code >> 15 &&
                                 (back[i] & 0x7fff) >= (c->format->infinity | 1 << (c->format->mantissa - 1)));
                 continue;
@@ -58,8 +58,8 @@ static void every_code(void **state) {
         }
 }
 
-/** Midpoints are where rounding turns; the largest finite number has one above it too. The double next to a midpoint is
- *  rounded to it by the way of float: it must not be rounded twice. */
+/** The result of rounding changes at midpoints; there is also one above the largest finite number. A conversion to
+ * float would round the double next to a midpoint to the midpoint, so a double must not be rounded twice. */
 static void every_midpoint(void **state) {
     (void)state;
     for (const conversion *c = all; c < all + 2; c++)
@@ -78,8 +78,8 @@ static void every_midpoint(void **state) {
         }
 }
 
-/** Floats spread over all exponents and mantissas, denormal ones too, and doubles with more digits. */
-static void numbers_between(void **state) {
+/** Floats of all exponents and mantissas, denormal ones included, and doubles with more digits. */
+static void random_numbers(void **state) {
     (void)state;
     for (const conversion *c = all; c < all + 2; c++)
         for (uint64_t bits = 0; bits < 0x7f800000; bits += 9973) {
@@ -116,6 +116,6 @@ static void ends(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_code), cmocka_unit_test(every_midpoint),
-                                       cmocka_unit_test(numbers_between), cmocka_unit_test(ends)};
+                                       cmocka_unit_test(random_numbers), cmocka_unit_test(ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 
-/** The test vectors of the FNV authors; in parts as at once. */
+/** The test vectors of the FNV authors. A text hashed in parts gives the same value as at once. */
 static void fnv(void **state) {
     (void)state;
     assert_true(hash_bytes(HASH_START, "", 0) == 0xcbf29ce484222325u);
@@ -11,7 +11,8 @@ static void fnv(void **state) {
     assert_true(hash_bytes(hash_bytes(HASH_START, "foo", 3), "bar", 3) == 0x85944171f73967e8u);
 }
 
-/** Kept indexes hold these: recorded once. Whole words, none, and bytes behind them. */
+/** Stored indexes contain these hashes, so they must not change. Inputs: empty, full words, and full words with a
+ * remainder. */
 static void words(void **state) {
     (void)state;
     static const char text[] = "the index of a dataset";
@@ -19,7 +20,7 @@ static void words(void **state) {
     assert_true(hash_words(text, 11) == 0x43d5c69fd884b22au);
     assert_true(hash_words(text, 22) == 0x3c456a34f0524a80u);
     char moved[32];
-    memcpy(moved + 3, text, 22); /* wherever it lies */
+    memcpy(moved + 3, text, 22); /* at any alignment */
     assert_true(hash_words(moved + 3, 22) == 0x3c456a34f0524a80u);
 }
 

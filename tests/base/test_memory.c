@@ -13,7 +13,7 @@ static void test_blocks(void **state) {
     assert_ok(memory_resize(&p, 1000, sizeof *p));
     assert_int_equal(p[99], 7);
     assert_fails(E_NOMEM, "cannot allocate", memory_resize(&p, SIZE_MAX / 2, sizeof *p));
-    assert_int_equal(p[99], 7); /* still ours */
+    assert_int_equal(p[99], 7); /* the memory is still allocated */
     free(p);
     p = NULL;
     assert_ok(memory_zeroed(&p, 0, sizeof *p));
@@ -26,7 +26,7 @@ static void test_blocks(void **state) {
     free(copy);
 }
 
-/** Room at once for what is asked; else it doubles. */
+/** The capacity grows to the requested size, or doubles if that is more. */
 static void test_grow(void **state) {
     (void)state;
     int *p = NULL;
@@ -45,7 +45,7 @@ static void test_grow(void **state) {
     assert_true(capacity >= 1000000 && p[9999] == 9999);
     size_t before = capacity;
     assert_fails(E_NOMEM, "cannot allocate", memory_grow(&p, &capacity, SIZE_MAX / 2, sizeof *p));
-    assert_true(capacity == before && p[9999] == 9999); /* still ours */
+    assert_true(capacity == before && p[9999] == 9999); /* the memory is still allocated */
     free(p);
 }
 

@@ -19,7 +19,7 @@ static void test_published_vectors(void **state) {
     }
 }
 
-/** Checkpoints rely on what a stream gives: recorded once. */
+/** A resumed run needs the same numbers as before, so the stream must never change. */
 static void test_stream_is_fixed(void **state) {
     (void)state;
     random_stream r = random_open(0x0123456789ABCDEFu, 3, 0x1122334455u, RANDOM_CROP);

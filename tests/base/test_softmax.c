@@ -9,7 +9,7 @@ enum { CLASSES = 7 };
 #define N NAN
 #define I INFINITY
 
-/** The place of every class in a stable descending sort, NaN first; but a NaN is never right. */
+/** The rank of every class in a stable descending sort, NaN first; but a NaN is never a correct prediction. */
 static void ranks(void **state) {
     (void)state;
     static const struct {
@@ -35,8 +35,8 @@ static void ranks(void **state) {
     }
 }
 
-/** Classes before each other are a strict order, NaNs too: a list can be sorted by it. */
-static void one_order(void **state) {
+/** The comparison of classes is a strict order, with NaNs too, so it can be used for sorting. */
+static void strict_order(void **state) {
     (void)state;
     const double z[CLASSES] = {N, 1, -I, N, I, 1, 0};
     const int expected[CLASSES] = {0, 3, 4, 1, 5, 6, 2};
@@ -45,7 +45,8 @@ static void one_order(void **state) {
             assert_int_equal(softmax_before(z, expected[i], expected[j]), i < j);
 }
 
-/** mix * CE(a) + (1 - mix) * CE(b), each CE = (1 - s) * -log p_label + s / C * sum_j -log p_j; of either type. */
+/** mix * CE(a) + (1 - mix) * CE(b), each CE = (1 - s) * -log p_label + s / C * sum_j -log p_j; in fp32 and in double.
+ */
 static void formula(void **state) {
     (void)state;
     const double z[CLASSES] = {0.5, -1.25, 2, 0, -3, 0.75, 1};
@@ -76,7 +77,7 @@ static void formula(void **state) {
     }
 }
 
-/** Large logits lose no digits; a NaN or an infinity shows in the loss, wherever it stands. */
+/** Large logits lose no digits. A NaN or an infinity in any position makes the loss non-finite. */
 static void extremes(void **state) {
     (void)state;
     softmax_target t = {.label = 1, .label_b = 1, .mix = 1};
@@ -98,7 +99,7 @@ static void extremes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ranks), cmocka_unit_test(one_order), cmocka_unit_test(formula),
-                                       cmocka_unit_test(extremes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ranks), cmocka_unit_test(strict_order),
+                                       cmocka_unit_test(formula), cmocka_unit_test(extremes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,8 +26,8 @@ static void test_errno(void **state) {
     }
 }
 
-/** A saved error outlives what is said meanwhile, whole, and may be restored in another thread. */
-static void *restore_there(void *argument) {
+/** A saved error is unaffected by later messages and may be restored in another thread. */
+static void *restore_in_thread(void *argument) {
     const status_saved *saved = argument;
     int code = status_restore(saved);
     return code == E_FULL && strcmp(status_message(), saved->message) == 0 ? NULL : (void *)1;
@@ -46,7 +46,7 @@ static void test_save_and_restore(void **state) {
     assert_int_equal(status_restore(&saved), E_FULL);
     assert_string_equal(status_message(), longest);
     assert_string_equal(saved.message, longest);
-    assert_int_equal(pthread_create(&t, NULL, restore_there, &saved), 0);
+    assert_int_equal(pthread_create(&t, NULL, restore_in_thread, &saved), 0);
     assert_int_equal(pthread_join(t, &result), 0);
     assert_null(result);
 }
@@ -61,7 +61,7 @@ static void test_long_messages(void **state) {
     fail_context(E_IO, "%s", text);
     assert_in_range(strlen(status_message()), 500, 4000);
     fail_errno(EIO, "%s", text);
-    assert_non_null(strstr(status_message(), strerror(EIO))); /* the cause survives a long path */
+    assert_non_null(strstr(status_message(), strerror(EIO))); /* a long path does not displace the cause */
 }
 
 static void test_texts(void **state) {

@@ -18,7 +18,7 @@ static void test_growing(void **state) {
     assert_int_equal(strlen(t.data), n);
     assert_int_equal(strncmp(t.data, "0,1,2,3,", 8), 0);
     assert_string_equal(t.data + n - 10, "2998,2999,");
-    assert_ok(text_append(&t, "a\0b", 3)); /* zeros are bytes like others */
+    assert_ok(text_append(&t, "a\0b", 3)); /* a zero byte does not end the text */
     assert_int_equal(t.n, n + 3);
     assert_memory_equal(t.data + n, "a\0b", 4);
     assert_fails(E_NOMEM, "too long", text_append(&t, "x", SIZE_MAX - 2));
@@ -27,7 +27,7 @@ static void test_growing(void **state) {
     assert_null(t.data);
 }
 
-/** UTF-8 as RFC 3629 builds it: the length of what a code point below 0x110000 becomes. */
+/** Encodes a code point below 0x110000 in UTF-8 (RFC 3629). @return number of bytes */
 static size_t encoded(char out[4], unsigned code) {
     static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
     size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -37,8 +37,8 @@ static size_t encoded(char out[4], unsigned code) {
     return n;
 }
 
-/** Every character is one, and is none without its last byte; no other bytes are: of every pair of
- *  bytes, before two that may follow, those that RFC 3629 has, taken apart and put together again. */
+/** Every code point is accepted, and refused without its last byte. Of all pairs of bytes, followed by two continuation
+ * bytes, exactly those that RFC 3629 allows are accepted, and they decode and encode to the same bytes. */
 static void test_utf8(void **state) {
     (void)state;
     char s[4];
@@ -74,12 +74,32 @@ static void test_csv_cell(void **state) {
                                            {"a b", "a b"},
                                            {"a,b", "\"a,b\""},
                                            {"say \"x\"", "\"say \"\"x\"\"\""},
-                                           {"two\nlines", "\"two lines\""}};
+                                           {"two\nlines", "\"two lines\""},
+                                           {"caf\xc3\xa9", "caf\xc3\xa9"},
+                                           {"caf\xe9", "caf\\xE9"},
+                                           {"\xff, \"x\"", "\"\\xFF, \"\"x\"\"\""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         text t = {0};
         assert_ok(text_printf(&t, "x,"));
         assert_ok(text_csv_cell(&t, cases[i][0]));
         assert_string_equal(text_string(&t) + 2, cases[i][1]);
+        text_deinit(&t);
+    }
+}
+
+static void test_append_utf8(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"plain \\ text", "plain \\ text"},
+        {"J\xc3\xa4ger \xf0\x9f\x90\xa6", "J\xc3\xa4ger \xf0\x9f\x90\xa6"},
+        {"caf\xe9/\x80.jpg", "caf\\xE9/\\x80.jpg"},
+        {"\xed\xa0\x80\xc0\xaf cut \xe2\x82", "\\xED\\xA0\\x80\\xC0\\xAF cut \\xE2\\x82"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        text t = {0};
+        assert_ok(text_append(&t, "x", 1));
+        assert_ok(text_append_utf8(&t, cases[i][0]));
+        assert_string_equal(text_string(&t) + 1, cases[i][1]);
         text_deinit(&t);
     }
 }
@@ -96,7 +116,7 @@ static void test_distance(void **state) {
     memset(a, 'a', sizeof a);
     memset(b, 'b', sizeof b);
     a[199] = b[199] = 0;
-    assert_in_range(text_distance(a, b), 60, 199); /* long names are cut, not overrun */
+    assert_in_range(text_distance(a, b), 60, 199); /* long names are truncated, without a buffer overrun */
 }
 
 static void test_numbers(void **state) {
@@ -117,10 +137,10 @@ static void test_numbers(void **state) {
     assert_true(d == 7);
     assert_true(text_to_double(&d, "1e-4") && d == 1e-4);
     assert_true(text_to_double(&d, "-0.5") && d == -0.5);
-    assert_true(text_to_double(&d, "1e-320") && d > 0); /* small is no error */
+    assert_true(text_to_double(&d, "1e-320") && d > 0); /* a denormal number is valid */
 }
 
-static void test_for_people(void **state) {
+static void test_human_readable(void **state) {
     (void)state;
     char out[32];
     assert_string_equal(text_count(out, 0), "0");
@@ -146,8 +166,9 @@ static void test_for_people(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing), cmocka_unit_test(test_distance),   cmocka_unit_test(test_csv_cell),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_for_people), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_growing),     cmocka_unit_test(test_distance),       cmocka_unit_test(test_csv_cell),
+        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_human_readable), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_append_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/** A checkpoint with every field set, and the comparison of two, bit for bit. */
+/** A checkpoint with every field set, and the bitwise comparison of two checkpoints. */
 #ifndef LINNET_TESTS_CKPT_SAMPLE_H
 #define LINNET_TESTS_CKPT_SAMPLE_H
 
@@ -8,7 +8,8 @@
 
 #include <unistd.h>
 
-/** Thousands of files are written: not to a disk, where each waits for fsync. Call before make_temporary_folder. */
+/** Uses a memory file system: with thousands of files, the fsync of a disk would be slow. Call before
+ *  make_temporary_folder. */
 static inline void use_memory_folder(void) {
     if (getenv("TMPDIR") == NULL && access("/dev/shm", W_OK) == 0)
         setenv("TMPDIR", "/dev/shm", 1);
@@ -53,7 +54,7 @@ static inline void sample_schedule(ckpt *c, ckpt_schedule_kind kind) {
                                   .t_max = 100};
 }
 
-/** Freed with ckpt_free. */
+/** To be freed with ckpt_free. */
 static inline ckpt *sample_make(void) {
     static const int64_t shape[] = {2, 3, 1, 5};
     ckpt *c = calloc(1, sizeof *c);
@@ -76,19 +77,23 @@ static inline ckpt *sample_make(void) {
     c->momentum = calloc(9, sizeof *c->momentum);
     c->param_n = 8;
     for (int i = 0, k = 0; i < c->state_n; i++)
-        if (i != 2 && i != 3) { /* the buffers */
+        if (i != 2 && i != 3) { /* not the buffers */
             sample_tensor(&c->momentum[k], c->state[i].name, CKPT_F32, 1, (int64_t[]){i + 100});
             c->momentum_n = ++k;
         }
     c->sgd = (ckpt_sgd){
         .lr = 0.1 / 7, .initial_lr = 0.1, .momentum = 0.9, .dampening = 0.25, .weight_decay = 1e-4, .nesterov = true};
     sample_schedule(c, CKPT_SCHEDULE_PLATEAU);
-    c->scaler = (ckpt_scaler){.on = true,
-                              .scale = 32768,
-                              .growth_factor = 2,
-                              .backoff_factor = 0.5,
-                              .growth_interval = 2000,
-                              .growth_tracker = 17};
+    c->scaler = (ckpt_grad_scaler){.on = true,
+                                   .scale = 32768,
+                                   .growth_factor = 2,
+                                   .backoff_factor = 0.5,
+                                   .growth_interval = 2000,
+                                   .growth_tracker = 17};
+    c->early_stopping = (ckpt_early_stopping){
+        .on = true, .monitor = "train_loss", .wait_count = 2, .stopped_epoch = 5, .patience = 3, .best_score = 0.1};
+    snprintf(c->monitor, sizeof c->monitor, "val_acc");
+    c->monitor_max = true;
     c->kept = calloc(3, sizeof *c->kept);
     for (; c->kept_n < 3; c->kept_n++) {
         snprintf(c->kept[c->kept_n].path, sizeof c->kept[0].path, "/runs/caf\xc3\xa9 \xff\xed\xb2\x80/e=%d.ckpt",
@@ -169,13 +174,23 @@ static inline void assert_same_schedule(const ckpt_schedule *a, const ckpt_sched
     assert_int_equal(a->t_max, b->t_max);
 }
 
-static inline void assert_same_scaler(const ckpt_scaler *a, const ckpt_scaler *b) {
+static inline void assert_same_scaler(const ckpt_grad_scaler *a, const ckpt_grad_scaler *b) {
     assert_int_equal(a->on, b->on);
     assert_same_double(a->scale, b->scale);
     assert_same_double(a->growth_factor, b->growth_factor);
     assert_same_double(a->backoff_factor, b->backoff_factor);
     assert_int_equal(a->growth_interval, b->growth_interval);
     assert_int_equal(a->growth_tracker, b->growth_tracker);
+}
+
+static inline void assert_same_early_stopping(const ckpt_early_stopping *a, const ckpt_early_stopping *b) {
+    assert_int_equal(a->on, b->on);
+    assert_string_equal(a->monitor, b->monitor);
+    assert_int_equal(a->max, b->max);
+    assert_int_equal(a->wait_count, b->wait_count);
+    assert_int_equal(a->stopped_epoch, b->stopped_epoch);
+    assert_int_equal(a->patience, b->patience);
+    assert_same_double(a->best_score, b->best_score);
 }
 
 static inline void assert_same(const ckpt *a, const ckpt *b) {
@@ -195,6 +210,9 @@ static inline void assert_same(const ckpt *a, const ckpt *b) {
     assert_int_equal(a->sgd.nesterov, b->sgd.nesterov);
     assert_same_schedule(&a->schedule, &b->schedule);
     assert_same_scaler(&a->scaler, &b->scaler);
+    assert_same_early_stopping(&a->early_stopping, &b->early_stopping);
+    assert_string_equal(a->monitor, b->monitor);
+    assert_int_equal(a->monitor_max, b->monitor_max);
     assert_int_equal(a->kept_n, b->kept_n);
     for (int i = 0; i < a->kept_n; i++) {
         assert_string_equal(a->kept[i].path, b->kept[i].path);

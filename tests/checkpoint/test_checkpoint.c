@@ -47,7 +47,7 @@ static void test_round_trip(void **state) {
     ckpt_free(c);
 }
 
-/* A run that has done nothing yet: no momentum, no best files, no items. */
+/* A new run: no momentum, no best files, no items. */
 static void test_round_trip_bare(void **state) {
     (void)state;
     ckpt c = {.state_n = 1, .best_value = NAN, .current_value = NAN, .param_n = 1};
@@ -94,13 +94,13 @@ static int entries_in_folder(const char *name) {
     return n;
 }
 
-/** A save that fails leaves the old file as it was and nothing else. */
+/** A failed save leaves the old file unchanged and no other file. */
 static void failed_save(const char *where, const ckpt *c, int code, const char *part) {
     unsigned char *before = NULL, *after = NULL;
     size_t before_n = 0, after_n = 0;
     assert_ok(file_read(&before, &before_n, where, 0));
     assert_fails(code, part, ckpt_save(where, c));
-    assert_non_null(strstr(status_message(), "no checkpoint was saved"));
+    assert_non_null(strstr(status_message(), "the checkpoint was not saved"));
     assert_non_null(strstr(status_message(), where));
     assert_null(strchr(status_message(), '\n'));
     assert_ok(file_read(&after, &after_n, where, 0));
@@ -110,7 +110,7 @@ static void failed_save(const char *where, const ckpt *c, int code, const char *
     free(after);
 }
 
-/* Every possible length at which the system refuses to write on: header, pickle, tensor, directory. */
+/* Every file size limit: writing fails in the header, the pickle, a tensor and the directory. */
 static void test_file_size_limit(void **state) {
     (void)state;
     struct rlimit old, low;
@@ -151,7 +151,7 @@ static void write_text(const char *file, const char *text) {
     }
 }
 
-/** A tmpfs of 32 KiB of our own, where the system allows it: in a mount namespace. @return whether it is there */
+/** Mounts a tmpfs of 32 KiB in a new mount namespace, if permitted. @return whether it is mounted */
 static bool mount_small(void) {
     char map[64];
     unsigned uid = getuid(), gid = getgid();
@@ -170,7 +170,7 @@ static bool mount_small(void) {
 
 static void test_full_disk(void **state) {
     (void)state;
-    pid_t child = fork(); /* a namespace cannot be left again */
+    pid_t child = fork(); /* a process cannot leave a namespace again */
     if (child == 0) {
         if (!mount_small())
             _exit(77);
@@ -238,6 +238,25 @@ static double float_at(const ckpt_tensor *t, size_t i) {
     assert_int_equal(t->type, CKPT_F32);
     memcpy(&f, (const char *)t->data + i * sizeof f, sizeof f);
     return f;
+}
+
+/** The time of a run is where Lightning's Timer keeps it; without a time there is no Timer. */
+static void test_timer(void **state) {
+    (void)state;
+    static const double seconds[] = {12.5, 0, INFINITY};
+    for (int i = 0; i < 3; i++) {
+        ckpt *c = sample_make(), *back = NULL;
+        c->train_seconds = seconds[i];
+        assert_ok(ckpt_save(path, c));
+        if (i == 2) {
+            assert_fails(E_FORMAT, "invalid Timer: time_elapsed is inf", ckpt_load(&back, path));
+        } else {
+            assert_ok(ckpt_load(&back, path));
+            assert_true(back->train_seconds == seconds[i]);
+            ckpt_free(back);
+        }
+        ckpt_free(c);
+    }
 }
 
 /* Lightning 2.2.5, StepLR, saved by ModelCheckpoint at the end of epoch 1 of 3 batches. */
@@ -327,7 +346,7 @@ static void test_state_dict(void **state) {
     ckpt_free(c);
 }
 
-/* The same tensors in the format of before PyTorch 1.6; every truncation and every flipped byte of it. */
+/* The same tensors in the format before PyTorch 1.6, and every truncation and flipped byte of it. */
 static void test_legacy(void **state) {
     (void)state;
     unsigned char *bytes = NULL;
@@ -354,14 +373,14 @@ static void test_legacy(void **state) {
     free(bytes);
 }
 
-/* The format before the legacy one: refused by its name, not as something unknown. */
+/* The tar format, older than the legacy one: the message says so. */
 static void test_tar(void **state) {
     (void)state;
     static unsigned char tar[1024] = "sys_info";
     ckpt *c = NULL;
     memcpy(tar + 257, "ustar", 5);
     assert_ok(file_write_atomic(path, tar, sizeof tar));
-    assert_fails(E_FORMAT, "torch.save's oldest format", ckpt_load(&c, path));
+    assert_fails(E_FORMAT, "PyTorch's oldest (tar) format", ckpt_load(&c, path));
 }
 
 static void test_nested_state_dict(void **state) {
@@ -369,7 +388,7 @@ static void test_nested_state_dict(void **state) {
     ckpt *c = golden("nested.pth");
     assert_int_equal(c->state_n, 1);
     assert_string_equal(c->state[0].name, "fc.weight");
-    assert_int_equal(c->epoch, 0); /* not Lightning's: its "epoch" may mean anything */
+    assert_int_equal(c->epoch, 0); /* not written by Lightning, so its "epoch" is ignored */
     ckpt_free(c);
 }
 
@@ -384,6 +403,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unwritable_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_a_checkpoint, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_timer, setup, teardown),
         cmocka_unit_test(test_lightning_end),
         cmocka_unit_test(test_lightning_middle),
         cmocka_unit_test(test_state_dict),

@@ -1,5 +1,5 @@
-/* Checkpoints made to take long: small files in which every entry of one container refers to another large one. Each is
- * refused at once. Without a bound, most would take hours; an alarm ends the test then. */
+/* Checkpoints that would take very long: small files in which every entry of a container refers to another large
+ * one. Each must be refused at once. Without limits most would take hours; an alarm then ends the test. */
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -10,8 +10,8 @@
 
 #include <unistd.h>
 
-#define SECONDS 100 /* far more than any needs, with sanitizers on a loaded machine too */
-#define MANY 500000 /* entries: their square is hours */
+#define SECONDS 100 /* much longer than each test, even with sanitizers on a busy machine */
+#define MANY 500000 /* entries: quadratic time would be hours */
 
 static char path[300];
 
@@ -55,7 +55,7 @@ static text begin(int n, int list_n) {
     append(&t, BYTES("X\1\0\0\0aK\0q\0X\1\0\0\0bNq\1X\1\0\0\0cX\17\0\0\0ModelCheckpointq\2X\1\0\0\0d}q\3("));
     repeat(&t, BYTES("h\0h\1"), n);
     append(&t, BYTES("uX\1\0\0\0e]q\4("));
-    repeat(&t, BYTES("h\2"), list_n); /* strings, but for the last */
+    repeat(&t, BYTES("h\2"), list_n); /* strings, except for the last */
     append(&t, BYTES("h\1e"));
     return t;
 }
@@ -72,7 +72,7 @@ static void test_momentum(void **state) {
     append(&t, BYTES("X\20\0\0\0optimizer_states]}(X\14\0\0\0param_groups]}X\6\0\0\0params]K\0asaX\5\0\0\0state}("));
     repeat(&t, BYTES("h\0h\3"), MANY);
     append(&t, BYTES("uua"));
-    refused(&t, "parameters in the optimizer's state");
+    refused(&t, "parameters in the optimizer state");
     t = begin(MANY, 0);
     append(&t, BYTES("X\20\0\0\0optimizer_states]}(X\14\0\0\0param_groups]}X\6\0\0\0params]K\0asaX\5\0\0\0state}("));
     repeat(&t, BYTES("h\0h\3"), 65536);
@@ -112,7 +112,7 @@ static void test_hyper_parameters(void **state) {
     refused(&t, "far more memory");
 }
 
-/** Long keys of storages, which sorting would compare byte by byte. */
+/** Long storage keys with a common prefix, which sorting would compare byte by byte. */
 static void test_storage_keys(void **state) {
     (void)state;
     text t = begin(0, 0);
@@ -121,10 +121,10 @@ static void test_storage_keys(void **state) {
     append(&t, BYTES("X\1\0\0\0f(X\7\0\0\0storagectorch\nFloatStorage\nX\x41\0\0\0"));
     append(&t, key, sizeof key);
     append(&t, BYTES("X\3\0\0\0cpuK\4tQ"));
-    refused(&t, "a storage key of 65 bytes");
+    refused(&t, "a storage key has 65 bytes");
 }
 
-/** Many storages of which a part each is used: looking one up must not go through all that were read before. */
+/** Many storages, each partly used: a lookup must not search all storages that were read before. */
 static void test_many_storages(void **state) {
     (void)state;
     enum { STORAGES = 40000 };
@@ -162,11 +162,54 @@ static void test_many_storages(void **state) {
     text_deinit(&t);
 }
 
+/** Long names of globals, each compared with those that were skipped before. */
+static void test_long_names(void **state) {
+    (void)state;
+    text t = {0};
+    ckpt *c = NULL;
+    append(&t, BYTES("\x80\4}(X\1\0\0\0w"));
+    append(&t, BYTES(TENSOR(STORAGE("\1\0\0\0", "0")) "X\1\0\0\0a]("));
+    for (int i = 0; i < 9; i++) { /* memo 0 to 8: names that differ at their ends */
+        append(&t, BYTES("X\0\0\x10\0"));
+        repeat(&t, BYTES("m"), (1 << 20) - 1);
+        append(&t, (char[]){(char)('0' + i)}, 1);
+        append(&t, (char[]){'q', (char)i}, 2);
+    }
+    for (int i = 0; i < MANY; i++)
+        append(&t, (char[]){'h', (char)(i % 9), 'h', (char)(i % 7), (char)0x93, '0'}, 6);
+    append(&t, BYTES("eu."));
+    snprintf(path, sizeof path, "%s/a.ckpt", root);
+    zip_writer z;
+    assert_ok(zip_write_open(&z, path));
+    assert_ok(zip_write_add(&z, "archive/data.pkl", t.data, t.n));
+    assert_ok(zip_write_add(&z, "archive/data/0", "0123456789abcdef", 16));
+    assert_ok(zip_write_commit(&z));
+    zip_write_abort(&z);
+    alarm(SECONDS);
+    assert_ok(ckpt_load(&c, path));
+    alarm(0);
+    ckpt_free(c);
+    text_deinit(&t);
+}
+
+/** Large dictionaries under very many keys: the search for the model must not go through each. */
+static void test_many_parts(void **state) {
+    (void)state;
+    text t = begin(MANY, 0);
+    append(&t, BYTES("X\5\0\0\0state}("));
+    repeat(&t, BYTES("h\2h\3"), MANY);
+    append(&t, BYTES("u"));
+    append(&t, BYTES("u."));
+    assert_ok(load(&t));
+    text_deinit(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_momentum),     cmocka_unit_test(test_groups),
         cmocka_unit_test(test_callbacks),    cmocka_unit_test(test_hyper_parameters),
         cmocka_unit_test(test_storage_keys), cmocka_unit_test(test_many_storages),
+        cmocka_unit_test(test_long_names),   cmocka_unit_test(test_many_parts),
     };
     return cmocka_run_group_tests(tests, root_set_up, root_tear_down);
 }

@@ -1,4 +1,4 @@
-/* The container: layout of what is written, ZIP64, and refusal of what does not add up. */
+/* The zip container: the layout of written files, ZIP64, and the refusal of inconsistent files. */
 #define _GNU_SOURCE
 #include "sample.h"
 
@@ -23,7 +23,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-/** Three entries; `limit`: from where on ZIP64 is used. The bytes are malloc'd. */
+/** Three entries; ZIP64 is used from the size `limit` on. The bytes are malloc'd. */
 static unsigned char *make(size_t *n, uint64_t limit) {
     zip_writer z;
     unsigned char *bytes = NULL;
@@ -138,7 +138,7 @@ static void test_truncations(void **state) {
     }
 }
 
-/* Every bit of the file: read as it was, or refused; never more than the file holds. */
+/* Flips every bit of the file: it is read with unchanged content or refused, and never more bytes than the file has. */
 static void test_bit_flips(void **state) {
     (void)state;
     for (int zip64 = 0; zip64 < 2; zip64++) {
@@ -153,7 +153,7 @@ static void test_bit_flips(void **state) {
     }
 }
 
-/** Where the k-th signature stands in the file. */
+/** The k-th occurrence of the signature in the file. */
 static unsigned char *find(unsigned char *bytes, size_t n, const char *signature, int k) {
     for (size_t i = 0; i + 4 <= n; i++)
         if (memcmp(bytes + i, signature, 4) == 0 && k-- == 0)
@@ -165,7 +165,7 @@ static unsigned char *find(unsigned char *bytes, size_t n, const char *signature
 typedef struct damage {
     const char *signature;
     int k;          /* which one */
-    size_t at;      /* byte after the signature's begin */
+    size_t at;      /* offset from the start of the signature */
     const char *by; /* (by_n) */
     size_t by_n;
     const char *part;
@@ -178,14 +178,14 @@ static void test_damages(void **state) {
         {"PK\1\2", 0, 8, "\x01", 1, "encrypted"},
         {"PK\1\2", 0, 20, "\xff\0\0\0\xff\0\0\0", 8, "does not fit"},
         {"PK\1\2", 0, 20, "\xfe\xff\xff\xff\xfe\xff\xff\xff", 8, "does not fit"},
-        {"PK\1\2", 0, 20, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, "contradictory sizes"}, /* no ZIP64 field */
-        {"PK\1\2", 0, 20, "\x09\0\0\0", 4, "contradictory sizes"},
-        {"PK\1\2", 0, 20, "\x09\0\0\0\x09\0\0\0", 8, "damaged"}, /* shorter: the CRC tells */
+        {"PK\1\2", 0, 20, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, "inconsistent sizes"}, /* no ZIP64 field */
+        {"PK\1\2", 0, 20, "\x09\0\0\0", 4, "inconsistent sizes"},
+        {"PK\1\2", 0, 20, "\x09\0\0\0\x09\0\0\0", 8, "damaged"}, /* shorter: the CRC detects it */
         {"PK\1\2", 0, 42, "\xf0\xff\xff\x7f", 4, "outside the file"},
         {"PK\1\2", 1, 42, "\x01\0\0\0", 4, "malformed"}, /* no local header there */
-        {"PK\1\2", 2, 34, "\x01", 1, "contradictory"},
+        {"PK\1\2", 2, 34, "\x01", 1, "inconsistent"},
         {"PK\1\2", 0, 28, "\xff\xff", 2, "malformed directory record"},
-        {"PK\1\2", 0, 46, "archive/data\n\x1b[\xff", 16, NULL}, /* odd names are names */
+        {"PK\1\2", 0, 46, "archive/data\n\x1b[\xff", 16, NULL}, /* unusual names are valid */
         {"PK\5\6", 0, 10, "\x04", 1, "does not fit"},
         {"PK\5\6", 0, 10, "\xff\xff", 2, "does not fit"},
         {"PK\5\6", 0, 12, "\xff\xff\xff\xff", 4, "does not fit"},
@@ -207,7 +207,7 @@ static void test_damages(void **state) {
     }
 }
 
-/* Two directory records that name the same bytes: how a small file unpacks to a huge one. */
+/* Two directory records with the same data: this is how zip bombs are made. */
 static void test_overlap(void **state) {
     (void)state;
     size_t n = 0;
@@ -240,7 +240,7 @@ static void test_duplicate(void **state) {
     free(bytes);
 }
 
-/** A sound container with one more entry of this name. */
+/** Reads a valid container with one additional entry of this name. */
 static int read_with_entry(const char *name) {
     size_t n = 0;
     zip_writer z;
@@ -256,7 +256,7 @@ static int read_with_entry(const char *name) {
     return rc;
 }
 
-/* Names that would leave the folder they are unpacked in. Nothing is ever unpacked, yet no honest file has one. */
+/* Names that lead out of the folder. linnet unpacks nothing, but valid files have no such names. */
 static void test_path_tricks(void **state) {
     (void)state;
     static const char *const names[] = {
@@ -264,7 +264,7 @@ static void test_path_tricks(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_fails(E_FORMAT, "points outside the archive", read_with_entry(names[i]));
     assert_ok(read_with_entry("archive/..data"));
-    assert_ok(read_with_entry("C:\\x")); /* a name like another: no entry is a path here */
+    assert_ok(read_with_entry("C:\\x")); /* a valid name, because entries are not used as paths */
 }
 
 int main(void) {

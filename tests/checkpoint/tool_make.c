@@ -1,6 +1,6 @@
-/* checkpoint_tool_make FILE SCHEDULE middle|end < LIST: writes a checkpoint whose tensors the script test can compute
- * too. LIST has a line per tensor: "state|momentum NAME TYPE RANK SIZES..."; byte i of each is (i * 31 + 7) & 0x3F, so
- * that every type reads it as finite numbers. */
+/* checkpoint_tool_make FILE SCHEDULE middle|end < LIST: writes a checkpoint whose tensors the test script can
+ * compute too. LIST has one line per tensor: "state|momentum NAME TYPE RANK SIZES..."; byte i of each is (i * 31 +
+ * 7) & 0x3F, so that every type interprets them as finite numbers. */
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 
@@ -43,14 +43,17 @@ static void fill(ckpt *c, const char *schedule, bool end) {
     c->epoch_done = end;
     c->global_step = end ? 8 : 6;
     c->best_value = c->current_value = 0.5;
+    snprintf(c->monitor, sizeof c->monitor, "val_loss");
+    c->early_stopping = (ckpt_early_stopping){
+        .on = !end, .monitor = "val_acc", .max = true, .wait_count = 2, .patience = 5, .best_score = 0.75};
     c->param_n = c->momentum_n;
     c->sgd = (ckpt_sgd){.lr = 0.1, .initial_lr = 0.1, .momentum = 0.9, .weight_decay = 1e-4};
-    c->scaler = (ckpt_scaler){.on = true,
-                              .scale = 32768,
-                              .growth_factor = 2,
-                              .backoff_factor = 0.5,
-                              .growth_interval = 2000,
-                              .growth_tracker = 17};
+    c->scaler = (ckpt_grad_scaler){.on = true,
+                                   .scale = 32768,
+                                   .growth_factor = 2,
+                                   .backoff_factor = 0.5,
+                                   .growth_interval = 2000,
+                                   .growth_tracker = 17};
     c->schedule = (ckpt_schedule){.last_epoch = end ? 2 : 1,
                                   .base_lr = 0.1,
                                   .last_lr = 0.1,

@@ -1,5 +1,5 @@
-/* checkpoint_tool_show FILE: what ckpt_load made of it, for script tests. A tensor is a line
- * "state|momentum NAME TYPE (SIZES,) CRC32"; the rest are lines "KEY VALUE". */
+/* checkpoint_tool_show FILE: prints the result of ckpt_load, for test scripts. A tensor is a line "state|momentum
+ * NAME TYPE (SIZES,) CRC32"; the other lines are "KEY VALUE". */
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 
@@ -51,6 +51,11 @@ int main(int n, char **arguments) {
     printf("head %d %.17g\n", c->head_n, c->head_scale);
     printf("schedule %d\nlast_epoch %lld\nbest %.17g\nbase_lr %.17g\n", (int)c->schedule.kind,
            (long long)c->schedule.last_epoch, c->schedule.best, c->schedule.base_lr);
+    printf("monitor %s %s\n", c->monitor, c->monitor_max ? "max" : "min");
+    if (c->early_stopping.on)
+        printf("early_stopping %s %s %lld %lld %d %.9g\n", c->early_stopping.monitor,
+               c->early_stopping.max ? "max" : "min", (long long)c->early_stopping.wait_count,
+               (long long)c->early_stopping.stopped_epoch, c->early_stopping.patience, c->early_stopping.best_score);
     for (int i = 0; i < c->kept_n; i++)
         printf("kept %.9g %s\n", c->kept[i].value, c->kept[i].path);
     show_items(c->hyper, c->hyper_n);

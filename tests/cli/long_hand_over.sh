@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# 4 ranks hand a run over to 2, in double precision: the same images, steps and running statistics.
+# A run of 4 ranks is continued by 2 ranks, in double precision: the images, steps and running statistics are the same.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/cli/ranks.sh
@@ -12,26 +12,26 @@ elastic=("${double[@]}" --batch-size 2 --trainer.global_batch 8 --trainer.limit_
   --trainer.limit_val_batches 4)
 run 0 ranks 4 "${elastic[@]}" --out four --json
 cp out four.json
-run 0 ranks 4 "${elastic[@]}" --out handed --max-steps 2 --json
-run 0 ranks 2 "${elastic[@]}" --out handed --resume auto --json
+run 0 ranks 4 "${elastic[@]}" --out changed --max-steps 2 --json
+run 0 ranks 2 "${elastic[@]}" --out changed --resume auto --json
 near "$(value out loss)" "$(value four.json loss)" 1e-6
 near "$(value out train_loss)" "$(value four.json train_loss)" 1e-6
 paste <(column train_loss_step four/logs/resnet18/version_0/metrics.csv) \
-  <(column train_loss_step handed/logs/resnet18/version_0/metrics.csv) >losses
+  <(column train_loss_step changed/logs/resnet18/version_0/metrics.csv) >losses
 [ "$(wc -l <losses)" = 4 ] || die "not 4 steps"
 while read -r a b; do near "$b" "$a" 1e-6; done <losses
 
 # the images of every step, in their global order
 logs=logs/resnet18/version_0
 [ "$(wc -l <four/$logs/samples.csv)" = 5 ] || die "not 4 hashes"
-diff four/$logs/samples.csv handed/$logs/samples.csv >&2 || die "other images, or in another order"
+diff four/$logs/samples.csv changed/$logs/samples.csv >&2 || die "the images or their order differ"
 [ "$(column samples four/$logs/samples.csv | sort -u | wc -l)" = 4 ] || die "steps with the same hash"
 
 # the running statistics at the end
-for run in four handed; do
+for run in four changed; do
   run 0 "$LINNET" export $run/checkpoints/resnet18/last.ckpt --format safetensors --out $run.safetensors
 done
-python3 - four.safetensors handed.safetensors <<'END' || die "the running statistics differ"
+python3 - four.safetensors changed.safetensors <<'END' || die "the running statistics differ"
 import json, struct, sys
 def read(path):
     data = open(path, "rb").read()

@@ -1,11 +1,10 @@
-# What the tests of several ranks share. Source it after lib.sh.
+# Functions shared by the tests of several ranks. To be sourced after lib.sh.
 # shellcheck shell=bash
+: "${no_leaks:?source lib.sh first}"
 command -v mpirun >/dev/null || { echo "skipped: there is no mpirun"; exit 77; }
 [ -e "$(dirname "$LINNET")/liblinnet_mpi.so" ] || { echo "skipped: built without MPI"; exit 77; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
-# Open MPI keeps some of its memory until the process ends: no leak of ours
-no_leaks="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 ranks() { # N ARGUMENTS...
   local n=$1
   shift
@@ -16,6 +15,6 @@ near() { # A B BOUND: relative
   awk -v a="$1" -v b="$2" -v bound="$3" 'BEGIN { d = a - b; if (d < 0) d = -d; s = b < 0 ? -b : b; exit !(d <= bound * s) }' ||
     die "$1 and $2 differ by more than $3"
 }
-column() { # NAME FILE: of a step's rows
+column() { # NAME FILE: its values in metrics.csv or ranks.csv
   awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) k = i; next } $k != "" { print $k }' "$2"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# linnet audit finds every planted defect and nothing else; as a table, JSON and a page.
+# linnet audit finds every planted defect and nothing else; as a table, JSON and a Markdown page.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 "$LINNET" shapes data --train 6 --val 6 --size 96 --seed 1 >/dev/null
@@ -10,7 +10,7 @@ found() { # KIND: how many
 }
 for kind in unreadable empty truncated corrupt unsupported misnamed cmyk gray small elongated duplicate empty_class unbalanced_class \
   only_in_train only_in_val lost; do
-  [ "$(found $kind)" = 0 ] || { cat out; die "a false alarm: $kind"; }
+  [ "$(found $kind)" = 0 ] || { cat out; die "a false report: $kind"; }
 done
 near=$(found near_duplicate)
 
@@ -31,7 +31,7 @@ expect empty 1
 expect truncated 1
 expect corrupt 1
 expect unreadable 1
-expect misnamed 2 # noise.jpg is no JPEG either
+expect misnamed 2 # noise.jpg is not a JPEG either
 expect small 1
 expect duplicate 3
 expect near_duplicate "$near"
@@ -41,15 +41,31 @@ expect only_in_train 1
 expect only_in_val 2
 says out '"file": "circle/cut.jpg"'
 says out 'of another class'
+# the name is printed once, followed by the cause
+! grep -q '"detail": "[^"]*\.jpg' out || die "a detail repeats the path"
+says page/audit.md 'train/circle/gone.jpg: cannot read: No such file or directory`'
 for f in page/audit.md page/audit.json page/audit-duplicate.jpg; do [ -s $f ] || die "no $f"; done
-says page/audit.md '![the first 6](audit-duplicate.jpg)'
+says page/audit.md '![the first 6 images](audit-duplicate.jpg)'
 says page/audit.md 'train/ring/leak.jpg'
 
-# a set of small images: one line per split tells it
+# a set of small images is reported in one line per split
 "$LINNET" shapes small --train 12 --val 12 --size 24 --seed 1 >/dev/null
 run 0 "$LINNET" audit small --json
 expect small 2
 says out '120 of 120 images'
+
+# mean and standard deviation of the training pixels: two levels per channel, known figures; damaged images do not count
+mkdir -p flat/train/a flat/val/a
+printf 'P6 2 1 255\n\000\377\063\377\377\063' >flat/train/a/1.ppm
+printf 'P6 1 2 255\n\000\000\063\377\000\063' >flat/train/a/2.ppm
+printf 'P6 9 9 255\n\377\377\377' >flat/train/a/cut.ppm
+printf 'P6 1 1 255\n\377\377\377' >flat/val/a/1.ppm
+run 0 "$LINNET" audit flat --mean-std
+says out '--data.mean 0.5000,0.5000,0.2000 --data.std 0.5000,0.5000,0.0000'
+run 0 "$LINNET" audit flat --mean-std --json --threads 2
+says out '"mean": [0.5, 0.5, 0.20000000000000001]'
+run 2 "$LINNET" audit flat --mean-std --quick
+says err 'use either --quick or --mean-std'
 
 # without decoding
 run 0 "$LINNET" audit data --quick --json
@@ -83,5 +99,5 @@ PY
   expect gray 1
   expect cmyk 1
   expect elongated 1
-  expect near_duplicate 10 # long.jpg shows the last photo, too: like the original and like its CMYK copy
+  expect near_duplicate 10 # long.jpg contains the last photo too, so it matches the original and its CMYK copy
 fi

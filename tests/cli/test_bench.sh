@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# linnet bench data: what is counted, where it stops, what it refuses.
+# linnet bench data: its counts, its limits, invalid arguments.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 8
@@ -23,15 +23,15 @@ is split '"val"'
 run 0 "${bench[@]}" --data.drop_last
 is images 72
 
-# the figures are those of one another
+# the rates agree with the times
 awk -v n="$(value images)" -v s="$(value seconds)" -v r="$(value images_per_second)" -v c="$(value cpu_seconds)" \
   -v q="$(value images_per_cpu_second)" 'BEGIN {
     exit !(s > 0 && c > 0 && r * s > n * 0.999 && r * s < n * 1.001 && q * c > n * 0.999 && q * c < n * 1.001) }' ||
-  { cat out >&2; die "the rates do not fit the times"; }
+  { cat out >&2; die "the rates do not agree with the times"; }
 size=$(find data/train -name '*.jpg' -printf '%s\n' | awk '{ n += $1 } END { print n / NR }')
-awk -v a="$size" -v b="$(value mean_file_bytes)" 'BEGIN { exit !(a > b - 0.1 && a < b + 0.1) }' || die "not the mean size"
+awk -v a="$size" -v b="$(value mean_file_bytes)" 'BEGIN { exit !(a > b - 0.1 && a < b + 0.1) }' || die "the mean size is wrong"
 
-# limits: the first batch that reaches one ends it, over as many epochs as that takes
+# limits: the first batch that reaches a limit is the last one, possibly after several epochs
 run 0 "${bench[@]}" --images 20
 is images 24
 run 0 "${bench[@]}" --images 170
@@ -41,7 +41,7 @@ awk -v s="$(value seconds)" 'BEGIN { exit !(s >= 0.3 && s < 3) }' || die "--seco
 run 0 "${bench[@]}" --images 5 --seconds 100
 is images 12
 
-# an unreadable image is replaced in training, left out in validation, and told
+# an unreadable image is replaced in training, omitted in validation, and reported
 : >"$(find data/val -name '*.jpg' | head -n 1)"
 run 0 "${bench[@]}" --split val --data.max_bad 0.1
 is images 39

@@ -1,12 +1,12 @@
-/* `bench train --profile` names the algorithm of each pass and marks oneDNN's reference implementation. oneDNN 2.6.3
- * chooses that for no convolution of a ResNet on x86, so the profile printed here is made by hand. */
+/* `bench train --profile` prints the algorithm of each pass and marks oneDNN's reference implementation. oneDNN
+ * 2.6.3 does not select it for any convolution of a ResNet on x86, so this test constructs the profile. */
 #include "check.h"
 
 #include "cli/commands/cmd_bench_profile.h"
 
 #include <unistd.h>
 
-/** What bench_profile_print writes to stdout; the caller frees it. */
+/** The output of bench_profile_print on stdout; the caller frees it. */
 static char *printed(const profile *p) {
     enum { ROOM = 1 << 14 };
     FILE *f = tmpfile();
@@ -37,7 +37,7 @@ static void names_and_flag(void **state) {
     profile_line layers[] = {
         {.name = "conv1",
          .kind = "conv 7x7",
-         .algorithm = {[PASS_FORWARD] = {"onednn", "jit:avx2", false}, [PASS_WEIGHTS] = {"onednn", "ref:any", true}}},
+         .algorithm = {[PASS_FORWARD] = {"onednn", "jit:avx2", false}, [PASS_WGRAD] = {"onednn", "ref:any", true}}},
         {.name = "bn1", .kind = "bn+relu"},
         {.name = "conv2",
          .kind = "conv 3x3",
@@ -55,11 +55,11 @@ static void names_and_flag(void **state) {
     assert_true(json_is_true(json_object_get(json_object_get(first, "weights"), "reference")));
     assert_null(json_object_get(json_object_get(first, "backward"), "algorithm"));
     json_decref(o);
-    layers[0].algorithm[PASS_WEIGHTS].reference = layers[2].algorithm[PASS_BACKWARD].reference = false;
+    layers[0].algorithm[PASS_WGRAD].reference = layers[2].algorithm[PASS_BACKWARD].reference = false;
     expect(&p, "SLOW", false);
 }
 
-/** A device that names no algorithms has no such table. */
+/** For a device without names of algorithms, no table is printed. */
 static void no_names(void **state) {
     (void)state;
     profile_line line = {.name = "conv1", .kind = "conv 7x7"};

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# `bench train --profile`: tables for people, one object for programs.
+# `bench train --profile`: tables on the terminal, one object with --json.
 # shellcheck source=tests/cli/lib.sh
 source "$(dirname "$0")/lib.sh"
 bench=("$LINNET" bench train --arch resnet18 --image-size 32 --batch-size 4 --steps 1 --warmup 1 --profile)
 
 run 0 "${bench[@]}"
 for text in 'peaks:' 'conv 3x3' 'bn+add+relu' 'update' 'other' 'layer1.0.conv1' \
-  'all but convolution and linear layers:'; do
+  'layers other than convolution and linear:'; do
   says out "$text"
 done
 ! grep -q 'oneDNN' out || says out 'algorithm of layer'

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# A dataset is given as an argument or as --data DIR, in every command that takes one; never both unless they are the same.
+# A dataset is given as an argument or as --data DIR in every command that takes one; both are accepted only if they are
+# the same.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 4
 mkdir other
 cp -r data/train data/val other
-few=(--arch resnet18 --image-size 16 --batch-size 8 --workers 1 --trainer.threads 2 --device cpu --precision 32-true)
+few=(--arch resnet20 --image-size 16 --batch-size 8 --workers 1 --trainer.threads 2 --device cpu --precision 32-true)
 once=("${few[@]}" --max-epochs 1 --lr 0.01 --trainer.limit_train_batches 1 --trainer.limit_val_batches 1 --monitor.report false)
 run 0 "$LINNET" train data "${once[@]}" --out run
-last=run/checkpoints/resnet18/last.ckpt
+last=run/checkpoints/resnet20/last.ckpt
 
-# both BEFORE AFTER: the command with DATA between them, then with --data, then with both
+# both BEFORE AFTER: runs the command with DATA between them, then with --data, then with both
 both() {
   local before=$1 after=$2
-  try() { rm -rf shards && run "$@"; } # pack writes to a new folder alone
+  try() { rm -rf shards && run "$@"; } # pack writes only to a new folder
   # shellcheck disable=SC2086
   {
     try 0 "$LINNET" $before data $after
@@ -52,5 +53,5 @@ cp -r data/train data/val 'My Photos'
 # shellcheck disable=SC2086
 run 2 "$LINNET" train --data My Photos "${once[@]}"
 says err "'Photos'"
-says err 'quote a path with spaces'
+says err 'quote paths that contain spaces'
 run 0 "$LINNET" info 'My Photos'

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Wrong input: one clear line, the right exit code, nothing lost.
+# Invalid input gives one clear line and the right exit code, and no data are lost.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 4
+small+=(--arch resnet18)
 
 # refuse EXIT_CODE TEXT ARGUMENTS...
 refuse() {
@@ -14,8 +15,9 @@ refuse() {
 }
 train=(train "${small[@]}" --max-epochs 1)
 refuse 2 "did you mean 'train'" trian
-refuse 2 'batch_size' train --data data --batch-sise 3
-refuse 2 'resnet50' train --data data --arch resnet20
+refuse 2 'did you mean --batch-size?' train --data data --batch-sise 3
+refuse 2 'did you mean --devices?' train --data data --gpus 2
+refuse 2 'resnet50' train --data data --arch resnet51
 refuse 2 '32x' "${train[@]}" --batch-size 32x
 refuse 2 'data.batch_size' "${train[@]}" --batch-size 0
 refuse 2 '16-mixed' "${train[@]}" --precision 16-mixed
@@ -38,7 +40,7 @@ refuse 1 'empty_class' "${train[@]}" --data hollow
 mkdir -p bare/train bare/val
 refuse 1 'bare/train' "${train[@]}" --data bare
 
-# a checkpoint cut short, of another network, of other classes
+# a checkpoint that is truncated, of another model, or with other classes
 run 0 "$LINNET" "${train[@]}" --out run
 last=run/checkpoints/resnet18/last.ckpt
 head -c 100000 $last >cut.ckpt
@@ -49,38 +51,29 @@ echo 'not a checkpoint' >text.ckpt
 refuse 1 'text.ckpt' info text.ckpt
 cp -r data renamed
 for split in train val; do mv renamed/$split/"$(ls renamed/$split | head -n 1)" renamed/$split/zebra; done
-refuse 1 'other classes' "${train[@]}" --data renamed --out run --resume auto
+refuse 1 'different classes' "${train[@]}" --data renamed --out run --resume auto
 
-# a learning rate that blows up: the run stops, names step and LR, and the weights before stay
+# a learning rate at which the loss diverges: the run stops and prints step and LR
 refuse 1 'not finite at step' "${train[@]}" --lr 1e6 --trainer.clip_norm 0 --max-epochs 3 --out blown
 
-# a folder that cannot be written, a full disk (as a file size limit): the old checkpoint survives
+# a file size limit: the old checkpoint survives (a full disk: cli/disk)
 before=$(digest $last)
 run 1 bash -c "ulimit -f 20000; exec \"\$@\"" _ "$LINNET" "${train[@]}" --max-epochs 2 --out run --resume auto
-says err 'no checkpoint was saved'
+says err 'the checkpoint was not saved'
 [ "$(digest $last)" = "$before" ] || die "a failed write lost the old checkpoint"
 [ -z "$(find run -name '*.tmp')" ] || die "a temporary file is left"
 run 0 "$LINNET" "${train[@]}" --max-epochs 2 --out run --resume auto
-if mkdir full && mount -t tmpfs -o size=60m none full 2>/dev/null; then
-  code=0
-  "$LINNET" "${train[@]}" --out full >out 2>err || code=$?
-  umount full
-  [ $code = 1 ] || die "a full disk ended with $code"
-  grep -qi 'no space left' err || { cat err >&2; die "a full disk is not named"; }
-else
-  echo "no tmpfs may be mounted here: the full disk was tested by a file size limit alone"
-fi
 
-# corrupt images: named, replaced in training, left out in validation; too many stop the run
-cp -r data spoilt
-first=$(find spoilt/train -name '*.jpg' | sort | head -n 1)
+# corrupt images are listed, replaced in training and omitted in validation; too many end the run
+cp -r data damaged
+first=$(find damaged/train -name '*.jpg' | sort | head -n 1)
 head -c 300 "$first" >short && cp short "$first"
-echo text >"$(find spoilt/val -name '*.jpg' | sort | sed -n 5p)"
-: >"$(find spoilt/val -name '*.jpg' | sort | sed -n 7p)"
-run 0 "$LINNET" "${train[@]}" --data spoilt --out spoilt-run --data.max_bad 0.2 --json
+echo text >"$(find damaged/val -name '*.jpg' | sort | sed -n 5p)"
+: >"$(find damaged/val -name '*.jpg' | sort | sed -n 7p)"
+run 0 "$LINNET" "${train[@]}" --data damaged --out damaged-run --data.max_bad 0.2 --json
 says out '"top1"'
-[ "$(wc -l <spoilt-run/logs/resnet18/version_0/bad_images.txt)" = 3 ] || die "bad_images.txt does not name the three"
-run 0 "$LINNET" eval spoilt-run/checkpoints/resnet18/last.ckpt --data spoilt --data.max_bad 0.2 --json
+[ "$(wc -l <damaged-run/logs/resnet18/version_0/bad_images.txt)" = 3 ] || die "bad_images.txt does not contain the three"
+run 0 "$LINNET" eval damaged-run/checkpoints/resnet18/last.ckpt --data damaged --data.max_bad 0.2 --json
 says out '"images": 38'
 says out '"bad_images": 2'
-refuse 1 'data.max_bad' "${train[@]}" --data spoilt --out spoilt-strict --data.max_bad 0.001
+refuse 1 'data.max_bad' "${train[@]}" --data damaged --out damaged-strict --data.max_bad 0.001

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Several ranks: rank 0 alone reads the shards for an index, the others read the index. A rank whose first read of a shard
-# fails would fail if it made the index itself; in training it reads again.
+# Several ranks: only rank 0 reads the shards for an index, the others read the index. A rank whose first read of a
+# shard fails would fail if it built the index itself; in training it retries.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/cli/ranks.sh
@@ -20,15 +20,15 @@ linnet=$LINNET
 for command in train eval; do
   rm shards/train.index shards/val.index
   options=(--data shards --device cpu --workers 1)
-  [ $command = eval ] && options=(one/checkpoints/resnet18/last.ckpt "${options[@]}") || options+=(--arch resnet18
+  [ $command = eval ] && options=(one/checkpoints/resnet20/last.ckpt "${options[@]}") || options+=(--arch resnet20
     --image-size 16 --precision 32-true --max-epochs 1 --monitor.report false --batch-size 4 --trainer.threads 1 --out one)
   LINNET=./rank
   run 0 ranks 2 $command "${options[@]}"
   LINNET=$linnet
-  [ -e shards/val.index ] || die "$command keeps no index"
+  [ -e shards/val.index ] || die "$command did not write the index"
 done
 
-# what is wrong with the data is said once, and no rank waits for ever
+# an error of the data is reported once, and no rank waits forever
 rm -r shards/val.index shards/val-*.tar
 run 1 ranks 2 train --data shards --device cpu --out none
-says err 'shards/val does not exist'
+says err 'shards has no validation images'

@@ -1,45 +1,23 @@
 #!/usr/bin/python3
-"""Shards from the outside: training from them equals training from the folder to the byte, also resumed across; every fault
-of a shard, of an index, of a file system is one clear line, and nothing half-written stays under its final name."""
+"""Shards in commands: training from them equals training from the folder byte for byte, also if a run is resumed
+with the other container; every fault of a shard, an index or a file system gives one clear line, and no incomplete
+file gets its final name."""
+import gzip
 import io
 import json
+import lzma
 import os
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 
-LINNET, BUILD = os.environ["LINNET"], os.environ["LINNET_BUILD"]
-SMALL = ["--arch", "resnet18", "--image-size", "32", "--batch-size", "16", "--workers", "2", "--trainer.threads", "2",
-         "--precision", "32-true", "--lr", "0.02", "--monitor.report", "false", "--checkpoint.top_k", "1"]
-
-
-def run(code, *args, says="", fault=None):
-    env = dict(os.environ)
-    if fault:
-        env.update(LD_PRELOAD=f"{BUILD}/tests/faults.so", LINNET_FAULT=fault,
-                   ASAN_OPTIONS=env.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
-    r = subprocess.run([LINNET, *args], capture_output=True, text=True, env=env)
-    assert r.returncode == code, (args, r.returncode, r.stdout, r.stderr)
-    assert says in r.stderr + r.stdout, (args, says, r.stdout, r.stderr)
-    return r
-
-
-def digest(out):
-    return json.loads(run(0, "info", f"{out}/checkpoints/resnet18/last.ckpt", "--json").stdout)["digest"]
-
-
-def train(data, out, epochs, *more, code=0, says="", fault=None):
-    return run(code, "train", "--data", data, "--out", out, "--max-epochs", str(epochs), *SMALL, *more, says=says, fault=fault)
-
-
-def counts(data, says="", code=0):
-    r = run(code, "info", data, "--json", says=says)
-    return json.loads(r.stdout)["train"]["images"] if code == 0 else None
+from shard_commands import counts, digest, run, train, write_shard
 
 
 def edit(name, change, source="shards"):
-    """a copy of the shards whose first training shard is made anew of changed members; without its index"""
+    """a copy of the shards with changed members in the first training shard, and without its index"""
     shutil.rmtree(name, ignore_errors=True)
     shutil.copytree(source, name)
     os.remove(f"{name}/train.index")
@@ -58,28 +36,30 @@ def same_weights():
     train("data", "a", 1)
     train("shards", "b", 1)
     assert digest("a") == digest("b")
-    # another shard size, bytes that come in pieces: the same run; and it goes on from the folder's checkpoint
+    # another shard size and short reads give the same run; it continues from the folder's checkpoint
     run(0, "pack", "data", "--out", "one")
     train("one", "a", 2, "--resume", "auto", fault="short")
     train("shards", "b", 2, "--resume", "auto")
     assert digest("a") == digest("b")
     train("shards", "s", 1, "--data.sequential", "true", "--data.shuffle_buffer", "20")
+    train("shards", "m", 2, "--max-steps", "3", "--data.sequential", "true", "--data.shuffle_buffer", "20")
+    train("shards", "m", 2, "--resume", "auto", code=2, says="data.shuffle_buffer (0 without data.sequential) = 20, but the value is now 0")
     train("data", "s2", 1, "--data.sequential", "true", code=2, says="data.sequential needs shards")
 
 
 def other_data():
     shutil.copytree("data", "less")
     os.remove("less/train/circle/0000.jpg")
-    train("less", "b", 3, "--resume", "auto", code=1, says="was trained on other data")
+    train("less", "b", 3, "--resume", "auto", code=1, says="was trained on different data")
     train("less", "b", 3, "--resume", "auto", "--data.changed", "true", says="differ from those that")
 
 
 def damaged():
     n = counts("shards")
     in_first = json.load(open("shards/_info.json"))["splits"]["train"]["shard_lengths"][0]
-    # a label that is missing, a key twice, names that lead away, no label but one in the JSON
+    # a missing .cls, a missing label, a duplicate key, names that point outside the archive
     d = edit("e1", lambda m: [x for x in m if x[0] != m[1][0]])
-    assert counts(d) == n  # the JSON has the label too
+    assert counts(d) == n  # the label is in the JSON too
     d = edit("e1", lambda m: m[:1] + m[3:])
     assert counts(d, says="has no label") == n - 1
     d = edit("e1", lambda m: m + m[:3])
@@ -96,26 +76,36 @@ def damaged():
     assert "was modified after it was indexed" not in run(0, "info", "e2").stderr
     train("e2", "t", 1, "--data.max_bad", "0", code=1, says="1 of the 84 images in e2 cannot be read")
     train("e2", "t", 1, "--data.max_bad", "0.1", says="1 images of train are missing")
-    # cut in the middle: _info.json tells how many are lost
+    # truncated in the middle: _info.json gives the number of lost images
     open(path, "wb").write(data[:len(data) // 2])
     left = counts("e2", says="train-000000.tar was modified after it was indexed")
     assert n - in_first < left < n - 1
     assert f"{n - left} images of train are missing" in run(0, "info", "e2").stderr
     shutil.copytree("shards", "e3")
-    for f in [f for f in os.listdir("e3") if f.startswith("train-")]:
-        os.rename(f"e3/{f}", f"e3/{f}.gz")
-    run(1, "info", "e3", says="compressed shards")
+    os.rename("e3/train-000000.tar", "e3/train-000000.tar.gz")
+    run(1, "info", "e3", says="e3/train-000000.tar.gz is damaged near byte")
+    os.rename("e3/train-000000.tar.gz", "e3/train-000000.tar.xz")
+    run(1, "info", "e3", says="are not supported for shards: decompress the file first (unxz 'e3/train-000000.tar.xz')")
+    # compressed shards with the suffix .tar; the advice in the message works
+    shutil.copytree("shards", "e4")
+    for name, pack in ("train-000000.tar", gzip.compress), ("val-000000.tar", lzma.compress):
+        data = open(f"e4/{name}", "rb").read()
+        open(f"e4/{name}", "wb").write(pack(data))
+    for tool in "gzip", "xz":
+        message = run(1, "info", "e4", says=f"is compressed by {tool}: decompress it first").stderr
+        subprocess.run(re.search(r"first \((.*)\)", message)[1], shell=True, check=True)
+    assert counts("e4") == n
 
 
 def file_system():
-    # EIO from a shard while training: tried again; what lasts ends the run and marks no image as bad
+    # EIO from a shard in training is retried; a permanent one ends the run and marks no image as bad
     train("shards", "f", 1)
     train("shards", "f1", 1, fault="eio:train-000001.tar:5")
     assert digest("f") == digest("f1")
     train("shards", "f2", 1, "--data.max_bad", "0.9", fault="eio:train-000001.tar", code=1, says="not the image")
     for f in "f1", "f2":
-        assert not os.path.exists(f"{f}/logs/resnet18/version_0/bad_images.txt")
-    # while the index is made: the end
+        assert not os.path.exists(f"{f}/logs/resnet20/version_0/bad_images.txt")
+    # while the index is built, EIO is an error
     shutil.copytree("shards", "f3")
     os.remove("f3/train.index")
     run(1, "info", "f3", fault="eio:train-000001.tar", says="train-000001.tar at byte 0: Input/output error")
@@ -124,7 +114,7 @@ def file_system():
     run(1, "pack", "data", "--out", "full", fault="full:full.tmp:60000", says="No space left")
     assert not os.path.exists("full") and not os.path.exists("full.tmp")
     run(2, "pack", "data", "--out", "shards", says="already exists")
-    # OUT.tmp of somebody else stays as it is; that of a run that was killed goes
+    # OUT.tmp with files of others is not changed; that of a killed run is removed
     os.makedirs("mine.tmp")
     for name in "photos.tar", "classes.txt", "train-000000.tar":
         open(f"mine.tmp/{name}", "w").write("mine")
@@ -150,16 +140,8 @@ def file_system():
     assert min(height, width) == 20, (height, width)
 
 
-def write_shard(path, members):
-    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as t:
-        for name, data in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            t.addfile(info, io.BytesIO(data))
-
-
 def splits():
-    # names that only contain the other split's name; other tars beside them
+    # names that contain the other split's name as a part; other tar files in the folder
     def renamed(name, change):
         shutil.rmtree(name, ignore_errors=True)
         shutil.copytree("shards", name, ignore=lambda _, names: [n for n in names if not n.endswith(".tar")] )
@@ -174,21 +156,35 @@ def splits():
                    lambda f: ("interval-" if f[0] == "t" else "strained-") + f):
         assert json.loads(run(0, "info", renamed("s1", change), "--json").stdout) == both
     run(1, "info", renamed("s1", lambda f: "train-" + f if f.startswith("val") else f),
-        says=".tar names two splits")
+        says=".tar: the file name contains both train and val")
     d = renamed("s1", lambda f: f)
     shutil.copy("shards/val-000000.tar", "s1/trainval-000000.tar")
     assert counts(d, says="trainval-000000.tar: ignored") == n
 
-    # compressed ones beside those that are not: missing images
+    # words are delimited by other characters than letters
+    for name, split in ("constrained-val-0.tar", "val"), ("train-00-of-10.tar", "train"), ("x_TRAIN.0.tar", "train"):
+        shutil.rmtree("s0", ignore_errors=True)
+        for s in "train", "val":
+            write_shard(f"s0/{s}-9.tar", [("k.jpg", b"x"), ("k.cls", b"0")])
+        write_shard(f"s0/{name}", [("l.jpg", b"x"), ("l.cls", b"0")])
+        r = json.loads(run(0, "info", "s0", "--json").stdout)
+        assert {s: r[s]["images"] for s in ("train", "val")} == {"train": 1, "val": 1, split: 2}, (name, r)
+
+    # compressed ones beside those that are not are decompressed, unless their .tar is there too
     d = renamed("s2", lambda f: f + ".gz" if f == "train-000001.tar" else f)
-    run(1, "info", d, says="train-000001.tar.gz")
+    with open(f"{d}/train-000001.tar.gz", "rb+") as f:
+        packed = gzip.compress(f.read())
+        f.seek(0)
+        f.write(packed)
+        f.truncate()
+    assert counts(d) == n
     shutil.copy("shards/train-000001.tar", "s2/train-000001.tar")  # gunzip --keep
     assert counts(d) == n
 
-    # class folders beside tars
+    # class folders and tar files
     shutil.copytree("data", "s3")
     shutil.copy("shards/val-000000.tar", "s3/train/backup.tar")
-    run(1, "info", "s3", says="s3/train has both .tar files (backup.tar) and folders of images (")
+    run(1, "info", "s3", says="s3/train contains both .tar files (backup.tar) and folders of images (")
     os.remove("s3/train/backup.tar")
     run(0, "info", "s3")
 
@@ -205,7 +201,7 @@ def members():
         write_shard(f"{name}/val-0.tar", shards[0])
         return name
 
-    # file names that begin anew in each shard are other images; the same bytes under one name are one
+    # equal file names in several shards are different images; with the same bytes they are duplicates
     def sample(key, file, data, label=0):
         meta = json.dumps({"label": label, "filename": f"c/{file}"}).encode()
         return [(f"{key}.jpg", data), (f"{key}.cls", str(label).encode()), (f"{key}.json", meta)]
@@ -216,7 +212,7 @@ def members():
                 sample("0", "0.jpg", jpeg[0]) + sample("1", "1.jpg", jpeg[2]))
     assert counts(d, says="occurs twice (1 duplicates in all)") == 3
 
-    # of a sample's members the image is the one without a further part in its name, wherever it stands
+    # the image of a sample is the member without a further part in its name, at any position
     for order in ([0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0]):
         parts = [("k.jpg", jpeg[0]), ("k.depth.png", other), ("k.cls", b"0"), ("k.seg.cls", b"7")]
         d = dataset("m2", [parts[i] for i in order])
@@ -226,7 +222,27 @@ def members():
         run(0, "bench", "data", d, "--workers", "1", "--images", "1", "--image-size", "16")
         index = open(f"{d}/train.index", "rb").read()
         assert b"k.jpg" in index and b"depth" not in index
-    assert counts(dataset("m2", [("k.big.jpg", jpeg[0]), ("k.cls", b"0")])) == 1  # none other
+    assert counts(dataset("m2", [("k.big.jpg", jpeg[0]), ("k.cls", b"0")])) == 1  # the only image
+
+    # several images: data.image_key selects one
+    two = [("k.left.jpg", jpeg[0]), ("k.right.jpg", jpeg[1]), ("k.cls", b"0")]
+    run(1, "info", dataset("m3", two), says="the sample k has several images (left.jpg, right.jpg): select one with data.image_key")
+    run(1, "info", dataset("m3", [("k.jpg", jpeg[0]), ("k.png", other), ("k.cls", b"0")]), says="several images (jpg, png)")
+    d = dataset("m3", two)
+    for key, size in ("left.jpg", len(jpeg[0])), ("RIGHT.jpg", len(jpeg[1])):
+        r = run(0, "bench", "data", d, "--workers", "1", "--images", "1", "--image-size", "16", "--data.image_key", key, "--json")
+        assert abs(json.loads(r.stdout)["mean_file_bytes"] - size) < 1, (r.stdout, size)
+    run(1, "preview", d, "--data.image_key", "mid.jpg", says="no sample has an image named mid.jpg (data.image_key); the first sample has left.jpg, right.jpg")
+    run(2, "preview", d, "--data.image_key", "a/b", says="must be a suffix without '/'")
+
+    # labels that are names: the classes in byte order
+    d = dataset("m4", [("a.jpg", jpeg[0]), ("a.cls", b"zebra\n"), ("b.jpg", jpeg[1]), ("b.cls", b"ant eater"),
+                       ("c.jpg", jpeg[2]), ("c.cls", b"zebra")])
+    r = run(0, "info", d).stdout
+    assert re.search(r"0 ant eater +1 train +1 val", r) and re.search(r"1 zebra +2 train +2 val", r), r
+    d = dataset("m4", [("a.jpg", jpeg[0]), ("a.cls", b"0"), ("b.jpg", jpeg[1]), ("b.cls", b"ant")])
+    assert counts(d, says="1 labels of train are class names, such as 'ant', but the other labels are numbers") == 1
+    run(1, "info", dataset("m4", [("a.jpg", jpeg[0]), ("a.cls", b"-1")]), says="'-1' is neither a label from 0 to")
 
 
 work = tempfile.mkdtemp(prefix="linnet-shards-")

@@ -23,11 +23,11 @@ static void test_forms(void **state) {
     assert_string_equal(positional[0], "a");
     assert_string_equal(positional[1], "b");
     assert_ok(READ(&c, "--out=a=b", "--out", "c=d", "-", "--", "--lr", "x"));
-    assert_string_equal(c.trainer.out, "c=d"); /* the later one counts */
+    assert_string_equal(c.trainer.out, "c=d"); /* the last one is used */
     assert_int_equal(positional_n, 3);
     assert_string_equal(positional[0], "-");
     assert_string_equal(positional[1], "--lr");
-    assert_ok(READ(&c, "--out=")); /* an empty text is a value */
+    assert_ok(READ(&c, "--out=")); /* an empty string is a value */
     assert_string_equal(c.trainer.out, "");
     config_defaults(&c);
     assert_ok(config_read_arguments(&c, 0, NULL, positional, &positional_n));
@@ -53,10 +53,10 @@ static void test_errors(void **state) {
     config c;
     assert_fails(E_OPTION, "--batch-size needs a value", READ(&c, "--batch-size"));
     assert_fails(E_OPTION, "--batch-size needs a value", READ(&c, "--batch-size", "--lr", "1"));
-    assert_fails(E_OPTION, "--batch-size: data.batch_size takes a whole number from 1 to 65536, not '0'",
+    assert_fails(E_OPTION, "--batch-size: data.batch_size must be a whole number from 1 to 65536, not '0'",
                  READ(&c, "--batch-size", "0"));
-    assert_fails(E_OPTION, "did you mean --data.batch_size?", READ(&c, "--batchsize=3"));
-    assert_fails(E_OPTION, "did you mean --data.batch_size?", READ(&c, "--batchsize"));
+    assert_fails(E_OPTION, "did you mean --batch-size?", READ(&c, "--batchsize=3"));
+    assert_fails(E_OPTION, "did you mean --batch-size?", READ(&c, "--batchsize"));
     assert_fails(E_OPTION, "options begin with --", READ(&c, "-b", "3"));
     assert_fails(E_OPTION, "--config needs a value: a YAML file", READ(&c, "--config"));
     assert_fails(E_NOTFOUND, "/nowhere.yaml", READ(&c, "--config", "/nowhere.yaml"));
@@ -67,7 +67,7 @@ static void test_errors(void **state) {
     assert_fails(E_OPTION, "unknown option", READ(&c, endless));
 }
 
-static void test_config_at_its_place(void **state) {
+static void test_config_in_order(void **state) {
     (void)state;
     char folder[256], path[300];
     make_temporary_folder(folder);
@@ -89,7 +89,7 @@ int main(void) {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_bools),
         cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_config_at_its_place),
+        cmocka_unit_test(test_config_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

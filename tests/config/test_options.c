@@ -40,16 +40,18 @@ static void test_defaults_are_the_recipe(void **state) {
     assert_ok(config_check(&c));
 }
 
-/* Every field of config has a line in the table: each byte of it is covered, but for padding between fields. */
+/* Every field of config has an entry in the table: the entries cover all bytes except for padding between fields. */
 static void test_table_covers_config(void **state) {
     (void)state;
     size_t covered = 0, n = 0;
     for (int i = 0; i < option_n; i++) {
         const option *o = &option_table[i];
-        assert_true(o->offset >= n); /* in the order of the struct, no two for one field */
+        assert_true(o->offset >= n); /* in the order of the struct, one entry per field */
         assert_true(o->offset - n < 8);
         n = o->offset + o->size;
-        covered += o->size;
+        if (o->type == OPTION_DEVICES) /* two fields */
+            n = offsetof(config, trainer.device_list) + sizeof((config *)0)->trainer.device_list;
+        covered += n - o->offset;
         assert_non_null(strchr(o->name, '.'));
         assert_true(o->help != NULL && strlen(o->help) > 3);
         assert_ptr_equal(option_find(o->name), o);
@@ -78,7 +80,7 @@ static void test_aliases(void **state) {
         {"resume", "trainer.resume", "auto"},
         {"out", "trainer.out", "o"},
         {"sweeps", "lr_finder.sweeps", "3"},
-        {"repeats", "lr_finder.sweeps", "3"}, /* earlier names */
+        {"repeats", "lr_finder.sweeps", "3"}, /* old names */
         {"lr_finder.repeats", "lr_finder.sweeps", "3"},
     };
     for (size_t i = 0; i < sizeof alias / sizeof *alias; i++) {
@@ -94,19 +96,69 @@ static void test_aliases(void **state) {
     assert_true(c.data.batch_size == 8 && c.data.max_bad == 0.5);
 }
 
-static void test_unknown_names_the_nearest(void **state) {
+static void test_unknown_suggests_the_nearest(void **state) {
     (void)state;
     config c = defaults();
-    assert_fails(E_OPTION, "did you mean --data.batch_size?", config_set(&c, "btach-size", "3", "--btach-size"));
-    assert_fails(E_OPTION, "did you mean --trainer.max_epochs?", config_set(&c, "epochs", "3", "--epochs"));
-    assert_fails(E_OPTION, "did you mean --optimizer.momentum?", config_set(&c, "momentum", "3", "--momentum"));
+    assert_fails(E_OPTION, "did you mean --batch-size?", config_set(&c, "btach-size", "3", "--btach-size"));
+    assert_fails(E_OPTION, "did you mean --max-epochs?", config_set(&c, "epoch", "3", "--epoch"));
+    assert_fails(E_OPTION, "did you mean --optimizer.dampening?", config_set(&c, "dampening", "3", "--dampening"));
     assert_fails(E_OPTION, "r.yaml:3: unknown option 'x.lr'; did you mean optimizer.lr?",
                  config_set(&c, "x.lr", "3", "r.yaml:3"));
-    assert_fails(E_OPTION, "did you mean", config_set(&c, "", "3", NULL));
+    assert_fails(E_OPTION, "did you mean --data.batch_size?",
+                 config_set(&c, "data.batch-siez", "3", "--data.batch-siez"));
+    assert_fails(E_OPTION, "-b: unknown option 'b'; options begin with --; did you mean --batch-size?",
+                 config_set(&c, "b", "3", "-b"));
+    assert_fails(E_OPTION, ": unknown option ''; --print-config prints all options", config_set(&c, "", "3", NULL));
     char endless[5000];
     memset(endless, 'a', sizeof endless);
     endless[sizeof endless - 1] = 0;
-    assert_fails(E_OPTION, "did you mean", config_set(&c, endless, "3", "--x"));
+    assert_fails(E_OPTION, "unknown option", config_set(&c, endless, "3", "--x"));
+}
+
+/** The names of Lightning, torchvision, timm and torchrun set the option, or suggest it if their values differ. */
+static void test_names_of_other_programs(void **state) {
+    (void)state;
+    static const char *const same[][4] = {
+        {"epochs", "3", "trainer.max_epochs", "3"},
+        {"wd", "0.5", "optimizer.weight_decay", "0.5"},
+        {"num-workers", "3", "data.workers", "3"},
+        {"accumulate_grad_batches", "4", "trainer.accumulate", "4"},
+        {"trainer.accumulate_grad_batches", "4", "trainer.accumulate", "4"},
+        {"accelerator", "gpu", "trainer.device", "cuda"},
+        {"accelerator", "cpu", "trainer.device", "cpu"},
+        {"lr-scheduler", "cosineannealinglr", "schedule.name", "cosine"},
+        {"amp", "true", "trainer.precision", "16-mixed"},
+        {"fast_dev_run", "1", "trainer.dry_run", "true"},
+        {"devices", "[0, 3]", "trainer.devices", "0,3"},
+        {"devices", "2,", "trainer.devices", "[2]"},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        config a = defaults(), b = defaults();
+        assert_ok(config_set(&a, same[i][0], same[i][1], "--x"));
+        assert_ok(config_set(&b, same[i][2], same[i][3], "--x"));
+        assert_memory_equal(&a, &b, sizeof a);
+    }
+    static const char *const case_[][2] = {
+        {"gpus", "--devices"},
+        {"warmup-lr", "--schedule.warmup_start"},
+        {"pretrained", "--init"},
+        {"trainer.gpus", "--trainer.devices"},
+        {"epoch", "--max-epochs"},
+        {"warmup", "--schedule.warmup_epochs"},
+        {"size-of-batch", "--batch-size"},
+        {"deterministic-mode", "--trainer.deterministic"},
+    };
+    config c = defaults();
+    for (size_t i = 0; i < sizeof case_ / sizeof *case_; i++) {
+        char where[64], expected[96];
+        snprintf(where, sizeof where, "--%s", case_[i][0]);
+        snprintf(expected, sizeof expected, "did you mean %s?", case_[i][1]);
+        assert_fails(E_OPTION, expected, config_set(&c, case_[i][0], "3", where));
+    }
+    static const char *const none[] = {"color-jitter", "xyzzy", "q", "torchscript"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_fails(E_OPTION, "--print-config prints all options", config_set(&c, none[i], "3", "--x"));
+    assert_fails(E_OPTION, "did you mean trainer.devices?", config_set(&c, "trainer.gpus", "3", "r.yaml:3"));
 }
 
 static void refused(const char *name, const char *value, const char *part) {
@@ -122,12 +174,12 @@ static void test_strict_values(void **state) {
         "32x",        "",          " 32", "32 ", "3.0", "1e3", "0x10", "nan", "++3", "3-", "99999999999999999999",
         "4294967328", "2147483648"};
     for (size_t i = 0; i < sizeof no_int / sizeof *no_int; i++)
-        refused("data.batch_size", no_int[i], "data.batch_size takes a whole number from 1 to 65536, not '");
+        refused("data.batch_size", no_int[i], "data.batch_size must be a whole number from 1 to 65536, not '");
     static const char *const no_real[] = {"nan", "NaN",  "inf", "-inf", "1e999", "", "0x1p3",
                                           "1,5", "fast", "1 ",  "-1",   "e",     "."};
     for (size_t i = 0; i < sizeof no_real / sizeof *no_real; i++)
-        refused("optimizer.weight_decay", no_real[i], "optimizer.weight_decay takes a number from 0 to 1000000");
-    refused("lr", "0", "optimizer.lr takes auto or a number in (0, 1000000]");
+        refused("optimizer.weight_decay", no_real[i], "optimizer.weight_decay must be a number from 0 to 1000000");
+    refused("lr", "0", "optimizer.lr must be auto or a number in (0, 1000000]");
     refused("lr", "Auto", "auto or");
     refused("workers", "0", "auto or a whole number from 1 to 1024");
     refused("data.flip", "1.0000001", "from 0 to 1");
@@ -228,10 +280,15 @@ static void test_limits(void **state) {
 static void test_check(void **state) {
     (void)state;
     static const char *const wrong[][5] = {
-        {"data.scale_min", "0.9", "data.scale_max", "0.5", "data.scale_min 0.9 is over data.scale_max 0.5"},
+        {"data.scale_min", "0.9", "data.scale_max", "0.5", "data.scale_min 0.9 is greater than data.scale_max 0.5"},
         {"data.ratio_min", "2", "data.ratio_max", "1", "data.ratio_min 2"},
-        {"data.resize_size", "200", "image_size", "224", "data.resize_size 200 is under data.image_size 224"},
-        {"data.resize_size", "230", "data.val_size", "240", "data.resize_size 230 is under data.val_size 240"},
+        {"data.pad_crop", "32", "image_size", "32", "data.pad_crop 32 must be less than"},
+        {"data.resize_size", "200", "image_size", "224",
+         "data.resize_size 200 is less than the crop size data.image_size 224"},
+        {"data.resize_size", "230", "data.val_size", "240",
+         "data.resize_size 230 is less than the crop size data.val_size 240"},
+        {"data.resize_size", "256", "data.crop_pct", "0.9",
+         "data.resize_size 256 and data.crop_pct 0.9 both set the resize"},
         {"data.augment", "none", "data.auto_augment", "randaugment",
          "data.auto_augment cannot be combined with data.augment none"},
         {"data.augment", "none", "data.random_erase", "0.1", "data.random_erase cannot be combined"},
@@ -239,11 +296,14 @@ static void test_check(void **state) {
         {"data.progressive_size", "128", "data.progressive_end", "0", "data.progressive_begin 0 must be less than"},
         {"data.repeats", "4", "data.sequential", "true", "data.repeats 4 needs random access"},
         {"optimizer.nesterov", "true", "optimizer.momentum", "0", "optimizer.nesterov needs"},
-        {"schedule.name", "plateau", "schedule.factor", "1", "schedule.factor must be under 1"},
-        {"schedule.warmup_epochs", "9", "max_epochs", "8", "schedule.warmup_epochs 9 is over"},
+        {"schedule.name", "plateau", "schedule.factor", "1", "schedule.factor must be less than 1"},
+        {"schedule.warmup_epochs", "9", "max_epochs", "8", "schedule.warmup_epochs 9 is greater than"},
         {"precision", "16-mixed", "device", "cpu", "bf16-mixed or 32-true"},
-        {"lr_finder.min", "0.1", "lr_finder.max", "0.1", "not under lr_finder.max"},
+        {"lr_finder.min", "0.1", "lr_finder.max", "0.1", "must be less than lr_finder.max"},
         {"init", "a", "resume", "b", "model.init and trainer.resume"},
+        {"trainer.val_check_interval", "0", "seed", "1", "trainer.val_check_interval must not be 0"},
+        {"early_stopping.monitor", "val_acc", "trainer.limit_val_batches", "0",
+         "early_stopping.monitor val_acc needs validation"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         config c = defaults();
@@ -294,12 +354,40 @@ static void test_help(void **state) {
     text_deinit(&page);
 }
 
+/* What man pages and completions offer: each word of a value is accepted, and each group has a title. */
+static void test_described(void **state) {
+    (void)state;
+    config c = defaults();
+    config_option o;
+    int n = 0, words = 0;
+    for (; config_option_at(&o, n); n++) {
+        assert_string_equal(o.name, option_table[n].name);
+        assert_true(o.value[0] != 0 && o.range[0] != 0 && o.initial[0] != 0);
+        assert_true(config_group_title(o.name)[0] != 0);
+        for (const char *at = o.value; *at != 0; at += strspn(at, "|")) {
+            char word[64];
+            int k = (int)strcspn(at, "|");
+            snprintf(word, sizeof word, "%.*s", k, at);
+            at += k;
+            if (word[0] >= 'A' && word[0] <= 'Z')
+                continue; /* a placeholder */
+            assert_ok(config_set(&c, o.name, word, NULL));
+            words++;
+        }
+    }
+    assert_int_equal(n, option_n);
+    assert_true(words > 50);
+    assert_string_equal(config_group_title("dat.path"), "");
+    assert_string_equal(config_group_title("datas.path"), "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_are_the_recipe),
         cmocka_unit_test(test_table_covers_config),
         cmocka_unit_test(test_aliases),
-        cmocka_unit_test(test_unknown_names_the_nearest),
+        cmocka_unit_test(test_unknown_suggests_the_nearest),
+        cmocka_unit_test(test_names_of_other_programs),
         cmocka_unit_test(test_strict_values),
         cmocka_unit_test(test_good_values),
         cmocka_unit_test(test_time),
@@ -307,6 +395,7 @@ int main(void) {
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_visit),
         cmocka_unit_test(test_help),
+        cmocka_unit_test(test_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Every file of configs/ is read, and passes what a run checks before it looks at its data. */
+/* Every file of configs/ is valid and passes the checks that a run makes before it opens its data. */
 #include "check.h"
 
 #include "config/config.h"
@@ -18,7 +18,7 @@ static void test_all(void **state) {
         assert_ok(config_read_yaml(&c, files.gl_pathv[i]));
         assert_ok(config_check(&c));
         if (memcmp(&c, &again, sizeof c) == 0 && strstr(files.gl_pathv[i], "imagenet-resnet50.yaml") == NULL)
-            fail_msg("%s sets nothing", files.gl_pathv[i]); /* that one writes out the defaults */
+            fail_msg("%s changes no option", files.gl_pathv[i]); /* this file contains the defaults */
         assert_ok(config_to_yaml(&yaml, &c));
         assert_ok(config_read_yaml_text(&again, yaml.data, yaml.n, "again"));
         assert_memory_equal(&c, &again, sizeof c);

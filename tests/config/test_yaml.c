@@ -38,7 +38,7 @@ static void test_reads(void **state) {
     assert_string_equal(c.trainer.resume, "");
     assert_true(config_limit(c.trainer.limit_train_batches, 50) == 1);
     assert_true(config_limit(c.trainer.limit_val_batches, 50) == 50);
-    assert_ok(read_yaml(&c, "lr_finder:\n  repeats: 3\n")); /* a name of older files */
+    assert_ok(read_yaml(&c, "lr_finder:\n  repeats: 3\n")); /* an old name */
     assert_int_equal(c.lr_finder.sweeps, 3);
     static const char *const empty[] = {"", "\n", "# nothing\n", "---\n", "{}", "---\n...\n", "\xef\xbb\xbf# bom\n"};
     config_defaults(&d);
@@ -57,7 +57,7 @@ static void test_refuses(void **state) {
         {E_OPTION, "data:\n  batchsize: 3\n",
          "r.yaml:2: unknown option 'data.batchsize'; did you mean data.batch_size?"},
         {E_OPTION, "data:\n\n  batch_size: 0\n",
-         "r.yaml:3: data.batch_size takes a whole number from 1 to 65536, not '0'"},
+         "r.yaml:3: data.batch_size must be a whole number from 1 to 65536, not '0'"},
         {E_OPTION, "\nbatch_size: 3\n",
          "r.yaml:2: 'batch_size' is not a group of options; did you mean data.batch_size?"},
         {E_OPTION, "batch_size:\n", "r.yaml:1: 'batch_size' is not a group"},
@@ -68,7 +68,7 @@ static void test_refuses(void **state) {
         {E_OPTION, "data.btach_size: 1\n", "did you mean data.batch_size?"},
         {E_OPTION, "data:\n  batch_size: null\n", "not 'null'"},
         {E_OPTION, "data:\n  batch_size:\n", "not ''"},
-        {E_OPTION, "data:\n  mean: [0.1, 0.2]\n", "r.yaml:2: data.mean takes three numbers"},
+        {E_OPTION, "data:\n  mean: [0.1, 0.2]\n", "r.yaml:2: data.mean must be three numbers"},
         {E_OPTION, "data:\n  mean: [.nan, 0.2, 0.2]\n", "three numbers"},
         {E_OPTION, "trainer:\n  out: \"\\x80\\0\"\n", NULL},
         {E_FORMAT, "data: photos\n", "r.yaml:1: data is a group of options"},
@@ -76,7 +76,7 @@ static void test_refuses(void **state) {
         {E_FORMAT, "- data\n", "r.yaml:1: expected groups of options"},
         {E_FORMAT, "hello\n", "expected groups of options"},
         {E_FORMAT, "data:\n  batch_size: [3]\n",
-         "r.yaml:2: data.batch_size takes a whole number from 1 to 65536, not a list"},
+         "r.yaml:2: data.batch_size must be a whole number from 1 to 65536, not a list"},
         {E_FORMAT, "data:\n  batch_size: {a: 3}\n", "not a group"},
         {E_FORMAT, "data:\n  mean: [[0.1], 0.2, 0.2]\n", "expected a list of numbers"},
         {E_FORMAT, "data:\n  batch_size: 3\n  batch_size: 3\n", "r.yaml:3: data.batch_size is already set at line 2"},
@@ -96,7 +96,7 @@ static void test_refuses(void **state) {
         {E_FORMAT, "data:\n  flip: 1\n model: x\n", "r.yaml:3: invalid YAML"},
         {E_FORMAT, "data:\n\tflip: 1\n", "r.yaml:2: invalid YAML"},
         {E_FORMAT, "data:\n  path: \"\xff\"\n", "invalid YAML"},
-        {E_FORMAT, "data:\n  path: \"a\\0b\"\n", "r.yaml:2: a zero byte"},
+        {E_FORMAT, "data:\n  path: \"a\\0b\"\n", "r.yaml:2: a value contains a NUL byte"},
         {E_FORMAT, "{", "invalid YAML"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -107,7 +107,7 @@ static void test_refuses(void **state) {
             continue;
         }
         assert_fails(bad[i].code, bad[i].message, read_yaml(&c, bad[i].yaml));
-        assert_memory_equal(&c, &d, sizeof c); /* nothing of a wrong file is taken */
+        assert_memory_equal(&c, &d, sizeof c); /* an invalid file changes nothing */
     }
 }
 
@@ -162,6 +162,11 @@ static void random_value(char *out, size_t n, const option *o, random_stream *r)
         break;
     case OPTION_BOOL: snprintf(out, n, "%s", random_below(r, 2) ? "true" : "false"); break;
     case OPTION_TEXT: snprintf(out, n, "%s", odd[random_below(r, sizeof odd / sizeof *odd)]); break;
+    case OPTION_DEVICES: {
+        static const char *const devices[] = {"auto", "7", "0,2", "[3]", "63, 1 ,5"};
+        snprintf(out, n, "%s", devices[random_below(r, sizeof devices / sizeof *devices)]);
+        break;
+    }
     case OPTION_LIMIT:
         if (random_below(r, 2))
             snprintf(out, n, "%u", (unsigned)random_below(r, 1000));
@@ -187,7 +192,7 @@ static void test_round_trip(void **state) {
         for (int i = 0; i < option_n && round > 0; i++) {
             char value[OPTION_PRINT];
             random_value(value, sizeof value, &option_table[i], &r);
-            if (random_below(&r, 10) > 0) /* some stay as they are, "auto" among them */
+            if (random_below(&r, 10) > 0) /* some keep their default, for example "auto" */
                 assert_ok(option_parse(&c, &option_table[i], value, "random"));
         }
         text yaml = {0};
@@ -241,7 +246,7 @@ static void test_recipes(void **state) {
     assert_true(n >= 3);
 }
 
-/* The recipe is the defaults, but for the resize, which it writes out. */
+/* The recipe equals the defaults, except that it states the resize. */
 static void test_imagenet_recipe_is_the_default(void **state) {
     (void)state;
     config c, d;
@@ -262,7 +267,7 @@ static void test_files(void **state) {
     char *big = malloc(2 << 20);
     assert_non_null(big);
     memset(big, '#', 2 << 20);
-    assert_fails(E_FORMAT, "too large for a configuration", config_read_yaml_text(&c, big, 2 << 20, "big.yaml"));
+    assert_fails(E_FORMAT, "is larger than 1 MiB", config_read_yaml_text(&c, big, 2 << 20, "big.yaml"));
     free(big);
 }
 

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
-/* The kept index: equal to what the folders give, refused when a folder changed or the file is not what was written. */
-#include "check.h"
+/* The cached index: equal to the index of the folders, and refused if a folder has changed or the file is damaged. */
+#include "dataset/make_file.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -16,27 +16,15 @@
 #include <unistd.h>
 
 static char root[256], cache[PATH_BYTES];
-static int from_cache; /* how often the log said so */
+static int from_cache; /* number of log messages about the cache */
 
 static void watch(void *context, log_level level, const char *line) {
     (void)context;
     (void)level;
-    from_cache += strstr(line, "the index is from") != NULL;
+    from_cache += strstr(line, "index read from") != NULL;
 }
 
-static void make(const char *name) {
-    char path[PATH_BYTES];
-    assert_ok(path_join(path, root, name));
-    char *slash = strrchr(path, '/');
-    *slash = 0;
-    assert_ok(folder_make(path));
-    *slash = '/';
-    if (slash[1] == 0)
-        return;
-    int fd = open(path, O_WRONLY | O_CREAT, 0666);
-    assert_true(fd >= 0);
-    close(fd);
-}
+static void make(const char *name) { make_file(root, name); }
 
 /** Runs a shell command in the root. */
 static void shell(const char *command) {
@@ -51,7 +39,7 @@ static int age_one(const char *path, const struct stat *st, int kind, struct FTW
     return kind == FTW_D ? utimensat(AT_FDCWD, path, hour_ago, 0) : 0;
 }
 
-/** Takes every folder below the root back by an hour. */
+/** Sets the times of every folder below the root back by one hour. */
 static void age(void) { assert_int_equal(nftw(root, age_one, 32, FTW_PHYS), 0); }
 
 static int set_up(void **state) {
@@ -92,7 +80,7 @@ static void assert_same(const dataset *a, const dataset *b) {
     }
 }
 
-/** Opens ROOT/train with and without the cache, which must not show. @return whether the cache had it */
+/** Opens ROOT/train with and without the cache; the results must be equal. @return whether the cache was used */
 static bool open_both(void) {
     dataset *plain = NULL, *kept = NULL;
     char message[1024] = "";
@@ -112,7 +100,7 @@ static bool open_both(void) {
     return from_cache > 0;
 }
 
-/** The one file of the cache; "" when there is none. */
+/** The one file of the cache; "" if there is none. */
 static void cache_path(char out[PATH_BYTES]) {
     char folder[PATH_BYTES];
     out[0] = 0;
@@ -127,14 +115,14 @@ static void cache_path(char out[PATH_BYTES]) {
         closedir(dir);
 }
 
-static void test_kept(void **state) {
+static void test_cached(void **state) {
     (void)state;
     assert_false(open_both());
     assert_true(open_both());
     dataset *a = NULL, *b = NULL;
     char path[PATH_BYTES];
     assert_ok(path_join(path, root, "train/b/..//"));
-    assert_ok(dataset_open(&a, path, NULL)); /* the same folder by another name: its own root, the same index */
+    assert_ok(dataset_open(&a, path, NULL)); /* the same folder by another name: its path as root, the same index */
     assert_int_equal(from_cache, 2);
     assert_string_equal(a->root, path);
     assert_ok(dataset_open(&b, root, "train"));
@@ -144,7 +132,7 @@ static void test_kept(void **state) {
     dataset_close(b);
 }
 
-/* What may happen to a tree; each is seen at once, and then kept again. */
+/* Changes of a tree. Each is detected at the next open, and then the new index is cached. */
 static void test_changes(void **state) {
     (void)state;
     static const char *const changes[] = {
@@ -167,15 +155,15 @@ static void test_changes(void **state) {
     open_both();
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         assert_true(open_both());
-        usleep(10000); /* more than a tick of the file system's clock */
+        usleep(10000); /* longer than the resolution of the file system's timestamps */
         shell(changes[i]);
         if (open_both())
-            fail_msg("not noticed: %s", changes[i]);
+            fail_msg("not detected: %s", changes[i]);
         age();
         assert_false(open_both());
     }
     assert_true(open_both());
-    shell("mkdir train/hollow"); /* an error is the same error */
+    shell("mkdir train/hollow"); /* an error is the same with and without the cache */
     age();
     assert_false(open_both());
     assert_false(open_both());
@@ -183,13 +171,13 @@ static void test_changes(void **state) {
     assert_false(open_both());
 }
 
-static void test_not_kept(void **state) {
+static void test_not_cached(void **state) {
     (void)state;
     char path[PATH_BYTES];
     static const char *const doubtful[] = {
         "touch train/b/sub",          /* modified now */
         "touch -d '+1 hour' train/b", /* or later */
-        "ln -s nowhere train/later",  /* a class to come, perhaps */
+        "ln -s nowhere train/later",  /* may become a class */
         "ln -s nowhere train/b/later.jpg",
         "ln -s .. train/b/sub/up",
         "ln -s loop train/b/loop",
@@ -203,7 +191,7 @@ static void test_not_kept(void **state) {
         assert_false(open_both());
         cache_path(path);
         if (path[0] != 0)
-            fail_msg("kept in spite of: %s", doubtful[i]);
+            fail_msg("cached despite: %s", doubtful[i]);
         shell(undo[i]);
         age();
     }
@@ -218,49 +206,49 @@ static void check_ignored(const char *path, const unsigned char *bytes, size_t n
     assert_int_equal(fwrite(bytes, 1, n, f), n);
     assert_int_equal(fclose(f), 0);
     if (open_both())
-        fail_msg("taken: %s", what);
+        fail_msg("accepted: %s", what);
     assert_true(open_both());
 }
 
 static void test_damage(void **state) {
     (void)state;
     char path[PATH_BYTES], what[64];
-    unsigned char *bytes = NULL, *spoilt = NULL;
+    unsigned char *bytes = NULL, *damaged = NULL;
     size_t n = 0;
     open_both();
     cache_path(path);
     assert_ok(file_read(&bytes, &n, path, 0));
-    spoilt = malloc(n + 8);
-    for (size_t at = 0; at < n; at += 1 + at / 90) { /* every byte of the header, and some behind */
-        memcpy(spoilt, bytes, n);
-        spoilt[at] ^= (unsigned char)(1 << at % 8);
+    damaged = malloc(n + 8);
+    for (size_t at = 0; at < n; at += 1 + at / 90) { /* every byte of the header, and some after it */
+        memcpy(damaged, bytes, n);
+        damaged[at] ^= (unsigned char)(1 << at % 8);
         snprintf(what, sizeof what, "bit %zu of byte %zu", at % 8, at);
-        check_ignored(path, spoilt, n, what);
+        check_ignored(path, damaged, n, what);
     }
-    memcpy(spoilt, bytes, n);
-    memset(spoilt + n, 0, 8);
+    memcpy(damaged, bytes, n);
+    memset(damaged + n, 0, 8);
     for (size_t cut = 0; cut < n; cut += 1 + n / 40)
-        check_ignored(path, spoilt, cut, "cut");
-    check_ignored(path, spoilt, n + 8, "longer");
-    spoilt[8]++; /* the version */
-    dataset_index_seal(spoilt, n);
-    check_ignored(path, spoilt, n, "version");
-    memcpy(spoilt, bytes, n);
-    spoilt[DATASET_INDEX_HEADER]++; /* the path */
-    dataset_index_seal(spoilt, n);
-    check_ignored(path, spoilt, n, "path");
+        check_ignored(path, damaged, cut, "cut");
+    check_ignored(path, damaged, n + 8, "longer");
+    damaged[8]++; /* the version */
+    dataset_index_seal(damaged, n);
+    check_ignored(path, damaged, n, "version");
+    memcpy(damaged, bytes, n);
+    damaged[DATASET_INDEX_HEADER]++; /* the path */
+    dataset_index_seal(damaged, n);
+    check_ignored(path, damaged, n, "path");
     check_ignored(path, (const unsigned char *)"text\n", 5, "text");
     free(bytes);
-    free(spoilt);
+    free(damaged);
 }
 
-/** Damage under a right checksum: refused, or a dataset that is whole in itself. */
+/** Damage with a valid checksum: refused, or a consistent dataset. */
 static void test_hostile(void **state) {
     (void)state;
     char path[PATH_BYTES], train[PATH_BYTES];
-    unsigned char *bytes = NULL, *spoilt = NULL;
+    unsigned char *bytes = NULL, *damaged = NULL;
     size_t n = 0;
-    int taken = 0, refused = 0;
+    int accepted = 0, refused = 0;
     open_both();
     cache_path(path);
     assert_ok(file_read(&bytes, &n, path, 0));
@@ -268,21 +256,21 @@ static void test_hostile(void **state) {
     char *real = realpath(train, NULL);
     for (uint64_t i = 0; i < 20000; i++) {
         random_stream r = random_open(3, 0, i, RANDOM_TEST);
-        size_t spoilt_n =
+        size_t damaged_n =
             random_below(&r, 4) == 0 ? DATASET_INDEX_HEADER + random_below(&r, n - DATASET_INDEX_HEADER) : n;
-        spoilt = malloc(spoilt_n); /* of that size, so that a sanitizer sees what is read behind it */
-        memcpy(spoilt, bytes, spoilt_n);
+        damaged = malloc(damaged_n); /* of this size, so that a sanitizer detects a read past the end */
+        memcpy(damaged, bytes, damaged_n);
         for (uint64_t k = random_below(&r, 3); k < 3; k++) {
-            size_t at = 32 + random_below(&r, random_below(&r, 2) == 0 ? DATASET_INDEX_HEADER - 32 : spoilt_n - 32);
-            spoilt[at] = random_below(&r, 2) == 0 ? (unsigned char)random_u32(&r) : (unsigned char)(spoilt[at] + 1);
+            size_t at = 32 + random_below(&r, random_below(&r, 2) == 0 ? DATASET_INDEX_HEADER - 32 : damaged_n - 32);
+            damaged[at] = random_below(&r, 2) == 0 ? (unsigned char)random_u32(&r) : (unsigned char)(damaged[at] + 1);
         }
-        dataset_index_seal(spoilt, spoilt_n);
+        dataset_index_seal(damaged, damaged_n);
         dataset *d = NULL;
         file_stamps f = {0};
-        int rc = dataset_index_decode(&d, &f, &source_folder, spoilt, spoilt_n, real, train);
-        free(spoilt);
+        int rc = dataset_index_decode(&d, &f, &source_folder, damaged, damaged_n, real, train);
+        free(damaged);
         refused += rc == E_FORMAT;
-        taken += rc == OK;
+        accepted += rc == OK;
         assert_true(rc == OK || rc == E_FORMAT);
         if (rc == OK) {
             int64_t images = 0;
@@ -298,8 +286,8 @@ static void test_hostile(void **state) {
         dataset_close(d);
         file_stamps_deinit(&f);
     }
-    print_message("%d refused, %d taken\n", refused, taken);
-    assert_true(refused > 5000 && taken > 1000);
+    print_message("%d refused, %d accepted\n", refused, accepted);
+    assert_true(refused > 5000 && accepted > 1000);
     free(real);
     free(bytes);
 }
@@ -336,9 +324,9 @@ static void test_nowhere_to_write(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cached, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_changes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_not_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_not_cached, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nowhere_to_write, set_up, tear_down),

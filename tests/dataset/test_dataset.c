@@ -1,11 +1,12 @@
 /* The ImageFolder index: order, suffixes, links, messages, size. tests/interop/test_imagefolder.py compares it with
  * torchvision's. */
-#include "check.h"
+#include "dataset/make_file.h"
 
 #include "base/file.h"
 #include "base/log.h"
 #include "dataset/dataset.h"
 #include "dataset/image_list.h"
+#include "dataset/splits/dataset_checks.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -34,20 +35,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/** Makes a file (folders too; a name that ends with '/' is a folder) below the root. */
-static void make(const char *name) {
-    char path[PATH_BYTES];
-    assert_ok(path_join(path, root, name));
-    char *slash = strrchr(path, '/');
-    *slash = 0;
-    assert_ok(folder_make(path));
-    *slash = '/';
-    if (slash[1] == 0)
-        return;
-    int fd = open(path, O_WRONLY | O_CREAT, 0666);
-    assert_true(fd >= 0);
-    close(fd);
-}
+static void make(const char *name) { make_file(root, name); }
 
 static void make_link(const char *name, const char *target) {
     char path[PATH_BYTES];
@@ -68,7 +56,8 @@ static void test_order(void **state) {
         "train/b/sub/a.webp", "train/b/sub-x/c.tif",  "train/b/sub/deep/y.tiff", "train/B/1.ppm",
         "train/B/1.pgm",      "train/B/.bmp",         "train/B/note.txt",        "train/B/jpg",
         "train/B/a.jpg.gz",   "train/\xC3\xA9/x.bmp", "train/file.jpg"};
-    /* folders in byte order of their path ('-' before '/'), then the names in each: not the order of full paths */
+    /* folders in byte order of their path ('-' before '/'), then the names in each: this differs from the order of full
+     * paths */
     static const char *const expected[] = {"B/.bmp",        "B/1.pgm",           "B/1.ppm",       "b/10.jpg",
                                            "b/2.jpg",       "b/B.JPEG",          "b/z.PnG",       "b/sub/a.webp",
                                            "b/sub-x/c.tif", "b/sub/deep/y.tiff", "\xC3\xA9/x.bmp"};
@@ -107,7 +96,7 @@ static void test_links(void **state) {
     make_link("train/b", "../elsewhere");         /* a class */
     make_link("train/a/more", "../../elsewhere"); /* a folder in a class */
     make_link("train/a/0.jpg", "../../elsewhere/2.jpg");
-    make_link("train/a/9.jpg", "nowhere"); /* broken: a file that the loader will find bad */
+    make_link("train/a/9.jpg", "nowhere"); /* broken: an image that the loader will report as bad */
     make_link("train/a/folder.jpg", "../../elsewhere/in");
     make_link("train/nothing", "nowhere"); /* broken: no class */
     static const char *const names[] = {"a/0.jpg",      "a/1.jpg",         "a/9.jpg", "a/folder.jpg/3.jpg",
@@ -134,7 +123,7 @@ static void test_loops(void **state) {
     check_names(d, names, 6);
     assert_true(warnings >= 4);
     dataset_close(d);
-    for (int i = 0; i < 12; i++) { /* every folder links to every other: endless, were it not given up */
+    for (int i = 0; i < 12; i++) { /* every folder links to every other, so the walk must detect loops */
         char name[64], target[64];
         snprintf(name, sizeof name, "web/%c/x.jpg", 'a' + i);
         make(name);
@@ -144,7 +133,7 @@ static void test_loops(void **state) {
             make_link(name, target);
         }
     }
-    assert_fails(E_DATA, "point to a folder above", dataset_open(&d, root, "web"));
+    assert_fails(E_DATA, "symbolic links to a parent folder", dataset_open(&d, root, "web"));
 }
 
 static void test_messages(void **state) {
@@ -177,36 +166,115 @@ static void test_messages(void **state) {
     assert_null(d);
 }
 
-static void test_same_classes(void **state) {
+static void test_use_classes(void **state) {
     (void)state;
     dataset *train = NULL, *val = NULL;
     make("train/a/1.jpg");
     make("train/b/1.jpg");
+    make("train/c/1.jpg");
+    make("train/d/1.jpg");
     make("val/a/1.jpg");
-    make("val/b/1.jpg");
+    make("val/b/1.jfif"); /* not read */
+    make("val/d/1.jpg");
+    make("val/d/2.jpg");
     assert_ok(dataset_open(&train, root, "train"));
     assert_ok(dataset_open(&val, root, "val"));
-    assert_ok(dataset_same_classes(train, val));
+    assert_ok(dataset_use_classes(val, train->class_name, train->class_n, train->root));
+    assert_int_equal(val->class_n, 4);
+    for (int c = 0; c < 4; c++) {
+        assert_string_equal(val->class_name[c], train->class_name[c]);
+        assert_int_equal(val->class_image_n[c], "1002"[c] - '0');
+    }
+    assert_int_equal(val->image_n, 3);
+    assert_int_equal(val->label[0], 0);
+    assert_int_equal(val->label[2], 3);
+    assert_int_equal(val->passed_n, 1);
+    assert_string_equal(val->class_passed[1], "1 .jfif");
     dataset_close(val);
-    make("val/c/1.jpg");
+    make("val/e/1.jpg");
     make("val/0/1.jpg");
     assert_ok(dataset_open(&val, root, "val"));
-    assert_fails(E_DATA, "2 only in", dataset_same_classes(train, val));
-    assert_fails(E_DATA, "val: 0, c.", dataset_same_classes(train, val));
-    dataset_close(train);
-    make("train/aa/1.jpg");
-    assert_ok(dataset_open(&train, root, "train"));
-    assert_fails(E_DATA, "train: aa;", dataset_same_classes(train, val));
-    assert_fails(E_DATA, "val: 0, c.", dataset_same_classes(train, val));
-    dataset_close(train);
+    assert_fails(E_DATA, "has 2 classes that ", dataset_use_classes(val, train->class_name, 4, train->root));
+    assert_fails(E_DATA, "does not have: 0, e.", dataset_use_classes(val, train->class_name, 4, train->root));
+    dataset_close(val);
     for (int i = 0; i < 10; i++) {
         char name[32];
-        snprintf(name, sizeof name, "train/x%d/1.jpg", i);
+        snprintf(name, sizeof name, "val/x%d/1.jpg", i);
         make(name);
     }
+    assert_ok(dataset_open(&val, root, "val"));
+    assert_fails(E_DATA, "0, e, x0, x1, x2, ...", dataset_use_classes(val, train->class_name, 4, train->root));
+    dataset_close(train);
+    dataset_close(val);
+}
+
+/** Files that are not read are counted by suffix, in lower case. */
+static void test_ignored_files(void **state) {
+    (void)state;
+    dataset *d = NULL;
+    make("train/a/1.jpg");
+    make("train/a/2.JFIF");
+    make("train/a/3.jfif");
+    make("train/a/in/IMG_4");
+    make("train/a/note.txt"); /* counted only in a class without images */
+    make("train/a/.hidden");
+    make("train/5.gif"); /* in no class */
+    assert_ok(dataset_open(&d, root, "train"));
+    assert_int_equal(d->passed_n, 3);
+    assert_string_equal(d->passed, "2 .jfif, 1 without a suffix");
+    dataset_close(d);
+    make("train/b/1.heic");
+    make("train/b/2.heic");
+    make("train/b/note.txt");
+    assert_fails(E_DATA, "b has no images", dataset_open(&d, root, "train"));
+    assert_fails(E_DATA, "but other files (2 .heic, 1 .txt): rename or convert these files",
+                 dataset_open(&d, root, "train"));
+}
+
+/** The class folders are one level too deep. */
+static void test_single_class(void **state) {
+    (void)state;
+    dataset *d = NULL;
+    text t = {0};
+    make("train/images/cat/1.jpg");
+    make("train/images/dog/1.jpg");
+    make("train/images/dog/2.jpg");
+    assert_ok(dataset_open(&d, root, "train"));
+    assert_ok(dataset_single_class(&t, d));
+    assert_non_null(strstr(text_string(&t), "only one class, 'images'"));
+    assert_non_null(strstr(text_string(&t), "2 folders with images (cat, dog)"));
+    dataset_close(d);
+    make("train/other/1.jpg");
+    assert_ok(dataset_open(&d, root, "train"));
+    assert_ok(dataset_single_class(&t, d));
+    assert_int_equal(t.n, 0);
+    dataset_close(d);
+    text_deinit(&t);
+}
+
+static void write_file(const char *name, const char *content) {
+    char path[PATH_BYTES];
+    make(name);
+    assert_ok(path_join(path, root, name));
+    assert_ok(file_write_atomic(path, content, strlen(content)));
+}
+
+static void test_overlap(void **state) {
+    (void)state;
+    dataset *train = NULL, *val = NULL;
+    dataset_overlap o;
+    write_file("train/a/1.jpg", "1");
+    write_file("train/a/2.jpg", "2");
+    write_file("train/b/1.jpg", "3");
+    write_file("val/a/1.jpg", "x"); /* the same name, but other bytes */
+    write_file("val/b/1.jpg", "3");
+    write_file("val/b/2.jpg", "2"); /* the same bytes, but another name: linnet audit finds these */
     assert_ok(dataset_open(&train, root, "train"));
-    assert_fails(E_DATA, "11 only in", dataset_same_classes(train, val));
-    assert_fails(E_DATA, "aa, x0, x1, x2, x3, ...;", dataset_same_classes(train, val));
+    assert_ok(dataset_open(&val, root, "val"));
+    assert_ok(dataset_find_overlap(&o, train, val));
+    assert_int_equal(o.sampled, 3);
+    assert_int_equal(o.same, 1);
+    assert_int_equal(o.index, 1);
     dataset_close(train);
     dataset_close(val);
 }
@@ -220,7 +288,7 @@ static void test_long_paths(void **state) {
     make("train/a/1.jpg");
     assert_ok(path_join(path, root, "train/a"));
     int at = open(path, O_DIRECTORY);
-    for (int i = 0; i < 17; i++) { /* deeper than PATH_BYTES: made step by step */
+    for (int i = 0; i < 17; i++) { /* longer than PATH_BYTES, so created step by step */
         assert_int_equal(mkdirat(at, name, 0777), 0);
         int next = openat(at, name, O_DIRECTORY);
         assert_true(next >= 0);
@@ -231,7 +299,7 @@ static void test_long_paths(void **state) {
     assert_fails(E_IO, "path too long", dataset_open(&d, root, "train"));
 }
 
-/** 1.28 million files must be indexed in seconds: no stat for each. 40,000 here. */
+/** 40,000 files are indexed without a stat per file, because 1.28 million must take only seconds. */
 static void test_many(void **state) {
     (void)state;
     dataset *d = NULL;
@@ -262,7 +330,7 @@ static void test_many(void **state) {
     dataset_close(d);
 }
 
-/** Folders that are linked to twice, one in the other: 2^30 ways to the last. The walk ends with a message. */
+/** Nested folders with two links each: 2^30 paths to the last one. The walk ends with a message. */
 static void test_diamonds(void **state) {
     (void)state;
     dataset *d = NULL;
@@ -296,7 +364,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_loops, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_diamonds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_same_classes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_use_classes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ignored_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_single_class, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_overlap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
     };

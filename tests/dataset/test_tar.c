@@ -1,4 +1,5 @@
-/* Tar archives: what is written reads back, what other programs write is read, damage is told and passed over. */
+/* Tar archives: written archives are read back, archives of other programs are read, and damage is reported and
+ * skipped. */
 #include "check.h"
 
 #include "dataset/tar.h"
@@ -107,7 +108,7 @@ static void test_foreign(void **state) {
     text_deinit(&t);
 }
 
-/** A flipped bit in a header loses that member alone; a cut is told. */
+/** A flipped bit in a header loses only that member; a truncation is reported. */
 static void test_damage(void **state) {
     (void)state;
     tar_member *m = calloc(1, sizeof *m);

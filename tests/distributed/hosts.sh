@@ -1,5 +1,5 @@
-# Hosts simulated by network namespaces, joined by a bridge in one more: source it after ../cli/lib.sh. Each has a name and
-# an address of its own and shares nothing but the files. Skips (77) where namespaces are not permitted.
+# Hosts simulated by network namespaces, connected by a bridge in one more namespace. To be sourced after ../cli/lib.sh.
+# Each host has its own name and address and shares only the files. Skips (77) if namespaces are not permitted.
 # shellcheck shell=bash disable=SC2154
 command -v mpirun >/dev/null || { echo "skipped: there is no mpirun"; exit 77; }
 [ -e "$(dirname "$LINNET")/liblinnet_mpi.so" ] || { echo "skipped: built without MPI"; exit 77; }
@@ -34,7 +34,7 @@ hosts() {
     ip -n "$net-$i" link set eth0 up
     ip -n "$net-$i" link set lo up
   done
-  # what mpirun calls instead of ssh: HOST COMMAND...
+  # mpirun calls this instead of ssh: HOST COMMAND...
   cat >agent <<AGENT
 #!/bin/bash
 host=\$1
@@ -45,10 +45,10 @@ AGENT
 }
 
 on() { ./agent "host$1" "${*:2}"; } # HOST COMMAND...
-cut_off() { ip -n "$net-switch" link set "port$1" down; }
-mend() {
+disconnect() { ip -n "$net-switch" link set "port$1" down; }
+reconnect() {
   ip -n "$net-switch" link set "port$1" up
-  for _ in {1..100}; do # the kernel takes a second to see the carrier; who answers, even by a refusal, is there
+  for _ in {1..100}; do # the kernel detects the carrier after a second; even a refused connection is a response
     on "$1" exec timeout 1 bash -c "': </dev/tcp/10.98.0.$((1 + ($1 == 1)))/9'" 2>reply || true
     ! grep -q refused reply || return 0
     sleep 0.1
@@ -56,7 +56,7 @@ mend() {
   die "host$1 cannot be reached again"
 }
 
-timeout=15 # dist.timeout of runs that are disturbed; mpirun is to notice a lost host within it (docs/distributed.md)
+timeout=15 # dist.timeout of runs with failures; mpirun must detect a lost host within it (docs/distributed.md)
 # across N ARGUMENTS...: linnet with a rank on each of N hosts, mpirun on the first
 across() {
   local n=$1 list
@@ -67,10 +67,10 @@ across() {
     --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes $((timeout * 6 / 10)) "$LINNET" "$(printf '%q ' "$@")"
 }
 
-# rank_on HOST: the process id of linnet there
+# rank_on HOST: the process id of linnet on it
 rank_on() { ip netns pids "$net-$1" | while read -r p; do [ "$(readlink "/proc/$p/exe")" != "$(readlink -f "$LINNET")" ] || echo "$p"; done; }
-# none_left SCENE: no process lives on in any host
-none_left() {
+# no_processes_left CASE: no process is left on any host
+no_processes_left() {
   local i p
   for _ in {1..300}; do
     p=$(for i in 1 2 3 4; do ip netns pids "$net-$i" 2>/dev/null || true; done)
@@ -79,5 +79,5 @@ none_left() {
   done
   # shellcheck disable=SC2086
   ps -fp $p >&2 || true
-  die "$1: processes live on"
+  die "$1: processes are left"
 }

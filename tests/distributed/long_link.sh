@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Two hosts whose link carries 1 Gbit/s each way: backward hides 70 % at least of the exchange of ResNet-50's gradients, both by
-# how long ranks wait for it and by how much longer a step takes.
+# Two hosts whose link carries 1 Gbit/s in each direction: backward hides at least 70 % of the exchange of ResNet-50's
+# gradients, measured by the time that ranks wait for it and by the additional time of a step.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/../cli/lib.sh"
 # shellcheck source=tests/distributed/hosts.sh
@@ -33,5 +33,5 @@ awk -v before="$(value before step_seconds)" -v after="$(value after step_second
   alone = one * 4 * parameters / bytes
   by_wait = 1 - waited / alone; by_step = 1 - (step - (before + after) / 2) / alone
   printf "exchange alone %.3f s; step %.3f s, without the limit %.3f and %.3f s; ranks wait %.3f s of it\n", alone, step, before, after, waited
-  printf "hidden: %.1f %% by what ranks wait, %.1f %% by the longer step\n", 100 * by_wait, 100 * by_step
+  printf "hidden: %.1f %% by the time that ranks wait, %.1f %% by the additional time of a step\n", 100 * by_wait, 100 * by_step
   exit !(alone > 0.7 && by_wait >= 0.7 && by_step >= 0.7) }' || die "less than 70 % is hidden, or the link was not limited"

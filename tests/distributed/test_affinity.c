@@ -1,5 +1,5 @@
-/* Who gets which cores, on a described host of two nodes of four cores with two hyperthreads each (core i: CPUs i and
- * i + 8; node 0: cores 0-3); and the binding itself, on this one. */
+/* The assignment of cores to ranks, on a simulated host with two nodes of four cores with two hyperthreads each
+ * (core i: CPUs i and i + 8; node 0: cores 0-3); and the binding itself, on this host. */
 #include "root.h"
 
 #include "base/file.h"
@@ -22,7 +22,7 @@ static core_set joined(core_set a, core_set b) {
     return a;
 }
 
-/** CPUs low..high and their siblings. */
+/** CPUs low..high and their hyperthread siblings. */
 static core_set cores(int low, int high) { return joined(cpus(low, high), cpus(low + 8, high + 8)); }
 
 static void write_line(const char *folder, const char *name, const char *line) {
@@ -44,14 +44,14 @@ static int describe_host(void **state) {
     return 0;
 }
 
-static core_claim claim(const char *host, core_set may, core_set near) {
-    core_claim c = {.may = may, .near = near};
+static rank_affinity claim(const char *host, core_set may, core_set near) {
+    rank_affinity c = {.allowed = may, .gpu_local = near};
     snprintf(c.host, sizeof c.host, "%s", host);
     return c;
 }
 
-/** The cores of each rank, and how many are its own. */
-static void assert_shares(const core_claim *c, int n, const core_set *want, const int *own) {
+/** Checks the cores of each rank and its share of them. */
+static void assert_shares(const rank_affinity *c, int n, const core_set *want, const int *own) {
     core_set got[MOST];
     for (int r = 0; r < n; r++)
         cores_of(&got[r], c, n, r, root);
@@ -64,22 +64,22 @@ static void assert_shares(const core_claim *c, int n, const core_set *want, cons
 static void test_near_cores_are_divided(void **state) {
     (void)state;
     core_set all = cpus(0, 15), node0 = cores(0, 3), node1 = cores(4, 7);
-    core_claim c[] = {claim("a", all, node0), claim("a", all, node1), claim("a", all, node0), claim("b", all, node0),
-                      claim("b", all, node1)};
+    rank_affinity c[] = {claim("a", all, node0), claim("a", all, node1), claim("a", all, node0), claim("b", all, node0),
+                         claim("b", all, node1)};
     assert_shares(c, 5, (core_set[]){cores(0, 1), node1, cores(2, 3), node0, node1}, (int[]){4, 8, 4, 8, 8});
 }
 
 static void test_one_node_for_all(void **state) {
     (void)state;
     core_set all = cpus(0, 15);
-    core_claim c[] = {claim("a", all, all), claim("a", all, all), claim("a", all, all)};
+    rank_affinity c[] = {claim("a", all, all), claim("a", all, all), claim("a", all, all)};
     assert_shares(c, 3, (core_set[]){cores(0, 2), cores(3, 5), cores(6, 7)}, (int[]){6, 6, 4});
 }
 
 static void test_fewer_cores_than_ranks(void **state) {
     (void)state;
     core_set all = cpus(0, 15), core = cores(1, 1);
-    core_claim c[] = {claim("a", all, core), claim("a", all, core), claim("a", all, core)};
+    rank_affinity c[] = {claim("a", all, core), claim("a", all, core), claim("a", all, core)};
     assert_shares(c, 2, (core_set[]){cpus(1, 1), cpus(9, 9)}, (int[]){1, 1});
     assert_shares(c, 3, (core_set[]){core, core, core}, (int[]){1, 1, 1});
 }
@@ -87,16 +87,16 @@ static void test_fewer_cores_than_ranks(void **state) {
 static void test_bound_already(void **state) {
     (void)state;
     core_set node0 = cores(0, 3), node1 = cores(4, 7), low = cores(4, 5);
-    core_claim c[] = {claim("a", node1, node0), claim("a", node0, node0), claim("a", low, node1)};
+    rank_affinity c[] = {claim("a", node1, node0), claim("a", node0, node0), claim("a", low, node1)};
     assert_shares(c, 2, (core_set[]){node1, node0}, (int[]){8, 8});
-    assert_shares(c, 3, (core_set[]){node1, node0, low}, (int[]){6, 8, 2}); /* four are two ranks' */
+    assert_shares(c, 3, (core_set[]){node1, node0, low}, (int[]){6, 8, 2}); /* two ranks share four of them */
 }
 
-/** All ranks may use a part of the host alone, as in a container. */
+/** All ranks may use only a part of the host, as in a container. */
 static void test_part_of_the_host(void **state) {
     (void)state;
     core_set some = cpus(2, 5), node0 = cores(0, 3);
-    core_claim c[] = {claim("a", some, node0), claim("a", some, node0), claim("a", some, cores(6, 7))};
+    rank_affinity c[] = {claim("a", some, node0), claim("a", some, node0), claim("a", some, cores(6, 7))};
     assert_shares(c, 2, (core_set[]){cpus(2, 2), cpus(3, 3)}, (int[]){1, 1});
     assert_shares(c, 3, (core_set[]){cpus(2, 2), cpus(3, 3), some}, (int[]){1, 1, 3}); /* 1/2 + 1/2 + 1 + 1 */
 }
@@ -104,13 +104,27 @@ static void test_part_of_the_host(void **state) {
 static void test_no_gpu(void **state) {
     (void)state;
     core_set all = cpus(0, 15), none = {0};
-    core_claim c[] = {claim("a", all, none), claim("a", all, none), claim("a", all, none), claim("b", all, none)};
+    rank_affinity c[] = {claim("a", all, none), claim("a", all, none), claim("a", all, none), claim("b", all, none)};
     assert_shares(c, 4, (core_set[]){all, all, all, all}, (int[]){5, 5, 5, 16});
-    core_claim alone = claim("a", all, cores(0, 3));
+    rank_affinity alone = claim("a", all, cores(0, 3));
     assert_shares(&alone, 1, &all, (int[]){16});
 }
 
-/** A comm whose other ranks tell what this one tells. */
+/** Ranks in one container share its quota; another container on the host has its own. */
+static void test_quota(void **state) {
+    (void)state;
+    core_set all = cpus(0, 15), none = {0};
+    rank_affinity c[] = {claim("a", all, none), claim("a", all, none), claim("a", all, none), claim("b", all, none)};
+    for (int r = 0; r < 3; r++) {
+        c[r].quota = r < 2 ? 6.5 : 0.5;
+        c[r].quota_group = r < 2 ? 7 : 8;
+    }
+    c[3].quota = 64; /* more than the host has */
+    c[3].quota_group = 7;
+    assert_shares(c, 4, (core_set[]){all, all, all, all}, (int[]){3, 3, 1, 16});
+}
+
+/** An all-gather in which all ranks have the data of this one. */
 static int gather_copies(comm *c, comm_call *call) {
     char *data = call->data;
     assert_true(call->kind == COMM_GATHER && call->type == COMM_BYTES);
@@ -132,7 +146,7 @@ static comm two_ranks(int rank) {
 
 static pthread_barrier_t barrier;
 
-/** A thread that is there before; afterwards it says how many cores it may use. */
+/** A thread that was started earlier; afterwards it returns how many cores it may use. */
 static void *older_thread(void *usable) {
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
@@ -150,14 +164,14 @@ static void test_binding(void **state) {
     int all = affinity_cores(), own = 0, older = 0, newer = 0;
     comm c = two_ranks(0);
     pthread_t thread;
-    assert_ok(affinity_share(&own, NULL, "", root));
+    assert_ok(affinity_bind(&own, NULL, "", root));
     assert_int_equal(own, all);
-    assert_ok(affinity_share(&own, &c, "", root)); /* on the CPU: divided, not bound */
+    assert_ok(affinity_bind(&own, &c, "", root)); /* on a CPU engine: cores are divided, not bound */
     assert_int_equal(own, all > 1 ? all / 2 : 1);
-    assert_ok(affinity_share(&own, &c, "0000:af:00.0", root)); /* of that GPU /sys tells nothing */
+    assert_ok(affinity_bind(&own, &c, "0000:af:00.0", root)); /* /sys has no entry for that GPU */
     assert_int_equal(affinity_cores(), all);
     if (all < 2) {
-        print_message("the rest needs 2 cores\n");
+        print_message("the rest of this test needs 2 cores\n");
         return;
     }
     write_line("/sys/bus/pci/devices/0000:3b:00.0", "local_cpulist", "0-1023\n");
@@ -165,7 +179,7 @@ static void test_binding(void **state) {
     assert_int_equal(pthread_create(&thread, NULL, older_thread, &older), 0);
     pthread_barrier_wait(&barrier);
     c = two_ranks(1);
-    assert_ok(affinity_share(&own, &c, "0000:3b:00.0", root));
+    assert_ok(affinity_bind(&own, &c, "0000:3b:00.0", root));
     pthread_barrier_wait(&barrier);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(pthread_create(&thread, NULL, count_usable, &newer), 0);
@@ -184,8 +198,9 @@ int main(void) {
         cmocka_unit_test(test_fewer_cores_than_ranks),
         cmocka_unit_test(test_bound_already),
         cmocka_unit_test(test_part_of_the_host),
+        cmocka_unit_test(test_quota),
         cmocka_unit_test(test_no_gpu),
-        cmocka_unit_test(test_binding), /* the last: nothing unbinds */
+        cmocka_unit_test(test_binding), /* last, because a binding cannot be undone */
     };
     return cmocka_run_group_tests(tests, describe_host, root_tear_down);
 }

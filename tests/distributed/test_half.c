@@ -1,4 +1,5 @@
-/* Rows of 16-bit floats against their definition: every code, numbers about the midpoints, sums, division, ends. */
+/* Arrays of 16-bit floats against their definition: every code, numbers around the midpoints, sums, division, array
+ * ends. */
 #include "check.h"
 
 #include "distributed/half.h"
@@ -25,8 +26,9 @@ static float widened(const format *f, uint16_t code) {
     return out;
 }
 
-/** Every code there and back, as rows; every number about a midpoint. base/half.h's own test has the definitions. */
-static void whole_rows(void **state) {
+/** Converts arrays of every code there and back, and of every number around a midpoint. base/half tests the
+ * definitions. */
+static void conversions(void **state) {
     (void)state;
     static uint16_t code[0x10000], back[0x10000];
     static float wide[0x10000], about[0x10000];
@@ -57,8 +59,8 @@ static uint32_t next(uint32_t *seed) {
     return *seed >> 16;
 }
 
-/** Rows of every length up to 80, with a guard behind: sums, and values divided, each rounded on its own. */
-static void sums_and_parts(void **state) {
+/** Arrays of every length up to 80, followed by a guard: sums and quotients, each rounded separately. */
+static void sums_and_quotients(void **state) {
     (void)state;
     uint32_t seed = 1;
     for (size_t k = 0; k < 2; k++)
@@ -82,7 +84,7 @@ static void sums_and_parts(void **state) {
                 float exact = widened(f, a[i]) + widened(f, b[i]);
                 float share = widened(f, narrowed(f, wide[i], 1)) / (float)parts;
                 if (!isfinite(exact) || !isfinite(share)) {
-                    if (isnan(exact)) /* which of two NaNs a sum keeps is the compiler's choice */
+                    if (isnan(exact)) /* which of two NaNs a sum returns depends on the compiler */
                         assert_true(isnan(widened(f, sum[i])));
                     else if (!isfinite(exact))
                         assert_int_equal(sum[i], narrowed(f, exact, 1));
@@ -95,7 +97,7 @@ static void sums_and_parts(void **state) {
         }
 }
 
-/** What 16 bits cannot hold is infinite however many parts there are, and stays so in a sum. */
+/** A value beyond the range of 16 bits is infinite for any number of ranks, and so is its sum. */
 static void overflow(void **state) {
     (void)state;
     const format *f = &formats[1];
@@ -111,7 +113,7 @@ static void overflow(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_rows), cmocka_unit_test(sums_and_parts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(conversions), cmocka_unit_test(sums_and_quotients),
                                        cmocka_unit_test(overflow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

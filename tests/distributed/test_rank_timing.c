@@ -1,4 +1,4 @@
-/** Which rank the others wait for, and what exchanging costs. */
+/** The slowest rank, and the time spent on communication. */
 #include "check.h"
 
 #include "distributed/rank_timing.h"
@@ -7,7 +7,7 @@ enum { RANKS = 3 };
 
 static void finds_the_slowest(void **state) {
     (void)state;
-    /* rank 1 computes 9 of 10 s, the others 6: of their 4 s they wait 3 for it and 1 for the network */
+    /* rank 1 computes 9 of 10 s, the others 6: of their 4 s of waiting, 3 are for rank 1 and 1 for the network */
     const rank_time now[RANKS] = {{10, 4, 0}, {10, 1, 2.5}, {10, 4, 1}};
     rank_timing p = rank_timing_between(now, NULL, RANKS);
     assert_int_equal(p.slowest, 1);
@@ -16,7 +16,7 @@ static void finds_the_slowest(void **state) {
     assert_near(p.loaded, 0.25, 1e-12);
 }
 
-static void counts_from_the_row_before(void **state) {
+static void differences_to_the_previous_row(void **state) {
     (void)state;
     const rank_time before[RANKS] = {{10, 4, 0}, {10, 1, 2.5}, {10, 4, 1}};
     const rank_time now[RANKS] = {{14, 6, 0}, {14, 4, 2.5}, {14, 5, 3}};
@@ -37,7 +37,7 @@ static void one_rank_is_not_slow(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(finds_the_slowest),
-                                       cmocka_unit_test(counts_from_the_row_before),
+                                       cmocka_unit_test(differences_to_the_previous_row),
                                        cmocka_unit_test(one_rank_is_not_slow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* requeue_job with stand-ins for scontrol, scripts in a folder of the test's own. */
+/* requeue_job with stand-ins for scontrol, which are scripts in a temporary folder. */
 #include "check.h"
 
 #include "base/file.h"
@@ -69,20 +69,20 @@ static void test_called_once(void **state) {
 static void test_refused(void **state) {
     (void)state;
     set_scontrol("exit 3");
-    assert_fails(E_IO, "the job 4711 was not requeued: scontrol exited with status 3", requeue_job(10));
+    assert_fails(E_IO, "job 4711 was not requeued: scontrol exited with status 3", requeue_job(10));
     set_scontrol("kill -SEGV $$");
-    assert_fails(E_IO, "the job 4711 was not requeued: scontrol was ended by SIGSEGV", requeue_job(10));
+    assert_fails(E_IO, "job 4711 was not requeued: scontrol was killed by SIGSEGV", requeue_job(10));
     unlink(in_folder("scontrol"));
-    assert_fails(E_IO, "the job 4711 was not requeued: cannot start scontrol", requeue_job(10));
+    assert_fails(E_IO, "job 4711 was not requeued: cannot start scontrol", requeue_job(10));
 }
 
 static void test_hanging(void **state) {
     (void)state;
     int child = 0, status = 0;
-    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* what scontrol started becomes this process's child */
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* orphans of scontrol become children of this process */
     set_scontrol("sleep 60 & echo $! >sleeper; wait");
     double begun = clock_seconds();
-    assert_fails(E_IO, "the job 4711 was not requeued: scontrol did not answer within 0.5 s", requeue_job(0.5));
+    assert_fails(E_IO, "job 4711 was not requeued: scontrol did not finish within 0.5 s", requeue_job(0.5));
     assert_true(clock_seconds() - begun < 10);
     FILE *f = fopen(in_folder("sleeper"), "r");
     assert_non_null(f);

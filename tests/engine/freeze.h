@@ -1,11 +1,11 @@
-/** A part of the model frozen, and a rate of its own for the classifier, against PyTorch (tests/golden/freeze_make.py).
- */
+/** Compares training with a frozen part of the model and a separate LR for the classifier to PyTorch
+ *  (tests/golden/freeze_make.py). */
 #ifndef LINNET_TESTS_ENGINE_FREEZE_H
 #define LINNET_TESTS_ENGINE_FREEZE_H
 
 #include "engine/parity.h"
 
-enum { FREEZE_LARGEST = 150000 }; /* LARGEST of the script */
+enum { FREEZE_LARGEST = 150000 }; /* LARGEST in the script */
 
 typedef struct freeze_run {
     golden g;
@@ -14,7 +14,7 @@ typedef struct freeze_run {
     engine *e;
     engine_plan *p;
     batch b;
-    double *start, *now; /* (n->weight_n): of one tensor */
+    double *start, *now; /* (n->weight_n): values of one tensor */
     double tolerance;
 } freeze_run;
 
@@ -73,7 +73,7 @@ static inline void freeze_steps(freeze_run *r) {
     }
 }
 
-/** What is frozen is as it was, bit for bit, and has no momentum; the rest changed as PyTorch's did. */
+/** Frozen parameters are unchanged, bit for bit, and have no momentum; the others have changed as in PyTorch. */
 static inline void freeze_check_weights(freeze_run *r) {
     char key[96];
     for (int i = 0; i < r->n->param_n; i++) {

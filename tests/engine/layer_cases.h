@@ -1,11 +1,11 @@
-/** What every fast device is tested for against the ref engine besides convolution: batch normalisation in all its
- * forms, pooling, pixels and loss, the two passes over the arenas. Call find_precisions() first. */
+/** The tests of every fast device against the ref engine, except for convolution: all forms of batch norm, pooling,
+ *  pixels and loss, and the two passes of the update. Call find_precisions() first. */
 #ifndef LINNET_TESTS_LAYER_CASES_H
 #define LINNET_TESTS_LAYER_CASES_H
 
 #include "engine/layer_pair.h"
 
-static precision each_precision[3]; /* that the device has */
+static precision each_precision[3]; /* the precisions that the device supports */
 static int precision_n;
 
 static void find_precisions(void) {
@@ -26,7 +26,8 @@ typedef struct shape_case {
     int n, h, w, c;
 } shape_case;
 
-/* Never two values to a channel: they normalise to +1 and -1, and dx is nothing but rounding. */
+/* Never exactly two values per channel: they would be normalised to +1 and -1, and dx would consist of rounding
+ * errors. */
 static const shape_case shapes[] = {{2, 14, 14, 64}, {1, 7, 7, 2048}, {3, 5, 3, 20}, {1, 3, 1, 1},
                                     {3, 9, 11, 33},  {3, 1, 1, 24},   {1, 5, 1, 16}, {4, 23, 21, 8}};
 
@@ -34,20 +35,20 @@ enum bn_form { BN_PLAIN, BN_RELU, BN_RESIDUAL, BN_RESIDUAL_RELU, BN_TWO_READERS,
 
 static const char *const form_name[] = {"bn", "bn relu", "bn residual", "bn residual relu", "bn relu, two readers"};
 
-/* Max-pooling with a window of one copies exactly: it makes second tensors that both engines agree on. */
+/* Max-pooling with a window of one copies exactly, which provides second tensors on which both engines agree. */
 static model *bn_model(int form, int c) {
     model *n = NULL;
     int a = 0, b = 0;
     assert_ok(model_create_empty(&n, form_name[form], c));
     if (form == BN_PLAIN || form == BN_RELU) {
-        assert_ok(model_add_bn(&a, n, "bn", NET_INPUT, c, NET_NONE, form == BN_RELU));
+        assert_ok(model_add_bn(&a, n, "bn", MODEL_INPUT, c, TENSOR_NONE, form == BN_RELU));
     } else if (form == BN_TWO_READERS) {
-        assert_ok(model_add_bn(&a, n, "bn", NET_INPUT, c, NET_NONE, true));
+        assert_ok(model_add_bn(&a, n, "bn", MODEL_INPUT, c, TENSOR_NONE, true));
         assert_ok(model_add_maxpool(&b, n, "copy", a, c, 1, 1, 0));
         assert_ok(model_add_bn(&b, n, "bn2", b, c, a, false));
     } else {
-        assert_ok(model_add_maxpool(&a, n, "copy", NET_INPUT, c, 1, 1, 0));
-        assert_ok(model_add_bn(&b, n, "bn", NET_INPUT, c, a, form == BN_RESIDUAL_RELU));
+        assert_ok(model_add_maxpool(&a, n, "copy", MODEL_INPUT, c, 1, 1, 0));
+        assert_ok(model_add_bn(&b, n, "bn", MODEL_INPUT, c, a, form == BN_RESIDUAL_RELU));
     }
     return n;
 }
@@ -86,10 +87,35 @@ static void test_pools(void **state) {
             model *n = NULL;
             int out = 0;
             assert_ok(model_create_empty(&n, "pool", s->c));
-            assert_ok(model_add_maxpool(&out, n, "max", NET_INPUT, s->c, s->kernel, s->stride, s->pad));
+            assert_ok(model_add_maxpool(&out, n, "max", MODEL_INPUT, s->c, s->kernel, s->stride, s->pad));
             pair_run(&worst, "maxpool", n, s->n, s->h, s->w, each_precision[k], true);
             assert_ok(model_add_avgpool(&out, n, "average", out, s->c));
             pair_run(&worst, "maxpool, avgpool", n, s->n, s->h, s->w, each_precision[k], true);
+            model_destroy(n);
+        }
+}
+
+typedef struct shortcut_case {
+    int n, h, w, c, y_c, stride;
+} shortcut_case;
+
+/* The cuda kernel copies packs of 8 channels if 8 divides both the channels and the zero channels on either side. */
+static const shortcut_case shortcuts[] = {{2, 8, 8, 16, 32, 2}, {3, 7, 5, 32, 64, 2}, {1, 5, 6, 8, 12, 1},
+                                          {2, 3, 3, 3, 9, 3},   {1, 1, 1, 5, 5, 2},   {1, 9, 4, 16, 16, 2}};
+
+static void test_shortcut(void **state) {
+    (void)state;
+    for (int k = 0; k < precision_n; k++)
+        for (size_t i = 0; i < sizeof shortcuts / sizeof *shortcuts; i++) {
+            const shortcut_case *s = &shortcuts[i];
+            pair_bounds worst = {0, 0};
+            model *n = NULL;
+            int out = 0;
+            assert_ok(model_create_empty(&n, "shortcut", s->y_c));
+            assert_ok(model_add_shortcut(&out, n, "shortcut", MODEL_INPUT, s->c, s->y_c, s->stride));
+            pair_run(&worst, "shortcut", n, s->n, s->h, s->w, each_precision[k], true);
+            assert_ok(model_add_avgpool(&out, n, "average", out, s->y_c));
+            pair_run(&worst, "shortcut, avgpool", n, s->n, s->h, s->w, each_precision[k], true);
             model_destroy(n);
         }
 }
@@ -100,7 +126,7 @@ static model *loss_model(void) {
     model *n = NULL;
     int i = 0;
     assert_ok(model_create_empty(&n, "loss", SMALL_CLASSES));
-    assert_ok(model_add_avgpool(&i, n, "avgpool", NET_INPUT, 3));
+    assert_ok(model_add_avgpool(&i, n, "avgpool", MODEL_INPUT, 3));
     assert_ok(model_add_linear(&i, n, "fc", i, 3, SMALL_CLASSES));
     return n;
 }
@@ -129,7 +155,7 @@ static void test_load_and_loss(void **state) {
         assert_ok(engine_set_hyper(r.ref, &h));
         run_step(r.device, r.plan, &b);
         run_step(r.ref, r.ref_plan, &b);
-        for (int t = NET_INPUT; t < n->layer_n; t++) {
+        for (int t = MODEL_INPUT; t < n->layer_n; t++) {
             pair_compare_tensor(&r, t, false);
             pair_compare_tensor(&r, t, true);
         }
@@ -143,8 +169,8 @@ static void test_load_and_loss(void **state) {
     model_destroy(n);
 }
 
-/** Ranks beside NaNs, infinities and ties, wherever they stand, as the ref engine has them: the logits are the biases
- *  of a layer without weights. */
+/** Ranks with NaNs, infinities and ties at any position are those of the ref engine. The logits are the biases of a
+ *  layer without weights. */
 static void test_loss_order(void **state) {
     (void)state;
     const double o = NAN, i = INFINITY;
@@ -154,7 +180,7 @@ static void test_loss_order(void **state) {
     model *n = NULL;
     int at = 0;
     assert_ok(model_create_empty(&n, "order", 7));
-    assert_ok(model_add_linear(&at, n, "fc", NET_INPUT, 3, 7));
+    assert_ok(model_add_linear(&at, n, "fc", MODEL_INPUT, 3, 7));
     pair r = pair_open("order", n, 1, 1, 1, PRECISION_32, true);
     engine *const both[] = {r.device, r.ref};
     engine_plan *const plan[] = {r.plan, r.ref_plan};
@@ -185,7 +211,7 @@ static void test_loss_order(void **state) {
 
 /* ---- arenas ---- */
 
-/** Both engines get the same random gradient. */
+/** Writes the same random gradient to both engines. */
 static void write_gradient(pair *r, double scale, uint64_t seed) {
     double *g = allocated(r->model->weight_n, sizeof *g);
     fill_normal(g, r->model->weight_n, seed);

@@ -1,4 +1,5 @@
-/** One small model on the device under test and the ref engine, with equal weights, x and dy; every result compared. */
+/** A small model on the device under test and on the ref engine, with equal weights, x and dy; all results are
+ *  compared. */
 #ifndef LINNET_TESTS_LAYER_PAIR_H
 #define LINNET_TESTS_LAYER_PAIR_H
 
@@ -8,9 +9,9 @@
 
 static const char *pair_device = "cpu"; /* under test */
 
-/** Ends the program where the device under test is missing. Else makes waiting threads sleep: on a busy machine,
- * spinning ones turn a second of small layers into a minute. OpenMP reads this when it starts, so the program starts
- * again. */
+/** Ends the program if the device under test is missing. Otherwise it makes waiting OpenMP threads sleep: on a busy
+ *  machine, spinning threads slow small layers down from a second to a minute. OpenMP reads the setting at its
+ *  start, so the program restarts itself. */
 static inline void pair_main_start(char **argv) {
     const char *missing = engine_unavailable(pair_device);
     if (missing != NULL) {
@@ -21,13 +22,14 @@ static inline void pair_main_start(char **argv) {
         execv("/proc/self/exe", argv);
 }
 
-/** Largest relative errors that pass: of tensors (y, dx), and of what is fp32 in every precision (dw, statistics).
+/** The largest allowed relative errors: of tensors (y, dx), and of results that are fp32 in every precision (dw,
+ *  statistics).
  *
- *  fp32: 1e-5. bf16: x, dy and weights are rounded to bf16 on both sides beforehand, products of two bf16 numbers are
- *  exact in fp32 and so are the sums up to fp32's own error; what remains is the rounding of y and dx to bf16, at most
- *  2^-8 of each element. dw, dgamma, dbeta and statistics are never rounded to bf16: 1e-5. In a
- *  chain of layers each one rounds, and what the second sums up has been rounded. A GPU may sum in another order and
- *  round dw: fp32 1e-4, bf16 2e-2, fp16 1e-2. */
+ *  fp32: 1e-5. bf16: x, dy and weights are rounded to bf16 for both engines beforehand. Products of two bf16 numbers
+ * are exact in fp32, and sums have only fp32's error. The remaining error is the rounding of y and dx to bf16, at most
+ * 2^-8 of each element. dw, dgamma, dbeta and statistics are never rounded to bf16: 1e-5. In a chain of layers each
+ * layer rounds, and the second layer sums rounded values. A GPU may sum in another order and round dw: fp32 1e-4, bf16
+ * 2e-2, fp16 1e-2. */
 typedef struct pair_bounds {
     double tensor, parameter;
 } pair_bounds;
@@ -37,9 +39,10 @@ static inline pair_bounds pair_bounds_of(const model *n, precision p) {
         return p == PRECISION_32     ? (pair_bounds){1e-4, 1e-4}
                : p == PRECISION_BF16 ? (pair_bounds){2e-2, 2e-2}
                                      : (pair_bounds){1e-2, 1e-2};
-    int rounding = 0; /* layers; a window of one copies */
+    int rounding = 0; /* number of layers that round; shortcuts and windows of one only copy */
     for (int i = 0; i < n->layer_n; i++)
-        rounding += !(n->layer[i].kind == LAYER_MAXPOOL && n->layer[i].kernel == 1);
+        rounding +=
+            !(n->layer[i].kind == LAYER_SHORTCUT || (n->layer[i].kind == LAYER_MAXPOOL && n->layer[i].kernel == 1));
     if (p != PRECISION_BF16)
         return (pair_bounds){1e-5, 1e-5};
     return (pair_bounds){rounding / 256.0 + 1e-5, rounding > 1 ? rounding / 256.0 : 1e-5};
@@ -64,7 +67,7 @@ typedef struct pair {
     engine *device, *ref;
     engine_plan *plan, *ref_plan;
     pair_bounds bounds;
-    pair_bounds worst; /* seen */
+    pair_bounds worst; /* largest errors so far */
     const char *name;
 } pair;
 
@@ -116,7 +119,7 @@ static inline void pair_check(double *worst, const pair *r, const char *what, co
     *worst = fmax(*worst, error);
 }
 
-/** What fused layers keep among themselves is passed over: what follows from it is compared. */
+/** Tensors that fused layers do not write are skipped; the results derived from them are compared. */
 static inline void pair_compare_tensor(pair *r, int t, bool gradient) {
     size_t n = tensor_count(engine_tensor_shape(r->plan, t));
     double *a = allocated(n, sizeof *a), *b = allocated(n, sizeof *b);
@@ -151,7 +154,7 @@ static inline void pair_compare_all(pair *r, engine_what what, const char *name)
 }
 
 static inline void pair_write(pair *r, bool output_gradient, double mean, uint64_t seed) {
-    size_t n = tensor_count(engine_tensor_shape(r->plan, output_gradient ? r->model->layer_n - 1 : NET_INPUT));
+    size_t n = tensor_count(engine_tensor_shape(r->plan, output_gradient ? r->model->layer_n - 1 : MODEL_INPUT));
     double *v = allocated(n, sizeof *v);
     fill_normal(v, n, seed);
     for (size_t i = 0; i < n; i++)
@@ -179,12 +182,13 @@ static inline void pair_backward(pair *r, unsigned flags, uint64_t seed) {
     pair_write(r, true, 0.25, seed);
     assert_ok(engine_backward(r->device, r->plan, flags));
     assert_ok(engine_backward(r->ref, r->ref_plan, flags));
-    for (int t = NET_INPUT; t < r->model->layer_n; t++)
+    for (int t = MODEL_INPUT; t < r->model->layer_n; t++)
         pair_compare_tensor(r, t, true);
     pair_compare_all(r, ENGINE_GRADIENT, "gradient");
 }
 
-/** Training: forward and two backward passes, the second adding; then evaluation if asked. Raises *worst. */
+/** Training: forward and two backward passes, of which the second accumulates; then evaluation, if requested.
+ *  Updates *worst. */
 static inline void pair_run(pair_bounds *worst, const char *name, const model *n, int images, int h, int w, precision p,
                             bool evaluation) {
     pair r = pair_open(name, n, images, h, w, p, true);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every case of test_cpu_reproducible 200 times (or $LINNET_REPETITIONS), at every CPU level that this machine has.
+# Runs every case of test_cpu_reproducible 200 times (or $LINNET_REPETITIONS), at every CPU level that this machine
+# supports.
 set -u
 repetitions=${LINNET_REPETITIONS:-200}
 machine=$("${LINNET_BUILD:?}/tests/base_tool_cpu_level")

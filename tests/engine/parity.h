@@ -1,5 +1,6 @@
-/** Weights, batches and figures of the parity tests: the same integer hash as tests/golden/parity_make.py, and its
- *  results, read from tests/golden/parity_ARCH.txt. How tensors are compared: docs/numerics.md. */
+/** Weights, batches and reference results of the parity tests: the same integer hash as in
+ *  tests/golden/parity_make.py, and its results, read from tests/golden/parity_ARCH.txt. docs/numerics.md describes
+ *  the comparison of tensors. */
 #ifndef LINNET_TESTS_ENGINE_PARITY_H
 #define LINNET_TESTS_ENGINE_PARITY_H
 
@@ -20,7 +21,7 @@ static inline uint64_t name_hash(const char *name) {
     return h;
 }
 
-/** Number i of a stream: splitmix64. */
+/** Number i of a stream, by splitmix64. */
 static inline uint64_t hashed(uint64_t stream, size_t i) {
     uint64_t z = stream + ((uint64_t)i + 1) * 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -28,7 +29,7 @@ static inline uint64_t hashed(uint64_t stream, size_t i) {
     return z ^ (z >> 31);
 }
 
-/** In [-1, 1) on a grid of 2^-23. */
+/** A number in [-1, 1) on a grid of 2^-23. */
 static inline float hashed_unit(uint64_t stream, size_t i) {
     return (float)((int32_t)(hashed(stream, i) >> 40) - (1 << 23)) * 0x1p-23f;
 }
@@ -57,7 +58,7 @@ static inline golden golden_open(const char *arch) {
     unsigned char *bytes;
     size_t bytes_n;
     golden g = {0};
-    const char *source = getenv("LINNET_SOURCE"); /* a build that was carried to another machine */
+    const char *source = getenv("LINNET_SOURCE"); /* for a build that was copied to another machine */
     snprintf(path, sizeof path, "%s/tests/golden/parity_%s.txt", source != NULL ? source : SOURCE_DIR, arch);
     assert_ok(file_read(&bytes, &bytes_n, path, 0));
     g.line = calloc(bytes_n / 8 + 1, sizeof *g.line);
@@ -86,14 +87,14 @@ static inline const golden_line *golden_find(const golden *g, const char *key) {
     return NULL;
 }
 
-/** printf into a key. */
+/** printf into a key buffer. */
 #define golden_key(out, ...) snprintf((out), sizeof(out), __VA_ARGS__)
 
 static inline double golden_number(const golden *g, const char *key) { return golden_find(g, key)->value[0]; }
 static inline int golden_int(const golden *g, const char *key) { return (int)golden_number(g, key); }
 
-/** Estimate of |a - b|2 / |b|2, b being PyTorch's tensor of that key. For a vector s of independent signs the mean of
- *  (s.(a - b))^2 is |a - b|2^2; the mean over eight of them stands for it. */
+/** Estimates |a - b|2 / |b|2, where b is PyTorch's tensor of that key. For a vector s of independent signs, the mean
+ *  of (s.(a - b))^2 is |a - b|2^2; it is estimated by the mean over eight vectors. */
 static inline double golden_distance(const golden *g, const char *key, const double *a, size_t n) {
     const golden_line *l = golden_find(g, key);
     double dot[PROJECTIONS] = {0}, sum = 0;
@@ -111,7 +112,7 @@ static inline double golden_distance(const golden *g, const char *key, const dou
 
 /* ---- weights and batches ---- */
 
-/** plain: BN as torchvision starts it (and zero gamma where the model says so), else hashed. */
+/** plain: BN has torchvision's initial values (and zero gamma if the model has it), else hashed values. */
 static inline void parity_values(double *out, const char *name, const param *p, bool plain) {
     uint64_t stream = name_hash(name);
     size_t length = strlen(name);
@@ -151,7 +152,7 @@ static inline void parity_write_weights(engine *e, const model *n, bool plain) {
     free(values);
 }
 
-/** Batch `number`: tiles of 16 x 16 plus noise. The batch's n, h, w are set. */
+/** Batch `number`: tiles of 16 x 16 plus noise. n, h and w of the batch must be set. */
 static inline void parity_batch(batch *b, int number, int classes, bool mixed) {
     uint64_t tiles = numbered_stream("tiles", number), noise = numbered_stream("noise", number);
     size_t tile_h = (size_t)(b->h + 15) / 16, tile_w = (size_t)(b->w + 15) / 16, at = 0;
@@ -174,11 +175,11 @@ static inline void parity_batch(batch *b, int number, int classes, bool mixed) {
     }
 }
 
-/** parity_make.py's class Grouped. */
+/** The model of parity_make.py's class Grouped. */
 static inline void grouped_model(model **out, int classes) {
     static const int shapes[][5] = {
         {3, 24, 3, 2, 1}, {24, 48, 3, 1, 4}, {48, 48, 3, 2, 48}, {48, 32, 1, 1, 2}, {32, 64, 3, 1, 32}};
-    int at = NET_INPUT;
+    int at = MODEL_INPUT;
     char name[16];
     assert_ok(model_create_empty(out, "grouped", classes));
     for (int i = 0; i < 5; i++) {
@@ -186,7 +187,7 @@ static inline void grouped_model(model **out, int classes) {
         golden_key(name, "conv%d", i + 1);
         assert_ok(model_add_grouped_conv(&at, *out, name, at, l[0], l[1], l[2], l[3], l[2] / 2, l[4]));
         golden_key(name, "bn%d", i + 1);
-        assert_ok(model_add_bn(&at, *out, name, at, l[1], NET_NONE, true));
+        assert_ok(model_add_bn(&at, *out, name, at, l[1], TENSOR_NONE, true));
     }
     assert_ok(model_add_avgpool(&at, *out, "avgpool", at, 64));
     assert_ok(model_add_linear(&at, *out, "fc", at, 64, classes));
@@ -208,7 +209,7 @@ static inline batch parity_batch_open(int n, int h, int w) {
     return b;
 }
 
-static bool parity_winograd; /* of the engines opened from now on */
+static bool parity_winograd; /* for all engines opened afterwards */
 
 static inline engine *parity_engine(const char *device, precision p, const model *n, bool plain) {
     engine_options o = engine_options_default();
@@ -220,7 +221,7 @@ static inline engine *parity_engine(const char *device, precision p, const model
     return e;
 }
 
-/** Forward, loss and backward of one batch; the engine's result is that of this batch alone. */
+/** Forward, loss and backward of one batch; the engine's result covers only this batch. */
 static inline void parity_gradients(engine *e, engine_plan *p, const engine_hyper *h, const batch *b) {
     assert_ok(engine_set_hyper(e, h));
     assert_ok(engine_reset_result(e));

@@ -1,4 +1,4 @@
-/** Tests of several ranks: the test program starts itself under mpirun, and rank 0 writes what came out to a file. */
+/** Tests of several ranks: the test program starts itself under mpirun, and rank 0 writes the results to a file. */
 #ifndef LINNET_TESTS_ENGINE_RANKS_RUN_H
 #define LINNET_TESTS_ENGINE_RANKS_RUN_H
 
@@ -10,7 +10,7 @@
 
 enum { SIDE = 16 }; /* of the images */
 
-/** Images [low, high) of `whole`; pixels are copied. */
+/** Copies images [low, high) of `whole`. */
 static inline batch slice_of(const batch *whole, int low, int high) {
     batch b = parity_batch_open(high - low, SIDE, SIDE);
     size_t image = (size_t)SIDE * SIDE * 3;
@@ -22,7 +22,7 @@ static inline batch slice_of(const batch *whole, int low, int high) {
     return b;
 }
 
-/** All ranks have the same weights, bit by bit; rank 0 writes them and its statistics, for run_ranks. */
+/** Checks that all ranks have the same weights, bit for bit. Rank 0 writes them and its statistics, for run_ranks. */
 static inline void write_results(comm *c, const char *path, const double *w, size_t weights, const double *s,
                                  size_t stats) {
     double *first = allocated(weights, sizeof *first);
@@ -39,7 +39,7 @@ static inline void write_results(comm *c, const char *path, const double *w, siz
     assert_int_equal(fclose(f), 0);
 }
 
-/** This program: what LINNET_PROGRAM names, where a loader started it. */
+/** The path of this program: LINNET_PROGRAM if a loader started it. */
 static inline void find_self(char out[512]) {
     const char *named = getenv("LINNET_PROGRAM");
     ssize_t n = named != NULL ? snprintf(out, 512, "%s", named) : readlink("/proc/self/exe", out, 511);
@@ -56,7 +56,8 @@ static inline void mpirun(char command[2048], int ranks, const char *device, con
              ranks, self, device, how, path);
 }
 
-/** (count) what rank 0 has written after the steps on so many ranks: weights, then statistics, then what else. */
+/** Runs the steps on `ranks` ranks and reads the (count) values that rank 0 has written: weights, statistics, and
+ *  further values. */
 static inline double *run_ranks(size_t count, int ranks, const char *device, const char *how) {
     char command[2048], path[] = "/tmp/linnet-ranks-XXXXXX";
     double *out = allocated(count, sizeof *out);
@@ -70,7 +71,7 @@ static inline double *run_ranks(size_t count, int ranks, const char *device, con
     return out;
 }
 
-/** The largest difference, relative to the largest value of the tensors it lies in. */
+/** Checks the largest difference, relative to the largest value of the tensor that contains it. */
 static inline void assert_values_near(const double *a, const double *b, size_t n, double bound) {
     double most = 0, scale = 0;
     for (size_t i = 0; i < n; i++) {
@@ -81,7 +82,7 @@ static inline void assert_values_near(const double *a, const double *b, size_t n
     assert_true(most <= bound * scale);
 }
 
-/** Whether the GPUs are stand-ins, and NCCL with them. */
+/** Whether the GPUs and NCCL are stand-ins. */
 static inline bool has_stand_in_nccl(void) {
     const char *folder = getenv("LD_LIBRARY_PATH");
     char path[512];

@@ -20,29 +20,29 @@ static inline int small_conv_bn(model *n, const char *name, int input, int in_c,
     return i;
 }
 
-/** Stem, a block with identity, a block with downsample, pool, linear: every kind of layer, tensors with two readers.
- *  For images of 16 x 16 and about. */
+/** Stem, a block with identity, a block with downsample, pool, linear: every kind of layer, and tensors with two
+ *  readers. For images of about 16 x 16. */
 static inline model *small_residual_model(void) {
     model *n = NULL;
     assert_ok(model_create_empty(&n, "small", SMALL_CLASSES));
-    int a = small_conv_bn(n, "stem", NET_INPUT, 3, 6, 3, 2, NET_NONE, true);
+    int a = small_conv_bn(n, "stem", MODEL_INPUT, 3, 6, 3, 2, TENSOR_NONE, true);
     assert_ok(model_add_maxpool(&a, n, "pool", a, 6, 3, 2, 1));
-    int b = small_conv_bn(n, "block0.0", a, 6, 4, 1, 1, NET_NONE, true);
+    int b = small_conv_bn(n, "block0.0", a, 6, 4, 1, 1, TENSOR_NONE, true);
     b = small_conv_bn(n, "block0.1", b, 4, 6, 3, 1, a, true);
-    int c = small_conv_bn(n, "block1.0", b, 6, 8, 3, 2, NET_NONE, true);
-    int d = small_conv_bn(n, "block1.down", b, 6, 8, 1, 2, NET_NONE, false);
+    int c = small_conv_bn(n, "block1.0", b, 6, 8, 3, 2, TENSOR_NONE, true);
+    int d = small_conv_bn(n, "block1.down", b, 6, 8, 1, 2, TENSOR_NONE, false);
     c = small_conv_bn(n, "block1.1", c, 8, 8, 3, 1, d, true);
     assert_ok(model_add_avgpool(&c, n, "avgpool", c, 8));
     assert_ok(model_add_linear(&c, n, "fc", c, 8, SMALL_CLASSES));
     return n;
 }
 
-/** Two convolutions, max-pool, average pool, linear: no image depends on another. */
+/** Two convolutions, max-pool, average pool, linear: the results of an image do not depend on other images. */
 static inline model *small_plain_model(void) {
     model *n = NULL;
     int i = 0;
     assert_ok(model_create_empty(&n, "plain", SMALL_CLASSES));
-    assert_ok(model_add_conv(&i, n, "conv1", NET_INPUT, 3, 6, 3, 1, 1));
+    assert_ok(model_add_conv(&i, n, "conv1", MODEL_INPUT, 3, 6, 3, 1, 1));
     assert_ok(model_add_maxpool(&i, n, "pool", i, 6, 2, 2, 0));
     assert_ok(model_add_conv(&i, n, "conv2", i, 6, 7, 3, 2, 0));
     assert_ok(model_add_avgpool(&i, n, "avgpool", i, 7));
@@ -70,7 +70,7 @@ static inline double dot(const double *a, const double *b, size_t n) {
     return sum;
 }
 
-/** A batch of noise whose labels and mixed labels vary. */
+/** A batch of noise with varied labels and mixed labels. */
 static inline void small_batch(batch *b, int images, int h, int w, uint64_t seed) {
     assert_ok(batch_init(b, images, h, w));
     batch_synthetic(b, images, SMALL_CLASSES, seed, 0);
@@ -80,7 +80,7 @@ static inline void small_batch(batch *b, int images, int h, int w, uint64_t seed
     }
 }
 
-/** gamma, beta and all else away from their initial 1 and 0, so that every term counts. */
+/** Adds noise to all parameters, so that gamma and beta differ from 1 and 0 and every term has an effect. */
 static inline void perturb_weights(engine *e, const model *n, double by, uint64_t seed) {
     for (int i = 0; i < n->param_n; i++) {
         size_t count = n->param[i].count;
@@ -95,7 +95,7 @@ static inline void perturb_weights(engine *e, const model *n, double by, uint64_
     }
 }
 
-/** All of one kind, parameter after parameter (or statistics after statistics), in logical order. */
+/** Reads all tensors of one kind, parameter after parameter (or statistics after statistics), in logical order. */
 static inline double *read_all(size_t *count, engine *e, const model *n, engine_what what) {
     bool stats = what == ENGINE_STATS;
     *count = stats ? n->stats_elements : n->weight_n;
@@ -119,7 +119,7 @@ static inline void run_step(engine *e, engine_plan *p, const batch *b) {
     assert_ok(engine_backward(e, p, ENGINE_FIRST | ENGINE_LAST));
 }
 
-/** f'(0) by the five-point rule; h small enough that no ReLU or maximum switches between. */
+/** f'(0) by the five-point rule; h must be so small that no ReLU or maximum changes within the interval. */
 static inline double derivative(double (*f)(void *context, double t), void *context) {
     const double h = 1e-5;
     return (8 * (f(context, h) - f(context, -h)) - (f(context, 2 * h) - f(context, -2 * h))) / (12 * h);

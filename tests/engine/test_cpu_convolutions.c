@@ -1,5 +1,5 @@
-/* The cpu engine's convolutions and linear layers against the ref engine: every layer shape of ResNet-50 (the tallest
- * maps cut in height, so that the reference takes seconds) and odd shapes. */
+/* The cpu engine's convolutions and linear layers against the ref engine: every layer shape of ResNet-50 (with the
+ * height of the tallest maps reduced, so that the reference takes seconds) and odd shapes. */
 #include "engine/layer_pair.h"
 
 typedef struct conv_case {
@@ -39,7 +39,7 @@ static const conv_case odd[] = {
     {2, 64, 64, 7, 5, 3, 1, 1, 64},
     {3, 6, 9, 7, 5, 3, 1, 1, 3},
     {2, 40, 24, 8, 7, 1, 1, 0, 4},
-    /* a stride and fewer channels than a vector; rows of the kernel that meet padding alone */
+    /* a stride and fewer channels than a vector; rows of the kernel that cover only padding */
     {6, 6, 8, 8, 10, 1, 2, 0, 1},
     {5, 11, 16, 9, 7, 1, 2, 0, 1},
     {3, 2, 44, 12, 16, 1, 2, 0, 1},
@@ -60,8 +60,8 @@ static void run_cases(const conv_case *c, size_t n, precision p) {
         snprintf(name, sizeof name, "%d x %d x %d x %d -> %d, kernel %d / %d", c[i].n, c[i].h, c[i].w, c[i].in_c,
                  c[i].out_c, c[i].kernel, c[i].stride);
         assert_ok(model_create_empty(&one, "one", c[i].out_c));
-        assert_ok(model_add_grouped_conv(&out, one, "conv", NET_INPUT, c[i].in_c, c[i].out_c, c[i].kernel, c[i].stride,
-                                         c[i].pad, c[i].groups));
+        assert_ok(model_add_grouped_conv(&out, one, "conv", MODEL_INPUT, c[i].in_c, c[i].out_c, c[i].kernel,
+                                         c[i].stride, c[i].pad, c[i].groups));
         pair_run(&worst, name, one, c[i].n, c[i].h, c[i].w, p, c == odd || i % 4 == 0);
         model_destroy(one);
     }
@@ -77,7 +77,7 @@ static void run_linear(precision p) {
         char name[96];
         snprintf(name, sizeof name, "linear %d: %d -> %d", linear[i][0], linear[i][1], linear[i][2]);
         assert_ok(model_create_empty(&one, "one", linear[i][2]));
-        assert_ok(model_add_linear(&out, one, "fc", NET_INPUT, linear[i][1], linear[i][2]));
+        assert_ok(model_add_linear(&out, one, "fc", MODEL_INPUT, linear[i][1], linear[i][2]));
         pair_run(&worst, name, one, linear[i][0], 1, 1, p, true);
         model_destroy(one);
     }
@@ -104,7 +104,7 @@ static int try_bf16(void) {
     int out = 0;
     o.precision = PRECISION_BF16;
     assert_ok(model_create_empty(&one, "one", 1));
-    assert_ok(model_add_linear(&out, one, "fc", NET_INPUT, 1, 1));
+    assert_ok(model_add_linear(&out, one, "fc", MODEL_INPUT, 1, 1));
     int rc = engine_create(&e, "cpu", one, &o);
     engine_destroy(e);
     model_destroy(one);
@@ -139,7 +139,7 @@ static void run_team(const model *n, precision p, int images, int threads) {
     pair_close(&r);
 }
 
-/** Work is split among the threads: evenly, unevenly, not at all. */
+/** The work is split among threads evenly, unevenly or not at all. */
 static void test_teams(void **state) {
     (void)state;
     static const int teams[][2] = {{5, 1}, {5, 2}, {5, 3}, {6, 3}, {1, 1}, {1, 2}, {5, 5}, {5, 6}, {9, 8}, {10, 9}};
@@ -154,7 +154,7 @@ static void test_teams(void **state) {
         model *one = NULL;
         int out = 0;
         assert_ok(model_create_empty(&one, "one", c->out_c));
-        assert_ok(model_add_conv(&out, one, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad));
+        assert_ok(model_add_conv(&out, one, "conv", MODEL_INPUT, c->in_c, c->out_c, c->kernel, c->stride, c->pad));
         for (size_t t = 0; t < sizeof teams / sizeof *teams; t++) {
             run_team(one, PRECISION_32, teams[t][0], teams[t][1]);
             if (bf16)
@@ -164,17 +164,31 @@ static void test_teams(void **state) {
     }
 }
 
-/** A tensor that two convolutions read, and a linear layer's gradient that is the sum of two. */
+/** A tensor that two layers read: its gradient is the sum of two. */
 static void test_two_readers(void **state) {
     (void)state;
     model *n = NULL;
     int a = 0, b = 0, out = 0;
     pair_bounds worst = {0, 0};
     assert_ok(model_create_empty(&n, "two", 4));
-    assert_ok(model_add_conv(&a, n, "a", NET_INPUT, 6, 10, 3, 1, 1));
+    assert_ok(model_add_conv(&a, n, "a", MODEL_INPUT, 6, 10, 3, 1, 1));
     assert_ok(model_add_conv(&b, n, "b", a, 10, 10, 1, 1, 0));
     assert_ok(model_add_bn(&out, n, "bn", b, 10, a, false));
     pair_run(&worst, "two readers", n, 2, 7, 5, PRECISION_32, true);
+    model_destroy(n);
+}
+
+/** The output of a linear layer that two layers read: backward leaves both gradients as they are. */
+static void test_two_readers_of_linear(void **state) {
+    (void)state;
+    model *n = NULL;
+    int a = 0, b = 0, out = 0;
+    pair_bounds worst = {0, 0};
+    assert_ok(model_create_empty(&n, "two", 10));
+    assert_ok(model_add_linear(&a, n, "a", MODEL_INPUT, 6, 10));
+    assert_ok(model_add_bn(&b, n, "bn1", a, 10, TENSOR_NONE, true));
+    assert_ok(model_add_bn(&out, n, "bn2", b, 10, a, false));
+    pair_run(&worst, "two readers of a linear layer", n, 5, 1, 1, PRECISION_32, true);
     model_destroy(n);
 }
 
@@ -184,6 +198,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_teams),
         cmocka_unit_test(test_two_readers),
+        cmocka_unit_test(test_two_readers_of_linear),
     };
     (void)argc;
     pair_main_start(argv);

@@ -1,5 +1,5 @@
-/* The cpu device as a whole: what it refuses, that our code allocates nothing
- * in a steady step, that plans share weights, that pixels are normalised as torchvision does it. */
+/* The cpu device: invalid arguments are refused, a step allocates nothing after the first, plans share
+ * weights, and pixels are normalised as in torchvision. */
 #define _GNU_SOURCE
 #include "engine/layer_pair.h"
 
@@ -14,7 +14,8 @@
 #define COUNTS_ALLOCATIONS 1
 #endif
 
-/* ---- a malloc that knows who calls: this program (our code is linked into it) or a library (oneDNN) ---- */
+/* ---- allocation functions that count calls of this program (with linnet's code) and of libraries (oneDNN) separately
+ * ---- */
 
 static long own_calls, library_calls;
 
@@ -156,13 +157,13 @@ static double *own_results(size_t *count_, const model *n, precision p, int thre
     return all;
 }
 
-/** What our own kernels compute depends on no thread count. */
+/** The results of native kernels do not depend on the number of threads. */
 static void test_threads(void **state) {
     (void)state;
     model *n = NULL;
     int a = 0, b = 0;
     assert_ok(model_create_empty(&n, "own", SMALL_CLASSES));
-    assert_ok(model_add_bn(&a, n, "bn1", NET_INPUT, 3, NET_NONE, true));
+    assert_ok(model_add_bn(&a, n, "bn1", MODEL_INPUT, 3, TENSOR_NONE, true));
     assert_ok(model_add_maxpool(&b, n, "pool", a, 3, 1, 1, 0));
     assert_ok(model_add_bn(&a, n, "bn2", b, 3, a, true));
     assert_ok(model_add_maxpool(&a, n, "pool2", a, 3, 3, 2, 1));
@@ -208,14 +209,14 @@ static void test_pixels(void **state) {
     engine_options o = engine_options_default();
     o.keep_tensors = true;
     assert_ok(model_create_empty(&n, "pixels", SMALL_CLASSES));
-    assert_ok(model_add_avgpool(&i, n, "avgpool", NET_INPUT, 3));
+    assert_ok(model_add_avgpool(&i, n, "avgpool", MODEL_INPUT, 3));
     assert_ok(engine_create(&e, "cpu", n, &o));
     assert_ok(engine_compile(&p, e, 1, 16, 16, false));
     small_batch(&b, 1, 16, 16, 1);
     for (int k = 0; k < 256 * 3; k++)
         b.pixels[k] = (uint8_t)(k / 3);
     assert_ok(engine_load_batch(e, p, &b));
-    assert_ok(engine_read_tensor(x, e, p, NET_INPUT));
+    assert_ok(engine_read_tensor(x, e, p, MODEL_INPUT));
     for (int k = 0; k < 256 * 3; k++) {
         float v = (float)(k / 3) / 255.0f;
         v = (v - o.mean[k % 3]) / o.std[k % 3];
@@ -226,8 +227,8 @@ static void test_pixels(void **state) {
     model_destroy(n);
 }
 
-/** Training moves the weights under a plan for evaluation that was compiled and run before. */
-static void test_stale_copies(void **state) {
+/** Training changes the weights after a plan for evaluation was compiled and run; the plan must use the new weights. */
+static void test_weights_are_repacked(void **state) {
     (void)state;
     model *n = resnet("resnet18");
     engine *old = NULL, *fresh = NULL;
@@ -265,8 +266,11 @@ static void test_stale_copies(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_pixels),  cmocka_unit_test(test_stale_copies),
-        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_pixels),
+        cmocka_unit_test(test_weights_are_repacked),
+        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_threads),
     };
     (void)argc;
     pair_main_start(argv);

@@ -1,4 +1,4 @@
-/* The cpu engine's own kernels against the ref engine. */
+/* The cpu engine's native kernels against the ref engine. */
 #include "backend/cpu/simd/kernels.h"
 #include "base/half.h"
 #include "engine/layer_cases.h"
@@ -16,7 +16,7 @@ static void test_bf16_rounding(void **state) {
         {0x7f7fffff, 0x7f80}, /* overflow */
         {0xff800000, 0xff80}, /* -infinity */
         {0x80000000, 0x8000}, /* -0 */
-        {0x7fffffff, 0x7fff}, /* NaN stays NaN; the next too */
+        {0x7fffffff, 0x7fff}, /* NaN remains NaN; the next one too */
         {0x7f800001, 0x7fc0},
     };
     enum { N = sizeof cases / sizeof *cases };
@@ -24,7 +24,7 @@ static void test_bf16_rounding(void **state) {
     uint16_t out[N];
     for (int i = 0; i < N; i++)
         memcpy(&in[i], &cases[i].in, sizeof in[i]);
-    for (int repeat = 1; repeat <= 4; repeat++) { /* whole vectors and tails */
+    for (int repeat = 1; repeat <= 4; repeat++) { /* full vectors and tails */
         float many[4 * N];
         uint16_t rounded[4 * N];
         for (int i = 0; i < repeat * N; i++)
@@ -37,7 +37,8 @@ static void test_bf16_rounding(void **state) {
     }
 }
 
-/** As base/half.h about every midpoint, but for denormal numbers, which AVX-512's instruction takes as 0. */
+/** The same as base/half.h around every midpoint, except for denormal numbers, which AVX-512's instruction treats as 0.
+ */
 static void test_bf16_midpoints(void **state) {
     (void)state;
     enum { N = 3 * 0x10000 };
@@ -58,9 +59,15 @@ static void test_bf16_midpoints(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bf16_rounding), cmocka_unit_test(test_bf16_midpoints), cmocka_unit_test(test_bn),
-        cmocka_unit_test(test_pools),         cmocka_unit_test(test_load_and_loss),  cmocka_unit_test(test_loss_order),
-        cmocka_unit_test(test_update),        cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_bf16_rounding),
+        cmocka_unit_test(test_bf16_midpoints),
+        cmocka_unit_test(test_bn),
+        cmocka_unit_test(test_shortcut),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_load_and_loss),
+        cmocka_unit_test(test_loss_order),
+        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_nonfinite),
     };
     (void)argc;
     pair_main_start(argv);

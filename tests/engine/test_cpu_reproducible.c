@@ -1,10 +1,11 @@
-/* The same steps give the same bytes: weights and running statistics after three steps, the last with a short batch, on
- * 1 to 5 threads, while other processes take the cores away.
+/* Equal steps give identical bytes: weights and running statistics after three steps, of which the last has a short
+ * batch, on 1 to 5 threads, while other processes compete for the cores.
  *
- * Each repetition first computes gradients of another batch of other images, so that the arena does not start as the
- * time before. What a kernel reads unwritten may still be the same each time: backend/cpu_onednn looks for that.
+ * Each repetition first computes gradients of a different batch, so that the arena's initial content differs. Values
+ * that a kernel reads from unwritten memory may still be equal each time; backend/cpu_onednn tests for that.
  *
- * Argument: repetitions of each case with each number of threads; without it, what the default tier has time for. */
+ * Argument: number of repetitions of each case with each number of threads; default: as many as the default tier
+ * allows. */
 #define _GNU_SOURCE
 #include "engine/layer_pair.h"
 
@@ -25,7 +26,7 @@ static const training_case cases[] = {
     {"resnet18", 4, 2, 16, 16, 3}, {"resnet50", 3, 2, 33, 47, 2},
 };
 
-static int repetitions; /* 0: each case's own */
+static int repetitions; /* 0: the default of each case */
 
 static model *case_model(const training_case *c) {
     model *n = NULL;
@@ -80,7 +81,8 @@ static void read_state(double *out, engine *e, const model *n) {
 /** The state after the steps, from the state `initial`. */
 static void train(double *out, engine *e, const model *n, const training_case *c, const double *initial,
                   int repetition) {
-    gradients(e, c, c->images + 1, 100 + (uint64_t)repetition); /* what it leaves in the arena must not matter */
+    gradients(e, c, c->images + 1,
+              100 + (uint64_t)repetition); /* the content that it leaves in the arena must have no effect */
     write_all(e, n, ENGINE_WEIGHT, initial);
     write_all(e, n, ENGINE_STATS, initial + n->weight_n);
     for (int i = 0; i < STEPS; i++)
@@ -98,7 +100,7 @@ static void check_case(const training_case *c, precision p, int threads) {
     read_state(initial, e, n);
     train(first, e, n, c, initial, 0);
     for (int i = 1; i < runs; i++) {
-        if (i == runs / 2) { /* primitives are made again, memory lies elsewhere */
+        if (i == runs / 2) { /* new primitives, other addresses */
             engine_destroy(e);
             e = open_engine(n, p, threads);
         }
@@ -141,7 +143,7 @@ static void test_bf16(void **state) {
     check_precision(PRECISION_BF16);
 }
 
-/** Competes for one core for as long as this process lives, at a lower priority: most of the time goes to the test. */
+/** Uses one core until this process ends, at a lower priority, so that the test gets most of the time. */
 static pid_t load_start(void) {
     pid_t pid = fork();
     if (pid == 0) {

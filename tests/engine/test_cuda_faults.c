@@ -1,6 +1,6 @@
-/* What the cuda engine does when the driver or cuDNN fails, over the stand-ins of fake_cuda: one message that names the
- * call, and no memory left on the GPU; a step that cannot be recorded is queued call by call; a plan that does not fit
- * is refused; a profile reads the stand-ins' clock. */
+/* The cuda engine when the driver or cuDNN fails, with the stand-ins of fake_cuda: there is one message that
+ * contains the call, and no GPU memory is leaked; a step that cannot be recorded is queued call by call; a plan that
+ * does not fit is refused; a profile uses the stand-ins' clock. */
 #define _GNU_SOURCE
 #include "engine/profile.h"
 #include "engine/small_models.h"
@@ -10,12 +10,12 @@
 typedef struct stand_in {
     int (*memory_info)(size_t *free_bytes, size_t *total_bytes); /* cuMemGetInfo_v2 */
     int (*counts)(int what);                                     /* 0: graphs, 1: replays, 3: waits */
-    int (*varying_runs)(void); /* of a candidate of cuDNN's that differs from run to run */
+    int (*varying_runs)(void); /* runs of the stand-in's non-deterministic candidate */
 } stand_in;
 
 static stand_in library;
 
-/** A function's address by way of memory: C has no cast for it. @return whether it is there */
+/** Copies a function's address, because C has no cast from a data pointer. @return whether the symbol exists */
 static bool find(void *out, void *handle, const char *symbol) {
     void *address = dlsym(handle, symbol);
     memcpy(out, &address, sizeof address);
@@ -54,7 +54,7 @@ done:
     return rc;
 }
 
-/** Some steps, as far as they go. @return the first failure */
+/** Runs steps until one fails. @return 0 or the first error */
 static int run_steps(int steps, int side) { return run_steps_with(engine_options_default(), steps, side); }
 
 static void test_calls_that_fail(void **state) {
@@ -68,7 +68,7 @@ static void test_calls_that_fail(void **state) {
         {"cuLaunchKernel", 1},           {"cuLaunchKernel", 9},       {"cudnnCreate", 1},
         {"cudnnBackendExecute", 1},      {"cudnnBackendExecute", 12}, {"cudnnBackendCreateDescriptor", 1},
     };
-    assert_ok(run_steps(2, 16)); /* all is measured: a candidate that fails while it is measured only drops out */
+    assert_ok(run_steps(2, 16)); /* autotune first: a candidate that fails during autotuning is only discarded */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char what[96];
         snprintf(what, sizeof what, "%s:%d", cases[i].symbol, cases[i].call);
@@ -109,18 +109,19 @@ static void test_memory_limit(void **state) {
     unsetenv("FAKE_CUDA_MEMORY");
 }
 
-/** Milliseconds, which the stand-ins count exactly: a kernel 1, a convolution 2. */
+/** The stand-ins' clock is exact: a kernel takes 1 ms, a convolution 2 ms. */
 static void assert_ms(double seconds, double ms) { assert_close(1e3 * seconds, ms, 1e-5); }
 
 static void check_times(const model *n, const engine_times *t, int steps) {
-    const double *first = t->layer[0]; /* its weights are packed before each use and added to their slot after */
+    const double *first =
+        t->layer[0]; /* a kernel packs its weights before, and one adds dw to the gradient slot afterwards */
     assert_ms(first[PASS_FORWARD], 3 * steps);
-    assert_ms(first[PASS_WEIGHTS], 3 * steps);
-    assert_ms(first[PASS_BACKWARD], 0); /* the image wants no gradient */
+    assert_ms(first[PASS_WGRAD], 3 * steps);
+    assert_ms(first[PASS_BACKWARD], 0); /* the image has no gradient */
     for (int i = 0; i < n->layer_n; i++) {
-        bool summed = n->layer[i].in_c % 8 == 0; /* by the convolution before */
-        /* the one behind sums the gradient, and bn_hand_on takes the place of bn_apply */
-        bool shared = summed && n->layer[i].relu && n->layer[i].residual == NET_NONE;
+        bool summed = n->layer[i].in_c % 8 == 0; /* the preceding convolution computes the sums */
+        /* the following convolution sums the gradient, and bn_round_factors replaces bn_apply */
+        bool shared = summed && n->layer[i].relu && n->layer[i].residual == TENSOR_NONE;
         if (n->layer[i].kind == LAYER_BN) {
             assert_ms(t->layer[i][PASS_FORWARD], (summed ? 2 : 3) * steps);
             assert_ms(t->layer[i][PASS_BACKWARD], (shared ? 2 : 3) * steps);
@@ -150,7 +151,8 @@ static void test_profile(void **state) {
         assert_ok(engine_set_hyper(e, &h));
         assert_ok(engine_load_batch(e, p, &b));
         assert_ok(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
-        assert_true(i < 1 || library.counts(3) == waits + 1); /* both slots of batches are there: no other wait */
+        assert_true(i < 1 ||
+                    library.counts(3) == waits + 1); /* both staging buffers are allocated, so there is no other wait */
     }
     assert_ok(engine_profile_stop(e));
     check_times(n, engine_profile_times(e), STEPS);
@@ -170,7 +172,7 @@ static void test_deterministic(void **state) {
     assert_ok(run_steps_with(o, 1, 20));
     assert_true(library.varying_runs() > before);
     before = library.varying_runs();
-    o.deterministic = true; /* what was noted without is not looked at */
+    o.deterministic = true; /* choices made without it are not used */
     assert_ok(run_steps_with(o, 1, 20));
     assert_int_equal(library.varying_runs(), before);
 }
@@ -180,8 +182,8 @@ static void test_index(void **state) {
     engine_options o = engine_options_default();
     o.device_index = 7;
     char address[ENGINE_PCI_ADDRESS];
-    assert_fails(E_OPTION, "GPU 7 of 1", run_steps_with(o, 1, 16));
-    assert_fails(E_OPTION, "GPU 7 of 1", engine_pci_address(address, "cuda", &o));
+    assert_fails(E_OPTION, "GPU 7 does not exist: visible GPUs: 1", run_steps_with(o, 1, 16));
+    assert_fails(E_OPTION, "GPU 7 does not exist: visible GPUs: 1", engine_pci_address(address, "cuda", &o));
 }
 
 static void test_pci_address(void **state) {
@@ -218,7 +220,7 @@ int main(void) {
         print_message("skipped: needs the cuda engine and the stand-ins of fake_cuda\n");
         return 77;
     }
-    char folder[256]; /* for cuDNN's choices: none is known from an earlier run */
+    char folder[256]; /* for cuDNN's choices, without those of earlier runs */
     make_temporary_folder(folder);
     int failed = setenv("XDG_CACHE_HOME", folder, 1) == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
     remove_folder(folder);

@@ -1,4 +1,4 @@
-/* A frozen part and the classifier's own rate on the GPU, against PyTorch in float64. */
+/* A frozen part and a separate LR for the classifier on the GPU, against PyTorch in float64. */
 #include "engine/freeze.h"
 
 static void cuda(void **state) {

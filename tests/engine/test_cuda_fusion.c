@@ -1,13 +1,13 @@
-/* Convolutions that do parts of the BN and ReLU before them: its output made on the way (prologue), its gradient behind
- * the ReLU with the sums for its backward (gradient). Chosen where they are quicker, and the same numbers as the ref
- * engine's either way; never in fp32. Over the stand-ins of fake_cuda the choice is forced. */
+/* Convolutions fused with the preceding BN and ReLU: they compute its output (prologue), or its gradient after the
+ * ReLU with the sums for its backward (gradient). Fusions are selected if they are faster, give the ref engine's
+ * results in both cases, and are never used in fp32. With the stand-ins of fake_cuda the choice is forced. */
 #define _GNU_SOURCE
 #include "engine/layer_pair.h"
 #include "engine/work.h"
 
 #include <dlfcn.h>
 
-static int (*counts)(int what); /* of the stand-ins; NULL on a GPU */
+static int (*counts)(int what); /* counters of the stand-ins; NULL on a GPU */
 enum { SCALED = 4, GRADIENTS = 5 };
 
 typedef struct shape_case {
@@ -21,34 +21,34 @@ static model *link_model(const shape_case *c) {
     model *n = NULL;
     int a = 0;
     assert_ok(model_create_empty(&n, "link", c->out_c));
-    assert_ok(model_add_conv(&a, n, "conv1", NET_INPUT, c->in_c, c->c, 1, 1, 0));
-    assert_ok(model_add_bn(&a, n, "bn1", a, c->c, NET_NONE, true));
+    assert_ok(model_add_conv(&a, n, "conv1", MODEL_INPUT, c->in_c, c->c, 1, 1, 0));
+    assert_ok(model_add_bn(&a, n, "bn1", a, c->c, TENSOR_NONE, true));
     assert_ok(model_add_conv(&a, n, "conv2", a, c->c, c->out_c, c->kernel, c->stride, c->kernel / 2));
-    assert_ok(model_add_bn(&a, n, "bn2", a, c->out_c, NET_NONE, false));
+    assert_ok(model_add_bn(&a, n, "bn2", a, c->out_c, TENSOR_NONE, false));
     return n;
 }
 
 static char folder[256];
 
-/** What the stand-ins shall say of each; NULL: fast. The choices noted so far are forgotten. */
-typedef struct fake_way {
+/** The behaviour of the stand-ins for each fusion; NULL: fast. */
+typedef struct fake_behaviour {
     const char *statistics, *prologue, *gradient;
-} fake_way;
+} fake_behaviour;
 
 static void set(const char *name, const char *value) {
     assert_int_equal(value != NULL ? setenv(name, value, 1) : unsetenv(name), 0);
 }
 
-static void new_choices(const fake_way *way) {
+static void reset_choices(const fake_behaviour *b) {
     remove_folder(folder);
     set("XDG_CACHE_HOME", folder);
-    set("FAKE_CUDA_STATISTICS", way->statistics);
-    set("FAKE_CUDA_PROLOGUE", way->prologue);
-    set("FAKE_CUDA_GRADIENT", way->gradient);
+    set("FAKE_CUDA_STATISTICS", b->statistics);
+    set("FAKE_CUDA_PROLOGUE", b->prologue);
+    set("FAKE_CUDA_GRADIENT", b->gradient);
 }
 
-/** The first convolution copies channels, exactly; and the image stays away from 0, about where its BN's ReLU has its
- *  edge: no rounding moves an element over it, where its gradient would count whole. */
+/** The first convolution copies channels exactly, and the image has no values near 0, where the ReLU after its BN
+ * changes. So rounding does not change the sign of an element, which would change its gradient completely. */
 static void write_copies(pair *r, const shape_case *c) {
     size_t count = (size_t)c->c * (size_t)c->in_c;
     double *w = allocated(count, sizeof *w);
@@ -60,7 +60,7 @@ static void write_copies(pair *r, const shape_case *c) {
 }
 
 static void forward(pair *r, double mean) {
-    size_t n = tensor_count(engine_tensor_shape(r->plan, NET_INPUT));
+    size_t n = tensor_count(engine_tensor_shape(r->plan, MODEL_INPUT));
     double *x = allocated(n, sizeof *x);
     fill_normal(x, n, 11);
     for (size_t i = 0; i < n; i++)
@@ -76,7 +76,7 @@ static void forward(pair *r, double mean) {
 }
 
 typedef struct fused_calls {
-    int scaled, gradients; /* of one step, without those that were measured */
+    int scaled, gradients; /* of one step, without those of autotuning */
 } fused_calls;
 
 static int count(int what) { return counts != NULL ? counts(what) : 0; }
@@ -87,7 +87,7 @@ static fused_calls run(const shape_case *c, precision p) {
     write_copies(&r, c);
     forward(&r, 0);
     fused_calls calls = {-count(SCALED), -count(GRADIENTS)};
-    forward(&r, 0); /* with what the first has left in memory */
+    forward(&r, 0); /* with the memory content that the first has left */
     pair_backward(&r, ENGINE_FIRST, 21);
     calls.scaled += count(SCALED);
     calls.gradients += count(GRADIENTS);
@@ -97,10 +97,10 @@ static fused_calls run(const shape_case *c, precision p) {
     return calls;
 }
 
-static void run_case(const shape_case *c, fake_way way, precision p, fused_calls expected) {
-    for (int again = 0; again < 2; again++) { /* measured, then by the file of choices */
+static void run_case(const shape_case *c, fake_behaviour behaviour, precision p, fused_calls expected) {
+    for (int again = 0; again < 2; again++) { /* autotuned, then read from the file of choices */
         if (again == 0)
-            new_choices(&way);
+            reset_choices(&behaviour);
         fused_calls got = run(c, p);
         if (counts != NULL && (got.scaled != expected.scaled || got.gradients != expected.gradients))
             fail_msg("%s, %d -> %d: %d scaled and %d gradients, not %d and %d", precision_name(p), c->c, c->out_c,
@@ -108,34 +108,34 @@ static void run_case(const shape_case *c, fake_way way, precision p, fused_calls
     }
 }
 
-static void test_taken(void **state) {
+static void test_both_selected(void **state) {
     (void)state;
-    run_case(&cases[0], (fake_way){NULL, NULL, NULL}, PRECISION_16, (fused_calls){2, 1}); /* forward and weights */
-    run_case(&cases[1], (fake_way){NULL, NULL, NULL}, PRECISION_BF16, (fused_calls){2, 1});
-    run_case(&cases[0], (fake_way){NULL, "whole", NULL}, PRECISION_16, (fused_calls){2, 1});
-    run_case(&cases[1], (fake_way){"rejected", NULL, NULL}, PRECISION_16, (fused_calls){2, 1});
+    run_case(&cases[0], (fake_behaviour){NULL, NULL, NULL}, PRECISION_16, (fused_calls){2, 1}); /* forward and wgrad */
+    run_case(&cases[1], (fake_behaviour){NULL, NULL, NULL}, PRECISION_BF16, (fused_calls){2, 1});
+    run_case(&cases[0], (fake_behaviour){NULL, "whole", NULL}, PRECISION_16, (fused_calls){2, 1});
+    run_case(&cases[1], (fake_behaviour){"rejected", NULL, NULL}, PRECISION_16, (fused_calls){2, 1});
 }
 
-static void test_one_taken(void **state) {
+static void test_one_selected(void **state) {
     (void)state;
-    run_case(&cases[0], (fake_way){NULL, "slow", NULL}, PRECISION_16, (fused_calls){0, 1});
-    run_case(&cases[1], (fake_way){NULL, "rejected", NULL}, PRECISION_BF16, (fused_calls){0, 1});
-    run_case(&cases[0], (fake_way){NULL, NULL, "slow"}, PRECISION_16, (fused_calls){2, 0});
-    run_case(&cases[1], (fake_way){NULL, NULL, "rejected"}, PRECISION_BF16, (fused_calls){2, 0});
+    run_case(&cases[0], (fake_behaviour){NULL, "slow", NULL}, PRECISION_16, (fused_calls){0, 1});
+    run_case(&cases[1], (fake_behaviour){NULL, "rejected", NULL}, PRECISION_BF16, (fused_calls){0, 1});
+    run_case(&cases[0], (fake_behaviour){NULL, NULL, "slow"}, PRECISION_16, (fused_calls){2, 0});
+    run_case(&cases[1], (fake_behaviour){NULL, NULL, "rejected"}, PRECISION_BF16, (fused_calls){2, 0});
 }
 
-static void test_none_taken(void **state) {
+static void test_none_selected(void **state) {
     (void)state;
-    run_case(&cases[0], (fake_way){"rejected", "whole", "slow"}, PRECISION_16, (fused_calls){0, 0});
-    run_case(&cases[1], (fake_way){NULL, NULL, NULL}, PRECISION_32, (fused_calls){0, 0});
+    run_case(&cases[0], (fake_behaviour){"rejected", "whole", "slow"}, PRECISION_16, (fused_calls){0, 0});
+    run_case(&cases[1], (fake_behaviour){NULL, NULL, NULL}, PRECISION_32, (fused_calls){0, 0});
 }
 
-/** Rounded factors stand a mean many deviations from 0. */
+/** Rounded factors remain accurate if the mean is many standard deviations from 0. */
 static void test_large_mean(void **state) {
     (void)state;
     const shape_case *c = &cases[0];
     model *n = link_model(c);
-    new_choices(&(fake_way){NULL, NULL, NULL});
+    reset_choices(&(fake_behaviour){NULL, NULL, NULL});
     pair r = pair_open("large mean", n, c->n, c->h, c->w, PRECISION_16, true);
     write_copies(&r, c);
     forward(&r, 20);
@@ -147,24 +147,25 @@ static void test_large_mean(void **state) {
 
 enum { STEPS = 5, IMAGES = 2, SIDE = 12 };
 
-/** What training has given: the loss of all steps; a plan's size, and the bytes that its layers move in a step. */
+/** Results of a training: the loss of all steps, a plan's size, and the bytes that its layers read and write in a step.
+ */
 typedef struct trained {
     double loss, moved;
     size_t bytes;
 } trained;
 
-/** conv, BN and ReLU three times: two links; accumulated in two micro-batches. */
+/** conv, BN and ReLU three times, so two pairs can be fused; accumulated in two micro-batches. */
 static trained train(bool recompute, bool keep_tensors) {
     model *n = NULL;
     engine_options o = engine_options_default();
     engine *e = NULL;
     engine_plan *p = NULL;
     engine_result_data result;
-    int out = NET_INPUT;
+    int out = MODEL_INPUT;
     assert_ok(model_create_empty(&n, "links", SMALL_CLASSES));
-    out = small_conv_bn(n, "a", out, 3, 16, 3, 1, NET_NONE, true);
-    out = small_conv_bn(n, "b", out, 16, 16, 3, 2, NET_NONE, true);
-    out = small_conv_bn(n, "c", out, 16, 8, 1, 1, NET_NONE, true);
+    out = small_conv_bn(n, "a", out, 3, 16, 3, 1, TENSOR_NONE, true);
+    out = small_conv_bn(n, "b", out, 16, 16, 3, 2, TENSOR_NONE, true);
+    out = small_conv_bn(n, "c", out, 16, 8, 1, 1, TENSOR_NONE, true);
     assert_ok(model_add_avgpool(&out, n, "avgpool", out, 8));
     assert_ok(model_add_linear(&out, n, "fc", out, 8, SMALL_CLASSES));
     o.precision = PRECISION_16;
@@ -194,28 +195,28 @@ static trained train(bool recompute, bool keep_tensors) {
     return t;
 }
 
-/** Recorded, accumulated, with memory shared: the same training, in less memory where outputs are not made. */
+/** With recorded steps, accumulation and shared memory the training is the same, and fused outputs save memory. */
 static void test_steps(void **state) {
     (void)state;
     for (int recompute = 0; recompute < 2; recompute++) {
-        new_choices(&(fake_way){NULL, NULL, NULL});
-        trained fused = train(recompute, false), unshared = train(recompute, true);
-        assert_true(fused.loss == unshared.loss); /* nothing is overwritten too early */
-        new_choices(&(fake_way){NULL, "rejected", "rejected"});
-        trained apart = train(recompute, false);
-        assert_close(fused.loss, apart.loss, 1e-2);
+        reset_choices(&(fake_behaviour){NULL, NULL, NULL});
+        trained fused = train(recompute, false), kept = train(recompute, true);
+        assert_true(fused.loss == kept.loss); /* nothing is overwritten too early */
+        reset_choices(&(fake_behaviour){NULL, "rejected", "rejected"});
+        trained unfused = train(recompute, false);
+        assert_close(fused.loss, unfused.loss, 1e-2);
         double y = 2.0 * IMAGES * 16 * SIDE * SIDE * 1.25; /* of the two BNs, in bytes */
-        assert_true(counts == NULL || fused.bytes < apart.bytes);
-        /* the prologue: BN neither reads x nor writes y, in backward neither again; the gradient: dy is read once less
+        assert_true(counts == NULL || fused.bytes < unfused.bytes);
+        /* prologue: BN neither reads x nor writes y, nor again in backward; gradient: dy is read once less
          */
-        assert_true(counts == NULL || fused.moved <= apart.moved - (recompute ? 5 : 3) * y);
+        assert_true(counts == NULL || fused.moved <= unfused.moved - (recompute ? 5 : 3) * y);
     }
 }
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_taken),      cmocka_unit_test(test_one_taken), cmocka_unit_test(test_none_taken),
-        cmocka_unit_test(test_large_mean), cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_both_selected), cmocka_unit_test(test_one_selected), cmocka_unit_test(test_none_selected),
+        cmocka_unit_test(test_large_mean),    cmocka_unit_test(test_steps),
     };
     (void)argc;
     pair_device = "cuda";

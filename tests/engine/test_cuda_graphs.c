@@ -1,13 +1,13 @@
-/* What cuDNN itself says to the cuda engine's graphs, without a GPU: its heuristics and execution plans can be asked
- * for a GPU that is described (device properties, cuDNN 9.11 and later). So the patterns of graph.c are the ones that
- * cuDNN knows, on the generations and in the types where docs/gpu.md says so. Nothing runs. Skipped without cuDNN. */
+/* cuDNN's own check of the cuda engine's graphs, without a GPU: cuDNN 9.11 and later can evaluate heuristics and
+ * execution plans for a GPU described by device properties. So cuDNN must support the patterns of cudnn_graph.c on
+ * the GPU generations and in the types that docs/gpu.md lists. No graph is executed. Skipped without cuDNN. */
 #include "backend/cuda/backend.h"
 #include "check.h"
 #include "engine/engine.h"
 
 typedef struct gpu_case {
     const char *name;
-    int capability, processors, shared_bytes, blocks, threads; /* the last three of a multiprocessor */
+    int capability, processors, shared_bytes, blocks, threads; /* the last three per multiprocessor */
     bool fused, scaled_alone; /* fp16: convolutions with parts of BN; one that scales its input without sums */
 } gpu_case;
 
@@ -24,9 +24,9 @@ static const convolution_shape shapes[] = {
 };
 
 static const cudnn_library *real;
-static cudnnBackendDescriptor_t properties; /* of the GPU that is asked for */
+static cudnnBackendDescriptor_t properties; /* of the simulated GPU */
 
-/** As the library's, with the described GPU where the engine names its own by a handle. */
+/** Calls the library's function, but replaces the engine's cuDNN handle by the described GPU. */
 static cudnnStatus_t set_described(cudnnBackendDescriptor_t to, cudnnBackendAttributeName_t name,
                                    cudnnBackendAttributeType_t type, int64_t n, const void *values) {
     cudnnStatus_t status = CUDNN_STATUS_SUCCESS;
@@ -61,19 +61,19 @@ static bool describe(const gpu_case *g) {
            real->finalize(properties) == CUDNN_STATUS_SUCCESS;
 }
 
-/** What docs/gpu.md says; a later cuDNN may know more. */
+/** The support that docs/gpu.md states; later versions of cuDNN may support more. */
 static bool expected(const gpu_case *g, element type, convolution_pass pass) {
     switch (pass) {
     case CONVOLUTION_FORWARD:
-    case CONVOLUTION_DATA:
-    case CONVOLUTION_WEIGHTS: return true;
+    case CONVOLUTION_DGRAD:
+    case CONVOLUTION_WGRAD: return true;
     case CONVOLUTION_SCALED_FORWARD: return type == ELEMENT_F16 && g->fused && g->scaled_alone;
     default: return type == ELEMENT_F16 && g->fused;
     }
 }
 
-/** Whether cuDNN suggests something for the graph of which an execution plan can be made. */
-static bool is_known(const cuda_device *d, const convolution_shape *s, convolution_pass pass) {
+/** Whether cuDNN suggests an engine configuration for the graph that gives an execution plan. */
+static bool is_supported(const cuda_device *d, const convolution_shape *s, convolution_pass pass) {
     operation_graph g;
     cudnnBackendDescriptor_t candidate[CANDIDATES] = {NULL}, plan = NULL;
     long long number[CANDIDATES];
@@ -94,8 +94,8 @@ static bool is_known(const cuda_device *d, const convolution_shape *s, convoluti
 static void check_gpu(const gpu_case *g, precision p, element type) {
     static const char *const names[] = {
         [CONVOLUTION_FORWARD] = "forward",
-        [CONVOLUTION_DATA] = "data",
-        [CONVOLUTION_WEIGHTS] = "weights",
+        [CONVOLUTION_DGRAD] = "data",
+        [CONVOLUTION_WGRAD] = "weights",
         [CONVOLUTION_STATISTICS] = "statistics",
         [CONVOLUTION_SCALED_FORWARD] = "scaled",
         [CONVOLUTION_SCALED_STATISTICS] = "scaled statistics",
@@ -110,12 +110,13 @@ static void check_gpu(const gpu_case *g, precision p, element type) {
         for (int pass = CONVOLUTION_FORWARD; pass <= CONVOLUTION_DATA_SUMS; pass++) {
             convolution_shape s = shapes[i];
             s.type = s.dw = type;
-            bool known = is_known(&d, &s, (convolution_pass)pass);
+            bool known = is_supported(&d, &s, (convolution_pass)pass);
             if (known == expected(g, type, (convolution_pass)pass))
                 continue;
             if (!known)
                 fail_msg("%s, %s, shape %zu, %s: %s", g->name, precision_name(p), i, names[pass], status_message());
-            print_message("%s, %s, shape %zu: this cuDNN knows %s too\n", g->name, precision_name(p), i, names[pass]);
+            print_message("%s, %s, shape %zu: this cuDNN supports %s too\n", g->name, precision_name(p), i,
+                          names[pass]);
         }
 }
 
@@ -133,7 +134,7 @@ static void test_patterns(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns)};
     if (cudnn_open(&real) != OK || !describe(&gpus[0])) {
-        print_message("skipped: no cuDNN that can be asked for a GPU that is not here: %s\n", status_message());
+        print_message("skipped: no cuDNN that can simulate a GPU: %s\n", status_message());
         return 77;
     }
     real->descriptor_destroy(properties);

@@ -1,4 +1,4 @@
-/* The cuda engine layer by layer against the ref engine, in every precision: on a GPU where there is one, else over the
+/* The cuda engine layer by layer against the ref engine, in every precision: on a GPU if there is one, else with the
  * stand-ins of tests/engine/fake_cuda, which run the same kernels on the host. */
 #include "engine/layer_cases.h"
 
@@ -24,7 +24,7 @@ static void test_convolutions(void **state) {
             snprintf(name, sizeof name, "%d x %d x %d x %d -> %d, kernel %d / %d", c->n, c->h, c->w, c->in_c, c->out_c,
                      c->kernel, c->stride);
             assert_ok(model_create_empty(&n, "conv", c->out_c));
-            assert_ok(model_add_grouped_conv(&out, n, "conv", NET_INPUT, c->in_c, c->out_c, c->kernel, c->stride,
+            assert_ok(model_add_grouped_conv(&out, n, "conv", MODEL_INPUT, c->in_c, c->out_c, c->kernel, c->stride,
                                              c->pad, c->groups));
             pair_run(&worst, name, n, c->n, c->h, c->w, each_precision[k], true);
             model_destroy(n);
@@ -41,7 +41,7 @@ static void test_linear(void **state) {
         model *n = NULL;
         int out = 0;
         assert_ok(model_create_empty(&n, "linear", 10));
-        assert_ok(model_add_linear(&out, n, "fc", NET_INPUT, 24, 10));
+        assert_ok(model_add_linear(&out, n, "fc", MODEL_INPUT, 24, 10));
         pair_run(&worst, "linear", n, 5, 1, 1, each_precision[k], true);
         model_destroy(n);
     }
@@ -49,9 +49,9 @@ static void test_linear(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions), cmocka_unit_test(test_linear),        cmocka_unit_test(test_bn),
-        cmocka_unit_test(test_pools),        cmocka_unit_test(test_load_and_loss), cmocka_unit_test(test_loss_order),
-        cmocka_unit_test(test_update),       cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_convolutions), cmocka_unit_test(test_linear), cmocka_unit_test(test_bn),
+        cmocka_unit_test(test_shortcut),     cmocka_unit_test(test_pools),  cmocka_unit_test(test_load_and_loss),
+        cmocka_unit_test(test_loss_order),   cmocka_unit_test(test_update), cmocka_unit_test(test_nonfinite),
     };
     (void)argc;
     pair_device = "cuda";

@@ -1,29 +1,29 @@
-/* Whole training steps of the cuda engine against the ref engine: the loss over many steps in every precision, the loss
- * scaler's decisions, a recorded step that gives the bytes of one queued call by call, a profile. */
+/* Whole training steps of the cuda engine against the ref engine: the loss over many steps in every precision, the
+ * loss scaler's decisions, a recorded step whose bytes equal those of one queued call by call, a profile. */
 #include "base/file.h"
 #include "engine/layer_pair.h"
 #include "engine/profile.h"
 
 enum { STEPS = 24, IMAGES = 4, SIDE = 24, INTERVAL = 4 };
 
-/** An engine with its own idea of the loss scale. */
-typedef struct trainee {
+/** An engine and its loss scale. */
+typedef struct test_engine {
     engine *engine;
-    double scale; /* 0: the device's own scaler */
+    double scale; /* 0: the device's scaler decides */
     engine_result_data result;
-} trainee;
+} test_engine;
 
-static trainee trainee_open(const char *device, const model *n, precision p, double scale) {
+static test_engine test_engine_open(const char *device, const model *n, precision p, double scale) {
     engine_options o = engine_options_default();
-    trainee t = {.scale = scale};
+    test_engine t = {.scale = scale};
     o.precision = p;
     assert_ok(engine_create(&t.engine, device, n, &o));
     assert_ok(engine_init_weights(t.engine, 3));
     return t;
 }
 
-/** Step `number`; every fifth has a short batch. */
-static void train_step(trainee *t, const model *n, int number) {
+/** Runs step `number`; every fifth step has a short batch. */
+static void train_step(test_engine *t, const model *n, int number) {
     int images = number % 5 == 4 ? IMAGES - 1 : IMAGES;
     engine_plan *p = NULL;
     batch b;
@@ -47,15 +47,16 @@ static void train_step(trainee *t, const model *n, int number) {
     batch_deinit(&b);
 }
 
-/** The same steps on both; the loss stays within `tolerance`. */
+/** Runs the same steps on both engines; the losses differ by at most `tolerance`. */
 static void compare_steps(precision p, double tolerance) {
     model *n = small_plain_model();
     double scale = p == PRECISION_16 ? 268435456.0 : 1; /* 2^28: the first steps overflow */
-    trainee ref = trainee_open("ref", n, p, scale), gpu = trainee_open("cuda", n, p, p == PRECISION_16 ? 0 : 1);
-    engine_scaler s = {.scale = scale, .growth_factor = 2, .backoff_factor = 0.5, .growth_interval = INTERVAL};
+    test_engine ref = test_engine_open("ref", n, p, scale),
+                gpu = test_engine_open("cuda", n, p, p == PRECISION_16 ? 0 : 1);
+    engine_grad_scaler s = {.scale = scale, .growth_factor = 2, .backoff_factor = 0.5, .growth_interval = INTERVAL};
     int good = 0, skipped = 0;
     if (p == PRECISION_16)
-        assert_ok(engine_set_scaler(gpu.engine, &s));
+        assert_ok(engine_set_grad_scaler(gpu.engine, &s));
     for (int i = 0; i < STEPS; i++) {
         train_step(&ref, n, i);
         train_step(&gpu, n, i);
@@ -64,7 +65,7 @@ static void compare_steps(precision p, double tolerance) {
         if (p != PRECISION_16)
             continue;
         skipped += !ref.result.finite;
-        good = ref.result.finite ? good + 1 : 0; /* what the device decides for itself */
+        good = ref.result.finite ? good + 1 : 0; /* the same decision as the device's scaler */
         ref.scale *= !ref.result.finite ? 0.5 : good % INTERVAL == 0 ? 2 : 1;
     }
     assert_true(p != PRECISION_16 || (skipped > 0 && skipped < STEPS - INTERVAL));
@@ -88,11 +89,12 @@ static void test_fp16_with_scaler(void **state) {
     compare_steps(PRECISION_16, 1e-2);
 }
 
-/** Steps in one go are recorded from the second on; piece by piece they never are. */
+/** engine_step records a step from the second on; separate calls are never recorded. */
 static void test_recorded(void **state) {
     (void)state;
     model *n = small_residual_model();
-    trainee whole = trainee_open("cuda", n, PRECISION_16, 128), pieces = trainee_open("cuda", n, PRECISION_16, 128);
+    test_engine whole = test_engine_open("cuda", n, PRECISION_16, 128),
+                pieces = test_engine_open("cuda", n, PRECISION_16, 128);
     for (int i = 0; i < 6; i++) {
         engine_hyper h = {.lr = 0.01 * (i + 1), .momentum = 0.9, .first_step = i == 0, .loss_scale = 128, .images = 2};
         engine *both[] = {whole.engine, pieces.engine};
@@ -128,11 +130,11 @@ static void test_recorded(void **state) {
     model_destroy(n);
 }
 
-/** Steps that keep the running statistics, recorded ones too, leave every byte of them; others do not. */
+/** Steps with ENGINE_KEEP_STATISTICS, recorded ones too, do not change the running statistics; other steps do. */
 static void test_kept_statistics(void **state) {
     (void)state;
     model *n = small_residual_model();
-    trainee t = trainee_open("cuda", n, PRECISION_16, 1);
+    test_engine t = test_engine_open("cuda", n, PRECISION_16, 1);
     engine_hyper h = {.lr = 0.01, .loss_scale = 1, .images = 2};
     engine_plan *p = NULL;
     batch b;
@@ -155,11 +157,12 @@ static void test_kept_statistics(void **state) {
     model_destroy(n);
 }
 
-/** A running average beside the training changes none of its bytes, and is what the weights add up to. */
-static void test_average(void **state) {
+/** An EMA does not change the training, bit for bit, and has the value of the formula. */
+static void test_ema(void **state) {
     (void)state;
     model *n = small_residual_model();
-    trainee plain = trainee_open("cuda", n, PRECISION_32, 1), other = trainee_open("cuda", n, PRECISION_32, 1);
+    test_engine plain = test_engine_open("cuda", n, PRECISION_32, 1),
+                other = test_engine_open("cuda", n, PRECISION_32, 1);
     size_t count = 0;
     double *expected = NULL;
     for (int i = 0; i < 5; i++) {
@@ -193,11 +196,12 @@ static void test_average(void **state) {
     model_destroy(n);
 }
 
-/** Every part of a step takes time, all together no longer than the wall clock shows (the stand-ins' clock is none). */
+/** Every part of a step takes time, and their sum is at most the wall-clock time (not with the stand-ins' simulated
+ * clock). */
 static void test_profile(void **state) {
     (void)state;
     model *n = small_plain_model();
-    trainee t = trainee_open("cuda", n, PRECISION_16, 1);
+    test_engine t = test_engine_open("cuda", n, PRECISION_16, 1);
     train_step(&t, n, 0);
     engine_profile_start(t.engine);
     double start = clock_seconds();
@@ -205,7 +209,7 @@ static void test_profile(void **state) {
     assert_ok(engine_profile_stop(t.engine));
     double wall = clock_seconds() - start, sum = 0;
     const engine_times *times = engine_profile_times(t.engine);
-    engine_plan *p = NULL; /* that of the steps */
+    engine_plan *p = NULL; /* the plan of the steps */
     assert_ok(engine_compile(&p, t.engine, IMAGES, SIDE, SIDE, true));
     for (int i = 0; i < n->layer_n; i++)
         for (int k = 0; k < ENGINE_PASSES; k++) {
@@ -213,7 +217,7 @@ static void test_profile(void **state) {
             sum += times->layer[i][k];
         }
     for (int i = 0; i < n->layer_n; i++) {
-        engine_algorithm a = engine_layer_algorithm(p, i, PASS_WEIGHTS);
+        engine_algorithm a = engine_layer_algorithm(p, i, PASS_WGRAD);
         bool product = n->layer[i].kind == LAYER_CONV || n->layer[i].kind == LAYER_LINEAR;
         assert_int_equal(strncmp(a.name, "cudnn", 5) == 0, product);
         assert_int_equal(strncmp(a.implementation, "engine ", 7) == 0, product);
@@ -234,7 +238,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_fp16_with_scaler),
         cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_average),
+        cmocka_unit_test(test_ema),
         cmocka_unit_test(test_profile),
         cmocka_unit_test(test_kept_statistics),
     };

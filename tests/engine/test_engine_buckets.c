@@ -1,4 +1,4 @@
-/* Gradient buckets, seen by a communicator that plays two ranks, the other of which has no gradient. */
+/* Gradient buckets, observed by a communicator that simulates two ranks, of which the other has no gradient. */
 #include "base/file.h"
 #include "small_models.h"
 
@@ -7,7 +7,7 @@
 typedef struct call {
     const double *data;
     size_t n;
-    bool first_layer_open; /* the first layer's gradient was not yet written */
+    bool first_layer_pending; /* the first layer's gradient was not yet complete */
 } call;
 
 enum { CALLS = 256 };
@@ -36,7 +36,7 @@ static int halve(comm *c, comm_call *asked) {
     assert_ok(engine_read(w, r->e, ENGINE_GRADIENT, 0));
     first = w[0];
     free(w);
-    r->call[r->n++] = (call){.data = x, .n = n, .first_layer_open = first == poison};
+    r->call[r->n++] = (call){.data = x, .n = n, .first_layer_pending = first == poison};
     for (size_t i = 0; i < n; i++)
         x[i] *= 0.5;
     return 0;
@@ -105,13 +105,14 @@ static void check_cover(recorder *r, size_t bucket_bytes) {
         assert_non_null(first);
         if (bucket_bytes > 0 && i < r->n - 1)
             assert_true(count * unit >= bucket_bytes);
-        if (bucket_bytes > 0) /* without its last parameter it was not full yet */
+        if (bucket_bytes > 0) /* without its last parameter it was below the limit */
             assert_true((count - first->count) * unit < bucket_bytes);
     }
     assert_int_equal(end, 0);
 }
 
-/** Every gradient is final when it is handed over (else the half would not be exact), and early ones go early. */
+/** Every gradient is final when it is sent (otherwise half of it would not be exact), and buckets are sent during
+ * backward. */
 static void run(fixture *f, size_t bucket_bytes) {
     size_t n = 0;
     f->r.n = 0;
@@ -124,7 +125,7 @@ static void run(fixture *f, size_t bucket_bytes) {
         assert_true(got[i] == expected[i] / 2);
     check_cover(&f->r, bucket_bytes);
     for (int i = 0; i < f->r.n; i++)
-        assert_int_equal(f->r.call[i].first_layer_open, i < f->r.n - 1);
+        assert_int_equal(f->r.call[i].first_layer_pending, i < f->r.n - 1);
     free(expected);
     free(got);
 }
@@ -136,7 +137,7 @@ static void small(void **state) {
         fixture f;
         fixture_open(&f, small_residual_model(), bytes[i], 16);
         run(&f, bytes[i]);
-        run(&f, bytes[i]); /* the same in every step */
+        run(&f, bytes[i]); /* every step sends the same buckets */
         if (bytes[i] == 0 || bytes[i] == 1 << 20)
             assert_int_equal(f.r.n, 1);
         if (bytes[i] == 1)
@@ -145,8 +146,8 @@ static void small(void **state) {
     }
 }
 
-/** torchvision's table lists a block's downsample after its last bn, the model runs it before: one bucket a parameter
- *  shows a gradient that is sent too early. */
+/** torchvision's table lists a block's downsample after its last bn, but the model runs it before. With one bucket per
+ * parameter, a gradient that is sent too early is detected. */
 static void table_order(void **state) {
     (void)state;
     model *n = NULL;
@@ -157,8 +158,8 @@ static void table_order(void **state) {
     fixture_close(&f);
 }
 
-/** Only the last micro-batch is sent, and then the sum. */
-static void only_the_last(void **state) {
+/** Only the last micro-batch sends buckets, and these contain the sum of all micro-batches. */
+static void only_the_last_micro_batch(void **state) {
     (void)state;
     fixture f;
     size_t n = 0;
@@ -200,7 +201,7 @@ static void one_rank_and_failure(void **state) {
     fixture_close(&f);
 }
 
-/** A link that carries one bucket after the other. */
+/** A link that transfers one bucket at a time. */
 typedef struct slow_link {
     double seconds_per_byte, free_at, waited;
 } slow_link;
@@ -222,7 +223,7 @@ static int slow_wait(comm *c, comm_call *asked) {
     return 0;
 }
 
-/** At least 70 % of the exchange is hidden behind backward, where all of it takes a quarter of a step. */
+/** The exchange takes a quarter of a step, and backward hides at least 70 % of it. */
 static void overlap(void **state) {
     (void)state;
     model *n = NULL;
@@ -256,7 +257,7 @@ static void overlap(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(small), cmocka_unit_test(table_order),
-                                       cmocka_unit_test(only_the_last), cmocka_unit_test(one_rank_and_failure),
-                                       cmocka_unit_test(overlap)};
+                                       cmocka_unit_test(only_the_last_micro_batch),
+                                       cmocka_unit_test(one_rank_and_failure), cmocka_unit_test(overlap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

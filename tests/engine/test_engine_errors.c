@@ -1,4 +1,4 @@
-/* What a user can get wrong ends in a message, not in a crash. */
+/* Errors of a user give a message, not a crash. */
 #include "small_models.h"
 
 static model *last_model;
@@ -43,17 +43,17 @@ static void models(void **state) {
     assert_ok(model_create_empty(&n, "empty", 1));
     expect_create(E_SHAPE, "no layers", n);
     assert_ok(model_create_empty(&n, "three", 1));
-    assert_ok(model_add_bn(&a, n, "bn1", NET_INPUT, 3, NET_NONE, true));
+    assert_ok(model_add_bn(&a, n, "bn1", MODEL_INPUT, 3, TENSOR_NONE, true));
     assert_ok(model_add_bn(&b, n, "bn2", a, 3, a, true));
     assert_ok(model_add_bn(&b, n, "bn3", b, 3, a, true));
     expect_create(E_SHAPE, "bn1 already has two consumers", n);
     assert_ok(model_create_empty(&n, "unread", 1));
-    assert_ok(model_add_avgpool(&a, n, "dead", NET_INPUT, 3));
-    assert_ok(model_add_avgpool(&a, n, "pool", NET_INPUT, 3));
+    assert_ok(model_add_avgpool(&a, n, "dead", MODEL_INPUT, 3));
+    assert_ok(model_add_avgpool(&a, n, "pool", MODEL_INPUT, 3));
     expect_create(E_SHAPE, "no layer reads the output of dead", n);
     n = small_plain_model();
     n->layer[2].input = 2;
-    expect_create(E_SHAPE, "not computed before", n);
+    expect_create(E_SHAPE, "not been computed yet", n);
     n = small_plain_model();
     n->layer[2].weight = 0;
     expect_create(E_SHAPE, "another layer", n);
@@ -105,7 +105,7 @@ static void too_small(void **state) {
     model_destroy(n);
 }
 
-/** A plan that does not fit is refused with its size; the engine and its other plans go on. */
+/** A plan that does not fit is refused with its size; the engine and its other plans remain usable. */
 static void too_large(void **state) {
     engine *e = *state;
     engine_plan *small = NULL, *large = NULL;
@@ -136,7 +136,7 @@ static void refuse_absurd(const char *device, precision used, const model *n) {
     engine_options o = engine_options_default();
     o.precision = used;
     assert_ok(engine_create(&e, device, n, &o));
-    size_t sizes = strcmp(device, "ref") == 0 ? 4 : sizeof absurd / sizeof *absurd; /* ref may well plan the others */
+    size_t sizes = strcmp(device, "ref") == 0 ? 4 : sizeof absurd / sizeof *absurd; /* ref can plan the others */
     for (size_t i = 0; i < sizes; i++)
         for (int training = 0; training < 2; training++) {
             assert_fails(E_NOMEM, "", engine_compile(&p, e, absurd[i].images, absurd[i].h, absurd[i].w, training != 0));
@@ -148,7 +148,7 @@ static void refuse_absurd(const char *device, precision used, const model *n) {
     engine_destroy(e);
 }
 
-/** Sizes at which 32-bit arithmetic overflows, in linnet or in a library, are refused: no crash, no endless planning.
+/** Sizes at which 32-bit arithmetic overflows, in linnet or in a library, are refused: no crash, and planning ends.
  */
 static void absurd_sizes(void **state) {
     (void)state;
@@ -168,7 +168,7 @@ static void absurd_sizes(void **state) {
     model_destroy(resnet);
 }
 
-/** A larger plan moves the arena: a batch loaded before is gone, and that is said. */
+/** A larger plan moves the arena. A batch that was loaded before is lost, and its use is an error. */
 static void arena_moves(void **state) {
     engine *e = *state;
     engine_plan *small = NULL, *large = NULL;
@@ -177,7 +177,7 @@ static void arena_moves(void **state) {
     small_batch(&b, 2, 16, 16, 1);
     assert_ok(engine_load_batch(e, small, &b));
     assert_ok(engine_compile(&large, e, 9, 16, 16, true));
-    assert_fails(E_SHAPE, "has no batch", engine_forward(e, small));
+    assert_fails(E_SHAPE, "no batch is loaded for the plan", engine_forward(e, small));
     assert_ok(engine_load_batch(e, small, &b));
     assert_ok(engine_forward(e, small));
     batch_deinit(&b);
@@ -198,18 +198,18 @@ static void batches(void **state) {
     assert_fails(E_DATA, "image 0", engine_load_batch(e, p, &b));
     batch_deinit(&b);
     small_batch(&b, 2, 16, 16, 1);
-    assert_fails(E_SHAPE, "has no batch", engine_forward(e, p));
+    assert_fails(E_SHAPE, "no batch is loaded for the plan", engine_forward(e, p));
     assert_ok(engine_load_batch(e, p, &b));
     assert_ok(engine_forward(e, p));
-    assert_fails(E_SHAPE, "has no batch", engine_forward(e, q));
-    assert_fails(E_SHAPE, "has no batch", engine_loss(e, q));
-    assert_fails(E_SHAPE, "has no batch", engine_backward(e, q, ENGINE_FIRST));
+    assert_fails(E_SHAPE, "no batch is loaded for the plan", engine_forward(e, q));
+    assert_fails(E_SHAPE, "no batch is loaded for the plan", engine_loss(e, q));
+    assert_fails(E_SHAPE, "no batch is loaded for the plan", engine_backward(e, q, ENGINE_FIRST));
     assert_ok(engine_loss(e, p));
     assert_ok(engine_backward(e, p, ENGINE_FIRST));
     batch_deinit(&b);
     small_batch(&b, 3, 16, 16, 1);
     assert_ok(engine_load_batch(e, q, &b));
-    assert_fails(E_SHAPE, "has no batch", engine_loss(e, p));
+    assert_fails(E_SHAPE, "no batch is loaded for the plan", engine_loss(e, p));
     assert_ok(engine_forward(e, q));
     assert_ok(engine_loss(e, q));
     assert_fails(E_OPTION, "training", engine_backward(e, q, ENGINE_FIRST));
@@ -236,7 +236,7 @@ static void values(void **state) {
                  engine_set_hyper(e, &(engine_hyper){.loss_scale = 1, .images = 1, .label_smoothing = 2}));
 }
 
-/** What is written is read back, bit for bit; fresh weights are the table's. */
+/** Written values are read back bit for bit; initial weights are those of the table. */
 static void read_and_write(void **state) {
     engine *e = *state;
     const engine_what what[] = {ENGINE_WEIGHT, ENGINE_GRADIENT, ENGINE_MOMENTUM, ENGINE_STATS};

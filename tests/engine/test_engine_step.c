@@ -1,4 +1,4 @@
-/* engine_step against its parts, and results that are posted and taken later. */
+/* engine_step against its separate parts, and results that are posted and taken later. */
 #include "base/status.h"
 #include "engine/small_models.h"
 
@@ -17,7 +17,7 @@ static void test_posted_results(void **state) {
     assert_ok(engine_init_weights(e, 3));
     assert_ok(engine_init_weights(parts, 3));
     assert_false(engine_runs_ahead(e));
-    assert_int_equal(engine_set_scaler(e, &(engine_scaler){.scale = 2}), E_UNSUPPORTED);
+    assert_int_equal(engine_set_grad_scaler(e, &(engine_grad_scaler){.scale = 2}), E_UNSUPPORTED);
     assert_int_equal(engine_take_result(&r, e), E_DEVICE);
     assert_ok(engine_compile(&p, e, 4, 12, 12, true));
     assert_ok(engine_compile(&q, parts, 4, 12, 12, true));
@@ -37,7 +37,7 @@ static void test_posted_results(void **state) {
         loss[i] = now.loss_sum;
         h.first_step = false;
     }
-    assert_int_equal(engine_post_result(e), E_DEVICE); /* two are on their way */
+    assert_int_equal(engine_post_result(e), E_DEVICE); /* two results are pending */
     for (int i = 0; i < 2; i++) {
         assert_ok(engine_take_result(&r, e));
         assert_true(r.loss_sum == loss[i]);

@@ -1,7 +1,8 @@
-/* Frozen parts and the classifier's own rate: the ref and the cpu engine against PyTorch in float64. */
+/* Frozen parts and a separate LR for the classifier: the ref and the cpu engine against PyTorch in float64. */
 #include "engine/freeze.h"
 
-/* A few units are turned on or off by rounding in three steps at a high rate; a wrong rate is off by a factor. */
+/* Rounding changes the sign before a few ReLUs in three steps at a high rate; a wrong rate would give errors of a
+ * factor. */
 #define FP32 1e-2
 
 static void ref(void **state) {
@@ -18,7 +19,7 @@ static void cpu(void **state) {
     freeze_check("cpu", "backbone", false, FP32);
 }
 
-/** What does not train keeps nothing for backward. */
+/** Frozen layers keep nothing for backward. */
 static void takes_less_memory(void **state) {
     (void)state;
     size_t before = SIZE_MAX;
@@ -45,6 +46,13 @@ static void refuses(void **state) {
     assert_ok(model_create(&n, "resnet18", &(model_options){.classes = 10}));
     assert_fails(E_OPTION, "has no part 'layer5'", model_freeze(n, "layer5"));
     assert_int_equal(n->frozen_layer_n, 0);
+    model_destroy(n);
+    assert_ok(model_create(&n, "resnet20", &(model_options){.classes = 10})); /* three stages, no layer4 */
+    assert_fails(E_OPTION, "has no part 'layer4'", model_freeze(n, "layer4"));
+    assert_ok(model_freeze(n, "layer3"));
+    assert_string_equal(n->layer[n->frozen_layer_n].name, "avgpool");
+    assert_ok(model_freeze(n, "backbone"));
+    assert_string_equal(n->layer[n->frozen_layer_n].name, "linear");
     model_destroy(n);
 }
 

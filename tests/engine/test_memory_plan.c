@@ -12,7 +12,7 @@ static void check_layout(const plan_block *b, int n, size_t total) {
     for (int i = 0; i < n; i++) {
         assert_int_equal(b[i].offset % 64, 0);
         end = b[i].offset + rounded(b[i].bytes) > end ? b[i].offset + rounded(b[i].bytes) : end;
-        size_t alive = 0; /* at the moment b[i] appears */
+        size_t alive = 0; /* when the live range of b[i] begins */
         for (int k = 0; k < n; k++) {
             alive += b[k].first <= b[i].first && b[i].first <= b[k].last ? rounded(b[k].bytes) : 0;
             if (k == i || b[i].first > b[k].last || b[k].first > b[i].last)
@@ -52,7 +52,7 @@ static void expect_total(plan_block *b, int n, size_t expected) {
     assert_int_equal(total, expected);
 }
 
-/** Cases whose smallest total is known: the sum of what is alive at the busiest moment. */
+/** Cases whose smallest total is known: the largest sum of live blocks at any time step. */
 static void known_optima(void **state) {
     (void)state;
     plan_block apart[] = {{.bytes = 640, .first = 0, .last = 1},
@@ -63,19 +63,19 @@ static void known_optima(void **state) {
                              {.bytes = 1, .first = 9, .last = 9},
                              {.bytes = 320, .first = 4, .last = 12}};
     expect_total(together, COUNT(together), 640 + 64 + 320);
-    /* a chain of layers: input and output of each alive together */
+    /* a chain of layers: input and output of each are live at the same time */
     plan_block chain[10];
     for (int i = 0; i < COUNT(chain); i++)
         chain[i] = (plan_block){.bytes = 1024, .first = i, .last = i + 1};
     expect_total(chain, COUNT(chain), 2048);
-    /* training: kept until the way back; the gradients go through two places */
+    /* training: kept until backward; the gradients alternate between two locations */
     plan_block pyramid[16];
     for (int i = 0; i < 8; i++) {
         pyramid[i] = (plan_block){.bytes = 512, .first = i, .last = 16 - i};
         pyramid[8 + i] = (plan_block){.bytes = 512, .first = 16 - i, .last = 17 - i};
     }
     expect_total(pyramid, COUNT(pyramid), 512 * 9);
-    /* a small block moves into the gap between two large ones that are not neighbours in time */
+    /* a small block is placed between two large ones whose live ranges do not overlap */
     plan_block gap[] = {{.bytes = 1000, .first = 0, .last = 9},
                         {.bytes = 900, .first = 0, .last = 4},
                         {.bytes = 800, .first = 5, .last = 9},

@@ -8,6 +8,7 @@ static void test_bf16_losses(void **state) {
     check_ten_losses("resnet18", PRECISION_BF16);
     check_ten_losses("resnet50", PRECISION_BF16);
     check_ten_losses("grouped", PRECISION_BF16);
+    check_ten_losses("resnet20", PRECISION_BF16);
 }
 
 static void test_bf16_winograd_losses(void **state) {
@@ -18,10 +19,10 @@ static void test_bf16_winograd_losses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resnet18_losses),      cmocka_unit_test(test_resnet50_losses),
-        cmocka_unit_test(test_grouped_losses),       cmocka_unit_test(test_bf16_losses),
-        cmocka_unit_test(test_bf16_winograd_losses), cmocka_unit_test(test_resnet18_gradients),
-        cmocka_unit_test(test_resnet50_gradients),
+        cmocka_unit_test(test_resnet18_losses),    cmocka_unit_test(test_resnet50_losses),
+        cmocka_unit_test(test_grouped_losses),     cmocka_unit_test(test_bf16_losses),
+        cmocka_unit_test(test_resnet20_losses),    cmocka_unit_test(test_bf16_winograd_losses),
+        cmocka_unit_test(test_resnet18_gradients), cmocka_unit_test(test_resnet50_gradients),
     };
     const char *reason = engine_unavailable("cpu");
     if (reason != NULL) {

@@ -16,7 +16,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resnet18_losses),    cmocka_unit_test(test_resnet50_losses),
         cmocka_unit_test(test_grouped_losses),     cmocka_unit_test(test_16_bit_losses),
-        cmocka_unit_test(test_resnet18_gradients), cmocka_unit_test(test_resnet50_gradients),
+        cmocka_unit_test(test_resnet20_losses),    cmocka_unit_test(test_resnet18_gradients),
+        cmocka_unit_test(test_resnet50_gradients),
     };
     const char *reason = engine_unavailable("cuda");
     void *driver = dlopen("libcuda.so.1", RTLD_NOW);

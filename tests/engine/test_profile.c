@@ -61,11 +61,11 @@ static void check_times(const char *device, bool splits) {
     for (int i = 0; i < b.model->layer_n; i++) {
         assert_true(t->layer[i][PASS_FORWARD] > 0);
         assert_true(t->layer[i][PASS_BACKWARD] >= 0);
-        assert_true((t->layer[i][PASS_WEIGHTS] > 0) == (splits && is_product(&b.model->layer[i])));
+        assert_true((t->layer[i][PASS_WGRAD] > 0) == (splits && is_product(&b.model->layer[i])));
     }
     for (int k = 0; k < ENGINE_PHASES; k++)
         assert_true((t->phase[k] > 0) == (k != PHASE_ALL_REDUCE));
-    assert_ok(engine_profile_stop(b.engine)); /* nothing more is taken away */
+    assert_ok(engine_profile_stop(b.engine)); /* later steps are not measured */
     whole_step(&b);
     assert_true(sum_of(&b) == sum);
     engine_profile_start(b.engine); /* from 0 again */
@@ -95,7 +95,7 @@ static void flop(void **state) {
     double forward = 2 * IMAGES * model_macs(b.model, SIZE, SIZE);
     double first = 2.0 * IMAGES * 16 * 16 * 6 * 3 * 9; /* 32 / 2 = 16; 6 x 3 channels; 3 x 3 */
     assert_true(sum[PASS_FORWARD] == forward);
-    assert_true(sum[PASS_WEIGHTS] == forward);
+    assert_true(sum[PASS_WGRAD] == forward);
     assert_true(sum[PASS_BACKWARD] == forward - first); /* no gradient of the images */
     close_bench(&b);
 }
@@ -108,20 +108,20 @@ static int layer_named(const model *n, const char *name) {
     return -1;
 }
 
-/* By hand, in doubles: what a pass over each tensor moves. */
+/* The bytes of a pass over each tensor, computed by hand, in doubles. */
 static void bytes(void **state) {
     (void)state;
     bench b = open_bench("ref");
     double stem_x = IMAGES * 32 * 32 * 3 * 8, stem_y = IMAGES * 16 * 16 * 6 * 8, weights = 6 * 3 * 9 * 8;
     int conv = layer_named(b.model, "stem.conv"), bn = layer_named(b.model, "block0.0.bn");
     assert_true(engine_layer_work(b.plan, conv, PASS_FORWARD).bytes == stem_x + weights + stem_y);
-    assert_true(engine_layer_work(b.plan, conv, PASS_WEIGHTS).bytes == stem_y + stem_x + weights);
+    assert_true(engine_layer_work(b.plan, conv, PASS_WGRAD).bytes == stem_y + stem_x + weights);
     assert_true(engine_layer_work(b.plan, conv, PASS_BACKWARD).bytes == 0);
     double x = IMAGES * 8 * 8 * 4 * 8; /* block0.0: 8 x 8 pixels of 4 channels */
     double forward = engine_layer_work(b.plan, bn, PASS_FORWARD).bytes, saved = forward - 3 * x;
-    assert_true(saved >= 0 && saved < 2 * x); /* the device's own: statistics and mask */
+    assert_true(saved >= 0 && saved < 2 * x); /* data of the device: statistics and mask */
     assert_true(engine_layer_work(b.plan, bn, PASS_BACKWARD).bytes == 5 * x + 2 * saved);
-    assert_true(engine_layer_work(b.plan, bn, PASS_WEIGHTS).bytes == 0);
+    assert_true(engine_layer_work(b.plan, bn, PASS_WGRAD).bytes == 0);
     /* with a residual, whose gradient is written and read again, and two readers of the output */
     int add = layer_named(b.model, "block0.1.bn");
     x = IMAGES * 8 * 8 * 6 * 8;
@@ -141,7 +141,7 @@ static void evaluation_has_no_backward(void **state) {
     for (int i = 0; i < b.model->layer_n; i++) {
         assert_true(engine_layer_work(p, i, PASS_FORWARD).bytes > 0);
         assert_true(engine_layer_work(p, i, PASS_BACKWARD).bytes == 0);
-        assert_true(engine_layer_work(p, i, PASS_WEIGHTS).flop == 0);
+        assert_true(engine_layer_work(p, i, PASS_WGRAD).flop == 0);
     }
     close_bench(&b);
 }
@@ -152,7 +152,7 @@ static void check_algorithms(const bench *b, const engine_plan *p, bool training
         for (int k = 0; k < ENGINE_PASSES; k++) {
             engine_algorithm a = engine_layer_algorithm(p, i, k);
             const layer *l = &b->model->layer[i];
-            bool runs = k == PASS_FORWARD || (training && (k == PASS_WEIGHTS || l->input != NET_INPUT));
+            bool runs = k == PASS_FORWARD || (training && (k == PASS_WGRAD || l->input != MODEL_INPUT));
             assert_int_equal(a.name[0] != 0, is_product(l) && runs);
             assert_int_equal(a.implementation[0] != 0, strncmp(a.name, "onednn", 6) == 0);
             assert_true(!a.reference || strstr(a.implementation, "ref") != NULL);
@@ -191,7 +191,7 @@ static void peaks(void **state) {
     close_bench(&b);
 }
 
-/* What is not compiled gets no memory, and its size is that of the plan. */
+/* The size is known without compiling, allocates nothing, and is that of the compiled plan. */
 static void size_before_compiling(void **state) {
     (void)state;
     bench b = open_bench("ref");

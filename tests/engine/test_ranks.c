@@ -1,5 +1,5 @@
-/* Several ranks against one with the joint batch, and against PyTorch's DDP. Each case runs this program under mpirun;
- * rank 0 writes what came out to a file. */
+/* Several ranks against one rank with the world batch, and against PyTorch's DDP. Each case runs this program under
+ * mpirun; rank 0 writes the results to a file. */
 #include "engine/ranks_run.h"
 
 #include <dlfcn.h>
@@ -7,29 +7,29 @@
 
 enum { STEPS = 10, EVEN = 8, UNEVEN = 10, FEW = 3, LOGITS = EVEN * SMALL_CLASSES };
 
-/** joined: SyncBN, batches that no number of ranks divides, and one of fewer images than 4 ranks. */
-typedef struct way {
+/** sync_bn: with SyncBN, batches of 10 images and one of 3, fewer than 4 ranks. Otherwise all batches have 8. */
+typedef struct rank_case {
     const char *name;
-    bool joined, nccl;
+    bool sync_bn, nccl;
     precision precision;
-} way;
+} rank_case;
 
-static const way ways[] = {{.name = "apart"},
-                           {.name = "joined", .joined = true},
-                           {.name = "joined16", .joined = true, .precision = PRECISION_16},
-                           {.name = "nccl", .nccl = true}};
+static const rank_case rank_cases[] = {{.name = "local_bn"},
+                                       {.name = "sync_bn", .sync_bn = true},
+                                       {.name = "sync_bn_16", .sync_bn = true, .precision = PRECISION_16},
+                                       {.name = "nccl", .nccl = true}};
 
-static const way *way_of(const char *name) {
-    const way *w = ways;
+static const rank_case *find_case(const char *name) {
+    const rank_case *w = rank_cases;
     while (strcmp(w->name, name) != 0)
         w++;
     return w;
 }
 
-static int images_of(bool joined, int step) { return !joined ? EVEN : step == 4 ? FEW : UNEVEN; }
+static int images_of(bool sync_bn, int step) { return !sync_bn ? EVEN : step == 4 ? FEW : UNEVEN; }
 
-static void one_step(engine *e, comm *c, bool joined, int step) {
-    int n = images_of(joined, step), ranks = comm_ranks(c), rank = comm_rank(c);
+static void one_step(engine *e, comm *c, bool sync_bn, int step) {
+    int n = images_of(sync_bn, step), ranks = comm_ranks(c), rank = comm_rank(c);
     int low = (n * rank + ranks - 1) / ranks, high = (n * (rank + 1) + ranks - 1) / ranks;
     engine_hyper h = {.lr = 0.05,
                       .momentum = 0.9,
@@ -54,18 +54,18 @@ static void one_step(engine *e, comm *c, bool joined, int step) {
     batch_deinit(&whole);
 }
 
-static engine *train(const model *n, const char *device, comm *c, const way *w) {
+static engine *train(const model *n, const char *device, comm *c, const rank_case *w) {
     engine *e = NULL;
     engine_options o = engine_options_default();
     o.comm = c;
-    o.sync_bn = w->joined;
+    o.sync_bn = w->sync_bn;
     o.precision = w->precision;
     o.bucket_bytes = 1000; /* several buckets */
     o.threads = 1;
     assert_ok(engine_create(&e, device, n, &o));
     parity_write_weights(e, n, false);
     for (int step = 0; step < STEPS; step++)
-        one_step(e, c, w->joined, step);
+        one_step(e, c, w->sync_bn, step);
     return e;
 }
 
@@ -83,7 +83,8 @@ static double *evaluate(engine *e, const model *n) {
     return out;
 }
 
-/** In 16 bits over the stand-ins: sums that convolutions leave are joined, the other fusions with BN are not taken. */
+/** In 16 bits on the stand-ins: convolutions compute the sums for SyncBN; the other fusions with BN are not selected.
+ */
 static void check_fusions(void) {
     void *handle = dlopen("libcuda.so.1", RTLD_NOW), *address = dlsym(handle, "fake_cuda_counts");
     int (*counts)(int what) = NULL;
@@ -94,16 +95,16 @@ static void check_fusions(void) {
     assert_int_equal(counts(4) + counts(5), 0);
 }
 
-/** What one of the ranks does. */
-static int be_rank(const char *device, const char *how, const char *path) {
+/** The program of each rank. */
+static int run_rank(const char *device, const char *how, const char *path) {
     comm *c = NULL;
     model *n = small_residual_model();
     size_t weights = 0, stats = 0;
     assert_ok(comm_open(&c));
-    const way *w = way_of(how);
+    const rank_case *w = find_case(how);
     engine *e = train(n, device, c, w);
     assert_int_equal(strstr(engine_description(e), "NCCL") != NULL, w->nccl);
-    if (w->joined && w->precision == PRECISION_16)
+    if (w->sync_bn && w->precision == PRECISION_16)
         check_fusions();
     double *weight = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
     write_results(c, path, weight, weights, s, stats);
@@ -124,8 +125,8 @@ static int be_rank(const char *device, const char *how, const char *path) {
     return 0;
 }
 
-/** Trains until the exchange fails at this rank or another, and prints the message. Nobody waits for ever. */
-static int be_failing_rank(const char *device, const char *symbol, bool joined) {
+/** Trains until the exchange fails on this rank or another, and prints the message. No rank waits forever. */
+static int run_failing_rank(const char *device, const char *symbol, bool sync_bn) {
     comm *c = NULL;
     engine *e = NULL;
     model *n = small_residual_model();
@@ -134,7 +135,7 @@ static int be_failing_rank(const char *device, const char *symbol, bool joined) 
     if (comm_rank(c) == 1)
         setenv("FAKE_CUDA_FAIL", symbol, 1);
     o.comm = c;
-    o.sync_bn = joined;
+    o.sync_bn = sync_bn;
     o.bucket_bytes = 1000;
     int rc = engine_create(&e, device, n, &o);
     if (rc == OK) {
@@ -155,9 +156,9 @@ static int be_failing_rank(const char *device, const char *symbol, bool joined) 
     _exit(rc == OK ? 0 : 1);
 }
 
-/** One rank with the joint batch: of the ref engine, or of this one in 16 bits without the fusions that several ranks
- *  do not take, so that both round the same values. */
-static engine *train_alone(const model *n, const char *device, const way *w) {
+/** One rank with the world batch: on the ref engine, or in 16 bits on this device without the fusions that several
+ * ranks do not use, so that both round the same values. */
+static engine *train_alone(const model *n, const char *device, const rank_case *w) {
     if (w->precision != PRECISION_16)
         return train(n, "ref", NULL, w);
     setenv("FAKE_CUDA_PROLOGUE", "rejected", 1);
@@ -171,10 +172,10 @@ static engine *train_alone(const model *n, const char *device, const way *w) {
 /** Weights, statistics, logits. */
 static size_t results(const model *n) { return n->weight_n + n->stats_elements + LOGITS; }
 
-static void check_joined(const char *device, int ranks, const char *how, double bound) {
+static void check_sync_bn(const char *device, int ranks, const char *how, double bound) {
     model *n = small_residual_model();
     size_t weights = 0, stats = 0;
-    engine *e = train_alone(n, device, way_of(how));
+    engine *e = train_alone(n, device, find_case(how));
     double *w = read_all(&weights, e, n, ENGINE_WEIGHT), *s = read_all(&stats, e, n, ENGINE_STATS);
     double *got = run_ranks(results(n), ranks, device, how), *logits = evaluate(e, n);
     assert_values_near(got, w, weights, bound);
@@ -188,51 +189,51 @@ static void check_joined(const char *device, int ranks, const char *how, double 
     model_destroy(n);
 }
 
-static void joined_ref(void **state) {
+static void sync_bn_ref(void **state) {
     (void)state;
-    check_joined("ref", 2, "joined", 1e-9);
-    check_joined("ref", 4, "joined", 1e-9);
+    check_sync_bn("ref", 2, "sync_bn", 1e-9);
+    check_sync_bn("ref", 4, "sync_bn", 1e-9);
 }
 
-static void joined_cpu(void **state) {
+static void sync_bn_cpu(void **state) {
     (void)state;
     if (engine_unavailable("cpu") == NULL)
-        check_joined("cpu", 2, "joined", 1e-3);
+        check_sync_bn("cpu", 2, "sync_bn", 1e-3);
 }
 
-/** On the cuda engine against the ref engine's joint batch. */
-static void joined_cuda(void **state) {
+/** Ranks on the cuda engine against the ref engine with the world batch. */
+static void sync_bn_cuda(void **state) {
     (void)state;
     if (engine_unavailable("cuda") != NULL)
         return;
-    check_joined("cuda", 2, "joined", 1e-4);
-    check_joined("cuda", 4, "joined", 1e-4);
-    /* on a GPU one rank takes fusions, which round otherwise: logits were seen to move by 3e-2 */
-    check_joined("cuda", 2, "joined16", has_stand_in_nccl() ? 1e-2 : 1e-1);
+    check_sync_bn("cuda", 2, "sync_bn", 1e-4);
+    check_sync_bn("cuda", 4, "sync_bn", 1e-4);
+    /* on a GPU, one rank selects fusions that round differently; logits differed by 3e-2 */
+    check_sync_bn("cuda", 2, "sync_bn_16", has_stand_in_nccl() ? 1e-2 : 1e-1);
 }
 
-/** A GPU's gradients go by the host. */
-static void apart_cuda(void **state) {
+/** Gradients of a GPU are exchanged through host memory. */
+static void local_bn_cuda(void **state) {
     (void)state;
     if (engine_unavailable("cuda") != NULL)
         return;
     model *n = small_residual_model();
-    double *ref = run_ranks(results(n), 2, "ref", "apart"), *got = run_ranks(results(n), 2, "cuda", "apart");
+    double *ref = run_ranks(results(n), 2, "ref", "local_bn"), *got = run_ranks(results(n), 2, "cuda", "local_bn");
     assert_values_near(got, ref, n->weight_n, 1e-3);
     free(ref);
     free(got);
     model_destroy(n);
 }
 
-/** Each rank with a GPU of its own: by NCCL, with the weights that come out by way of the host. */
-static void apart_nccl(void **state) {
+/** Each rank has a GPU of its own: NCCL gives the same weights as the exchange through host memory. */
+static void local_bn_nccl(void **state) {
     (void)state;
     if (!has_stand_in_nccl())
         return;
     model *n = small_residual_model();
     for (int ranks = 2; ranks <= 4; ranks += 2) {
         setenv("FAKE_CUDA_DEVICES", "1", 1);
-        double *host = run_ranks(results(n), ranks, "cuda", "apart");
+        double *host = run_ranks(results(n), ranks, "cuda", "local_bn");
         setenv("FAKE_CUDA_DEVICES", "4", 1);
         double *got = run_ranks(results(n), ranks, "cuda", "nccl");
         assert_values_near(got, host, n->weight_n + n->stats_elements + LOGITS, ranks == 2 ? 0 : 1e-5);
@@ -243,7 +244,7 @@ static void apart_nccl(void **state) {
     model_destroy(n);
 }
 
-/** A call fails at rank 1: it tells why in one line, and rank 0 hears of it while it waits. */
+/** A call fails on rank 1. Rank 1 reports it in one line, and rank 0 is informed while it waits. */
 static void failing_nccl(void **state) {
     static const struct {
         const char *symbol, *message, *how;
@@ -252,7 +253,7 @@ static void failing_nccl(void **state) {
         {"ncclCommInitRankConfig:1",
          "initialising NCCL: ncclCommInitRankConfig: unhandled system error: made to fail\n", "failing"},
         {"cuEventQuery:1", "exchanging gradients: cuEventQuery: made to fail", "failing"},
-        {"cuMemcpyDtoHAsync_v2:3", "synchronising batch norms: cuMemcpyDtoHAsync_v2: made to fail", "failing_joined"},
+        {"cuMemcpyDtoHAsync_v2:3", "synchronising batch norms: cuMemcpyDtoHAsync_v2: made to fail", "failing_sync_bn"},
     };
     (void)state;
     if (!has_stand_in_nccl())
@@ -270,19 +271,20 @@ static void failing_nccl(void **state) {
         snprintf(own, sizeof own, "rank 1 fails with %d: %s", E_DEVICE, cases[i].message);
         snprintf(told, sizeof told, "rank 0 fails with %d: rank 1 on ", E_RANK);
         if (strstr(said, own) == NULL || strstr(said, told) == NULL)
-            fail_msg("%s: '%s' or '%s' lacks in:\n%s", cases[i].symbol, own, told, said);
+            fail_msg("%s: '%s' or '%s' is missing in:\n%s", cases[i].symbol, own, told, said);
     }
     unsetenv("FAKE_CUDA_DEVICES");
 }
 
-/** Without SyncBN: each rank's batch norm sees its own images, and rank 0's statistics count. */
+/** Without SyncBN, as in DDP: batch norm normalises the images of each rank separately; rank 0's statistics are
+ * compared. */
 static void against_ddp(void **state) {
     (void)state;
     golden g = golden_open("ddp");
     model *n = small_residual_model();
     for (int ranks = 2; ranks <= 4; ranks += 2) {
         char key[96];
-        double *got = run_ranks(results(n), ranks, "ref", "apart"), worst = 0;
+        double *got = run_ranks(results(n), ranks, "ref", "local_bn"), worst = 0;
         for (int i = 0; i < n->param_n; i++) {
             const param *p = &n->param[i];
             double *start = allocated(p->count, sizeof *start), *change = got + p->offset;
@@ -310,18 +312,18 @@ static void against_ddp(void **state) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && launched())
-        return strncmp(argv[3], "failing", 7) == 0 ? be_failing_rank(argv[1], argv[2], strchr(argv[3], '_') != NULL)
-                                                   : be_rank(argv[1], argv[2], argv[3]);
+        return strncmp(argv[3], "failing", 7) == 0 ? run_failing_rank(argv[1], argv[2], strchr(argv[3], '_') != NULL)
+                                                   : run_rank(argv[1], argv[2], argv[3]);
     if (system("mpirun --version >/dev/null 2>&1") != 0) {
         puts("skipped: there is no mpirun");
         return 77;
     }
-    char folder[256]; /* for choices of this run's own */
+    char folder[256]; /* for cuDNN's choices, without those of earlier runs */
     make_temporary_folder(folder);
     assert_int_equal(setenv("XDG_CACHE_HOME", folder, 1), 0);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(joined_ref),  cmocka_unit_test(joined_cpu),
-                                       cmocka_unit_test(joined_cuda), cmocka_unit_test(apart_cuda),
-                                       cmocka_unit_test(apart_nccl),  cmocka_unit_test(failing_nccl),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sync_bn_ref),   cmocka_unit_test(sync_bn_cpu),
+                                       cmocka_unit_test(sync_bn_cuda),  cmocka_unit_test(local_bn_cuda),
+                                       cmocka_unit_test(local_bn_nccl), cmocka_unit_test(failing_nccl),
                                        cmocka_unit_test(against_ddp)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     remove_folder(folder);

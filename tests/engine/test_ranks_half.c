@@ -1,22 +1,22 @@
-/* What ranks exchange of their gradients, in 32 and in 16 bits: weights and statistics after some steps are those of
- * one process that computes each rank's part and joins the gradients itself. In one step rank 1 alone overflows, which
- * all skip. */
+/* The all-reduce of gradients in 32 and 16 bits: weights and statistics after some steps equal those of one process
+ * that computes each rank's part and sums the gradients itself. In one step only rank 1 overflows, and all ranks
+ * skip the step. */
 #include "backend/convert.h"
 #include "engine/ranks_run.h"
 
 enum { STEPS = 6, IMAGES = 8, OVERFLOWS = 3 };
 
-typedef struct way {
+typedef struct half_case {
     const char *name, *device;
     precision precision;
-    bool half; /* wanted */
+    bool half; /* requested */
     element type;
     bool nccl;
-} way;
+} half_case;
 
-static const way ways[] = {
+static const half_case cases[] = {
     {"mixed", "cpu", PRECISION_BF16, false, ELEMENT_F32, false},
-    {"plain", "cpu", PRECISION_32, true, ELEMENT_F32, false}, /* where fp32 is the compute type */
+    {"plain", "cpu", PRECISION_32, true, ELEMENT_F32, false}, /* fp32 is the compute type, so gradients stay fp32 */
     {"bf16", "cpu", PRECISION_BF16, true, ELEMENT_BF16, false},
     {"gpu-fp16", "cuda", PRECISION_16, true, ELEMENT_F16, false},
     {"gpu-bf16", "cuda", PRECISION_BF16, true, ELEMENT_BF16, false},
@@ -24,15 +24,15 @@ static const way ways[] = {
     {"nccl-bf16", "cuda", PRECISION_BF16, true, ELEMENT_BF16, true},
 };
 
-static const way *way_named(const char *name) {
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (strcmp(ways[i].name, name) == 0)
-            return &ways[i];
-    fail_msg("no way is named %s", name);
+static const half_case *find_case(const char *name) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (strcmp(cases[i].name, name) == 0)
+            return &cases[i];
+    fail_msg("no case is named %s", name);
     return NULL;
 }
 
-static int engine_for(engine **e, const model *n, const way *v, comm *c) {
+static int engine_for(engine **e, const model *n, const half_case *v, comm *c) {
     engine_options o = engine_options_default();
     o.precision = v->precision;
     o.comm = c;
@@ -42,7 +42,7 @@ static int engine_for(engine **e, const model *n, const way *v, comm *c) {
     return engine_create(e, v->device, n, &o);
 }
 
-/** Up to the gradients of rank's part of a batch. */
+/** Computes the gradients of this rank's part of a batch. */
 static void compute(engine *e, int rank, int ranks, int step) {
     bool overflows = step == OVERFLOWS && rank == 1;
     engine_hyper h = {.lr = 0.05,
@@ -78,8 +78,9 @@ static double rounded(double x, element type) {
     return x;
 }
 
-/** One rank after the other, as PyTorch's hooks: rounded, divided, added up; fp32 is divided at the end. */
-static void join(engine **e, const model *n, int ranks, element type) {
+/** All-reduces the gradients in the order of the ranks, as PyTorch's hooks do: rounds, divides, adds. fp32 is divided
+ * at the end. */
+static void reduce_gradients(engine **e, const model *n, int ranks, element type) {
     double *sum = allocated(n->weight_n, sizeof *sum);
     size_t count = 0;
     for (int r = 0; r < ranks; r++) {
@@ -96,7 +97,7 @@ static void join(engine **e, const model *n, int ranks, element type) {
 }
 
 /** Weights, then statistics of rank 0. */
-static double *run_alone(const model *n, int ranks, const way *v) {
+static double *run_alone(const model *n, int ranks, const half_case *v) {
     engine *e[4] = {NULL};
     size_t weights = 0, stats = 0;
     for (int r = 0; r < ranks; r++) {
@@ -106,7 +107,7 @@ static double *run_alone(const model *n, int ranks, const way *v) {
     for (int step = 0; step < STEPS; step++) {
         for (int r = 0; r < ranks; r++)
             compute(e[r], r, ranks, step);
-        join(e, n, ranks, v->type);
+        reduce_gradients(e, n, ranks, v->type);
         for (int r = 0; r < ranks; r++)
             update(e[r], step);
     }
@@ -121,9 +122,9 @@ static double *run_alone(const model *n, int ranks, const way *v) {
     return out;
 }
 
-/** What one of the ranks does. */
-static int be_rank(const char *how, const char *path) {
-    const way *v = way_named(how);
+/** The program of each rank. */
+static int run_rank(const char *how, const char *path) {
+    const half_case *v = find_case(how);
     comm *c = NULL;
     engine *e = NULL;
     model *n = small_residual_model();
@@ -147,8 +148,8 @@ static int be_rank(const char *how, const char *path) {
     return 0;
 }
 
-/** Whether this machine computes so. */
-static bool can(const model *n, const way *v) {
+/** Whether this machine supports the case. */
+static bool is_supported(const model *n, const half_case *v) {
     engine *e = NULL;
     if (v->nccl && !has_stand_in_nccl())
         return false;
@@ -157,11 +158,11 @@ static bool can(const model *n, const way *v) {
     return yes;
 }
 
-/** The sum of two does not depend on their order: equal bits. That of four does. */
+/** A sum of two does not depend on the order, so the bits are equal. A sum of four does. */
 static void check(const char *how, int ranks) {
-    const way *v = way_named(how);
+    const half_case *v = find_case(how);
     model *n = small_residual_model();
-    if (can(n, v)) {
+    if (is_supported(n, v)) {
         double *expected = run_alone(n, ranks, v);
         setenv("FAKE_CUDA_DEVICES", v->nccl ? "4" : "1", 1);
         double *got = run_ranks(n->weight_n + n->stats_elements, ranks, v->device, how);
@@ -186,7 +187,7 @@ static void cpu_bf16(void **state) {
     check("bf16", 4);
 }
 
-static void by_the_host(void **state) {
+static void through_host(void **state) {
     (void)state;
     check("gpu-fp16", 2);
     check("gpu-bf16", 2);
@@ -199,29 +200,29 @@ static void by_nccl(void **state) {
     check("nccl-bf16", 4);
 }
 
-static int seen_start(comm *c, comm_call *call) {
+static int expect_start(comm *c, comm_call *call) {
     const comm_call *expected = c->state;
     assert_int_equal(call->kind, expected->kind);
     assert_int_equal(call->type, expected->type);
     return OK;
 }
 
-static int seen_wait(comm *c, comm_call *call) {
+static int expect_wait(comm *c, comm_call *call) {
     (void)c;
     (void)call;
     return OK;
 }
 
-/** What is asked of a comm, and memory: 2 bytes a weight more, where the exchange has 16 bits. */
+/** The calls of the comm, and the memory: a 16-bit exchange needs 2 more bytes per weight. */
 static void calls_and_memory(void **state) {
     (void)state;
     model *n = small_residual_model();
-    const way *v = way_named("bf16");
-    for (int half = 0; half < 2 && can(n, v); half++) {
-        way one = *v;
+    const half_case *v = find_case("bf16");
+    for (int half = 0; half < 2 && is_supported(n, v); half++) {
+        half_case one = *v;
         engine *e = NULL, *alone = NULL;
         comm_call expected = {.kind = half ? COMM_SUM : COMM_MEAN, .type = half ? COMM_BF16 : COMM_F32};
-        comm c = {.ranks = 2, .state = &expected, .start = seen_start, .wait = seen_wait};
+        comm c = {.ranks = 2, .state = &expected, .start = expect_start, .wait = expect_wait};
         one.half = half;
         assert_ok(engine_for(&e, n, &one, &c));
         assert_ok(engine_for(&alone, n, &one, NULL));
@@ -236,13 +237,13 @@ static void calls_and_memory(void **state) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && launched())
-        return be_rank(argv[2], argv[3]);
+        return run_rank(argv[2], argv[3]);
     if (system("mpirun --version >/dev/null 2>&1") != 0) {
         puts("skipped: there is no mpirun");
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(cpu_fp32), cmocka_unit_test(cpu_bf16),
-                                       cmocka_unit_test(by_the_host), cmocka_unit_test(by_nccl),
+                                       cmocka_unit_test(through_host), cmocka_unit_test(by_nccl),
                                        cmocka_unit_test(calls_and_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Recomputed outputs of batch norm: the same bits, fewer bytes. */
+/* Recomputed outputs of batch norm: identical bits, less memory. */
 #include "engine/internal.h"
 #include "engine/work.h"
 #include "small_models.h"
@@ -12,7 +12,7 @@ typedef struct bench {
     engine_plan *plan;
 } bench;
 
-/** False: the device lacks the precision here. */
+/** @return false if the device does not support the precision on this machine */
 static bool open_bench(bench *b, const char *device, const model *n, precision p, bool recompute, bool keep_tensors) {
     engine_options o = engine_options_default();
     o.precision = p;
@@ -39,15 +39,15 @@ static model *chain_model(void) {
     model *n = NULL;
     char name[16];
     assert_ok(model_create_empty(&n, "chain", SMALL_CLASSES));
-    int a = small_conv_bn(n, "stem", NET_INPUT, 3, 17, 3, 2, NET_NONE, true);
+    int a = small_conv_bn(n, "stem", MODEL_INPUT, 3, 17, 3, 2, TENSOR_NONE, true);
     for (int i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "%d.0", i);
-        int b = small_conv_bn(n, name, a, 17, 9, 3, 1, NET_NONE, i != 2);
+        int b = small_conv_bn(n, name, a, 17, 9, 3, 1, TENSOR_NONE, i != 2);
         snprintf(name, sizeof name, "%d.1", i);
         a = small_conv_bn(n, name, b, 9, 17, 1, 1, a, true);
     }
-    assert_ok(model_add_bn(&a, n, "twice", a, 17, NET_NONE, true));
-    a = small_conv_bn(n, "head", a, 17, 8, 1, 1, NET_NONE, true);
+    assert_ok(model_add_bn(&a, n, "twice", a, 17, TENSOR_NONE, true));
+    a = small_conv_bn(n, "head", a, 17, 8, 1, 1, TENSOR_NONE, true);
     assert_ok(model_add_avgpool(&a, n, "avgpool", a, 8));
     assert_ok(model_add_linear(&a, n, "fc", a, 8, SMALL_CLASSES));
     return n;
@@ -98,7 +98,7 @@ static void check_same(const char *device, const model *n, precision p) {
     engine_destroy(anew.engine);
 }
 
-/** Values that stay: what recompute wrote next to what forward wrote. */
+/** Keeps all tensors, and compares the outputs of recompute to those of forward. */
 static void check_values(const char *device, const model *n, precision p) {
     bench b;
     batch data;
@@ -109,9 +109,9 @@ static void check_values(const char *device, const model *n, precision p) {
     run_step(b.engine, b.plan, &data);
     for (int t = 0; t < n->layer_n; t++) {
         const plan_tensor *q = plan_tensor_at(b.plan, t);
-        assert_true(q->recomputed == (q->again != q->block));
+        assert_true(q->recomputed == (q->backward_block != q->block));
         recomputed += q->recomputed;
-        assert_memory_equal(plan_address(b.plan, q->block), plan_address(b.plan, q->again),
+        assert_memory_equal(plan_address(b.plan, q->block), plan_address(b.plan, q->backward_block),
                             tensor_count(q->shape) * element_bytes(q->type));
     }
     assert_true(recomputed > 0);
@@ -161,8 +161,8 @@ static void check_choice(const model *n, const char *const *names) {
     engine_destroy(b.engine);
 }
 
-/* The stem's output is a residual in the chain and in memory until its reader's backward: it is the chain's first, and
- * every second after it is kept. What only pools or additions read is not kept anyway. */
+/* The stem's output is the first residual of the chain and kept until the backward of its reader, and so is every
+ * second output after it. Outputs that only pools or additions read are not kept anyway. */
 static void choice(void **state) {
     (void)state;
     const char *const small[] = {"block0.0.bn", "block0.1.bn", "block1.0.bn", NULL};
@@ -205,7 +205,7 @@ static void bytes(void **state) {
     check_bytes("cpu", PRECISION_BF16);
 }
 
-/* One more pass: x and y, and the residual where there is one. */
+/* Recomputing is one more pass: it reads x and the residual, if any, and writes y. */
 static void work(void **state) {
     (void)state;
     model *n = small_residual_model();
@@ -215,7 +215,7 @@ static void work(void **state) {
     for (int i = 0; i < n->layer_n; i++) {
         const plan_tensor *y = plan_tensor_at(anew.plan, i);
         double one = (double)tensor_count(y->shape) * (double)element_bytes(y->type);
-        double more = y->recomputed ? (n->layer[i].residual != NET_NONE ? 3 : 2) * one : 0;
+        double more = y->recomputed ? (n->layer[i].residual != TENSOR_NONE ? 3 : 2) * one : 0;
         for (int k = 0; k < ENGINE_PASSES; k++)
             assert_true(engine_layer_work(anew.plan, i, k).bytes - engine_layer_work(kept.plan, i, k).bytes ==
                         (k == PASS_BACKWARD ? more : 0));

@@ -20,7 +20,7 @@ static fixture fixture_open(model *n, int images, int h, int w) {
     assert_ok(engine_init_weights(f.e, 3));
     perturb_weights(f.e, n, 0.3, 5);
     assert_ok(engine_compile(&f.p, f.e, images, h, w, true));
-    f.x_n = tensor_count(engine_tensor_shape(f.p, NET_INPUT));
+    f.x_n = tensor_count(engine_tensor_shape(f.p, MODEL_INPUT));
     f.y_n = tensor_count(engine_tensor_shape(f.p, n->layer_n - 1));
     f.x = allocated(f.x_n, sizeof *f.x);
     f.vx = allocated(f.x_n, sizeof *f.vx);
@@ -71,15 +71,15 @@ static double moved(void *context, double t) {
     return dot(f->y, f->dy, f->y_n);
 }
 
-/** Gradients against finite differences: along x alone, along each parameter alone, along all together; then that a
- *  second backward adds the same again. */
+/** Gradients against finite differences: along x, along each parameter, and along all together; then checks
+ * that a second backward adds the same values again. */
 static void check_gradients(fixture *f) {
     size_t n = 0;
     forward(f);
     assert_ok(engine_write_output_gradient(f->e, f->p, f->dy));
     assert_ok(engine_backward(f->e, f->p, ENGINE_FIRST));
     double *dx = allocated(f->x_n, sizeof *dx);
-    assert_ok(engine_read_tensor_gradient(dx, f->e, f->p, NET_INPUT));
+    assert_ok(engine_read_tensor_gradient(dx, f->e, f->p, MODEL_INPUT));
     double *dw = read_all(&n, f->e, f->model, ENGINE_GRADIENT);
     double *vx = allocated(f->x_n, sizeof *vx), *vw = allocated(n, sizeof *vw);
     memcpy(vx, f->vx, f->x_n * sizeof *vx);
@@ -131,10 +131,10 @@ static void check_conv(int images, int h, int w, int in_c, int out_c, int kernel
     model *n = NULL;
     int i = 0;
     assert_ok(model_create_empty(&n, "conv", 1));
-    assert_ok(model_add_grouped_conv(&i, n, "conv", NET_INPUT, in_c, out_c, kernel, stride, pad, groups));
+    assert_ok(model_add_grouped_conv(&i, n, "conv", MODEL_INPUT, in_c, out_c, kernel, stride, pad, groups));
     fixture f = fixture_open(n, images, h, w);
     forward(&f);
-    tensor_shape x = engine_tensor_shape(f.p, NET_INPUT), y = engine_tensor_shape(f.p, 0);
+    tensor_shape x = engine_tensor_shape(f.p, MODEL_INPUT), y = engine_tensor_shape(f.p, 0);
     assert_int_equal(y.h, (h + 2 * pad - kernel) / stride + 1);
     for (int m = 0; m < y.n; m++)
         for (int p = 0; p < y.h; p++)
@@ -149,7 +149,7 @@ static void conv(void **state) {
     (void)state;
     check_conv(2, 7, 5, 3, 8, 3, 1, 1, 1);
     check_conv(1, 17, 18, 3, 9, 7, 2, 3, 1);  /* the stem; 81 pixels, odd tiles */
-    check_conv(3, 6, 6, 5, 4, 1, 2, 0, 1);    /* a shortcut: some pixels are read by nobody */
+    check_conv(3, 6, 6, 5, 4, 1, 2, 0, 1);    /* a shortcut: some pixels are not read */
     check_conv(2, 20, 20, 4, 16, 3, 1, 1, 1); /* several blocks of pixels, one across images */
     check_conv(2, 6, 7, 8, 12, 3, 2, 1, 4);   /* groups */
     check_conv(1, 4, 4, 6, 6, 3, 1, 2, 6);    /* depthwise, padding wider than needed */
@@ -159,7 +159,7 @@ static model *bn_model(int c, bool residual, bool relu) {
     model *n = NULL;
     int i = 0;
     assert_ok(model_create_empty(&n, "bn", 1));
-    assert_ok(model_add_bn(&i, n, "bn", NET_INPUT, c, residual ? NET_INPUT : NET_NONE, relu));
+    assert_ok(model_add_bn(&i, n, "bn", MODEL_INPUT, c, residual ? MODEL_INPUT : TENSOR_NONE, relu));
     return n;
 }
 
@@ -194,7 +194,7 @@ static void check_bn_evaluation(fixture *f, bool residual, bool relu) {
     size_t c = (size_t)f->model->layer[0].in_c;
     double stats[64];
     engine_plan *p = NULL;
-    tensor_shape x = engine_tensor_shape(f->p, NET_INPUT);
+    tensor_shape x = engine_tensor_shape(f->p, MODEL_INPUT);
     assert_ok(engine_compile(&p, f->e, x.n, x.h, x.w, false));
     assert_ok(engine_read(stats, f->e, ENGINE_STATS, 0));
     assert_ok(engine_write_input(f->e, p, f->x));
@@ -232,12 +232,12 @@ static void maxpool(void **state) {
         model *n = NULL;
         int i = 0;
         assert_ok(model_create_empty(&n, "maxpool", 1));
-        assert_ok(model_add_maxpool(&i, n, "pool", NET_INPUT, 5, s[2], s[3], s[4]));
+        assert_ok(model_add_maxpool(&i, n, "pool", MODEL_INPUT, 5, s[2], s[3], s[4]));
         fixture f = fixture_open(n, 2, s[0], s[1]);
         for (size_t k = 0; k < f.x_n; k++)
-            f.x[k] -= 4; /* padding must not win */
+            f.x[k] -= 4; /* the maximum must not be a padding value */
         forward(&f);
-        tensor_shape x = engine_tensor_shape(f.p, NET_INPUT), y = engine_tensor_shape(f.p, 0);
+        tensor_shape x = engine_tensor_shape(f.p, MODEL_INPUT), y = engine_tensor_shape(f.p, 0);
         for (size_t k = 0; k < f.y_n; k++) {
             int c = (int)k % y.c, q = (int)k / y.c % y.w, p = (int)k / y.c / y.w % y.h, m = (int)k / y.c / y.w / y.h;
             double best = -INFINITY;
@@ -252,13 +252,36 @@ static void maxpool(void **state) {
     }
 }
 
+static void shortcut(void **state) {
+    (void)state;
+    const int shape[][5] = {{8, 7, 4, 8, 2}, {5, 5, 3, 3, 3}, {4, 3, 1, 5, 1}}; /* h, w, channels of x and y, stride */
+    for (int v = 0; v < 3; v++) {
+        const int *s = shape[v];
+        model *n = NULL;
+        int i = 0;
+        assert_ok(model_create_empty(&n, "shortcut", 1));
+        assert_ok(model_add_shortcut(&i, n, "shortcut", MODEL_INPUT, s[2], s[3], s[4]));
+        fixture f = fixture_open(n, 2, s[0], s[1]);
+        forward(&f);
+        tensor_shape x = engine_tensor_shape(f.p, MODEL_INPUT), y = engine_tensor_shape(f.p, 0);
+        assert_int_equal(y.h, (s[0] + s[4] - 1) / s[4]);
+        for (size_t k = 0; k < f.y_n; k++) {
+            int c = (int)k % y.c - (y.c - x.c) / 2, q = (int)k / y.c % y.w, p = (int)k / y.c / y.w % y.h;
+            int m = (int)k / y.c / y.w / y.h;
+            assert_true(f.y[k] == (c >= 0 && c < x.c ? f.x[nhwc(x, m, p * s[4], q * s[4], c)] : 0));
+        }
+        check_gradients(&f);
+        fixture_close(&f);
+    }
+}
+
 /** Equal values: the first of the window gets the gradient. A NaN is the maximum. */
 static void maxpool_ties(void **state) {
     (void)state;
     model *n = NULL;
     int i = 0;
     assert_ok(model_create_empty(&n, "maxpool", 1));
-    assert_ok(model_add_maxpool(&i, n, "pool", NET_INPUT, 1, 2, 2, 0));
+    assert_ok(model_add_maxpool(&i, n, "pool", MODEL_INPUT, 1, 2, 2, 0));
     fixture f = fixture_open(n, 1, 2, 6);
     const double x[12] = {1, 7, 5, 5, 2, NAN, 7, 7, 5, 5, 9, 3}, dx_expected[12] = {0, 1, 1, 0, 0, 1};
     const double dy[3] = {1, 1, 1};
@@ -268,7 +291,7 @@ static void maxpool_ties(void **state) {
     assert_true(f.y[0] == 7 && f.y[1] == 5 && isnan(f.y[2]));
     assert_ok(engine_write_output_gradient(f.e, f.p, dy));
     assert_ok(engine_backward(f.e, f.p, ENGINE_FIRST));
-    assert_ok(engine_read_tensor_gradient(dx, f.e, f.p, NET_INPUT));
+    assert_ok(engine_read_tensor_gradient(dx, f.e, f.p, MODEL_INPUT));
     assert_memory_equal(dx, dx_expected, sizeof dx);
     fixture_close(&f);
 }
@@ -278,7 +301,7 @@ static void avgpool(void **state) {
     model *n = NULL;
     int i = 0;
     assert_ok(model_create_empty(&n, "avgpool", 1));
-    assert_ok(model_add_avgpool(&i, n, "pool", NET_INPUT, 3));
+    assert_ok(model_add_avgpool(&i, n, "pool", MODEL_INPUT, 3));
     fixture f = fixture_open(n, 2, 3, 5);
     forward(&f);
     for (size_t k = 0; k < f.y_n; k++) {
@@ -296,7 +319,7 @@ static void linear(void **state) {
     model *n = NULL;
     int i = 0;
     assert_ok(model_create_empty(&n, "linear", 9));
-    assert_ok(model_add_linear(&i, n, "fc", NET_INPUT, 13, 9));
+    assert_ok(model_add_linear(&i, n, "fc", MODEL_INPUT, 13, 9));
     fixture f = fixture_open(n, 6, 1, 1);
     forward(&f);
     for (size_t k = 0; k < f.y_n; k++)
@@ -305,7 +328,7 @@ static void linear(void **state) {
     fixture_close(&f);
 }
 
-/** Without keep_tensors and input_gradient the first layer must do without dx. */
+/** Without keep_tensors and input_gradient the first layer has no dx. */
 static void no_input_gradient(void **state) {
     (void)state;
     model *n = NULL;
@@ -313,7 +336,7 @@ static void no_input_gradient(void **state) {
     engine *e = NULL;
     engine_plan *p = NULL;
     assert_ok(model_create_empty(&n, "conv", 1));
-    assert_ok(model_add_conv(&i, n, "conv", NET_INPUT, 3, 4, 3, 1, 1));
+    assert_ok(model_add_conv(&i, n, "conv", MODEL_INPUT, 3, 4, 3, 1, 1));
     engine_options o = engine_options_default();
     fixture f = fixture_open(n, 2, 5, 5);
     forward(&f);
@@ -337,13 +360,10 @@ static void no_input_gradient(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conv),
-        cmocka_unit_test(bn),
-        cmocka_unit_test(maxpool),
-        cmocka_unit_test(maxpool_ties),
-        cmocka_unit_test(avgpool),
-        cmocka_unit_test(linear),
-        cmocka_unit_test(no_input_gradient),
+        cmocka_unit_test(conv),         cmocka_unit_test(bn),
+        cmocka_unit_test(maxpool),      cmocka_unit_test(shortcut),
+        cmocka_unit_test(maxpool_ties), cmocka_unit_test(avgpool),
+        cmocka_unit_test(linear),       cmocka_unit_test(no_input_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

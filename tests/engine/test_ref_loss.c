@@ -16,7 +16,7 @@ static fixture fixture_open(void) {
     int i = 0;
     o.keep_tensors = true;
     assert_ok(model_create_empty(&f.model, "loss", CLASSES));
-    assert_ok(model_add_linear(&i, f.model, "fc", NET_INPUT, 3, CLASSES));
+    assert_ok(model_add_linear(&i, f.model, "fc", MODEL_INPUT, 3, CLASSES));
     assert_ok(engine_create(&f.e, "ref", f.model, &o));
     assert_ok(engine_compile(&f.p, f.e, 1, 1, 1, true));
     assert_ok(batch_init(&f.batch, 1, 1, 1));
@@ -76,7 +76,7 @@ static void formula(void **state) {
     fixture_close(&f);
 }
 
-/** Ranks as a stable descending sort gives them. */
+/** Ranks are those of a stable descending sort. */
 static void ranks(void **state) {
     (void)state;
     fixture f = fixture_open();
@@ -88,7 +88,7 @@ static void ranks(void **state) {
         {{1, 2, 3, 4, 5, 6, 7}, 6, 1, 1},  {{1, 2, 3, 4, 5, 6, 7}, 2, 0, 1}, {{1, 2, 3, 4, 5, 6, 7}, 1, 0, 0},
         {{3, 3, 3, 3, 3, 3, 3}, 0, 1, 1}, /* ties: the lower class number first */
         {{3, 3, 3, 3, 3, 3, 3}, 4, 0, 1},  {{3, 3, 3, 3, 3, 3, 3}, 5, 0, 0}, {{0, 9, 9, 0, 0, 0, 0}, 1, 1, 1},
-        {{0, 9, 9, 0, 0, 0, 0}, 2, 0, 1},  {{n, n, n, n, n, n, n}, 0, 0, 0}, /* NaN is never right */
+        {{0, 9, 9, 0, 0, 0, 0}, 2, 0, 1},  {{n, n, n, n, n, n, n}, 0, 0, 0}, /* NaN is never correct */
         {{n, 1, 2, 3, 4, 5, 6}, 6, 0, 1},                                    /* and ranks before the numbers */
         {{n, n, n, n, n, 5, 6}, 6, 0, 0},  {{0, n, 0, 0, 0, 0, 0}, 1, 0, 0}, {{-i, 0, i, 0, 0, 0, 0}, 2, 1, 1},
         {{-i, 0, 0, 0, 0, 0, 0}, 0, 0, 0},
@@ -103,7 +103,7 @@ static void ranks(void **state) {
     fixture_close(&f);
 }
 
-/** Large logits lose no digits; infinite and NaN ones give a loss that says so, not a crash. */
+/** Large logits lose no digits; infinite and NaN ones give a loss that is not finite. */
 static void extremes(void **state) {
     (void)state;
     fixture f = fixture_open();

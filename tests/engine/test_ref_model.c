@@ -9,7 +9,7 @@ typedef struct fixture {
     engine_plan *p;
     engine_hyper hyper;
     batch batch;
-    double *x, *vx; /* normalised input and a direction; NULL when not asked for */
+    double *x, *vx; /* normalised input and a direction; NULL if not requested */
     double *w, *vw;
 } fixture;
 
@@ -39,7 +39,7 @@ static void fixture_close(fixture *f) {
 
 static double moved_loss(void *context, double t) {
     fixture *f = context;
-    size_t x_n = tensor_count(engine_tensor_shape(f->p, NET_INPUT));
+    size_t x_n = tensor_count(engine_tensor_shape(f->p, MODEL_INPUT));
     double *x = allocated(x_n, sizeof *x), *w = allocated(f->model->weight_n, sizeof *w);
     engine_result_data r;
     for (size_t i = 0; i < x_n; i++)
@@ -61,15 +61,15 @@ static double moved_loss(void *context, double t) {
 static void loss_gradient(void **state) {
     (void)state;
     fixture f = fixture_open(small_residual_model(), true, true);
-    size_t n = 0, x_n = tensor_count(engine_tensor_shape(f.p, NET_INPUT));
+    size_t n = 0, x_n = tensor_count(engine_tensor_shape(f.p, MODEL_INPUT));
     run_step(f.e, f.p, &f.batch);
     double *dw = read_all(&n, f.e, f.model, ENGINE_GRADIENT), *dx = allocated(x_n, sizeof *dx);
-    assert_ok(engine_read_tensor_gradient(dx, f.e, f.p, NET_INPUT));
+    assert_ok(engine_read_tensor_gradient(dx, f.e, f.p, MODEL_INPUT));
     f.w = read_all(&n, f.e, f.model, ENGINE_WEIGHT);
     f.x = allocated(x_n, sizeof *f.x);
     f.vx = allocated(x_n, sizeof *f.vx);
     f.vw = allocated(n, sizeof *f.vw);
-    assert_ok(engine_read_tensor(f.x, f.e, f.p, NET_INPUT));
+    assert_ok(engine_read_tensor(f.x, f.e, f.p, MODEL_INPUT));
     for (uint64_t direction = 0; direction < 8; direction++) {
         fill_normal(f.vx, x_n, 2 * direction);
         fill_normal(f.vw, n, 2 * direction + 1);
@@ -90,7 +90,7 @@ static void loss_gradient(void **state) {
 }
 
 /** Results of a training step and an evaluation: gradients, statistics, then logits of both. */
-static double *everything(size_t *count, fixture *f) {
+static double *all_results(size_t *count, fixture *f) {
     const model *n = f->model;
     size_t w = 0, s = 0, logits = IMAGES * (size_t)n->classes;
     engine_plan *evaluation = NULL;
@@ -121,7 +121,7 @@ static void assert_equal_values(const double *a, const double *b, size_t n) {
 static void sharing_changes_nothing(model *a, model *b, bool input_gradient) {
     fixture apart = fixture_open(a, true, input_gradient), shared = fixture_open(b, false, input_gradient);
     size_t n = 0, m = 0;
-    double *x = everything(&n, &apart), *y = everything(&m, &shared);
+    double *x = all_results(&n, &apart), *y = all_results(&m, &shared);
     assert_int_equal(n, m);
     assert_equal_values(x, y, n);
     size_t wide = engine_plan_memory(apart.e, apart.p).activations;
@@ -154,10 +154,10 @@ static model *odd_model(void) {
     model *n = NULL;
     int a = 0, b = 0;
     assert_ok(model_create_empty(&n, "odd", SMALL_CLASSES));
-    assert_ok(model_add_conv(&a, n, "conv", NET_INPUT, 3, 3, 3, 1, 1));
-    assert_ok(model_add_bn(&a, n, "bn1", a, 3, NET_INPUT, true));
+    assert_ok(model_add_conv(&a, n, "conv", MODEL_INPUT, 3, 3, 3, 1, 1));
+    assert_ok(model_add_bn(&a, n, "bn1", a, 3, MODEL_INPUT, true));
     assert_ok(model_add_bn(&a, n, "bn2", a, 3, a, true));
-    assert_ok(model_add_bn(&a, n, "bn3", a, 3, NET_NONE, false));
+    assert_ok(model_add_bn(&a, n, "bn3", a, 3, TENSOR_NONE, false));
     assert_ok(model_add_conv(&b, n, "conv2", a, 3, 3, 1, 1, 0));
     assert_ok(model_add_bn(&b, n, "bn4", b, 3, a, false));
     assert_ok(model_add_avgpool(&b, n, "avgpool", b, 3));
@@ -171,8 +171,8 @@ static void sharing_odd(void **state) {
     sharing_changes_nothing(odd_model(), odd_model(), true);
 }
 
-/** Plans of several sizes take turns on one arena; each gives what it gives alone. */
-static void plans_take_turns(void **state) {
+/** Plans of several sizes use one arena alternately; each gives the same results as on an arena of its own. */
+static void alternating_plans(void **state) {
     (void)state;
     const int size[][3] = {{2, 16, 16}, {1, 16, 24}, {5, 20, 16}, {4, 32, 32}, {2, 16, 16}};
     enum { SIZES = sizeof size / sizeof *size };
@@ -202,11 +202,11 @@ static void plans_take_turns(void **state) {
     assert_ptr_equal(first, again);
     assert_ok(engine_compile(&again, all.e, 2, 16, 16, false));
     assert_ptr_not_equal(first, again);
-    assert_int_equal(engine_tensor_shape(first, NET_INPUT).n, 2);
+    assert_int_equal(engine_tensor_shape(first, MODEL_INPUT).n, 2);
     fixture_close(&all);
 }
 
-/** Two micro-batches of 3 and 1 images with images = 4 give the gradient and the loss of the four together. */
+/** Two micro-batches of 3 and 1 images with images = 4 give the gradient and the loss of one batch of four. */
 static void accumulation(void **state) {
     (void)state;
     fixture f = fixture_open(small_plain_model(), false, false);
@@ -250,7 +250,7 @@ static void normalisation(void **state) {
     const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
     double *x = allocated(n, sizeof *x);
     assert_ok(engine_load_batch(f.e, f.p, &f.batch));
-    assert_ok(engine_read_tensor(x, f.e, f.p, NET_INPUT));
+    assert_ok(engine_read_tensor(x, f.e, f.p, MODEL_INPUT));
     for (size_t i = 0; i < n; i++)
         assert_close(x[i], (f.batch.pixels[i] / 255.0 - (double)mean[i % 3]) / (double)std[i % 3], 1e-15);
     free(x);
@@ -259,8 +259,8 @@ static void normalisation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loss_gradient),    cmocka_unit_test(sharing),      cmocka_unit_test(sharing_odd),
-        cmocka_unit_test(plans_take_turns), cmocka_unit_test(accumulation), cmocka_unit_test(normalisation),
+        cmocka_unit_test(loss_gradient),     cmocka_unit_test(sharing),      cmocka_unit_test(sharing_odd),
+        cmocka_unit_test(alternating_plans), cmocka_unit_test(accumulation), cmocka_unit_test(normalisation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

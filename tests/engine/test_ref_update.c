@@ -6,7 +6,7 @@ typedef struct fixture {
     engine *e;
     size_t n;
     bool *decays;
-    double *p, *buf, *g; /* what the engine should hold */
+    double *p, *buf, *g; /* the expected values */
 } fixture;
 
 static fixture fixture_open(void) {
@@ -115,7 +115,7 @@ static void clip_bounds(void **state) {
     fixture_close(&f);
 }
 
-/** One bad value anywhere: nothing moves, the result says so, and the next good step works. */
+/** With one non-finite gradient no weight changes and the result reports it; the next finite step works. */
 static void non_finite(void **state) {
     (void)state;
     fixture f = fixture_open();

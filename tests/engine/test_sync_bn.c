@@ -1,4 +1,4 @@
-/* What ranks' batch statistics are merged to, without ranks: a comm hands over what the others have. */
+/* The merged batch statistics of several ranks, without ranks: a comm supplies the statistics of the other ranks. */
 #include "backend/sync_bn.h"
 
 #include "base/memory.h"
@@ -9,13 +9,13 @@
 
 enum { RANKS = 4, CHANNELS = 3, ROWS = 12 };
 
-static const int first_row[RANKS + 1] = {0, 7, 8, 8, ROWS}; /* the third has none */
+static const int first_row[RANKS + 1] = {0, 7, 8, 8, ROWS}; /* the third rank has no rows */
 
 typedef struct others {
     double x[ROWS][CHANNELS];
 } others;
 
-/** (mean, var, rows) of rows [low, high); what is left of an earlier layer where there are none. */
+/** (mean, var, rows) of rows [low, high); without rows, values left from an earlier layer. */
 static void moments(double out[2 * CHANNELS + 1], const others *o, int low, int high) {
     out[(size_t)2 * CHANNELS] = high - low;
     for (int k = 0; k < CHANNELS; k++) {
@@ -32,7 +32,7 @@ static void moments(double out[2 * CHANNELS + 1], const others *o, int low, int 
 static int start(comm *c, comm_call *call) {
     double *data = call->data;
     assert_int_equal(call->kind, COMM_GATHER);
-    assert_int_equal(call->channel, COMM_NORM);
+    assert_int_equal(call->channel, COMM_SYNC_BN);
     assert_int_equal(call->n, 2 * CHANNELS + 1);
     for (int r = 0; r < RANKS; r++)
         if (r != c->rank)
@@ -45,7 +45,7 @@ static int wait(comm *c, comm_call *call) {
     return 0;
 }
 
-/** Every rank comes to the joint batch's statistics, with a mean of many deviations, and to the same bytes. */
+/** All ranks get the statistics of the world batch, in the same bytes, even if the mean is many standard deviations. */
 static void test_statistics(void **state) {
     others o;
     double whole[2 * CHANNELS + 1], first[2 * CHANNELS + 1] = {0};

@@ -1,4 +1,4 @@
-/** Classes, confusion and calibration of figures that can be followed by hand. */
+/** Classes, confusion and calibration of values that can be verified by hand. */
 #include "check.h"
 
 #include "evaluation/evaluation_report.h"
@@ -7,13 +7,14 @@
 enum { CLASSES = 7 };
 static char *names[CLASSES] = {"a", "b,c", "d", "e", "f", "g", "h"};
 
-/** A row of logits whose class `top` has probability p and the others share the rest evenly. */
+/** A row of logits whose class `top` has probability p and the others have equal parts of the rest. */
 static void row(double *logits, int top, double p) {
     for (int k = 0; k < CLASSES; k++)
         logits[k] = log(k == top ? p : (1 - p) / (CLASSES - 1));
 }
 
-/** Class 0: two right (0.9, 0.6), one taken for 2 (0.5); class 1: one taken for 2 (0.95); class 2: one right (0.55). */
+/** Class 0: two correct (0.9, 0.6), one predicted as 2 (0.5); class 1: one predicted as 2 (0.95); class 2: one correct
+ * (0.55). */
 static void fill(evaluation_report *a) {
     const struct {
         int label, predicted;
@@ -40,11 +41,11 @@ static void counts_classes(void **state) {
     assert_int_equal(evaluation_report_class(&a, 2).confused, -1);
     assert_int_equal(evaluation_report_class(&a, 3).images, 0);
     assert_true(a.sum.images == 5 && a.sum.top1 == 3);
-    /* wrong ones: the true class has a sixth of what is left */
+    /* misclassified: the true class has a sixth of the rest */
     double loss = -log(0.9) - log(0.6) - log(0.5 / 6) - log(0.05 / 6) - log(0.55);
     assert_near(metrics_loss(&a.sum), loss / 5, 1e-12);
     assert_ok(evaluation_report_worst(&worst, &a));
-    const int order[] = {1, 0, 2, 3, 4, 5, 6}; /* 0, 2/3 and 1; then those without images */
+    const int order[] = {1, 0, 2, 3, 4, 5, 6}; /* 0, 2/3 and 1; then classes without images */
     for (int i = 0; i < CLASSES; i++)
         assert_int_equal(worst[i].index, order[i]);
     free(worst);
@@ -86,22 +87,22 @@ static void writes_tables(void **state) {
     evaluation_report_deinit(&a);
 }
 
-/** Equal logits: the lower class number ranks first, as in the engines' counts. A NaN counts as the largest, and is
- *  never right: not even among the first five of four classes. */
+/** Equal logits: the lower class number ranks first, as in the engines' counts. A NaN ranks as the largest and is never
+ * correct: not even top-5 with four classes. */
 static void ranks(void **state) {
     (void)state;
     const double equal[] = {1, 3, 3, 0}, none[] = {NAN, NAN, NAN, NAN};
-    assert_int_equal(predict_labelled(equal, 4, 1).rank, 0);
-    assert_int_equal(predict_labelled(equal, 4, 2).rank, 1);
-    assert_int_equal(predict_labelled(equal, 4, 0).rank, 2);
-    assert_int_equal(predict_labelled(equal, 4, 2).predicted, 1);
+    assert_int_equal(predict_labelled(equal, 4, 1, 0).rank, 0);
+    assert_int_equal(predict_labelled(equal, 4, 2, 0).rank, 1);
+    assert_int_equal(predict_labelled(equal, 4, 0, 0).rank, 2);
+    assert_int_equal(predict_labelled(equal, 4, 2, 0).predicted, 1);
     const double one[] = {9, 1, NAN, 3};
     for (int k = 0; k < 4; k++)
-        assert_true(isnan(predict_labelled(none, 4, k).loss) && predict_labelled(none, 4, k).rank >= 4);
-    assert_int_equal(predict_labelled(one, 4, 0).predicted, 2);
-    assert_int_equal(predict_labelled(one, 4, 0).rank, 1);
-    assert_true(predict_labelled(one, 4, 2).rank >= 4 && isnan(predict_labelled(one, 4, 0).loss) &&
-                isnan(predict_labelled(one, 4, 0).probability));
+        assert_true(isnan(predict_labelled(none, 4, k, 0).loss) && predict_labelled(none, 4, k, 0).rank >= 4);
+    assert_int_equal(predict_labelled(one, 4, 0, 0).predicted, 2);
+    assert_int_equal(predict_labelled(one, 4, 0, 0).rank, 1);
+    assert_true(predict_labelled(one, 4, 2, 0).rank >= 4 && isnan(predict_labelled(one, 4, 0, 0).loss) &&
+                isnan(predict_labelled(one, 4, 0, 0).probability));
 }
 
 int main(void) {

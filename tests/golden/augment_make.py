@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Makes augment_golden.txt: what torchvision's RandAugment and TrivialAugmentWide do to made-up images, operation by
-operation. Needs Pillow 9.4 and torchvision 0.14; `cd tests/golden && ./augment_make.py > augment_golden.txt`.
+"""Makes augment_golden.txt: the results of torchvision's RandAugment and TrivialAugmentWide on synthetic images,
+operation by operation. Needs Pillow 9.4 and torchvision 0.14; `cd tests/golden && ./augment_make.py >
+augment_golden.txt`.
 
 Lines, with the FNV-1a hash of the RGB bytes of all results, one after the other:
   POLICY OPERATION kind size sign hash       over the 31 bins, each applied to the image `kind` of that size
   POLICY OPERATION magnitudes size a b c     of bins 1, 9 and 20
-Magnitudes are rounded from double here; they are checked against torchvision's, which hold the same to the last bit
+Magnitudes are rounded from double here; they are checked against torchvision's, which are equal except for the last bit
 or two of a float32 (torch.linspace rounds differently from machine to machine).
 """
 import sys

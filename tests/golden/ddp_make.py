@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""PyTorch DDP's figures for tests/engine/test_ranks.c: ddp_make.py [FOLDER] writes parity_ddp.txt.
+"""Reference values of PyTorch DDP for tests/engine/test_ranks.c: ddp_make.py [FOLDER] writes parity_ddp.txt.
 
 DistributedDataParallel over gloo, in float64, without SyncBatchNorm, on 2 and on 4 processes; batch norm's statistics
 are rank 0's. Weights, images and labels are those of parity_make.py. Needs python3-torch and torchvision.
@@ -30,7 +30,7 @@ class ConvBn(nn.Module):
 
 
 class Small(nn.Module):
-    """small_residual_net of tests/engine/small_nets.h, with its names."""
+    """small_residual_net of tests/engine/small_models.h, with its names."""
 
     def __init__(self):
         super().__init__()

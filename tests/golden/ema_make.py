@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Makes ema_golden.txt: a parameter's running average in a training loop as torchvision's reference script has it
-(references/classification/train.py and utils.py's ExponentialMovingAverage, 0.14).
-`cd tests/golden && ./ema_make.py > ema_golden.txt`. The first line: decay, ema_steps, batch, epochs, steps per epoch,
-warm-up epochs; then the average after each step, the parameter having been cos(step) + 2 since it."""
+"""Makes ema_golden.txt: the EMA of a parameter in a training loop like that of torchvision's reference script
+(references/classification/train.py and utils.py's ExponentialMovingAverage, 0.14). `cd tests/golden && ./ema_make.py
+> ema_golden.txt`. The first line: decay, ema_steps, batch, epochs, steps per epoch, warm-up epochs; then the EMA
+after each step, where a step sets the parameter to cos(step) + 2, with steps counted from 0 over all epochs."""
 import math
 
 import torch

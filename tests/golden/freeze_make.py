@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""PyTorch's figures for fine-tuning: freeze_make.py [FOLDER] writes parity_freeze.txt (default: beside this script).
+"""PyTorch's reference values for fine-tuning: freeze_make.py [FOLDER] writes parity_freeze.txt (default: beside this
+script).
 
-A ResNet-18 whose first part is frozen as its users write it: requires_grad_(False) on the part's parameters, eval() on
-its modules after train(); SGD over two groups, the classifier's with a rate of its own, both scaled by StepLR after the
-second step. Weights, batches and the way tensors are written are parity_make.py's.
+A ResNet-18 whose first part is frozen in the usual way: requires_grad_(False) on the part's parameters, eval() on
+its modules after train(); SGD over two groups, the classifier's with a separate rate, both scaled by StepLR after the
+second step. Weights, batches and the format of tensors are those of parity_make.py.
 """
 import os
 import sys
@@ -14,8 +15,8 @@ import torchvision
 from parity_make import Writer, loss_of, make_batch, make_model, write_stats
 
 PARTS = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4"]
-FREEZE = {"stem": 2, "layer2": 4, "backbone": 6}  # how many of them
-LARGEST = 150000  # elements; the test is quicker without larger tensors, which train like the others
+FREEZE = {"stem": 2, "layer2": 4, "backbone": 6}  # number of parts
+LARGEST = 150000  # elements; larger tensors train like the others and would make the test slower
 CASE = dict(classes=20, batch=4, height=33, width=33, steps=3, lr=0.05, head_lr=0.2, gamma=0.1, step_size=2, momentum=0.9,
             weight_decay=1e-4, clip_norm=1.0)
 

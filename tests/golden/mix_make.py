@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Makes mix_golden.txt: a made-up batch of normalised images mixed as RandomMixup and RandomCutmix of torchvision's
-references/classification/transforms.py (0.14) do it, for given draws. `cd tests/golden && ./mix_make.py > mix_golden.txt`
+"""Makes mix_golden.txt: a synthetic batch of normalised images, mixed by RandomMixup and RandomCutmix of torchvision's
+references/classification/transforms.py (0.14) for given draws. `cd tests/golden && ./mix_make.py > mix_golden.txt`
 
 Each case is a line `mixup lambda` or `cutmix lambda x y`, a line of N * CLASSES soft targets and one of all pixels, NHWC, in
 steps of 8 bits: (normalised * std + mean) * 255."""
@@ -13,7 +13,7 @@ MEAN = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).view(1, 3, 1, 1)
 
 
-def made_up():
+def synthetic_batch():
     """Byte i of the batch is (i * 37 + i // 105 * 11) % 256, image n of class n."""
     i = torch.arange(N * H * W * 3)
     pixels = ((i * 37 + i // (H * W * 3) * 11) % 256).view(N, H, W, 3).permute(0, 3, 1, 2).double()
@@ -21,12 +21,12 @@ def made_up():
 
 
 def mixup(lam):
-    batch, target = made_up()
+    batch, target = synthetic_batch()
     return batch * lam + batch.roll(1, 0) * (1 - lam), target * lam + target.roll(1, 0) * (1 - lam)
 
 
 def cutmix(lam, r_x, r_y):
-    batch, target = made_up()
+    batch, target = synthetic_batch()
     r = 0.5 * math.sqrt(1.0 - lam)
     w_half, h_half = int(r * W), int(r * H)
     x1, y1, x2, y2 = max(r_x - w_half, 0), max(r_y - h_half, 0), min(r_x + w_half, W), min(r_y + h_half, H)

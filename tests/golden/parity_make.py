@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""PyTorch's figures for the parity tests: parity_make.py [FOLDER] writes parity_ARCH.txt (default: beside this script).
+"""PyTorch's reference values for the parity tests: parity_make.py [FOLDER [ARCH...]] writes parity_ARCH.txt (default: all,
+beside this script).
 
 Needs python3-torch and torchvision. Weights, images and labels come from an integer hash that
 tests/engine/parity.h repeats bit for bit, so only results are written. A tensor is written as its
@@ -14,12 +15,15 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "model"))
+import cifar_resnet
+
 PROJECTIONS = 8
 MASK = (1 << 64) - 1
 
-# The first six settings describe the comparison in double precision, fp32_* the one in single precision. For ResNet-18
-# batch number 41 is one where no value before a ReLU lies within five standard errors of 0, so that no rounding turns
-# a unit on or off; ResNet-50 has no such batch: its rounding error has grown to 1e-4 by the last layer.
+# The first six settings describe the comparison in double precision, fp32_* the one in single precision. In batch 41
+# of ResNet-18, no input of a ReLU is within five standard errors of 0, so rounding does not change its sign.
+# ResNet-50 has no such batch: its rounding error is 1e-4 at the last layer.
 CASES = {
     "resnet18": dict(
         classes=20, batch=4, height=64, width=48, smoothing=0.1, mixed=0,
@@ -28,6 +32,10 @@ CASES = {
     "resnet50": dict(
         classes=20, batch=4, height=48, width=64, smoothing=0.0, mixed=1,
         fp32_number=0, fp32_batch=8, fp32_height=64, fp32_width=64,
+    ),
+    "resnet20": dict(
+        classes=20, batch=4, height=20, width=26, smoothing=0.1, mixed=1,
+        fp32_number=0, fp32_batch=4, fp32_height=32, fp32_width=32,
     ),
     "grouped": dict(
         classes=20, batch=4, height=20, width=26, smoothing=0.1, mixed=1,
@@ -70,7 +78,7 @@ def hashed_value(name, shape, fc_in, plain):
     u = unit(name, n)
     if len(shape) == 4:
         value = u * np.float32(np.sqrt(6.0 / (shape[0] * shape[2] * shape[3])))
-    elif name.startswith("fc."):
+    elif name.startswith(("fc.", "linear.")):
         value = u * np.float32(np.sqrt(1.0 / fc_in))
     elif name.endswith((".weight", ".running_var")):
         value = np.float32(1) + (u * np.float32(0.5) if not plain else np.zeros_like(u))
@@ -99,8 +107,11 @@ class Grouped(torch.nn.Module):
 
 
 def make_model(arch, classes, dtype, plain, zero_gamma=False):
-    model = (Grouped if arch == "grouped" else getattr(torchvision.models, arch))(num_classes=classes)
-    fc_in = model.fc.in_features
+    if arch in cifar_resnet.DEPTHS:
+        model = cifar_resnet.make(arch, classes)
+    else:
+        model = (Grouped if arch == "grouped" else getattr(torchvision.models, arch))(num_classes=classes)
+    fc_in = (model.linear if arch in cifar_resnet.DEPTHS else model.fc).in_features
     state = model.state_dict()
     for name, old in state.items():
         if old.dim() > 0:
@@ -257,7 +268,7 @@ def make(arch):
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    for arch in CASES:
+    for arch in sys.argv[2:] or CASES:
         with open(os.path.join(folder, f"parity_{arch}.txt"), "w") as f:
             f.write(make(arch))
 

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
-"""Makes transform_images/ and transform_golden.txt: small images of every kind that the decoder knows, and what Pillow
-and torchvision make of them. Needs Pillow 9.4 and torchvision 0.14; `cd tests/golden && ./transform_make.py`.
+"""Makes transform_images/ and transform_golden.txt: small images of every kind that the decoder supports, and the
+results of Pillow 13, with the transforms as torchvision makes them. `cd tests/golden && python3 transform_make.py`, with
+Pillow 13 installed. Images that are in the folder are kept, because other versions of Pillow encode them differently.
 
 Lines of transform_golden.txt, with the FNV-1a hash of the RGB bytes (or "refused"):
   full NAME width height hash
-  val NAME size resize hash
-  crop NAME x y w h size flip hash
+  val NAME size resize FILTER ORDER hash
+  squash NAME size resize FILTER ORDER hash
+  crop NAME x y w h size flip FILTER ORDER hash
+ORDER is newest, or horizontal: the order of the passes of Pillow before 13, where that gives other bytes.
 """
 import io
 import os
@@ -13,12 +16,19 @@ import struct
 import zlib
 
 import numpy as np
-import torchvision.transforms as T
-import torchvision.transforms.functional as F
-from PIL import Image
+import PIL
+from PIL import Image, ImageOps
+
+from transform_odd import add_odd
+
+assert int(PIL.__version__.split(".")[0]) >= 13, "needs Pillow 13"
 
 FOLDER = "transform_images"
 lines, cases = [], {}
+FILTERS = dict(bilinear=Image.BILINEAR, bicubic=Image.BICUBIC, lanczos=Image.LANCZOS)
+# Pillow converts L*a*b* by colour profiles; linnet refuses it by name
+REFUSED = ("lab.tif",)
+ALL_FILTERS = ("rgb420.jpg", "large444.jpg", "tall420.jpg", "tall.png", "tiny.jpg", "rgb.png")
 
 
 def picture(w, h, seed=1):
@@ -70,6 +80,8 @@ def add_jpegs():
     cases["early_end.jpg"] = whole[:len(whole) // 2] + b"\xff\xd9"
     cases["second_frame.jpg"] = whole[:-2] + b"\xff\xc0\x00\x0b\x08\x00\x10\x00\x10\x01\x01\x11\x00\xff\xd9"
     cases["trailing.jpg"] = whole + b"trailing bytes"
+    add("tall420.jpg", picture(77, 331), quality=40, subsampling=2)
+    add("tall.png", picture(61, 240).quantize(64))
     add("tiny.jpg", picture(8, 8).resize((1, 3)))
 
 
@@ -134,34 +146,75 @@ def fnv(im):
     return f"{h:016x}"
 
 
+def resized(im, size, filter, order):
+    """Resize to size; horizontal: in two passes, each of which Pillow makes in one direction only."""
+    if order == "horizontal":
+        im = im.resize((size[0], im.height), FILTERS[filter])
+    return im.resize(size, FILTERS[filter])
+
+
+def centred(im, size):
+    """torchvision's CenterCrop."""
+    left, top = max(0, (size - im.width) // 2), max(0, (size - im.height) // 2)
+    right, bottom = max(0, (size - im.width + 1) // 2), max(0, (size - im.height + 1) // 2)
+    im = ImageOps.expand(im, (left, top, right, bottom), 0)
+    x, y = round((im.width - size) / 2), round((im.height - size) / 2)
+    return im.crop((x, y, x + size, y + size))
+
+
+def val(im, size, resize, *how):
+    w, h = im.size
+    to = (resize, int(resize * h / w)) if w <= h else (int(resize * w / h), resize)
+    return centred(resized(im, to, *how), size)
+
+
+def squash(im, size, resize, *how):
+    return centred(resized(im, (resize, resize), *how), size)
+
+
+def crop(im, x, y, w, h, size, flip, *how):
+    out = resized(im.crop((x, y, x + w, y + h)), (size, size), *how)
+    return ImageOps.mirror(out) if flip else out
+
+
+def add_lines(make, im, name, *numbers):
+    for filter in FILTERS if name in ALL_FILTERS else ["bilinear"]:
+        newest, older = (fnv(make(im, *numbers, filter, order)) for order in ("newest", "horizontal"))
+        line = " ".join(str(n) for n in (make.__name__, name) + numbers + (filter,))
+        lines.append(f"{line} newest {newest}")
+        if older != newest:
+            lines.append(f"{line} horizontal {older}")
+
+
 def describe(name):
     path = os.path.join(FOLDER, name)
-    with open(path, "wb") as f:
-        f.write(cases[name])
+    if not os.path.exists(path):
+        with open(path, "wb") as f:
+            f.write(cases[name])
     try:
+        assert name not in REFUSED
         im = Image.open(path).convert("RGB")
     except Exception:
         lines.append(f"full {name} 0 0 refused")
         return
     w, h = im.size
     lines.append(f"full {name} {w} {h} {fnv(im)}")
-    for size, resize in ((16, 19), (24, 18)):
-        out = T.CenterCrop(size)(T.Resize(resize)(im))
-        lines.append(f"val {name} {size} {resize} {fnv(out)}")
-    if "large" in name:
-        out = T.CenterCrop(224)(T.Resize(256)(im))
-        lines.append(f"val {name} 224 256 {fnv(out)}")
+    for size, resize in ((16, 19), (24, 18)) + (((224, 256),) if "large" in name else ()):
+        add_lines(val, im, name, size, resize)
+        if name in ALL_FILTERS:
+            add_lines(squash, im, name, size, resize)
     boxes = [(0, 0, w, h, 21), (w // 3, h // 4, w - w // 3, h // 2 + 1, 17), (w // 2, h // 2, w // 4 + 1, h // 3 + 1, 32),
              (w // 5, h - 1, 1, 1, 5)]
+    if "tall" in name:
+        boxes += [(w // 3, 3, w // 2, h - 7, 48), (5, 0, w // 5, h, 16)]
     for i, (x, y, bw, bh, size) in enumerate(b for b in boxes if b[0] + b[2] <= w and b[1] + b[3] <= h):
-        out = F.resized_crop(im, y, x, bh, bw, [size, size])
-        out = F.hflip(out) if i % 2 else out
-        lines.append(f"crop {name} {x} {y} {bw} {bh} {size} {i % 2} {fnv(out)}")
+        add_lines(crop, im, name, x, y, bw, bh, size, i % 2)
 
 
 os.makedirs(FOLDER, exist_ok=True)
 add_jpegs()
 add_others()
+add_odd(cases)
 for case in sorted(cases):
     describe(case)
 with open("transform_golden.txt", "w") as f:

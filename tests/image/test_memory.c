@@ -1,4 +1,4 @@
-/* The memory of one image, whatever its codec, of all workers together, and after a very large image. */
+/* The memory of one image in every codec, of all workers together, and after a very large image. */
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* the shadow does not fit under a limit on addresses, and freed memory is kept */
+#define SANITIZED 1 /* shadow memory exceeds a limit of the address space, and freed memory is kept for a while */
 #else
 #define SANITIZED 0
 #endif
@@ -27,7 +27,7 @@ static int tear_down(void **state) {
 static int decode(decoder *d, const void *bytes, size_t n) {
     const uint8_t *pixels = NULL;
     int w = 0, h = 0;
-    return transform_decode_full(&pixels, &w, &h, d, bytes, n, "x");
+    return decoder_decode_full(&pixels, &w, &h, d, bytes, n, "x");
 }
 
 static void put_le(unsigned char *p, uint32_t v) {
@@ -52,7 +52,7 @@ static void test_tiff_samples(void **state) {
     assert_non_null(strstr(status_message(), "65535 samples per pixel"));
 }
 
-/** 16 KB of arithmetic code that claim 0.5 GB of coefficients. */
+/** 16 KB of arithmetic-coded data that declare 0.5 GB of coefficients. */
 static void test_arithmetic_jpeg(void **state) {
     size_t n = 0, padded = 16 << 10;
     const jpeg_layout layout = {.components = 3, .h = 2, .v = 2, .progressive = true, .arithmetic = true};
@@ -78,7 +78,7 @@ static unsigned char *make_bitmap(size_t *n, int side) {
     return out;
 }
 
-/** What a very large image took is gone after it, or with the next one. */
+/** The memory of a very large image is freed after it, or with the next image. */
 static void test_shrinks(void **state) {
     decoder *d = *state;
     size_t n = 0, small_n = 0;
@@ -91,7 +91,7 @@ static void test_shrinks(void **state) {
     free(small);
 }
 
-/** What an image takes may be limited. */
+/** The memory of an image is limited. */
 static void test_limit(void **state) {
     (void)state;
     image_limits limits = image_limits_default();
@@ -100,7 +100,7 @@ static void test_limit(void **state) {
     unsigned char *bitmap = make_bitmap(&n, 1000);
     limits.max_bytes = 1000 * 1000;
     assert_ok(decoder_create(&d, &limits));
-    assert_fails(E_FORMAT, "decoding it takes 3 MiB", decode(d, bitmap, n));
+    assert_fails(E_FORMAT, "decoding this image needs 3 MiB", decode(d, bitmap, n));
     decoder_destroy(d);
     free(bitmap);
 }
@@ -120,7 +120,7 @@ static void *decode_twice(void *argument) {
     return rc == OK ? argument : NULL;
 }
 
-/** Four threads decode images of 100 MB: no more of them at a time than the budget holds. */
+/** Four threads decode images of 100 MB: at a time only as many as the budget allows. */
 static void test_budget(void **state) {
     (void)state;
     image in = {0};
@@ -135,14 +135,14 @@ static void test_budget(void **state) {
         assert_int_equal(pthread_join(thread[i], &result), 0);
         assert_non_null(result);
     }
-    assert_in_range(memory_budget_most(), (size_t)100000000, (size_t)250 << 20);
-    memory_budget_set((size_t)1 << 20); /* alone, an image may exceed it */
+    assert_in_range(memory_budget_peak(), (size_t)100000000, (size_t)250 << 20);
+    memory_budget_set((size_t)1 << 20); /* a single image may exceed it */
     assert_non_null(decode_twice(&in));
     memory_budget_set(before);
     free(bitmap);
 }
 
-/** Too little memory for an image marks the image; it is no error of the run. */
+/** Too little memory for an image is an error of the image, not of the run. */
 static void test_no_memory(void **state) {
     (void)state;
     size_t n = 0;
@@ -156,7 +156,7 @@ static void test_no_memory(void **state) {
         struct rlimit limit = {(rlim_t)256 << 20, (rlim_t)256 << 20};
         setrlimit(RLIMIT_AS, &limit);
         bool right = decoder_create(&d, NULL) == OK && decode(d, bitmap, n) == E_FORMAT &&
-                     strstr(status_message(), "x: ") != NULL && strstr(status_message(), "too little memory") != NULL;
+                     strstr(status_message(), "x: ") != NULL && strstr(status_message(), "not enough memory") != NULL;
         _exit(right ? 0 : 1);
     }
     int status = 0;
@@ -165,7 +165,7 @@ static void test_no_memory(void **state) {
     free(bitmap);
 }
 
-/* deflate, by hand: 'a's, as matches of 258 bytes at distance 1 */
+/* a deflate stream without zlib: 'a's, as matches of 258 bytes at distance 1 */
 
 typedef struct bits {
     unsigned char *out;

@@ -1,4 +1,4 @@
-/* Plain bitmaps (P1): comments may stand between the bits, as Pillow reads them. */
+/* Plain bitmaps (P1): comments between the bits are allowed, as in Pillow. */
 #include "check.h"
 
 #include "image/decoder.h"
@@ -11,15 +11,14 @@ static void test_comments(void **state) {
     decoder *d = NULL;
     int w = 0, h = 0;
     assert_ok(decoder_create(&d, NULL));
-    assert_ok(transform_decode_full(&pixels, &w, &h, d, (const unsigned char *)file, sizeof file - 1, "x.pbm"));
+    assert_ok(decoder_decode_full(&pixels, &w, &h, d, (const unsigned char *)file, sizeof file - 1, "x.pbm"));
     assert_int_equal(w, 2);
     assert_int_equal(h, 2);
     for (int i = 0; i < 12; i++)
         assert_int_equal(pixels[i], expected[i / 3]);
     static const char endless[] = "P1 2 2 10 # 01";
-    assert_fails(
-        E_FORMAT, "missing sample",
-        transform_decode_full(&pixels, &w, &h, d, (const unsigned char *)endless, sizeof endless - 1, "x.pbm"));
+    assert_fails(E_FORMAT, "missing sample",
+                 decoder_decode_full(&pixels, &w, &h, d, (const unsigned char *)endless, sizeof endless - 1, "x.pbm"));
     decoder_destroy(d);
 }
 

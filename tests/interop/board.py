@@ -1,4 +1,5 @@
-"""TensorBoard's own reader for the tests that need it: found, or installed beside the build, or the test is skipped."""
+"""TensorBoard's reader for the tests that need it. If it is not installed, it is installed in the build folder; if that
+fails, the test is skipped."""
 import importlib.util
 import os
 import struct

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A training is handed from linnet to Lightning and back: the next ten losses are those of the side that kept it.
+"""A training is handed over from linnet to Lightning and back: the next ten losses equal those of an uninterrupted
+training.
 
 Images are as large as the network takes and unshuffled, so both see the same batches. Lightning restores counters, weights,
 momentum and schedule, but not the loader's place: after a hand-over in mid-epoch it asks its loader for the epoch's first
@@ -78,7 +79,7 @@ class Module(lightning.LightningModule):
         return {"optimizer": sgd, "lr_scheduler": {"scheduler": rule, "monitor": "val_loss"}}
 
 
-def fit(module, data, folder, epochs, skip=0, start=None):
+def fit(module, data, folder, epochs, skip=0, start=None, more=()):
     T = torchvision.transforms
     transform = T.Compose([T.ToTensor(), T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
     train, val = (torchvision.datasets.ImageFolder(data + "/" + split, transform) for split in ("train", "val"))
@@ -86,7 +87,7 @@ def fit(module, data, folder, epochs, skip=0, start=None):
                torch.utils.data.DataLoader(val, BATCH)]
     keep = [lightning.pytorch.callbacks.ModelCheckpoint(folder, "end-{epoch}", monitor="val_loss", save_top_k=-1),
             lightning.pytorch.callbacks.ModelCheckpoint(folder, "middle-{step}", every_n_train_steps=4, save_top_k=-1)]
-    trainer = lightning.Trainer(max_epochs=epochs, callbacks=keep, accelerator="cpu", logger=False, precision="32-true",
+    trainer = lightning.Trainer(max_epochs=epochs, callbacks=[*more, *keep], accelerator="cpu", logger=False, precision="32-true",
                                 enable_progress_bar=False, enable_model_summary=False)
     trainer.fit(module, *loaders, ckpt_path=start)
     return module.losses
@@ -111,7 +112,7 @@ def compare(what, kept, handed, at, most=None):
     kept, handed = [r for r in kept if r[1] >= at][:most], [r for r in handed if r[1] >= at][:most]
     assert [r[:2] for r in kept] == [r[:2] for r in handed] and len(kept) >= 10, (what, kept, handed)
     worst = max(abs(a[2] - b[2]) for a, b in zip(kept, handed))
-    print("%s: epoch and step go on, %d losses within %.2g" % (what, len(kept), worst), flush=True)
+    print("%s: epoch and step continue, %d losses within %.2g" % (what, len(kept), worst), flush=True)
     assert worst < 1e-4, (what, kept, handed)
 
 
@@ -139,7 +140,8 @@ def to_lightning(work, data, schedule):
         module = Module.load_from_checkpoint(path, schedule=schedule)
         assert module.hparams.num_classes == CLASSES
         losses = fit(Module(schedule), data, work + "/pl-" + what, 3, at % BATCHES, path)
-        # Lightning (fit_loop.py) never shows a plateau the loss of the epoch in whose middle it began again
+        # Lightning (fit_loop.py) does not pass the loss of an epoch that was resumed in the middle to the
+        # plateau schedule
         most = 10 if (schedule, what) == ("plateau", "middle") else None
         compare("linnet -> Lightning, %s, %s of an epoch" % (schedule, what), kept, losses, at, most)
 
@@ -152,8 +154,26 @@ def to_linnet(work, data, schedule):
         last, losses = train(data, work + "/linnet-" + what, schedule, "--max-epochs", "3", "--resume", path)
         compare("Lightning -> linnet, %s, %s of an epoch" % (schedule, what), kept, losses, at)
         last, _ = train(data, work + "/again-" + what, schedule, "--max-epochs", "3", "--max-steps", str(at), "--resume", path)
-        assert os.path.realpath(last) != os.path.realpath(path)  # linnet has written it again, without a step
+        assert os.path.realpath(last) != os.path.realpath(path)  # linnet has rewritten it without a step
         states_equal(torch.load(path, weights_only=True), torch.load(last, weights_only=True))
+
+
+def early_stopping(work, data):
+    """The callback's state, both ways: with the second epoch's value nothing improves any more, the fourth ends the run."""
+    rule = ["--early_stopping.monitor", "val_loss", "--early_stopping.min_delta", "1000", "--early_stopping.patience", "3"]
+    path, _ = train(data, work + "/stop", "step", "--max-epochs", "2", *rule)
+    saved = torch.load(path, weights_only=True)["callbacks"]["EarlyStopping{'monitor': 'val_loss', 'mode': 'min'}"]
+    assert saved["wait_count"] == 1 and saved["patience"] == 3, saved
+    stop = lightning.pytorch.callbacks.EarlyStopping("val_loss", min_delta=1000, patience=3)
+    fit(Module(), data, work + "/stop-pl", 9, 0, path, [stop])
+    assert (stop.stopped_epoch, stop.wait_count) == (3, 3), (stop.stopped_epoch, stop.wait_count)
+    assert stop.best_score == saved["best_score"]
+    stop = lightning.pytorch.callbacks.EarlyStopping("val_loss", min_delta=1000, patience=3)
+    fit(Module(), data, work + "/stop-kept", 2, more=[stop])
+    last, _ = train(data, work + "/stop-linnet", "step", "--max-epochs", "9", *rule, "--resume",
+                    work + "/stop-kept/end-epoch=1.ckpt")
+    assert torch.load(last, weights_only=True)["epoch"] == 3
+    print("early stopping: the state is exchanged in both directions")
 
 
 def torchvision_and_back(work):
@@ -180,6 +200,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         torchvision_and_back(work)
         make_data(work + "/data")
+        early_stopping(work, work + "/data")
         for schedule in "step", "plateau":
             to_lightning(work + "/" + schedule, work + "/data", schedule)
             to_linnet(work + "/" + schedule, work + "/data", schedule)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The committed parity figures of ResNet-50 can be made again."""
+"""The committed parity values of ResNet-50 can be reproduced."""
 from parity_golden import check
 
 check("resnet50")

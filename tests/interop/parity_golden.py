@@ -1,4 +1,4 @@
-"""Makes the figures of one net anew with the PyTorch installed here and compares them with the committed ones.
+"""Recomputes the reference values of one model with the installed PyTorch and compares them to the committed ones.
 
 Figures in float64 agree to 1e-6 whatever the PyTorch; those in float32 depend on its kernels and the processor, so
 losses are held to 1e-3 and the distances of gradients only to their order of magnitude, on average.
@@ -23,7 +23,7 @@ def read(text):
 
 
 def difference(key, a, b):
-    """Relative, to be compared with limit(key)."""
+    """The relative difference, which the caller compares to limit(key)."""
     if len(a) == 1 + parity_make.PROJECTIONS and "/" in key:
         square = sum((x - y) ** 2 for x, y in zip(a[1:], b[1:])) / parity_make.PROJECTIONS
         return max(math.sqrt(square) / b[0], abs(a[0] / b[0] - 1))
@@ -35,7 +35,7 @@ def check(arch):
         committed = read(f.read())
     made = read(parity_make.make(arch))
     if made.keys() != committed.keys():
-        sys.exit(f"{arch}: other figures than committed: {sorted(made.keys() ^ committed.keys())[:5]} ...")
+        sys.exit(f"{arch}: the keys differ from the committed ones: {sorted(made.keys() ^ committed.keys())[:5]} ...")
     worst, logs = 0.0, []
     for key, values in made.items():
         if key.startswith("distance/"):
@@ -47,6 +47,6 @@ def check(arch):
             sys.exit(f"{arch}: {key} = {values}, committed {committed[key]}")
         worst = worst if single else max(worst, d)
     ratio = math.exp(sum(logs) / len(logs))
-    print(f"{arch}: {len(made)} figures, at most {worst:.2g} apart; float32 distances {ratio:.2g} of the committed")
+    print(f"{arch}: {len(made)} values, differing by at most {worst:.2g}; float32 distances {ratio:.2g} times the committed ones")
     if not 0.1 < ratio < 10:
         sys.exit(f"{arch}: PyTorch's float32 gradients are {ratio:.2g} times as far from float64 as committed")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""PyTorch opens the checkpoints, and theirs are read equal. With pytorch-lightning installed, its Trainer goes on."""
+"""PyTorch loads linnet's checkpoints, and linnet reads PyTorch's with equal values. If pytorch-lightning is installed,
+its Trainer continues from them."""
 import os
 import pickletools
 import subprocess
@@ -22,11 +23,11 @@ except ImportError:
     torchvision = None
 try:
     import pytorch_lightning
-except Exception:  # half an installation raises anything
+except Exception:  # an incomplete installation may raise any exception
     pytorch_lightning = None
 
 TOOLS = os.path.join(os.environ.get("LINNET_BUILD", "build"), "tests")
-# What torch.load(weights_only=True) takes: torch/_weights_only_unpickler.py
+# The globals and opcodes that torch.load(weights_only=True) accepts: torch/_weights_only_unpickler.py
 OPCODES = set("PROTO GLOBAL REDUCE BUILD NEWOBJ MARK TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_TUPLE EMPTY_LIST EMPTY_DICT "
               "EMPTY_SET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINSTRING "
               "BINPERSID BINGET LONG_BINGET BINPUT LONG_BINPUT APPEND APPENDS SETITEM SETITEMS STOP".split())
@@ -76,7 +77,7 @@ def shown(tensor):
     return str(tensor.dtype)[6:], shape, f"{zlib.crc32(content(tensor)):08x}"
 
 
-class Ours(unittest.TestCase):
+class WrittenByLinnet(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.folder.name, "a.ckpt")
@@ -132,15 +133,31 @@ class Ours(unittest.TestCase):
                              {"ready": 2, "completed": 1, "started": 2, "processed": 2 if end else 1})
             self.assertEqual(len(file["lr_schedulers"]), 0 if schedule == "none" else 1)
             self.assertEqual(file["hyper_parameters"], {"arch": "resnet18", "lr": 0.1, "class_names": ["café", "€"]})
-            (key, best), = file["callbacks"].items()
+            (key, best), = [i for i in file["callbacks"].items() if not i[0].startswith("EarlyStopping")]
             self.assertTrue(key.startswith("ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min'"))
             self.assertEqual(best["best_k_models"][os.fsdecode(b"caf\xc3\xa9 \xff.ckpt")], torch.tensor(0.5))
             self.assertEqual(best["kth_best_model_path"], "worse.ckpt")
             if schedule == "plateau":
                 self.assertEqual(file["lr_schedulers"][0]["best"], float("inf"))
 
-    def test_a_rate_of_its_own(self):
-        """The head's group: an optimizer and its schedule over two groups take the file."""
+    def test_early_stopping(self):
+        """The state of Lightning's callback, under its key; read back without linnet's own part."""
+        make(self.path, [("model.w", torch.float32, (2,))], (), "none", "middle")
+        file = load(self.path)
+        self.assertEqual(file["callbacks"]["EarlyStopping{'monitor': 'val_acc', 'mode': 'max'}"],
+                         {"wait_count": 2, "stopped_epoch": 0, "best_score": torch.tensor(0.75), "patience": 5})
+        self.assertIn("early_stopping val_acc max 2 0 5 0.75", show(self.path)[0])
+        del file["linnet"]
+        torch.save(file, self.path)
+        self.assertIn("early_stopping val_acc max 2 0 5 0.75", show(self.path)[0])
+        self.assertIn("monitor val_loss min", show(self.path)[0])
+        file["callbacks"]["EarlyStopping{'monitor': 'something/quite/long', 'mode': 'max'}"] = \
+            file["callbacks"].pop("EarlyStopping{'monitor': 'val_acc', 'mode': 'max'}")
+        torch.save(file, self.path)
+        self.assertFalse([line for line in show(self.path)[0] if line.startswith("early_stopping")])
+
+    def test_separate_rate_of_the_head(self):
+        """The head's group: an optimizer with two groups and its schedule load the file."""
         shapes = [(3, 2), (3,), (4, 3)]
         rows = [(f"model.{i}", torch.float32, shape) for i, shape in enumerate(shapes)]
         parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
@@ -159,17 +176,17 @@ class Ours(unittest.TestCase):
             scheduler.load_state_dict(file["lr_schedulers"][0])
             rates = scheduler.base_lrs if schedule == "step" else scheduler.min_lrs
             self.assertEqual(rates[1], 4 * rates[0])
-            # and as Lightning would write it: without linnet's own part, the groups as torch states them
+            # and as Lightning writes it: without linnet's part, with the groups in torch's form
             del file["linnet"]
             file["optimizer_states"] = [sgd.state_dict()]
             torch.save(file, self.path)
             self.assertIn("head 1 4", show(self.path)[0])
-            file["optimizer_states"][0]["param_groups"].append({"params": [], "lr": 1.0})  # three: not one of ours
+            file["optimizer_states"][0]["param_groups"].append({"params": [], "lr": 1.0})  # linnet never writes three
             torch.save(file, self.path)
             self.assertIn("head 0 0", show(self.path)[0])
 
-    def test_a_plateau_without_its_first_rate(self):
-        """torch does not record it: the rate, which may have fallen since, must not pass for it."""
+    def test_plateau_without_its_initial_rate(self):
+        """torch does not store the initial rate; the current rate, which may be lower, must not be used instead."""
         make(self.path, [("model.w", torch.float32, (2,))], (), "plateau")
         file = load(self.path)
         base = file["optimizer_states"][0]["param_groups"][0]["initial_lr"]
@@ -178,7 +195,7 @@ class Ours(unittest.TestCase):
         torch.save(file, self.path)
         self.assertIn("base_lr 0", show(self.path)[0])
 
-    def test_only_what_weights_only_allows(self):
+    def test_weights_only(self):
         make(self.path, [("model.w", torch.float32, (2,)), ("model.n", torch.int64, ())])
         with zipfile.ZipFile(self.path) as archive:
             self.assertIsNone(archive.testzip())
@@ -192,7 +209,7 @@ class Ours(unittest.TestCase):
                 self.assertEqual((entry.header_offset + 30 + int(name_n) + int(extra_n)) % 64, 0, entry.filename)
 
 
-class Theirs(unittest.TestCase):
+class WrittenByTorch(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.folder.name, "a.pth")
@@ -231,8 +248,8 @@ class Theirs(unittest.TestCase):
     def test_refused(self):
         for saved, part in ((torch.nn.Linear(2, 2), "torch.nn.modules.linear.Linear"),
                             ({"a": torch.zeros(2, dtype=torch.complex64)}, "ComplexFloatStorage"),
-                            ({"a": torch.zeros(1), "b": Ours}, "not allowed"),
-                            ([1, 2], "not contain a dictionary"), ({"a": 1}, "no tensors")):
+                            ({"model": torch.nn.Linear(2, 2)}, "'model' is of type torch.nn.modules.linear.Linear"),
+                            ([1, 2], "not contain a dict"), ({"a": 1}, "no tensors")):
             torch.save(saved, self.path)
             with self.assertRaisesRegex(RuntimeError, part):
                 show(self.path)
@@ -259,7 +276,7 @@ class Theirs(unittest.TestCase):
 
 @unittest.skipIf(pytorch_lightning is None, "no pytorch-lightning")
 class Lightning(unittest.TestCase):
-    """Trainer.fit(ckpt_path=...) goes on where the file stopped; load_from_checkpoint rebuilds the module."""
+    """Trainer.fit(ckpt_path=...) continues from the file; load_from_checkpoint rebuilds the module."""
 
     def resume(self, schedule, moment):
         from torch.utils.data import DataLoader, TensorDataset

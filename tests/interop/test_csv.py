@@ -1,4 +1,4 @@
-"""metrics.csv reads with Python's csv module as Lightning's does, also after a resume has trimmed it."""
+"""Python's csv module reads metrics.csv as it reads Lightning's, also after a resume has trimmed the file."""
 import csv
 import math
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The committed tables of parameters (tests/model/resnet_tables.txt) are those of the torchvision installed here."""
+"""The committed tables of parameters (tests/model/resnet_tables.txt) equal those of the installed torchvision."""
 import os
 import sys
 

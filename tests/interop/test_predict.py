@@ -20,7 +20,7 @@ PHOTOS = 6
 
 def photos():
     found = subprocess.run(["bash", os.path.join(SOURCE, "tests", "data.sh"), "photos"], stdout=subprocess.PIPE, text=True)
-    if found.returncode != 0:  # it has said why
+    if found.returncode != 0:  # it has printed the reason
         sys.exit(found.returncode)
     paths = [os.path.join(folder, name) for folder, _, names in os.walk(found.stdout.strip()) for name in names
              if name.lower().endswith((".jpg", ".jpeg"))]
@@ -33,7 +33,7 @@ def main():
     torch.manual_seed(0)
     net = torchvision.models.resnet18().eval()
     with torch.no_grad():
-        net.fc.weight *= 10  # far from the uniform distribution, where any two networks agree
+        net.fc.weight *= 10  # different from a uniform distribution, with which any two models agree
     T = torchvision.transforms
     transform = T.Compose([T.Resize(256), T.CenterCrop(224), T.ToTensor(),
                            T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""linnet prepare imagenet on a made-up ILSVRC2012: its 1,000 classes with an image each, 60 of validation, the official
-nesting and devkit layout. The folders must be those that torchvision's own parser makes of the same archives, whose meta.mat
-holds linnet's table (data/devkit holds the table itself); also after an interruption, and the faults must be clear."""
+"""linnet prepare imagenet on a synthetic ILSVRC2012: its 1,000 classes with one image each, 60 validation images, the
+official nesting and devkit layout. The folders must equal those that torchvision's own parser makes from the same
+archives, whose meta.mat contains linnet's table (data/devkit contains the table itself). Also after an interruption;
+faults must give clear messages."""
 import filecmp
 import hashlib
 import io
@@ -36,7 +37,7 @@ def add(tar, name, data):
 
 
 def make_devkit(path, truth):
-    """synsets as in the official meta.mat: leaves by their ids, then inner nodes"""
+    """synsets as in the official meta.mat: leaves in the order of their ids, then inner nodes"""
     fields = ["ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height", "num_train_images"]
     synsets = np.zeros((N + 3, 1), dtype=[(f, "O") for f in fields])
     for i, (number, wnid, words) in enumerate(sorted(SYNSETS)):
@@ -84,7 +85,7 @@ def prepare(root, out, *more, train="ILSVRC2012_img_train.tar", env=None):
 
 
 def torchvision_makes(root, out):
-    theirs._verify_archive = lambda *a: None  # the sums are the real archives'
+    theirs._verify_archive = lambda *a: None  # the checksums are those of the real archives
     theirs.parse_devkit_archive(root)
     theirs.parse_train_archive(root, folder=f"{out}/train")
     theirs.parse_val_archive(root, folder=f"{out}/val")
@@ -106,7 +107,7 @@ def main(work):
     assert [w for w, _ in lines] == sorted(words) == sorted(os.listdir(f"{ours}/train"))
     assert all(tuple(s.split(", ")) == words[w] for w, s in lines), (lines, words)
 
-    # the same after an interruption: a class and some of val are there, another is half done
+    # the same after an interruption, when one class is complete, another incomplete, and val partly unpacked
     shutil.copytree(ours, f"{work}/again")
     one, two = sorted(os.listdir(f"{ours}/val"))[3], sorted(os.listdir(f"{ours}/train"))[4]
     os.makedirs(f"{work}/again/.prepare/val/{one}")
@@ -116,17 +117,17 @@ def main(work):
     shutil.rmtree(f"{work}/again/val")
     shutil.copytree(f"{ours}/val/{one}", f"{work}/again/.prepare/val/{one}", dirs_exist_ok=True)
     r = prepare(root, f"{work}/again", "--no-md5")
-    assert r.returncode == 0 and f"{N - 1} classes of train were already unpacked" in r.stdout, (r.stdout, r.stderr)
+    assert r.returncode == 0 and f"{N - 1} training classes had already been unpacked" in r.stdout, (r.stdout, r.stderr)
     same(f"{work}/again", ours)
 
-    # sums
+    # checksums
     r = prepare(root, f"{work}/sums")
     assert r.returncode == 1 and "MD5" in r.stderr and "fa75699e90414af021442c21a62c3abf" in r.stderr, r.stderr
     with open(f"{root}/ILSVRC2012_devkit_t12.tar.gz", "rb") as f:
         assert hashlib.md5(f.read()).hexdigest() in r.stderr, r.stderr
     assert not os.path.exists(f"{work}/sums/train")
 
-    # a truncated archive, a member that leads out of the folder, one that is no class
+    # a truncated archive, a member outside the folder, a member that is not a class
     data = open(f"{root}/ILSVRC2012_img_train.tar", "rb").read()
     open(f"{root}/short.tar", "wb").write(data[:len(data) // 2 - 100])
     r = prepare(root, f"{work}/short", "--no-md5", train="short.tar")
@@ -143,14 +144,14 @@ def main(work):
     with tarfile.open(f"{root}/other.tar", "w") as outer:
         add(outer, "n00000000.tar", b"")
     r = prepare(root, f"{work}/other", "--no-md5", train="other.tar")
-    assert r.returncode == 1 and "not a class of ILSVRC2012" in r.stderr, r.stderr
+    assert r.returncode == 1 and "not a class archive of ILSVRC2012" in r.stderr, r.stderr
     with tarfile.open(f"{root}/few.tar", "w") as outer, tarfile.open(f"{root}/ILSVRC2012_img_train.tar") as old:
         for m in old.getmembers()[:-1]:
             outer.addfile(m, old.extractfile(m))
     r = prepare(root, f"{work}/few", "--no-md5", train="few.tar")
     assert r.returncode == 1 and f"does not contain {SYNSETS[-1][1]}.tar" in r.stderr, r.stderr
 
-    # a devkit cut off, one without the ground truth
+    # a truncated devkit, one without the ground truth
     with open(f"{root}/ILSVRC2012_devkit_t12.tar.gz", "r+b") as f:
         f.truncate(3000)
     r = prepare(root, f"{work}/cut", "--no-md5")

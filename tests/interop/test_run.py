@@ -1,5 +1,6 @@
-"""A real run's checkpoint in PyTorch: torch.load, torchvision's ResNet, torchvision's own transforms over the same folder
-give the loss and the accuracy that linnet reported, `linnet predict`'s classes and probabilities, and `linnet eval`'s tables, plain and with mirrored images."""
+"""A real run's checkpoint in PyTorch: torch.load, torchvision's ResNet and torchvision's transforms over the same
+folder reproduce the loss and accuracy that linnet reported, the classes and probabilities of `linnet predict`, and
+the tables of `linnet eval`, with and without mirrored images."""
 import csv
 import json
 import os
@@ -58,7 +59,7 @@ def read_csv(path):
 
 
 def calibration_error(confidence, right):
-    """Guo et al. 2017, eq. 3, as its authors' code has it: 15 bins, open at the left."""
+    """Guo et al. 2017, eq. 3, as in its authors' code: 15 bins, open at the left."""
     error, edges = 0.0, torch.linspace(0, 1, 16, dtype=torch.float64)
     for low, high in zip(edges[:-1], edges[1:]):
         inside = (confidence > low) & (confidence <= high)
@@ -121,7 +122,7 @@ def main():
         compare_predictions(model, [json.loads(line) for line in lines.splitlines()], files, classes)
         for flip in False, True:
             compare_eval(model, run["last"], data, work, flip)
-        # an optimizer takes the momentum
+        # an optimizer loads the momentum
         sgd = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
         sgd.load_state_dict(checkpoint["optimizer_states"][0])
         assert sgd.state[model.conv1.weight]["momentum_buffer"].abs().sum() > 0

@@ -1,5 +1,5 @@
-"""What a whole run logs, in TensorBoard's own reader: every tag with the steps and values of metrics.csv, the pictures, the
-histograms, the hparams page; the finder's points as a run of their own."""
+"""The logs of a run in TensorBoard's own reader: every tag with the steps and values of metrics.csv, the images,
+the histograms, the hparams page; the points of the LR finder as a separate run."""
 import csv
 import glob
 import json
@@ -28,7 +28,7 @@ def check_scalars(board, logs):
             assert tag in ("scale", "skipped_steps"), tag
             continue
         got = [(e.step, e.value) for e in board.Scalars(tag)]
-        if tag == "lr-SGD":  # an epoch's row repeats that of its last step
+        if tag == "lr-SGD":  # the row of an epoch repeats the value of its last step
             want, got = sorted(set(want)), sorted(set(got))
         if tag == "epoch":
             want, got = set(want), set(got)
@@ -71,11 +71,22 @@ def check(out, logs):
         assert all(math.isclose(v, float(p[column]), rel_tol=1e-6) for (_, v), p in zip(got, points)), tag
 
 
+def make_easy(data):
+    """Two classes, dark and light: the LR finder's loss decreases in any rounding."""
+    for split in "train", "val":
+        for name, level in ("dark", 0), ("light", 215):
+            folder = os.path.join(data, split, name)
+            os.makedirs(folder)
+            for i in range(40):
+                with open("%s/%d.pgm" % (folder, i), "wb") as f:
+                    f.write(b"P5 40 40 255\n" + bytes([level + i]) * 1600)
+
+
 def main():
     find_tensorboard()
     with tempfile.TemporaryDirectory() as work:
         data = work + "/data"
-        linnet("shapes", data, "--train", "8", "--val", "4", "--size", "40")
+        make_easy(data)
         linnet("train", "--data", data, "--arch", "resnet18", "--image-size", "32", "--batch-size", "16",
                "--max-epochs", "2", "--lr_finder.steps", "16", "--lr_finder.min", "1e-3", "--precision",
                "32-true", "--trainer.log_every_n_steps", "1", "--monitor.histogram_every_n_epochs", "1",
@@ -86,7 +97,7 @@ def main():
                "--max-epochs", "3", "--precision", "32-true", "--out", work + "/run", "--resume", "auto")
         device = [int(r["step"]) for r in csv.DictReader(open(logs + "/device.csv"))]
         assert device == [e.step for e in read(logs).Scalars("device/process_memory")] and len(device) == 3, device
-        print("every tag of the run is there")
+        print("the logs contain every tag")
 
 
 main()

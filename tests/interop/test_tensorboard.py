@@ -46,7 +46,7 @@ def histogram_values(step):
 
 
 def check_histograms(folder, steps):
-    """As the file has them, and as TensorBoard's server migrates them for its pages."""
+    """The histograms in the file, and after the migration by TensorBoard's server."""
     import numpy
     from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
     from tensorboard.util import tensor_util
@@ -147,7 +147,7 @@ def images_histograms_and_hparams(folder, run):
     run("events", folder, image, 0, 49, "start")
     check_kinds(folder, list(range(50)), encoded, None)
     run("logs", "trim-events", folder, 29)
-    # a resumed run ends twice: TensorBoard believes the first end it finds, so that the trim must drop it
+    # a resumed run has two session ends, and TensorBoard uses the first, so the trim must remove it
     run("events", folder, image, 30, 39, "failure")
     check_kinds(folder, list(range(40)), encoded, "FAILURE")
     run("logs", "trim-events", folder, 39)
@@ -173,13 +173,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         run("events", folder, 0, 99)
         check(folder, range(100), [0])
-        # resumed at step 60: the old file is trimmed, a new one goes on
+        # resumed at step 60: the old file is trimmed, and a new one is written
         run("trim-events", folder, 59)
         check(folder, range(60), [0])
         run("events", folder, 60, 119)
         assert len(glob.glob(folder + "/events.out.tfevents.*")) == 2
         check(folder, range(120), [0, 60])
-        # a torn tail is cut off, and what TensorBoard then reads is whole
+        # an incomplete last record is removed, and TensorBoard reads all complete ones
         newest = sorted(glob.glob(folder + "/events.out.tfevents.*"))[-1]
         os.truncate(newest, os.path.getsize(newest) - 3)
         run("trim-events", folder, 1000)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Shards of the webdataset package read in linnet, those of linnet read in the package: same images, labels and names.
-Also timm's naming with _info.json, and a set of keys and labels alone."""
+"""linnet reads shards of the webdataset package, and the package reads linnet's: same images, labels and names. Also
+timm's naming with _info.json, and a dataset with only keys and labels."""
 import json
 import os
 import shutil
@@ -76,12 +76,12 @@ def main():
         json.dump({"splits": {"train": {"name": "train", "num_samples": 60, "shard_lengths": lengths,
                                         "filenames": [f"imagenet1k-train-{i:04d}.tar" for i in range(2)]}}}, f)
     assert info("timm") == info("data"), (info("timm"), info("data"))
-    assert weights("timm", "a") == weights("data", "b")  # the names are in the JSON: the same dataset
+    assert weights("timm", "a") == weights("data", "b")  # the JSON has the names, so the dataset is the same
 
     write_theirs("keys", "train-%06d.tar", "val-%06d.tar", False)
     assert info("keys") == info("data")
     names = run("info", "keys").stdout
-    assert "   0 0 " in names and "   9 9 " in names, names  # labels for want of names
+    assert "   0 0 " in names and "   9 9 " in names, names  # labels, because there are no names
 
 
 work = tempfile.mkdtemp(prefix="linnet-webdataset-")

@@ -1,4 +1,5 @@
-"""The webdataset package for the test that needs it: found, or installed beside the build, or the test is skipped."""
+"""The webdataset package for the test that needs it. If it is not installed, it is installed in the build folder; if that
+fails, the test is skipped."""
 import importlib.util
 import os
 import subprocess

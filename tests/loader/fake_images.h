@@ -1,10 +1,11 @@
-/** A made-up dataset and decoder for the loader's tests. An image file holds its number and a word:
+/** A simulated dataset and decoder for the loader's tests. An image file contains its number and a word:
  *    "7 good"   decodes
  *    "7 bad"    E_FORMAT
- *    "7 half"   E_FORMAT when the place's first draw is odd: readable or not by its crop, as a truncated file may be
+ *    "7 half"   E_FORMAT if the position's first draw is odd: like a truncated file, it is readable or not depending on
+ *               the crop
  *    "7 memory" E_NOMEM
- *  The pixels are a function of the number and the draws. Included once by a test program: it takes the place of the
- *  real decoder there. */
+ *  The pixels are a function of the number and the draws. Included once per test program, where it replaces the real
+ *  decoder. */
 #ifndef LINNET_TESTS_FAKE_IMAGES_H
 #define LINNET_TESTS_FAKE_IMAGES_H
 
@@ -28,12 +29,12 @@ struct decoder {
     int used;
 };
 
-static atomic_int decode_us;    /* how long a decode takes */
-static atomic_int decode_burn;  /* CPU time a decode takes, microseconds */
-static atomic_int decode_now;   /* decodes in progress */
-static atomic_int decode_most;  /* the most of them at a time; the test resets it */
-static atomic_int decode_count; /* decodes so far */
-static atomic_int signals_open; /* decodes on a thread that would take SIGINT or SIGTERM */
+static atomic_int decode_us;         /* duration of a decode, microseconds */
+static atomic_int decode_burn;       /* CPU time of a decode, microseconds */
+static atomic_int decode_now;        /* decodes in progress */
+static atomic_int decode_most;       /* the largest number at a time; the test resets it */
+static atomic_int decode_count;      /* decodes so far */
+static atomic_int unblocked_signals; /* decodes on a thread that does not block SIGINT or SIGTERM */
 
 int decoder_create(decoder **out, const image_limits *limits) {
     (void)limits;
@@ -61,13 +62,13 @@ static void fake_burn(int us) {
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 }
 
-/** The time a decode takes, and how many there are at once. */
+/** Spends the time of a decode, and counts concurrent decodes. */
 static void fake_work(int number) {
     int now = ++decode_now, most = decode_most;
     while (now > most && !atomic_compare_exchange_weak(&decode_most, &most, now))
         continue;
     if (decode_us > 0)
-        usleep((unsigned)(decode_us / 2 + decode_us * (number % 3) / 2)); /* so that later places end first */
+        usleep((unsigned)(decode_us / 2 + decode_us * (number % 3) / 2)); /* some later positions are completed first */
     if (decode_burn > 0)
         fake_burn(decode_burn);
     decode_now--;
@@ -83,7 +84,7 @@ int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, si
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     if (!sigismember(&mask, SIGINT) || !sigismember(&mask, SIGTERM))
-        signals_open++;
+        unblocked_signals++;
     if (n >= sizeof text || n == 0)
         return fail(E_FORMAT, "%s: empty", name);
     memcpy(text, bytes, n);
@@ -103,7 +104,7 @@ int transform_decode(uint8_t *pixels, decoder *d, const unsigned char *bytes, si
 #define FAKE_MAX 256
 static char fake_word[FAKE_MAX][8]; /* of each image, in dataset order */
 
-/** Writes `n` images into 3 classes of ROOT/train, all good, and opens the dataset. */
+/** Writes `n` valid images into 3 classes of ROOT/train and opens the dataset. */
 static dataset *fake_dataset(const char *root, int n) {
     dataset *d = NULL;
     for (int i = 0; i < n; i++) {
@@ -151,7 +152,7 @@ static uint32_t fake_draw(uint32_t epoch, int64_t place) {
     return random_u32(&r);
 }
 
-/** What must stand at a place of the epoch: the rule, written down once more. -1: nothing (validation). */
+/** The image that must be at a position of the epoch, by a second implementation of the rule. -1: none (validation). */
 static int expected_image(const dataset *d, const loader_options *o, uint32_t epoch, int64_t place) {
     static uint32_t order[FAKE_MAX];
     sampler_epoch(order, d->image_n, SEED, epoch, o->shuffle);
@@ -166,7 +167,7 @@ static int expected_image(const dataset *d, const loader_options *o, uint32_t ep
     return -1;
 }
 
-/** Compares one image of a batch with what must stand there. */
+/** Compares one image of a batch to the expected one. */
 static void check_image(const batch *b, int i, const dataset *d, int image, uint32_t epoch, int64_t place) {
     uint8_t pixels[SIDE * SIDE * 3];
     assert_int_equal(b->index[i], image);
@@ -177,7 +178,7 @@ static void check_image(const batch *b, int i, const dataset *d, int image, uint
     assert_memory_equal(b->pixels + (size_t)i * sizeof pixels, pixels, sizeof pixels);
 }
 
-/** Runs an epoch from batch `first` and checks every image of it. @return batches delivered */
+/** Runs an epoch from batch `first` and checks every image in it. @return number of batches delivered */
 static int check_epoch(loader *l, const dataset *d, const loader_options *o, uint32_t epoch, int64_t first) {
     int batches = 0;
     assert_ok(loader_start(l, epoch, first));

@@ -14,7 +14,7 @@ typedef struct jpeg_layout {
     int quality;
 } jpeg_layout;
 
-/** A colourful image with edges and noise, from `seed`. Free the result. */
+/** A colourful image with edges and noise, derived from `seed`. The caller frees the result. */
 unsigned char *make_jpeg(size_t *n, const jpeg_layout *l, int w, int h, unsigned seed);
 
 #endif

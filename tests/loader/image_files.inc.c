@@ -52,7 +52,7 @@ unsigned char *make_jpeg(size_t *n, const jpeg_layout *l, int w, int h, unsigned
     unsigned char *bytes = NULL, *row = malloc((size_t)w * 4);
     unsigned long size = 0;
     random_stream r = random_open(seed, 0, 0, RANDOM_TEST);
-    c.err = jpeg_std_error(&errors); /* an error ends the test, which is right here */
+    c.err = jpeg_std_error(&errors); /* an error ends the test, as it should */
     jpeg_create_compress(&c);
     jpeg_mem_dest(&c, &bytes, &size);
     c.image_width = (JDIMENSION)w;

@@ -1,5 +1,5 @@
 /* RandAugment and TrivialAugment: every operation's bytes against torchvision's (tests/golden/augment_make.py), the
-   draws by their distribution. */
+   distribution of the draws. */
 #include "check.h"
 
 #include "base/file.h"
@@ -88,7 +88,7 @@ static void test_golden(void **state) {
     assert_int_equal(failures, 0);
 }
 
-/* Operations, bins and signs are even, as torch.randint's are. */
+/* Operations, bins and signs are uniformly distributed, as with torch.randint. */
 static void test_draws(void **state) {
     (void)state;
     enum { DRAWS = 42000 };
@@ -132,7 +132,8 @@ static void test_rand_has_its_magnitude(void **state) {
     assert_near(augment_magnitude(AUGMENT_RAND, AUGMENT_TRANSLATE_X, 30, 331), 150, 1e-5);
 }
 
-/* transform_decode: the operations follow crop and flip, with the draws that come next; other paths have none. */
+/* transform_decode: the operations follow crop and flip and use the next draws; validation and a given crop have none.
+ */
 static void test_after_the_flip(void **state) {
     (void)state;
     uint8_t plain[BYTES], pixels[BYTES], scratch[BYTES];

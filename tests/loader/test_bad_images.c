@@ -1,5 +1,5 @@
-/* Files that are no images, or broken ones, or claim sizes that no memory holds: each is decoded or refused with one
- * line that names it, within bounded memory. */
+/* Files that are not images, are damaged, or claim sizes that no memory can hold: each is decoded, or refused with
+ * one line that contains its name, within bounded memory. */
 
 #include "check.h"
 
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* the shadow does not fit under a limit on addresses, and freed memory is kept */
+#define SANITIZED 1 /* shadow memory exceeds a limit of the address space, and freed memory is kept for a while */
 #else
 #define SANITIZED 0
 #endif
@@ -26,17 +26,18 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void check_verdict(int rc, const char *name) {
+static void check_message(int rc, const char *name) {
     const char *message = status_message();
     if (rc == OK)
         return;
     if (rc != E_FORMAT && rc != E_UNSUPPORTED)
         fail_msg("%s: code %d: %s", name, rc, message);
     if (strstr(message, name) == NULL || strchr(message, '\n') != NULL || strlen(message) > 400)
-        fail_msg("%s: a poor message: %s", name, message);
+        fail_msg("%s: not one line with the name: %s", name, message);
 }
 
-/** All ways to decode must agree; `bytes` are copied to an exact block, so that a read past them is seen. */
+/** All transforms must accept or refuse the same files. `bytes` are copied to a block of this size, so that a read past
+ * the end is detected. */
 static int decode(decoder *d, const void *bytes, size_t n, const char *name) {
     unsigned char *copy = malloc(n > 0 ? n : 1);
     uint8_t *pixels = malloc(64 * 64 * 3);
@@ -46,17 +47,17 @@ static int decode(decoder *d, const void *bytes, size_t n, const char *name) {
     transform val = transform_default(false, 64, 73), train = transform_default(true, 64, 73);
     random_stream r = random_open(1, 0, n, RANDOM_CROP);
     int rc = transform_decode(pixels, d, copy, n, name, &val, NULL);
-    check_verdict(rc, name);
+    check_message(rc, name);
     assert_int_equal(transform_decode(pixels, d, copy, n, name, &train, &r), rc);
-    check_verdict(rc, name);
-    int full = transform_decode_full(&whole, &w, &h, d, copy, n, name);
+    check_message(rc, name);
+    int full = decoder_decode_full(&whole, &w, &h, d, copy, n, name);
     assert_int_equal(full, rc);
     free(copy);
     free(pixels);
     return rc;
 }
 
-static void every_file_of_the_collection(void **state) {
+static void every_file_of_the_dataset(void **state) {
     char folder[PATH_BYTES] = "", path[PATH_BYTES];
     FILE *p = popen("bash " SOURCE_DIR "/tests/data.sh bad-jpegs", "r");
     assert_non_null(p);
@@ -82,6 +83,23 @@ static void every_file_of_the_collection(void **state) {
     print_message("%d files, %d refused\n", files, refused);
     assert_int_equal(files, 164);
     assert_true(refused > 90 && refused < 120);
+}
+
+/** A JPEG of SOF3 (lossless) is refused by that name, whatever libjpeg is used. */
+static void lossless_jpeg(void **state) {
+    const jpeg_layout layout = {.components = 1, .h = 1, .v = 1};
+    const uint8_t *pixels = NULL;
+    size_t n = 0, at = 2;
+    int w = 0, h = 0;
+    unsigned char *jpeg = make_jpeg(&n, &layout, 20, 10, 1);
+    for (; at + 8 < n && jpeg[at + 1] != 0xDA; at += 2 + ((size_t)jpeg[at + 2] << 8 | jpeg[at + 3]))
+        if (jpeg[at + 1] == 0xC0)
+            jpeg[at + 1] = 0xC3;
+    jpeg[at + 7] = 1; /* the predictor, in place of the first coefficient */
+    jpeg[at + 8] = 0;
+    assert_fails(E_UNSUPPORTED, "lossless.jpg: a lossless JPEG",
+                 decoder_decode_full(&pixels, &w, &h, *state, jpeg, n, "lossless.jpg"));
+    free(jpeg);
 }
 
 static void no_images(void **state) {
@@ -143,7 +161,7 @@ static void huge_jpegs(void **state) {
         uint8_t pixels[16 * 16 * 3];
         transform t = transform_default(false, 16, 18);
         int rc = transform_decode(pixels, *state, jpeg, n, "13000.jpg", &t, NULL);
-        /* one scan needs a few rows of memory, and is decoded as Pillow does, gray where data lack */
+        /* one scan needs a few rows of memory, and is decoded as Pillow does, gray where data are missing */
         assert_int_equal(rc, i == 0 ? OK : E_FORMAT);
         free(jpeg);
     }
@@ -187,7 +205,7 @@ static void huge_others(void **state) {
     assert_true(decode(*state, tiff, sizeof tiff, "x.tif") < 0);
 }
 
-/* The limits are the caller's. */
+/* Files over the caller's limits are refused. */
 static void limits(void **state) {
     (void)state;
     image_limits l = image_limits_default();
@@ -220,7 +238,7 @@ static void limits(void **state) {
     free(jpeg);
 }
 
-static void memory_stayed_small(void **state) {
+static void memory_is_bounded(void **state) {
     (void)state;
     struct rusage usage;
     assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
@@ -230,13 +248,14 @@ static void memory_stayed_small(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_file_of_the_collection, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_file_of_the_dataset, setup, teardown),
         cmocka_unit_test_setup_teardown(no_images, setup, teardown),
+        cmocka_unit_test_setup_teardown(lossless_jpeg, setup, teardown),
         cmocka_unit_test_setup_teardown(truncated, setup, teardown),
         cmocka_unit_test_setup_teardown(huge_jpegs, setup, teardown),
         cmocka_unit_test_setup_teardown(huge_others, setup, teardown),
         cmocka_unit_test(limits),
-        cmocka_unit_test(memory_stayed_small),
+        cmocka_unit_test(memory_is_bounded),
     };
     struct rlimit limit = {ADDRESS_LIMIT, ADDRESS_LIMIT};
     if (!SANITIZED && setrlimit(RLIMIT_AS, &limit) != 0)

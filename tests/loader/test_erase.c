@@ -1,4 +1,4 @@
-/* Random erasing: one rectangle of the fill, its moments those of torchvision's (tests/golden/erase_make.py). */
+/* Random erasing: one rectangle of the fill colour, whose moments are torchvision's (tests/golden/erase_make.py). */
 #include "check.h"
 
 #include "loader/erase.h"
@@ -13,7 +13,7 @@ typedef struct box {
 
 static const uint8_t mean[3] = {124, 116, 104};
 
-/* The rectangle that differs from an image of zeros, all of it the fill; h is 0 where nothing was erased. */
+/* The rectangle that differs from an image of zeros, filled completely; h is 0 if nothing was erased. */
 static box find(const uint8_t *pixels, int size) {
     int top = size, left = size, bottom = -1, right = -1, n = 0;
     for (int i = 0; i < size * size; i++) {

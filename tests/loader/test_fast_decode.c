@@ -1,5 +1,5 @@
-/* data.fast_decode: reduced decoding of a part against that of the whole; how near its crops are to the recipe's; where
- * it must change nothing. */
+/* data.fast_decode: decoding a region at a reduced size equals that of the whole image; its crops differ little from
+ * those without the option; and the cases in which it has no effect. */
 #include "check.h"
 
 #include "base/file.h"
@@ -35,8 +35,8 @@ static int teardown(void **state) {
     return 0;
 }
 
-/** The rows of `region` of the image reduced by `by`, region.w * 4 bytes each; the whole of it when region.w is 0.
- *  Free the result. */
+/** The rows of `region` of the image reduced by `by`, region.w * 4 bytes each; the whole image if region.w is 0. The
+ * caller frees the result. */
 static uint8_t *reduced(decoder *d, const image_bytes *in, int by, crop_box *region) {
     assert_ok(decoder_open(d, in));
     decoder_reduce(d, by);
@@ -83,7 +83,7 @@ static void check_parts(decoder *d, size_t layout, int w, int h, int by) {
     free(jpeg);
 }
 
-static void a_reduced_part_is_what_the_reduced_whole_has_there(void **state) {
+static void reduced_region_equals_the_reduced_image(void **state) {
     const int sizes[][2] = {{701, 530}, {640, 480}, {333, 271}, {90, 200}};
     for (size_t l = 0; l < LAYOUTS; l++)
         for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
@@ -110,8 +110,8 @@ static difference compare(const uint8_t *a, const uint8_t *b, size_t n) {
     return d;
 }
 
-/** One crop, as place `place` draws it, without and with fast_decode. @return by how much it could be reduced */
-static int both(difference *out, decoder *d, const image_bytes *in, int size, uint64_t place) {
+/** Decodes the crop of position `place` without and with fast_decode. @return the largest possible reduction */
+static int decode_both(difference *out, decoder *d, const image_bytes *in, int size, uint64_t place) {
     size_t bytes = (size_t)size * (size_t)size * 3;
     uint8_t *plain = malloc(bytes), *fast = malloc(bytes);
     transform t = transform_default(true, size, size);
@@ -120,15 +120,15 @@ static int both(difference *out, decoder *d, const image_bytes *in, int size, ui
     assert_ok(transform_decode(plain, d, in->bytes, in->n, in->name, &t, &r));
     t.fast_decode = true;
     assert_ok(transform_decode(fast, d, in->bytes, in->n, in->name, &t, &again));
-    assert_int_equal(random_u32(&r), random_u32(&again)); /* the draws are the same */
+    assert_int_equal(random_u32(&r), random_u32(&again)); /* the same number of draws */
     assert_ok(decoder_open(d, in));
-    crop_box box = transform_random_crop(&t, d->w, d->h, &third);
+    crop_box box = transform_random_resized_crop(&t, d->w, d->h, &third);
     bool jpeg = d->by_rows;
     assert_ok(decoder_end(d, false));
     *out = compare(fast, plain, bytes);
     bool flip = random_unit(&third) < t.flip;
-    assert_ok(transform_decode_crop(fast, d, in->bytes, in->n, in->name, box, size, flip));
-    assert_memory_equal(plain, fast, bytes); /* off: the recipe's crop */
+    assert_ok(transform_decode_crop(fast, d, in->bytes, in->n, in->name, box, size, flip, (resizing){0}));
+    assert_memory_equal(plain, fast, bytes); /* without the option the crop is decoded at full size */
     free(plain);
     free(fast);
     int by = 1;
@@ -137,7 +137,7 @@ static int both(difference *out, decoder *d, const image_bytes *in, int size, ui
     return by;
 }
 
-/** A picture without detail, so that only its place matters: a reduced pixel's shift shows, the filters do not. */
+/** A picture without detail: differences are caused by a shift of the reduced pixels, not by the filters. */
 static unsigned char *smooth_jpeg(size_t *n, int w, int h) {
     unsigned char *jpeg = NULL;
     unsigned long jpeg_n = 0;
@@ -153,7 +153,7 @@ static unsigned char *smooth_jpeg(size_t *n, int w, int h) {
     return jpeg;
 }
 
-static void crops_lie_where_they_did(void **state) {
+static void crops_are_not_shifted(void **state) {
     const int sizes[][2] = {{1600, 1203}, {777, 901}, {301, 353}};
     double worst = 0;
     int seen[9] = {0};
@@ -163,7 +163,7 @@ static void crops_lie_where_they_did(void **state) {
         image_bytes in = {.bytes = jpeg, .n = n, .name = "smooth"};
         for (uint64_t i = 0; i < 40; i++) {
             difference d = {0};
-            seen[both(&d, *state, &in, i % 2 ? 80 : 120, i)]++;
+            seen[decode_both(&d, *state, &in, i % 2 ? 80 : 120, i)]++;
             worst = d.mean > worst ? d.mean : worst;
         }
         free(jpeg);
@@ -176,15 +176,15 @@ static void crops_lie_where_they_did(void **state) {
 
 /** Sums over the crops that were reduced. */
 typedef struct tally {
-    double mean, bias, worst; /* mean: of the crops' means, once divided by n */
-    int n, max, untouched;
+    double mean, bias, worst; /* mean: sum of the means of the crops */
+    int n, max, unchanged;
 } tally;
 
 static void add(tally *t, decoder *d, const image_bytes *in, int size, uint64_t place) {
     difference one = {0};
-    if (both(&one, d, in, size, place) == 1) {
+    if (decode_both(&one, d, in, size, place) == 1) {
         assert_int_equal(one.max, 0);
-        t->untouched++;
+        t->unchanged++;
         return;
     }
     assert_true(one.max > 0);
@@ -196,30 +196,29 @@ static void add(tally *t, decoder *d, const image_bytes *in, int size, uint64_t 
 }
 
 static void report(const char *what, const tally *t) {
-    print_message(
-        "%s: mean difference %.2f, of a crop at most %.2f, of a value at most %d; mean with sign %.2f; %d crops "
-        "reduced, %d not\n",
-        what, t->mean / t->n, t->worst, t->max, t->bias / t->n, t->n, t->untouched);
+    print_message("%s: mean difference %.2f, of a crop at most %.2f, of a value at most %d; signed mean %.2f; %d crops "
+                  "reduced, %d not\n",
+                  what, t->mean / t->n, t->worst, t->max, t->bias / t->n, t->n, t->unchanged);
 }
 
-/* Edges and noise of every layout: far harder than photos. */
-static void made_up_pictures_stay_near(void **state) {
+/* Edges and noise in every layout give larger differences than photos. */
+static void synthetic_images_differ_little(void **state) {
     tally t = {0};
     for (size_t l = 0; l < LAYOUTS; l++) {
         size_t n = 0;
         unsigned char *jpeg = make_jpeg(&n, &layouts[l], 640, 500, 3);
-        image_bytes in = {.bytes = jpeg, .n = n, .name = "made up"};
+        image_bytes in = {.bytes = jpeg, .n = n, .name = "synthetic"};
         for (uint64_t i = 0; i < 24; i++)
             add(&t, *state, &in, i % 3 == 0 ? 224 : i % 3 == 1 ? 48 : 96, i);
         free(jpeg);
     }
-    report("made-up pictures", &t);
-    assert_true(t.n > 100 && t.untouched > 10);
+    report("synthetic images", &t);
+    assert_true(t.n > 100 && t.unchanged > 10);
     assert_true(t.mean / t.n < 6);
     assert_true(t.worst < 20);
 }
 
-static void photos_stay_near(void **state) {
+static void photos_differ_little(void **state) {
     char folder[PATH_BYTES] = "", path[PATH_BYTES];
     FILE *script = popen("bash " SOURCE_DIR "/tests/data.sh clothing", "r");
     assert_non_null(script);
@@ -248,7 +247,7 @@ static void photos_stay_near(void **state) {
     assert_true(t.worst < 8);
 }
 
-/* Validation, training without augmentation, other formats: the option is not looked at. */
+/* Validation, training without augmentation, other formats: the option has no effect. */
 static void only_crops_of_jpegs_in_training(void **state) {
     size_t n = 0;
     unsigned char *jpeg = make_jpeg(&n, &layouts[4], 640, 500, 5);
@@ -261,7 +260,7 @@ static void only_crops_of_jpegs_in_training(void **state) {
         t.fast_decode = true;
         assert_ok(transform_decode(fast, *state, jpeg, n, "x", &t, &r));
         assert_memory_equal(plain, fast, sizeof plain);
-        t.augment = true; /* means nothing to a validation */
+        t.augment = true; /* has no effect in validation */
         assert_ok(transform_decode(fast, *state, jpeg, n, "x", &t, &r));
         assert_int_equal(memcmp(plain, fast, sizeof plain) != 0, training);
     }
@@ -274,14 +273,14 @@ static void only_crops_of_jpegs_in_training(void **state) {
     image_bytes in = {.bytes = ppm, .n = (size_t)header_n + 600 * 600 * 3, .name = "ppm"};
     difference d = {0};
     for (uint64_t i = 0; i < 10; i++) {
-        both(&d, *state, &in, 32, i);
+        decode_both(&d, *state, &in, 32, i);
         assert_int_equal(d.max, 0);
     }
     free(ppm);
 }
 
-/* Cut at any place, a file is refused or not, whichever way it would have been decoded. */
-static void the_verdict_stays(void **state) {
+/* Whether a truncated file is refused does not depend on the option. */
+static void truncated_files_have_the_same_result(void **state) {
     static uint8_t pixels[24 * 24 * 3];
     for (size_t l = 0; l < LAYOUTS; l++) {
         size_t n = 0;
@@ -312,12 +311,12 @@ static void the_verdict_stays(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_reduced_part_is_what_the_reduced_whole_has_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(crops_lie_where_they_did, setup, teardown),
-        cmocka_unit_test_setup_teardown(made_up_pictures_stay_near, setup, teardown),
-        cmocka_unit_test_setup_teardown(photos_stay_near, setup, teardown),
+        cmocka_unit_test_setup_teardown(reduced_region_equals_the_reduced_image, setup, teardown),
+        cmocka_unit_test_setup_teardown(crops_are_not_shifted, setup, teardown),
+        cmocka_unit_test_setup_teardown(synthetic_images_differ_little, setup, teardown),
+        cmocka_unit_test_setup_teardown(photos_differ_little, setup, teardown),
         cmocka_unit_test_setup_teardown(only_crops_of_jpegs_in_training, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_verdict_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(truncated_files_have_the_same_result, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The loader: what stands in batches, and that threads, order and timing do not change it. */
+/* The loader: the content of batches, which must not depend on threads, order or timing. */
 #include "fake_images.h"
 
 #include <math.h>
@@ -6,7 +6,7 @@
 static char root[256];
 static dataset *data;
 
-/* counts what our code allocates; the sanitizers bring an allocator of their own */
+/* counts allocations of linnet's code; the sanitizers replace the allocator */
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
 static atomic_long allocations;
@@ -59,7 +59,7 @@ static void test_contents(void **state) {
         assert_int_equal(loader_bad(&(const bad_image *){NULL}, l), 0);
         loader_close(l);
     }
-    assert_int_equal(signals_open, 0);
+    assert_int_equal(unblocked_signals, 0);
 }
 
 static void test_start_anywhere(void **state) {
@@ -100,7 +100,7 @@ static void test_drop_last_and_order(void **state) {
     assert_fails(E_DATA, "47 images do not fill one batch of 48", loader_open(&l, data, &o));
 }
 
-/** Three loaders with 1, 2 and 1 of each 4 batches see every image once, wherever the epoch is begun. */
+/** Three loaders with 1, 2 and 1 of each 4 batches see every image once, from whichever batch the epoch starts. */
 static void test_ranks(void **state) {
     (void)state;
     static const int own[] = {0, 1, 3, 4};
@@ -124,7 +124,7 @@ static void test_ranks(void **state) {
     }
 }
 
-/** Ends and begins again at every point of an epoch while the workers are busy. */
+/** Stops and restarts the loader at every batch of an epoch while the workers are busy. */
 static void test_interrupted(void **state) {
     (void)state;
     decode_us = 300;
@@ -136,7 +136,7 @@ static void test_interrupted(void **state) {
         assert_ok(loader_start(l, 0, 0));
         for (int i = 0; i < stop; i++) {
             assert_ok(loader_next(&held, l));
-            if (i != stop - 1) /* the last one is never given back */
+            if (i != stop - 1) /* the last one is not released */
                 loader_release(l, held);
         }
         if (stop % 2 == 1)
@@ -155,7 +155,7 @@ static void test_many_held(void **state) {
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 4; i++)
             assert_ok(loader_next(&b[i], l));
-        for (int i = 3; i >= 0; i--) { /* given back in another order */
+        for (int i = 3; i >= 0; i--) { /* released in another order */
             int64_t place = 4 * (4 * round + i);
             for (int k = 0; k < b[i]->n; k++)
                 check_image(b[i], k, data, expected_image(data, &o, 5, place + k), 5, place + k);
@@ -174,7 +174,7 @@ static void test_slow_and_fast(void **state) {
     decode_us = 2000; /* the consumer waits: 47 images, 2 workers, at least 47 ms */
     assert_int_equal(check_epoch(l, data, &o, 0, 0), 12);
     assert_true(loader_waited(l) > 0.03);
-    decode_us = 0; /* the workers wait: nothing may run over */
+    decode_us = 0; /* the workers wait: the ring must not overflow */
     assert_ok(loader_start(l, 1, 0));
     usleep(20000);
     for (int i = 0; i < 12; i++) {
@@ -194,7 +194,8 @@ static void test_no_allocation(void **state) {
     loader_options o = fake_options(4, 3, 4);
     assert_ok(loader_open(&l, data, &o));
     uint32_t epoch = 0;
-    decode_us = 300; /* while one sleeps the others take positions: each worker gets a file, and its memory */
+    decode_us =
+        300; /* while one sleeps, the others take positions, so each worker reads a file and allocates its memory */
     decode_most = 0;
     for (; epoch < 3 || (decode_most < 3 && epoch < 60); epoch++) /* a busy machine may start them late */
         assert_int_equal(check_epoch(l, data, &o, epoch, 0), 12);
@@ -214,7 +215,7 @@ static void test_no_allocation(void **state) {
 #endif
 }
 
-/** Other threads after every batch, while all of them are busy: the batches stay the same. */
+/** The number of threads changes after every batch while all are busy; the batches are the same. */
 static void test_set_workers(void **state) {
     (void)state;
     static const int workers[] = {5, 1, 2, 7, 1, 3};
@@ -235,7 +236,7 @@ static void test_set_workers(void **state) {
             loader_release(l, b);
         }
     }
-    assert_int_equal(signals_open, 0);
+    assert_int_equal(unblocked_signals, 0);
     assert_fails(E_OPTION, "0 workers", loader_set_workers(l, 0));
     loader_close(l);
 }
@@ -246,8 +247,8 @@ static double process_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/** As many work as were asked for, and those that do not take no time. */
-static void test_surplus_rests(void **state) {
+/** Exactly the requested number of threads work; the others use no CPU time. */
+static void test_surplus_threads_sleep(void **state) {
     (void)state;
     loader *l = NULL;
     loader_options o = fake_options(4, 1, 4);
@@ -261,7 +262,7 @@ static void test_surplus_rests(void **state) {
         assert_int_equal(check_epoch(l, data, &o, epoch, 0), 12);
     assert_int_equal(decode_most, 6);
     assert_ok(loader_set_workers(l, 2));
-    assert_ok(loader_start(l, 0, 12)); /* ends what the others had in hand */
+    assert_ok(loader_start(l, 0, 12)); /* completes the images that other threads were decoding */
     decode_most = 0;
     assert_int_equal(check_epoch(l, data, &o, 0, 0), 12);
     assert_true(decode_most <= 2);
@@ -271,7 +272,7 @@ static void test_surplus_rests(void **state) {
     loader_close(l);
 }
 
-/** What a thread computes counts, what it waits does not. */
+/** The CPU time of a thread is measured, not its waiting time. */
 static void test_cost(void **state) {
     (void)state;
     loader *l = NULL;
@@ -302,7 +303,7 @@ static void test_options(void **state) {
     assert_fails(E_OPTION, "max_bad 1.5", loader_open(&l, data, &o));
     o = fake_options(4, 1, 2);
     o.micro_batch_first = 1;
-    assert_fails(E_OPTION, "micro-batches 1 to 1 of 1 per step", loader_open(&l, data, &o));
+    assert_fails(E_OPTION, "micro-batches: 1 to 1 of 1 per step", loader_open(&l, data, &o));
     assert_null(l);
 }
 
@@ -318,7 +319,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_slow_and_fast, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_allocation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_set_workers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_surplus_rests, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_surplus_threads_sleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_options, set_up, tear_down),
     };

@@ -1,4 +1,4 @@
-/* The loader and images that cannot be read. */
+/* The loader with images that cannot be read. */
 #include "fake_images.h"
 
 #include <sys/resource.h>
@@ -22,7 +22,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/** Runs an epoch as far as it goes. @return batches delivered; *rc is how it ended */
+/** Runs an epoch to its end or to the first error. @return batches delivered; *rc is the result */
 static int run_epoch(int *rc, loader *l, uint32_t epoch) {
     int batches = 0;
     batch *b = NULL;
@@ -39,7 +39,7 @@ static void test_replaced_in_training(void **state) {
     static const int bad[] = {0, 7, 8, 9, 20, 46};
     for (int i = 0; i < 6; i++)
         fake_mark(data, bad[i], "bad");
-    for (int i = 30; i < 36; i++) /* readable or not by the draws: worker timing must not matter here either */
+    for (int i = 30; i < 36; i++) /* the draws decide whether they are readable; worker timing must have no effect */
         fake_mark(data, i, "half");
     for (int workers = 1; workers <= 5; workers += 2) {
         loader *l = NULL;
@@ -58,9 +58,9 @@ static void test_replaced_in_training(void **state) {
     }
 }
 
-static void test_left_out_in_validation(void **state) {
+static void test_omitted_in_validation(void **state) {
     (void)state;
-    static const int bad[] = {0, 7, 8, 12, 13, 14, 15, 46}; /* 12..15 is a whole batch of 4 */
+    static const int bad[] = {0, 7, 8, 12, 13, 14, 15, 46}; /* 12..15 are all images of a batch */
     for (int i = 0; i < 8; i++)
         fake_mark(data, bad[i], "bad");
     for (int workers = 1; workers <= 4; workers++) {
@@ -76,7 +76,7 @@ static void test_left_out_in_validation(void **state) {
     }
 }
 
-/** max_bad must stop the run at the same batch, with the same words, whatever the timing. */
+/** max_bad must stop the run at the same batch, with the same message, independent of timing. */
 static void test_max_bad(void **state) {
     (void)state;
     char message[1024] = "";
@@ -110,7 +110,7 @@ static void test_max_bad(void **state) {
             met[i] = run == 0 ? list[i].index : met[i];
             assert_int_equal(list[i].index, met[i]);
         }
-        assert_fails(E_DATA, message, loader_next(&b, l)); /* and it stays so */
+        assert_fails(E_DATA, message, loader_next(&b, l)); /* and so do later calls */
         assert_int_equal(run_epoch(&rc, l, 3), 0);
         assert_int_equal(rc, E_DATA);
         loader_close(l);
@@ -119,14 +119,14 @@ static void test_max_bad(void **state) {
     loader *l = NULL;
     int rc = 0;
     loader_options o = fake_options(4, 3, 3);
-    o.max_bad = 24.0 / 47; /* as many as there are: just allowed */
+    o.max_bad = 24.0 / 47; /* exactly the number of bad images: allowed */
     assert_ok(loader_open(&l, data, &o));
     assert_int_equal(run_epoch(&rc, l, 2), 12);
     assert_int_equal(rc, OK);
     loader_close(l);
 }
 
-/** A long run of bad neighbours is given up as soon as it is past max_bad. */
+/** The search for a replacement ends as soon as there are more than max_bad bad images. */
 static void test_search_is_bounded(void **state) {
     (void)state;
     for (int i = 0; i < 40; i++)
@@ -141,7 +141,7 @@ static void test_search_is_bounded(void **state) {
     assert_int_equal(rc, E_DATA);
     assert_non_null(strstr(status_message(), "1 of the 47 images"));
     loader_close(l);
-    assert_true(decode_count <= 47); /* one decode for each place seen */
+    assert_true(decode_count <= 47); /* one decode per position */
 }
 
 static void test_all_bad(void **state) {
@@ -164,7 +164,7 @@ static void test_all_bad(void **state) {
 static void test_odd_files(void **state) {
     (void)state;
     char path[PATH_BYTES];
-    assert_ok(dataset_path(path, data, 1)); /* vanished */
+    assert_ok(dataset_path(path, data, 1)); /* deleted */
     assert_int_equal(unlink(path), 0);
     assert_ok(dataset_path(path, data, 2)); /* now a folder */
     assert_int_equal(unlink(path), 0);
@@ -193,7 +193,7 @@ static void test_odd_files(void **state) {
                                          "not a regular file",
                                          "levels of symbolic links",
                                          "empty",
-                                         "5000 bytes, more than the 4000 allowed"};
+                                         "file of 5000 bytes, more than the limit of 4000 bytes"};
     for (int i = 0; i < 6; i++) {
         assert_int_equal(list[i].index, i + 1);
         assert_non_null(strstr(list[i].message, causes[i]));
@@ -202,7 +202,7 @@ static void test_odd_files(void **state) {
     loader_close(l);
 }
 
-/** What is not the file's fault stops the loading and is no bad image. */
+/** An error of the system stops the loader and does not mark an image as bad. */
 static void test_environment(void **state) {
     (void)state;
     loader *l = NULL;
@@ -220,7 +220,7 @@ static void test_environment(void **state) {
     assert_int_equal(rc, E_IO);
     assert_non_null(strstr(status_message(), "Too many open files"));
     assert_fails(E_IO, "Too many open files", loader_next(&b, l));
-    check_epoch(l, data, &o, 0, 0); /* a new start is a new try */
+    check_epoch(l, data, &o, 0, 0); /* the next start retries it */
 
     fake_mark(data, 10, "memory");
     uint32_t order[47];
@@ -249,12 +249,12 @@ static void test_declared(void **state) {
     assert_non_null(strstr(list[1].message, "earlier run"));
     check_epoch(l, data, &o, 0, 0);
     assert_int_equal(loader_bad(&list, l), 3);
-    assert_non_null(strstr(list[1].message, "020.jpg: corrupt")); /* met again: now with its cause */
+    assert_non_null(strstr(list[1].message, "020.jpg: corrupt")); /* found again, now with its cause */
     assert_non_null(strstr(list[2].message, "earlier run"));
     assert_fails(E_DATA, "image 47", loader_set_bad(l, (const int64_t[]){47}, 1));
     loader_close(l);
 
-    o.max_bad = 2.0 / 47; /* the declared count as well */
+    o.max_bad = 2.0 / 47; /* declared images are counted too */
     int rc = 0;
     assert_ok(loader_open(&l, data, &o));
     assert_ok(loader_set_bad(l, (const int64_t[]){20, 40, 3}, 3));
@@ -266,7 +266,7 @@ static void test_declared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_replaced_in_training, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_left_out_in_validation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_omitted_in_validation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_max_bad, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_search_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_all_bad, set_up, tear_down),

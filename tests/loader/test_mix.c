@@ -15,7 +15,8 @@ static void fill(batch *b, uint8_t *copy) {
         b->label[i] = b->label_b[i] = i, b->mix[i] = 1;
 }
 
-/* The weight of image i's own label; its labels are its own and the one before's, the heavier first. */
+/* The weight of image i's own label; its two labels are its own and that of the previous image; the larger weight comes
+ * first. */
 static double own_weight(const batch *b, int i) {
     int before = (i + N - 1) % N;
     assert_true(b->mix[i] >= 0.5f);
@@ -91,7 +92,8 @@ static void test_beta(void **state) {
     }
 }
 
-/* tests/golden/mix_make.py: pixels to half a step of 8 bits, as mixing comes before normalisation here; soft targets.
+/* tests/golden/mix_make.py: pixels within half a step of 8 bits, because linnet mixes before normalisation; soft
+ * targets.
  */
 static void test_as_torchvision(void **state) {
     (void)state;
@@ -124,7 +126,7 @@ static void test_as_torchvision(void **state) {
         }
         for (int i = 0; i < IMAGES * BYTES; i++) {
             assert_int_equal(fscanf(f, "%lf", &expected), 1);
-            assert_near(b.pixels[i], expected, 0.52); /* the file has four digits, lambda here 16 bits */
+            assert_near(b.pixels[i], expected, 0.52); /* the file has four digits, linnet's lambda has 16 bits */
         }
     }
     assert_int_equal(cases, 10);

@@ -1,4 +1,4 @@
-/* The loader with the real decoder: what it delivers is what transform_decode gives for the image at each place. */
+/* The loader with the real decoder: it delivers the result of transform_decode for the image at each position. */
 #include "root.h"
 
 #include "base/file.h"
@@ -114,7 +114,7 @@ static uint64_t checksum(int64_t *images, const dataset *d, const loader_options
     return sum;
 }
 
-/** Hundreds of broken JPEGs: each is decoded or named, and the workers' number changes nothing. */
+/** Hundreds of broken JPEGs: each is decoded or reported by name, and the number of workers has no effect. */
 static void test_broken_jpegs(void **state) {
     (void)state;
     char folder[PATH_BYTES] = "", path[PATH_BYTES];

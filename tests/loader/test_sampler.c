@@ -1,4 +1,4 @@
-/* The order of an epoch: a permutation, different for each epoch and seed, and never changed by a new version. */
+/* The order of an epoch: a permutation that differs for each epoch and seed, and that must never change. */
 #include "check.h"
 
 #include "loader/batch.h"
@@ -16,7 +16,7 @@ static void check_permutation(const uint32_t *order, uint32_t n) {
 
 static void test_known(void **state) {
     (void)state;
-    /* recorded once; a resumed run relies on it */
+    /* must never change, because a resumed run needs it */
     static const uint32_t first[10] = {0, 5, 6, 3, 4, 7, 8, 9, 2, 1}, second[10] = {8, 3, 2, 5, 1, 6, 4, 9, 7, 0};
     uint32_t order[10];
     sampler_epoch(order, 10, 1, 0, true);
@@ -92,7 +92,7 @@ static void test_synthetic_batch(void **state) {
     assert_null(a.pixels);
 }
 
-/* The first images of the order, each `repeats` times: once in each of as many consecutive batches. */
+/* The first images of the order, each in `repeats` consecutive batches. */
 static void test_repeats(void **state) {
     (void)state;
     enum { N = 1000, REPEATS = 4, GROUP = 16 };

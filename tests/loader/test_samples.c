@@ -1,4 +1,4 @@
-/** The hash of a step's images: of their order, and not of how they lie on ranks. */
+/** The hash of a step's images: it depends on their order, and not on their distribution over ranks. */
 #include "check.h"
 
 #include "loader/samples.h"
@@ -16,7 +16,7 @@ static void does_not_depend_on_the_split(void **state) {
     assert_true((uint64_t)(double)whole == whole);
 }
 
-static void tells_orders_and_images_apart(void **state) {
+static void depends_on_order_and_images(void **state) {
     (void)state;
     const int64_t index[] = {7, 0, 3}, swapped[] = {0, 7, 3}, other[] = {7, 0, 4};
     uint64_t h = samples_hash(16, index, 3);
@@ -28,6 +28,6 @@ static void tells_orders_and_images_apart(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(does_not_depend_on_the_split),
-                                       cmocka_unit_test(tells_orders_and_images_apart)};
+                                       cmocka_unit_test(depends_on_order_and_images)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* data.workers auto: the choice with numbers, and that a loader follows it. */
+/* data.workers auto: the choice for given measurements, and whether a loader applies it. */
 #include "root.h"
 
 #include "loader/workers.h"
@@ -37,7 +37,7 @@ static void the_rule(void **state) {
     assert_int_equal(workers_choose(workers_init("loader", -1, 1), 5, 1, 1).n, 1);
 }
 
-/** Four cores; the rule says 1 for 0.1 and 1, and 2 for 1 and 1. */
+/** With four cores, the rule gives 1 for 0.1 and 1, and 2 for 1 and 1. */
 static void late_data_add_one_thread(void **state) {
     (void)state;
     workers w = workers_init("loader", -1, 4);
@@ -45,11 +45,11 @@ static void late_data_add_one_thread(void **state) {
     assert_int_equal(w.n, 1);
     w = workers_choose(w, 0.1, 1, 0.051);
     assert_int_equal(w.n, 2);
-    w = workers_choose(w, 0.1, 1, 0); /* it stays: without it they were late */
+    w = workers_choose(w, 0.1, 1, 0); /* the added thread is kept, because without it the data were late */
     assert_int_equal(w.n, 2);
     w = workers_choose(w, 0.1, 1, 0.2);
     assert_int_equal(w.n, 3);
-    w = workers_choose(w, 1, 1, 0.2); /* the rule itself asks for more now */
+    w = workers_choose(w, 1, 1, 0.2); /* the rule requires more now */
     assert_int_equal(w.n, 4);
     w = workers_choose(w, 0.1, 1, 0.2);
     assert_int_equal(w.n, 4);
@@ -57,9 +57,9 @@ static void late_data_add_one_thread(void **state) {
     assert_int_equal(w.n, 4);
     w = workers_choose(w, 100, 1, 0);
     assert_int_equal(w.n, 4);
-    w = workers_init("loader", -1, 16); /* too few for the rule: its answer, and no more */
+    w = workers_init("loader", -1, 16); /* fewer than the rule requires: exactly as many as it requires */
     assert_int_equal(workers_choose(w, 5, 1, 0.5).n, 6);
-    w.n = 9; /* more than the rule, and late: one more than there were */
+    w.n = 9; /* more than the rule requires, but the data are late: one more */
     assert_int_equal(workers_choose(w, 5, 1, 0.5).n, 10);
 }
 
@@ -86,7 +86,7 @@ static int threads(void) {
     return n;
 }
 
-static void a_loader_follows(void **state) {
+static void loader_uses_the_chosen_number(void **state) {
     (void)state;
     dataset *d = NULL;
     loader *l = NULL;
@@ -102,14 +102,15 @@ static void a_loader_follows(void **state) {
     workers w = workers_init("loader", -1, 3), fixed = workers_init("loader", 2, 3);
     assert_ok(loader_open(&l, d, &o));
     int before = threads();
-    epoch(l, &w, 0, 60000); /* 30 ms an image: one thread does */
+    epoch(l, &w, 0, 60000); /* 30 ms per image: one thread suffices */
     assert_true(w.chosen);
     assert_int_equal(w.n, 1);
-    for (uint32_t i = 1; i < 20 && w.n < 3; i++) /* nothing is computed: every core decodes, unless it was held up */
+    for (uint32_t i = 1; i < 20 && w.n < 3;
+         i++) /* the model takes no time: all cores decode, unless the machine is busy */
         epoch(l, &w, i, 0);
     assert_int_equal(w.n, 3);
     assert_int_equal(threads() - before, 2);
-    w.extra = 0; /* what the epochs that waited may have left */
+    w.extra = 0; /* threads that late epochs may have added */
     epoch(l, &w, 20, 60000);
     epoch(l, &w, 21, 60000);
     assert_int_equal(w.n, 1 + w.extra);
@@ -122,8 +123,9 @@ static void a_loader_follows(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fixed_or_a_share_of_the_cores), cmocka_unit_test(the_rule),
-                                       cmocka_unit_test(late_data_add_one_thread),
-                                       cmocka_unit_test_setup_teardown(a_loader_follows, root_set_up, root_tear_down)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fixed_or_a_share_of_the_cores), cmocka_unit_test(the_rule),
+        cmocka_unit_test(late_data_add_one_thread),
+        cmocka_unit_test_setup_teardown(loader_uses_the_chosen_number, root_set_up, root_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 #define _GNU_SOURCE
-/* Decodes on demand for scripts that compare with Pillow. A line on standard input, tabs between the words, names one
- * image of standard output:
+/* Decodes images on request for scripts that compare the results to Pillow. Each line on standard input, with tabs
+ * between the words, requests one image on standard output:
  *     full PATH                          val PATH SIZE RESIZE          crop PATH X Y W H SIZE FLIP
- * The answer is a line "W H", followed by W * H * 3 bytes, or a line "error CODE MESSAGE". */
+ *                                    squash PATH SIZE RESIZE
+ * Arguments: the order of the passes of a resize, newest (default) or horizontal, and the filter. The answer is a line
+ * "W H", followed by W * H * 3 bytes, or a line "error CODE MESSAGE". */
 
 #include "base/file.h"
 #include "base/status.h"
@@ -14,7 +16,7 @@
 
 #define WORDS_MAX 8
 
-static int answer(int words, char **word, decoder *d) {
+static int answer(int words, char **word, decoder *d, resizing how) {
     int rc = OK, n[WORDS_MAX] = {0}, w = 0, h = 0;
     unsigned char *bytes = NULL;
     uint8_t *own = NULL;
@@ -24,17 +26,21 @@ static int answer(int words, char **word, decoder *d) {
         n[i] = (int)strtol(word[i], NULL, 10);
     TRY(file_read(&bytes, &bytes_n, word[1], 0));
     if (strcmp(word[0], "full") == 0) {
-        TRY(transform_decode_full(&pixels, &w, &h, d, bytes, bytes_n, word[1]));
+        TRY(decoder_decode_full(&pixels, &w, &h, d, bytes, bytes_n, word[1]));
     } else {
-        w = h = strcmp(word[0], "val") == 0 ? n[2] : n[6];
+        bool crop = strcmp(word[0], "crop") == 0;
+        w = h = crop ? n[6] : n[2];
         pixels = own = malloc((size_t)w * (size_t)h * 3);
         transform t = transform_default(false, n[2], n[3]);
+        t.resizing = how;
+        t.squash = strcmp(word[0], "squash") == 0;
         if (own == NULL)
             rc = fail(E_NOMEM, "no memory");
-        else if (strcmp(word[0], "val") == 0)
+        else if (!crop)
             rc = transform_decode(own, d, bytes, bytes_n, word[1], &t, NULL);
         else
-            rc = transform_decode_crop(own, d, bytes, bytes_n, word[1], (crop_box){n[2], n[3], n[4], n[5]}, n[6], n[7]);
+            rc = transform_decode_crop(own, d, bytes, bytes_n, word[1], (crop_box){n[2], n[3], n[4], n[5]}, n[6], n[7],
+                                       how);
         TRY(rc);
     }
     printf("%d %d\n", w, h);
@@ -47,7 +53,12 @@ done:
     return fflush(stdout) == 0 ? OK : E_IO;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    resizing how = {.order = argc > 1 && strcmp(argv[1], "horizontal") == 0 ? RESIZE_HORIZONTAL : RESIZE_NEWEST};
+    if (argc > 2)
+        how.filter = strcmp(argv[2], "bicubic") == 0   ? RESAMPLE_BICUBIC
+                     : strcmp(argv[2], "lanczos") == 0 ? RESAMPLE_LANCZOS
+                                                       : RESAMPLE_BILINEAR;
     decoder *d = NULL;
     char line[8192];
     if (decoder_create(&d, NULL) < 0)
@@ -58,7 +69,7 @@ int main(void) {
         line[strcspn(line, "\n")] = 0;
         for (char *p = strsep(&rest, "\t"); p != NULL && words < WORDS_MAX; p = strsep(&rest, "\t"))
             word[words++] = p;
-        if (words < 2 || answer(words, word, d) < 0)
+        if (words < 2 || answer(words, word, d, how) < 0)
             break;
     }
     decoder_destroy(d);

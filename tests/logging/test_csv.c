@@ -41,7 +41,7 @@ static void test_rows(void **state) {
     assert_ok(csv_open(&c, path, column, 3));
     assert_content(HEADER);
     assert_ok(csv_row(c, 0, 49, (double[]){2.3125, 9, 0.1}, (char[]){1, 0, 1}));
-    assert_content(HEADER "0,49,2.3125,,0.1\n"); /* at once with the operating system */
+    assert_content(HEADER "0,49,2.3125,,0.1\n"); /* passed to the operating system at once */
     assert_ok(csv_row(c, 0, 99, (double[]){NAN, 0.1 + 0.2, -INFINITY}, (char[]){1, 1, 1}));
     assert_ok(csv_row(c, 1, INT64_C(1) << 40, (double[]){1e-7, 0, 0}, (char[]){1, 0, 0}));
     assert_ok(csv_close(c));
@@ -51,7 +51,7 @@ static void test_rows(void **state) {
 static void test_appends(void **state) {
     (void)state;
     csv *c = NULL;
-    put(HEADER "0,1,1,1,1\n0,2,1.2345678,1.2345678"); /* a crash tore the last line */
+    put(HEADER "0,1,1,1,1\n0,2,1.2345678,1.2345678"); /* the last line is incomplete after a crash */
     assert_ok(csv_open(&c, path, column, 3));
     assert_ok(csv_row(c, 0, 2, (double[]){2, 0, 0}, (char[]){1, 0, 0}));
     assert_ok(csv_close(c));
@@ -95,7 +95,7 @@ static void test_trim(void **state) {
     assert_content(HEADER "0,49,1,,\n0,99,2,,\n0,99,,3,\n");
     struct stat before, after;
     assert_int_equal(stat(path, &before), 0);
-    assert_ok(csv_trim(path, 99, false, NULL)); /* nothing to do: not touched */
+    assert_ok(csv_trim(path, 99, false, NULL)); /* nothing to trim: the file is not rewritten */
     assert_int_equal(stat(path, &after), 0);
     assert_true(before.st_ino == after.st_ino);
     assert_ok(csv_trim(path, -1, false, NULL));
@@ -103,7 +103,7 @@ static void test_trim(void **state) {
     put(HEADER "0,1,1,,\ngarbage\n,,,\n0,x,1,,\n0,2,1,,\n");
     assert_ok(csv_trim(path, 5, false, NULL));
     assert_content(HEADER "0,1,1,,\n0,2,1,,\n");
-    /* a row of the last step with a value in a column is logged again; kept aside are only later steps */
+    /* a resumed run logs the last step again if the column has a value; only later steps are moved to the backup */
     put(HEADER "0,5,1,,\n0,5,,3,\n0,6,1,,\n");
     assert_ok(csv_trim(path, 5, true, "val_loss"));
     assert_content(HEADER "0,5,1,,\n");
@@ -134,10 +134,14 @@ static void test_full_disk(void **state) {
     set_file_limit(sizeof HEADER + 10);
     assert_fails(E_IO, "cannot write", csv_row(c, 0, 2, (double[]){2.25, 0, 0}, (char[]){1, 0, 0}));
     set_file_limit(RLIM_INFINITY);
-    assert_content(HEADER "0,1,1,,\n"); /* no half row */
+    assert_content(HEADER "0,1,1,,\n"); /* no incomplete row */
     assert_ok(csv_row(c, 0, 3, (double[]){3, 0, 0}, (char[]){1, 0, 0}));
-    assert_ok(csv_close(c));
-    assert_content(HEADER "0,1,1,,\n0,3,3,,\n");
+    assert_content(HEADER "0,1,1,,\n0,2,2.25,,\n0,3,3,,\n"); /* the row that failed was kept */
+    set_file_limit(sizeof HEADER + 20);
+    assert_fails(E_IO, "cannot write", csv_row(c, 0, 4, (double[]){4, 0, 0}, (char[]){1, 0, 0}));
+    assert_fails(E_IO, "cannot write", csv_close(c)); /* lost rows are an error */
+    set_file_limit(RLIM_INFINITY);
+    assert_content(HEADER "0,1,1,,\n0,2,2.25,,\n0,3,3,,\n");
 }
 
 int main(void) {

@@ -4,7 +4,7 @@
 
 #include <float.h>
 
-static double limits[HISTOGRAM_BUCKETS]; /* made as histogram.cc makes them, apart from src/ */
+static double limits[HISTOGRAM_BUCKETS]; /* computed as in histogram.cc, independent of src/ */
 
 static void make_limits(void) {
     int n = 0;
@@ -73,7 +73,7 @@ static void test_as_binary_search(void **state) {
     for (int i = 0; i < N; i++) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         double u = (double)(x >> 11) / 9007199254740992.0, sign = x & 1 ? -1 : 1;
-        value[i] = i % 3 == 0 ? sign * u : sign * exp2(200 * u - 100); /* 2^-100 to 2^100: past both ends */
+        value[i] = i % 3 == 0 ? sign * u : sign * exp2(200 * u - 100); /* 2^-100 to 2^100: beyond both ends */
         expected[bucket_of(value[i])]++;
         sum += value[i];
         squares += value[i] * value[i];

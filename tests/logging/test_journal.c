@@ -1,4 +1,4 @@
-/** The journal: whole lines, one an event, whatever was there before. */
+/** The journal: it contains complete lines, one per event, independent of the file's previous content. */
 #include "root.h"
 
 #include "base/file.h"
@@ -36,7 +36,7 @@ static void lines(void **state) {
     free(bytes);
 }
 
-/** A line that does not fit is not begun. */
+/** A line that does not fit on the disk is not written at all. */
 static void full_disk(void **state) {
     (void)state;
     journal *j = NULL;

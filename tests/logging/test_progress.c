@@ -66,7 +66,19 @@ static void test_formats(void **state) {
     assert_line(false, 0, &s, "epoch 3/100 train 0/1,252 (0%)  loss inf");
 }
 
-/* Several ranks; the slowest is the first part to go. */
+/* The time of the whole run is omitted before the accuracy and the time of the epoch. */
+static void test_run(void **state) {
+    (void)state;
+    progress_state s = half;
+    s.run_seconds = 36000;
+    assert_line(false, 0, &s,
+                "epoch 3/100 train 512/1,252 (41%)  loss 2.310  top-1 45.2%  1,812 img/s  data wait 3%"
+                "  eta 2 min 10 s  run 10 h 00 min");
+    assert_line(true, 86, &s, "epoch 3/100 train 512/1,252  loss 2.310  top-1 45.2%  eta 2 min 10 s  run 10 h 00 min");
+    assert_line(true, 70, &s, "epoch 3/100 train 512/1,252  loss 2.310  top-1 45.2%  eta 2 min 10 s");
+}
+
+/* Several ranks; the slowest rank is the first part to be omitted. */
 static void test_ranks(void **state) {
     (void)state;
     progress_state s = half;
@@ -86,7 +98,7 @@ static void test_ranks(void **state) {
                 "  eta 2 min 10 s");
 }
 
-/* A terminal line never reaches the last column, and the parts that matter most stay longest. */
+/* A terminal line never uses the last column, and the most important parts are omitted last. */
 static void test_fits(void **state) {
     (void)state;
     for (int width = 1; width < 200; width++) {
@@ -126,7 +138,7 @@ static void test_bar(void **state) {
         last = full;
     }
     assert_int_equal(last, 30);
-    progress_begin(p, "val", 0, 1, 0, 0); /* nothing to do is no division by zero */
+    progress_begin(p, "val", 0, 1, 0, 0); /* zero steps must not cause a division by zero */
     progress_format(line, sizeof line, p, &(progress_state){.loss = NAN, .top1 = NAN, .wait_share = NAN});
     assert_non_null(strstr(line, "epoch 1/1 val [==============================] 0/0"));
     progress_close(p);
@@ -137,7 +149,7 @@ static void test_terminal_redraws(void **state) {
     lines l;
     progress *p = begun(&l, true, 100);
     progress_update(p, &half);
-    assert_true(l.n == 1 && !l.final); /* the first at once */
+    assert_true(l.n == 1 && !l.final); /* the first line is printed at once */
     for (int i = 0; i < 100; i++)
         progress_update(p, &half);
     assert_true(l.n <= 2);
@@ -179,13 +191,9 @@ static void test_silent(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_fits),
-        cmocka_unit_test(test_bar),
-        cmocka_unit_test(test_terminal_redraws),
-        cmocka_unit_test(test_plain_lines),
-        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_formats),     cmocka_unit_test(test_run),    cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_fits),        cmocka_unit_test(test_bar),    cmocka_unit_test(test_terminal_redraws),
+        cmocka_unit_test(test_plain_lines), cmocka_unit_test(test_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
 #include "check.h"
 
 #include "base/file.h"
-#include "logging/record.h"
 #include "logging/tensorboard.h"
+#include "logging/tfrecord.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -60,7 +60,7 @@ static void write_steps(const char *folder, int64_t first, int64_t last) {
     assert_ok(tb_events_close(e));
 }
 
-/* The only event file of a folder, whole. */
+/* The content of the only event file of a folder. */
 static size_t load(unsigned char **bytes, char path[8][PATH_BYTES], const char *folder) {
     size_t n = 0;
     assert_int_equal(files(path, folder), 1);
@@ -68,7 +68,7 @@ static size_t load(unsigned char **bytes, char path[8][PATH_BYTES], const char *
     return n;
 }
 
-/* Without file_write_atomic's fsync, which takes its time when done for every byte of a file. */
+/* Without file_write_atomic's fsync, which would be slow for every byte of a file. */
 static void put_file(const char *path, const void *bytes, size_t n) {
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
@@ -80,19 +80,19 @@ static void put_file(const char *path, const void *bytes, size_t n) {
 static void test_crc(void **state) {
     (void)state;
     unsigned char bytes[32] = {0};
-    assert_true(record_crc("123456789", 9) == 0xe3069283u);
-    assert_true(record_crc(bytes, 32) == 0x8a9136aau);
+    assert_true(tfrecord_crc("123456789", 9) == 0xe3069283u);
+    assert_true(tfrecord_crc(bytes, 32) == 0x8a9136aau);
     memset(bytes, 0xff, sizeof bytes);
-    assert_true(record_crc(bytes, 32) == 0x62a8ab43u);
+    assert_true(tfrecord_crc(bytes, 32) == 0x62a8ab43u);
     for (int i = 0; i < 32; i++)
         bytes[i] = (unsigned char)i;
-    assert_true(record_crc(bytes, 32) == 0x46dd794eu);
-    assert_true(record_crc("", 0) == 0);
-    assert_true(record_mask(0) == 0xa282ead8u);
-    assert_true(record_mask(0x00008000u) == 0xa282ead9u);
+    assert_true(tfrecord_crc(bytes, 32) == 0x46dd794eu);
+    assert_true(tfrecord_crc("", 0) == 0);
+    assert_true(tfrecord_mask(0) == 0xa282ead8u);
+    assert_true(tfrecord_mask(0x00008000u) == 0xa282ead9u);
 }
 
-/* The bytes of the first record, but for its time, as TensorBoard's own writer makes them. */
+/* The bytes of the first record, except for its time, equal those of TensorBoard's writer. */
 static void test_first_record(void **state) {
     (void)state;
     char folder[256], path[8][PATH_BYTES];
@@ -153,7 +153,7 @@ static void test_flush(void **state) {
     assert_ok(tb_events_flush(e));
     assert_ok(read_all(path[0]));
     assert_int_equal(seen.n, 1);
-    for (int i = 0; i < 3000; i++) /* the buffer has a bound */
+    for (int i = 0; i < 3000; i++) /* the size of the buffer is limited */
         assert_ok(tb_events_scalar(e, "loss", i, 1));
     assert_ok(read_all(path[0]));
     assert_true(seen.n > 1000);
@@ -203,7 +203,7 @@ static void test_trim(void **state) {
     assert_int_equal(stat(path[0], &before), 0);
     assert_ok(tb_events_trim(folder, 149));
     assert_int_equal(stat(path[0], &after), 0);
-    assert_true(before.st_ino == after.st_ino); /* what needs no change is left alone */
+    assert_true(before.st_ino == after.st_ino); /* a file that needs no change is not rewritten */
     assert_ok(read_all(path[0]));
     assert_int_equal(count_up_to(99), 100);
     assert_ok(read_all(path[1]));
@@ -211,7 +211,7 @@ static void test_trim(void **state) {
     assert_ok(tb_events_trim(folder, 49));
     assert_ok(read_all(path[0]));
     assert_int_equal(count_up_to(49), 50);
-    assert_ok(read_all(path[1])); /* its version record remains */
+    assert_ok(read_all(path[1])); /* its version record is kept */
     assert_int_equal(seen.n, 0);
     assert_ok(tb_events_trim(folder, -1));
     assert_ok(read_all(path[0]));
@@ -223,8 +223,8 @@ static void test_trim(void **state) {
     remove_folder(folder);
 }
 
-/* A file cut off at any byte reads as the whole records before the cut, and is trimmed to them. */
-static void test_torn_anywhere(void **state) {
+/* A file truncated at any byte is read up to its last complete record, and trimmed to it. */
+static void test_truncated_anywhere(void **state) {
     (void)state;
     char folder[256], path[8][PATH_BYTES];
     unsigned char *bytes = NULL;
@@ -249,7 +249,7 @@ static void test_torn_anywhere(void **state) {
     remove_folder(folder);
 }
 
-/* A flipped bit ends the walk at its record. */
+/* Reading ends at a record with a flipped bit. */
 static void test_corrupt_anywhere(void **state) {
     (void)state;
     char folder[256], path[8][PATH_BYTES];
@@ -262,8 +262,8 @@ static void test_corrupt_anywhere(void **state) {
         put_file(path[0], bytes, n);
         bytes[at] ^= 0x10;
         if (at < 12) {
-            assert_fails(E_FORMAT, "is not an event file", read_all(path[0]));
-            assert_ok(tb_events_trim(folder, 2)); /* not ours: left alone */
+            assert_fails(E_FORMAT, "is not a TensorBoard event file", read_all(path[0]));
+            assert_ok(tb_events_trim(folder, 2)); /* no event file of linnet: not changed */
             struct stat st;
             assert_int_equal(stat(path[0], &st), 0);
             assert_int_equal(st.st_size, n);
@@ -306,11 +306,11 @@ static void test_other_writers(void **state) {
     assert_ok(path_join(path, folder, "events.out.tfevents.1"));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         text t = {0};
-        assert_ok(record_put(&t, "", 0));
-        assert_ok(record_put(&t, mixed, sizeof mixed));
+        assert_ok(tfrecord_put(&t, "", 0));
+        assert_ok(tfrecord_put(&t, mixed, sizeof mixed));
         size_t good = t.n;
-        assert_ok(record_put(&t, bad[i].bytes, bad[i].n));
-        assert_ok(record_put(&t, mixed, sizeof mixed));
+        assert_ok(tfrecord_put(&t, bad[i].bytes, bad[i].n));
+        assert_ok(tfrecord_put(&t, mixed, sizeof mixed));
         assert_ok(file_write_atomic(path, t.data, t.n));
         assert_ok(read_all(path));
         assert_int_equal(seen.n, 2);
@@ -338,10 +338,10 @@ static void test_what_is_no_event_file(void **state) {
     assert_int_equal(seen.n, 0);
     static const char prose[] = "this is a text of more than sixteen bytes";
     assert_ok(file_write_atomic(path, prose, sizeof prose));
-    assert_fails(E_FORMAT, "is not an event file", read_all(path));
+    assert_fails(E_FORMAT, "is not a TensorBoard event file", read_all(path));
     text huge = {0}; /* a valid header that claims 2^60 bytes takes no memory */
     uint64_t length = INT64_C(1) << 60;
-    uint32_t crc = record_mask(record_crc(&length, 8));
+    uint32_t crc = tfrecord_mask(tfrecord_crc(&length, 8));
     assert_ok(text_append(&huge, &length, 8));
     assert_ok(text_append(&huge, &crc, 4));
     assert_ok(text_append(&huge, prose, sizeof prose));
@@ -351,7 +351,7 @@ static void test_what_is_no_event_file(void **state) {
     remove_folder(folder);
 }
 
-/* A left-over of a killed trim must not be read as a second copy of the data. */
+/* The temporary file of a killed trim must not be read as a second copy of the data. */
 static void test_stale_temporary(void **state) {
     (void)state;
     char folder[256], path[8][PATH_BYTES];
@@ -372,7 +372,7 @@ static void set_file_limit(rlim_t bytes) {
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* As on a full disk: the error is told, and what was buffered is written once there is room. */
+/* As on a full disk: the error is reported, and buffered data are written when there is space. */
 static void test_full_disk(void **state) {
     (void)state;
     char folder[256], path[8][PATH_BYTES];
@@ -394,7 +394,7 @@ static void test_full_disk(void **state) {
     set_file_limit(1000);
     assert_ok(tb_events_scalar(e, "loss", 100, 100));
     assert_fails(E_IO, "cannot write", tb_events_close(e));
-    assert_fails(E_IO, "cannot write", tb_events_trim(folder, 50)); /* and the old file stays */
+    assert_fails(E_IO, "cannot write", tb_events_trim(folder, 50)); /* and the old file is unchanged */
     set_file_limit(RLIM_INFINITY);
     assert_int_equal(files(path, folder), 1);
     assert_ok(read_all(path[0]));
@@ -410,7 +410,7 @@ int main(void) {
         cmocka_unit_test(test_flush),
         cmocka_unit_test(test_names_are_new_and_sorted),
         cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_torn_anywhere),
+        cmocka_unit_test(test_truncated_anywhere),
         cmocka_unit_test(test_corrupt_anywhere),
         cmocka_unit_test(test_other_writers),
         cmocka_unit_test(test_what_is_no_event_file),

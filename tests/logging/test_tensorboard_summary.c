@@ -2,8 +2,8 @@
 #include "check.h"
 
 #include "base/file.h"
-#include "logging/record.h"
 #include "logging/tensorboard.h"
+#include "logging/tfrecord.h"
 
 #include <dirent.h>
 
@@ -27,25 +27,25 @@ static void find_file(char path[PATH_BYTES], const char *folder) {
     free(entry);
 }
 
-/* The Summary.Value of record number `index`, behind wall_time, step and the lengths of summary and value; all of one
- * byte here. */
+/* The Summary.Value of record number `index`, after wall_time, step and the lengths of summary and value, which are one
+ * byte each here. */
 static size_t take_value(unsigned char *out, const char *path, int index, size_t step_n) {
-    record_reader r;
+    tfrecord_reader r;
     unsigned char *bytes;
     size_t n, skip = 9 + step_n + 4;
     bool found = true;
     assert_ok(file_read(&bytes, &n, path, 0));
     FILE *f = fmemopen(bytes, n, "rb");
     assert_non_null(f);
-    record_open(&r, f, n);
+    tfrecord_open(&r, f, n);
     for (int i = 0; i <= index && found; i++)
-        assert_ok(record_next(&r, &found));
+        assert_ok(tfrecord_next(&r, &found));
     assert_true(found && r.n > skip && r.n < 256);
     assert_int_equal(r.data[skip - 2], 0x0a);
     assert_int_equal(r.data[skip - 1], r.n - skip);
     memcpy(out, r.data + skip, r.n - skip);
     n = r.n - skip;
-    record_close(&r);
+    tfrecord_close(&r);
     fclose(f);
     free(bytes);
     return n;
@@ -88,7 +88,7 @@ static void write_all(const char *folder, bool end) {
     static const tb_events_hparam hparam[] = {
         {"lr", 'd', 0.1, NULL}, {"arch", 's', 0, "resnet50"}, {"flip", 'b', 1, NULL}, {"clip", 'd', NAN, NULL}};
     static const char *const metric[] = {"loss"};
-    static unsigned char image[200000]; /* more than is buffered */
+    static unsigned char image[200000]; /* more than the buffer's size */
     double value[100];
     histogram h;
     tb_events *e = NULL;
@@ -115,7 +115,8 @@ static size_t size_of(const char *path) {
     return n;
 }
 
-/* What is no scalar is skipped by a reader and kept by a trim, up to its step; the end of a session never. */
+/* Summaries other than scalars are skipped by a reader and kept by a trim up to its step. The session end is always
+ * removed. */
 static void test_read_and_trim(void **state) {
     (void)state;
     char folder[256], path[PATH_BYTES];

@@ -1,8 +1,8 @@
 /* Writes event files with every kind of summary for tests/interop:
  *     logging_tool_events FOLDER IMAGE FIRST LAST WHAT...
- * steps FIRST..LAST, with an image (the file) and a histogram every tenth step; WHAT is any of
- *     start     the hyperparameters come first
- *     success   the session's end comes last; also failure */
+ * Steps FIRST..LAST, with an image (the file) and a histogram every tenth step; WHAT is any of
+ *     start     writes the hyperparameters first
+ *     success   writes the end of the session last; also failure */
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"

@@ -1,17 +1,20 @@
 #!/usr/bin/python3
-"""Writes resnet_tables.txt: torchvision's parameters and statistics, in its order. Needs python3-torch and torchvision.
+"""Writes resnet_tables.txt: torchvision's parameters and statistics, in its order, and those of the models for CIFAR
+(cifar_resnet.py). Needs python3-torch and torchvision.
 
-One line "arch NAME PARAMETERS STATISTICS WEIGHTS HASH" for each net, HASH being the FNV-1a of its entry lines; the
-lines themselves for two of them. An entry: "param NAME SHAPE..." or "stats NAME CHANNELS".
+One line "arch NAME PARAMETERS STATISTICS WEIGHTS HASH" for each model, where HASH is the FNV-1a of its entry lines; for
+two models also the lines themselves. An entry: "param NAME SHAPE..." or "stats NAME CHANNELS".
 """
 import os
 import sys
 
 import torchvision
 
+import cifar_resnet
+
 ARCHS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
          "wide_resnet50_2", "wide_resnet101_2", "resnext50_32x4d", "resnext101_32x8d")
-WRITTEN_OUT = ("resnet18", "resnet50")
+WRITTEN_OUT = ("resnet18", "resnet50", "resnet20")
 
 
 def entries(model):
@@ -31,8 +34,8 @@ def fnv(text):
 
 def make():
     out = []
-    for arch in ARCHS:
-        model = getattr(torchvision.models, arch)()
+    for arch in (*ARCHS, *cifar_resnet.DEPTHS):
+        model = cifar_resnet.make(arch) if arch in cifar_resnet.DEPTHS else getattr(torchvision.models, arch)()
         lines = entries(model)
         weights = sum(p.numel() for p in model.parameters())
         params = sum(1 for _ in model.parameters())

@@ -1,4 +1,4 @@
-/* Hand-made models: what they refuse, and the initial values. */
+/* Manually built models: invalid layers are refused. Also the initial values. */
 #include "check.h"
 
 #include "model/model.h"
@@ -9,8 +9,8 @@ static void test_hand_made(void **state) {
     int conv, bn, add, pool, fc;
     tensor_shape s[5];
     assert_ok(model_create_empty(&n, "tiny", 5));
-    assert_ok(model_add_conv(&conv, n, "a", NET_INPUT, 3, 8, 3, 1, 1));
-    assert_ok(model_add_bn(&bn, n, "b", conv, 8, NET_NONE, true));
+    assert_ok(model_add_conv(&conv, n, "a", MODEL_INPUT, 3, 8, 3, 1, 1));
+    assert_ok(model_add_bn(&bn, n, "b", conv, 8, TENSOR_NONE, true));
     assert_ok(model_add_bn(&add, n, "c", bn, 8, conv, false));
     assert_ok(model_add_avgpool(&pool, n, "d", add, 8));
     assert_ok(model_add_linear(&fc, n, "e", pool, 8, 5));
@@ -33,16 +33,18 @@ static void test_refused(void **state) {
     int a, b;
     tensor_shape s[4];
     assert_ok(model_create_empty(&n, "tiny", 5));
-    assert_ok(model_add_conv(&a, n, "a", NET_INPUT, 3, 8, 5, 2, 0));
+    assert_ok(model_add_conv(&a, n, "a", MODEL_INPUT, 3, 8, 5, 2, 0));
     assert_fails(E_SHAPE, "two layers are named 'a'", model_add_avgpool(&b, n, "a", a, 8));
-    assert_fails(E_SHAPE, "expects 9 channels", model_add_bn(&b, n, "b", a, 9, NET_NONE, true));
+    assert_fails(E_SHAPE, "expects 9 channels", model_add_bn(&b, n, "b", a, 9, TENSOR_NONE, true));
     assert_fails(E_SHAPE, "expects 8 channels", model_add_conv(&b, n, "c", 7, 8, 8, 1, 1, 0));
-    assert_fails(E_SHAPE, "residual", model_add_bn(&b, n, "d", a, 8, NET_INPUT, true));
+    assert_fails(E_SHAPE, "residual", model_add_bn(&b, n, "d", a, 8, MODEL_INPUT, true));
     assert_fails(E_SHAPE, "channels", model_add_conv(&b, n, "e", a, 8, 0, 1, 1, 0));
     assert_fails(E_SHAPE, "stride 0", model_add_conv(&b, n, "f", a, 8, 8, 1, 0, 0));
     assert_fails(E_SHAPE, "8 to 8 channels cannot be divided into 3 groups",
                  model_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 3));
     assert_fails(E_SHAPE, "0 groups", model_add_grouped_conv(&b, n, "f", a, 8, 8, 1, 1, 0, 0));
+    assert_fails(E_SHAPE, "8 channels into 11", model_add_shortcut(&b, n, "g", a, 8, 11, 2));
+    assert_fails(E_SHAPE, "8 channels into 4", model_add_shortcut(&b, n, "g", a, 8, 4, 2));
     assert_fails(E_SHAPE, "padding 2", model_add_maxpool(&b, n, "g", a, 8, 3, 1, 2));
     assert_fails(E_SHAPE, "longer than",
                  model_add_avgpool(&b, n, "a-name-of-a-layer-that-is-much-too-long-for-its-field", a, 8));
@@ -52,7 +54,7 @@ static void test_refused(void **state) {
     assert_int_equal(s[a].h, 3);
     assert_int_equal(s[a].w, 1);
     assert_ok(model_add_linear(&b, n, "h", a, 8, 5));
-    assert_fails(E_SHAPE, "pool it", model_shapes(s, n, 1, 9, 9));
+    assert_fails(E_SHAPE, "add a pooling layer", model_shapes(s, n, 1, 9, 9));
     assert_ok(model_shapes(s, n, 1, 5, 5));
     model_destroy(n);
 }
@@ -63,9 +65,9 @@ static void test_residual_of_other_size(void **state) {
     int a, b;
     tensor_shape s[4];
     assert_ok(model_create_empty(&n, "tiny", 5));
-    assert_ok(model_add_conv(&a, n, "a", NET_INPUT, 8, 8, 3, 2, 1));
-    assert_ok(model_add_bn(&b, n, "b", a, 8, NET_INPUT, true));
-    assert_fails(E_SHAPE, "adds a feature map of 6 x 4 to one of 3 x 2", model_shapes(s, n, 1, 6, 4));
+    assert_ok(model_add_conv(&a, n, "a", MODEL_INPUT, 8, 8, 3, 2, 1));
+    assert_ok(model_add_bn(&b, n, "b", a, 8, MODEL_INPUT, true));
+    assert_fails(E_SHAPE, "cannot add a feature map of 6 x 4 to one of 3 x 2", model_shapes(s, n, 1, 6, 4));
     model_destroy(n);
 }
 
@@ -102,7 +104,8 @@ static void test_init_statistics(void **state) {
     (void)state;
     model *n;
     assert_ok(model_create(&n, "resnet50", &(model_options){.classes = 1000, .zero_gamma = true}));
-    /* 9 * 512 * 512 draws: the deviation of their mean is 6.5e-4 of their own, of their deviation 4.6e-4 */
+    /* 9 * 512 * 512 draws: relative to the standard deviation, the standard error of the mean is 6.5e-4, and that of
+     * the deviation 4.6e-4 */
     moments m = moments_of(n, "layer4.1.conv2.weight", 1);
     double expected = sqrt(2.0 / (512 * 9));
     assert_true(fabs(m.mean) < 5 * 6.5e-4 * expected);

@@ -62,17 +62,17 @@ static void test_tables_are_torchvisions(void **state) {
         assert_int_equal(n->param_n, params);
         assert_int_equal(n->stats_n, stats);
         assert_int_equal(n->weight_n, weights);
-        if (strncmp(at, "arch", 4) != 0 && *at != 0) /* written out: shows where they differ */
+        if (strncmp(at, "arch", 4) != 0 && *at != 0) /* compared line by line, to show the difference */
             for (const char *a = mine.data, *b = at; *a != 0; a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1)
                 if (strncmp(a, b, strcspn(b, "\n") + 1) != 0)
-                    fail_msg("%s: '%.*s' where torchvision has '%.*s'", arch, (int)strcspn(a, "\n"), a,
+                    fail_msg("%s: '%.*s' instead of torchvision's '%.*s'", arch, (int)strcspn(a, "\n"), a,
                              (int)strcspn(b, "\n"), b);
         assert_true(fnv(mine.data) == hash);
         text_deinit(&mine);
         model_destroy(n);
         archs++;
     }
-    assert_int_equal(archs, 9);
+    assert_int_equal(archs, 14);
     free(file);
 }
 
@@ -86,11 +86,21 @@ static void test_known_sizes(void **state) {
         {"resnet18", 11689512, 62},           {"resnet34", 21797672, 110},        {"resnet50", 25557032, 161},
         {"resnet101", 44549160, 314},         {"resnet152", 60192808, 467},       {"wide_resnet50_2", 68883240, 161},
         {"wide_resnet101_2", 126886696, 314}, {"resnext50_32x4d", 25028904, 161}, {"resnext101_32x8d", 88791336, 314}};
+    /* He et al. 2015, table 6: millions of parameters for 10 classes */
+    static const struct {
+        const char *arch;
+        double millions;
+    } cifar[] = {{"resnet20", 0.27}, {"resnet32", 0.46}, {"resnet44", 0.66}, {"resnet56", 0.85}, {"resnet110", 1.7}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         model *n = make(known[i].arch, 1000);
         assert_int_equal(n->weight_n, known[i].weights);
         assert_int_equal(n->param_n, known[i].tensors);
         model_destroy(n);
+    }
+    for (size_t i = 0; i < sizeof cifar / sizeof *cifar; i++) {
+        model *small = make(cifar[i].arch, 10);
+        assert_true(fabs((double)small->weight_n / 1e6 - cifar[i].millions) < 0.05 * cifar[i].millions);
+        model_destroy(small);
     }
     model *n = make("resnet50", 1000);
     assert_int_equal(n->param_n + 3 * n->stats_n, 320); /* state_dict entries */
@@ -100,7 +110,7 @@ static void test_known_sizes(void **state) {
     model_destroy(n);
 }
 
-/* Offsets follow each other without gaps; every tensor is read by one layer, and layers read only earlier tensors. */
+/* Offsets have no gaps; every parameter belongs to exactly one layer; layers read only earlier tensors. */
 static void test_tables_are_consistent(void **state) {
     (void)state;
     model *n = make("resnet101", 37);
@@ -137,7 +147,7 @@ static void test_tables_are_consistent(void **state) {
     model_destroy(n);
 }
 
-/* The stride sits on the 3x3; the shortcut runs before the BN that adds it. */
+/* The 3x3 convolution has the stride; the shortcut runs before the BN that adds it. */
 static void test_structure_of_blocks(void **state) {
     (void)state;
     model *n = make("resnet50", 10);
@@ -155,7 +165,7 @@ static void test_structure_of_blocks(void **state) {
     assert_int_equal(l[side].input, layer_named(n, "layer2.0.downsample.0"));
     assert_int_equal(l[side - 1].input, layer_named(n, "layer1.2.bn3"));
     assert_int_equal(l[layer_named(n, "layer2.1.bn3")].residual, last);
-    assert_int_equal(l[layer_named(n, "layer2.1.bn2")].residual, NET_NONE);
+    assert_int_equal(l[layer_named(n, "layer2.1.bn2")].residual, TENSOR_NONE);
     model_destroy(n);
     n = make("resnet18", 10);
     assert_int_equal(n->layer[layer_named(n, "layer2.0.conv1")].stride, 2);
@@ -185,7 +195,7 @@ static void test_options(void **state) {
         assert_true(n->param[i].init != INIT_ZERO || strstr(n->param[i].name, ".bias") != NULL);
     }
     model_destroy(n);
-    for (int k = 0; k < 2; k++) { /* batch norm's and the classifier's bias apart */
+    for (int k = 0; k < 2; k++) { /* without the biases of batch norm and the classifier */
         assert_ok(
             model_create(&n, "resnet18", &(model_options){.classes = 7, .decay_norm = k == 0, .decay_bias = k == 1}));
         for (int i = 0; i < n->param_n; i++) {

@@ -1,21 +1,7 @@
-#include "check.h"
+#include "folder_fixture.h"
 
 #include "base/file.h"
 #include "report/data.h"
-
-static char folder[256];
-
-static int setup(void **state) {
-    (void)state;
-    make_temporary_folder(folder);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
 
 static void put(const char *name, const char *content) {
     char path[PATH_BYTES];
@@ -29,7 +15,7 @@ static void assert_x(const run_data *d, step_value k, const double *x, size_t n)
         assert_near(d->step[k].x[i], x[i], 1e-12);
 }
 
-/* Steps lie within their epoch, whose last row stands at its number. */
+/* The x of a step is within its epoch; that of an epoch's last row is the epoch's number. */
 static void test_steps(void **state) {
     (void)state;
     report_run run = {.logs = folder};
@@ -38,7 +24,7 @@ static void test_steps(void **state) {
                        "1,29,4,0.05,\n1,29,,,2.5\n2,39,5,0.01,\n2,49,6,0.02,\n");
     assert_ok(run_load(&d, &run));
     assert_false(d.step_x);
-    /* epoch 1 has 10 steps, epoch 2 has 20, and epoch 3 is taken to be as long */
+    /* epoch 1 has 10 steps, epoch 2 has 20, and epoch 3 is assumed to have as many */
     assert_x(&d, STEP_LOSS, (double[]){0.5, 1, 1.25, 2, 2.5, 3}, 6);
     assert_int_equal(d.epoch_n, 2);
     assert_true(d.epoch[0].epoch == 1 && d.epoch[0].v[EPOCH_LR] == 0.1 && d.epoch[0].v[VAL_LOSS] == 3);
@@ -47,6 +33,20 @@ static void test_steps(void **state) {
     assert_ptr_equal(run_best(&d, VAL_LOSS, -1), &d.epoch[1]);
     assert_ptr_equal(run_best(&d, VAL_LOSS, 1), &d.epoch[0]);
     assert_null(run_best(&d, TRAIN_LOSS, -1));
+    run_unload(&d);
+}
+
+/* A validation within an epoch has a row before the epoch's own. */
+static void test_validation_within(void **state) {
+    (void)state;
+    report_run run = {.logs = folder};
+    run_data d;
+    put("metrics.csv", "epoch,step,train_loss_step,train_loss_epoch,val_loss\n0,4,1,,\n0,4,,,9\n0,9,2,,\n0,9,,2,3\n"
+                       "1,14,3,,\n1,14,,,4\n");
+    assert_ok(run_load(&d, &run));
+    assert_int_equal(d.epoch_n, 1);
+    assert_true(d.epoch[0].v[VAL_LOSS] == 3 && d.epoch[0].v[TRAIN_LOSS] == 2);
+    assert_x(&d, STEP_LOSS, (double[]){0.5, 1, 1.5}, 3);
     run_unload(&d);
 }
 
@@ -61,7 +61,7 @@ static void test_first_epoch(void **state) {
     run_unload(&d);
 }
 
-/* Rows that begin in the middle of a run, epochs without a row, rows in no order. */
+/* Rows that start in the middle of a run, epochs without rows, unordered rows. */
 static void test_odd_epochs(void **state) {
     (void)state;
     report_run run = {.logs = folder};
@@ -118,6 +118,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_first_epoch, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_validation_within, setup, teardown),
         cmocka_unit_test_setup_teardown(test_odd_epochs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_device_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_options, setup, teardown),

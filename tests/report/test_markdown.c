@@ -19,8 +19,9 @@ static void test_text(void **state) {
              {"__init__ _x_", "\\_\\_init\\_\\_ \\_x\\_"},
              {"a\\b #1 ~~c~~", "a\\\\b \\#1 &#126;&#126;c&#126;&#126;"},
              {"two\nlines\r\tand\x01", "two lines  and "},
-             {"J\xc3\xa4ger \xff\xc3(\xed\xa0\x80 \xf0\x9f\x90\xa6", "J\xc3\xa4ger ?\?(?\?\? \xf0\x9f\x90\xa6"},
-             {"\xc0\xaf\xf4\x90\x80\x80 cut \xe2\x82", "?\?\?\?\?\? cut ?\?"},
+             {"J\xc3\xa4ger \xff\xc3(\xed\xa0\x80 \xf0\x9f\x90\xa6",
+              "J\xc3\xa4ger \\\\xFF\\\\xC3(\\\\xED\\\\xA0\\\\x80 \xf0\x9f\x90\xa6"},
+             {"\xc0\xaf\xf4\x90\x80\x80 cut \xe2\x82", "\\\\xC0\\\\xAF\\\\xF4\\\\x90\\\\x80\\\\x80 cut \\\\xE2\\\\x82"},
              {"", ""}};
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         text t = {0};

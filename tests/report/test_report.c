@@ -87,7 +87,7 @@ static report_run a_run(int i, const char *name) {
     return (report_run){.logs = logs[i], .name = name, .worst = {pixels, 8, 8}};
 }
 
-/* Every picture of the page is there, and a PNG. */
+/* Checks that every picture of the page exists and is a PNG. */
 static int count_pictures(void) {
     int n = 0;
     for (const char *p = text_string(&page); (p = strstr(p, "](images/")) != NULL; n++) {
@@ -126,7 +126,7 @@ static void assert_lacks(const char *part) {
         fail_msg("the page has '%s':\n%s", part, text_string(&page));
 }
 
-/* What pictures a report has, or that it says which are missing. */
+/* Checks the number of pictures, or that the report lists the missing ones. */
 static void assert_pictures(const report_result *r, int n, const char *undrawn) {
     if (plot_unavailable() == NULL) {
         assert_int_equal(r->pictures, n);
@@ -153,10 +153,10 @@ static void test_whole(void **state) {
         "## Accuracy\n",
         "## Learning rate\n",
         "## Throughput\n",
-        "## Ranks\n\nRank 3 was the slowest rank 67 % of the time. On average, the slowest rank worked 20.0 % longer "
-        "than the others, "
-        "and spent "
-        "5.0 % of its time in communication and 2.0 % waiting for data.\n",
+        ("## Ranks\n\nRank 3 was the slowest rank in 67 % of the logged steps. On average, the slowest rank took 20.0 "
+         "% "
+         "longer than the mean of the other ranks. It spent 5.0 % of its time in communication and 2.0 % waiting for "
+         "data.\n"),
         "## Device\n",
         "The machine has 15 GiB of memory.",
         "### GPUs\n",
@@ -165,14 +165,14 @@ static void test_whole(void **state) {
         "## Epochs\n\n| epoch |",
         "\n| 1 | 2.0000 | 50.00 % | 0.2600 | 74.90 % | 95.00 % | 0.1 | 812 | 2.5 % |\n",
         "\n| 2 | 1.0000 | 50.00 % | **0.2500** | **75.00 %** | 95.00 % | 0.05 | 812 | 2.5 % |\n",
-        "## Validation images the model gets most wrong\n",
+        "## Worst predictions on the validation images\n",
         "| val/a b/x\\|1.jpg | a\\|b | &lt;c&gt; | 97.0 % | 5.5000 |\n| val/2.jpg | a | b\\_ | 80.0 % | 2.0000 |\n",
         "## Configuration\n\n<details><summary>hparams.yaml</summary>\n\n```yaml\ndata:\n  path: \"/d/a|b\"\n",
         "```\n\n</details>\n",
         "## Run\n\n|  |  |\n|---|---|\n| Z first | 1 |\n| A second\\| | x\\`y |\n| Number | 5 |\n",
         "## Hardware\n\n|  |  |\n|---|---|\n| CPU | EPYC |\n",
         "| epoch=7-val_loss=1.23.ckpt | 8 | 1.2340 |\n\nLatest: `last.ckpt`\n",
-        ("## Journal\n\n2 entries, newest last; times are UTC.\n\n````text\n"
+        ("## Event log\n\n2 entries, newest last; times are UTC.\n\n````text\n"
          "2026-11-23 23:52:56  epoch   1  step       0  start      resnet18\n"
          "2026-11-23 23:53:56  epoch   1  step      20  saved      epoch=0 ```\n````\n")};
     report_result r;
@@ -186,7 +186,7 @@ static void test_whole(void **state) {
         assert_has("![Loss over epochs](images/loss.png)\n");
 }
 
-/* Nothing but what is in the folder counts, and what is there already is not written again. */
+/* The report depends only on the folder, and existing pictures are not written again. */
 static void test_again(void **state) {
     (void)state;
     char path[PATH_BYTES];
@@ -207,7 +207,7 @@ static void test_again(void **state) {
     free(first);
 }
 
-/* The title alone: a run that has just begun, of which only metrics.csv's header is there. */
+/* A run that has just started, with only the header of metrics.csv: the report has only a title. */
 static void test_empty(void **state) {
     (void)state;
     report_result r;
@@ -215,16 +215,16 @@ static void test_empty(void **state) {
     report_run run = {.logs = logs[0]};
     report_of(&run, 1, &r);
     assert_int_equal(r.pictures, 0);
-    assert_has("# A run\n\n**state unknown** · 0 epochs\n");
+    assert_has("# A run\n\n**unknown state** · 0 epochs\n");
     assert_has("## Loss\n\nNo finished epoch yet.\n");
     assert_has("## Learning rate\n\nNo steps logged yet.\n");
     assert_has("## Device\n\nNo device statistics yet.\n");
     assert_has("## Epochs\n\nNo finished epoch yet.\n");
-    assert_has("most wrong\n\nNone collected.\n");
+    assert_has("on the validation images\n\nNo misclassified images were collected.\n");
     assert_has("## Configuration\n\nThere is no hparams.yaml.\n");
     assert_has("## Run\n\nThere is no run.json.\n");
     assert_has("## Checkpoints\n\nThere is no run.json.\n");
-    assert_has("## Journal\n\nThere is no journal.log.");
+    assert_has("## Event log\n\nThere is no journal.log.");
     assert_lacks("## Learning rate finder");
     assert_lacks("## Ranks");
     assert_string_equal(r.missing, "");
@@ -255,12 +255,12 @@ static void test_foreign(void **state) {
     report_of(&run, 1, &r);
     assert_int_equal(r.pictures, 0);
     assert_has("# a_run\n");
-    assert_has("## Loss\n\nmetrics.csv cannot be read: linnet did not write it.\n");
-    assert_has("## Device\n\ndevice.csv cannot be read: linnet did not write it.\n");
-    assert_has("## Ranks\n\nranks.csv cannot be read: linnet did not write it.\n");
-    assert_has("most wrong\n\nworst.csv cannot be read: linnet did not write it.\n");
+    assert_has("## Loss\n\nmetrics.csv cannot be read: the file was not written by linnet.\n");
+    assert_has("## Device\n\ndevice.csv cannot be read: the file was not written by linnet.\n");
+    assert_has("## Ranks\n\nranks.csv cannot be read: the file was not written by linnet.\n");
+    assert_has("on the validation images\n\nworst.csv cannot be read: the file was not written by linnet.\n");
     assert_has("## Run\n\nrun.json cannot be read: ");
-    assert_has("## Journal\n\nNo entries yet.");
+    assert_has("## Event log\n\nNo entries yet.");
     put(logs[0], "run.json", "[1]");
     report_of(&run, 1, &r);
     assert_has("run.json cannot be read: it is not a JSON object.");
@@ -269,13 +269,13 @@ static void test_foreign(void **state) {
         "\"worst\": {\"size\": -4, \"columns\": 1e300}}");
     put(logs[0], "worst.csv", "file,true\na.jpg,b\n");
     report_of(&run, 1, &r);
-    assert_has("# a_run\n\n**state unknown** · 0 epochs\n");
+    assert_has("# a_run\n\n**unknown state** · 0 epochs\n");
     assert_has("No learning rate is suggested: no reason was logged.");
     assert_has("The thumbnails are missing.");
     assert_has("| a.jpg | b |  | nan | nan |");
 }
 
-/* A sheet that is smaller than run.json says is not read past its end. */
+/* A contact sheet that is smaller than run.json states is not read past its end. */
 static void test_sheet(void **state) {
     (void)state;
     report_result r;
@@ -365,11 +365,11 @@ static void test_two(void **state) {
     assert_has("| optimizer.lr | 0.1 | 0.5 |\n| optimizer.more |  | 1 |\n\n");
     assert_lacks("data.path");
     assert_lacks("trainer.out");
-    assert_lacks("Journal");
+    assert_lacks("Event log");
     assert_pictures(&r, 6, "Not drawn: Learning rate finder, Loss over epochs");
 }
 
-/* A run that has only begun beside one that is done. */
+/* A run that has just started, compared with a completed one. */
 static void test_two_uneven(void **state) {
     (void)state;
     report_result r;

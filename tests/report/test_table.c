@@ -136,7 +136,7 @@ static void test_worst(void **state) {
     worst_deinit(&w);
 }
 
-/* A million rows: read in well below a second; the limit leaves room for slow builds. */
+/* A million rows: read in well below a second; the limit is higher because of slow builds. */
 static void test_long(void **state) {
     (void)state;
     static const char *const name[] = {"epoch", "step", "train_loss_step"};

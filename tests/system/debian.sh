@@ -1,4 +1,4 @@
-# What the tests in a root of a Debian release share. Source it, then: in_debian RELEASE
+# Functions shared by the tests in a root of a Debian release. To be sourced; then: in_debian RELEASE
 # shellcheck shell=bash
 set -euo pipefail
 : "${LINNET_SOURCE:?the folder of the source}"
@@ -17,12 +17,12 @@ debian_unmount() {
   umount -R "$root/dev" "$root/proc" "$root/sys" "$root/tmp" 2>/dev/null || true
 }
 
-# debian_root RELEASE: makes or finds $root
+# debian_root RELEASE [NAME]: creates $root if it does not exist; the cache keeps it under NAME
 debian_root() {
   local mirror
-  [ "$(id -u)" = 0 ] || skip "a root of its own needs root: run as root"
+  [ "$(id -u)" = 0 ] || skip "chroot needs root: run as root"
   command -v debootstrap >/dev/null || skip "no debootstrap: apt install debootstrap"
-  root=${LINNET_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/linnet-roots}/$1
+  root=${LINNET_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/linnet-roots}/${2:-$1}
   if [ ! -e "$root/.complete" ]; then
     rm -rf "$root"
     mkdir -p "$root"
@@ -36,6 +36,27 @@ debian_root() {
   cp /etc/resolv.conf "$root/etc/resolv.conf"
 }
 
+# debian_open RELEASE [NAME]: the root, with the file systems that programs need. Skips (77) if that is not permitted.
+debian_open() {
+  debian_root "$@"
+  trap debian_unmount EXIT
+  debian_unmount
+  debian_mount || skip "file systems cannot be mounted here"
+}
+
+# debian_run COMMANDS: in the root
+debian_run() {
+  chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 bash -euc "$1"
+}
+
+# debian_source: a copy of this tree as /linnet in the root
+debian_source() {
+  rm -rf "$root/linnet"
+  mkdir "$root/linnet"
+  (cd "$LINNET_SOURCE" && git ls-files -z -co --exclude-standard | tar -cf - --null -T -) | tar -xf - -C "$root/linnet"
+}
+
 inside='
 . /etc/os-release
 echo "$PRETTY_NAME"
@@ -47,22 +68,13 @@ build/linnet train --data /tmp/two/data --out /tmp/two --arch resnet18 --image-s
   --devices 2
 [ -s /tmp/two/checkpoints/resnet18/last.ckpt ]'
 
-# in_debian RELEASE: in a root made by debootstrap (kept in the cache) with a copy of this tree as /linnet, runs ./dev
-# test and a training of two ranks. Skips (77) where that is not permitted.
+# in_debian RELEASE: in a root made by debootstrap with a copy of this tree, runs ./dev test and a training of two ranks.
 in_debian() {
-  local rc=0
-  debian_root "$1"
-  trap debian_unmount EXIT
-  debian_unmount
-  debian_mount || skip "file systems cannot be mounted here"
-  rm -rf "$root/linnet"
-  mkdir "$root/linnet"
-  (cd "$LINNET_SOURCE" && git ls-files -z -co --exclude-standard | tar -cf - --null -T -) | tar -xf - -C "$root/linnet"
+  debian_open "$1"
+  debian_source
   if [ -d "$LINNET_SOURCE/../shared/data" ]; then
     mkdir -p "$root/shared"
     cp -a "$LINNET_SOURCE/../shared/." "$root/shared/"
   fi
-  chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 bash -euc "cd /linnet; $inside" || rc=$?
-  [ $rc = 0 ] || { echo "FAILED in $1: exit code $rc" >&2; exit 1; }
+  debian_run "cd /linnet; $inside" || { rc=$?; echo "FAILED in $1: exit code $rc" >&2; exit 1; }
 }

@@ -1,5 +1,5 @@
-/* Without arguments: the thread. With the name of a stand-in for NVML, which CTest puts before the real
- * library: "nvml", "old" (lacks functions) or "ancient" (lacks a needed one); see fake_nvml/fake_nvml.c. */
+/* Without arguments: the thread. With the name of a stand-in for NVML, which CTest places before the real library:
+ * "nvml", "old" (lacks functions) or "ancient" (lacks a required one); see fake_nvml/fake_nvml.c. */
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -71,7 +71,7 @@ static void test_before_the_first_sample(void **state) {
     device_stats_take(&s, d); /* too early for percentages */
     assert_true(s.process_memory > 4096 && s.memory_total > 0);
     be_busy_for(0.2);
-    for (int i = 0; i < 2; i++) { /* the second: too early again, the last percentages stay */
+    for (int i = 0; i < 2; i++) { /* the second is too early again: the last percentages are returned */
         device_stats_take(&s, d);
         check_machine(&s);
     }
@@ -130,7 +130,7 @@ static void test_signals_and_name(void **state) {
     for (size_t i = 0; i < 4; i++)
         assert_true(bits >> ((const int[]){SIGINT, SIGTERM, SIGUSR1, SIGALRM}[i] - 1) & 1);
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &mine), 0);
-    assert_false(sigismember(&mine, SIGINT)); /* as before */
+    assert_false(sigismember(&mine, SIGINT)); /* unchanged in this thread */
     device_stats_close(d);
 }
 
@@ -211,7 +211,7 @@ static void test_visible(void **state) {
     assert_no_gpus("CUDA_VISIBLE_DEVICES=GPU-7a00-0x matches no GPU");
 }
 
-/** Waits for a take that has GPUs. */
+/** Takes samples until one contains GPUs. */
 static device_sample take_gpus(device_stats *d) {
     device_sample s = {0};
     for (int i = 0; i < 500 && s.gpu_n == 0; i++) {
@@ -237,7 +237,7 @@ static void test_gpu_values(void **state) {
     device_stats *d = NULL;
     assert_int_equal(setenv("CUDA_VISIBLE_DEVICES", "2,0", 1), 0);
     assert_ok(device_stats_open(&d, 0.01));
-    for (int i = 0; i < 3; i++) { /* of no sample yet or of some */
+    for (int i = 0; i < 3; i++) { /* with no sample or some */
         device_sample s = take_gpus(d);
         assert_int_equal(s.gpu_n, 2);
         assert_gpu(&s.gpu[0], 2);
@@ -256,7 +256,7 @@ static void test_means(void **state) {
     double last = NAN;
     for (int i = 0; i < 4; i++) {
         device_sample s;
-        do { /* until there was a sample */
+        do { /* until a sample was taken */
             wait_seconds(0.1);
             s = take_gpus(d);
         } while (s.gpu[0].memory_total == last);
@@ -323,7 +323,7 @@ static void *take_always(void *context) {
     return NULL;
 }
 
-/* says nothing but under ThreadSanitizer */
+/* only useful under ThreadSanitizer */
 static void test_any_thread(void **state) {
     (void)state;
     device_stats *d = NULL;

@@ -1,4 +1,4 @@
-/* What limits a process's memory, read from made-up /proc and /sys folders. */
+/* The limits of a process's memory, read from simulated /proc and /sys folders. */
 #include "base/file.h"
 #include "check.h"
 #include "telemetry/host_memory.h"
@@ -45,12 +45,13 @@ static void version_2(void **state) {
     (void)state;
     put("/proc/meminfo", "MemAvailable:    500 kB\n");
     put("/proc/self/cgroup", "0::/slice/box\n");
+    put("/proc/self/mountinfo", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
     put("/sys/fs/cgroup/slice/box/memory.max", "max\n");
     put("/sys/fs/cgroup/slice/box/memory.current", "1000\n");
     assert_int_equal(host_memory_available_in(root), 500 * 1024); /* no limit */
     put("/sys/fs/cgroup/slice/memory.max", "300000\n");
     put("/sys/fs/cgroup/slice/memory.current", "200000\n");
-    assert_int_equal(host_memory_available_in(root), 100000); /* of the group above */
+    assert_int_equal(host_memory_available_in(root), 100000); /* the limit of the parent group */
     put("/sys/fs/cgroup/slice/memory.stat", "anon 5\ninactive_file 50000\nactive_file 7\n");
     assert_int_equal(host_memory_available_in(root), 150000);
     put("/sys/fs/cgroup/slice/box/memory.max", "900\n");
@@ -61,6 +62,7 @@ static void version_1(void **state) {
     (void)state;
     put("/proc/meminfo", "MemAvailable:    500 kB\n");
     put("/proc/self/cgroup", "5:cpu:/\n4:memory:/outside/box\n0::/\n");
+    put("/proc/self/mountinfo", "32 20 0:28 /outside/box /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "80000\n"); /* a container sees its own group at the top */
     put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "30000\n");
     put("/sys/fs/cgroup/memory/memory.stat", "inactive_file 1\ntotal_inactive_file 10000\n");
@@ -70,7 +72,7 @@ static void version_1(void **state) {
 static void this_process(void **state) {
     (void)state;
     size_t now = host_memory_resident(), peak = host_memory_peak();
-    assert_true(now > 0 && peak >= now / 2); /* the kernel counts the first one roughly */
+    assert_true(now > 0 && peak >= now / 2); /* the kernel's count of the current memory is approximate */
     assert_true(host_memory_available() > 0);
 }
 

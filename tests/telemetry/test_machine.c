@@ -1,26 +1,13 @@
 #define _GNU_SOURCE
-#include "check.h"
+#include "folder_fixture.h"
 
 #include "base/file.h"
+#include "base/proc.h"
 #include "telemetry/machine.h"
 
 #include <unistd.h>
 
 #define MIB 1048576.0
-
-static char folder[256];
-
-static int setup(void **state) {
-    (void)state;
-    make_temporary_folder(folder);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
 
 static void test_values(void **state) {
     (void)state;
@@ -47,35 +34,25 @@ static void test_cpu_percent(void **state) {
                                   "cpu2 0 0 0 0 0 0 0 0 0 0\n"
                                   "cpu64 100 0 100 1000 50 0 0 0 0 0\n"
                                   "intr 1 2 3\n")));
-    /* 0: 60 of 100 busy, guest time counts once; 1 is off; 2 is not ours; 3 is new */
+    /* 0: 60 of 100 busy, guest time counts once; 1 is offline; 2 is not allowed; 3 is new */
     assert_near(cpu_percent(last, allowed,
                             "cpu0 130 10 110 1030 60 5 3 2 25 10\n"
                             "cpu2 900 0 0 0 0 0 0 0 0 0\n"
                             "cpu3 10 0 0 10 0 0 0 0 0 0\n"
                             "cpu64 100 0 100 1100 50 0 0 0 0 0\n"),
                 30, 1e-12);
-    /* 1 is back and counts anew: nothing to compare; iowait shrank on 0; 3 is all busy, 64 idle */
+    /* 1 is online again and has no earlier value to compare; iowait decreased on 0; 3 is fully busy, 64 idle */
     assert_near(cpu_percent(last, allowed,
                             "cpu0 130 10 110 1030 10 5 3 2 25 10\n"
                             "cpu1 1 0 0 1 0 0 0 0 0 0\n"
                             "cpu3 20 0 0 10 0 0 0 0 0 0\n"
                             "cpu64 100 0 100 1130 50 0 0 0 0 0\n"),
                 25, 1e-12);
-    assert_near(cpu_percent(last, allowed, "cpu1 2 0 0 2\n"), 50, 1e-12); /* an old kernel's columns */
-    assert_true(isnan(cpu_percent(last, allowed, "cpu1 2 0 0 2\n")));     /* no tick since */
+    assert_near(cpu_percent(last, allowed, "cpu1 2 0 0 2\n"), 50, 1e-12); /* the columns of old kernels */
+    assert_true(isnan(cpu_percent(last, allowed, "cpu1 2 0 0 2\n")));     /* no tick since the last sample */
     assert_true(isnan(cpu_percent(last, allowed, "cpu8192 1 1 1 1\ncpu-1 1 1 1 1\ncpux\ncpu")));
     assert_true(isnan(cpu_percent(last, allowed, "")));
     assert_true(isnan(cpu_percent(last, allowed, NULL)));
-}
-
-/** A file under `folder`, which stands for /. */
-static void put(const char *name, const char *content) {
-    char path[PATH_BYTES], parent[PATH_BYTES];
-    assert_ok(path_format(path, "%s%s", folder, name));
-    assert_ok(path_format(parent, "%s", path));
-    *strrchr(parent, '/') = 0;
-    assert_ok(folder_make(parent));
-    assert_ok(file_write_atomic(path, content, strlen(content)));
 }
 
 static device_sample read_folder(void) {
@@ -95,19 +72,19 @@ static void test_nothing_there(void **state) {
     device_sample s = read_folder();
     assert_true(isnan(s.cpu) && isnan(s.process_memory) && isnan(s.memory_used) && isnan(s.memory_total));
     assert_near(s.seconds, clock_wall(), 60);
-    put("/proc/meminfo", "");
-    put("/proc/stat", "");
-    put("/proc/self/statm", "\n");
-    put("/proc/self/cgroup", "0::/\n");
-    put("/proc/self/mountinfo", "\n - \n1 2 3 4 5 - cgroup2\n");
+    put_file("/proc/meminfo", "");
+    put_file("/proc/stat", "");
+    put_file("/proc/self/statm", "\n");
+    put_file("/proc/self/cgroup", "0::/\n");
+    put_file("/proc/self/mountinfo", "\n - \n1 2 3 4 5 - cgroup2\n");
     s = read_folder();
     assert_true(isnan(s.cpu) && isnan(s.process_memory) && isnan(s.memory_used) && isnan(s.memory_total));
 }
 
 static void test_memory(void **state) {
     (void)state;
-    put("/proc/meminfo", MEMINFO);
-    put("/proc/self/statm", "7000 250 90 5 0 123 0\n");
+    put_file("/proc/meminfo", MEMINFO);
+    put_file("/proc/self/statm", "7000 250 90 5 0 123 0\n");
     device_sample s = read_folder();
     assert_true(s.process_memory == 250.0 * (double)sysconf(_SC_PAGESIZE));
     assert_true(s.memory_total == 1000 * MIB);
@@ -116,44 +93,46 @@ static void test_memory(void **state) {
 
 static void test_cgroup_v2(void **state) {
     (void)state;
-    put("/proc/meminfo", MEMINFO);
-    put("/proc/self/cgroup", "0::/job.slice/step\n");
-    put("/proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n" V2_MOUNT);
-    put("/sys/fs/cgroup/job.slice/step/memory.max", "max\n");
+    put_file("/proc/meminfo", MEMINFO);
+    put_file("/proc/self/cgroup", "0::/job.slice/step\n");
+    put_file("/proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n" V2_MOUNT);
+    put_file("/sys/fs/cgroup/job.slice/step/memory.max", "max\n");
     assert_true(read_folder().memory_total == 1000 * MIB);
-    put("/sys/fs/cgroup/job.slice/memory.max", "209715200\n");
-    put("/sys/fs/cgroup/job.slice/memory.current", "104857600\n");
-    put("/sys/fs/cgroup/job.slice/memory.stat", "anon 1\nactive_file 1048576\nfile 3\ninactive_file 2097152\n");
+    put_file("/sys/fs/cgroup/job.slice/memory.max", "209715200\n");
+    put_file("/sys/fs/cgroup/job.slice/memory.current", "104857600\n");
+    put_file("/sys/fs/cgroup/job.slice/memory.stat", "anon 1\nactive_file 1048576\nfile 3\ninactive_file 2097152\n");
     device_sample s = read_folder();
     assert_true(s.memory_total == 200 * MIB);
     assert_true(s.memory_used == 97 * MIB);
-    put("/sys/fs/cgroup/job.slice/step/memory.max", "104857600\n"); /* lower, but tells no use */
+    put_file("/sys/fs/cgroup/job.slice/step/memory.max",
+             "104857600\n"); /* a lower limit, but without a file for its usage */
     s = read_folder();
     assert_true(s.memory_total == 100 * MIB && isnan(s.memory_used));
-    put("/sys/fs/cgroup/job.slice/step/memory.max", "max\n");
-    put("/sys/fs/cgroup/job.slice/memory.max", "2097152000\n"); /* more than the machine has */
+    put_file("/sys/fs/cgroup/job.slice/step/memory.max", "max\n");
+    put_file("/sys/fs/cgroup/job.slice/memory.max", "2097152000\n"); /* more than the machine's memory */
     s = read_folder();
     assert_true(s.memory_total == 1000 * MIB && s.memory_used == 600 * MIB);
-    put("/proc/meminfo", "");
-    assert_true(read_folder().memory_total == 2000 * MIB); /* all that is known */
+    put_file("/proc/meminfo", "");
+    assert_true(read_folder().memory_total == 2000 * MIB); /* the only known value */
 }
 
 static void test_cgroup_v1(void **state) {
     (void)state;
-    put("/proc/meminfo", MEMINFO);
-    put("/proc/self/cgroup", "5:cpu,cpuacct:/\n4:hugetlb,memory:/docker/ab\n1:name=systemd:/x\n0::/y\n");
-    put("/proc/self/mountinfo", V2_MOUNT "31 20 0:27 /docker/ab /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
-                                         "32 20 0:28 /docker/ab /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
-    put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    put_file("/proc/meminfo", MEMINFO);
+    put_file("/proc/self/cgroup", "5:cpu,cpuacct:/\n4:hugetlb,memory:/docker/ab\n1:name=systemd:/x\n0::/y\n");
+    put_file("/proc/self/mountinfo",
+             V2_MOUNT "31 20 0:27 /docker/ab /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+                      "32 20 0:28 /docker/ab /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+    put_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
     assert_true(read_folder().memory_total == 1000 * MIB);
-    put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "104857600\n");
-    put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "52428800\n");
-    put("/sys/fs/cgroup/memory/memory.stat",
-        "active_file 9\ninactive_file 9\ntotal_inactive_file 1048576\ntotal_active_file 0\n");
+    put_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "104857600\n");
+    put_file("/sys/fs/cgroup/memory/memory.usage_in_bytes", "52428800\n");
+    put_file("/sys/fs/cgroup/memory/memory.stat",
+             "active_file 9\ninactive_file 9\ntotal_inactive_file 1048576\ntotal_active_file 0\n");
     device_sample s = read_folder();
     assert_true(s.memory_total == 100 * MIB);
     assert_true(s.memory_used == 49 * MIB);
-    put("/proc/self/cgroup", "4:memory:/docker/abc\n"); /* not below the mount's top */
+    put_file("/proc/self/cgroup", "4:memory:/docker/abc\n"); /* not below the root of the mount */
     assert_true(read_folder().memory_total == 100 * MIB);
 }
 

@@ -1,5 +1,5 @@
-/* What the audit tells of one image: grids of JPEGs that are decoded at 1/8, whole but unsupported files, missing ends.
- */
+/* The audit of one image: grids of JPEGs that are decoded at 1/8, complete but unsupported files, missing end
+ * markers. */
 #include "check.h"
 
 #include "base/random.h"
@@ -36,7 +36,7 @@ static audit_image look(const unsigned char *bytes, size_t n, bool quick) {
     const char *detail = NULL;
     decoder *d = NULL;
     assert_ok(decoder_create(&d, NULL));
-    assert_ok(audit_look(&out, &detail, d, bytes, n, "x.jpg", quick));
+    assert_ok(audit_look(&out, &detail, NULL, d, bytes, n, "x.jpg", quick));
     decoder_destroy(d);
     return out;
 }
@@ -45,7 +45,7 @@ static int distance(const audit_image *x, const audit_image *y) {
     return __builtin_popcountll(x->hash[0] ^ y->hash[0]) + __builtin_popcountll(x->hash[1] ^ y->hash[1]);
 }
 
-/** The same picture at all heights between two multiples of 8, and at other widths: near duplicates each. */
+/** The same picture at all heights between two multiples of 8, and at other widths: each is a near duplicate. */
 static void test_sizes(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -68,7 +68,7 @@ static void test_sizes(void **state) {
 
 #define HAS(image, kind) ((image).kinds >> (kind)&1)
 
-/** A file that is decoded to its end is whole, with or without an end marker; a GIF is not corrupt, but unsupported. */
+/** A file that is decoded to its end is complete, with or without an end marker. A GIF is unsupported, not corrupt. */
 static void test_damage(void **state) {
     (void)state;
     unsigned long n = 0;
@@ -79,7 +79,7 @@ static void test_damage(void **state) {
     audit_image i = look(endless, n + 64, false);
     assert_false(HAS(i, AUDIT_TRUNCATED) || HAS(i, AUDIT_CORRUPT));
     assert_true(i.seen);
-    i = look(endless, n + 64, true); /* without decoding, the marker is all there is to see */
+    i = look(endless, n + 64, true); /* without decoding, only the marker is checked */
     assert_true(HAS(i, AUDIT_TRUNCATED));
     i = look(jpeg, n / 2, false);
     assert_true(HAS(i, AUDIT_TRUNCATED));

@@ -1,4 +1,5 @@
-/* The matching of images: very many that look alike give few findings per image, and leaks into val are among them. */
+/* The matching of images: a large number of similar images gives few findings per image, and these include leaks
+ * into val. */
 #include "check.h"
 
 #include "base/memory.h"
@@ -7,7 +8,7 @@
 
 enum { TRAIN = 3000, VAL = 50 };
 
-/** Images of one class that differ in their bytes alone. */
+/** Images of one class that look the same but have different bytes. */
 static void make(dataset *d, audit_image **images, int64_t n, uint64_t first) {
     static char *class_name[] = {"a"};
     *d = (dataset){.class_n = 1, .class_name = class_name, .image_n = n};

@@ -1,13 +1,14 @@
-/* The bench's profile adds up, its plan names the memory that the process has, and what cannot fit is refused. */
+/* The parts of the bench's profile sum to the total, its plan reports the memory that the process uses, and a batch
+ * that cannot fit is refused. */
 #include "check.h"
 
 #include "tools/bench.h"
 #include "training/batch_fit.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const bool memory_is_ours = false; /* shadow memory counts */
+static const bool memory_is_exact = false; /* shadow memory is included */
 #else
-static const bool memory_is_ours = true;
+static const bool memory_is_exact = true;
 #endif
 
 static config *small(const char *device, int images, int size) {
@@ -21,11 +22,11 @@ static config *small(const char *device, int images, int size) {
     return &c;
 }
 
-/* The first test: no other has taken memory yet. */
-static void plan_names_the_memory(void **state) {
+/* This test must be the first, before others allocate memory. */
+static void plan_reports_the_memory(void **state) {
     (void)state;
     bench_result r;
-    if (!memory_is_ours || engine_unavailable("cpu") != NULL)
+    if (!memory_is_exact || engine_unavailable("cpu") != NULL)
         skip();
     assert_ok(bench_train(&r, NULL, small("cpu", 16, 96), NULL, 1, 1));
     double planned = (double)engine_memory_total(&r.memory), peak = (double)r.peak_bytes;
@@ -52,7 +53,7 @@ static void check_profile(const char *device, int images, int size) {
     bench_result r;
     profile p;
     double covered = 0;
-    for (int i = 0; i < 5 && covered < 0.95; i++) { /* another process may have its turn between two calls */
+    for (int i = 0; i < 5 && covered < 0.95; i++) { /* another process may run between two calls */
         assert_ok(bench_train(&r, &p, small(device, images, size), NULL, 2, 1));
         covered = p.known_seconds / p.step_seconds;
         assert_true(covered <= 1);
@@ -72,7 +73,7 @@ static void check_profile(const char *device, int images, int size) {
         profile_deinit(&p);
     }
     if (covered < 0.95)
-        fail_msg("%s: the profile names %.1f%% of a step", device, 100 * covered);
+        fail_msg("%s: the profile covers %.1f%% of a step", device, 100 * covered);
 }
 
 static void profile_of_ref(void **state) {
@@ -87,7 +88,7 @@ static void profile_of_cpu(void **state) {
     check_profile("cpu", 8, 64);
 }
 
-/* On no machine of today. */
+/* A batch that fits on no existing machine. */
 static void what_cannot_fit(void **state) {
     (void)state;
     const char *device = engine_unavailable("cpu") == NULL ? "cpu" : "ref";
@@ -103,10 +104,10 @@ static void what_cannot_fit(void **state) {
     assert_true(text_to_int(&most, strrchr(status_message(), ' ') + 1));
     assert_true(most > 0 && most < c->data.batch_size);
     assert_ok(run_context_open_engine(&s, c, 10, NULL));
-    size_t bytes = 0, more = 0, limit = engine_memory_limit(s.engine); /* what is free moves a little */
+    size_t bytes = 0, more = 0, limit = engine_memory_limit(s.engine); /* the free memory changes slightly */
     assert_ok(engine_plan_bytes(&bytes, s.engine, (int)most, 32, 32, true));
     assert_true((double)bytes < 1.1 * (double)limit);
-    if (engine_plan_bytes(&more, s.engine, (int)most + 1, 32, 32, true) == OK) /* memory is what ends, not oneDNN */
+    if (engine_plan_bytes(&more, s.engine, (int)most + 1, 32, 32, true) == OK) /* the limit is memory, not oneDNN */
         assert_true((double)bytes > 0.7 * (double)limit);
     c->data.batch_size = (int)(most / 2);
     assert_ok(run_context_compile_batch(&p, &s, c->data.batch_size, true));
@@ -117,7 +118,7 @@ static void what_cannot_fit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plan_names_the_memory),
+        cmocka_unit_test(plan_reports_the_memory),
         cmocka_unit_test(profile_of_ref),
         cmocka_unit_test(profile_of_cpu),
         cmocka_unit_test(what_cannot_fit),

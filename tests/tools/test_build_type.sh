@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A build folder without a preset is an optimised one, with the compiler flags of the release preset. It configures only.
+# A build folder without a preset is optimised, with the compiler flags of the release preset. Only configures.
 set -euo pipefail
 : "${LINNET_SOURCE:?the source folder}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/linnet-build-type-XXXXXX")
@@ -13,7 +13,7 @@ configure() {
   env -u CFLAGS cmake -G Ninja -S "$LINNET_SOURCE" -B "$folder" -DBUILD_TESTING=OFF -DLINNET_CUDA=OFF "$@" >"$work/log" 2>&1 ||
     { cat "$work/log" >&2; die "cmake $*"; }
 }
-# flags FOLDER: those that a plain source file is compiled with
+# flags FOLDER: the flags of an ordinary source file
 flags() {
   grep '"command"' "$work/$1/compile_commands.json" | grep 'src/base/status\.c' |
     grep -oE ' -(O[0-9a-z]*|g[0-9]*|DNDEBUG)\b' | tr -d ' ' | sort | tr '\n' ' '
@@ -27,7 +27,7 @@ configure preset --preset release
 [ "$(flags preset)" = '-O3 ' ] || die "the release preset compiles with '$(flags preset)'"
 [ "$(flags plain)" = "$(flags preset)" ] || die "without a preset: '$(flags plain)', the preset: '$(flags preset)'"
 
-# what is asked for stays as it is
+# explicit settings are kept
 configure debug -DCMAKE_BUILD_TYPE=Debug
 [ "$(build_type debug)" = Debug ] && [ "$(flags debug)" = '-g ' ] || die "Debug: '$(flags debug)'"
 configure own -DCMAKE_C_FLAGS_RELEASE=-O2

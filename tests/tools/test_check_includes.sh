@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tools/check_includes.sh finds nothing in the tree, and finds what is planted in a copy of it.
+# tools/check_includes.sh accepts the tree, and finds every fault that is inserted into a copy of it.
 set -euo pipefail
 : "${LINNET_SOURCE:?the source folder}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/linnet-check-includes-XXXXXX")
@@ -13,9 +13,9 @@ copy() {
   mkdir "$work/tools"
   cp "$LINNET_SOURCE/tools/check_includes.sh" "$work/tools"
 }
-refused() { # WHAT: the copy is refused with a line that holds it
+refused() { # WHAT: the copy is refused with a line that contains it
   ! check || die "accepted: $1"
-  grep -qF -- "$1" "$work/out" || { cat "$work/out" >&2; die "no line says: $1"; }
+  grep -qF -- "$1" "$work/out" || { cat "$work/out" >&2; die "no line contains: $1"; }
 }
 
 copy
@@ -28,16 +28,16 @@ copy # siblings
 echo '#include "backend/cpu/cpu.h"' >>"$work/src/backend/cuda/gpu.h"
 refused "src/backend/cuda may not include from 'backend/cpu'"
 
-copy # a kernel's source counts too
+copy # includes of CUDA kernels are checked too
 echo '#include "engine/engine.h"' >>"$work/src/backend/cuda/kernels/load.cu"
 refused "src/backend/cuda/kernels may not include from 'engine'"
 
-copy # a circle that the list of folders would allow
+copy # a circle that the list of folders allows
 echo '#include "dataset/dataset.h"' >>"$work/src/image/png.c"
 echo '#include "image/decoder.h"' >>"$work/src/dataset/tar.c"
-sed -i -e 's/"image: base"/"image: dataset base"/' -e 's/"dataset: base"/"dataset: image base"/' "$work/tools/check_includes.sh"
+sed -i -e 's/"image: base"/"image: dataset base"/' -e 's/"dataset: dataset\/transfer base"/"dataset: image dataset\/transfer base"/' "$work/tools/check_includes.sh"
 refused "in a circle: "
-grep -q 'in a circle: .*dataset' "$work/out" || die "the circle's folders are not named"
+grep -q 'in a circle: .*dataset' "$work/out" || die "the folders of the circle are not listed"
 [ "$(wc -l <"$work/out")" = 1 ] || { cat "$work/out" >&2; die "more than the circle is refused"; }
 
 copy
@@ -57,8 +57,8 @@ copy
 for i in $(seq 451); do echo "/* $i */"; done >"$work/src/model/long.c"
 refused "src/model/long.c: 451 lines"
 
-copy # the list of longer files shrinks
+copy # files that are short again must be removed from the list
 sed -i 's|^longer=()|longer=(src/distributed/watchdog.c)|' "$work/tools/check_includes.sh"
 : >"$work/src/distributed/watchdog.c"
 refused "src/distributed/watchdog.c: 0 lines: remove it from the list"
-echo "what is planted is refused"
+echo "every inserted fault is found"

@@ -1,4 +1,4 @@
-/* ImageNet's classes, and its devkit: read compressed or not; damage is told. */
+/* ImageNet's classes and its devkit: read compressed or not; damage is reported. */
 #include "root.h"
 
 #include "base/file.h"
@@ -11,7 +11,7 @@
 
 #define TRUTH "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
 
-/** The table as it was compared with its sources. */
+/** The table's hash when it was compared with its sources. */
 static void table(void **state) {
     (void)state;
     static bool seen[SYNSETS + 1];
@@ -94,7 +94,7 @@ static void refuses(void **state) {
     static const struct {
         const char *truth, *part;
         int code;
-    } c[] = {{NULL, "it does not contain data/ILSVRC2012_validation_ground_truth.txt", E_NOTFOUND},
+    } c[] = {{NULL, "the archive does not contain data/ILSVRC2012_validation_ground_truth.txt", E_NOTFOUND},
              {"490\n1001\n", "line 2, '1001'", E_FORMAT},
              {"0\n", "line 1, '0'", E_FORMAT},
              {"490\n361 171\n", "line 2, '361 171'", E_FORMAT}};
@@ -109,7 +109,7 @@ static void refuses(void **state) {
     }
 }
 
-/** A file that ends too early or has another byte somewhere. */
+/** A truncated file, or one with a changed byte. */
 static void damaged(void **state) {
     (void)state;
     text t = devkit_of("490\n361\n");

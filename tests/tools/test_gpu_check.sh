@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# ./dev gpu-check without a GPU: the plan, its options, and its verdicts on a stand-in for a build.
+# ./dev gpu-check without a GPU: the commands of a dry run, its options, and its results for a stand-in build.
 set -euo pipefail
 : "${LINNET_SOURCE:?the source folder}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/linnet-gpu-check-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 die() { echo "FAILED: $*" >&2; exit 1; }
-mkdir "$work/bin" # a Python without PyTorch, an mpirun, as many GPUs as said
+mkdir "$work/bin" # a Python without PyTorch, an mpirun, $GPUS simulated GPUs
 unset CUDA_VISIBLE_DEVICES
 printf '#!/bin/sh\nexit 1\n' >"$work/bin/python3"
 printf '#!/bin/sh\n' >"$work/bin/mpirun"
@@ -14,16 +14,16 @@ printf '#!/bin/sh\nfor i in $(seq "${GPUS:-1}"); do echo "GPU $i: stand-in"; don
 chmod +x "$work"/bin/*
 gpu_check() { (cd "$work" && PATH=$work/bin:$PATH "$LINNET_SOURCE/dev" gpu-check "$@"); }
 
-# the plan names every stage, and nothing is made
+# a dry run prints every stage and writes nothing
 gpu_check --build "$work/none" --out "$work/plan" --dry-run >"$work/out"
 for stage in doctor engine parity shapes resume gpus throughput profile sanitizer; do
-  grep -qx "== $stage" "$work/out" || die "the plan lacks $stage"
+  grep -qx "== $stage" "$work/out" || die "the dry run lacks $stage"
 done
 for text in 'bench train .*--precision bf16-mixed --batch-size 32' '--trainer.tf32 true' 'peer_torch.py .*--compile' \
   'compute-sanitizer' '--resume auto' '--devices 2' 'gradients are exchanged with NCCL' 'tests/engine_test_ranks$' 'assert  validation accuracy'; do
-  grep -q -- "$text" "$work/out" || die "the plan lacks '$text'"
+  grep -q -- "$text" "$work/out" || die "the dry run lacks '$text'"
 done
-[ ! -e "$work/plan" ] || die "a dry run wrote something"
+[ ! -e "$work/plan" ] || die "the dry run wrote a file"
 gpu_check --dry-run --from profile >"$work/out"
 [ "$(grep -c '^== [a-z]*$' "$work/out")" = 2 ] || die "--from profile: not two stages"
 
@@ -36,28 +36,28 @@ for wrong in --nonsense '--minutes 0' '--minutes x' '--only nothing' '--from not
   [ "$(wc -l <"$work/out")" = 1 ] || die "$wrong: not one line"
 done
 
-# a stand-in build: a stage that passes, one that fails, and the next runs all the same
+# a stand-in build: one stage passes, one fails, and the next one runs
 mkdir -p "$work/build/tests"
 printf '#!/bin/sh\necho "{\\"images_per_second\\": 12.5}"\n' >"$work/build/linnet"
 printf '#!/bin/sh\necho bad "\\"value\\"" >&2; exit 3\n' >"$work/build/tests/engine_test_cuda_layers"
 printf '#!/bin/sh\nexit 0\n' >"$work/build/tests/engine_test_parity_cuda"
 printf '#!/bin/sh\necho several ranks\n' >"$work/build/tests/engine_test_ranks"
 chmod +x "$work/build/linnet" "$work"/build/tests/*
-gpu_check --build "$work/build" --out "$work/result" --only profile >"$work/out" || die "a stage that passes"
+gpu_check --build "$work/build" --out "$work/result" --only profile >"$work/out" || die "a passing stage failed"
 code=0
 gpu_check --build "$work/build" --out "$work/result" >"$work/out" 2>&1 || code=$?
 [ $code = 1 ] || die "a failing stage: exit $code"
 grep -Eq '^engine +failed .*exit 3: bad' "$work/out" || { cat "$work/out" >&2; die "engine did not fail"; }
 grep -Eq '^parity +passed ' "$work/out" || die "parity was not run after it"
-grep -Eq '^shapes +failed .*0.95' "$work/out" || die "no accuracy passed"
+grep -Eq '^shapes +failed .*0.95' "$work/out" || die "a missing accuracy did not fail"
 grep -Eq '^linnet-16-mixed-256 +12.5 images/s' "$work/out" || { cat "$work/out" >&2; die "no throughput"; }
 grep -q 'bad' "$work/result/engine/engine_test_cuda_layers.err" || die "raw output is not kept"
-python3 -m json.tool "$work/result/results.json" >/dev/null || die "results.json is no JSON"
+python3 -m json.tool "$work/result/results.json" >/dev/null || die "results.json is not valid JSON"
 
 [ "$(cat "$work/result/engine/engine_test_ranks.txt")" = 'several ranks' ] || die "the ranks' program was not run"
 
-# the first figures are the most valuable; a call that goes on measures those that are missing alone, and what earlier
-# calls said stays in results.json
+# the most important figures are measured first; a call that continues measures only missing ones, and results.json
+# keeps the results of earlier calls
 calls=$work/calls
 printf '#!/bin/sh\necho "$*" >>"%s"\necho "{\\"images_per_second\\": 7.5}"\n' "$calls" >"$work/build/linnet"
 rm "$work/result/throughput/linnet-bf16-mixed-256.json"
@@ -74,7 +74,7 @@ assert [s["stage"] for s in r["stages"]][:3] == ["doctor", "engine", "parity"], 
 assert names[0] == "linnet-16-mixed-256" and names.count("linnet-bf16-mixed-256") == 1, names
 PY
 
-# several GPUs: steps as one rank's, by NCCL; one GPU: skipped
+# several GPUs: the same steps as one rank, with NCCL; one GPU: skipped
 cat >"$work/build/linnet" <<'END'
 #!/bin/sh
 norm=2.5 out=
@@ -96,13 +96,15 @@ gpus 2 'NCCL 2.28.9' 2.51 'passed '
 gpus 2 'the host' 2.51 'failed .*with NCCL: failed'
 gpus 2 'NCCL 2.28.9' 1.7 'failed .*gradient norms equal those of one rank: failed'
 
-# minutes that are up: what there is, and no failure; the stage to go on with is named, the next ones do not run
+# the time is over: the existing results are printed, without a failure, and the stage to continue with; later stages
+# do not
+# run
 rm "$calls"
 # shellcheck disable=SC2016
 printf '#!/bin/sh\necho "$*" >>"%s"\n[ "$(wc -l <"%s")" -gt 1 ] && exec sleep 60\necho "{\\"images_per_second\\": 8.5}"\n' \
   "$calls" "$calls" >"$work/build/linnet"
 SECONDS=48 gpu_check --build "$work/build" --out "$work/short" --from throughput --minutes 1 >"$work/out" 2>&1 ||
-  { cat "$work/out" >&2; die "a call that stops fails"; }
-grep -Eq '^throughput +partly .*after 1 minutes: continue with --from throughput' "$work/out" || die "it did not stop"
+  { cat "$work/out" >&2; die "a call that reaches its time limit failed"; }
+grep -Eq '^throughput +partial .*because 1 minutes are over: continue with --from throughput' "$work/out" || die "it did not stop"
 grep -Eq '^linnet-16-mixed-256 +8.5 images/s' "$work/out" || die "the first figure was lost"
-if grep -Eq '^(profile|linnet-bf16)' "$work/out"; then die "it went on after its time"; fi
+if grep -Eq '^(profile|linnet-bf16)' "$work/out"; then die "it continued after its time limit"; fi

@@ -1,5 +1,5 @@
-/* Packing shards again whose names are unusual: names without a suffix, with one of no image, a dot in the folder only.
- */
+/* Packing shards with unusual names again: without a suffix, with a suffix of no image, with a dot only in the
+ * folder. */
 #include "check.h"
 
 #include "base/file.h"
@@ -20,7 +20,7 @@ static void put(text *t, const char *name, const void *bytes, size_t n) {
 static const char *const names[] = {"a/b", "a/b.jpg", "a/c.txt", "a/d.e.png", "a/d_e_3.png", "a.b/c", "a.b/.jpg"};
 enum { N = sizeof names / sizeof *names };
 
-/** The bytes of image i: a PNG by its first bytes where i is even, else of no known format. Each is unique. */
+/** The bytes of image i: if i is even, with the signature of a PNG, else of no known format. Each is unique. */
 static size_t content(unsigned char bytes[16], int i) {
     memcpy(bytes, i % 2 == 0 ? "\x89PNG\r\n\x1a\n" : "unknown ", 8);
     bytes[8] = (unsigned char)i;
@@ -82,7 +82,8 @@ static void test_names(void **state) {
     write_shard(in, "train");
     write_shard(in, "val");
     assert_packed(in, "train");
-    assert_ok(pack(&r, in, out, &o));
+    splits_request data = {.path = in, .list = "", .class_list = "", .train = true, .val = true};
+    assert_ok(pack(&r, &data, out, &o));
     assert_packed(out, "train");
     assert_packed(out, "val");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Accuracy parity: three seeds of a short CIFAR-10 training in linnet and in PyTorch, by one recipe, must end within each
-other's spread. Prints one JSON line. Exit 77: PyTorch or the data are not there.
+"""Accuracy parity: three seeds of a short CIFAR-10 training in linnet and in PyTorch with the same recipe must give
+accuracies within each other's spread. Prints one JSON line. Exit 77: PyTorch or the data are missing.
 
 usage: long_cifar_parity.py   (LINNET, LINNET_SOURCE as CTest sets them)
 """
@@ -94,7 +94,7 @@ def main():
     finally:
         shutil.rmtree(work)
     fine = all(overlap(result[k], result["torch"]) for k in result)
-    print("within each other's spread" if fine else "FAILED: the ranges of the seeds do not meet")
+    print("the ranges of the seeds overlap" if fine else "FAILED: the ranges of the seeds do not overlap")
     return 0 if fine else 1
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Golden figures for test_lr_curve.c: Lightning's own lines (2.0 to 2.5.2) on made-up loss sequences, with torch.
+"""Reference values for test_lr_curve.c: Lightning's own code (2.0 to 2.5.2) on synthetic loss sequences, with torch.
 
     /usr/bin/python3 tests/training/lr_curve_make.py >tests/training/lr_curve_golden.txt
 """
@@ -25,7 +25,7 @@ def find(losses, low, high, num, stop):
             break
     values = torch.tensor(smoothed[10:-1])
     finite = torch.isfinite(values)
-    index = [i + 10 for i in range(len(values)) if finite[i]]  # Lightning's own index shifts behind a NaN in the middle
+    index = [i + 10 for i in range(len(values)) if finite[i]]  # Lightning's own index is shifted after a NaN in the middle
     values = values[finite]
     if len(values) < 2:
         return lrs, smoothed, -1

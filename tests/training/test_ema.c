@@ -1,4 +1,4 @@
-/* The running average of the weights: torchvision's figures (tests/golden/ema_make.py), what it holds, the swap. */
+/* The EMA of the weights: torchvision's values (tests/golden/ema_make.py), its contents, the swap. */
 #include "engine/small_models.h"
 
 #include "training/ema.h"
@@ -70,7 +70,7 @@ static void as_torchvision(void **state) {
     model_destroy(n);
 }
 
-/* fp32: an average whose products and sum are rounded as torch's float32 tensors are; logits follow the swap. */
+/* fp32: the EMA rounds its products and sum as torch's float32 tensors do; logits are those of the EMA after a swap. */
 static void on_cpu(void **state) {
     (void)state;
     model *n = small_residual_model();
@@ -86,7 +86,7 @@ static void on_cpu(void **state) {
     assert_fails(E_OPTION, "no EMA", engine_ema_swap(e));
     assert_int_equal(engine_ema_bytes(e), 0);
     fill(e, n, 1, 0.5);
-    assert_ok(engine_ema_update(e, 0.9)); /* the first is a copy */
+    assert_ok(engine_ema_update(e, 0.9)); /* the first update is a copy */
     fill(e, n, 2, 3);
     assert_ok(engine_ema_update(e, 0.9));
     assert_int_equal(engine_ema_bytes(e), (n->weight_n + n->stats_elements) * sizeof(float));
@@ -103,7 +103,8 @@ static void on_cpu(void **state) {
         if (i == 0)
             check(e, n, (double)(0.9f * 1 + 0.1f * 2), (double)(0.9f * 0.5f + 0.1f * 3), 1e-4);
     }
-    assert_memory_equal(plain, again, sizeof plain); /* the average is in now: as if it had been written */
+    assert_memory_equal(plain, again,
+                        sizeof plain); /* the EMA is in use now, with the results of weights that were written */
     double *one = allocated(model_largest(n), sizeof *one);
     for (int i = 0; i < n->param_n; i++) {
         assert_ok(engine_read(one, e, ENGINE_WEIGHT, i));
@@ -120,7 +121,7 @@ static void on_cpu(void **state) {
     model_destroy(n);
 }
 
-/* The adjustment caps at a plain copy; steps count over all ranks. */
+/* The decay is adjusted at most down to a copy; images of all ranks are counted. */
 static void decay_is_adjusted(void **state) {
     (void)state;
     static config c;
@@ -133,8 +134,42 @@ static void decay_is_adjusted(void **state) {
     assert_near(ema_decay(&c, 4096), 0, 0);
 }
 
+/* The formula of AveragedModel with get_ema_multi_avg_fn: a copy, then decay * ema + (1 - decay) * weight, in warm-up
+ * too. */
+static void not_adjusted(void **state) {
+    (void)state;
+    static config c;
+    model *n = small_residual_model();
+    run_context s = {.config = &c, .micro_batches_per_step = 1};
+    train_state t = {.epoch = 0};
+    engine_options o = engine_options_default();
+    double expected = 0;
+    config_defaults(&c);
+    c.trainer.ema = 0.75;
+    c.trainer.ema_steps = 2;
+    c.trainer.ema_adjust = false;
+    c.schedule.warmup_epochs = 1;
+    assert_ok(engine_create(&s.engine, "ref", n, &o));
+    fill(s.engine, n, 7, 0);
+    assert_ok(ema_restart(&s));
+    for (int step = 0; step < 7; step++) {
+        double now = step + 1;
+        if (step % 2 == 0)
+            expected = step == 0 ? now : 0.75 * expected + 0.25 * now;
+        fill(s.engine, n, now, 10 * now);
+        assert_ok(ema_step(&s, &t, step));
+        assert_ok(ema_swap(&s));
+        check(s.engine, n, expected, 10 * expected, 1e-12);
+        assert_ok(ema_swap(&s));
+    }
+    assert_int_equal(t.ema_updates, 4);
+    engine_destroy(s.engine);
+    model_destroy(n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(not_adjusted),
         cmocka_unit_test(as_torchvision),
         cmocka_unit_test(on_cpu),
         cmocka_unit_test(decay_is_adjusted),

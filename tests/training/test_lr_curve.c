@@ -1,4 +1,4 @@
-/** The range test's arithmetic against Lightning's own lines (lr_curve_golden.txt, made by lr_curve_make.py). */
+/** The arithmetic of the LR range test against Lightning's own code (lr_curve_golden.txt, made by lr_curve_make.py). */
 #include "check.h"
 
 #include "training/lr_curve.h"
@@ -58,8 +58,8 @@ static void equals_lightning(void **state) {
     fclose(f);
 }
 
-/** A hole does not shift what is suggested (in Lightning it does). */
-static void hole(void **state) {
+/** A NaN in the middle does not shift the suggestion (in Lightning it does). */
+static void nan_in_the_middle(void **state) {
     (void)state;
     double y[30], slope = 0;
     for (int i = 0; i < 30; i++)
@@ -68,12 +68,12 @@ static void hole(void **state) {
     assert_int_equal(at, 23);
     y[12] = NAN;
     assert_int_equal(lr_curve_suggest(&slope, y, LR_CURVE_SKIP, 30), 23);
-    y[14] = -5; /* what lies before the window does not count */
+    y[14] = -5; /* values before the window are ignored */
     assert_int_equal(lr_curve_suggest(&slope, y, LR_CURVE_SKIP, 30), 13);
     assert_int_equal(lr_curve_suggest(&slope, y, 16, 30), 23);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_lightning), cmocka_unit_test(hole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_lightning), cmocka_unit_test(nan_in_the_middle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,10 @@
-/* What the loaders of a run are given. */
+/* The options that the loaders of a run receive. */
 #include "check.h"
 
+#include "training/checkpoint.h"
 #include "training/run_context.h"
 
-static void fast_decode_is_for_training_alone(void **state) {
+static void fast_decode_is_for_training_only(void **state) {
     (void)state;
     static config c;
     config_defaults(&c);
@@ -27,7 +28,7 @@ static void images_grow_as_in_ffcv(void **state) {
         assert_int_equal(run_context_train_size(&c, epoch), ffcv[epoch]);
     c.data.progressive_begin = 6;
     assert_int_equal(run_context_train_size(&c, 6), 128);
-    assert_int_equal(run_context_train_size(&c, 7), 192); /* 176 / 32: halves to even */
+    assert_int_equal(run_context_train_size(&c, 7), 192); /* 176 / 32: halves are rounded to even */
 }
 
 static void validation_has_its_own_sizes(void **state) {
@@ -44,6 +45,39 @@ static void validation_has_its_own_sizes(void **state) {
     assert_int_equal(t.size, 176);
     assert_int_equal(v.size, 224);
     assert_int_equal(v.resize, 232);
+}
+
+static void resizing_reaches_the_loader(void **state) {
+    (void)state;
+    static config c;
+    config_defaults(&c);
+    transform t = run_context_loader_options(&c, true).transform, v = run_context_loader_options(&c, false).transform;
+    assert_true(t.resizing.filter == RESAMPLE_BILINEAR && t.resizing.order == RESIZE_NEWEST && !t.random_filter);
+    assert_false(v.squash);
+    c.data.crop_pct = 0.95;
+    assert_int_equal(run_context_resize(&c), 235); /* floor(224 / 0.95) = floor(235.8) */
+    assert_ok(config_set(&c, "data.crop_mode", "squash", "test"));
+    assert_ok(config_set(&c, "data.interpolation", "bicubic", "test"));
+    assert_ok(config_set(&c, "data.train_interpolation", "random", "test"));
+    assert_ok(config_set(&c, "data.resize_order", "horizontal", "test"));
+    t = run_context_loader_options(&c, true).transform, v = run_context_loader_options(&c, false).transform;
+    assert_true(t.random_filter && t.resizing.order == RESIZE_HORIZONTAL);
+    assert_true(v.resizing.filter == RESAMPLE_BICUBIC && !v.random_filter && v.squash && v.resize == 235);
+    assert_ok(config_set(&c, "data.train_interpolation", "lanczos", "test"));
+    assert_true(run_context_loader_options(&c, true).transform.resizing.filter == RESAMPLE_LANCZOS);
+    assert_ok(config_set(&c, "data.augment", "none", "test")); /* no random crop: the validation transform */
+    assert_true(run_context_loader_options(&c, true).transform.resizing.filter == RESAMPLE_BICUBIC);
+}
+
+/* A checkpoint of linnet without the item is from a version that knew only the older order. */
+static void a_checkpoint_states_the_order(void **state) {
+    (void)state;
+    ckpt_item own[2] = {{.kind = 'i', .key = "version"}, {.kind = 's', .key = "resize_order", .s = "newest"}};
+    assert_int_equal(checkpoint_resize_order(&(ckpt){.own = own, .own_n = 2}), RESIZE_NEWEST);
+    own[1].s = "horizontal";
+    assert_int_equal(checkpoint_resize_order(&(ckpt){.own = own, .own_n = 2}), RESIZE_HORIZONTAL);
+    assert_int_equal(checkpoint_resize_order(&(ckpt){.own = own, .own_n = 1}), RESIZE_HORIZONTAL);
+    assert_int_equal(checkpoint_resize_order(&(ckpt){0}), RESIZE_NEWEST); /* of another program */
 }
 
 static void augmentation_reaches_the_loader(void **state) {
@@ -70,10 +104,9 @@ static void augmentation_reaches_the_loader(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fast_decode_is_for_training_alone),
-        cmocka_unit_test(images_grow_as_in_ffcv),
-        cmocka_unit_test(validation_has_its_own_sizes),
-        cmocka_unit_test(augmentation_reaches_the_loader),
+        cmocka_unit_test(fast_decode_is_for_training_only), cmocka_unit_test(images_grow_as_in_ffcv),
+        cmocka_unit_test(validation_has_its_own_sizes),     cmocka_unit_test(resizing_reaches_the_loader),
+        cmocka_unit_test(a_checkpoint_states_the_order),    cmocka_unit_test(augmentation_reaches_the_loader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/** Schedules against figures of torch.optim.lr_scheduler (PyTorch 1.13). */
+/** Schedules against values of torch.optim.lr_scheduler (PyTorch 1.13). */
 #include "check.h"
 
 #include "training/schedule.h"
@@ -125,8 +125,8 @@ static void head_has_its_own_rate(void **state) {
     assert_ok(schedule_init(&s, c, 0.1));
     assert_near(s.head_scale, 5, 1e-12);
     schedule_end_epoch(&s, 29, 1);
-    assert_near(s.head_scale, 5, 1e-12); /* cuts are both rates' */
-    assert_ok(schedule_init(&s, c, 0));  /* the LR finder comes first, with one rate for all */
+    assert_near(s.head_scale, 5, 1e-12); /* a reduction applies to both rates */
+    assert_ok(schedule_init(&s, c, 0));  /* the LR finder runs first, with one rate for all parameters */
     assert_true(s.head_scale == 0);
 }
 

@@ -1,5 +1,5 @@
-/* Which tensors of a file are a network's: prefixes, other heads, other architectures, and one clear line for a misfit.
- */
+/* Which tensors of a file belong to a model: prefixes, other heads, other architectures, and one clear line for a
+ * mismatch. */
 #include "check.h"
 
 #include "checkpoint/layout.h"
@@ -19,7 +19,7 @@ static ckpt_tensor *add(file *f, const char *prefix, const char *name, const int
     return t;
 }
 
-/** The tensors of a network under a prefix, without values, behind what `f` holds. */
+/** Appends the tensors of a model to `f`, with a prefix and without values. */
 static void add_model(file *f, const char *arch, int classes, const char *prefix) {
     static const char *const part[] = {"running_mean", "running_var", "num_batches_tracked"};
     model *n = NULL;
@@ -73,7 +73,7 @@ static void test_prefixes(void **state) {
     }
 }
 
-/* One prefix for the whole file: a tensor of another network never fills a gap. */
+/* One prefix is used for all tensors: a missing tensor is never read from another model in the file. */
 static void test_one_prefix(void **state) {
     (void)state;
     file *f = make("resnet18", 7, "model.");
@@ -102,7 +102,7 @@ static void test_head(void **state) {
     assert_false(head);
     assert_ok(check(f, "resnet18", 1000, &head));
     assert_true(head);
-    /* one decision: a bias that would fit does not stay beside a weight that does not */
+    /* one decision for the classifier: if the weight does not fit, the bias is not loaded either */
     find(f, "fc.weight")->shape[1] = 2048;
     assert_ok(check(f, "resnet18", 1000, &head));
     assert_false(head);
@@ -113,7 +113,7 @@ static void test_head(void **state) {
     free(f);
 }
 
-static void test_misfits(void **state) {
+static void test_mismatches(void **state) {
     (void)state;
     char arch[32];
     /* all of a ResNet-50 is in a ResNet-101 */
@@ -127,7 +127,7 @@ static void test_misfits(void **state) {
     free(f);
 
     f = make("resnet18", 10, "");
-    add(f, "", "criterion.weight", (int[]){10}, 1); /* a loss's: no matter */
+    add(f, "", "criterion.weight", (int[]){10}, 1); /* the weight of a loss: ignored */
     assert_ok(check(f, "resnet18", 10, NULL));
     find(f, "conv1.weight")->shape[1] = 1;
     assert_fails(E_FORMAT, "conv1.weight does not have shape (64, 3, 7, 7)", check(f, "resnet18", 10, NULL));
@@ -153,8 +153,8 @@ static void test_widen(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prefixes), cmocka_unit_test(test_one_prefix), cmocka_unit_test(test_head),
-        cmocka_unit_test(test_misfits),  cmocka_unit_test(test_widen),
+        cmocka_unit_test(test_prefixes),   cmocka_unit_test(test_one_prefix), cmocka_unit_test(test_head),
+        cmocka_unit_test(test_mismatches), cmocka_unit_test(test_widen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

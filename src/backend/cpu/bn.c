@@ -2,9 +2,10 @@
  *
  *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
  *
- * Forward reads x twice: for the sums, then to write y. Backward: for the sums of g and g * xhat (and to write g where
- * the residual needs it), then to write dx. Sums are taken over fixed chunks of rows and joined in order, so results
- * do not depend on the thread count. Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+ * Forward reads x twice: for the sums, then to write y. Backward also has two passes: one for the sums of g and
+ * g * xhat, which writes g if there is a residual, and one to write dx. Sums are computed per chunk of rows; the chunks
+ * depend only on the shape and are added in order, so results do not depend on the number of threads. Source: Ioffe and
+ * Szegedy 2015; equals torch.nn.functional.batch_norm. */
 #include "backend/cpu/cpu.h"
 #include "backend/sync_bn.h"
 #include "base/status.h"
@@ -16,20 +17,20 @@ enum { CHUNKS = 128, CHUNK_ROWS = 64, SHIFT_ROWS = 8, JOIN_CHANNELS = 64 };
 
 static const double epsilon = 1e-5, momentum = 0.1;
 
-/** One call; the kernels' tasks read it. */
+/** The arguments of one call, shared with its tasks. */
 typedef struct bn_call {
     const kernels *kernels;
     size_t m; /* rows */
     int c;
     bool bf16, relu, stream;
     size_t chunk_rows, chunk_n;
-    double *part;          /* (chunk_n, 2c) sums of the chunks */
-    float *shift;          /* (c) about the mean: keeps the sum of squares small */
-    float *factor;         /* forward: (2c), in training among what is saved; backward: (3c) */
+    double *part;          /* (chunk_n, 2c) sums per chunk */
+    float *shift;          /* (c) approximate mean, which is subtracted so that the sums of squares do not cancel */
+    float *factor;         /* forward: (2c), in training a part of saved; backward: (3c) */
     float *mean, *inv_std; /* (c) of the batch, kept for backward; inv_std = 1 / sqrt(var + eps) */
-    uint8_t *mask;         /* kept for backward */
-    double rows;           /* m, or with joined ranks that of all */
-    double *joined;        /* with joined ranks: (2c) mean and variance, or the two sums; then work space. Else NULL */
+    uint8_t *mask;         /* ReLU mask, kept for backward */
+    double rows;           /* m, or in synchronised BN the rows of all ranks */
+    double *joined; /* synchronised BN: (2c) mean and variance, or the two sums; then the work buffer. Otherwise NULL */
     bool keep_statistics;
     const void *x, *residual;
     void *y, *dx, *dresidual;
@@ -44,10 +45,11 @@ static size_t chunk_rows_of(size_t m) {
 
 static size_t rows_of(const device_layer *l) { return (size_t)l->x.n * (size_t)l->x.h * (size_t)l->x.w; }
 
-/** Before the mask: mean, inv_std, forward's factor. */
+/** Size of the parts of saved that precede the mask: mean, inv_std, forward's factor. */
 static size_t saved_channels_bytes(const device_layer *l) { return memory_round(4 * (size_t)l->x.c * sizeof(float)); }
 
-/** saved: mean, inv_std, forward's factor, mask. workspace: factor, shift, sums of the chunks. */
+/** saved: mean, inv_std, forward's factor, mask. workspace: factor, shift, sums per chunk, and in synchronised BN
+ *  `joined`. */
 int cpu_bn_plan(void *device, device_layer *l) {
     const cpu_device *d = device;
     size_t c = (size_t)l->x.c, m = rows_of(l), chunks = (m + chunk_rows_of(m) - 1) / chunk_rows_of(m);
@@ -95,8 +97,8 @@ static bn_range chunk_range(const bn_call *t, size_t chunk) {
     return (bn_range){begin, end < t->m ? end : t->m, t->c, t->bf16, false};
 }
 
-/** Calls for whole ranges of rows go over the cache's size in pieces, from the end: the sums' pass just went through.
- */
+/** Number of rows per piece of the second pass. Pieces are processed from the end, because the pass that computed the
+ *  sums has just read the last rows. */
 static size_t piece_rows(const bn_call *t) {
     size_t rows = ((size_t)1 << 16) / (size_t)t->c;
     return rows < 16 ? 16 : rows;
@@ -145,7 +147,8 @@ static int join_moments(const cpu_device *d, bn_call *t) {
     return sync_bn_statistics(d->options.comm, mean, var, &t->rows, t->c, var + t->c);
 }
 
-/** Channels [begin, end): mean and variance from the sums, running statistics, factors of the second pass. */
+/** For channels [begin, end): computes mean and variance from the sums, updates the running statistics, and computes
+ *  the factors of the second pass. */
 static void statistics_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
     float *running_mean = t->params->running_mean, *running_var = t->params->running_var;
@@ -168,19 +171,19 @@ static void statistics_task(void *context, size_t begin, size_t end) {
     }
 }
 
-/** The mean of a few rows from the middle. */
+/** Sets shift to the mean of a few rows in the middle. */
 static void find_shift(const bn_call *t) {
     size_t n = t->m < SHIFT_ROWS ? t->m : SHIFT_ROWS, first = (t->m - n) / 2, c = (size_t)t->c;
     memset(t->shift, 0, c * sizeof *t->shift);
     t->kernels->bn_sums(t->part, t->x, t->shift, (bn_range){first, first + n, t->c, t->bf16, false});
     for (size_t k = 0; k < c; k++)
-        t->shift[k] = (float)(t->part[k] / (double)n); /* part is written anew afterwards */
+        t->shift[k] = (float)(t->part[k] / (double)n); /* part is overwritten later */
 }
 
 int cpu_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p) {
     const cpu_device *d = device;
     bn_call t = call_of(d, l, p);
-    team_order order = TEAM_FORWARD;
+    loop_order order = LOOP_FORWARD;
     t.x = args->x;
     t.residual = args->residual;
     t.y = args->y;
@@ -190,22 +193,23 @@ int cpu_bn_forward(void *device, const device_layer *l, const bn_forward_args *a
         use_saved(&t, l, args->saved);
         t.factor = saved_factor(&t);
         find_shift(&t);
-        team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, sums_task, &t);
+        parallel_for(d->threads, t.chunk_n, 1, LOOP_FORWARD, sums_task, &t);
         if (t.joined != NULL)
             TRY(join_moments(d, &t));
-        team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, statistics_task, &t);
-        order = TEAM_BACKWARD;
+        parallel_for(d->threads, (size_t)t.c, JOIN_CHANNELS, LOOP_FORWARD, statistics_task, &t);
+        order = LOOP_BACKWARD;
     } else {
         const float *mean = p->running_mean, *var = p->running_var;
         for (int k = 0; k < t.c; k++)
             set_factor(&t, (size_t)k, (double)mean[k], 1 / sqrt((double)var[k] + epsilon));
     }
-    team_run(d->threads, t.m, piece_rows(&t), order, apply_task, &t);
+    parallel_for(d->threads, t.m, piece_rows(&t), order, apply_task, &t);
 done:
     return rc;
 }
 
-/** Writes the mask again, as it is: the kernel without one is compiled apart and may round otherwise. */
+/** Also writes the mask again, with the same values: the kernel variant without a mask is compiled separately and may
+ *  round differently. */
 int cpu_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p) {
     const cpu_device *d = device;
     bn_call t = call_of(d, l, p);
@@ -214,7 +218,7 @@ int cpu_bn_recompute(void *device, const device_layer *l, const bn_recompute_arg
     t.y = args->y;
     use_saved(&t, l, args->saved);
     t.factor = saved_factor(&t);
-    team_run(d->threads, t.m, piece_rows(&t), TEAM_FORWARD, apply_task, &t);
+    parallel_for(d->threads, t.m, piece_rows(&t), LOOP_FORWARD, apply_task, &t);
     return OK;
 }
 
@@ -228,11 +232,11 @@ static void gradient_sums_task(void *context, size_t begin, size_t end) {
 
 static void gradient_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
-    bool stream = t->stream && t->dx != t->in.dy[0]; /* in place: the line is in the cache */
+    bool stream = t->stream && t->dx != t->in.dy[0]; /* in place: dx is in the cache already */
     t->kernels->bn_gradient_apply(t->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16, stream});
 }
 
-/** Channels [begin, end): dbeta = sum g, dgamma = sum g * xhat; dx = a * g + b * x + shift with
+/** For channels [begin, end): dbeta = sum g, dgamma = sum g * xhat; dx = a * g + b * x + shift with
  *  a = gamma * inv_std, b = -a * inv_std * dgamma / m, shift = -a * dbeta / m - b * mean. */
 static void gradient_factor_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
@@ -246,7 +250,7 @@ static void gradient_factor_task(void *context, size_t begin, size_t end) {
         product *= inv_std;
         dbeta[k] = (float)((p->accumulate ? (double)dbeta[k] : 0) + sum);
         dgamma[k] = (float)((p->accumulate ? (double)dgamma[k] : 0) + product);
-        if (t->joined != NULL) { /* dgamma and dbeta are this rank's own, dx follows from the sums over all */
+        if (t->joined != NULL) { /* dgamma and dbeta are this rank's, dx needs the sums over all ranks */
             sum = t->joined[k];
             product = t->joined[c + k] * inv_std;
         }
@@ -278,14 +282,14 @@ int cpu_bn_backward(void *device, const device_layer *l, const bn_backward_args 
     t.dx = args->dx;
     t.dresidual = args->dresidual;
     t.in = (bn_gradient){.x = args->x, .dy = {args->dy[0], l->dy_n > 1 ? args->dy[1] : NULL}, .mask = t.mask};
-    team_run(d->threads, t.chunk_n, 1, TEAM_FORWARD, gradient_sums_task, &t);
+    parallel_for(d->threads, t.chunk_n, 1, LOOP_FORWARD, gradient_sums_task, &t);
     if (t.joined != NULL)
         TRY(join_gradient_sums(d, &t));
-    team_run(d->threads, (size_t)t.c, JOIN_CHANNELS, TEAM_FORWARD, gradient_factor_task, &t);
-    if (args->dresidual != NULL) /* holds g now */
+    parallel_for(d->threads, (size_t)t.c, JOIN_CHANNELS, LOOP_FORWARD, gradient_factor_task, &t);
+    if (args->dresidual != NULL) /* contains g now */
         t.in = (bn_gradient){.x = args->x, .dy = {args->dresidual, NULL}};
     if (args->dx != NULL)
-        team_run(d->threads, t.m, piece_rows(&t), TEAM_BACKWARD, gradient_task, &t);
+        parallel_for(d->threads, t.m, piece_rows(&t), LOOP_BACKWARD, gradient_task, &t);
 done:
     return rc;
 }

@@ -2,7 +2,7 @@
  *
  *     y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,c,r,s]
  *
- * Each pass runs the algorithm that algo/conv_algo.c lists first among those that are applicable. */
+ * Each pass uses the first applicable algorithm in the list of algo/conv_algo.c. */
 #include "backend/cpu/conv.h"
 
 #include "backend/cpu/algo/conv_algo.h"
@@ -13,9 +13,9 @@
 #include <stdlib.h>
 
 typedef struct conv_node {
-    conv_run pass[CONV_PASSES]; /* the gradients in training only */
-    size_t dy_bytes;            /* workspace before all else: dy as bf16, or the sum of two dy */
-    subsample_plan subsample;   /* of wgrad, before its workspace */
+    conv_run pass[CONV_PASSES]; /* dgrad and wgrad only in training */
+    size_t dy_bytes;            /* first part of the workspace: dy converted to bf16, or the sum of two dy */
+    subsample_plan subsample;   /* of wgrad; its output precedes wgrad's workspace */
 } conv_node;
 
 static void node_destroy(conv_node *n) {
@@ -39,7 +39,7 @@ static int plan_gradients(conv_node *n, const device_layer *l, conv_problem *p) 
     if (l->dx_needed)
         TRY(conv_run_create(&n->pass[CONV_DGRAD], p, CONV_DGRAD));
     n->subsample = subsample_planned(&p->conv, p->threads);
-    p->onednn_fails = onednn_row_too_wide(&p->conv, ONEDNN_BACKWARD_WEIGHTS);
+    p->onednn_fails = onednn_row_too_wide(&p->conv, ONEDNN_WGRAD);
     TRY(conv_run_create(&n->pass[CONV_WGRAD], p, CONV_WGRAD));
 done:
     return rc;
@@ -95,7 +95,7 @@ void cpu_conv_destroy(void *device, device_layer *l) {
 
 void cpu_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass) {
     static const conv_pass of[ENGINE_PASSES] = {
-        [PASS_FORWARD] = CONV_FORWARD, [PASS_BACKWARD] = CONV_DGRAD, [PASS_WEIGHTS] = CONV_WGRAD};
+        [PASS_FORWARD] = CONV_FORWARD, [PASS_BACKWARD] = CONV_DGRAD, [PASS_WGRAD] = CONV_WGRAD};
     conv_run_describe(out, &((const conv_node *)l->node)->pass[of[pass]]);
 }
 
@@ -121,11 +121,11 @@ static int wgrad(const conv_node *n, conv_args a) {
     return run(&n->pass[CONV_WGRAD], &a);
 }
 
-int conv_layer_backward(const device_layer *l, const conv_backward_args *args, void *dy, const device_params *p) {
+int conv_layer_backward(const device_layer *l, const conv_backward_args *args, const void *dy, const device_params *p) {
     const conv_node *n = l->node;
     int rc = OK;
     conv_args a = {.x = (void *)args->x,
-                   .y = dy,
+                   .y = (void *)dy,
                    .weight = p->weight,
                    .version = p->version,
                    .dw = p->dweight,
@@ -147,7 +147,7 @@ typedef struct sum_task {
     const conv_backward_args *args;
 } sum_task;
 
-/** workspace = dy[0] + dy[1], through the BN kernel with factor 1. */
+/** workspace = dy[0] + dy[1], computed by the BN kernel with factor 1. */
 static void add_gradients(void *context, size_t begin, size_t end) {
     const sum_task *t = context;
     const float factor[2] = {1, 0};
@@ -161,6 +161,6 @@ int cpu_conv_backward(void *device, const device_layer *l, const conv_backward_a
     sum_task t = {d, args};
     if (l->dy_n < 2)
         return conv_layer_backward(l, args, args->dy[0], p);
-    team_run(d->threads, tensor_count(l->y), SIZE_MAX, TEAM_FORWARD, add_gradients, &t);
+    parallel_for(d->threads, tensor_count(l->y), SIZE_MAX, LOOP_FORWARD, add_gradients, &t);
     return conv_layer_backward(l, args, args->workspace, p);
 }

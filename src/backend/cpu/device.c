@@ -8,6 +8,8 @@
 
 bool engine_has_bf16(void) { return onednn_level() >= CPU_AVX512_BF16; }
 
+const char *engine_onednn_version(void) { return onednn_version(); }
+
 static const char *unavailable(void) { return NULL; }
 
 static void fill_tables(cpu_device *d) {
@@ -38,12 +40,12 @@ static int open_device(void **out, const engine_options *o) {
     if (o->precision == PRECISION_16)
         return fail(E_OPTION, "precision 16-mixed needs a GPU: on a CPU use bf16-mixed or 32-true");
     TRY(cpu_level_check());
-    if (o->precision == PRECISION_BF16 && onednn_level() < CPU_AVX512) /* which imitates bf16, slowly */
-        return fail(E_OPTION, "precision bf16-mixed needs a CPU with AVX-512: use 32-true here");
+    if (o->precision == PRECISION_BF16 && onednn_level() < CPU_AVX512) /* oneDNN emulates bf16 there, slowly */
+        return fail(E_OPTION, "precision bf16-mixed needs a CPU with AVX-512: use 32-true");
     TRY(memory_zeroed(&d, 1, sizeof *d));
     d->options = *o;
     d->bf16 = o->precision == PRECISION_BF16;
-    d->threads = team_threads(o->threads);
+    d->threads = parallel_threads(o->threads);
     d->level = onednn_level();
     d->kernels = kernels_of(d->level);
     TRY(onednn_open(&d->onednn, d->threads));
@@ -59,7 +61,7 @@ done:
 
 static const char *description(void *device) { return ((const cpu_device *)device)->description; }
 
-/* Huge pages from half of one on; release is told the same size, so it knows. */
+/* Allocations of at least half a huge page use huge pages. release gets the same size, so it makes the same choice. */
 static const size_t huge_page = (size_t)2 << 20;
 
 static int allocate(void **out, void *device, size_t bytes) {
@@ -87,12 +89,12 @@ static void release(void *device, void *memory, size_t bytes) {
         free(memory);
         return;
     }
-    arena a = {.base = memory, .bytes = (bytes + huge_page - 1) & ~(huge_page - 1)}; /* as arena_init rounds */
+    arena a = {.base = memory, .bytes = (bytes + huge_page - 1) & ~(huge_page - 1)}; /* as rounded by arena_init */
     arena_deinit(&a);
 }
 
 bool cpu_streams(const cpu_device *d, tensor_shape x) {
-    const size_t large = (size_t)16 << 20; /* beyond a core's own caches: measured, bench/results */
+    const size_t large = (size_t)16 << 20; /* larger than a core's private caches: measured, bench/results */
     return x.c % 16 == 0 && tensor_count(x) * (d->bf16 ? 2 : 4) >= large;
 }
 
@@ -148,7 +150,7 @@ static int load_batch(void *device, void *x, int channels, const batch *b) {
     memcpy(d->label, b->label, n * sizeof *d->label);
     memcpy(d->label_b, b->label_b, n * sizeof *d->label_b);
     memcpy(d->mix, b->mix, n * sizeof *d->mix);
-    team_run(d->threads, n * (size_t)b->h * (size_t)b->w, SIZE_MAX, TEAM_FORWARD, load_task, &t);
+    parallel_for(d->threads, n * (size_t)b->h * (size_t)b->w, SIZE_MAX, LOOP_FORWARD, load_task, &t);
 done:
     return rc;
 }
@@ -170,7 +172,8 @@ static int copy(void *device, void *out, const void *in, size_t bytes) {
     return OK;
 }
 
-static const device_collective_ops collective = {.narrow = cpu_narrow, .widen = cpu_widen};
+static const device_collective_ops collective = {.compress = cpu_compress_gradients,
+                                                 .decompress = cpu_decompress_gradients};
 
 const device_ops device_cpu = {
     .name = "cpu",
@@ -199,7 +202,10 @@ const device_ops device_cpu = {
                      .backward = cpu_bn_backward,
                      .recompute = cpu_bn_recompute},
               .maxpool = {.plan = cpu_maxpool_plan, .forward = cpu_maxpool_forward, .backward = cpu_maxpool_backward},
-              .avgpool = {.plan = cpu_avgpool_plan, .forward = cpu_avgpool_forward, .backward = cpu_avgpool_backward}},
+              .avgpool = {.plan = cpu_avgpool_plan, .forward = cpu_avgpool_forward, .backward = cpu_avgpool_backward},
+              .shortcut = {.plan = cpu_shortcut_plan,
+                           .forward = cpu_shortcut_forward,
+                           .backward = cpu_shortcut_backward}},
     .load_batch = load_batch,
     .loss = cpu_loss,
     .optimizer = {.set_hyper = set_hyper, .unscale = cpu_unscale, .update = cpu_update},

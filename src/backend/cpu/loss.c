@@ -1,4 +1,4 @@
-/* Softmax cross-entropy and rank of every image: base/softmax.h has the formulas. */
+/* Softmax cross-entropy and rank of the label for every image; formulas: base/softmax.h. */
 #include "backend/cpu/cpu.h"
 #include "base/softmax.h"
 #include "base/status.h"
@@ -27,8 +27,8 @@ int cpu_loss(void *device, const device_loss *l) {
     cpu_device *d = device;
     loss_call t = {d, l};
     if (d->label_n != l->n)
-        return fail(E_SHAPE, "labels of %d images are loaded, the plan has %d", d->label_n, l->n);
-    team_run(d->threads, (size_t)l->n, SIZE_MAX, TEAM_FORWARD, loss_task, &t);
+        return fail(E_SHAPE, "labels of %d images are loaded, but the plan has %d", d->label_n, l->n);
+    parallel_for(d->threads, (size_t)l->n, SIZE_MAX, LOOP_FORWARD, loss_task, &t);
     for (int i = 0; i < l->n; i++) {
         d->result.loss_sum += d->image_loss[i];
         d->result.top1 += d->image_rank[i] < 1;

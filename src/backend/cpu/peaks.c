@@ -1,5 +1,5 @@
-/* What this machine can do: the fastest of a few products and convolutions whose data stay in the caches, and plain
- * loops over memory far larger than they are. Each is run for a moment, the shortest run counts. */
+/* Peak performance of this machine: the fastest of several GEMMs and convolutions whose data fit in the caches, and
+ * simple loops over memory much larger than the caches. Each is repeated for a fixed time; the shortest run counts. */
 #include "backend/cpu/cpu.h"
 #include "base/file.h"
 #include "base/status.h"
@@ -9,9 +9,9 @@
 
 enum { MAPS = 14, CHANNELS = 256, RUNS_MIN = 3 };
 
-static const double measure_seconds = 0.15; /* seconds for one measurement */
+static const double measure_seconds = 0.15; /* minimum time per measurement, seconds */
 
-/** Runs `call` for a moment, after once for warming up. @param[out] best seconds of the shortest run */
+/** Runs `call` repeatedly for measure_seconds, after one warm-up run. @param[out] best seconds of the shortest run */
 static int shortest(double *best, int (*call)(void *context), void *context) {
     double spent = 0;
     int rc = OK;
@@ -32,15 +32,15 @@ done:
 
 typedef struct op_call {
     onednn_op *op;
-    void *x, *w, *y, *scratch;
+    void *x, *w, *y, *scratchpad;
 } op_call;
 
 static int run_op(void *context) {
     const op_call *t = context;
-    return onednn_op_run(t->op, t->x, t->w, t->y, t->scratch);
+    return onednn_op_run(t->op, t->x, t->w, t->y, t->scratchpad);
 }
 
-/** Small numbers that are no denormals, whatever the type. */
+/** Fills memory with small values that are not denormal in any type. */
 static void *take(arena *a, size_t bytes) {
     void *p = arena_take(a, bytes);
     if (p != NULL)
@@ -48,17 +48,17 @@ static void *take(arena *a, size_t bytes) {
     return p;
 }
 
-/** Raises *flops to what `op` reaches; w_bytes: of the weights. */
+/** Raises *flops to the FLOP/s of `op` if that is more. w_bytes: size of the weights. */
 static int measure_op(double *flops, onednn_op *op, const onednn_conv *c, size_t w_bytes) {
     arena a = {0};
     double seconds = 0, depth = (double)c->x.c * c->kernel * c->kernel, flop = 2 * (double)tensor_count(c->y) * depth;
     size_t unit = element_bytes(c->x_type), x_bytes = tensor_count(c->x) * unit, y_bytes = tensor_count(c->y) * unit;
-    size_t scratch_bytes = onednn_op_scratch(op);
+    size_t scratchpad_bytes = onednn_op_scratchpad(op);
     int rc = OK;
-    TRY(arena_init(&a, x_bytes + y_bytes + w_bytes + scratch_bytes + (size_t)4 * MEMORY_ALIGN));
+    TRY(arena_init(&a, x_bytes + y_bytes + w_bytes + scratchpad_bytes + (size_t)4 * MEMORY_ALIGN));
     op_call t = {.op = op, .x = take(&a, x_bytes), .y = take(&a, y_bytes)};
     t.w = take(&a, w_bytes);
-    t.scratch = take(&a, scratch_bytes);
+    t.scratchpad = take(&a, scratchpad_bytes);
     TRY(shortest(&seconds, run_op, &t));
     if (flop / seconds > *flops)
         *flops = flop / seconds;
@@ -105,7 +105,7 @@ static int measure_arithmetic(double *flops, const cpu_device *d) {
     point.pad = 0;
     int rc = OK;
     TRY(measure_pass(flops, d, &square, ONEDNN_FORWARD));
-    TRY(measure_pass(flops, d, &square, ONEDNN_BACKWARD_DATA));
+    TRY(measure_pass(flops, d, &square, ONEDNN_DGRAD));
     TRY(measure_pass(flops, d, &point, ONEDNN_FORWARD));
     TRY(measure_gemm(flops, d, &point));
 done:
@@ -118,7 +118,7 @@ typedef uint64_t line __attribute__((vector_size(MEMORY_ALIGN)));
 
 typedef struct memory_call {
     int threads;
-    team_task *task;
+    parallel_task *task;
     line *from, *to; /* (n) */
     size_t n;
 } memory_call;
@@ -129,14 +129,14 @@ static void read_task(void *context, size_t begin, size_t end) {
     for (size_t i = begin; i + 4 <= end; i += 4)
         for (size_t k = 0; k < 4; k++)
             sum[k] += p[i + k];
-    __asm__ volatile("" : : "r"(sum) : "memory"); /* the sums are wanted */
+    __asm__ volatile("" : : "r"(sum) : "memory"); /* keeps the compiler from removing the sums */
 }
 
 static void write_task(void *context, size_t begin, size_t end) {
     memset(((const memory_call *)context)->to + begin, 1, (end - begin) * sizeof(line));
 }
 
-/** As an optimizer does: two tensors read, one written back. */
+/** Like an optimizer: two tensors are read, one is written. */
 static void mixed_task(void *context, size_t begin, size_t end) {
     const memory_call *t = context;
     for (size_t i = begin; i < end; i++)
@@ -145,11 +145,11 @@ static void mixed_task(void *context, size_t begin, size_t end) {
 
 static int run_memory(void *context) {
     memory_call *t = context;
-    team_run(t->threads, t->n, SIZE_MAX, TEAM_FORWARD, t->task, t);
+    parallel_for(t->threads, t->n, SIZE_MAX, LOOP_FORWARD, t->task, t);
     return OK;
 }
 
-/** Bytes of each of two buffers: four times the last cache, 256 MiB to 1 GiB. */
+/** Size of each of the two buffers, bytes: four times the last-level cache, between 256 MiB and 1 GiB. */
 static size_t buffer_bytes(void) {
     const size_t least = (size_t)256 << 20, most = (size_t)1 << 30;
     long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
@@ -165,7 +165,7 @@ static int measure_memory(engine_peaks *out, const cpu_device *d) {
     TRY(arena_init(&a[0], bytes));
     TRY(arena_init(&a[1], bytes));
     memory_call t = {.threads = d->threads, .n = bytes / sizeof(line), .task = write_task};
-    t.from = t.to = (line *)a[0].base; /* both buffers get pages of their own by being written */
+    t.from = t.to = (line *)a[0].base; /* write both buffers, so that each has physical pages of its own */
     TRY(run_memory(&t));
     t.to = (line *)a[1].base;
     TRY(shortest(&seconds, run_memory, &t));

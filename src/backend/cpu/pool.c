@@ -1,11 +1,11 @@
-/* Max-pooling (padding counts as -infinity; saved: the winning place in each window) and the mean over the map. */
+/* Max-pooling (padding is -infinity; saved: the index of the maximum in each window) and global average pooling. */
 #include "backend/cpu/cpu.h"
 #include "base/status.h"
 
 typedef struct pool_call {
     const kernels *kernels;
     pool_shape shape;
-    const pool_forward_args *forward; /* one of the two */
+    const pool_forward_args *forward; /* one of the two is set */
     const pool_backward_args *backward;
 } pool_call;
 
@@ -42,7 +42,7 @@ int cpu_maxpool_forward(void *device, const device_layer *l, const pool_forward_
     const cpu_device *d = device;
     pool_call t = call_of(d, l);
     t.forward = args;
-    team_run(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, TEAM_FORWARD, maxpool_task, &t);
+    parallel_for(d->threads, (size_t)l->y.n * (size_t)l->y.h, SIZE_MAX, LOOP_FORWARD, maxpool_task, &t);
     return OK;
 }
 
@@ -51,7 +51,7 @@ int cpu_maxpool_backward(void *device, const device_layer *l, const pool_backwar
     pool_call t = call_of(d, l);
     t.backward = args;
     if (args->dx != NULL)
-        team_run(d->threads, (size_t)l->x.n * (size_t)l->x.h, SIZE_MAX, TEAM_FORWARD, maxpool_gradient_task, &t);
+        parallel_for(d->threads, (size_t)l->x.n * (size_t)l->x.h, SIZE_MAX, LOOP_FORWARD, maxpool_gradient_task, &t);
     return OK;
 }
 
@@ -74,7 +74,7 @@ int cpu_avgpool_forward(void *device, const device_layer *l, const pool_forward_
     const cpu_device *d = device;
     pool_call t = call_of(d, l);
     t.forward = args;
-    team_run(d->threads, (size_t)l->y.n, SIZE_MAX, TEAM_FORWARD, avgpool_task, &t);
+    parallel_for(d->threads, (size_t)l->y.n, SIZE_MAX, LOOP_FORWARD, avgpool_task, &t);
     return OK;
 }
 
@@ -83,6 +83,6 @@ int cpu_avgpool_backward(void *device, const device_layer *l, const pool_backwar
     pool_call t = call_of(d, l);
     t.backward = args;
     if (args->dx != NULL)
-        team_run(d->threads, (size_t)l->x.n, SIZE_MAX, TEAM_FORWARD, avgpool_gradient_task, &t);
+        parallel_for(d->threads, (size_t)l->x.n, SIZE_MAX, LOOP_FORWARD, avgpool_gradient_task, &t);
     return OK;
 }

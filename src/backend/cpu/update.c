@@ -1,10 +1,11 @@
 /* The two passes over the parameter arenas.
  *
- *  1. g /= loss_scale;  norm = |g|_2 over all parameters;  finite = no infinity or NaN among them.
- *  2. Unless finite fails: g' = min(1, clip / (norm + 1e-6)) * g + wd * p where it decays;
+ *  1. g /= loss_scale;  norm = |g|_2 over the trained parameters;  finite = no infinity or NaN among them.
+ *  2. Unless finite is false: g' = min(1, clip / (norm + 1e-6)) * g + wd * p if the range decays;
  *     buf = g' in the first step, else mu * buf + (1 - dampening) * g';  p -= lr * (nesterov ? g' + mu * buf : buf).
  *
- * Squares are summed over fixed chunks and joined in order: the norm does not depend on the thread count. */
+ * Squares are summed per chunk of fixed size and the chunks are added in order, so the norm does not depend on the
+ * number of threads. */
 #include "backend/cpu/cpu.h"
 #include "base/status.h"
 
@@ -38,12 +39,12 @@ int cpu_unscale(void *device, const device_arenas *a) {
         d->chunk_n = chunk_n;
     }
     update_call t = {.device = d, .arenas = a, .factor = (float)(1 / d->hyper.loss_scale), .sum = d->chunk_sum};
-    team_run(d->threads, chunk_n, 1, TEAM_FORWARD, unscale_task, &t);
+    parallel_for(d->threads, chunk_n, 1, LOOP_FORWARD, unscale_task, &t);
     double sum = 0;
     for (size_t i = 0; i < chunk_n; i++)
         sum += d->chunk_sum[i];
     d->result.grad_norm = sqrt(sum);
-    d->result.finite = isfinite(sum); /* no sum of squares of floats overflows a double */
+    d->result.finite = isfinite(sum); /* sums of squares of floats cannot overflow a double */
 done:
     return rc;
 }
@@ -69,12 +70,12 @@ int cpu_update(void *device, const device_arenas *a) {
         t.sgd = (sgd){.clip = (float)clip,
                       .decay = t.range->decays ? (float)h->weight_decay : 0,
                       .momentum = (float)h->momentum,
-                      .keep = (float)(1 - h->dampening),
+                      .one_minus_dampening = (float)(1 - h->dampening),
                       .lr = (float)(t.range->head && h->head_lr > 0 ? h->head_lr : h->lr),
                       .nesterov = h->nesterov,
                       .first = h->first_step};
         size_t n = t.range->end - t.range->begin;
-        team_run(n < CHUNK ? 1 : d->threads, n, SIZE_MAX, TEAM_FORWARD, update_task, &t);
+        parallel_for(n < CHUNK ? 1 : d->threads, n, SIZE_MAX, LOOP_FORWARD, update_task, &t);
     }
     return OK;
 }

@@ -1,5 +1,4 @@
-/* cuDNN's backend descriptors; heuristics that name engine configurations for a graph (graph.c), and execution plans of
- * those. */
+/* cuDNN's backend descriptors, engine heuristics for an operation graph (cudnn_graph.c), and execution plans. */
 #include "backend/cuda/backend.h"
 
 #include "base/status.h"
@@ -26,7 +25,7 @@ void backend_destroy(const cuda_device *d, cudnnBackendDescriptor_t *descriptor)
     *descriptor = NULL;
 }
 
-/** The engine behind a candidate: its number, and whether the options rule it out. */
+/** The number of a candidate's engine, and whether the device's options allow it. */
 static int look_at(long long *number, bool *allowed, const cuda_device *d, cudnnBackendDescriptor_t candidate) {
     cudnnBackendDescriptor_t behind = NULL;
     cudnnBackendNumericalNote_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
@@ -54,7 +53,7 @@ done:
     return rc;
 }
 
-/** Appends what one mode of the heuristics suggests. */
+/** Appends the suggestions of one heuristics mode. */
 static int ask(cudnnBackendDescriptor_t out[CANDIDATES], long long number[CANDIDATES], int *n, const cuda_device *d,
                const operation_graph *g, cudnnBackendHeurMode_t mode) {
     cudnnBackendDescriptor_t heuristics = NULL, found[CANDIDATES] = {NULL};
@@ -74,7 +73,7 @@ static int ask(cudnnBackendDescriptor_t out[CANDIDATES], long long number[CANDID
         if (!allowed)
             continue;
         out[(*n)++] = found[i];
-        found[i] = NULL; /* now the caller's */
+        found[i] = NULL; /* now owned by the caller */
     }
 done:
     for (int i = 0; i < CANDIDATES; i++)
@@ -88,11 +87,11 @@ int graph_candidates(cudnnBackendDescriptor_t out[CANDIDATES], long long number[
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
     int rc = OK;
     *n = 0;
-    for (int i = 0; i < 2; i++) { /* a mode that knows nothing about the graph fails; the next may know */
+    for (int i = 0; i < 2; i++) { /* a mode that does not support the graph fails; try the next */
         int asked = ask(out, number, n, d, g, modes[i]);
         rc = *n > 0 || asked == OK ? OK : asked;
     }
-    return *n > 0 ? OK : rc != OK ? rc : fail(E_UNSUPPORTED, "cuDNN has no engine for it");
+    return *n > 0 ? OK : rc != OK ? rc : fail(E_UNSUPPORTED, "cuDNN has no engine for this operation");
 }
 
 int plan_open(cudnnBackendDescriptor_t *out, size_t *workspace, const cuda_device *d,

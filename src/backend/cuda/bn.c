@@ -1,10 +1,10 @@
-/* Batch normalisation (kernels/bn_forward.cu, bn_backward.cu): forward reads x twice, for the sums (unless the
- * convolution before has left them) and to write y; backward too, for the sums of g and g * xhat (writing g where the
- * residual wants it), and to write dx. Sums are taken over chunks of rows fixed by the shape and joined in order: the
- * same from run to run.
+/* Batch normalisation (kernels/bn_forward.cu, bn_backward.cu). Forward reads x twice: for the sums (unless the
+ * preceding convolution has output them) and to write y. Backward also has two passes: one for the sums of g and
+ * g * xhat, which writes g if there is a residual, and one to write dx. Sums are computed per chunk of rows; the chunks
+ * depend only on the shape and are added in order, so results are the same in every run.
  *
- * A convolution behind may do parts of it: make y itself from x and the factors (prologue.c), leave the gradient's sums
- * (gradient.c). */
+ * The following convolution may take over parts of this: it may compute y from x and the factors
+ * (fused_bn_relu_conv.c), or output the sums of backward (fused_dgrad_bn_bwd.c). */
 #include "backend/cuda/bn_join.h"
 #include "backend/sync_bn.h"
 #include "base/memory.h"
@@ -12,10 +12,10 @@
 
 enum { THREADS = 256, BLOCKS = 1024, LANES_MAX = 32, ROWS_A_THREAD = 4, JOIN_CHANNELS = 32, JOIN_ROWS = 8 };
 
-/** How a tensor is cut among blocks. */
+/** How a tensor is split into blocks. */
 typedef struct cut {
     launch_shape shape;
-    size_t rows; /* of a chunk */
+    size_t rows; /* per chunk */
 } cut;
 
 static size_t rows_of(tensor_shape x) { return (size_t)x.n * (size_t)x.h * (size_t)x.w; }
@@ -33,7 +33,7 @@ static cut cut_of(tensor_shape x) {
 
 static size_t channels_bytes(tensor_shape x, size_t n) { return memory_round(n * (size_t)x.c * sizeof(float)); }
 
-/** Whether the layer behind does a part. */
+/** Whether the following layer takes over a part. */
 static bool is_shared(const device_layer *l) { return l->applied_by_consumer || l->fused_bn_bwd; }
 
 bn_saved cuda_bn_saved(tensor_shape x, void *saved) {
@@ -46,8 +46,8 @@ bn_saved cuda_bn_saved(tensor_shape x, void *saved) {
     return s;
 }
 
-/** saved: mean, inv_std, forward's factor; then the mask or, for the layer behind, gamma, beta and rounded factors.
- *  workspace: factor; sums of the chunks; what is joined with other ranks'. */
+/** saved: mean, inv_std, forward's factor; then the ReLU mask or, if the following layer takes over a part, gamma, beta
+ *  and the rounded factors. workspace: factor; the sums of the chunks; the values exchanged with other ranks. */
 int cuda_bn_plan(void *device, device_layer *l) {
     cuda_device *d = device;
     l->workspace_bytes = channels_bytes(l->x, 3);
@@ -65,7 +65,7 @@ int cuda_bn_plan(void *device, device_layer *l) {
     return bn_join_room(d, l->x.c);
 }
 
-/** All but the tensors. workspace: NULL in recompute. */
+/** All arguments except the tensors. workspace: NULL in recompute. */
 static bn_args args_of(const cuda_device *d, const device_layer *l, const device_params *p, void *saved,
                        void *workspace) {
     cut k = cut_of(l->x);
@@ -133,7 +133,7 @@ int cuda_bn_queue_pass(const cuda_device *d, tensor_shape x, kernel f32, void *m
     return pass(d, x, f32, &a);
 }
 
-/** bn_statistics joins the parts of BN's own pass, or what the convolution has left as the only one. */
+/** bn_statistics adds the partial sums of bn_sums; the sums output by the convolution count as a single part. */
 static int batch_statistics(const cuda_device *d, const device_layer *l, const void *sums, bn_args a) {
     int rc = OK;
     if (l->sums_given) {
@@ -166,7 +166,7 @@ int cuda_bn_forward(void *device, const device_layer *l, const bn_forward_args *
         TRY(gpu_launch(d, KERNEL_bn_running, launch_threads((size_t)l->x.c), &a));
     }
     if (l->applied_by_consumer)
-        TRY(gpu_launch(d, kernel_for(KERNEL_bn_hand_on, d->type), launch_threads(2 * (size_t)l->x.c), &a));
+        TRY(gpu_launch(d, kernel_for(KERNEL_bn_round_factors, d->type), launch_threads(2 * (size_t)l->x.c), &a));
     else
         TRY(pass(d, l->x, KERNEL_bn_apply, &a));
 done:
@@ -182,7 +182,8 @@ int cuda_bn_recompute(void *device, const device_layer *l, const bn_recompute_ar
     return pass(device, l->x, KERNEL_bn_apply, &a);
 }
 
-/** bn_gradient_factors joins the parts of BN's own pass, or what the convolution behind has left as the only one. */
+/** bn_gradient_factors adds the partial sums of BN's own pass; the sums output by the following convolution count as a
+ *  single part. */
 int cuda_bn_backward(void *device, const device_layer *l, const bn_backward_args *args, const device_params *p) {
     const cuda_device *d = device;
     bn_args a = args_of(d, l, p, args->saved, args->workspace);
@@ -196,7 +197,7 @@ int cuda_bn_backward(void *device, const device_layer *l, const bn_backward_args
     if (is_shared(l))
         a.applied = cuda_bn_saved(l->x, args->saved).factor;
     if (l->fused_bn_bwd) {
-        a.relu = false; /* dy has passed it */
+        a.relu = false; /* dy is already masked */
         a.part = (float *)args->gradient_sums;
         a.chunks = 1;
     } else {

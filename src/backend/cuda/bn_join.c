@@ -10,7 +10,7 @@ int bn_join_room(cuda_device *d, int c) {
     int rc = OK;
     if (c <= d->joined_channels)
         return OK;
-    TRY(gpu_wait(d)); /* a copy up from the old one may be queued */
+    TRY(gpu_wait(d)); /* a queued copy to the GPU may still read the old buffer */
     bn_join_deinit(d);
     TRY(DRIVER(d->driver, "allocating pinned memory", pinned_allocate, (void **)&d->joined, bytes, 0));
     d->joined_channels = c;
@@ -34,7 +34,7 @@ done:
     return rc;
 }
 
-/** The host writes there again only after the next copy_down, which is queued behind. */
+/** The host writes to the buffer again only in the next copy_down, which is queued after this copy. */
 static int copy_up(const cuda_device *d, double *joined, int c) {
     return DRIVER(d->driver, what, copy_up, (CUdeviceptr)(uintptr_t)joined, d->joined,
                   sync_bn_values(c) * sizeof *joined, d->stream);

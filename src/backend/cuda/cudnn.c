@@ -11,7 +11,7 @@ static const char *const places[] = {"libcudnn.so.9", "/usr/local/cuda/lib64/lib
 static const size_t oldest = 90000;
 
 static cudnn_library table;
-static status_saved opened; /* OK: the table can be used */
+static status_saved opened; /* OK: the table is valid */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const library_symbol symbols[] = {

@@ -1,5 +1,5 @@
-/** cuDNN 9, found at run time: libcudnn.so.9 opened once, its functions in one table. Convolutions are made with its
- *  backend API, which is plain C. Internal to src/backend/cuda. */
+/** cuDNN 9, loaded at run time: libcudnn.so.9 is opened once and its functions are stored in one table. Convolutions
+ *  use its backend API, which is plain C. Internal to src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_CUDNN_H
 #define LINNET_BACKEND_CUDA_CUDNN_H
 
@@ -35,14 +35,14 @@ typedef struct cudnn_library {
     void (*last_error)(char *message, size_t bytes);   /* cudnnGetLastErrorString */
 } cudnn_library;
 
-/** The table; the same one for all callers, never closed. $LINNET_CUDNN names the file to open instead.
- *  @return 0, E_DEVICE (says where it was looked for and what to do) */
+/** Returns the table, which all callers share and which is never closed. $LINNET_CUDNN overrides the path of the
+ *  library. @return 0, E_DEVICE (the message says where it was searched and what to do) */
 int cudnn_open(const cudnn_library **out);
 
-/** E_DEVICE, or E_NOMEM: "what: symbol: cuDNN's text". */
+/** Sets the message "what: symbol: cuDNN's text". @return E_DEVICE, or E_NOMEM if memory is exhausted */
 int cudnn_failed(const cudnn_library *c, cudnnStatus_t error, const char *symbol, const char *what);
 
-/** Calls c->member(...) and turns its error into a status; `what`: what was being done. */
+/** Calls c->member(...) and turns its error into a status. `what`: the current operation, for the message. */
 #define CUDNN(c, what, member, ...) cudnn_check(c, (c)->member(__VA_ARGS__), #member, what)
 
 static inline int cudnn_check(const cudnn_library *c, cudnnStatus_t error, const char *member, const char *what) {

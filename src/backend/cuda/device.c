@@ -1,7 +1,7 @@
-/* The GPU itself: opening, memory, copies, and the table of what the device can do. */
+/* The GPU: opening, memory, copies, and the table of device operations. */
 #include "backend/cuda/bn_join.h"
-#include "backend/cuda/convolution.h"
-#include "backend/cuda/exchange.h"
+#include "backend/cuda/cudnn_conv.h"
+#include "backend/cuda/nccl_allreduce.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -49,7 +49,7 @@ void gpu_release(void *device, void *memory, size_t bytes) {
     const cuda_device *d = device;
     (void)bytes;
     if (memory != NULL) {
-        d->driver->stream_wait(d->stream); /* what is queued may use it */
+        d->driver->stream_wait(d->stream); /* queued work may use the memory */
         d->driver->memory_free(address(memory));
     }
 }
@@ -60,14 +60,14 @@ static void close_device(void *device) {
         return;
     if (d->stream != NULL)
         gpu_wait(d);
-    exchange_close(d->exchange);
+    nccl_comm_close(d->exchange);
     cuda_upload_deinit(d);
     cuda_time_deinit(d);
     for (int i = 0; i < d->convolution_n; i++)
         convolution_destroy(d, d->convolution[i]);
     free(d->convolution);
-    choices_save(&d->choices);
-    choices_deinit(&d->choices);
+    autotune_cache_save(&d->autotune);
+    autotune_cache_deinit(&d->autotune);
     if (d->handle != NULL)
         d->cudnn->destroy(d->handle);
     gpu_release(d, d->state, sizeof *d->state);
@@ -76,7 +76,7 @@ static void close_device(void *device) {
     gpu_release(d, d->part, 0);
     gpu_release(d, d->overflow, 0);
     bn_join_deinit(d);
-    for (int i = 0; i < RESULT_SLOTS; i++) {
+    for (int i = 0; i < RESULT_ENTRIES; i++) {
         if (d->result[i] != NULL)
             d->driver->pinned_free(d->result[i]);
         if (d->posted[i] != NULL)
@@ -95,11 +95,12 @@ static void close_device(void *device) {
 static int choose_gpu(int *index, CUdevice *gpu, const cuda_driver *driver, const engine_options *o) {
     int n = 0, rc = OK;
     *index = o->device_index;
-    TRY(DRIVER(driver, "looking for GPUs", device_count, &n));
-    if (o->comm != NULL && n > 0) /* the ranks of a host take its GPUs in turn */
+    TRY(DRIVER(driver, "counting the GPUs", device_count, &n));
+    if (o->comm != NULL && n > 0) /* the ranks of a host use its GPUs round-robin */
         *index = o->comm->local_rank % n;
     if (*index < 0 || *index >= n) {
-        rc = fail(E_OPTION, "GPU %d of %d: no such GPU, they are numbered from 0", *index, n);
+        rc = fail(E_OPTION, "GPU %d does not exist: visible GPUs: %d, numbered from 0 (trainer.device_index)", *index,
+                  n);
         goto done;
     }
     TRY(DRIVER(driver, "opening the GPU", device_get, gpu, *index));
@@ -116,7 +117,7 @@ static int pci_address(char out[ENGINE_PCI_ADDRESS], const engine_options *o) {
     TRY(DRIVER(driver, "querying the GPU", device_attribute, &domain, CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, gpu));
     TRY(DRIVER(driver, "querying the GPU", device_attribute, &bus, CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, gpu));
     TRY(DRIVER(driver, "querying the GPU", device_attribute, &slot, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, gpu));
-    snprintf(out, ENGINE_PCI_ADDRESS, "%04x:%02x:%02x.0", domain, bus, slot); /* a GPU is its card's function 0 */
+    snprintf(out, ENGINE_PCI_ADDRESS, "%04x:%02x:%02x.0", domain, bus, slot); /* a GPU is PCI function 0 */
 done:
     return rc;
 }
@@ -130,8 +131,8 @@ static int find_gpu(cuda_device *d) {
                d->gpu));
     int capability = 10 * d->major + d->minor;
     if (capability < 75)
-        rc =
-            fail(E_DEVICE, "GPU %d has compute capability %d.%d: 7.5 or later is needed", d->index, d->major, d->minor);
+        rc = fail(E_DEVICE, "GPU %d has compute capability %d.%d; 7.5 or later is required", d->index, d->major,
+                  d->minor);
     else if (capability < 80 && d->options.precision == PRECISION_BF16)
         rc = fail(E_OPTION, "precision bf16-mixed needs a GPU of compute capability 8.0 or later: use 16-mixed");
 done:
@@ -150,7 +151,7 @@ static int describe(cuda_device *d) {
              version / 1000, version % 1000 / 10);
     snprintf(machine, sizeof machine, "%s-%d.%d-%zu-%d%s", name, d->major, d->minor, cudnn, version,
              d->options.deterministic ? "" : "-any");
-    TRY(choices_open(&d->choices, machine));
+    TRY(autotune_cache_open(&d->autotune, machine));
 done:
     return rc;
 }
@@ -158,10 +159,10 @@ done:
 static int make_stores(cuda_device *d) {
     int rc = OK;
     TRY(gpu_allocate((void **)&d->state, d, sizeof *d->state));
-    for (int i = 0; i < RESULT_SLOTS; i++) {
+    for (int i = 0; i < RESULT_ENTRIES; i++) {
         TRY(DRIVER(d->driver, "allocating pinned memory", pinned_allocate, (void **)&d->result[i], sizeof *d->result[i],
                    0));
-        TRY(DRIVER(d->driver, "events", event_create, &d->posted[i], CU_EVENT_DISABLE_TIMING));
+        TRY(DRIVER(d->driver, "creating an event", event_create, &d->posted[i], CU_EVENT_DISABLE_TIMING));
     }
 done:
     return rc;
@@ -180,14 +181,14 @@ static int open_device(void **out, const engine_options *o) {
     TRY(find_gpu(d));
     TRY(DRIVER(d->driver, "opening the GPU", context_retain, &d->context, d->gpu));
     TRY(DRIVER(d->driver, "opening the GPU", context_use, d->context));
-    TRY(DRIVER(d->driver, "a stream", stream_create, &d->stream, CU_STREAM_NON_BLOCKING));
-    TRY(DRIVER(d->driver, "a stream", stream_create, &d->copies, CU_STREAM_NON_BLOCKING));
+    TRY(DRIVER(d->driver, "creating a stream", stream_create, &d->stream, CU_STREAM_NON_BLOCKING));
+    TRY(DRIVER(d->driver, "creating a stream", stream_create, &d->copies, CU_STREAM_NON_BLOCKING));
     TRY(kernels_load(&d->kernels, d->driver));
-    TRY(CUDNN(d->cudnn, "opening cuDNN", create, &d->handle));
-    TRY(CUDNN(d->cudnn, "opening cuDNN", set_stream, d->handle, (cudaStream_t)d->stream));
+    TRY(CUDNN(d->cudnn, "initialising cuDNN", create, &d->handle));
+    TRY(CUDNN(d->cudnn, "initialising cuDNN", set_stream, d->handle, (cudaStream_t)d->stream));
     TRY(describe(d));
     TRY(make_stores(d));
-    TRY(exchange_open(&d->exchange, d));
+    TRY(nccl_comm_open(&d->exchange, d));
     *out = d;
     d = NULL;
 done:
@@ -231,12 +232,12 @@ static int upload(void *device, void *memory, const void *in, size_t bytes) {
     const cuda_device *d = device;
     int rc = OK;
     TRY(DRIVER(d->driver, "writing GPU memory", copy_up, address(memory), in, bytes, d->stream));
-    TRY(gpu_wait(device)); /* `in` may go */
+    TRY(gpu_wait(device)); /* after this the caller may release `in` */
 done:
     return rc;
 }
 
-/** Convolutions' weights are stored (k, r, s, c); the logical order is (k, c, r, s). */
+/** Weights of convolutions are stored as (k, r, s, c); the logical order is (k, c, r, s). */
 static void param_to_logical(double *out, const double *slot, const param *p) {
     size_t c = p->rank == 4 ? (size_t)p->shape[1] : 1,
            area = p->rank == 4 ? (size_t)p->shape[2] * (size_t)p->shape[3] : 1;
@@ -257,7 +258,7 @@ static void logical_to_param(double *slot, const double *in, const param *p) {
 
 static const device_stream_ops stream = {
     .queue = queue,
-    .set_scaler = cuda_set_scaler,
+    .set_grad_scaler = cuda_set_grad_scaler,
     .before_step = cuda_before_step,
     .post_result = cuda_post_result,
     .take_result = cuda_take_result,
@@ -270,8 +271,10 @@ static const device_stream_ops stream = {
     .recording_free = cuda_recording_free,
 };
 
-static const device_collective_ops collective = {
-    .narrow = cuda_narrow, .widen = cuda_widen, .exchange = exchange_of, .exchange_text = exchange_text};
+static const device_collective_ops collective = {.compress = cuda_compress_gradients,
+                                                 .decompress = cuda_decompress_gradients,
+                                                 .exchange = exchange_of,
+                                                 .exchange_text = nccl_comm_text};
 
 const device_ops device_cuda = {
     .name = "cuda",
@@ -304,7 +307,10 @@ const device_ops device_cuda = {
                 .backward = cuda_bn_backward,
                 .recompute = cuda_bn_recompute},
          .maxpool = {.plan = cuda_maxpool_plan, .forward = cuda_maxpool_forward, .backward = cuda_maxpool_backward},
-         .avgpool = {.plan = cuda_avgpool_plan, .forward = cuda_avgpool_forward, .backward = cuda_avgpool_backward}},
+         .avgpool = {.plan = cuda_avgpool_plan, .forward = cuda_avgpool_forward, .backward = cuda_avgpool_backward},
+         .shortcut = {.plan = cuda_shortcut_plan,
+                      .forward = cuda_shortcut_forward,
+                      .backward = cuda_shortcut_backward}},
     .load_batch = cuda_load_batch,
     .loss = cuda_loss,
     .result = cuda_result_now,

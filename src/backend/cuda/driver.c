@@ -10,7 +10,7 @@
 #define LIBRARY "libcuda.so.1"
 
 static cuda_driver table;
-static status_saved opened; /* OK: the table can be used */
+static status_saved opened; /* OK: the table is valid */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const library_symbol symbols[] = {
@@ -23,11 +23,14 @@ static int check_gpus(void) {
     int n = 0, rc = OK;
     CUresult started = table.init(0);
     if (started == CUDA_ERROR_NO_DEVICE)
-        return fail(E_DEVICE, "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES, or a container without --gpus)");
+        return fail(
+            E_DEVICE,
+            "the NVIDIA driver finds no GPU: check CUDA_VISIBLE_DEVICES, or start the container with --gpus all");
     TRY(driver_check(&table, started, "init", "cannot initialise the NVIDIA driver"));
-    TRY(DRIVER(&table, "looking for GPUs", device_count, &n));
+    TRY(DRIVER(&table, "counting the GPUs", device_count, &n));
     if (n < 1)
-        rc = fail(E_DEVICE, "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES, or a container without --gpus)");
+        rc = fail(E_DEVICE,
+                  "the NVIDIA driver finds no GPU: check CUDA_VISIBLE_DEVICES, or start the container with --gpus all");
 done:
     return rc;
 }
@@ -36,9 +39,10 @@ static int open_library(void) {
     int rc = OK;
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL)
-        return fail(E_DEVICE, "no NVIDIA driver (%s): install one; in a container, run it with --gpus all", LIBRARY);
+        return fail(E_DEVICE, "the NVIDIA driver (%s) was not found: install it; start a container with --gpus all",
+                    LIBRARY);
     TRY(library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "the NVIDIA driver",
-                     "install one of CUDA 12 or later (525 or newer)"));
+                     "install driver version 525 or later (CUDA 12)"));
     TRY(check_gpus());
 done:
     return rc;

@@ -1,6 +1,7 @@
-/** NVIDIA's driver, found at run time: libcuda.so.1 opened once, its functions in one table. Nothing links against
- * CUDA, so one binary runs with and without a GPU, on CUDA 12 and 13. Symbols carry the suffix of the version whose
- * signature stands here, whatever cuda.h renames them to. Internal to src/backend/cuda. */
+/** The NVIDIA driver, loaded at run time: libcuda.so.1 is opened once and its functions are stored in one table.
+ *  Nothing links against CUDA, so one binary runs with and without a GPU, on CUDA 12 and 13. Symbols have the suffix of
+ *  the version whose signature is declared here, independent of the renaming macros in cuda.h. Internal to
+ *  src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_DRIVER_H
 #define LINNET_BACKEND_CUDA_DRIVER_H
 
@@ -8,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** X(member, symbol, parameters): every function of the driver that linnet calls. All return CUresult. */
+/** X(member, symbol, parameters): all driver functions that linnet calls. All return CUresult. */
 #define DRIVER_LIST(X)                                                                                                 \
     X(init, "cuInit", (unsigned flags))                                                                                \
     X(driver_version, "cuDriverGetVersion", (int *version))                                                            \
@@ -59,14 +60,14 @@ typedef struct cuda_driver {
 #undef DRIVER_MEMBER
 } cuda_driver;
 
-/** The table, the driver initialised; the same one for all callers, never closed. @return 0, E_DEVICE (no library, an
- *  old one, no GPU: says which and what to do) */
+/** Initialises the driver and returns the table, which all callers share and which is never closed.
+ *  @return 0, E_DEVICE (no library, too old, or no GPU: the message says which and what to do) */
 int driver_open(const cuda_driver **out);
 
-/** E_DEVICE, or E_NOMEM when the GPU's memory is used up: "what: symbol: the driver's text". */
+/** Sets the message "what: symbol: the driver's text". @return E_DEVICE, or E_NOMEM if GPU memory is exhausted */
 int driver_failed(const cuda_driver *d, CUresult error, const char *symbol, const char *what);
 
-/** Calls d->member(...) and turns its error into a status; `what`: what was being done. */
+/** Calls d->member(...) and turns its error into a status. `what`: the current operation, for the message. */
 #define DRIVER(d, what, member, ...) driver_check(d, (d)->member(__VA_ARGS__), #member, what)
 
 static inline int driver_check(const cuda_driver *d, CUresult error, const char *member, const char *what) {

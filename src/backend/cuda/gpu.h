@@ -1,86 +1,87 @@
-/** The CUDA device: one GPU, NHWC activations in fp16, bf16 or fp32, cuDNN for convolutions, own kernels for the rest;
- *  everything of a step is queued on one stream, batches come up on another.
- *  Internal to src/backend/cuda. */
+/** The CUDA device: one GPU, NHWC activations in fp16, bf16 or fp32, cuDNN for convolutions, native kernels for
+ *  everything else. A whole step runs on one stream; batches are copied to the GPU on a second one. Internal to
+ *  src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_GPU_H
 #define LINNET_BACKEND_CUDA_GPU_H
 
 #include "backend/backend.h"
-#include "backend/cuda/choices.h"
+#include "backend/cuda/autotune_cache.h"
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/driver.h"
 #include "backend/cuda/kernels.h"
 
-/** A batch on its way: pinned memory, and its copy on the GPU. Pixels, then labels, second labels, mixing weights. */
-typedef struct upload_slot {
+/** Staging buffer for one batch: pinned memory and its copy on the GPU. Layout: pixels, labels, second labels, mixing
+ *  weights. */
+typedef struct staging_buffer {
     unsigned char *pinned;
     CUdeviceptr memory;
     size_t bytes;
-    CUevent copied, used; /* copied: pinned may be overwritten; used: memory */
-} upload_slot;
+    CUevent copied, used; /* after copied, `pinned` may be overwritten; after used, `memory` */
+} staging_buffer;
 
-enum { UPLOAD_SLOTS = 2, RESULT_NOW = DEVICE_RESULTS, RESULT_SLOTS = DEVICE_RESULTS + 1 };
+enum { UPLOAD_SLOTS = 2, RESULT_NOW = DEVICE_RESULTS, RESULT_ENTRIES = DEVICE_RESULTS + 1 };
 
 typedef struct convolution convolution;
 
-/** What is queued between two events. */
+/** The work between two timing events. */
 typedef struct timed_span {
     CUevent start, end;
-    double *seconds; /* where its time is added; NULL: it has not ended */
+    double *seconds; /* its time is added here; NULL: not ended */
 } timed_span;
 
-enum { SPANS_OPEN = 4 }; /* within each other, at most */
+enum { SPANS_OPEN = 4 }; /* maximum nesting depth */
 
-enum { PADDED_CHANNELS = 4 }; /* of an image */
+enum { PADDED_CHANNELS = 4 }; /* channels of an image in memory */
 
 typedef struct cuda_device {
     engine_options options;
     const cuda_driver *driver;
     const cudnn_library *cudnn;
-    int index, major, minor; /* of the GPU, its compute capability */
+    int index, major, minor; /* index of the GPU, its compute capability */
     CUdevice gpu;
     CUcontext context;
     CUstream stream, copies;
     cudnnHandle_t handle;
     kernels_loaded kernels;
     char description[256];
-    element type; /* of activations and weights in a computation */
+    element type; /* compute type: of activations and of the weights that convolutions read */
 
-    cuda_state *state;                 /* on the GPU */
-    cuda_result *result[RESULT_SLOTS]; /* pinned, as posted */
-    CUevent posted[RESULT_SLOTS];
-    upload_slot upload[UPLOAD_SLOTS];
-    unsigned uploads;         /* so far: the next slot */
+    cuda_state *state;                   /* in GPU memory */
+    cuda_result *result[RESULT_ENTRIES]; /* pinned copies of posted results */
+    CUevent posted[RESULT_ENTRIES];
+    staging_buffer upload[UPLOAD_SLOTS];
+    unsigned uploads;         /* number of uploads so far; selects the next slot */
     size_t label_capacity;    /* images */
-    int32_t *label, *label_b; /* of the loaded batch, on the GPU */
+    int32_t *label, *label_b; /* of the loaded batch, in GPU memory */
     float *mix;
     double *image_loss;
     int32_t *image_rank;
     int label_n;
 
-    void *copy; /* all weights in `type`, each at its place in the arena; NULL in fp32 */
+    void *copy; /* all weights in `type`, at the same offsets as in the arena; NULL in fp32 */
     size_t copy_bytes;
-    uint64_t copied_version; /* of the host's writing, that `copy` holds */
+    uint64_t copied_version; /* the `written` version that `copy` reflects */
     cuda_range *range;
     int range_n;
     double *part; /* (UPDATE_BLOCKS) */
     int *overflow;
 
-    double *joined;      /* pinned: bn_join.c */
-    int joined_channels; /* at most */
+    double *joined;      /* pinned, used by bn_join.c */
+    int joined_channels; /* capacity of `joined` */
 
-    comm *exchange; /* of gradients (exchange.h); NULL: options.comm does it */
-    choices choices;
-    convolution **convolution; /* made so far, one a shape */
+    comm *exchange; /* all-reduce of gradients (nccl_allreduce.h); NULL: options.comm does it */
+    autotune_cache autotune;
+    convolution **convolution; /* cache, one per pass and shape */
     int convolution_n;
-    timed_span *span; /* of a profile; span_n of span_room events are in use */
+    timed_span *span; /* for the profile; span_n of span_room entries are in use */
     int span_n, span_room;
-    int open[SPANS_OPEN], open_n; /* numbers of spans */
-    unsigned generation;          /* changes when memory that recorded steps use has moved */
+    int open[SPANS_OPEN], open_n; /* indices of the open spans */
+    unsigned generation;          /* incremented when memory that captured steps use moves */
 } cuda_device;
 
-/** The driver's addresses are numbers. */
+/** The driver represents addresses as integers. */
 static inline void *gpu_pointer(CUdeviceptr address) {
-    return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr): so they are given */
+    return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr): the driver's type */
 }
 
 /** Queues a kernel on the device's stream. */
@@ -88,13 +89,13 @@ static inline int gpu_launch(const cuda_device *d, kernel which, launch_shape s,
     return kernel_launch(&d->kernels, d->stream, which, s, args);
 }
 
-/** Zero-filled. @return 0, E_NOMEM (naming the size), E_DEVICE */
+/** Allocates zero-filled memory. @return 0, E_NOMEM (the message states the size), E_DEVICE */
 int gpu_allocate(void **out, void *device, size_t bytes);
 void gpu_release(void *device, void *memory, size_t bytes);
 int gpu_wait(void *device);
 
-/** Microseconds that the device takes for what `queue` queues: the best of some runs, after one that warms up.
- *  @return 0, E_DEVICE, what `queue` returns */
+/** Measures the time of the work that `queue` queues: the minimum of several runs after one warm-up run, microseconds.
+ *  @return 0, E_DEVICE, or the error of `queue` */
 int gpu_time(double *microseconds, const cuda_device *d, int (*queue)(void *what), void *what);
 
 int cuda_time_begin(void *device);
@@ -122,8 +123,12 @@ int cuda_maxpool_backward(void *device, const device_layer *l, const pool_backwa
 int cuda_avgpool_plan(void *device, device_layer *l);
 int cuda_avgpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
 int cuda_avgpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
-/** What BN has saved in a training forward for the convolution behind: c channels, in memory aligned to 16 bytes where
- *  c is a multiple of 8. */
+
+int cuda_shortcut_plan(void *device, device_layer *l);
+int cuda_shortcut_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int cuda_shortcut_backward(void *device, const device_layer *l, const pool_backward_args *args);
+/** Values that BN saves in a training forward for the following convolution: c channels, aligned to 16 bytes if c is a
+ *  multiple of 8. */
 typedef struct bn_saved {
     float *mean, *inv_std; /* (c) */
     float *factor;         /* (2, c) y = relu(x * f0 + f1) */
@@ -132,8 +137,8 @@ typedef struct bn_saved {
 } bn_saved;
 bn_saved cuda_bn_saved(tensor_shape x, void *saved);
 size_t cuda_bn_part_bytes(tensor_shape x);
-/** One of BN's own passes over x (bn_sums, bn_apply, bn_gradient_sums) with ReLU, alone, to be measured: bytes of
- * memory that it needs, and queueing it. */
+/** For measurements: cuda_bn_queue_pass queues one of BN's own passes over x (bn_sums, bn_apply, bn_gradient_sums) with
+ *  ReLU; cuda_bn_pass_bytes is the size of the memory that it needs. */
 size_t cuda_bn_pass_bytes(const cuda_device *d, tensor_shape x);
 int cuda_bn_queue_pass(const cuda_device *d, tensor_shape x, kernel f32, void *memory);
 void cuda_conv_destroy(void *device, device_layer *l);
@@ -144,7 +149,7 @@ void cuda_upload_deinit(cuda_device *d);
 
 int cuda_loss(void *device, const device_loss *l);
 int cuda_set_hyper(void *device, const engine_hyper *h);
-int cuda_set_scaler(void *device, const engine_scaler *s);
+int cuda_set_grad_scaler(void *device, const engine_grad_scaler *s);
 int cuda_reset_result(void *device);
 int cuda_result_now(void *device, engine_result_data *out);
 int cuda_post_result(void *device, int slot);
@@ -153,8 +158,8 @@ int cuda_take_result(void *device, int slot, engine_result_data *out);
 int cuda_before_step(void *device, const device_arenas *a, uint64_t written);
 int cuda_unscale(void *device, const device_arenas *a);
 int cuda_update(void *device, const device_arenas *a);
-int cuda_narrow(void *device, void *half, const void *gradient, size_t n, int ranks);
-int cuda_widen(void *device, void *gradient, const void *half, size_t n);
+int cuda_compress_gradients(void *device, void *half, const void *gradient, size_t n, int ranks);
+int cuda_decompress_gradients(void *device, void *gradient, const void *half, size_t n);
 
 int cuda_record_begin(void *device);
 int cuda_record_end(void **recording, void *device);

@@ -25,8 +25,8 @@ int kernels_load(kernels_loaded *k, const cuda_driver *d) {
     for (int i = 0; i < kernel_image_n; i++) {
         CUresult error = d->module_load(&k->module[i], kernel_images[i]);
         if (error == CUDA_ERROR_NO_BINARY_FOR_GPU)
-            return fail(E_DEVICE, "this build has no kernels for this GPU: compute capability 7.5 or later is needed, "
-                                  "and a build whose LINNET_CUDA_ARCHS includes it");
+            return fail(E_DEVICE, "this build has no kernels for this GPU: rebuild with its compute capability in "
+                                  "LINNET_CUDA_ARCHS (7.5 or later is required)");
         TRY(driver_check(d, error, "module_load", "loading the kernels"));
         k->module_n++;
     }

@@ -20,8 +20,8 @@ int library_open(void **out, const char *what, const char *variable, const char 
         return OK;
     const char *why = dlerror();
     return fail(E_DEVICE,
-                "%s cannot be opened (%s): install it, or set LD_LIBRARY_PATH to its folder or %s to its file", what,
-                why != NULL ? why : "unknown error", variable);
+                "cannot load %s (%s): install the library, or set LD_LIBRARY_PATH to its folder or %s to its file",
+                what, why != NULL ? why : "unknown error", variable);
 }
 
 int library_find(void *table, void *library, const library_symbol *symbols, size_t n, const char *what,

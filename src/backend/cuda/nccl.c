@@ -12,10 +12,10 @@
 
 static const char *const places[] = {"libnccl.so.2", "/usr/local/cuda/lib64/libnccl.so.2",
                                      "/usr/lib/x86_64-linux-gnu/libnccl.so.2", "/usr/lib64/libnccl.so.2"};
-static const int oldest = 21400; /* the first whose calls need not block */
+static const int oldest = 21400; /* the first version with nonblocking communicators */
 
 static nccl_library table;
-static status_saved opened; /* OK: the table can be used */
+static status_saved opened; /* OK: the table is valid */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const library_symbol symbols[] = {
@@ -28,10 +28,11 @@ static const library_symbol symbols[] = {
 
 static int find_symbols(void *library) {
     struct link_map *map = NULL;
-    int rc = library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "NCCL", "install 2.14 or later");
+    int rc =
+        library_find(&table, library, symbols, sizeof symbols / sizeof *symbols, "NCCL", "install NCCL 2.14 or later");
     if (rc == OK)
-        rc = NCCL(&table, "opening NCCL", version, &table.version_number);
-    table.file = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "libnccl.so.2"; /* stays open */
+        rc = NCCL(&table, "initialising NCCL", version, &table.version_number);
+    table.file = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "libnccl.so.2"; /* never closed */
     if (rc == OK && table.version_number < oldest)
         rc = fail(E_DEVICE, "NCCL %d is too old: install 2.14 or later", table.version_number);
     return rc;

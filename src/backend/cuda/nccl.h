@@ -1,10 +1,11 @@
-/** NCCL, found at run time: libnccl.so.2 opened once, its functions in one table. Internal to src/backend/cuda. */
+/** NCCL, loaded at run time: libnccl.so.2 is opened once and its functions are stored in one table. Internal to
+ *  src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_NCCL_H
 #define LINNET_BACKEND_CUDA_NCCL_H
 
 #include <nccl.h>
 
-/** X(member, symbol, parameters): the functions that return a ncclResult_t. */
+/** X(member, symbol, parameters): the functions that return an ncclResult_t. */
 #define NCCL_LIST(X)                                                                                                   \
     X(version, "ncclGetVersion", (int *version))                                                                       \
     X(unique_id, "ncclGetUniqueId", (ncclUniqueId * out))                                                              \
@@ -24,18 +25,18 @@ typedef struct nccl_library {
     const char *(*error_string)(ncclResult_t result); /* ncclGetErrorString */
     const char *(*last_error)(ncclComm_t group);      /* ncclGetLastError; the group may be NULL */
     int version_number;                               /* 22809 for 2.28.9 */
-    const char *file;                                 /* it was found in */
+    const char *file;                                 /* path of the loaded library */
 } nccl_library;
 
-/** The table; the same one for all callers, never closed. $LINNET_NCCL names the file to open instead.
- *  @return 0, E_DEVICE (says where it was looked for and what to do) */
+/** Returns the table, which all callers share and which is never closed. $LINNET_NCCL overrides the path of the
+ *  library. @return 0, E_DEVICE (the message says where it was searched and what to do) */
 int nccl_open(const nccl_library **out);
 
-/** E_DEVICE: "what: symbol: NCCL's text", one line. */
+/** Sets the one-line message "what: symbol: NCCL's text". @return E_DEVICE */
 int nccl_failed(const nccl_library *n, ncclResult_t error, const char *member, const char *what);
 
-/** Calls n->member(...) and turns its error into a status; `what`: what was being done. A call that goes on in the
- *  background is none. */
+/** Calls n->member(...) and turns its error into a status. `what`: the current operation, for the message.
+ *  ncclInProgress (a nonblocking call continues in the background) is not an error. */
 #define NCCL(n, what, member, ...) nccl_check(n, (n)->member(__VA_ARGS__), #member, what)
 
 static inline int nccl_check(const nccl_library *n, ncclResult_t error, const char *member, const char *what) {

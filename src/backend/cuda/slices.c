@@ -25,7 +25,7 @@ void copy_in_slices(void *to, const void *from, size_t n) {
         size_t begin = n / count * i, end = i + 1 < count ? n / count * (i + 1) : n;
         slice *s = &all[i];
         *s = (slice){.to = (unsigned char *)to + begin, .from = (const unsigned char *)from + begin, .n = end - begin};
-        /* the last is the caller's, and any that gets no thread */
+        /* the caller copies the last slice, and any slice whose thread cannot be started */
         s->started = i + 1 < count && pthread_create(&s->thread, NULL, copy_slice, s) == 0;
         if (!s->started)
             copy_slice(s);

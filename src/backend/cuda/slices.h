@@ -6,8 +6,8 @@
 
 enum { SLICE_BYTES = 4 << 20, SLICES = 4 };
 
-/** memcpy; n of more than SLICE_BYTES by up to SLICES threads, the caller one of them: one core alone does not fill
- *  the memory's bandwidth. Memory areas must not overlap. */
+/** memcpy with threads: more than SLICE_BYTES are split among up to SLICES threads, including the caller, because one
+ *  core cannot saturate the memory bandwidth. The memory areas must not overlap. */
 void copy_in_slices(void *to, const void *from, size_t n);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a step hands on on the GPU: hyper-parameters and scaler, the loss, the result, the update. */
+/* State of a step in GPU memory: hyper-parameters and loss scaler, the loss, the result, the update. */
 #include "backend/cuda/gpu.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -26,15 +26,15 @@ int cuda_set_hyper(void *device, const engine_hyper *h) {
     return gpu_launch(d, KERNEL_set_hyper, one_thread, &a);
 }
 
-int cuda_set_scaler(void *device, const engine_scaler *s) {
+int cuda_set_grad_scaler(void *device, const engine_grad_scaler *s) {
     const cuda_device *d = device;
-    scaler_args a = {.state = d->state,
-                     .scaler = {.scale = s->scale,
-                                .growth_factor = s->growth_factor,
-                                .backoff_factor = s->backoff_factor,
-                                .growth_interval = s->growth_interval,
-                                .growth_tracker = s->growth_tracker}};
-    return gpu_launch(d, KERNEL_set_scaler, one_thread, &a);
+    grad_scaler_args a = {.state = d->state,
+                          .scaler = {.scale = s->scale,
+                                     .growth_factor = s->growth_factor,
+                                     .backoff_factor = s->backoff_factor,
+                                     .growth_interval = s->growth_interval,
+                                     .growth_tracker = s->growth_tracker}};
+    return gpu_launch(d, KERNEL_set_grad_scaler, one_thread, &a);
 }
 
 int cuda_reset_result(void *device) {
@@ -57,7 +57,7 @@ int cuda_loss(void *device, const device_loss *l) {
                    .classes = l->classes};
     int rc = OK;
     if (d->label_n != l->n)
-        return fail(E_SHAPE, "labels of %d images are loaded, the plan has %d", d->label_n, l->n);
+        return fail(E_SHAPE, "labels of %d images are loaded, but the plan has %d", d->label_n, l->n);
     TRY(gpu_launch(d, KERNEL_loss_images, (launch_shape){(unsigned)l->n, 1, 256, 1}, &a));
     TRY(gpu_launch(d, KERNEL_loss_join, one_block, &a));
 done:
@@ -89,7 +89,7 @@ done:
     return rc;
 }
 
-/** A slot of its own: what has been posted stays. */
+/** Uses a separate result slot, so posted results are kept. */
 int cuda_result_now(void *device, engine_result_data *out) {
     int rc = OK;
     TRY(cuda_post_result(device, RESULT_NOW));
@@ -151,7 +151,7 @@ static update_args args_of(const cuda_device *d, const device_arenas *a) {
                          .fp16 = d->options.precision == PRECISION_16};
 }
 
-/** Of what trains. */
+/** The arguments for the trained part of the arenas, without the frozen parameters. */
 static update_args trained(const cuda_device *d, const device_arenas *a) {
     update_args u = args_of(d, a);
     u.weight += a->frozen;
@@ -203,10 +203,10 @@ static int convert(const cuda_device *d, kernel f32, const half_args *a) {
     return gpu_launch(d, kernel_for(f32, d->type), (launch_shape){blocks_for(a->n), 1, 256, 1}, a);
 }
 
-int cuda_narrow(void *device, void *half, const void *gradient, size_t n, int ranks) {
+int cuda_compress_gradients(void *device, void *half, const void *gradient, size_t n, int ranks) {
     return convert(device, KERNEL_narrow, &(half_args){half, (float *)gradient, n, ranks});
 }
 
-int cuda_widen(void *device, void *gradient, const void *half, size_t n) {
+int cuda_decompress_gradients(void *device, void *gradient, const void *half, size_t n) {
     return convert(device, KERNEL_widen, &(half_args){(void *)half, gradient, n, 1});
 }

@@ -1,5 +1,5 @@
-/* How long something takes on the GPU, by events around it: of one thing, run for that alone (gpu_time); of everything
- * that a step queues, one within the other, read when the step is over (cuda_time_*). */
+/* GPU times from pairs of events: gpu_time measures one operation on its own; cuda_time_* measure the work of a step,
+ * with nested intervals, and are read after the step. */
 #include "backend/cuda/gpu.h"
 #include "base/memory.h"
 #include "base/status.h"

@@ -1,5 +1,5 @@
-/* Batches on their way to the GPU: pinned buffers in a ring, copied on a stream of their own while the last step still
- * computes, then normalised on the GPU. Labels end where recorded steps expect them. */
+/* Upload of batches: a ring of pinned buffers is copied on a separate stream while the previous step still runs. Pixels
+ * are then normalised on the GPU, and labels are written to the addresses that captured steps use. */
 #include "backend/cuda/gpu.h"
 #include "backend/cuda/slices.h"
 #include "base/memory.h"
@@ -9,7 +9,7 @@
 
 static const char *const what = "uploading a batch";
 
-static void slot_deinit(upload_slot *s, const cuda_device *d) {
+static void slot_deinit(staging_buffer *s, const cuda_device *d) {
     if (s->pinned != NULL)
         d->driver->pinned_free(s->pinned);
     if (s->memory != 0)
@@ -18,7 +18,7 @@ static void slot_deinit(upload_slot *s, const cuda_device *d) {
         d->driver->event_destroy(s->copied);
     if (s->used != NULL)
         d->driver->event_destroy(s->used);
-    *s = (upload_slot){0};
+    *s = (staging_buffer){0};
 }
 
 static void release_labels(cuda_device *d) {
@@ -39,7 +39,7 @@ void cuda_upload_deinit(cuda_device *d) {
     release_labels(d);
 }
 
-/** Room for n images' labels; recorded steps know the old place. */
+/** Memory for the labels of n images. If it grows, the addresses in captured steps become invalid. */
 static int reserve_labels(cuda_device *d, size_t n) {
     int rc = OK;
     if (n <= d->label_capacity)
@@ -56,7 +56,7 @@ done:
     return rc;
 }
 
-static int reserve_slot(upload_slot *s, cuda_device *d, size_t bytes) {
+static int reserve_slot(staging_buffer *s, cuda_device *d, size_t bytes) {
     int rc = OK;
     if (bytes <= s->bytes)
         return OK;
@@ -72,7 +72,7 @@ done:
     return rc;
 }
 
-/** Bytes before each part: pixels, labels, second labels, weights; the last: all. */
+/** Byte offset of each part: pixels, labels, second labels, mixing weights; the last is the total size. */
 static void parts_of(size_t at[5], const batch *b) {
     size_t n = (size_t)b->n;
     at[0] = 0;
@@ -82,11 +82,11 @@ static void parts_of(size_t at[5], const batch *b) {
     at[4] = at[3] + memory_round(n * sizeof *b->mix);
 }
 
-/** Host to pinned memory, and its copy queued. */
-static int send(upload_slot *s, cuda_device *d, const batch *b, const size_t at[5]) {
+/** Copies the batch to pinned memory and queues the copy to the GPU. */
+static int send(staging_buffer *s, cuda_device *d, const batch *b, const size_t at[5]) {
     size_t n = (size_t)b->n;
     int rc = OK;
-    TRY(DRIVER(d->driver, what, event_wait, s->copied)); /* at once where nothing was recorded */
+    TRY(DRIVER(d->driver, what, event_wait, s->copied)); /* returns at once if the event was never recorded */
     copy_in_slices(s->pinned, b->pixels, n * (size_t)b->h * (size_t)b->w * 3);
     memcpy(s->pinned + at[1], b->label, n * sizeof *b->label);
     memcpy(s->pinned + at[2], b->label_b, n * sizeof *b->label_b);
@@ -101,10 +101,10 @@ done:
 
 int cuda_load_batch(void *device, void *x, int channels, const batch *b) {
     cuda_device *d = device;
-    upload_slot *s = &d->upload[d->uploads++ % UPLOAD_SLOTS];
+    staging_buffer *s = &d->upload[d->uploads++ % UPLOAD_SLOTS];
     size_t at[5];
     int rc = OK;
-    choices_save(&d->choices);
+    autotune_cache_save(&d->autotune);
     parts_of(at, b);
     TRY(reserve_labels(d, (size_t)b->n));
     TRY(reserve_slot(s, d, at[4]));

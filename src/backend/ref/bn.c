@@ -2,8 +2,8 @@
  *
  *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
  *
- * Training: mean and biased variance of the batch; running = 0.9 * running + 0.1 * batch, there with the unbiased
- * variance. Evaluation: the running ones. Backward, with g = dy where the ReLU let through:
+ * Training uses the mean and the biased variance of the batch, and running = 0.9 * running + 0.1 * batch, with the
+ * unbiased variance. Evaluation uses the running statistics. Backward, with g = dy multiplied by the ReLU mask:
  *
  *     dresidual = g     dbeta = sum g     dgamma = sum g * xhat
  *     dx = gamma / sqrt(var + eps) * (g - dbeta / m - xhat * dgamma / m)
@@ -17,7 +17,7 @@
 
 static const double epsilon = 1e-5, momentum = 0.1;
 
-/** What backward needs of forward: (c) mean, (c) 1/sqrt(var + eps), then one byte a value: ReLU let it through. */
+/** Saved by forward for backward: (c) mean, (c) 1/sqrt(var + eps), then the ReLU mask, one byte per value. */
 typedef struct kept {
     double *mean, *inv_std;
     unsigned char *relu_mask;
@@ -37,7 +37,7 @@ int ref_bn_plan(void *device, device_layer *l) {
     return 0;
 }
 
-/** Mean and biased variance of each channel; two passes, so that a large mean costs no digits. */
+/** Mean and biased variance of each channel. Two passes, so a large mean causes no cancellation. */
 static void batch_statistics(double *mean, double *var, const double *x, size_t m, size_t c) {
     for (size_t k = 0; k < c; k++)
         mean[k] = var[k] = 0;
@@ -62,7 +62,7 @@ static void run_statistics(const device_params *p, const double *mean, const dou
     }
 }
 
-/** Writes y, and where the ReLU let through. */
+/** Writes y and the ReLU mask. */
 static void apply(const device_layer *l, const bn_recompute_args *args, const device_params *p, const double *mean) {
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
     const double *x = args->x, *residual = args->residual, *gamma = p->weight, *beta = p->bias;
@@ -139,7 +139,7 @@ int ref_bn_backward(void *device, const device_layer *l, const bn_backward_args 
     for (size_t i = 0; i < m * c; i += c)
         for (size_t k = 0; k < c; k++) {
             double g =
-                !l->layer->relu || s.relu_mask[i + k] ? ref_dy(l, args->dy, i + k) : 0; /* before dy's memory changes */
+                !l->layer->relu || s.relu_mask[i + k] ? ref_dy(l, args->dy, i + k) : 0; /* dx or dresidual may be dy */
             double xhat = (x[i + k] - s.mean[k]) * s.inv_std[k];
             if (dresidual != NULL)
                 dresidual[i + k] = g;

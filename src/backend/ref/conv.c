@@ -2,18 +2,18 @@
  *
  *     y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,c,r,s]
  *
- * and its two gradients; equals torch.nn.functional.conv2d (OIHW weights, zero padding, no bias). Computed as matrix
- * products over blocks of output pixels: column[pixel, (r,s,c)] times w[(r,s,c), k]. */
+ * and its two gradients. Equals torch.nn.functional.conv2d (OIHW weights, zero padding, no bias). Computed as im2col
+ * and GEMM per block of output pixels: column[pixel, (r,s,c)] times w[(r,s,c), k]. */
 #include "backend/ref/ref.h"
 
 #include <string.h>
 
-enum { BLOCK = 256 }; /* output pixels at a time */
+enum { BLOCK = 256 }; /* output pixels per block */
 
 typedef struct shape {
     tensor_shape x, y;
     int kernel, stride, pad, groups;
-    int c, k;   /* channels of one group: in, out */
+    int c, k;   /* channels per group: in, out */
     int column; /* kernel * kernel * c */
 } shape;
 
@@ -33,7 +33,7 @@ static shape shape_of(const device_layer *l) {
 
 static size_t weight_count(const shape *s) { return (size_t)s->groups * (size_t)s->k * (size_t)s->column; }
 
-/** Workspace: one copy of the weights, one block of columns. */
+/** Workspace, elements: one copy of the weights and one block of columns. */
 static size_t work_count(const shape *s) { return weight_count(s) + (size_t)BLOCK * (size_t)s->column; }
 
 int ref_conv_plan(void *device, device_layer *l) {
@@ -43,13 +43,13 @@ int ref_conv_plan(void *device, device_layer *l) {
     return 0;
 }
 
-/** Place of w[k of group g, c, r, s], with its k-th row of (r,s,c) or, transposed, (r,s,c) rows of k. */
+/** Offset of w[k,c,r,s] of group g, with at = (r,s,c): rows of (r,s,c) per k or, transposed, rows of k per (r,s,c). */
 static size_t weight_place(const shape *s, int g, int k, int at, bool transposed) {
     size_t group = (size_t)g * (size_t)s->k * (size_t)s->column;
     return group + (transposed ? (size_t)at * (size_t)s->k + (size_t)k : (size_t)k * (size_t)s->column + (size_t)at);
 }
 
-/** OIHW order to rows: out[place] = w[i]. */
+/** Reorders OIHW weights to rows: out[weight_place] = w[i]. */
 static void reorder_weight(double *out, const double *w, const shape *s, bool transposed) {
     int area = s->kernel * s->kernel;
     for (int g = 0; g < s->groups; g++)
@@ -59,7 +59,7 @@ static void reorder_weight(double *out, const double *w, const shape *s, bool tr
                     out[weight_place(s, g, k, rs * s->c + c, transposed)] = *w++;
 }
 
-/** Rows to OIHW order, = or +=. */
+/** Reorders rows to OIHW: dw = rows, or += if accumulate. */
 static void restore_weight(double *dw, const double *rows, const shape *s, bool accumulate) {
     int area = s->kernel * s->kernel;
     for (int g = 0; g < s->groups; g++)
@@ -69,7 +69,7 @@ static void restore_weight(double *dw, const double *rows, const shape *s, bool 
                     *dw = (accumulate ? *dw : 0) + rows[weight_place(s, g, k, rs * s->c + c, false)];
 }
 
-/** Offset in x of output pixel `pixel`'s tap (r, t), group g; -1: in the padding. */
+/** Offset in x of kernel position (r, t) of output pixel `pixel`, group g; -1: in the padding. */
 static ptrdiff_t tap(const shape *s, size_t pixel, int r, int t, int g) {
     int q = (int)(pixel % (size_t)s->y.w), p = (int)(pixel / (size_t)s->y.w % (size_t)s->y.h);
     ptrdiff_t n = (ptrdiff_t)(pixel / ((size_t)s->y.w * (size_t)s->y.h));
@@ -121,13 +121,13 @@ int ref_conv_forward(void *device, const device_layer *l, const conv_forward_arg
     return 0;
 }
 
-/** The gradient of y; where two have arrived, their sum, in the workspace behind the weights and columns. */
+/** The gradient of y. If there are two, their sum, which is stored in the workspace after the weights and columns. */
 static const double *sum_dy(const shape *s, const device_layer *l, const conv_backward_args *args) {
     if (l->dy_n < 2)
         return args->dy[0];
     double *dy = (double *)args->workspace + work_count(s);
     for (size_t i = 0, n = tensor_count(l->y); i < n; i++)
-        dy[i] = ref_dy(l, (const void *const *)args->dy, i);
+        dy[i] = ref_dy(l, args->dy, i);
     return dy;
 }
 

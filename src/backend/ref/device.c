@@ -29,7 +29,7 @@ static const char *description(void *device) {
     return "reference loops in double precision, 1 thread";
 }
 
-/** calloc, so that pages nobody touches cost nothing; its own address stands before the aligned block. */
+/** calloc, so that untouched pages use no memory. The address to free is stored before the aligned block. */
 static int allocate(void **out, void *device, size_t bytes) {
     (void)device;
     unsigned char *raw = bytes <= SIZE_MAX - 2 * MEMORY_ALIGN ? calloc(bytes + 2 * MEMORY_ALIGN, 1) : NULL;
@@ -97,7 +97,7 @@ done:
 static int loss(void *device, const device_loss *l) {
     const ref_device *d = device;
     if (d->label_n != l->n)
-        return fail(E_SHAPE, "labels of %d images are loaded, the plan has %d", d->label_n, l->n);
+        return fail(E_SHAPE, "labels of %d images are loaded, but the plan has %d", d->label_n, l->n);
     return ref_loss(device, l);
 }
 
@@ -135,7 +135,10 @@ const device_ops device_ref = {
                      .backward = ref_bn_backward,
                      .recompute = ref_bn_recompute},
               .maxpool = {.plan = ref_maxpool_plan, .forward = ref_maxpool_forward, .backward = ref_maxpool_backward},
-              .avgpool = {.plan = ref_avgpool_plan, .forward = ref_avgpool_forward, .backward = ref_avgpool_backward}},
+              .avgpool = {.plan = ref_avgpool_plan, .forward = ref_avgpool_forward, .backward = ref_avgpool_backward},
+              .shortcut = {.plan = ref_shortcut_plan,
+                           .forward = ref_shortcut_forward,
+                           .backward = ref_shortcut_backward}},
     .load_batch = load_batch,
     .loss = loss,
     .optimizer = {.set_hyper = set_hyper, .unscale = ref_unscale, .update = ref_update},

@@ -1,4 +1,4 @@
-/* Matrix product in registers' worth of tiles: simple, and fast enough to check a ResNet-50. */
+/* GEMM with register tiles: simple, and fast enough to verify a ResNet-50. */
 #include "backend/ref/ref.h"
 
 enum { ROWS = 4, COLUMNS = 8 };

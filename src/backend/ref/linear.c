@@ -11,7 +11,7 @@ int ref_linear_plan(void *device, device_layer *l) {
         return fail(E_SHAPE, "layer %s: a linear layer needs an input of 1 x 1, not %d x %d", l->layer->name, l->x.h,
                     l->x.w);
     size_t weights = (size_t)l->x.c * (size_t)l->y.c, outputs = tensor_count(l->y);
-    l->workspace_bytes = (weights > outputs ? weights : outputs) * sizeof(double); /* w transposed, or the sum of dy */
+    l->workspace_bytes = (weights > outputs ? weights : outputs) * sizeof(double); /* transposed w, or the sum of dy */
     return 0;
 }
 
@@ -34,7 +34,7 @@ int ref_linear_backward(void *device, const device_layer *l, const conv_backward
     double *dy = args->workspace, *dweight = p->dweight, *dbias = p->dbias;
     size_t in = (size_t)l->x.c, out = (size_t)l->y.c, n = tensor_count(l->y);
     for (size_t i = 0; i < n; i++)
-        dy[i] = ref_dy(l, (const void *const *)args->dy, i);
+        dy[i] = ref_dy(l, args->dy, i);
     if (!p->accumulate)
         memset(dweight, 0, in * out * sizeof *dweight);
     ref_gemm(dweight, in, dy, 1, out, args->x, in, l->y.c, l->x.c, l->x.n);

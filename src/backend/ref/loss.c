@@ -1,4 +1,4 @@
-/* Softmax cross-entropy and rank of every image: base/softmax.h has the formulas. */
+/* Softmax cross-entropy and rank of the label for every image; formulas: base/softmax.h. */
 #include "backend/ref/ref.h"
 #include "base/softmax.h"
 

@@ -1,6 +1,6 @@
-/* Max-pooling: y[n,p,q,c] = max_{r,s} x[n, p*stride+r-pad, q*stride+s-pad, c], the padding being -infinity. The
- * gradient goes to the one place the maximum came from: the first in row-major order of the window, a NaN before all;
- * equals torch.nn.functional.max_pool2d. */
+/* Max-pooling: y[n,p,q,c] = max_{r,s} x[n, p*stride+r-pad, q*stride+s-pad, c], with -infinity as padding. The gradient
+ * goes only to the position of the maximum: the first in row-major order of the window; NaN counts as larger than all
+ * numbers. Equals torch.nn.functional.max_pool2d. */
 #include "backend/ref/ref.h"
 #include "base/status.h"
 
@@ -12,11 +12,11 @@ int ref_maxpool_plan(void *device, device_layer *l) {
     if (l->layer->pad >= l->layer->kernel)
         return fail(E_SHAPE, "layer %s: with padding %d some windows of kernel %d are empty", l->layer->name,
                     l->layer->pad, l->layer->kernel);
-    l->saved_bytes = tensor_count(l->y) * sizeof(int32_t); /* h * w_n + w of each maximum */
+    l->saved_bytes = tensor_count(l->y) * sizeof(int32_t); /* h * width + w of each maximum */
     return 0;
 }
 
-/** Place of the maximum of channel c of one image in the window whose corner is (h0, w0). */
+/** Position of the maximum of channel c of one image in the window with the top left corner (h0, w0). */
 static int32_t maximum(const double *x, const device_layer *l, int h0, int w0, int c) {
     int32_t best = -1;
     double value = -INFINITY;

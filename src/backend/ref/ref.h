@@ -1,6 +1,6 @@
-/** The reference device: plain loops in double, one file per kind of layer, its formula cited. The specification that
- *  the other devices are tested against. Bit-reproducible: one thread, every sum in a fixed order.
- *  Internal to src/backend/ref. */
+/** The reference device: plain loops in double, one file per kind of layer, with its formula and source. It is the
+ *  specification that the other devices are tested against. Results are bit-reproducible: one thread, every sum in a
+ *  fixed order. Internal to src/backend/ref. */
 #ifndef LINNET_BACKEND_REF_REF_H
 #define LINNET_BACKEND_REF_REF_H
 
@@ -37,16 +37,20 @@ int ref_avgpool_plan(void *device, device_layer *l);
 int ref_avgpool_forward(void *device, const device_layer *l, const pool_forward_args *args);
 int ref_avgpool_backward(void *device, const device_layer *l, const pool_backward_args *args);
 
+int ref_shortcut_plan(void *device, device_layer *l);
+int ref_shortcut_forward(void *device, const device_layer *l, const pool_forward_args *args);
+int ref_shortcut_backward(void *device, const device_layer *l, const pool_backward_args *args);
+
 int ref_loss(void *device, const device_loss *l);
 int ref_unscale(void *device, const device_arenas *a);
 int ref_update(void *device, const device_arenas *a);
 
-/** c[i,j] += sum_k a[i,k] b[k,j], k in rising order for every element.
- *  a[i,k] stands at a[i * a_row + k * a_column]; rows of b and c are contiguous, b_row and c_row apart. */
+/** c[i,j] += sum_k a[i,k] b[k,j], with k in ascending order for every element. a[i,k] is at
+ *  a[i * a_row + k * a_column]; rows of b and c are contiguous, with strides b_row and c_row. */
 void ref_gemm(double *c, size_t c_row, const double *a, size_t a_row, size_t a_column, const double *b, size_t b_row,
               int rows, int columns, int depth);
 
-/** dy[0] + dy[1], element i. */
+/** Element i of the gradient of y: dy[0] + dy[1], or dy[0] if there is only one. */
 static inline double ref_dy(const device_layer *l, const void *const dy[2], size_t i) {
     const double *first = dy[0], *second = dy[1];
     return l->dy_n == 2 ? first[i] + second[i] : first[i];

@@ -1,11 +1,11 @@
 /* The two passes over the parameter arenas.
  *
- *  1. g /= loss_scale;  norm = |g|_2 over all parameters;  finite = no infinity or NaN among them. With 16-mixed a
- *     scaled gradient that fp16 cannot hold is infinite.
- *  2. Unless finite fails: g *= min(1, clip / (norm + 1e-6));  g += wd * p where it decays;
+ *  1. g /= loss_scale;  norm = |g|_2 over the trained parameters;  finite = no infinity or NaN among them. With
+ *     16-mixed a scaled gradient beyond the fp16 range becomes infinite.
+ *  2. Unless finite is false: g *= min(1, clip / (norm + 1e-6));  g += wd * p if the range decays;
  *     buf = g in the first step, else mu * buf + (1 - dampening) * g;  p -= lr * (nesterov ? g + mu * buf : buf).
  *
- *  Equals torch.nn.utils.clip_grad_norm_ and torch.optim.SGD, which keeps no buffer when mu is 0. */
+ * Equals torch.nn.utils.clip_grad_norm_ and torch.optim.SGD, which keeps no buffer when mu is 0. */
 #include "backend/ref/ref.h"
 #include "base/half.h"
 

@@ -4,9 +4,13 @@
 
 #include <string.h>
 
-static const cli_manual manual = {
-    .usage = "linnet bench train|data|allreduce [options]",
-    .text = "linnet bench train --help lists the options of bench train; the same holds for data and allreduce."};
+static const cli_option parts[] = {{"train", "measure the throughput of training steps on synthetic data"},
+                                   {"data", "measure the throughput of the image pipeline"},
+                                   {"allreduce", "measure the all-reduce between the ranks that mpirun starts"},
+                                   {0}};
+static const cli_manual manual = {.usage = "linnet bench train|data|allreduce [options]",
+                                  .text = "For the options, see linnet bench train --help, and so on.",
+                                  .part = parts};
 
 int cmd_bench(int argc, char **argv) {
     if (argc > 0 && strcmp(argv[0], "train") == 0)

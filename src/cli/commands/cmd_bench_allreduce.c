@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--type fp32|bf16|fp16", "number format (fp32)"},
-                                 {"--bytes N", "measure only this size (1 KiB to 64 MiB)"},
-                                 {"--steps N", "all-reduces per size; the median is printed (9)"},
+static const cli_option own[] = {{"--type fp32|bf16|fp16", "number format (default: fp32)"},
+                                 {"--bytes N", "measure only this size in bytes (default: 1 KiB to 64 MiB)"},
+                                 {"--steps N", "all-reduces per size; the median is printed (default: 9)"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
 static const cli_manual manual = {
@@ -27,13 +27,13 @@ enum { SMALLEST = 1 << 10, LARGEST = 1 << 26 }; /* bytes, without --bytes: 1 KiB
 typedef struct allreduce {
     const char *name;
     comm_type type;
-    comm_kind kind; /* as gradients of that type are exchanged */
+    comm_kind kind; /* the operation used for gradients of this type */
     size_t smallest, largest;
     int steps;
     bool json;
 } allreduce;
 
-/** In 16 bits the division is the engine's. */
+/** With 16 bits, the engine divides. */
 static const allreduce types[] = {{.name = "fp32", .type = COMM_F32, .kind = COMM_MEAN},
                                   {.name = "bf16", .type = COMM_BF16, .kind = COMM_SUM},
                                   {.name = "fp16", .type = COMM_F16, .kind = COMM_SUM}};
@@ -43,7 +43,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/** Median seconds for so many bytes, as rank 0 sees it. */
+/** Median seconds for `bytes` of data, measured on rank 0. */
 static int measure(double *median, comm *c, const allreduce *a, void *data, size_t bytes) {
     double *seconds = NULL;
     int rc = OK;
@@ -62,7 +62,8 @@ done:
     return rc;
 }
 
-/** Every rank sends and receives 2 (n - 1) / n of the data at least: the rate of a link, comparable over ranks. */
+/** Every rank sends and receives at least 2 (n - 1) / n of the data. So this is the rate of a link, comparable
+ *  across numbers of ranks. */
 static double bus_rate(const comm *c, size_t bytes, double seconds) {
     return 2.0 * (c->ranks - 1) / c->ranks * (double)bytes / seconds;
 }
@@ -74,7 +75,7 @@ static int run(comm *c, const allreduce *a) {
     TRY(memory_zeroed(&data, a->largest, 1));
     if (c->rank == 0 && !a->json)
         printf("%d ranks, %d on this host, %s\n%12s %12s %12s\n", c->ranks, c->local_ranks, a->name, "size", "ms",
-               "bus rate");
+               "busbw");
     for (size_t bytes = a->smallest; bytes <= a->largest; bytes *= 4) {
         double seconds = 0;
         char size[32], rate[32];
@@ -93,9 +94,9 @@ static int run(comm *c, const allreduce *a) {
     if (c->rank == 0 && a->json) {
         json_t *o = json_object();
         json_object_set_new(o, "ranks", json_integer(c->ranks));
-        json_object_set_new(o, "type", json_string(a->name));
+        json_object_set_new(o, "type", json_text(a->name));
         json_object_set(o, "sizes", rows);
-        json_print(o);
+        rc = json_print(o);
     }
 done:
     json_decref(rows);
@@ -134,7 +135,7 @@ int cmd_bench_allreduce(int argc, char **argv) {
     TRY(read_options(&a, &argc, argv));
     if (argc > 0)
         return cli_usage(&manual);
-    TRY(cli_open_ranks(&c, 0));
+    TRY(cli_open_ranks(&c, NULL));
     if (comm_ranks(c) < 2)
         rc =
             fail(E_OPTION, "an all-reduce needs at least two ranks: mpirun -n 2 --bind-to none linnet bench allreduce");

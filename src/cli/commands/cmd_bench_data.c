@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--split train|val", "dataset split (train)"},
-                                 {"--images N", "stop after N images; without a limit, after one epoch"},
+static const cli_option own[] = {{"--split train|val", "dataset split (default: train)"},
+                                 {"--images N", "stop after N images (default: after one epoch)"},
                                  {"--seconds S", "stop after S seconds"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
@@ -21,17 +21,18 @@ static const cli_manual manual = {.usage = "linnet bench data DATA [--split trai
 
 static double rate(int64_t images, double seconds) { return seconds > 0 ? (double)images / seconds : 0; }
 
-static void print_result(const bench_data_result *r, const char *split, bool json) {
+static int print_result(const bench_data_result *r, const char *split, bool json) {
     if (!json) {
         char size[32];
-        printf("%s, %d px%s, batch %d, %d worker%s, files of %s on average\n", split, r->image_size,
+        printf("%s, %d px%s, batch size %d, %d worker%s, mean file size %s\n", split, r->image_size,
                r->fast_decode ? ", fast_decode" : "", r->batch, r->workers, r->workers == 1 ? "" : "s",
                text_bytes(size, r->file_bytes));
         printf("%.1f images/s: %lld images in %.2f s\n", rate(r->images, r->seconds), (long long)r->images, r->seconds);
-        printf("%.1f images per CPU second: %.2f CPU seconds\n", rate(r->images, r->cpu_seconds), r->cpu_seconds);
+        printf("%.1f images per CPU second (%.2f CPU seconds in total)\n", rate(r->images, r->cpu_seconds),
+               r->cpu_seconds);
         if (r->bad > 0)
             printf("%lld of %lld files cannot be read\n", (long long)r->bad, (long long)r->dataset_n);
-        return;
+        return OK;
     }
     json_t *o = json_object();
     json_object_set_new(o, "images_per_second", json_number_or_null(rate(r->images, r->seconds)));
@@ -40,17 +41,17 @@ static void print_result(const bench_data_result *r, const char *split, bool jso
     json_object_set_new(o, "cpu_seconds", json_number_or_null(r->cpu_seconds));
     json_object_set_new(o, "images_per_cpu_second", json_number_or_null(rate(r->images, r->cpu_seconds)));
     json_object_set_new(o, "workers", json_integer(r->workers));
-    json_object_set_new(o, "split", json_string(split));
+    json_object_set_new(o, "split", json_text(split));
     json_object_set_new(o, "image_size", json_integer(r->image_size));
     json_object_set_new(o, "batch", json_integer(r->batch));
     json_object_set_new(o, "mean_file_bytes", json_number_or_null(r->file_bytes));
     json_object_set_new(o, "fast_decode", json_boolean(r->fast_decode));
     json_object_set_new(o, "dataset_images", json_integer(r->dataset_n));
     json_object_set_new(o, "bad_images", json_integer(r->bad));
-    json_print(o);
+    return json_print(o);
 }
 
-/** Takes --split, --images and --seconds off the arguments. */
+/** Removes --split, --images and --seconds from the arguments. */
 static int take_limits(const char **split, bench_data_limit *limit, int *argc, char **argv) {
     const char *seconds = NULL;
     long long images = 0;
@@ -83,7 +84,7 @@ int cmd_bench_data(int argc, char **argv) {
         return code;
     TRY(config_check(&c));
     TRY(bench_data(&r, &c, split, limit));
-    print_result(&r, split, json);
+    TRY(print_result(&r, split, json));
 done:
     return rc == OK ? EXIT_DONE : cli_failed(rc);
 }

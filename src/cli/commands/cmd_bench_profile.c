@@ -7,14 +7,14 @@
 #include <string.h>
 
 static const char *const pass_names[ENGINE_PASSES] = {
-    [PASS_FORWARD] = "forward", [PASS_BACKWARD] = "backward", [PASS_WEIGHTS] = "weights"};
+    [PASS_FORWARD] = "forward", [PASS_BACKWARD] = "backward", [PASS_WGRAD] = "weights"};
 
-/** The bandwidth that a layer's mix of reading and writing is compared with. */
+/** The peak bandwidth to which a layer's mixed reads and writes are compared. */
 static double memory_peak(const engine_peaks *k) { return fmax(k->read, k->mixed); }
 
 /* ---- tables ---- */
 
-/** A rate or a share of a peak; "-" when there is nothing to tell. */
+/** Prints a rate or a fraction of a peak; "-" if it is not known. */
 static void print_number(int width, int digits, double value, const char *unit) {
     if (isfinite(value) && value > 0)
         printf("%*.*f%s", width, digits, value, unit);
@@ -42,12 +42,12 @@ static void print_row(const profile *p, const char *name, int layers, double sec
 }
 
 static engine_work whole_work(const profile_line *l) {
-    return work_sum(work_sum(l->work[PASS_FORWARD], l->work[PASS_BACKWARD]), l->work[PASS_WEIGHTS]);
+    return work_sum(work_sum(l->work[PASS_FORWARD], l->work[PASS_BACKWARD]), l->work[PASS_WGRAD]);
 }
 
 static void print_kind(const profile *p, const profile_line *l) {
-    bool apart = l->seconds[PASS_WEIGHTS] > 0;
-    const char *const labels[ENGINE_PASSES] = {"  forward", apart ? "  backward: dx" : "  backward", "  backward: dw"};
+    bool apart = l->seconds[PASS_WGRAD] > 0;
+    const char *const labels[ENGINE_PASSES] = {"  forward", apart ? "  dgrad" : "  backward", "  wgrad"};
     print_row(p, l->name, l->layers, profile_seconds(l), whole_work(l));
     for (int k = 0; k < ENGINE_PASSES && l->layers > 0; k++)
         if (l->work[k].bytes > 0)
@@ -56,7 +56,7 @@ static void print_kind(const profile *p, const profile_line *l) {
 
 static void print_kinds(const profile *p) {
     engine_work all = {0};
-    printf("\n%-16s%7s%10s%10s%8s%10s%7s%9s%7s\n", "per step", "layers", "ms", "ms/image", "share", "GFLOP/s", "peak",
+    printf("\n%-16s%7s%10s%10s%8s%10s%7s%9s%7s\n", "per step", "layers", "ms", "ms/image", "% step", "GFLOP/s", "peak",
            "GB/s", "peak");
     for (int i = 0; i < p->kind_n; i++) {
         print_kind(p, &p->kind[i]);
@@ -64,8 +64,8 @@ static void print_kinds(const profile *p) {
     }
     print_row(p, "other", 0, p->step_seconds - p->known_seconds, (engine_work){0});
     print_row(p, "step", 0, p->step_seconds, all);
-    printf("\nall but convolution and linear layers: %.2f ms per image, of %.2f ms in total\n",
-           profile_beyond_products(p), 1e3 * p->step_seconds / p->batch);
+    printf("\nlayers other than convolution and linear: %.2f of %.2f ms per image\n", profile_beyond_products(p),
+           1e3 * p->step_seconds / p->batch);
 }
 
 static void print_layer(const profile_line *l) {
@@ -105,17 +105,17 @@ static bool has_algorithm(const profile_line *l) {
     return false;
 }
 
-/** The layers whose algorithms the device reports, as wide as the longest name of each pass. */
+/** Prints the layers whose algorithms the device reports; columns are as wide as the longest name of each pass. */
 static void print_algorithms(const profile *p) {
     static const char *const heads[ENGINE_PASSES] = {
-        [PASS_FORWARD] = "forward", [PASS_BACKWARD] = "dgrad", [PASS_WEIGHTS] = "wgrad"};
-    char text[ALGORITHM_TEXT];
+        [PASS_FORWARD] = "forward", [PASS_BACKWARD] = "dgrad", [PASS_WGRAD] = "wgrad"};
+    char cell[ALGORITHM_TEXT];
     int width[ENGINE_PASSES] = {0}, layers = 0, slow = 0;
     for (int i = 0; i < p->layer_n; i++) {
         layers += has_algorithm(&p->layer[i]);
         for (int k = 0; k < ENGINE_PASSES; k++) {
-            algorithm_text(text, &p->layer[i].algorithm[k]);
-            width[k] = (int)strlen(text) > width[k] ? (int)strlen(text) : width[k];
+            algorithm_text(cell, &p->layer[i].algorithm[k]);
+            width[k] = (int)strlen(cell) > width[k] ? (int)strlen(cell) : width[k];
             slow += p->layer[i].algorithm[k].reference;
         }
     }
@@ -130,24 +130,26 @@ static void print_algorithms(const profile *p) {
             continue;
         printf("%-22s %-12s", p->layer[i].name, p->layer[i].kind);
         for (int k = 0; k < ENGINE_PASSES; k++) {
-            algorithm_text(text, &p->layer[i].algorithm[k]);
-            printf("%-*s", k + 1 < ENGINE_PASSES ? width[k] + 2 : 0, text);
+            algorithm_text(cell, &p->layer[i].algorithm[k]);
+            printf("%-*s", k + 1 < ENGINE_PASSES ? width[k] + 2 : 0, cell);
         }
         putchar('\n');
     }
     if (slow > 0)
-        printf("SLOW: %d pass%s run%s oneDNN's reference implementation, many times slower than its other ones\n", slow,
-               slow == 1 ? "" : "es", slow == 1 ? "s" : "");
+        printf("SLOW: %d pass%s run%s oneDNN's reference implementation, which is many times slower than the optimised "
+               "ones\n",
+               slow, slow == 1 ? "" : "es", slow == 1 ? "s" : "");
 }
 
 void bench_profile_print(const profile *p) {
     const engine_peaks *k = &p->peaks;
     if (k->flops > 0)
-        printf("peaks: %.0f GFLOP/s; memory %.1f GB/s reading, %.1f writing, %.1f mixed\n", 1e-9 * k->flops,
-               1e-9 * k->read, 1e-9 * k->write, 1e-9 * k->mixed);
+        printf("measured peaks: %.0f GFLOP/s; memory bandwidth in GB/s: %.1f read, %.1f write, %.1f mixed\n",
+               1e-9 * k->flops, 1e-9 * k->read, 1e-9 * k->write, 1e-9 * k->mixed);
     else
-        printf("peaks: unknown on this device\n");
-    printf("GB/s count each tensor once per pass over it; data in caches can exceed the peak of the memory\n");
+        printf("measured peaks: not available on this device\n");
+    printf("GB/s: each tensor counts once per pass that reads or writes it; values above the memory bandwidth come "
+           "from data in caches\n");
     print_kinds(p);
     print_layers(p);
     print_algorithms(p);
@@ -161,8 +163,8 @@ static json_t *pass_json(const profile_line *l, engine_pass k) {
     json_object_set_new(o, "flop", json_number_or_null(l->work[k].flop));
     json_object_set_new(o, "bytes", json_number_or_null(l->work[k].bytes));
     if (l->algorithm[k].name[0] != 0) {
-        json_object_set_new(o, "algorithm", json_string(l->algorithm[k].name));
-        json_object_set_new(o, "implementation", json_string(l->algorithm[k].implementation));
+        json_object_set_new(o, "algorithm", json_text(l->algorithm[k].name));
+        json_object_set_new(o, "implementation", json_text(l->algorithm[k].implementation));
         json_object_set_new(o, "reference", json_boolean(l->algorithm[k].reference));
     }
     return o;
@@ -175,9 +177,9 @@ static json_t *lines_json(const profile_line *line, int n, bool of_layers) {
     for (int i = 0; i < n; i++) {
         const profile_line *l = &line[i];
         json_t *o = json_object();
-        json_object_set_new(o, "kind", json_string(l->kind));
+        json_object_set_new(o, "kind", json_text(l->kind));
         if (of_layers) {
-            json_object_set_new(o, "name", json_string(l->name));
+            json_object_set_new(o, "name", json_text(l->name));
             json_object_set_new(o, "input", shape_json(l->x));
             json_object_set_new(o, "output", shape_json(l->y));
         } else {

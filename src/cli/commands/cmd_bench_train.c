@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const cli_option own[] = {{"--steps N", "timed steps (5)"},
-                                 {"--warmup N", "warm-up steps, not timed (2)"},
+static const cli_option own[] = {{"--steps N", "timed steps (default: 5)"},
+                                 {"--warmup N", "warm-up steps, not timed (default: 2)"},
                                  {"--profile", "print the time and algorithm per layer and pass"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
@@ -20,28 +20,29 @@ static const cli_manual manual = {.usage = "linnet bench train [--steps N] [--wa
                                   .option = own,
                                   .shared = true};
 
-/** `detail`: NULL without --profile. */
-static void print_result(const bench_result *r, const profile *detail, bool json) {
+/** `detail` is NULL without --profile. */
+static int print_result(const bench_result *r, const profile *detail, bool json) {
     if (!json) {
         char size[6][32];
         const engine_memory *m = &r->memory;
         if (r->ranks > 1)
             printf("%d ranks, on each: ", r->ranks);
         printf("%s, batch %d, %s, %s\n", r->arch, r->batch, r->precision, r->engine);
-        printf("%.2f images/s: median step %.1f ms, shortest %.1f ms, of %d steps\n", r->images_per_second,
+        printf("%.2f images/s; median step time %.1f ms, minimum %.1f ms over %d steps\n", r->images_per_second,
                1e3 * r->step_median, 1e3 * r->step_min, r->steps);
         if (r->timing.slowest >= 0)
-            printf("communication: %.1f ms per step (%.1f%%) not hidden by the backward pass; the slowest rank, "
-                   "%d, works %.0f%% longer than the mean of the others\n",
+            printf("communication: %.1f ms per step (%.1f%%) not overlapped with the backward pass; the slowest rank "
+                   "(%d) takes %.0f%% longer than the mean of the others\n",
                    1e3 * r->timing.comm * r->seconds / r->steps, 100 * r->timing.comm, r->timing.slowest,
                    100 * r->timing.excess);
-        printf("memory: %s parameters and state, %s activations, %s library, %s process: planned %s, peak %s\n",
+        printf("memory: %s parameters, gradients and optimizer state; %s activations; %s libraries; %s process; "
+               "planned total %s, measured peak %s\n",
                text_bytes(size[0], (double)m->parameters), text_bytes(size[1], (double)m->activations),
                text_bytes(size[2], (double)m->library), text_bytes(size[3], (double)m->process),
                text_bytes(size[4], (double)engine_memory_total(m)), text_bytes(size[5], (double)r->peak_bytes));
         if (detail != NULL)
             bench_profile_print(detail);
-        return;
+        return OK;
     }
     json_t *o = json_object();
     json_object_set_new(o, "images_per_second", json_number_or_null(r->images_per_second));
@@ -56,17 +57,17 @@ static void print_result(const bench_result *r, const profile *detail, bool json
     json_object_set_new(o, "step_seconds", json_number_or_null(r->step_median));
     json_object_set_new(o, "step_seconds_min", json_number_or_null(r->step_min));
     json_object_set_new(o, "loss", json_number_or_null(r->loss));
-    json_object_set_new(o, "arch", json_string(r->arch));
+    json_object_set_new(o, "arch", json_text(r->arch));
     json_object_set_new(o, "batch", json_integer(r->batch));
-    json_object_set_new(o, "precision", json_string(r->precision));
-    json_object_set_new(o, "engine", json_string(r->engine));
+    json_object_set_new(o, "precision", json_text(r->precision));
+    json_object_set_new(o, "engine", json_text(r->engine));
     json_object_set_new(o, "parameter_bytes", json_integer((json_int_t)r->memory.parameters));
     json_object_set_new(o, "activation_bytes", json_integer((json_int_t)r->memory.activations));
     json_object_set_new(o, "planned_bytes", json_integer((json_int_t)engine_memory_total(&r->memory)));
     json_object_set_new(o, "peak_bytes", r->peak_bytes > 0 ? json_integer((json_int_t)r->peak_bytes) : json_null());
     if (detail != NULL)
         json_object_set_new(o, "profile", bench_profile_json(detail));
-    json_print(o);
+    return json_print(o);
 }
 
 int cmd_bench_train(int argc, char **argv) {
@@ -90,15 +91,15 @@ int cmd_bench_train(int argc, char **argv) {
     free(rest);
     if (code >= 0)
         return code;
-    code = launcher_run(&c);
+    code = launcher_run(&c, CLI_SILENT);
     if (code >= 0)
         return code;
-    TRY(cli_open_ranks(&ranks, c.dist.timeout));
+    TRY(cli_open_ranks(&ranks, &c));
     TRY(bench_train(&r, profiled ? &detail : NULL, &c, ranks, (int)steps, (int)warmup));
     if (comm_rank(ranks) == 0)
-        print_result(&r, profiled ? &detail : NULL, json);
+        rc = print_result(&r, profiled ? &detail : NULL, json);
 done:
-    code = rc == OK ? EXIT_DONE : comm_rank(ranks) == 0 ? cli_failed(rc) : EXIT_FAILED; /* rank 0 was told, and tells */
+    code = rc == OK ? EXIT_DONE : comm_rank(ranks) == 0 ? cli_failed(rc) : EXIT_FAILED; /* rank 0 prints the error */
     cli_close_ranks(ranks, rc);
     profile_deinit(&detail);
     return code;

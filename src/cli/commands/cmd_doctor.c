@@ -5,9 +5,12 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "dataset/dataset.h"
+#include "dataset/shards.h"
 #include "distributed/affinity.h"
 #include "distributed/comm_open.h"
 #include "engine/engine.h"
+#include "image/decoder.h"
 #include "model/model.h"
 #include "report/plot/plot.h"
 #include "telemetry/device_stats.h"
@@ -18,10 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-/** One line of the findings: what, how it stands, and what to do about a lack ("" nothing). */
+/** One line of the findings: subject, state, and advice ("" if there is no problem). */
 typedef struct finding {
     const char *what;
     char state[256];
@@ -32,12 +34,12 @@ static finding cpu(void) {
     finding f = {.what = "CPU", .advice = ""};
     int cores = affinity_cores();
     cpu_level best = cpu_level_of_machine(), used = cpu_level_get();
-    size_t k = (size_t)snprintf(f.state, sizeof f.state, "%d core%s usable, level %s", cores, cores == 1 ? "" : "s",
-                                cpu_level_name(used));
+    size_t k = (size_t)snprintf(f.state, sizeof f.state, "%d core%s available, CPU level %s", cores,
+                                cores == 1 ? "" : "s", cpu_level_name(used));
     if (used < best)
-        snprintf(f.state + k, sizeof f.state - k, " (LINNET_CPU; this CPU has %s)", cpu_level_name(best));
+        snprintf(f.state + k, sizeof f.state - k, " (set by LINNET_CPU; this CPU supports %s)", cpu_level_name(best));
     if (best < CPU_AVX2)
-        f.advice = "training is slow without AVX2: use a newer machine";
+        f.advice = "training is slow without AVX2: use a CPU with AVX2";
     return f;
 }
 
@@ -48,7 +50,7 @@ static finding engine_state(const char *device, const char *what) {
     return f;
 }
 
-/** Opens the device: its name and versions, or why it cannot be used and what to do. */
+/** Opens the device. @return its name and versions, or why it cannot be used and what to do */
 static finding engine_opened(const char *device, const char *what) {
     finding f = engine_state(device, what);
     model *small = NULL;
@@ -71,7 +73,7 @@ done:
 
 static finding precision_state(void) {
     finding f = {.what = "precision", .advice = ""};
-    snprintf(f.state, sizeof f.state, "auto is %s%s", engine_has_bf16() ? "bf16-mixed" : "32-true",
+    snprintf(f.state, sizeof f.state, "trainer.precision auto: %s%s", engine_has_bf16() ? "bf16-mixed" : "32-true",
              engine_unavailable("cuda") == NULL ? " on the CPU, 16-mixed on the GPU" : "");
     return f;
 }
@@ -107,21 +109,21 @@ static finding huge_pages(void) {
     snprintf(f.state, sizeof f.state, "%s", never ? "disabled" : "available");
     if (never)
         f.advice =
-            "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (as root) makes training a few percent faster";
+            "for a few percent more speed, run as root: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled";
     free(bytes);
     return f;
 }
 
 static finding disk(void) {
     finding f = {.what = "disk", .advice = ""};
-    struct statvfs s;
+    uint64_t bytes = 0;
     char a[32];
-    if (statvfs(".", &s) != 0)
+    if (disk_free(&bytes, ".") != OK || bytes == UINT64_MAX)
         return f;
-    double bytes = (double)s.f_bavail * (double)s.f_frsize;
-    snprintf(f.state, sizeof f.state, "%s free in this folder", text_bytes(a, bytes));
-    if (bytes < 2e9)
-        f.advice = "a ResNet-50 run keeps four checkpoints of 200 MB each: free some space or choose another --out";
+    snprintf(f.state, sizeof f.state, "%s free in this folder", text_bytes(a, (double)bytes));
+    if (bytes < 2000000000)
+        f.advice = "a ResNet-50 run needs space for up to five checkpoints of 200 MB each: free some space or choose "
+                   "another --out";
     return f;
 }
 
@@ -131,11 +133,11 @@ static finding limits(void) {
     getrlimit(RLIMIT_NOFILE, &files);
     snprintf(f.state, sizeof f.state, "%llu open files", (unsigned long long)files.rlim_cur);
     if (files.rlim_cur < 256)
-        f.advice = "raise it: ulimit -n 1024";
+        f.advice = "raise the limit of open files: ulimit -n 1024";
     return f;
 }
 
-/** *out: where a shell would find the program. */
+/** Sets *out to the path at which a shell would find the program. */
 static bool find_program(char out[PATH_BYTES], const char *name) {
     const char *at = getenv("PATH");
     while (at != NULL && *at != 0) {
@@ -147,7 +149,7 @@ static bool find_program(char out[PATH_BYTES], const char *name) {
     return false;
 }
 
-/** What starts several ranks and carries what they exchange. */
+/** Checks MPI, which starts the ranks and transfers their data. */
 static finding mpi(void) {
     finding f = {.what = "MPI", .advice = ""};
     char mpirun[PATH_BYTES];
@@ -155,9 +157,9 @@ static finding mpi(void) {
     if (why != NULL) {
         snprintf(f.state, sizeof f.state, "%s; not needed for training in one process", why);
     } else if (find_program(mpirun, "mpirun")) {
-        snprintf(f.state, sizeof f.state, "ready: --devices starts ranks with %.200s", mpirun);
+        snprintf(f.state, sizeof f.state, "ready: --devices starts the ranks with %.200s", mpirun);
     } else {
-        snprintf(f.state, sizeof f.state, "ready, but mpirun, which --devices needs, is not installed");
+        snprintf(f.state, sizeof f.state, "ready, but mpirun is not installed; --devices needs mpirun");
         f.advice = "apt install openmpi-bin";
     }
     return f;
@@ -169,12 +171,12 @@ static finding nccl(void) {
     if (engine_exchange_text(found, "cuda") == OK)
         snprintf(f.state, sizeof f.state, "ready: %.240s", found);
     else
-        snprintf(f.state, sizeof f.state, "%s; without it several GPUs exchange gradients through host memory",
+        snprintf(f.state, sizeof f.state, "%s; without NCCL, multiple GPUs exchange gradients through host memory",
                  status_message());
     return f;
 }
 
-/** What device statistics would watch: "2 x NVIDIA H100, 80 GiB, NVIDIA T4, 15 GiB". */
+/** The GPUs that the device statistics cover: "2 x NVIDIA H100, 80 GiB, NVIDIA T4, 15 GiB". */
 static finding watched_gpus(void) {
     finding f = {.what = "GPUs watched", .advice = ""};
     gpu_info gpu[DEVICE_GPUS];
@@ -197,6 +199,27 @@ static finding watched_gpus(void) {
     return f;
 }
 
+static finding images(void) {
+    finding f = {.what = "images", .advice = ""};
+    bool missing = decoder_missing()[0] != 0;
+    snprintf(f.state, sizeof f.state, missing ? "built without the libraries for%s" : "every format: " DATASET_SUFFIXES,
+             decoder_missing());
+    if (missing)
+        f.advice = "install libpng-dev, libtiff-dev and libwebp-dev, then build again";
+    return f;
+}
+
+static finding shards(void) {
+    finding f = {.what = "shards", .advice = ""};
+    bool missing = shards_missing()[0] != 0;
+    snprintf(f.state, sizeof f.state,
+             missing ? "built without%s" : ".tar, .tar.gz, .tar.zst, also on http, https and s3 servers",
+             shards_missing());
+    if (missing)
+        f.advice = "install libzstd-dev and libcurl4-openssl-dev, then build again";
+    return f;
+}
+
 static finding pictures(void) {
     finding f = {.what = "pictures", .advice = ""};
     const char *why = plot_unavailable();
@@ -216,6 +239,8 @@ static int examine(finding *f) {
     f[n++] = watched_gpus();
     f[n++] = mpi();
     f[n++] = nccl();
+    f[n++] = images();
+    f[n++] = shards();
     f[n++] = pictures();
     f[n++] = disk();
     f[n++] = limits();
@@ -223,7 +248,7 @@ static int examine(finding *f) {
 }
 
 int cmd_doctor(int argc, char **argv) {
-    static const cli_option own[] = {{"--json", "print the findings as one JSON object"}, {0}};
+    static const cli_option own[] = {{"--json", "print the result as one JSON object"}, {0}};
     static const cli_manual manual = {.usage = "linnet doctor [--json]", .option = own};
     finding f[16];
     int code = cli_help(argc, argv, &manual);
@@ -236,12 +261,12 @@ int cmd_doctor(int argc, char **argv) {
     json_t *o = json ? json_object() : NULL;
     for (int i = 0; i < n; i++) {
         if (json)
-            json_object_set_new(o, f[i].what, json_pack("{s:s,s:s}", "state", f[i].state, "advice", f[i].advice));
+            json_object_set_new(
+                o, f[i].what, json_pack("{s:o,s:o}", "state", json_text(f[i].state), "advice", json_text(f[i].advice)));
         else
             printf("%-12s %s\n%s%s%s", f[i].what, f[i].state, f[i].advice[0] ? "             -> " : "", f[i].advice,
                    f[i].advice[0] ? "\n" : "");
     }
-    if (json)
-        json_print(o);
-    return EXIT_DONE;
+    int rc = json ? json_print(o) : OK;
+    return rc == OK ? EXIT_DONE : cli_failed(rc);
 }

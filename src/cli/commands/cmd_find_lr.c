@@ -16,21 +16,23 @@ static const cli_manual manual = {.usage = "linnet find-lr DATA [--config FILE] 
                                   .option = own,
                                   .shared = true};
 
-static void print_result(const lr_finding *f, const char *plot, bool json) {
+static int print_result(const lr_finding *f, const char *plot, bool json) {
     if (json) {
         json_t *o = json_object();
         json_object_set_new(o, "suggestion", json_number_or_null(f->suggestion));
         json_object_set_new(o, "plain_suggestion", json_number_or_null(f->plain));
         json_object_set_new(o, "loss", json_number_or_null(f->loss));
         json_object_set_new(o, "steps", json_integer(f->n));
-        json_object_set_new(o, "why", json_string(f->why));
-        json_object_set_new(o, "plot", json_string(plot));
-        json_print(o);
-    } else if (!isnan(f->suggestion)) {
+        json_object_set_new(o, "why", json_text(f->why));
+        json_object_set_new(o, "plot", json_text(plot));
+        return json_print(o);
+    }
+    if (!isnan(f->suggestion)) {
         printf("suggested learning rate %.4g (exact value: --lr %.17g)\n", f->suggestion, f->suggestion);
         if (plot[0] != 0)
             printf("plot       %s\n", plot);
     }
+    return OK;
 }
 
 int cmd_find_lr(int argc, char **argv) {
@@ -45,21 +47,23 @@ int cmd_find_lr(int argc, char **argv) {
     if (code >= 0)
         return code;
     if (c.trainer.resume[0] != 0 || c.trainer.dry_run) {
-        fprintf(stderr, "linnet: find-lr cannot resume: leave out %s; --init sets initial weights from a checkpoint\n",
+        fprintf(stderr, "linnet: find-lr does not support %s; to start from the weights of a checkpoint, use --init\n",
                 c.trainer.dry_run ? "--dry-run" : "--resume");
         return cli_usage(&manual);
     }
-    code = launcher_run(&c);
+    code = launcher_run(&c, CLI_STOPS);
     if (code >= 0)
         return code;
     train_hooks hooks;
-    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_STOPS);
+    int rc = cli_open_run(&hooks, &c, CLI_STOPS);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = train_find_lr(&f, plot, &c, &hooks);
     bool lead = comm_rank(hooks.comm) == 0;
-    if (lead && (rc == OK || f.n > 0))
-        print_result(&f, plot, json);
+    if (lead && (rc == OK || f.n > 0)) {
+        int printed = print_result(&f, plot, json);
+        rc = rc == OK ? printed : rc;
+    }
     lr_finding_deinit(&f);
     return cli_close_run(&hooks, rc);
 }

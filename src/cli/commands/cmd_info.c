@@ -6,18 +6,24 @@
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 #include "dataset/dataset.h"
+#include "dataset/splits/dataset_checks.h"
+#include "training/run_context.h"
 #include "training/weights.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--json", "print the result as one JSON object, with all class names"}, {0}};
-static const cli_manual manual = {.usage = "linnet info CHECKPOINT|DATASET [--json]",
+static const cli_option own[] = {
+    CLI_DATA_OPTIONS,
+    {"--init-key KEY", "key of the weights in the checkpoint, such as state_dict_ema, or the prefix of their names"},
+    {"--json", "print the result as one JSON object, with all class names"},
+    {0}};
+static const cli_manual manual = {.usage = "linnet info CHECKPOINT|DATASET [--init-key KEY] [--json]",
                                   .text = "A dataset may also be given as --data DIR.",
                                   .option = own};
 
-enum { NAMES_SHOWN = 20 }; /* of a list, on the terminal; --json has all */
+enum { NAMES_SHOWN = 20 }; /* entries of a list on the terminal; --json prints all */
 
 static long long values_of(const ckpt *c) {
     long long n = 0;
@@ -37,7 +43,7 @@ static uint64_t hash_tensors(uint64_t h, const ckpt_tensor *tensors, int n) {
     return h;
 }
 
-/** FNV-1a over the bytes of all weights, statistics and momentum, an average of the weights included: equal for equal
+/** FNV-1a over the bytes of all weights, statistics and momentum, and of the EMA if there is one: equal for equal
  *  training states. */
 static uint64_t digest_of(const ckpt *c) {
     uint64_t h = hash_tensors(HASH_START, c->state, c->state_n);
@@ -45,7 +51,7 @@ static uint64_t digest_of(const ckpt *c) {
     return hash_tensors(h, c->current, c->current_n);
 }
 
-/** What the checkpoint says of itself, else what its tensors are. */
+/** The architecture stored in the checkpoint, else the one derived from its tensors. */
 static const char *arch_of(char room[32], const ckpt *c, const char *path) {
     const ckpt_item *i = ckpt_find_item(c->own, c->own_n, "arch");
     if (i != NULL && i->kind == 's')
@@ -71,30 +77,34 @@ static json_t *names_json(const ckpt *c) {
     const ckpt_item *names = ckpt_class_names(c);
     json_t *list = json_array();
     for (int64_t i = 0; names != NULL && i < names->i; i++)
-        json_array_append_new(list, json_string_nocheck(names->list[i]));
+        json_array_append_new(list, json_text(names->list[i]));
     return list;
 }
 
-static int info_checkpoint(const char *path, bool json) {
+static int info_checkpoint(const char *path, const char *key, bool json) {
     ckpt *c = NULL;
     int rc = OK;
     char digest[17], arch[32];
-    TRY(ckpt_load(&c, path));
+    TRY(ckpt_load_key(&c, path, key));
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)digest_of(c));
     if (json) {
         json_t *o = json_object();
-        json_object_set_new(o, "digest", json_string(digest));
-        json_object_set_new(o, "arch", json_string(arch_of(arch, c, path)));
+        json_object_set_new(o, "digest", json_text(digest));
+        json_object_set_new(o, "arch", json_text(arch_of(arch, c, path)));
         json_object_set_new(o, "parameters", json_integer(values_of(c)));
         json_object_set_new(o, "tensors", json_integer(c->state_n));
         json_object_set_new(o, "epoch", json_integer(c->epoch));
         json_object_set_new(o, "step", json_integer(c->global_step));
         json_object_set_new(o, "epoch_done", json_boolean(c->epoch_done));
         json_object_set_new(o, "lr", json_number_or_null(c->schedule.last_lr));
-        json_object_set_new(o, "loss", json_number_or_null(c->current_value));
-        json_object_set_new(o, "best_loss", json_number_or_null(c->best_value));
+        bool by_loss = strcmp(c->monitor, "val_loss") == 0;
+        json_object_set_new(o, "monitor", json_text(c->monitor));
+        json_object_set_new(o, "score", json_number_or_null(c->current_value));
+        json_object_set_new(o, "best_score", json_number_or_null(c->best_value));
+        json_object_set_new(o, "loss", json_number_or_null(by_loss ? c->current_value : NAN));
+        json_object_set_new(o, "best_loss", json_number_or_null(by_loss ? c->best_value : NAN));
         json_object_set_new(o, "class_names", names_json(c));
-        json_print(o);
+        rc = json_print(o);
         goto done;
     }
     char count[32];
@@ -102,18 +112,21 @@ static int info_checkpoint(const char *path, bool json) {
     printf("digest      %s\n", digest);
     printf("model       %s, %s parameters in %d tensors\n", arch_of(arch, c, path),
            text_count(count, (unsigned long long)values_of(c)), c->state_n);
-    printf("progress    epoch %lld, batch %lld of %lld, step %lld%s\n", (long long)c->epoch,
+    if (strchr(c->parts, ',') != NULL)
+        printf("weights     under %s: --init-key selects one\n", c->parts);
+    printf("progress    epoch %lld, batch %lld of %lld, step %lld%s\n", (long long)c->epoch + 1,
            (long long)c->batch_in_epoch, (long long)c->batches_per_epoch, (long long)c->global_step,
            c->epoch_done ? "; the epoch is finished" : "");
     printf("optimizer   LR %g, momentum %g, weight decay %g, %d momentum buffers\n", c->schedule.last_lr,
            c->sgd.momentum, c->sgd.weight_decay, c->momentum_n);
     if (c->current_n > 0)
-        printf("ema         the model is a moving average, updated %lld times; the current weights are included\n",
+        printf("ema         the model contains the EMA of the weights, updated %lld times; the current weights are "
+               "also saved\n",
                (long long)c->ema_updates);
     if (isfinite(c->current_value))
-        printf("val_loss    %.6f\n", c->current_value);
+        printf("%-11s %.6f\n", c->monitor[0] != 0 ? c->monitor : "score", c->current_value);
     for (int i = 0; i < c->kept_n; i++)
-        printf("kept        %.6f  %s\n", c->kept[i].value, c->kept[i].path);
+        printf("best        %.6f  %s\n", c->kept[i].value, c->kept[i].path);
     for (int i = 0; i < c->hyper_n; i++)
         print_hyper(&c->hyper[i]);
 done:
@@ -129,29 +142,32 @@ static void class_range(const dataset *d, int64_t *fewest, int64_t *most) {
     }
 }
 
-static int info_dataset(const char *path, bool json) {
+static int info_dataset(const config *c, bool json) {
     static const char *const split[] = {"train", "val"};
+    splits_request data = run_context_data(c);
     json_t *o = json ? json_object() : NULL;
     dataset *d[2] = {NULL, NULL};
     int rc = OK;
+    TRY(splits_open(&d[0], &d[1], &data));
     for (int i = 0; i < 2; i++) {
         int64_t fewest = 0, most = 0;
-        TRY(dataset_open(&d[i], path, split[i]));
         class_range(d[i], &fewest, &most);
         if (json)
             json_object_set_new(o, split[i],
-                                json_pack("{s:I,s:i,s:I,s:I}", "images", (json_int_t)d[i]->image_n, "classes",
-                                          d[i]->class_n, "fewest", (json_int_t)fewest, "most", (json_int_t)most));
+                                json_pack("{s:I,s:i,s:I,s:I,s:I}", "images", (json_int_t)d[i]->image_n, "classes",
+                                          d[i]->class_n, "fewest", (json_int_t)fewest, "most", (json_int_t)most,
+                                          "passed_over", (json_int_t)d[i]->passed_n));
         else
-            printf("%-6s %lld images, %d classes of %lld to %lld images\n", split[i], (long long)d[i]->image_n,
+            printf("%-6s %lld images, %d classes, %lld to %lld images per class\n", split[i], (long long)d[i]->image_n,
                    d[i]->class_n, (long long)fewest, (long long)most);
     }
-    TRY(dataset_same_classes(d[0], d[1]));
+    TRY(dataset_use_classes(d[1], d[0]->class_name, d[0]->class_n, d[0]->root));
+    TRY(dataset_warn(d[0], d[1]));
     for (int i = 0; !json && i < d[0]->class_n; i++)
         printf("  %4d %-32s %8lld train %8lld val\n", i, d[0]->class_name[i], (long long)d[0]->class_image_n[i],
                (long long)d[1]->class_image_n[i]);
     if (json) {
-        json_print(o);
+        rc = json_print(o);
         o = NULL; /* now owned by json_print */
     }
 done:
@@ -162,15 +178,19 @@ done:
 }
 
 int cmd_info(int argc, char **argv) {
-    const char *path = NULL;
+    static config c;
+    bool given = false;
+    const char *key = NULL;
     int rc = OK, code = cli_help(argc, argv, &manual);
     if (code >= 0)
         return code;
     bool json = cli_take_flag(&argc, argv, "--json");
-    TRY(cli_take_data(&path, &argc, argv));
-    if (path == NULL)
+    TRY(cli_take_value(&key, &argc, argv, "--init-key"));
+    TRY(cli_take_data(&given, &c, &argc, argv));
+    if (!given)
         return cli_usage(&manual);
-    TRY(folder_exists(path) ? info_dataset(path, json) : info_checkpoint(path, json));
+    bool dataset_given = c.data.path[0] == 0 || folder_exists(c.data.path) || dataset_is_list(c.data.path);
+    TRY(dataset_given ? info_dataset(&c, json) : info_checkpoint(c.data.path, key != NULL ? key : "", json));
 done:
     return rc == OK ? EXIT_DONE : cli_failed(rc);
 }

@@ -3,16 +3,18 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "tools/pack.h"
+#include "training/run_context.h"
 
 #include <stdio.h>
 
-static const cli_option own[] = {{"--out SHARDS", "output folder"},
-                                 {"--shard-size MB", "shard size (128)"},
+static const cli_option own[] = {{"--out DIR", "output folder"},
+                                 CLI_DATA_OPTIONS,
+                                 {"--shard-size MB", "shard size in MB (default: 128)"},
                                  {"--resize PIXELS", "scale images down so that the shorter side is at most PIXELS"},
-                                 {"--quality 1..100", "quality of the JPEGs that --resize writes (90)"},
+                                 {"--quality N", "quality of the JPEGs that --resize writes, 1 to 100 (default: 90)"},
                                  {0}};
 static const cli_manual manual = {
-    .usage = "linnet pack DATA --out SHARDS [--shard-size MB] [--resize PIXELS [--quality 1..100]]", .option = own};
+    .usage = "linnet pack DATA --out DIR [--shard-size MB] [--resize PIXELS [--quality N]]", .option = own};
 
 static void show(void *context, const char *split, int64_t done, int64_t total) {
     cli_counter_show(context, split, "images", done, total);
@@ -21,7 +23,9 @@ static void show(void *context, const char *split, int64_t done, int64_t total) 
 int cmd_pack(int argc, char **argv) {
     long long resize = 0, quality = 90;
     double megabytes = 128;
-    const char *data = NULL, *out = NULL, *size = NULL;
+    static config c;
+    const char *out = NULL, *size = NULL;
+    bool given = false;
     cli_counter counter = {0};
     pack_result r = {0};
     int rc = OK, code = cli_help(argc, argv, &manual);
@@ -35,8 +39,8 @@ int cmd_pack(int argc, char **argv) {
     }
     TRY(cli_take_int(&resize, &argc, argv, "--resize", 8, 8192));
     TRY(cli_take_int(&quality, &argc, argv, "--quality", 1, 100));
-    TRY(cli_take_data(&data, &argc, argv));
-    if (data == NULL || out == NULL)
+    TRY(cli_take_data(&given, &c, &argc, argv));
+    if (!given || out == NULL)
         return cli_usage(&manual);
     cli_catch_signals(CLI_STOPS);
     pack_options o = {.shard_bytes = (uint64_t)(megabytes * (1 << 20)),
@@ -46,10 +50,12 @@ int cmd_pack(int argc, char **argv) {
                       .progress = show,
                       .context = &counter,
                       .stop = &cli_stop};
-    TRY(pack(&r, data, out, &o));
+    splits_request data = run_context_data(&c);
+    TRY(pack(&r, &data, out, &o));
     char bytes[32];
-    printf("%s: %lld training images in %lld shards, %lld validation images in %lld, %s\n", out, (long long)r.images[0],
-           (long long)r.shards[0], (long long)r.images[1], (long long)r.shards[1], text_bytes(bytes, (double)r.bytes));
+    printf("%s: %lld training images in %lld shards, %lld validation images in %lld shards, %s in total\n", out,
+           (long long)r.images[0], (long long)r.shards[0], (long long)r.images[1], (long long)r.shards[1],
+           text_bytes(bytes, (double)r.bytes));
     if (r.left_out > 0)
         printf("%lld files could not be read and were omitted\n", (long long)r.left_out);
     if (r.undecoded > 0)

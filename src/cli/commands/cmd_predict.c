@@ -15,26 +15,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--top K", "classes per image, most probable first (5)"},
+static const cli_option own[] = {{"--top K", "classes per image, most probable first (default: 5)"},
                                  {"--csv", "print CSV, one row per image and class"},
-                                 {"--json", "print one JSON object per image, each on a line"},
+                                 {"--json", "print one JSON object per image, one per line (JSON Lines)"},
                                  {0}};
 static const cli_manual manual = {.usage =
                                       "linnet predict CHECKPOINT FILE|DIR|- ... [--top K] [--csv | --json] [options]",
-                                  .text = "With - the names of images are read from standard input, one per line.",
+                                  .text = "With -, the paths of the images are read from standard input, one per line.",
                                   .option = own,
                                   .shared = true};
 
 typedef enum style { STYLE_TABLE, STYLE_CSV, STYLE_JSON } style;
 
-/** Where predictions go. */
+/** The output of predictions. */
 typedef struct printer {
     style style;
     const dataset *images;
-    const ckpt_item *names; /* of the classes; NULL: the checkpoint knows none */
+    const ckpt_item *names; /* class names; NULL: not in the checkpoint */
 } printer;
 
-/** The name of a class, or its number. */
+/** The name of a class, or its number if there are no names. */
 static const char *class_of(const printer *p, int label, char room[16]) {
     if (p->names != NULL && label < p->names->i)
         return p->names->list[label];
@@ -42,19 +42,19 @@ static const char *class_of(const printer *p, int label, char room[16]) {
     return room;
 }
 
-static void print_json(const printer *p, const prediction *one) {
+static int print_json(const printer *p, const top_k_prediction *one) {
     json_t *top = json_array(), *o = json_object();
     char room[16];
     for (int i = 0; i < one->n; i++)
-        json_array_append_new(top, json_pack("{s:o,s:i,s:o}", "class",
-                                             json_string_nocheck(class_of(p, one->label[i], room)), "index",
-                                             one->label[i], "probability", json_number_or_null(one->probability[i])));
-    json_object_set_new(o, "file", json_string_nocheck(dataset_name(p->images, one->index)));
+        json_array_append_new(top,
+                              json_pack("{s:o,s:i,s:o}", "class", json_text(class_of(p, one->label[i], room)), "index",
+                                        one->label[i], "probability", json_number_or_null(one->probability[i])));
+    json_object_set_new(o, "file", json_text(dataset_name(p->images, one->index)));
     json_object_set_new(o, "top", top);
-    json_print(o);
+    return json_print(o);
 }
 
-static int print_csv(const printer *p, const prediction *one) {
+static int print_csv(const printer *p, const top_k_prediction *one) {
     text rows = {0};
     char room[16];
     int rc = OK;
@@ -70,18 +70,18 @@ done:
     return rc;
 }
 
-static void print_table(const printer *p, const prediction *one) {
+static void print_table(const printer *p, const top_k_prediction *one) {
     char room[16];
     printf("%s\n", dataset_name(p->images, one->index));
     for (int i = 0; i < one->n; i++)
         printf("  %6.2f%%  %s\n", 100 * one->probability[i], class_of(p, one->label[i], room));
 }
 
-static int print(void *context, const prediction *one) {
+static int print(void *context, const top_k_prediction *one) {
     const printer *p = context;
     int rc = OK;
     switch (p->style) {
-    case STYLE_JSON: print_json(p, one); break;
+    case STYLE_JSON: rc = print_json(p, one); break;
     case STYLE_CSV: rc = print_csv(p, one); break;
     case STYLE_TABLE: print_table(p, one); break;
     }
@@ -116,7 +116,7 @@ done:
     return rc;
 }
 
-/** @param path the checkpoint, then images */
+/** @param path the checkpoint, followed by the images */
 static int run(const config *c, const ckpt *k, const char *const *path, int n, int top, style how) {
     run_context s = {0};
     dataset *images = NULL;
@@ -159,8 +159,13 @@ int cmd_predict(int argc, char **argv) {
         code = cli_usage(&manual);
     if (code >= 0)
         goto done;
+    if (overridden.trainer.devices > 1 || overridden.trainer.device_list[0] != 0) {
+        rc = fail(E_OPTION, "linnet predict uses one device, but trainer.devices is %s%d: set --devices 1",
+                  overridden.trainer.device_list[0] != 0 ? "a list of " : "", overridden.trainer.devices);
+        goto done;
+    }
     cli_catch_signals(CLI_STOPS);
-    TRY(ckpt_load(&k, path[0]));
+    TRY(ckpt_load_key(&k, path[0], overridden.model.init_key));
     config_defaults(&c);
     TRY(checkpoint_options(&c, k, path[0]));
     TRY(config_read_arguments(&c, argc, argv, path, &n));

@@ -12,8 +12,11 @@ static const cli_option own[] = {{"--devkit FILE", "ILSVRC2012_devkit_t12.tar.gz
                                  {"--out DIR", "output folder for train/ and val/"},
                                  {"--no-md5", "do not verify the archives' MD5 sums"},
                                  {0}};
+static const cli_option parts[] = {{"imagenet", "ILSVRC2012, classification"}, {0}};
 static const cli_manual manual = {
-    .usage = "linnet prepare imagenet --devkit FILE --out DIR [--train FILE] [--val FILE] [--no-md5]", .option = own};
+    .part = parts,
+    .usage = "linnet prepare imagenet --devkit FILE --out DIR [--train FILE] [--val FILE] [--no-md5]",
+    .option = own};
 
 static void show(void *context, const char *phase, int64_t done, int64_t total) {
     cli_counter_show(context, phase, "bytes", done, total);
@@ -23,9 +26,9 @@ static void print_result(const prepare_result *r, const char *out) {
     printf("%s: %d classes; unpacked %lld training and %lld validation images\n", out, r->classes,
            (long long)r->train_images, (long long)r->val_images);
     if (r->classes_before > 0)
-        printf("%d classes of train were already unpacked\n", r->classes_before);
+        printf("%d training classes had already been unpacked and were skipped\n", r->classes_before);
     if (r->val_before)
-        printf("val was already unpacked\n");
+        printf("the validation images had already been unpacked and were skipped\n");
 }
 
 int cmd_prepare(int argc, char **argv) {

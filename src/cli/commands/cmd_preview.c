@@ -4,14 +4,15 @@
 #include "base/status.h"
 #include "image/contact_sheet.h"
 #include "training/run_context.h"
+#include "training/run_dataset.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const cli_option own[] = {{"--split train|val", "dataset split (train)"},
-                                 {"--images N", "number of images (32)"},
-                                 {"--epoch N", "epoch whose augmentation is shown, counted from 0 (0)"},
+static const cli_option own[] = {{"--split train|val", "dataset split (default: train)"},
+                                 {"--images N", "number of images (default: 32)"},
+                                 {"--epoch N", "epoch whose augmentation is shown, counted from 0 (default: 0)"},
                                  {"--out FILE", "the JPEG file to write (preview.jpg)"},
                                  {0}};
 static const cli_manual manual = {
@@ -32,7 +33,7 @@ done:
     return rc;
 }
 
-/** Fills the sheet with the first images of the loader's order. *shown: how many there were. */
+/** Fills the sheet with the first images of the loader's order. *shown: their number. */
 static int fill(int *shown, contact_sheet *to, loader *l, const dataset *d, int images) {
     batch *b = NULL;
     int rc = OK, n = 0;
@@ -60,7 +61,7 @@ static int preview(const config *c, const char *split, int images, uint32_t epoc
     contact_sheet s = {0};
     int rc = OK, shown = 0;
     TRY(config_check(c));
-    TRY(dataset_open(&d, c->data.path, split));
+    TRY(run_context_open_one(&d, c, split));
     loader_options o = run_context_loader_options(c, strcmp(split, "train") == 0);
     TRY(loader_open(&l, d, &o));
     if (o.transform.training)
@@ -71,7 +72,7 @@ static int preview(const config *c, const char *split, int images, uint32_t epoc
                            o.transform.training ? run_context_train_size(c, epoch) : o.transform.size, GAP));
     TRY(fill(&shown, &s, l, d, images));
     TRY(contact_sheet_write(&s, path));
-    printf("%s: %d images of %s as the model gets them in epoch %u, row by row\n", path, shown, d->root, epoch);
+    printf("%s: %d model input images of %s in epoch %u, row by row\n", path, shown, d->root, epoch);
 done:
     contact_sheet_deinit(&s);
     loader_close(l);

@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const cli_option own[] = {
-    {"--out DIR", "output folder of viewlogs.md and images/; default: the run's --out folder, else the current one"},
+    {"--out DIR", "output folder (default: RUN if it is a single --out folder, otherwise the current folder)"},
     {"--json", "print the result as one JSON object"},
     {0}};
 static const cli_manual manual = {
@@ -20,21 +20,25 @@ static const cli_manual manual = {
     .text = "RUN: the --out folder of a run (its newest logs are used) or one of its folders logs/ARCH/version_N.",
     .option = own};
 
-static void print_result(const report_result *r, const char *folder, bool json) {
+static int print_result(const report_result *r, const char *folder, bool json) {
+    char page[PATH_BYTES];
+    int rc = path_join(page, folder, "viewlogs.md");
+    if (rc != OK)
+        return rc;
     if (json) {
         json_t *o = json_object();
-        json_object_set_new(o, "report", json_sprintf("%s/viewlogs.md", folder));
+        json_object_set_new(o, "report", json_text(page));
         json_object_set_new(o, "pictures", json_integer(r->pictures));
-        json_object_set_new(o, "missing", json_string(r->missing));
-        json_print(o);
-        return;
+        json_object_set_new(o, "missing", json_text(r->missing));
+        return json_print(o);
     }
-    printf("%s/viewlogs.md, %d images\n", folder, r->pictures);
+    printf("%s, %d images\n", page, r->pictures);
     if (r->missing[0] != 0)
-        printf("missing: %s\n", r->missing);
+        printf("not included in the report: %s\n", r->missing);
+    return OK;
 }
 
-/** One run's report goes where the run put it itself; those of several, or of a log folder, into --out. */
+/** The report of one run goes to the run's own --out folder; that of several runs, or of a log folder, to --out. */
 static const char *choose_folder(const char *out, char *const *run, int n, const char *logs) {
     if (out != NULL)
         return out;
@@ -62,7 +66,7 @@ int cmd_report(int argc, char **argv) {
     }
     const char *folder = choose_folder(out, argv, argc, path[0]);
     TRY(run_report(&result, folder, logs, (size_t)argc));
-    print_result(&result, folder, json);
+    TRY(print_result(&result, folder, json));
 done:
     free(logs);
     free(path);

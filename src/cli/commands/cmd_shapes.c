@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 
-static const cli_option own[] = {{"--train N", "training images per class (300)"},
-                                 {"--val N", "validation images per class (60)"},
-                                 {"--size PIXELS", "side of an image (96)"},
-                                 {"--seed N", "random seed (0)"},
+static const cli_option own[] = {{"--train N", "training images per class (default: 300)"},
+                                 {"--val N", "validation images per class (default: 60)"},
+                                 {"--size PIXELS", "side of each square image in pixels (default: 96)"},
+                                 {"--seed N", "random seed (default: 0)"},
                                  {0}};
 static const cli_manual manual = {.usage = "linnet shapes DIR [--train N] [--val N] [--size PIXELS] [--seed N]",
                                   .option = own};

@@ -8,15 +8,17 @@
 #include "training/resume.h"
 #include "training/run/trainer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const cli_option own[] = {{"--json", "print the result as one JSON object"}, {0}};
 static const cli_manual manual = {.usage = "linnet train DATA [--config FILE] [--resume auto|FILE] [options] [--json]",
                                   .option = own,
                                   .shared = true};
 
-static void print_json(const train_summary *s) {
+static int print_json(const train_summary *s) {
     json_t *o = json_object();
     json_object_set_new(o, "images_per_second", json_number_or_null(s->images_per_second));
     json_object_set_new(o, "images", json_integer(s->images));
@@ -27,11 +29,14 @@ static void print_json(const train_summary *s) {
     json_object_set_new(o, "loss", json_number_or_null(metrics_loss(&s->val)));
     json_object_set_new(o, "top1", json_number_or_null(metrics_top1(&s->val)));
     json_object_set_new(o, "top5", json_number_or_null(metrics_top5(&s->val)));
-    json_object_set_new(o, "best_loss", json_number_or_null(s->best_loss));
-    json_object_set_new(o, "best", json_string(s->best));
-    json_object_set_new(o, "last", json_string(s->last));
-    json_object_set_new(o, "logs", json_string(s->logs));
-    json_print(o);
+    bool by_loss = s->monitor == NULL || strcmp(s->monitor, "val_loss") == 0;
+    json_object_set_new(o, "monitor", json_text(s->monitor != NULL ? s->monitor : ""));
+    json_object_set_new(o, "best_score", json_number_or_null(s->best_score));
+    json_object_set_new(o, "best_loss", json_number_or_null(by_loss ? s->best_score : NAN));
+    json_object_set_new(o, "best", json_text(s->best));
+    json_object_set_new(o, "last", json_text(s->last));
+    json_object_set_new(o, "logs", json_text(s->logs));
+    return json_print(o);
 }
 
 static void print_summary(const train_summary *s) {
@@ -59,11 +64,11 @@ int cmd_train(int argc, char **argv) {
     code = cli_config_data(&c, argc, argv);
     if (code >= 0)
         return code;
-    code = launcher_run(&c);
+    code = launcher_run(&c, CLI_SAVES);
     if (code >= 0)
         return code;
     train_hooks hooks;
-    int rc = cli_open_run(&hooks, c.dist.timeout, CLI_SAVES);
+    int rc = cli_open_run(&hooks, &c, CLI_SAVES);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
@@ -72,9 +77,11 @@ int cmd_train(int argc, char **argv) {
         return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
     bool lead = comm_rank(hooks.comm) == 0;
-    if (json && lead)
-        print_json(&s);
-    else if (rc == OK && !c.trainer.dry_run && lead)
+    if (json && lead) {
+        int printed = print_json(&s);
+        rc = rc == OK ? printed : rc;
+    } else if (rc == OK && !c.trainer.dry_run && lead) {
         print_summary(&s);
+    }
     return cli_close_run(&hooks, rc);
 }

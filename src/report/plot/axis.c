@@ -4,11 +4,11 @@
 #include <stdio.h>
 
 #define VALUE_MAX 1e300   /* differences of such values are still finite */
-#define VALUE_MIN 1e-290  /* smaller ones are 0 to a linear axis */
-#define CONSTANT 1e-7     /* a range smaller than this share of its values is float noise */
-#define ZERO_SHARE 0.25   /* a range that begins below this share of its end may begin at 0 */
-#define LOG_CONSTANT 0.45 /* decades to each side of a constant */
-#define SLACK 1e-9        /* of a step: ticks at the very ends count */
+#define VALUE_MIN 1e-290  /* a linear axis shows smaller values as 0 */
+#define CONSTANT 1e-7     /* a smaller relative range is floating-point noise */
+#define ZERO_SHARE 0.25   /* a range whose start is below this fraction of its end may start at 0 */
+#define LOG_CONSTANT 0.45 /* decades on each side of a constant */
+#define SLACK 1e-9        /* fraction of a step; ticks exactly at the ends count */
 
 const plot_range plot_range_empty = {INFINITY, -INFINITY};
 
@@ -18,7 +18,7 @@ static double to_axis(double v, bool log) { return log ? log10(v) : clamp(v, -VA
 
 static double from_axis(double u, bool log) { return log ? pow(10, clamp(u, -307, 308)) : u; }
 
-/* Too small to show: all of it would be one tick, or rounding errors. */
+/* Whether the range is too small to show: it would be a single tick or rounding errors. */
 static bool is_constant(plot_range r, const plot_axis *a) {
     double most = fmax(fabs(r.low), fabs(r.high)), span = r.high - r.low;
     if (a->log)
@@ -33,7 +33,7 @@ static void widen(plot_range *r, const plot_axis *a, bool low_fixed, bool high_f
     else if (a->whole)
         half = fmax(0.5, 1e-9 * fabs(v));
     else if (fabs(v) < VALUE_MIN)
-        half = 0.5, low_fixed = low_fixed || !high_fixed; /* 0 has no scale: 0..1 */
+        half = 0.5, low_fixed = low_fixed || !high_fixed; /* 0 has no magnitude: use 0..1 */
     if (low_fixed != high_fixed)
         half *= 2;
     if (!low_fixed || high_fixed)
@@ -42,7 +42,7 @@ static void widen(plot_range *r, const plot_axis *a, bool low_fixed, bool high_f
         r->high += half;
 }
 
-/* At least two whole numbers, or one in the middle. */
+/* Extends the ends that are not fixed, so that the range contains at least two whole numbers. */
 static void widen_to_whole(plot_range *r, bool low_fixed, bool high_fixed) {
     if (floor(r->high) - ceil(r->low) >= 1)
         return;
@@ -99,13 +99,13 @@ static double decimal(double factor, int exponent) {
 
 static int exponent_of(double v) { return (int)floor(log10(fabs(v)) + SLACK); }
 
-/* "2.5e-4": the digits that tell ticks apart whose last digit is worth 10^last. */
+/* "2.5e-4": with as many digits as distinguish ticks whose last digit has the value 10^last. */
 static void exponent_label(char out[PLOT_LABEL], double v, int last) {
     int e = exponent_of(v), digits = e > last ? e - last : 0;
     snprintf(out, PLOT_LABEL, "%.*fe%d", digits > 9 ? 9 : digits, decimal(v, -e), e);
 }
 
-/* Labels of ticks `step` = 1, 2 or 5 * 10^last apart, the largest of them `most`. */
+/* Labels of ticks at steps of 1, 2 or 5 * 10^last; `most` is the largest tick. */
 static void linear_label(char out[PLOT_LABEL], double v, double most, int last) {
     static const char suffix[] = "kMGT";
     if (v == 0) {
@@ -144,7 +144,7 @@ static void minor_tick(plot_ticks *out, double v, plot_range r) {
         out->minor[out->minor_n++] = v;
 }
 
-/* Powers of ten; those between them, or 2..9 times each, are minor. */
+/* Ticks at powers of ten. Powers between them, or 2..9 times each power, are minor ticks. */
 static void decade_ticks(plot_ticks *out, plot_range r, int first, int last, int most) {
     int every = (last - first) / most + 1;
     bool plain = first >= -3 && last <= 4;
@@ -164,7 +164,7 @@ static void decade_ticks(plot_ticks *out, plot_range r, int first, int last, int
     }
 }
 
-/* 1, 2 and 5 times powers of ten: less than two decades are in the range. */
+/* Ticks at 1, 2 and 5 times powers of ten, for a range that contains at most one power of ten. */
 static void part_ticks(plot_ticks *out, plot_range r) {
     for (int k = exponent_of(r.low); k <= exponent_of(r.high); k++)
         for (int m = 1; m <= 9; m++) {

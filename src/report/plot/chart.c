@@ -1,4 +1,5 @@
-/* Charts: ranges, the layout of a panel, axes. A panel from the top: title, legend, data, tick labels, axis label. */
+/* Charts: ranges, layout and axes of a panel. A panel contains from top to bottom: title, legend, data, tick labels,
+ * axis label. */
 
 #include "base/status.h"
 #include "report/plot/panel.h"
@@ -8,12 +9,12 @@
 
 enum { COLUMNS_MAX = 3, TITLE = 22, AXIS_LABEL = 18, TICK_LABEL = 17, TICK = 4 };
 
-#define X_MARGIN 0.02 /* of the range, beside the data */
+#define X_MARGIN 0.02 /* fraction of the range, beside the data */
 #define Y_MARGIN 0.05
 
 const char *plot_unavailable(void) { return NULL; }
 
-/* The x range of the data and marks; *any: a series has a point. */
+/* The x range of data and marks; *any: whether a series has a point. */
 static plot_range x_extent(const plot_chart *c, bool *any) {
     plot_range r = plot_range_empty;
     for (size_t k = 0; k < c->series_n; k++)
@@ -27,7 +28,7 @@ static plot_range x_extent(const plot_chart *c, bool *any) {
     return r;
 }
 
-/* The y range of what is between x.low and x.high. */
+/* The y range of the points between x.low and x.high. */
 static plot_range y_extent(const plot_chart *c, plot_range x) {
     plot_range r = plot_range_empty;
     for (size_t k = 0; k < c->series_n; k++) {
@@ -48,7 +49,7 @@ static plot_range y_extent(const plot_chart *c, plot_range x) {
 
 static int clamp_int(double v, int low, int high) { return v < low ? low : v > high ? high : (int)v; }
 
-/* Blanks labels that would touch the one before; the number blanked. */
+/* Removes labels that would touch the previous one. @return the number removed */
 static int blank_crowded(plot_ticks *t, cairo_t *cr, const plot_scale *x) {
     int blanked = 0;
     double free_from = -INFINITY;
@@ -80,7 +81,7 @@ static double widest_label(const plot_ticks *t, cairo_t *cr) {
 
 static bool has_text(const char *s) { return s != NULL && *s != 0; }
 
-/* The top of what is below title and legend. */
+/* Draws title and legend. @return the y position below them */
 static double draw_head(plot_panel *p) {
     cairo_t *cr = p->sheet->cr;
     char title[PLOT_TEXT];
@@ -127,7 +128,7 @@ static void draw_grid(const plot_panel *p, const plot_ticks *x, const plot_ticks
     lines(p, y->at, y->n, false, PLOT_GRID);
 }
 
-/* The x axis itself: below the data, which may lie on it. */
+/* Draws the line of the x axis, before the data, which may cover it. */
 static void draw_spine(const plot_panel *p, const plot_ticks *x) {
     cairo_t *cr = p->sheet->cr;
     const plot_box *b = &p->data;

@@ -27,7 +27,7 @@ typedef struct plot_box {
     double x, y, w, h; /* pixels */
 } plot_box;
 
-/** How much has been drawn in a box, as a sum of darkness: 0 if there are only background and grid. */
+/** The amount drawn in a box, as a sum of darkness: 0 if it contains only background and grid. */
 double plot_sheet_ink(plot_sheet *s, plot_box b);
 
 /* 0xRRGGBB */
@@ -46,7 +46,7 @@ enum { PLOT_COLORS = 8 };
 uint32_t plot_palette(int i);
 void plot_color(cairo_t *cr, uint32_t rgb, double alpha);
 
-enum { PLOT_TEXT = 512 }; /* bytes of a line of text, at most */
+enum { PLOT_TEXT = 512 }; /* maximum bytes of a line of text */
 
 /** Copies as UTF-8 that cairo accepts: malformed bytes and non-characters become ?, control characters spaces; NULL is
  * "". Text that does not fit ends with an ellipsis. */

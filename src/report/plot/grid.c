@@ -9,7 +9,7 @@
 
 enum { COLUMNS_MAX = 10, MARGIN = 14, GAP = 10, TITLE = 30, LINE = 15, BELOW = 8, SMALL = 11, LARGE = 14 };
 
-/* What all cells have in common. */
+/* The properties shared by all cells. */
 typedef struct cells {
     int columns;
     double w, h; /* of the picture */
@@ -37,13 +37,13 @@ static void measure(cells *c, const char *title, const plot_thumbnail *image, si
     c->top = MARGIN + (has_text(title) ? TITLE - 4 : 0);
 }
 
-/* Draws the picture into the box, as large as its shape allows, in the middle. */
+/* Draws the picture into the middle of the box, as large as its aspect ratio allows. */
 static int draw_picture(cairo_t *cr, const plot_thumbnail *t, plot_box b) {
     int rc = OK;
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, t->w, t->h);
     cairo_status_t status = cairo_surface_status(s);
     if (status != CAIRO_STATUS_SUCCESS) {
-        rc = fail(E_NOMEM, "cannot draw a picture of %d x %d pixels: cairo: %s", t->w, t->h,
+        rc = fail(E_NOMEM, "cannot draw an image of %d x %d pixels: cairo: %s", t->w, t->h,
                   cairo_status_to_string(status));
         goto done;
     }
@@ -65,7 +65,7 @@ static int draw_picture(cairo_t *cr, const plot_thumbnail *t, plot_box b) {
     cairo_scale(cr, shown_w / t->w, shown_h / t->h);
     cairo_set_source_surface(cr, s, 0, 0);
     cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_GOOD);
-    cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD); /* no pale edges */
+    cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD); /* avoids pale edges */
     cairo_paint(cr);
     cairo_restore(cr);
 done:

@@ -1,4 +1,4 @@
-/* Legends and marks: the texts that stand among or beside the data. */
+/* Legends and marks: the texts beside and within the data. */
 
 #include "report/plot/panel.h"
 
@@ -10,13 +10,13 @@ enum { ROW = 19, ROWS = 3, SAMPLE = 18, SAMPLE_GAP = 6, ENTRY_GAP = 18 };
 
 /* ---- legend ---- */
 
-/* Where the next entry goes. */
+/* The position of the next entry. */
 typedef struct cursor {
     double x, y;
     int row; /* rows begun */
 } cursor;
 
-/* Moves to where `w` pixels are free; false: there are no more rows. */
+/* Moves to a position with `w` free pixels; false if all rows are full. */
 static bool place(cursor *at, const plot_panel *p, double w) {
     double left = p->box.x + PLOT_MARGIN, right = p->box.x + p->box.w - PLOT_MARGIN;
     if (at->row > 0 && at->x + w <= right)
@@ -66,14 +66,14 @@ double plot_legend(plot_panel *p, double top, bool draw) {
 /* ---- marks ---- */
 
 #define MARK_RADIUS 5.0
-#define INK_WEIGHT 0.05 /* of a covered pixel's darkness, against a pixel of distance */
+#define INK_WEIGHT 0.05 /* cost of a covered pixel's darkness, relative to one pixel of distance */
 
 static bool on_axes(const plot_panel *p, double x, double y) {
     const plot_box *b = &p->data;
     return x >= b->x - 1 && x <= b->x + b->w + 1 && y >= b->y - 1 && y <= b->y + b->h + 1;
 }
 
-/* The mark's place on the sheet; false when it is off the axes. */
+/* The position of the mark on the sheet; false if it is outside the axes. */
 static bool mark_place(double *x, double *y, const plot_panel *p, const plot_mark *m) {
     if (!plot_usable(m->x, p->x.log) || !plot_usable(m->y, p->y.log))
         return false;
@@ -82,7 +82,7 @@ static bool mark_place(double *x, double *y, const plot_panel *p, const plot_mar
     return on_axes(p, *x, *y);
 }
 
-/* A dashed line down to the axis, and a ring that leaves the data's own point in view. */
+/* Draws a dashed line to the axis, and a ring around the data point, which remains visible. */
 static void draw_point(plot_panel *p, double x, double y) {
     static const double dash[] = {2, 3};
     cairo_t *cr = p->sheet->cr;
@@ -109,7 +109,7 @@ static void draw_point(plot_panel *p, double x, double y) {
 
 static double clamp(double v, double low, double high) { return fmax(low, fmin(v, high)); }
 
-/* The box of a label of w x h pixels around (x, y) that covers the least, near ones first. */
+/* The box of a label of w x h pixels near (x, y) that covers the least; nearer boxes are preferred. */
 static plot_box label_box(plot_panel *p, double x, double y, double w, double h) {
     static const double distance[] = {9, 20, 36, 56, 80};
     const plot_box *d = &p->data;
@@ -140,7 +140,7 @@ static void draw_label(plot_panel *p, double x, double y, const char *s) {
         return;
     plot_box b = label_box(p, x, y, plot_text_width(cr, label) + 2 * SIDE, HEIGHT);
     double near_x = clamp(x, b.x, b.x + b.w), near_y = clamp(y, b.y, b.y + b.h), away = hypot(near_x - x, near_y - y);
-    if (away > 2 * MARK_RADIUS + 1) { /* which point it means */
+    if (away > 2 * MARK_RADIUS + 1) { /* a line to the point that the label belongs to */
         double start = (MARK_RADIUS + 2) / away;
         plot_color(cr, PLOT_GRAY, 1);
         cairo_set_line_width(cr, 1);

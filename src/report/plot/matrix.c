@@ -1,4 +1,5 @@
-/* The confusion matrix: a square of cells, the diagonal blue, all else orange, darker for larger shares. */
+/* The confusion matrix: a square of cells, with the diagonal in blue and all other cells in orange, darker for
+ * larger fractions. */
 
 #include "base/status.h"
 #include "report/plot/draw.h"
@@ -10,7 +11,7 @@
 
 enum { MARGIN = 14, TITLE = 26, LINE = 18, SMALL = 11, LARGE = 14, NAMES = 120, CELL_MAX = 60, SIDE_MAX = 2000 };
 
-/* Where the square lies. Of many classes `block` x `block` share a cell, which shows the largest of them. */
+/* The layout of the square. With many classes, `block` x `block` values share a cell, which shows the largest. */
 typedef struct matrix {
     const double *value; /* (n, n) */
     int n, block, cells; /* cells across */
@@ -39,7 +40,7 @@ static double largest(const matrix *m, int row, int column, bool diagonal) {
     return v;
 }
 
-/* White to the palette's colour; the root shows a share of one in a hundred. */
+/* Blends white with the palette's colour; the square root makes a fraction of 1 % visible. */
 static void color(cairo_t *cr, double v, bool diagonal) {
     plot_color(cr, plot_palette(diagonal ? 0 : 1), sqrt(fmin(fmax(v, 0), 1)));
 }

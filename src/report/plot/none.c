@@ -1,4 +1,4 @@
-/* The pictures of a build without cairo: none, said clearly. */
+/* The functions of plot.h in a build without cairo: each returns E_UNSUPPORTED. */
 
 #include "base/status.h"
 #include "report/plot/plot.h"
@@ -12,7 +12,7 @@ int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
 
 int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns) {
     (void)png, (void)title, (void)image, (void)n, (void)columns;
-    return fail(E_UNSUPPORTED, "cannot draw a grid of pictures: %s", plot_unavailable());
+    return fail(E_UNSUPPORTED, "cannot draw the image grid: %s", plot_unavailable());
 }
 
 int plot_matrix(text *png, const char *title, const double *value, const char *const *name, int n) {

@@ -1,3 +1,5 @@
+/* The sheet: creation, darkness of an area, and output as PNG. */
+
 #include "base/status.h"
 #include "report/plot/draw.h"
 
@@ -5,7 +7,7 @@
 #include <math.h>
 
 static int failed(cairo_status_t status, const plot_sheet *s) {
-    return fail(E_NOMEM, "cannot draw a picture of %d x %d pixels: cairo: %s", s->w, s->h,
+    return fail(E_NOMEM, "cannot draw an image of %d x %d pixels: cairo: %s", s->w, s->h,
                 cairo_status_to_string(status));
 }
 
@@ -19,7 +21,7 @@ int plot_sheet_open(plot_sheet *out, int w, int h) {
         plot_sheet_close(out);
         return rc;
     }
-    cairo_font_options_t *font = cairo_font_options_create(); /* the same whatever the desktop prefers */
+    cairo_font_options_t *font = cairo_font_options_create(); /* independent of the desktop's settings */
     cairo_font_options_set_antialias(font, CAIRO_ANTIALIAS_GRAY);
     cairo_font_options_set_hint_style(font, CAIRO_HINT_STYLE_SLIGHT);
     cairo_font_options_set_hint_metrics(font, CAIRO_HINT_METRICS_ON);

@@ -1,3 +1,5 @@
+/* Reduces a series to the points that pixels can show. */
+
 #include "report/plot/points.h"
 
 #include "base/memory.h"
@@ -6,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The consecutive points that share a column of pixels. */
+/* Consecutive points in the same column of pixels. */
 typedef struct column {
     bool open;
     double from, to; /* the column's edges as values */

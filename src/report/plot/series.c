@@ -1,3 +1,5 @@
+/* Draws lines, bands and dots. */
+
 #include "base/status.h"
 #include "report/plot/panel.h"
 
@@ -8,7 +10,7 @@
 #define BAND_ALPHA 0.18
 #define LINE_WIDTH 1.75
 #define DOT_RADIUS 2.75
-#define CLIP 8 /* pixels around the data's box in which lines are still drawn: more than their width */
+#define CLIP 8 /* margin in pixels around the data's box in which lines are drawn; larger than their width */
 
 uint32_t plot_series_color(const plot_chart *c, size_t i) {
     return plot_palette(c->series[i].color >= 0 ? c->series[i].color : (int)(i % PLOT_COLORS));
@@ -40,7 +42,7 @@ static void dot(cairo_t *cr, double x, double y, double radius) {
     cairo_arc(cr, x, y, radius, 0, 2 * M_PI);
 }
 
-/* One border of Liang and Barsky's clipping; false: nothing is left of the segment from..to. */
+/* One border of Liang and Barsky's clipping; false if nothing of the segment from..to remains. */
 static bool clip_border(double *from, double *to, double direction, double distance) {
     if (direction == 0)
         return distance >= 0;
@@ -52,8 +54,8 @@ static bool clip_border(double *from, double *to, double direction, double dista
     return *from <= *to;
 }
 
-/* Adds a segment to the path as far as it is near the box: cairo's coordinates are small, and dashes outside cost time.
- */
+/* Adds a segment to the path, clipped near the box: cairo's coordinates have a limited range, and dashes outside
+ * take time. */
 static void segment(cairo_t *cr, const plot_box *b, plot_point a, plot_point z) {
     double dx = z.x - a.x, dy = z.y - a.y, from = 0, to = 1;
     if (!clip_border(&from, &to, -dx, a.x - (b->x - CLIP)) || !clip_border(&from, &to, dx, b->x + b->w + CLIP - a.x) ||
@@ -64,7 +66,7 @@ static void segment(cairo_t *cr, const plot_box *b, plot_point a, plot_point z) 
     cairo_line_to(cr, a.x + to * dx, a.y + to * dy);
 }
 
-/* Points first..end - 1, at least two. */
+/* Adds a line through points first..end - 1, of which there are at least two. */
 static void line_path(cairo_t *cr, const plot_panel *p, size_t first, size_t end, bool steps) {
     cairo_new_sub_path(cr);
     for (size_t i = first; i + 1 < end; i++) {
@@ -87,7 +89,7 @@ static void band_path(cairo_t *cr, const plot_panel *p, size_t first, size_t end
     cairo_close_path(cr);
 }
 
-/* Runs of points between gaps, two or more of them. */
+/* Draws the runs of two or more points between gaps. */
 static void draw_runs(cairo_t *cr, const plot_panel *p, const plot_series *s) {
     for (size_t first = 0, end; first < p->points.n; first = end + 1) {
         for (end = first; end < p->points.n && !isnan(p->points.at[end].x);)
@@ -103,7 +105,7 @@ static void draw_runs(cairo_t *cr, const plot_panel *p, const plot_series *s) {
         cairo_stroke(cr);
 }
 
-/* Dots, and what is alone between two gaps: a dot, or a bar of a band. */
+/* Draws dots, and points between two gaps: as a dot, or for a band as a bar. */
 static void draw_dots(cairo_t *cr, const plot_panel *p, const plot_series *s) {
     const plot_point *at = p->points.at;
     for (size_t i = 0; i < p->points.n; i++) {
@@ -128,7 +130,7 @@ static int draw_one(plot_panel *p, size_t i) {
     cairo_rectangle(cr, p->data.x - 3, p->data.y - 3, p->data.w + 6, p->data.h + 5);
     cairo_clip(cr);
     pen(cr, p->chart, i);
-    if ((double)p->points.n > p->data.w) /* half the time, where no difference is seen */
+    if ((double)p->points.n > p->data.w) /* takes half the time, without a visible difference */
         cairo_set_antialias(cr, CAIRO_ANTIALIAS_FAST);
     cairo_new_path(cr);
     if (s->style != PLOT_DOTS)
@@ -164,7 +166,7 @@ void plot_series_sample(plot_panel *p, size_t i, double x, double middle) {
         cairo_line_to(cr, x + 9, middle + 3);
         cairo_line_to(cr, x + 18, middle + 3);
         break;
-    case PLOT_FAINT: /* as thick as a noisy line looks */ cairo_rectangle(cr, x, middle - 2, 18, 4); break;
+    case PLOT_FAINT: /* about as thick as a noisy line appears */ cairo_rectangle(cr, x, middle - 2, 18, 4); break;
     case PLOT_LINE:
         cairo_move_to(cr, x, middle);
         cairo_line_to(cr, x + 18, middle);

@@ -1,3 +1,5 @@
+/* Cleans, measures and draws text. */
+
 #include "report/plot/draw.h"
 
 #include <cairo.h>
@@ -16,7 +18,7 @@ void plot_color(cairo_t *cr, uint32_t rgb, double alpha) {
     cairo_set_source_rgba(cr, (rgb >> 16 & 255) / 255.0, (rgb >> 8 & 255) / 255.0, (rgb & 255) / 255.0, alpha);
 }
 
-/* The bytes of the character that s begins with; 0: malformed, or none that text may hold (Unicode 15, table 3-7). */
+/* Length of the UTF-8 character at s; 0: malformed, or not allowed in text (Unicode 15, table 3-7). */
 static size_t character(const unsigned char *s) {
     size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >> 4 == 0xE ? 3 : s[0] >> 3 == 0x1E ? 4 : 0;
     if (n <= 1)
@@ -33,7 +35,7 @@ static size_t character(const unsigned char *s) {
 }
 
 void plot_text_clean(char out[PLOT_TEXT], const char *s) {
-    const size_t room = PLOT_TEXT - 2 * sizeof ELLIPSIS; /* plot_text_fit adds another */
+    const size_t room = PLOT_TEXT - 2 * sizeof ELLIPSIS; /* plot_text_fit adds another ellipsis */
     size_t at = 0;
     for (const unsigned char *c = (const unsigned char *)(s != NULL ? s : ""); *c != 0;) {
         size_t n = character(c);
@@ -71,7 +73,7 @@ void plot_text_fit(char out[PLOT_TEXT], cairo_t *cr, const char *s, double width
     char whole[PLOT_TEXT];
     memcpy(whole, out, sizeof whole);
     size_t fits = 0, too_long = strlen(whole);
-    while (too_long - fits > 1) { /* bytes; a cut lies before a character */
+    while (too_long - fits > 1) { /* in bytes; a cut is always before a character */
         size_t middle = (fits + too_long) / 2, cut = middle;
         while (cut > fits && ((unsigned char)whole[cut] & 0xC0) == 0x80)
             cut--;

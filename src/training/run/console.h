@@ -2,7 +2,7 @@
 #ifndef LINNET_TRAINING_RUN_CONSOLE_H
 #define LINNET_TRAINING_RUN_CONSOLE_H
 
-#include "training/run/eta.h"
+#include "training/run/epoch_clock.h"
 
 progress_state console_state(const train_run_state *r, const epoch_clock *k);
 /** Logs the line of the epoch that has just ended. */

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "training/batch_fit.h"
 #include "training/checkpoint.h"
+#include "training/run/disk_space.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -37,7 +38,7 @@ static int compare(const ckpt *a, const ckpt *b, const char *path) {
     return same ? OK : fail(E_FORMAT, "%s: the training state that was read back differs from what was saved", path);
 }
 
-/** Restores the checkpoint into a second run context and writes that: both files must hold the same tensors. */
+/** Restores the checkpoint into a second run context and saves that again: both files must contain the same tensors. */
 static int read_back(const config *c, const char *path) {
     run_context s = {0};
     train_state t = {0};
@@ -61,25 +62,28 @@ done:
     return rc;
 }
 
-/** The plans of the real run: the dry run itself sees neither the last batch nor all of the validation. */
-static int compile_all(const config *c, comm *all) {
+/** Compiles the plans of the real run and checks its disk space, because the dry run covers neither the last batch nor
+ *  the whole validation, and keeps no files. */
+static int compile_all(const config *c, comm *all, const char *folder) {
     run_context s = {0};
     engine_memory memory;
     int rc = OK;
     TRY(run_context_open(&s, c, all));
     TRY(run_context_compile(&memory, &s));
+    if (ranks_lead(&s.ranks))
+        disk_space_warn_peak(folder, &s, 0, 0, false);
 done:
     run_context_close(&s);
     return rc;
 }
 
-/** A folder for rank 0, which alone writes. */
+/** Creates a folder for rank 0, the only rank that writes. */
 static int make_folder(char folder[PATH_BYTES], const config *c) {
     int rc = OK;
     TRY(folder_make(c->trainer.out));
     TRY(path_format(folder, "%s/.dry_run.XXXXXX", c->trainer.out));
     if (mkdtemp(folder) == NULL) {
-        rc = fail_errno(errno, "cannot make a folder in %s", c->trainer.out);
+        rc = fail_errno(errno, "cannot create a folder in %s", c->trainer.out);
         folder[0] = 0;
     }
 done:
@@ -94,23 +98,26 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     TRY(memory_zeroed(&small, 1, sizeof *small));
     *small = *c;
     TRY(config_check(c));
-    TRY(compile_all(c, h->comm));
     TRY(comm_agree(h->comm, lead ? make_folder(folder, c) : OK));
+    TRY(compile_all(c, h->comm, folder));
     if (lead)
         TRY(config_set(small, "trainer.out", folder, "the dry run"));
     small->trainer.resume[0] = 0;
     if (small->optimizer.lr == 0)
-        small->optimizer.lr = 1e-3; /* instead of the LR finder's hundred steps */
+        small->optimizer.lr = 1e-3; /* replaces the LR finder, which takes about a hundred steps */
     small->trainer.max_epochs = 1;
     small->trainer.max_steps = -1;
     small->trainer.max_time = 0;
     small->checkpoint.save_last = true;
+    small->trainer.check_val_every_n_epoch = 1;
+    small->trainer.val_check_interval = 1;
+    small->trainer.overfit_batches = 0;
     small->trainer.limit_train_batches = -3.0 * run_context_micro_batches(c, h->comm);
     small->trainer.limit_val_batches = -2.0 * comm_ranks(h->comm);
     TRY(train_run(out, small, h));
     small->trainer.devices = 1;
     TRY(comm_agree(h->comm, lead ? read_back(small, out->last) : OK));
-    log_info("dry run passed: %lld steps, a validation, a checkpoint written and read back",
+    log_info("dry run passed: trained %lld steps, ran a validation, wrote a checkpoint and read it back",
              (long long)out->global_step);
 done:
     if (rc == E_STOPPED)
@@ -118,8 +125,9 @@ done:
     if (folder[0] != 0)
         nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     if (made)
-        rmdir(c->trainer.out); /* empty again */
+        rmdir(c->trainer.out); /* succeeds only if the folder is empty again */
     free(small);
     out->last[0] = out->best[0] = out->logs[0] = 0;
+    out->monitor = NULL;
     return rc;
 }

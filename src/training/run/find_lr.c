@@ -1,3 +1,4 @@
+/* Runs the LR finder without a training, for linnet find-lr. The LR finder itself is in training/lr_finder.c. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "report/plot/plot.h"
@@ -17,8 +18,8 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
     TRY(memory_zeroed(&own, 1, sizeof *own));
     *own = *c;
     own->optimizer.lr = 0;
-    own->monitor.report = false; /* the page of a run that lives here is not this one's to replace */
-    rc = run_open(&r, &summary, own, h);
+    own->monitor.report = false; /* must not replace the report of a run in the same folder */
+    rc = run_open(&r, &summary, own, h, false);
     if (r.run_logger.folder != NULL)
         publish_end(&r, rc, true);
     *out = r.finding;

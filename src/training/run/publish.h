@@ -9,6 +9,10 @@
  *  percent of the run's time. An error is a warning; the training continues. */
 void publish(train_run_state *r, const char *state, bool must);
 
+/** Between two steps: calls publish if monitor.report_seconds have passed since the last report and the report would
+ * not be skipped. So reports take at most half a percent of the run's time, and the time of one report. */
+void publish_by_time(train_run_state *r);
+
 /** Writes the last entries of the logs of a run that ends with status `error`; the status message is kept. `whole`: all
  *  epochs are done. */
 void publish_end(train_run_state *r, int error, bool whole);

@@ -42,7 +42,8 @@ done:
     return rc;
 }
 
-/** A file of its own: a run whose metrics.csv is older than this column can still be resumed. */
+/** The samples are in a separate file, so that a run whose metrics.csv was written by an older version can be
+ *  resumed. */
 static int open_samples(run_logger *b, int64_t global_step) {
     static const char *const name[] = {"samples"};
     char path[PATH_BYTES];
@@ -57,7 +58,8 @@ done:
 enum timing_column { COMM, SLOWEST, EXCESS, SLOWEST_WAIT, TIMING_COLUMNS };
 static const char *const timing_name[TIMING_COLUMNS] = {"comm", "slowest", "excess", "slowest_data_wait"};
 
-/** A run of several ranks alone writes it; a resumed one with one rank keeps what there is. */
+/** Opens ranks.csv, which only a run with several ranks writes. If a run is resumed with one rank, existing rows are
+ *  kept. */
 static int open_ranks(run_logger *b, int64_t global_step, int ranks) {
     char path[PATH_BYTES];
     int rc = OK;
@@ -69,7 +71,7 @@ done:
     return rc;
 }
 
-/** An older version called the journal events.log; it is renamed and continued. */
+/** Older versions called the journal events.log; it is renamed and continued. */
 static int open_journal(run_logger *b) {
     char path[PATH_BYTES], older[PATH_BYTES];
     int rc = OK;
@@ -84,7 +86,7 @@ done:
     return rc;
 }
 
-int run_logger_open(run_logger *b, const run_folder *f, const config *c, const train_state *t, bool validates,
+int run_logger_open(run_logger *b, const run_folder *f, const config *c, const train_state *t, const char *again,
                     int ranks) {
     int64_t global_step = t->global_step;
     char path[PATH_BYTES];
@@ -92,8 +94,8 @@ int run_logger_open(run_logger *b, const run_folder *f, const config *c, const t
     *b = (run_logger){.folder = f->logs, .opened = clock_seconds()};
     TRY(path_join(path, f->logs, "metrics.csv"));
     /* loggers count steps from 0: the last one kept is global_step - 1 */
-    TRY(csv_trim(path, t->global_step - 1, true, validates ? column_name[LOSS_EPOCH] : NULL));
-    TRY(tb_events_trim(f->logs, global_step > 0 ? global_step - 1 : 0)); /* what a run logs once stands at step 0 */
+    TRY(csv_trim(path, t->global_step - 1, true, again));
+    TRY(tb_events_trim(f->logs, global_step > 0 ? global_step - 1 : 0)); /* entries logged once per run have step 0 */
     TRY(csv_open(&b->csv, path, column_name, COLUMNS));
     TRY(open_samples(b, global_step));
     TRY(open_ranks(b, global_step, ranks));
@@ -101,7 +103,7 @@ int run_logger_open(run_logger *b, const run_folder *f, const config *c, const t
     TRY(open_journal(b));
     TRY(write_hparams(f->logs, c));
     TRY(path_join(path, f->logs, "bad_images.txt"));
-    if (c->data.changed) /* they are looked for again */
+    if (c->data.changed) /* they are detected again */
         TRY(file_remove(path));
     if (c->monitor.device_seconds > 0)
         TRY(run_logger_watch_device(b, c->monitor.device_seconds, global_step));
@@ -130,13 +132,13 @@ void run_logger_event(run_logger *b, const train_state *t, const char *kind, con
     if (b->folder == NULL)
         return;
     char message[1024];
-    status_saved before; /* a caller may still want it */
+    status_saved before; /* the caller may still need it */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     status_save(&before, OK);
-    bool whole = t->epoch > 0 && t->batch_in_epoch == 0 && strcmp(kind, "end") == 0; /* ends with the epoch before */
+    bool whole = t->epoch > 0 && t->batch_in_epoch == 0 && strcmp(kind, "end") == 0; /* the last epoch has ended */
     if (journal_line(b->journal, whole ? t->epoch - 1 : t->epoch, t->global_step, kind, "%s", message) == OK)
         return;
     if (!b->journal_failed)
@@ -145,18 +147,18 @@ void run_logger_event(run_logger *b, const train_state *t, const char *kind, con
     status_restore(&before);
 }
 
-/** One row of metrics.csv and its scalars; NaN cells that were not set stay empty. */
+/** Writes one row of metrics.csv and its scalars; NaN cells that were not set remain empty. */
 static int log_row(run_logger *b, const train_state *t, const double *value, const char *present) {
     int64_t step = t->global_step - 1;
-    int rc = OK;
-    TRY(csv_row(b->csv, t->epoch, step, value, present));
+    int rc = OK, full = csv_row(b->csv, t->epoch, step, value, present);
+    TRY(full == E_FULL ? OK : full);
     TRY(tb_events_scalar(b->tb_events, "epoch", step, (double)t->epoch));
     for (int i = 0; i < COLUMNS; i++)
         if (present[i])
             TRY(tb_events_scalar(b->tb_events, column_name[i], step, value[i]));
     TRY(tb_events_flush(b->tb_events));
 done:
-    return rc;
+    return rc != OK ? rc : full;
 }
 
 int run_logger_step(run_logger *b, const train_state *t, const step_result *r) {
@@ -170,8 +172,11 @@ int run_logger_step(run_logger *b, const train_state *t, const step_result *r) {
     char scaling = t->scaler.on ? 1 : 0;
     char present[COLUMNS] = {[LOSS_STEP] = 1, [LR] = 1, [GRAD_NORM] = 1, [SCALE] = scaling, [SKIPPED] = scaling};
     const double samples = (double)r->samples;
-    int rc = log_row(b, t, value, present);
-    return rc == OK ? csv_row(b->samples, t->epoch, t->global_step - 1, &samples, "\1") : rc;
+    int rc = OK, full = log_row(b, t, value, present);
+    TRY(full == E_FULL ? OK : full);
+    TRY(csv_row(b->samples, t->epoch, t->global_step - 1, &samples, "\1"));
+done:
+    return rc != OK ? rc : full;
 }
 
 int run_logger_timing(run_logger *b, const train_state *t, const rank_timing *p) {
@@ -213,24 +218,38 @@ int run_logger_epoch(run_logger *b, const train_state *t, double lr, double imag
     return log_row(b, t, value, present);
 }
 
+int run_logger_validation(run_logger *b, const train_state *t) {
+    if (b->folder == NULL)
+        return OK;
+    double value[COLUMNS] = {
+        [VAL_LOSS] = metrics_loss(&t->val), [VAL_ACC] = metrics_top1(&t->val), [VAL_TOP5] = metrics_top5(&t->val)};
+    char present[COLUMNS] = {[VAL_LOSS] = 1, [VAL_ACC] = 1, [VAL_TOP5] = 1};
+    return log_row(b, t, value, present);
+}
+
 static int list_bad(text *out, const dataset *d, loader *l) {
     const bad_image *bad = NULL;
     int64_t n = loader_bad(&bad, l);
     int rc = OK;
-    for (int64_t i = 0; i < n; i++)
-        TRY(text_printf(out, "%s/%s\t%s\n", d->root, dataset_name(d, bad[i].index),
-                        bad[i].message != NULL ? bad[i].message : ""));
+    char path[PATH_BYTES];
+    for (int64_t i = 0; i < n; i++) {
+        if (d->location != NULL) /* in a shard: the path that the image had when it was packed */
+            TRY(path_join(path, d->root, dataset_name(d, bad[i].index)));
+        else
+            TRY(dataset_path(path, d, bad[i].index));
+        TRY(text_printf(out, "%s\t%s\n", path, bad[i].message != NULL ? bad[i].message : ""));
+    }
 done:
     return rc;
 }
 
-/** The first of a loader whose cause this process knows. */
+/** Warns about the first bad image of a loader whose cause this process knows. */
 static void tell_first(run_logger *b, loader *l) {
     const bad_image *bad = NULL;
     int64_t n = loader_bad(&bad, l);
-    for (int64_t i = 0; i < n && !b->bad_told; i++) {
-        b->bad_told = !bad[i].declared;
-        if (b->bad_told)
+    for (int64_t i = 0; i < n && !b->bad_reported; i++) {
+        b->bad_reported = !bad[i].declared;
+        if (b->bad_reported)
             log_warn("unreadable image: %s", bad[i].message);
     }
 }
@@ -248,10 +267,11 @@ int run_logger_bad_images(run_logger *b, const run_context *s, const train_state
     TRY(path_join(path, b->folder, "bad_images.txt"));
     TRY(list_bad(&list, s->train, s->train_loader));
     TRY(list_bad(&list, s->val, s->val_loader));
-    if (list.n != b->bad_bytes) { /* it only grows: more images, or a cause where there was none */
+    if (list.n != b->bad_bytes) { /* it only grows: more images, or a cause that was missing */
         TRY(file_write_atomic(path, list.data, list.n));
-        run_logger_event(b, t, "bad_image", "%lld unreadable so far: bad_images.txt", (long long)bad_n);
-        if (bad_n > b->bad_counted) { /* not those that an earlier run has told */
+        run_logger_event(b, t, "bad_image", "%lld unreadable images so far, listed in bad_images.txt",
+                         (long long)bad_n);
+        if (bad_n > b->bad_counted) { /* not for images that an earlier run has reported */
             tell_first(b, s->train_loader);
             tell_first(b, s->val_loader);
         }
@@ -268,8 +288,8 @@ void run_logger_count_bad(run_logger *b, const run_context *s, const train_state
         return;
     int64_t train = loader_bad(&bad, s->train_loader), val = loader_bad(&bad, s->val_loader);
     if (train + val > b->bad_counted)
-        log_warn("epoch %lld: %lld of the %lld training images and %lld of the %lld validation images cannot be read: "
-                 "%s/bad_images.txt",
+        log_warn("epoch %lld: %lld of the %lld training images and %lld of the %lld validation images cannot be read; "
+                 "see %s/bad_images.txt",
                  (long long)t->epoch + 1, (long long)train, (long long)s->train->image_n, (long long)val,
                  (long long)s->val->image_n, b->folder);
     b->bad_counted = train + val;

@@ -19,11 +19,11 @@ typedef struct run_logger {
     tb_events *tb_events;
     csv *csv, *samples, *device, *ranks;
     journal *journal;
-    bool journal_failed;   /* and the warning was printed */
+    bool journal_failed;   /* an error occurred and was reported once */
     device_stats *stats;   /* NULL: not recorded */
     const char *folder;    /* borrowed from the run_folder */
-    size_t bad_bytes;      /* of bad_images.txt as written */
-    bool bad_told;         /* the warning about the first unreadable image was printed */
+    size_t bad_bytes;      /* size of bad_images.txt as last written */
+    bool bad_reported;     /* the warning about the first unreadable image was printed */
     int64_t bad_counted;   /* unreadable images at the last count */
     double opened;         /* clock_seconds */
     double device_every;   /* seconds between rows of device.csv */
@@ -31,14 +31,15 @@ typedef struct run_logger {
     double seconds_before; /* of the run, before this process */
 } run_logger;
 
-/** Opens the logs, removes what a resumed run will log again (steps from t->global_step on; `validates`: the run
- * continues with the validation of an epoch, so that epoch's row too), writes hparams.yaml.
+/** Opens the logs and writes hparams.yaml. Removes what a resumed run will log again: steps from t->global_step on and,
+ *  if `again` is not NULL, the row of the last step with a value in the column of that name.
  *  @return 0, E_IO, E_FULL; after an error it is closed again, folder NULL */
-int run_logger_open(run_logger *b, const run_folder *f, const config *c, const train_state *t, bool validates,
+int run_logger_open(run_logger *b, const run_folder *f, const config *c, const train_state *t, const char *again,
                     int ranks);
 int run_logger_close(run_logger *b);
 
-/* On a run_logger that is not open (folder NULL: another rank writes) all functions do nothing. */
+/* E_FULL: the entry is kept in memory; a later call or run_logger_close writes it.
+ * On a run_logger that is not open (folder NULL, as on all ranks but 0) all functions do nothing. */
 
 /** Writes an entry of the journal. If that fails, it warns the first time; the training continues. */
 void run_logger_event(run_logger *b, const train_state *t, const char *kind, const char *format, ...)
@@ -50,9 +51,11 @@ int run_logger_step(run_logger *b, const train_state *t, const step_result *r);
 /** Logs the end of an epoch: train_loss_epoch, train_acc, val_loss, val_acc, val_acc_top5, images_per_second,
  * data_wait. */
 int run_logger_epoch(run_logger *b, const train_state *t, double lr, double images_per_second, double data_wait);
+/** Logs a validation within an epoch: val_loss, val_acc, val_acc_top5. */
+int run_logger_validation(run_logger *b, const train_state *t);
 /** Writes a row of ranks.csv and its scalars, for the last step; nothing if the slowest rank is not known. */
 int run_logger_timing(run_logger *b, const train_state *t, const rank_timing *p);
-/** Writes a row of device.csv when one is due, or `now`; after an error it warns and writes no more rows. */
+/** Writes a row of device.csv if one is due, or if `now`; after an error it warns once and writes no more rows. */
 void run_logger_device(run_logger *b, const train_state *t, bool now);
 /** Rewrites bad_images.txt if there are new unreadable images, adds an entry to the journal, and warns about the first
  * one in this process. */

@@ -1,4 +1,4 @@
-/* device.csv: what the machine did, from samples of a background thread. */
+/* Writes device.csv: the use of CPU, memory and GPUs, sampled by a background thread. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -36,7 +36,7 @@ static void values(double out[COLUMNS], const device_sample *s, double seconds) 
     }
 }
 
-/** A file of a machine with other GPUs steps aside. */
+/** Opens device.csv. A file from a machine with other GPUs is renamed. */
 static int open_csv(run_logger *b, const char *path, const char *const *name, int n) {
     char aside[PATH_BYTES];
     int rc = csv_open(&b->device, path, name, n);
@@ -49,7 +49,7 @@ static int open_csv(run_logger *b, const char *path, const char *const *name, in
     }
     if (rename(path, aside) != 0)
         return rc;
-    log_info("%s was written on a machine with other GPUs: renamed to %s", path, aside);
+    log_info("%s was written on a machine with different GPUs: renamed to %s", path, aside);
     rc = csv_open(&b->device, path, name, n);
 done:
     return rc;
@@ -105,7 +105,8 @@ void run_logger_device(run_logger *b, const train_state *t, bool now) {
     if (b->stats == NULL || (!now && clock < b->device_next))
         return;
     b->device_next = clock + b->device_every;
-    if (put_row(b, t) == OK)
+    int rc = put_row(b, t);
+    if (rc == OK || rc == E_FULL) /* E_FULL: the row is kept and written later */
         return;
     log_warn("device statistics are no longer recorded: %s", status_message());
     device_stats_close(b->stats);

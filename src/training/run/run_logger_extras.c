@@ -1,4 +1,4 @@
-/* What a run logs once or now and then: its options, pictures, distributions. */
+/* Logs what a run logs once or rarely: its options, images and histograms. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "training/run/run_logger_parts.h"
@@ -14,7 +14,7 @@ int run_logger_start(run_logger *b, const run_context *s) {
     if (b->folder == NULL)
         return OK;
     const config *c = s->config;
-    /* the same names in every run: TensorBoard takes its columns from one of them */
+    /* every run needs the same names, because TensorBoard takes its columns from one of the runs */
     const tb_events_hparam h[] = {
         {"arch", 's', 0, s->model->arch},
         {"augment", 's', 0, c->data.augment},

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "training/run/run_metadata.h"
 
+#include "base/status.h"
 #include "base/text.h"
+#include "dataset/splits/dataset_checks.h"
 #include "telemetry/device_stats.h"
 
 #include <assert.h>
@@ -25,14 +27,20 @@ __attribute__((format(printf, 3, 4))) static void add(run_metadata *f, const cha
 void metadata_of_run(run_metadata *out, const run_context *s, const engine_memory *memory) {
     const config *c = s->config;
     char a[32], b[32], f[32], t[32], lr[32] = "from the LR finder";
+    text absent = {0};
+    int absent_n = 0;
     *out = (run_metadata){0};
     if (s->base_lr > 0)
         snprintf(lr, sizeof lr, "%.4g", s->base_lr);
     add(out, "model", "%s, %s parameters, %.2f GMAC per image at %d px, %d classes", s->model->arch,
         text_count(a, s->model->weight_n), model_macs(s->model, c->data.image_size, c->data.image_size) / 1e9,
         c->data.image_size, s->model->classes);
-    add(out, "data", "%s: %s training, %s validation images", c->data.path,
-        text_count(a, (unsigned long long)s->train->image_n), text_count(b, (unsigned long long)s->val->image_n));
+    if (dataset_absent_classes(&absent, &absent_n, s->val) != OK || s->val->image_n == 0)
+        absent_n = 0;
+    add(out, "data", "%s: %s training, %s validation images%s%s", run_context_data_name(c),
+        text_count(a, (unsigned long long)s->train->image_n), text_count(b, (unsigned long long)s->val->image_n),
+        absent_n > 0 ? ", no validation images of " : "", absent_n > 0 ? text_string(&absent) : "");
+    text_deinit(&absent);
     add(out, "engine", "%s; %s; %d loader thread%s%s", engine_description(s->engine), precision_name(s->precision),
         s->workers.n, s->workers.n == 1 ? "" : "s", s->workers.automatic ? " (auto)" : "");
     if (s->model->frozen_layer_n > 0)
@@ -48,7 +56,7 @@ void metadata_of_run(run_metadata *out, const run_context *s, const engine_memor
         finder > 0 ? text_bytes(f, (double)finder) : "", finder > 0 ? " for the LR finder" : "");
 }
 
-/** "model name" of the first core. */
+/** The "model name" of the first core. */
 static void cpu_model(char *out, size_t n) {
     char line[512];
     FILE *f = fopen("/proc/cpuinfo", "re");

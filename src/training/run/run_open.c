@@ -2,12 +2,15 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "dataset/splits/dataset_checks.h"
 #include "report/report.h"
 #include "training/batch_fit.h"
 #include "training/broadcast.h"
 #include "training/checkpoint.h"
 #include "training/ema.h"
 #include "training/resume.h"
+#include "training/run/run_monitor.h"
+#include "training/run/validation.h"
 #include "training/weights.h"
 
 #include <math.h>
@@ -15,13 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int load_init(train_run_state *r, const char *path) {
+static int load_init(train_run_state *r, const char *path, const char *key) {
     ckpt *c = NULL;
     int rc = OK;
-    TRY(ckpt_load(&c, path));
+    TRY(ckpt_load_key(&c, path, key));
     TRY(weights_init(&r->context, c, path));
     TRY(ema_restart(&r->context));
-    log_info("initial weights from %s", path);
+    log_info("initial weights from %s%s%s", path, key[0] != 0 ? ", " : "", key);
 done:
     ckpt_free(c);
     return rc;
@@ -34,8 +37,11 @@ static int resume(train_run_state *r, const config *c) {
     TRY(resume_load(&from, r->resumed_from, c, &r->folder));
     if (from == NULL) {
         if (c->model.init[0] != 0)
-            TRY(load_init(r, c->model.init));
-        else if (r->context.model->frozen_layer_n > 0)
+            TRY(load_init(r, c->model.init, c->model.init_key));
+        else if (c->model.init_key[0] != 0 && c->trainer.resume[0] == 0) {
+            rc = fail(E_OPTION, "model.init_key selects weights of a checkpoint: give the file with --init");
+            goto done;
+        } else if (r->context.model->frozen_layer_n > 0)
             log_warn("model.freeze %s without --init: the frozen layers keep their random initial weights",
                      c->model.freeze);
         TRY(run_folder_logs(&r->folder, c->trainer.out, c->model.arch, -1, free_version, ""));
@@ -73,7 +79,7 @@ static int write_record(train_run_state *r) {
     return run_record_write(&r->record, r->folder.logs, clock_seconds() - r->started, &r->state.best, r->summary->last);
 }
 
-/** Keeps what the finder saw, whether it found a rate or not. */
+/** Logs the result of the LR finder, whether or not it has found a rate. */
 static int log_finding(train_run_state *r) {
     const lr_finding *f = &r->finding;
     text png = {0};
@@ -109,25 +115,22 @@ static int find_lr(train_run_state *r) {
              c->lr_finder.steps, c->lr_finder.min, c->lr_finder.max);
     rc = lr_finder_run(&r->finding, &r->context, r->progress);
     if (rc == E_STOPPED)
-        run_logger_event(&r->run_logger, &r->state, "stop", "during the LR finder: there is nothing to save yet");
+        run_logger_event(&r->run_logger, &r->state, "stop",
+                         "during the LR finder, before training: no checkpoint was saved");
     TRY(rc);
     TRY(log_finding(r));
     if (isnan(f->suggestion)) {
         run_logger_event(&r->run_logger, &r->state, "lr_finder", "no suggestion: %s", f->why);
-        rc = fail(E_DATA, "the LR finder has no suggestion: %s; or set a rate with --lr", f->why);
+        rc = fail(E_DATA, "the LR finder found no suitable learning rate: %s, or set one with --lr", f->why);
         goto done;
     }
-    if (f->slope >= 0)
-        log_warn(
-            "the loss did not decrease anywhere in the LR finder's range, so its suggestion is unreliable: set a rate "
-            "with --lr, or change lr_finder.min and lr_finder.max");
     if (f->plain != f->suggestion)
-        log_warn(
-            "the loss decreases fastest at LR %.3g, far below its minimum at %.3g: ignored as noise; --sweeps 5 gives "
-            "a smoother curve",
-            f->plain, f->lowest);
+        log_warn("the loss decreases fastest at LR %.3g, but its minimum is at a much higher LR, %.3g: this point is "
+                 "ignored "
+                 "as noise. Set --sweeps 5 for a smoother curve",
+                 f->plain, f->lowest);
     run_logger_event(&r->run_logger, &r->state, "lr_finder",
-                     "suggests %.17g, where the smoothed loss (%.4f) decreases fastest%s", f->suggestion, f->loss,
+                     "suggested LR %.4g, where the smoothed loss (%.4f) decreases fastest%s", f->suggestion, f->loss,
                      f->plain != f->suggestion ? " (lower rates ignored as noise)" : "");
     log_info("LR finder  suggests %.4g, where the loss decreases fastest", f->suggestion);
     r->context.base_lr = f->suggestion;
@@ -136,7 +139,7 @@ done:
     return rc;
 }
 
-/** The first entries of the journal, and what a log folder gets once. */
+/** Writes the first entries of the journal, and the entries that a log folder gets only once. */
 static int log_beginning(train_run_state *r) {
     const run_context *s = &r->context;
     int rc = OK;
@@ -146,8 +149,8 @@ static int log_beginning(train_run_state *r) {
         run_logger_event(&r->run_logger, &r->state, "start", "%s", r->record.title);
     if (r->resumed_lr > 0 && r->resumed_lr != s->base_lr)
         run_logger_event(&r->run_logger, &r->state, "lr",
-                         "base LR %.6g -> %.6g: changed by the options of the resumed run", r->resumed_lr, s->base_lr);
-    TRY(write_record(r)); /* a report is possible from here on */
+                         "base LR %.6g -> %.6g: changed by the options given with --resume", r->resumed_lr, s->base_lr);
+    TRY(write_record(r)); /* from here on a report can be made */
     if (s->base_lr == 0)
         TRY(find_lr(r));
     if (r->new_logs)
@@ -162,21 +165,34 @@ done:
     return rc;
 }
 
-/** The folder, on rank 0; every rank learns whether that went well. */
-static int open_folder(train_run_state *r, const config *c) {
+/** Existing checkpoints that the run will keep are not counted as needed space. */
+static void warn_disk(const train_run_state *r) {
+    int kept = 0;
+    for (int i = 0; i < r->state.best.n; i++)
+        kept += file_exists(r->state.best.kept[i].path);
+    disk_space_warn_peak(r->folder.checkpoints, &r->context, r->state.epoch, kept, file_exists(r->folder.last));
+}
+
+/** Opens the folder on rank 0; every rank gets the result. */
+static int open_folder(train_run_state *r, const config *c, bool saves) {
     int rc = train_leads(r) ? run_folder_open(&r->folder, c->trainer.out, c->model.arch) : OK;
+    if (train_leads(r) && saves && rc == OK)
+        rc = disk_space_check(r->folder.checkpoints, &r->context);
     return comm_agree(r->context.ranks.comm, rc);
 }
 
-static int open_logs(train_run_state *r, const config *c) {
+static int open_logs(train_run_state *r, const config *c, bool monitored) {
     const bad_image *known = NULL;
     int rc = OK;
     if (!train_leads(r))
         return OK;
-    bool validates = r->state.batch_in_epoch == r->context.train_batches;
-    TRY(run_logger_open(&r->run_logger, &r->folder, c, &r->state, validates, comm_ranks(r->context.ranks.comm)));
+    if (monitored)
+        TRY(run_monitor_open(r));
+    bool ends_epoch = r->state.batch_in_epoch == r->context.train_batches;
+    const char *again = ends_epoch ? "train_loss_epoch" : validation_due(r) ? "val_loss" : NULL;
+    TRY(run_logger_open(&r->run_logger, &r->folder, c, &r->state, again, comm_ranks(r->context.ranks.comm)));
     r->run_logger.bad_counted =
-        loader_bad(&known, r->context.train_loader) + loader_bad(&known, r->context.val_loader); /* by the run before */
+        loader_bad(&known, r->context.train_loader) + loader_bad(&known, r->context.val_loader); /* by an earlier run */
     run_record_open(&r->record, r->folder.logs, &r->context, &r->memory);
     r->run_logger.seconds_before = r->record.seconds_before;
     if (r->hooks->opened != NULL)
@@ -185,15 +201,17 @@ done:
     return rc;
 }
 
-int run_open(train_run_state *r, train_summary *out, const config *c, const train_hooks *h) {
+int run_open(train_run_state *r, train_summary *out, const config *c, const train_hooks *h, bool saves) {
     int rc = OK;
-    *out = (train_summary){.best_loss = NAN};
-    *r = (train_run_state){.hooks = h, .summary = out, .folder = {.lock_fd = -1}, .started = clock_seconds()};
+    *out = (train_summary){.best_score = NAN};
+    double now = clock_seconds();
+    *r = (train_run_state){.hooks = h, .summary = out, .folder = {.lock_fd = -1}, .started = now, .published = now};
     TRY(config_check(c));
     TRY(run_context_open(&r->context, c, h->comm));
+    TRY(comm_agree(h->comm, train_leads(r) ? dataset_warn(r->context.train, r->context.val) : OK));
     r->context.ranks.stop = h->stop;
     r->context.ranks.save = h->save;
-    TRY(open_folder(r, c));
+    TRY(open_folder(r, c, saves));
     TRY(train_state_init(&r->state, c, r->context.base_lr, r->context.precision == PRECISION_16));
     TRY(run_context_compile(&r->memory, &r->context));
     TRY(comm_agree(h->comm, train_leads(r) ? resume(r, c) : OK));
@@ -202,9 +220,16 @@ int run_open(train_run_state *r, train_summary *out, const config *c, const trai
         log_info("all %lld epochs are already done: raise trainer.max_epochs to continue", (long long)r->state.epoch);
         goto done;
     }
-    TRY(comm_agree(h->comm, open_logs(r, c)));
+    if (r->state.early_stopping.stop) {
+        log_info("early stopping has already ended this run: raise early_stopping.patience to continue");
+        goto done;
+    }
+    TRY(comm_agree(h->comm, open_logs(r, c, saves && !c->trainer.dry_run)));
     TRY(misclassified_init(&r->wrong, c->monitor.report ? c->monitor.worst_images : 0));
     TRY(progress_open(&r->progress, train_leads(r) ? &h->progress : &(progress_options){0}));
+    r->disk.saved_step = r->state.global_step;
+    if (train_leads(r) && saves && !c->trainer.dry_run) /* the dry run has already checked the real run */
+        warn_disk(r);
     TRY(log_beginning(r));
     if (train_leads(r))
         describe(r);
@@ -214,6 +239,7 @@ done:
 
 int run_close(train_run_state *r) {
     int rc = run_logger_close(&r->run_logger);
+    run_monitor_close(r);
     progress_close(r->progress);
     misclassified_deinit(&r->wrong);
     lr_finding_deinit(&r->finding);

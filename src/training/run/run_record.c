@@ -1,11 +1,11 @@
 #include "training/run/run_record.h"
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "evaluation/misclassified.h"
 #include "logging/journal.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +31,9 @@ static void read_earlier(run_record *r, const char *folder) {
 }
 
 void run_record_open(run_record *r, const char *folder, const run_context *s, const engine_memory *memory) {
-    const char *data = s->config->data.path;
+    const char *data = run_context_data_name(s->config);
     size_t n = strlen(data);
-    *r = (run_record){.state = "running", .suggestion = NAN};
+    *r = (run_record){.state = "running", .suggestion = NAN, .monitor = s->config->checkpoint.monitor};
     while (n > 1 && data[n - 1] == '/')
         n--;
     const char *name = data + n;
@@ -46,24 +46,6 @@ void run_record_open(run_record *r, const char *folder, const run_context *s, co
     read_earlier(r, folder);
 }
 
-/** A text that is not UTF-8 (a path) keeps what is. */
-static json_t *any_text(const char *s) {
-    json_t *o = json_string(s);
-    if (o != NULL)
-        return o;
-    char *plain = NULL;
-    if (memory_string(&plain, s) != OK)
-        return json_string("");
-    for (unsigned char *p = (unsigned char *)plain; *p != 0; p++)
-        if (*p >= 128)
-            *p = '?';
-    o = json_string(plain);
-    free(plain);
-    return o;
-}
-
-static json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
-
 static json_t *metadata_object(const run_metadata *f) {
     json_t *o = json_object();
     for (int i = 0; i < f->n; i++) {
@@ -71,7 +53,7 @@ static json_t *metadata_object(const run_metadata *f) {
         snprintf(name, sizeof name, "%s", f->list[i].name);
         for (int k = 2; json_object_get(o, name) != NULL; k++)
             snprintf(name, sizeof name, "%s %d", f->list[i].name, k);
-        json_object_set_new(o, name, any_text(f->list[i].value));
+        json_object_set_new(o, name, json_text(f->list[i].value));
     }
     return o;
 }
@@ -81,42 +63,44 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/** Best first. "epoch=7-...": the epoch stands in the name. */
-static json_t *checkpoints(const topk *kept) {
+static int by_value_down(const void *a, const void *b) { return by_value(b, a); }
+
+/** The best checkpoints, best first. The epoch is parsed from the name "epoch=7-...". */
+static json_t *checkpoints(const top_k *kept, const char *monitor) {
     json_t *list = json_array();
     ckpt_kept *sorted = NULL;
     if (kept->n == 0 || memory_zeroed(&sorted, (size_t)kept->n, sizeof *sorted) != OK)
         return list;
     memcpy(sorted, kept->kept, (size_t)kept->n * sizeof *sorted);
-    qsort(sorted, (size_t)kept->n, sizeof *sorted, by_value);
+    qsort(sorted, (size_t)kept->n, sizeof *sorted, kept->max ? by_value_down : by_value);
     for (int i = 0; i < kept->n; i++) {
         const char *name = path_name(sorted[i].path);
         json_t *o = json_object();
-        json_object_set_new(o, "file", any_text(name));
+        json_object_set_new(o, "file", json_text(name));
         json_object_set_new(o, "epoch",
                             json_integer(strncmp(name, "epoch=", 6) == 0 ? strtol(name + 6, NULL, 10) : -1));
-        json_object_set_new(o, "val_loss", number_or_null(sorted[i].value));
+        json_object_set_new(o, monitor, json_number_or_null(sorted[i].value));
         json_array_append_new(list, o);
     }
     free(sorted);
     return list;
 }
 
-static json_t *record_object(const run_record *r, double seconds, const topk *kept, const char *last) {
+static json_t *record_object(const run_record *r, double seconds, const top_k *kept, const char *last) {
     char now[24];
     json_t *o = json_object();
-    json_object_set_new(o, "title", any_text(r->title));
-    json_object_set_new(o, "state", json_string(r->state));
-    json_object_set_new(o, "started", json_string(r->started));
-    json_object_set_new(o, "updated", json_string(journal_time(now, clock_wall())));
+    json_object_set_new(o, "title", json_text(r->title));
+    json_object_set_new(o, "state", json_text(r->state));
+    json_object_set_new(o, "started", json_text(r->started));
+    json_object_set_new(o, "updated", json_text(journal_time(now, clock_wall())));
     json_object_set_new(o, "seconds", json_real(r->seconds_before + seconds));
     json_object_set_new(o, "report_seconds", json_real(r->report_seconds));
     json_object_set_new(o, "run", metadata_object(&r->run));
     json_object_set_new(o, "hardware", metadata_object(&r->machine));
     if (r->found_lr) {
         json_t *finder = json_object();
-        json_object_set_new(finder, "suggestion", number_or_null(r->suggestion));
-        json_object_set_new(finder, "why", json_string(r->why));
+        json_object_set_new(finder, "suggestion", json_number_or_null(r->suggestion));
+        json_object_set_new(finder, "why", json_text(r->why));
         json_object_set_new(o, "lr_finder", finder);
     }
     if (r->worst_n > 0) {
@@ -126,30 +110,35 @@ static json_t *record_object(const run_record *r, double seconds, const topk *ke
         json_object_set_new(worst, "n", json_integer(r->worst_n));
         json_object_set_new(o, "worst", worst);
     }
-    json_object_set_new(o, "checkpoints", checkpoints(kept));
-    json_object_set_new(o, "last", any_text(path_name(last)));
+    json_object_set_new(o, "monitor", json_text(r->monitor));
+    json_object_set_new(o, "checkpoints", checkpoints(kept, r->monitor));
+    json_object_set_new(o, "last", json_text(path_name(last)));
     return o;
 }
 
-int run_record_write(const run_record *r, const char *folder, double seconds, const topk *kept, const char *last) {
+static int write_record(const char *path, const json_t *o) {
+    text dump = {0};
+    int rc = OK;
+    TRY(json_append(&dump, o, JSON_INDENT(2)));
+    TRY(file_write_atomic(path, dump.data, dump.n));
+done:
+    text_deinit(&dump);
+    return rc;
+}
+
+int run_record_write(const run_record *r, const char *folder, double seconds, const top_k *kept, const char *last) {
     char path[PATH_BYTES];
     json_t *o = record_object(r, seconds, kept, last);
-    char *dump = json_dumps(o, JSON_INDENT(2));
     int rc = OK;
-    if (dump == NULL) {
-        rc = fail(E_NOMEM, "no memory for run.json");
-        goto done;
-    }
     TRY(path_join(path, folder, "run.json"));
-    TRY(file_write_atomic(path, dump, strlen(dump)));
+    TRY(write_record(path, o));
 done:
-    free(dump);
     json_decref(o);
     return rc;
 }
 
 int run_record_set_state(const char *folder, const char *state) {
-    char path[PATH_BYTES], *dump = NULL;
+    char path[PATH_BYTES];
     json_error_t error;
     json_t *o = NULL;
     int rc = OK;
@@ -161,15 +150,9 @@ int run_record_set_state(const char *folder, const char *state) {
         rc = fail(E_FORMAT, "%s: %s", path, error.text);
         goto done;
     }
-    json_object_set_new(o, "state", json_string(state));
-    dump = json_dumps(o, JSON_INDENT(2));
-    if (dump == NULL) {
-        rc = fail(E_NOMEM, "no memory for run.json");
-        goto done;
-    }
-    TRY(file_write_atomic(path, dump, strlen(dump)));
+    json_object_set_new(o, "state", json_text(state));
+    TRY(write_record(path, o));
 done:
-    free(dump);
     json_decref(o);
     return rc;
 }

@@ -16,7 +16,8 @@ typedef struct run_record {
     bool found_lr;     /* the LR finder ran, in this or an earlier process */
     double suggestion; /* NaN: none */
     char why[256];
-    int worst_n; /* images on worst.jpg */
+    int worst_n;         /* images on worst.jpg */
+    const char *monitor; /* metric of the kept checkpoints; borrowed from the configuration */
 } run_record;
 
 /** Fills title, metadata and times; `started` and the values of earlier processes come from FOLDER/run.json, if it
@@ -24,7 +25,7 @@ typedef struct run_record {
 void run_record_open(run_record *r, const char *folder, const run_context *s, const engine_memory *memory);
 /** Writes FOLDER/run.json. `seconds`: of this process so far; `last`: path of last.ckpt or "".
  *  @return 0, E_IO, E_FULL, E_NOMEM */
-int run_record_write(const run_record *r, const char *folder, double seconds, const topk *kept, const char *last);
+int run_record_write(const run_record *r, const char *folder, double seconds, const top_k *kept, const char *last);
 
 /** Changes only the state in the run.json of a log folder. @return 0, E_NOTFOUND, E_FORMAT, E_IO, E_NOMEM */
 int run_record_set_state(const char *folder, const char *state);

@@ -2,20 +2,19 @@
 
 #include "base/status.h"
 
-/** With a loss scaler the step was skipped; else the run ends. */
+/** Handles a gradient that is not finite: with a loss scaler the step was skipped, else the run ends. */
 static int not_finite(train_run_state *r, const step_result *step) {
     const char *last = r->summary->last;
     if (r->state.scaler.on) {
         run_logger_event(&r->run_logger, &r->state, "skipped", "the gradient was not finite: loss scale %g -> %g",
-                         step->scale, scaler_scale(&r->state.scaler));
+                         step->scale, grad_scaler_scale(&r->state.scaler));
         return OK;
     }
-    return fail(
-        E_NONFINITE,
-        "the gradient is not finite at step %lld (loss %g, LR %g): the weights were not updated; %s%s. Try a lower "
-        "optimizer.lr or a warm-up",
-        (long long)step->step, metrics_loss(&step->metrics), step->lr,
-        last[0] != 0 ? "last checkpoint: " : "there is no checkpoint yet", last);
+    return fail(E_NONFINITE,
+                "the gradient is not finite at step %lld (loss %g, LR %g). The weights were not updated. %s%s. Try a "
+                "lower optimizer.lr, or set schedule.warmup_epochs",
+                (long long)step->step, metrics_loss(&step->metrics), step->lr,
+                last[0] != 0 ? "Last checkpoint: " : "There is no checkpoint yet", last);
 }
 
 int result_count(train_run_state *r, const step_result *step) {

@@ -2,22 +2,22 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "training/broadcast.h"
 #include "training/ema.h"
-#include "training/evaluate.h"
 #include "training/rank_events.h"
 #include "training/run/console.h"
 #include "training/run/publish.h"
+#include "training/run/run_monitor.h"
 #include "training/run/save_policy.h"
 #include "training/run/step_result.h"
 #include "training/run/stop.h"
+#include "training/run/validation.h"
 
 #include <stdio.h>
 
-/** What ranks did since the row before. */
+/** Logs how the ranks have spent their time since the previous row. */
 static int log_rank_timing(train_run_state *r) {
     rank_timing p = ranks_timing_row(&r->context.ranks);
-    return run_logger_timing(&r->run_logger, &r->state, &p);
+    return disk_space_logged(r, run_logger_timing(&r->run_logger, &r->state, &p));
 }
 
 static int after_step(train_run_state *r, const step_result *step) {
@@ -25,12 +25,13 @@ static int after_step(train_run_state *r, const step_result *step) {
     int rc = OK;
     TRY(rank_events_exchange(&r->context));
     if (r->state.global_step % c->trainer.log_every_n_steps == 0) {
-        TRY(run_logger_step(&r->run_logger, &r->state, step));
+        TRY(disk_space_logged(r, run_logger_step(&r->run_logger, &r->state, step)));
         TRY(log_rank_timing(r));
-        TRY(run_logger_bad_images(&r->run_logger, &r->context, &r->state));
+        TRY(disk_space_logged(r, run_logger_bad_images(&r->run_logger, &r->context, &r->state)));
     }
     run_logger_device(&r->run_logger, &r->state, false);
-    /* not after the last step: the epoch's own checkpoint follows its validation */
+    disk_space_poll(r);
+    /* not after the epoch's last step: the epoch's own checkpoint follows the validation */
     if (c->checkpoint.every_n_steps > 0 && r->state.global_step % c->checkpoint.every_n_steps == 0 &&
         r->state.batch_in_epoch < r->context.train_batches)
         TRY(save_last(r));
@@ -38,13 +39,13 @@ done:
     return rc;
 }
 
-/** Whether what follows this step asks for its result: a log, a checkpoint, the epoch's end. */
+/** Whether the result of the next step is needed at once: for a log entry, a checkpoint, or the end of the epoch. */
 static bool needs_result(const train_run_state *r) {
     const config *c = r->context.config;
-    int64_t next = r->state.global_step + 1;
-    return next % c->trainer.log_every_n_steps == 0 ||
+    int64_t next = r->state.global_step + 1, step = r->context.micro_batches_per_step;
+    return validation_at(r, r->state.batch_in_epoch + step, step) || next % c->trainer.log_every_n_steps == 0 ||
            (c->checkpoint.every_n_steps > 0 && next % c->checkpoint.every_n_steps == 0) ||
-           r->state.batch_in_epoch + r->context.micro_batches_per_step >= r->context.train_batches;
+           r->state.batch_in_epoch + step >= r->context.train_batches;
 }
 
 static int one_step(train_run_state *r, epoch_clock *k) {
@@ -62,16 +63,19 @@ static int one_step(train_run_state *r, epoch_clock *k) {
     k->images += images;
     k->batches += r->state.batch_in_epoch - before;
     k->timing = ranks_timing(&r->context.ranks);
-    eta_tell(r, k);
+    epoch_clock_log_estimate(r, k);
     workers_count(&r->context.workers, r->context.train_loader, r->own_images - own);
     progress_state shown = console_state(r, k);
     progress_update(r->progress, &shown);
     TRY(after_step(r, &step));
+    if (r->state.global_step % r->context.config->trainer.log_every_n_steps == 0)
+        run_monitor_step(r, k, &step);
+    publish_by_time(r);
 done:
     return rc;
 }
 
-/** Images grow from epoch to epoch where data.progressive_size says so. */
+/** Sets the image size of the epoch, which may grow with data.progressive_size. */
 static void set_size(train_run_state *r) {
     const config *c = r->context.config;
     int64_t epoch = r->state.epoch;
@@ -81,7 +85,12 @@ static void set_size(train_run_state *r) {
         run_logger_event(&r->run_logger, &r->state, "size", "%d x %d pixels from this epoch on", size, size);
 }
 
-/** The training part of an epoch; *done when a limit ended it early. */
+/** The epoch whose order and crops the loader uses. With overfit_batches all epochs have the same images. */
+static uint32_t order_epoch(const train_run_state *r) {
+    return r->context.config->trainer.overfit_batches != 0 ? 0 : (uint32_t)r->state.epoch;
+}
+
+/** Runs the training part of an epoch; *done: whether a limit ended it early. */
 static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     train_state *t = &r->state;
     int rc = OK;
@@ -90,10 +99,16 @@ static int train_epoch(train_run_state *r, epoch_clock *k, bool *done) {
     ranks_begin(&r->context.ranks, k->waited);
     workers_begin(&r->context.workers, r->context.train_loader);
     set_size(r);
-    TRY(loader_start(r->context.train_loader, (uint32_t)t->epoch, t->batch_in_epoch));
+    TRY(loader_start(r->context.train_loader, order_epoch(r), t->batch_in_epoch));
     progress_begin(r->progress, "train", t->epoch, r->context.config->trainer.max_epochs, t->batch_in_epoch,
                    r->context.train_batches);
     while (t->batch_in_epoch < r->context.train_batches) {
+        if (validation_due(r))
+            TRY(validation_within(r, k));
+        if (t->early_stopping.stop) {
+            *done = true;
+            break;
+        }
         TRY(stop_check(r, done));
         if (*done)
             break;
@@ -107,38 +122,26 @@ done:
     return rc;
 }
 
-/** Moves the schedule on; a change of the LR goes into the journal. */
-static void end_schedule(train_run_state *r, double val_loss) {
+/** Advances the schedule; a change of the LR is written to the journal. Plateau counts validations. */
+static void end_schedule(train_run_state *r, bool validated) {
     train_state *t = &r->state;
+    if (t->schedule.state.kind == CKPT_SCHEDULE_PLATEAU && !validated)
+        return;
     double before = t->schedule.state.last_lr;
     char reason[128];
-    if (schedule_end_epoch(&t->schedule, t->epoch, val_loss))
+    if (schedule_end_epoch(&t->schedule, t->epoch, metrics_loss(&t->val)))
         run_logger_event(&r->run_logger, t, "lr", "%.6g -> %.6g: %s", before, t->schedule.state.last_lr,
                          schedule_reason(reason, &t->schedule));
     else if (t->epoch + 1 == t->schedule.warmup_epochs)
         run_logger_event(&r->run_logger, t, "lr", "%.6g: end of the warm-up", t->schedule.state.last_lr);
 }
 
-/** Distributions of weights and gradients, while those of the epoch's last step are still there. */
+/** Logs histograms of weights and gradients, while the gradients of the epoch's last step are still in memory. */
 static int log_distributions(train_run_state *r, const epoch_clock *k) {
     int every = r->context.config->monitor.histogram_every_n_epochs;
-    if (every == 0 || (r->state.epoch + 1) % every != 0 || k->batches == 0) /* none by this process: logged before */
+    if (every == 0 || (r->state.epoch + 1) % every != 0 || k->batches == 0) /* no step by this process: logged before */
         return OK;
-    return run_logger_histograms(&r->run_logger, &r->context, &r->state);
-}
-
-/** Validates the EMA of the weights if there is one. Restores the trained weights in any case. */
-static int validate(train_run_state *r) {
-    const evaluate_extras extras = {.wrong = r->wrong.capacity > 0 ? &r->wrong : NULL};
-    int rc = OK;
-    TRY(ema_swap(&r->context));
-    rc = broadcast_statistics(&r->context);
-    if (rc == OK)
-        rc = evaluate(&r->state.val, &extras, &r->context, r->progress, r->state.epoch);
-    int back = ema_swap(&r->context);
-    rc = rc != OK ? rc : back;
-done:
-    return rc;
+    return disk_space_logged(r, run_logger_histograms(&r->run_logger, &r->context, &r->state));
 }
 
 static int end_epoch(train_run_state *r, const epoch_clock *k) {
@@ -149,37 +152,31 @@ static int end_epoch(train_run_state *r, const epoch_clock *k) {
            waited = k->images > 0 ? epoch_wait_share(r, k) : NAN;
     int rc = OK;
     TRY(log_distributions(r, k));
-    r->evaluated = false;
-    if (r->context.val_batches > 0) {
-        rc = validate(r);
-        if (rc == E_STOPPED) {
-            bool done = false;
-            rc = stop_check(r, &done); /* saves: the resumed run validates first */
-            goto done;
-        }
-        TRY(rc);
-        TRY(rank_events_exchange(&r->context));
-        r->evaluated = true;
-    }
-    double val_loss = metrics_loss(&t->val);
-    end_schedule(r, val_loss);
+    if (validation_in_epoch(r))
+        TRY(validation_run(r));
+    else
+        t->val = (metrics){0};
+    end_schedule(r, validation_in_epoch(r));
     t->epoch_done = true;
-    /* its row comes first: a run that is killed after it resumes from an earlier step and logs it again. But an epoch's
-     * work is worth more than its row: it is saved in any case */
-    status_save(&logged, run_logger_epoch(&r->run_logger, t, lr, speed, waited));
-    TRY(save_epoch(r, val_loss));
+    validation_check_stop(r);
+    /* The epoch's row is logged first: a run that is killed between the two resumes from an earlier step and logs
+     * the row again. If the row cannot be written, the epoch is saved nevertheless. */
+    status_save(&logged, disk_space_logged(r, run_logger_epoch(&r->run_logger, t, lr, speed, waited)));
+    run_monitor_epoch(r, lr, speed, waited);
+    TRY(save_epoch(r));
     if (logged.code != OK)
         TRY(status_restore(&logged));
     run_logger_device(&r->run_logger, t, true);
-    TRY(run_logger_bad_images(&r->run_logger, &r->context, t));
+    TRY(disk_space_logged(r, run_logger_bad_images(&r->run_logger, &r->context, t)));
     run_logger_count_bad(&r->run_logger, &r->context, t);
     if (train_leads(r))
         console_epoch(r, k, lr, speed, waited);
     r->summary->train = t->train;
-    r->summary->val = t->val;
+    if (t->val.images > 0)
+        r->summary->val = t->val;
     t->epoch++;
     t->batch_in_epoch = 0;
-    t->train = (metrics){0};
+    t->train = t->val = (metrics){0};
     t->epoch_done = false;
     if (train_leads(r))
         publish(r, "running", false);
@@ -190,32 +187,34 @@ done:
 static int run_epochs(train_run_state *r) {
     bool done = false;
     int rc = OK;
-    while (r->state.epoch < r->context.config->trainer.max_epochs) {
+    while (r->state.epoch < r->context.config->trainer.max_epochs && !r->state.early_stopping.stop) {
         epoch_clock k = {0};
         TRY(train_epoch(r, &k, &done));
         if (done) {
-            TRY(save_last(r));
-            break;
+            TRY(save_final(r));
+            goto done;
         }
         TRY(end_epoch(r, &k));
     }
+    TRY(save_unsaved(r));
 done:
     return rc;
 }
 
 static void summarise(train_run_state *r) {
     train_summary *s = r->summary;
-    const ckpt_kept *best = topk_best(&r->state.best);
+    const ckpt_kept *best = top_k_best(&r->state.best);
     s->seconds = clock_seconds() - r->started;
     s->images_per_second = r->train_seconds > 0 ? (double)s->images / r->train_seconds : 0;
     s->epochs_done = r->state.epoch;
     s->global_step = r->state.global_step;
-    s->best_loss = best != NULL ? best->value : NAN;
+    s->best_score = best != NULL ? best->value : NAN;
+    s->monitor = r->context.config != NULL ? r->context.config->checkpoint.monitor : NULL;
     snprintf(s->best, sizeof s->best, "%s", best != NULL ? best->path : "");
     snprintf(s->logs, sizeof s->logs, "%s", r->folder.logs);
 }
 
-/** The first batch of a new run goes to TensorBoard, as a picture. */
+/** Logs the first batch of a new run to TensorBoard, as an image. */
 static void show_batch(void *context, const batch *b) {
     train_run_state *r = context;
     r->context.on_batch = NULL;
@@ -226,7 +225,7 @@ static void show_batch(void *context, const batch *b) {
 int train_run(train_summary *out, const config *c, const train_hooks *h) {
     train_run_state r;
     int rc = OK;
-    TRY(run_open(&r, out, c, h));
+    TRY(run_open(&r, out, c, h, true));
     r.started_step = r.state.global_step;
     if (r.state.global_step == 0 && train_leads(&r)) {
         r.context.on_batch = show_batch;
@@ -239,7 +238,7 @@ done:
         save_rescue(&r, rc);
     summarise(&r);
     if (r.run_logger.folder != NULL)
-        publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs);
+        publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs || r.state.early_stopping.stop);
     status_saved first;
     status_save(&first, rc);
     int closed = run_close(&r);

@@ -16,8 +16,10 @@ typedef struct train_hooks {
     const volatile sig_atomic_t *stop; /* number of the stop signal received; 0: none yet. NULL: never */
     volatile sig_atomic_t *save;       /* set to request a save; the trainer resets it. NULL: never */
     comm *comm;                        /* the ranks of the run, all of which call; NULL: one. Borrowed */
-    void (*opened)(const char *logs, const char *out); /* on rank 0, once the run's logs are open; `out`: where its
-                                                          report is written, "" none. Or NULL */
+    void (*opened)(const char *logs, const char *out); /* on rank 0, once the run's logs are open; `out`: folder of its
+                                                          report, "": no report. Or NULL */
+    void (*event)(
+        const char *line); /* on rank 0: a line of monitor.progress json without monitor.progress_file; or NULL */
     void (*saved)(const char *path); /* on rank 0, after each complete checkpoint of the run; or NULL */
 } train_hooks;
 
@@ -27,14 +29,17 @@ typedef struct train_summary {
     long long images;         /* trained on by this process */
     int64_t epochs_done;      /* of the whole run */
     int64_t global_step;
-    metrics train, val;    /* of the last finished epoch; val.images is 0 if there was no validation */
-    double best_loss;      /* NaN: none */
-    char best[PATH_BYTES]; /* checkpoint with the lowest val_loss, "" none */
+    metrics train;         /* of the last finished epoch */
+    metrics val;           /* of the last validation at the end of an epoch; images is 0 if there was none */
+    const char *monitor;   /* metric of the best checkpoints, borrowed from the configuration; NULL: none */
+    double best_score;     /* the best value of `monitor`; NaN: none */
+    char best[PATH_BYTES]; /* the best checkpoint, "" none */
     char last[PATH_BYTES]; /* last.ckpt, "" if nothing was saved */
     char logs[PATH_BYTES];
 } train_summary;
 
-/** Trains until max_epochs, max_steps or max_time is reached. Messages for the user go to log_info.
+/** Trains until max_epochs, max_steps or max_time is reached or early stopping ends the run. Messages for the user go
+ * to log_info.
  *  @return 0; E_STOPPED (by a signal; saved in `last`); E_NONFINITE (the message has step, LR and last checkpoint); any
  *  error of data, device or files. After an error the summary covers the run up to it */
 int train_run(train_summary *out, const config *c, const train_hooks *h);

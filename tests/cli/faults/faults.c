@@ -1,9 +1,9 @@
-/* A preloaded library that makes system calls fail, for tests of what a program does then. LINNET_FAULT is one of
- *    short             a read gives 700 bytes at most, every third is interrupted (EINTR)
+/* A preloaded library that makes system calls fail, to test how a program reacts. LINNET_FAULT is one of
+ *    short             a read returns 700 bytes at most, and every third is interrupted (EINTR)
  *    eio:PART[:N]      reads of files whose path contains PART fail with EIO, or only the first N of them
  *    full:PART:BYTES   writes to files whose path contains PART fail with ENOSPC once BYTES were written to such files
- *    kill:PART:BYTES   SIGKILL in place of the write that would exceed BYTES to such files
- */
+ *    fail:PART:BYTES   the same with EIO
+ *    kill:PART:BYTES   SIGKILL instead of the write that would exceed BYTES to such files */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,8 +18,8 @@
 
 static atomic_long calls, written;
 
-/** Whether a fault of that kind is asked for, for the file; *rest is what follows its PART. */
-static bool meets(const char *kind, int fd, const char **rest) {
+/** Whether LINNET_FAULT has this kind and applies to the file; *rest is the text after PART. */
+static bool applies(const char *kind, int fd, const char **rest) {
     const char *fault = getenv("LINNET_FAULT");
     char link[64], path[PATH_MAX + 1], part[256];
     size_t n = strlen(kind);
@@ -37,7 +37,7 @@ static bool meets(const char *kind, int fd, const char **rest) {
 static bool is_eio(int fd) {
     static atomic_long failed;
     const char *rest;
-    return meets("eio", fd, &rest) && (rest[0] != ':' || atomic_fetch_add(&failed, 1) < atol(rest + 1));
+    return applies("eio", fd, &rest) && (rest[0] != ':' || atomic_fetch_add(&failed, 1) < atol(rest + 1));
 }
 
 static bool is_short(void) {
@@ -75,16 +75,17 @@ ssize_t read(int fd, void *to, size_t n) {
     return real(fd, to, is_short() && n > 700 ? 700 : n);
 }
 
-static bool is_full(int fd, size_t n) {
+/** Whether the write fails; errno is set. */
+static bool write_fails(int fd, size_t n) {
     const char *rest;
-    bool kills = meets("kill", fd, &rest);
-    if (!kills && !meets("full", fd, &rest))
+    bool kills = applies("kill", fd, &rest), full = !kills && applies("full", fd, &rest);
+    if (!kills && !full && !applies("fail", fd, &rest))
         return false;
     if (atomic_fetch_add(&written, (long)n) + (long)n <= atol(rest + 1))
         return false;
     if (kills)
         raise(SIGKILL);
-    errno = ENOSPC;
+    errno = full ? ENOSPC : EIO;
     return true;
 }
 
@@ -92,12 +93,12 @@ ssize_t pwrite(int fd, const void *from, size_t n, off_t at) {
     static ssize_t (*real)(int, const void *, size_t, off_t);
     if (real == NULL)
         real = (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
-    return is_full(fd, n) ? -1 : real(fd, from, n, at);
+    return write_fails(fd, n) ? -1 : real(fd, from, n, at);
 }
 
 ssize_t write(int fd, const void *from, size_t n) {
     static ssize_t (*real)(int, const void *, size_t);
     if (real == NULL)
         real = (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
-    return is_full(fd, n) ? -1 : real(fd, from, n);
+    return write_fails(fd, n) ? -1 : real(fd, from, n);
 }

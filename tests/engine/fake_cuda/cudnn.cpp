@@ -1,4 +1,5 @@
-/* libcudnn.so.9, as far as backend/cuda/cudnn.h uses it: descriptors, suggestions, and running graphs (graphs.h). */
+/* The part of libcudnn.so.9 that backend/cuda/cudnn.h uses: descriptors, heuristics, and execution of graphs
+ * (graphs.h). */
 #include "fake.h"
 #include "graphs.h"
 
@@ -6,7 +7,7 @@
 
 namespace {
 
-constexpr int CANDIDATES = 3, VARYING = 2; /* VARYING: said to differ from run to run */
+constexpr int CANDIDATES = 3, VARYING = 2; /* VARYING: reported as non-deterministic */
 int varying_runs;
 constexpr int64_t WORKSPACE_BYTES = 128;
 
@@ -22,7 +23,7 @@ size_t bytes_of(cudnnBackendAttributeType_t type) {
     }
 }
 
-/** The attributes without which a descriptor of that type means nothing. */
+/** The attributes that a descriptor of that type requires. */
 std::vector<int> needed(cudnnBackendDescriptorType_t type) {
     switch (type) {
     case CUDNN_BACKEND_TENSOR_DESCRIPTOR:
@@ -70,8 +71,8 @@ std::vector<int> needed(cudnnBackendDescriptorType_t type) {
     }
 }
 
-/** What cuDNN's patterns do beside a convolution, and the time that each part takes more than it: enough to be worth
- *  it, or "slow". */
+/** The operations that cuDNN fuses with a convolution, and the additional time of each: less than the unfused operation
+ * takes, or "slow". */
 struct fused_part {
     fake_fusion what;
     const char *pattern[3];
@@ -113,7 +114,7 @@ descriptor *of(cudnnBackendDescriptor_t d) { return (descriptor *)d; }
 
 extern "C" {
 
-/** For tests: runs of the candidate that differs from run to run, measured ones included. */
+/** For tests: runs of the non-deterministic candidate, measurements included. */
 int fake_cudnn_varying_runs(void) { return varying_runs; }
 
 size_t cudnnGetVersion(void) { return 91900; }
@@ -191,7 +192,7 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const d, cudnnBa
         (*(descriptor **)out)->final = true;
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX: *(int64_t *)out = 40 + of(d)->candidate; return CUDNN_STATUS_SUCCESS;
-    case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE: /* the first uses tensor cores, the second has nothing to say */
+    case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE: /* the first uses tensor cores, the second reports no notes */
         *n = of(d)->candidate != 1 ? 1 : 0;
         if (*n == 1)
             *(cudnnBackendNumericalNote_t *)out =

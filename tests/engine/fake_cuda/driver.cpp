@@ -1,4 +1,4 @@
-/* libcuda.so.1, as far as backend/cuda/driver.h uses it. */
+/* The part of libcuda.so.1 that backend/cuda/driver.h uses. */
 #include "fake.h"
 #include "host_kernel.h"
 
@@ -21,7 +21,7 @@ namespace {
 typedef std::vector<std::function<void()>> recording;
 
 constexpr size_t GUARD_BYTES = 256;
-constexpr unsigned char GUARD = 0xa5, FRESH = 0xff; /* fresh memory reads as NaN */
+constexpr unsigned char GUARD = 0xa5, FRESH = 0xff; /* newly allocated memory reads as NaN */
 constexpr unsigned FATBIN_MAGIC = 0xba55ed50;
 
 bool is_recording;
@@ -32,15 +32,15 @@ size_t used_bytes;
 int graphs, replays, fused[FAKE_FUSIONS], waits;
 double clock_ms;
 
-/** Counts, when the event was recorded. */
+/** The counters at the time when the event was recorded. */
 struct event {
     double ms;
     uint64_t queued, reductions;
 };
 
 uint64_t queued, reductions_ended;
-uintptr_t streams = 2;                   /* the next one's handle */
-std::map<const void *, uint64_t> waited; /* what a stream waits for: so many of those queued */
+uintptr_t streams = 2;                   /* the handle of the next stream */
+std::map<const void *, uint64_t> waited; /* per stream: how many of the queued operations it waits for */
 
 bool advance() {
     bool ended = fake_advance();
@@ -80,7 +80,7 @@ bool fake_has_waited(const void *stream) { return waited[stream] == queued; }
 bool fake_is_recording() { return is_recording; }
 
 bool fake_fails(const char *symbol) {
-    static std::string order; /* that `seen` counts for */
+    static std::string order; /* the value of FAKE_CUDA_FAIL that `seen` counts for */
     static int seen;
     const char *what = getenv("FAKE_CUDA_FAIL"), *colon = what != nullptr ? strchr(what, ':') : nullptr;
     if (what == nullptr || order != what) {
@@ -116,7 +116,7 @@ bool fake_owns(const void *p, size_t n) {
 extern "C" {
 
 /** For tests: 0, graphs made; 1, graphs launched; 2, convolutions with sums; 3, waits for a stream; 4,
- *  convolutions that scale their input; 5, data gradients with a BN's sums. */
+ *  convolutions that scale their input; 5, dgrads with a BN's sums. */
 int fake_cuda_counts(int what) {
     const int counts[] = {graphs, replays, fused[FAKE_STATISTICS], waits, fused[FAKE_PROLOGUE], fused[FAKE_GRADIENT]};
     return counts[what];
@@ -333,7 +333,7 @@ CUresult cuLaunchKernel(CUfunction f, unsigned grid_x, unsigned grid_y, unsigned
     if (grid_x == 0 || grid_y == 0 || grid_z != 1 || block_x == 0 || block_y == 0 || block_z != 1)
         return CUDA_ERROR_INVALID_VALUE;
     const host_kernel *k = (const host_kernel *)f;
-    std::string copy((const char *)args[0], k->args_bytes); /* CUDA takes the arguments when it is called */
+    std::string copy((const char *)args[0], k->args_bytes); /* CUDA copies the arguments during the call */
     fake_queue([=] { run_grid({grid_x, grid_y, 1}, {block_x, block_y, 1}, [&] { k->call(copy.data()); }); }, 1);
     return CUDA_SUCCESS;
 }

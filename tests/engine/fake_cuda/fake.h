@@ -1,19 +1,20 @@
-/** What the stand-ins for libcuda.so.1, libcudnn.so.9 and libnccl.so.2 share; they are one library under three names.
+/** Declarations shared by the stand-ins for libcuda.so.1, libcudnn.so.9 and libnccl.so.2, which are one library under
+ *  three names.
  *
- *  Everything but an all-reduce runs when it is queued, on the host, in the order of the calls: results are real,
- *  ordering between streams is tested around all-reduces alone. While a stream is recorded, what is queued is kept
- *  instead, and runs when the graph is launched.
+ *  Every operation except an all-reduce runs when it is queued, on the host, in the order of the calls. So results are
+ *  real, but the ordering between streams is tested only around all-reduces. While a stream is recorded, operations are
+ *  stored instead, and run when the graph is launched.
  *
  *  Environment:
  *    FAKE_CUDA_FAIL=SYMBOL:N     the N-th call of SYMBOL (from 1) fails
- *    FAKE_CUDA_DEVICES=N         GPUs; 1 without
- *    FAKE_CUDA_MEMORY=BYTES      of the GPU; 4 GiB without
- *    FAKE_CUDA_STATISTICS=WHAT   cuDNN's convolution with sums: "rejected", or "slow"; fast without
- *    FAKE_CUDA_PROLOGUE=WHAT     the same for those that scale their input, forward and of weights; "whole":
- *                                forward with sums alone, as on a GPU of compute capability 9.0
- *    FAKE_CUDA_GRADIENT=WHAT     the same for the data gradient with a BN's sums
+ *    FAKE_CUDA_DEVICES=N         number of GPUs; default 1
+ *    FAKE_CUDA_MEMORY=BYTES      memory of the GPU; default 4 GiB
+ *    FAKE_CUDA_STATISTICS=WHAT   cuDNN's convolution with sums: "rejected" or "slow"; default fast
+ *    FAKE_CUDA_PROLOGUE=WHAT     the same for convolutions that scale their input, forward and wgrad; "whole": only
+ *                                forward with sums, as on a GPU of compute capability 9.0
+ *    FAKE_CUDA_GRADIENT=WHAT     the same for dgrad with a BN's sums
  *
- *  Events measure a clock of the stand-ins' own: each kernel takes 1 ms of it, a convolution 2. */
+ *  Events measure a simulated clock: each kernel takes 1 ms, a convolution 2 ms. */
 #ifndef LINNET_TESTS_FAKE_CUDA_FAKE_H
 #define LINNET_TESTS_FAKE_CUDA_FAKE_H
 
@@ -21,23 +22,23 @@
 #include <cstdint>
 #include <functional>
 
-/** Runs or records; takes `ms` of the clock. */
+/** Runs or records the operation; advances the clock by `ms`. */
 void fake_queue(const std::function<void()> &work, double ms = 0);
 bool fake_is_recording();
-/** Whether this call of `symbol` is the one that is to fail. */
+/** Whether this call of `symbol` is the one that must fail. */
 bool fake_fails(const char *symbol);
 enum fake_fusion { FAKE_STATISTICS, FAKE_PROLOGUE, FAKE_GRADIENT, FAKE_FUSIONS };
-/** Whether the environment says so of that one. */
+/** Whether the environment sets that fusion to `what`. */
 bool fake_fusion_is(fake_fusion which, const char *what);
-/** A convolution that does that too was queued. */
+/** Counts a queued convolution with that fusion. */
 void fake_count_fusion(fake_fusion which);
-/** Whether [p, p + n) lies in one piece of the GPU's memory. */
+/** Whether [p, p + n) is within one allocation of the GPU's memory. */
 bool fake_owns(const void *p, size_t n);
-/** Whether the stream has waited for an event behind all that was queued so far. */
+/** Whether the stream has waited for an event after all operations queued so far. */
 bool fake_has_waited(const void *stream);
-/** All-reduces on their way. */
+/** Number of pending all-reduces. */
 uint64_t fake_reductions_ahead();
-/** Moves them on. @return whether one has ended */
+/** Advances the pending all-reduces. @return whether one has ended */
 bool fake_advance();
 
 #endif

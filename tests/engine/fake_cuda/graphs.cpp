@@ -18,7 +18,7 @@ float rounded(int type, float v) {
                                          : v;
 }
 
-/** All tensors' values while a graph runs; what is virtual lies here alone. */
+/** The values of all tensors while a graph runs; virtual tensors exist only here. */
 class store {
   public:
     std::vector<float> read(const tensor &t) {
@@ -60,7 +60,7 @@ template <class F> void each_pixel(const tensor &t, const F &f) {
                     f(n, c, h, w);
 }
 
-/** f(places in x, w, y) for each product of y = conv(x, w). */
+/** Calls f(offsets in x, w and y) for each product of y = conv(x, w). */
 template <class F>
 void each_product(const operation &o, const tensor &x, const tensor &w, const tensor &y, const F &f) {
     int64_t group_c = w.n[1], group_k = w.n[0] / (x.n[1] / group_c);
@@ -105,7 +105,7 @@ void run_weights(const operation &o, store &s) {
     s.write(w, ws);
 }
 
-/** Sums over all but the channels of what x holds. */
+/** Sums of x and of its squares, per channel. */
 void run_statistics(const operation &o, store &s) {
     const tensor &x = o.tensors.at(CUDNN_ATTR_OPERATION_GENSTATS_XDESC),
                  &sum = o.tensors.at(CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC),
@@ -130,7 +130,7 @@ void run_pointwise(const operation &o, store &s) {
     tensor b = second != o.tensors.end() ? second->second : x;
     std::vector<float> xs = s.read(x), bs = s.read(b), ys(y.elements());
     for (int i = 0; i < 4; i++)
-        b.stride[i] = b.n[i] > 1 ? b.stride[i] : 0; /* one stands for all */
+        b.stride[i] = b.n[i] > 1 ? b.stride[i] : 0; /* broadcast */
     each_pixel(y, [&](int64_t n, int64_t c, int64_t h, int64_t w) {
         float v = xs[x.at(n, c, h, w)], other = o.b_times * bs[b.at(n, c, h, w)];
         float &out = ys[y.at(n, c, h, w)];
@@ -176,7 +176,7 @@ int mode_of(const descriptor *op) {
     return values<int>(child(op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR), CUDNN_ATTR_POINTWISE_MODE)[0];
 }
 
-/** One letter an operation, in the order in which they were given. */
+/** One letter per operation, in the given order. */
 std::string letters_of(const std::vector<descriptor *> &ops) {
     std::string s;
     for (const descriptor *op : ops)
@@ -198,7 +198,7 @@ std::string letters_of(const std::vector<descriptor *> &ops) {
     return s;
 }
 
-/** Whether pointwise operations first .. last - 1 are a chain; the descriptor that it ends with. */
+/** Whether pointwise operations first .. last - 1 are a chain; `end` is its last descriptor. */
 bool is_chain(descriptor *&end, const std::vector<descriptor *> &ops, size_t first, size_t last) {
     for (size_t i = first; i < last; i++) {
         if (i > first && child(ops[i], CUDNN_ATTR_OPERATION_POINTWISE_XDESC) != end)
@@ -210,7 +210,7 @@ bool is_chain(descriptor *&end, const std::vector<descriptor *> &ops, size_t fir
     return true;
 }
 
-/** ConvBNfprop's and ConvBNwgrad's input: scale and shift have the type of what they are for. */
+/** ConvBNfprop's and ConvBNwgrad's input: scale and shift have the type of x. */
 bool is_scaled(const std::vector<descriptor *> &ops, int x_name) {
     descriptor *end = nullptr;
     int type = tensor(child(ops[0], CUDNN_ATTR_OPERATION_POINTWISE_XDESC)).type;

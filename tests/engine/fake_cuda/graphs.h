@@ -1,4 +1,4 @@
-/** Graphs of the stand-in for cuDNN: the descriptors that describe them, and running them by plain loops in fp32. */
+/** Graphs of the stand-in for cuDNN: the descriptors that define them, and their execution by plain loops in fp32. */
 #ifndef LINNET_TESTS_FAKE_CUDA_GRAPHS_H
 #define LINNET_TESTS_FAKE_CUDA_GRAPHS_H
 
@@ -10,7 +10,7 @@
 
 #include <cudnn_graph.h>
 
-/** An attribute's values as they were given. */
+/** The values of an attribute in the order in which they were set. */
 struct attribute {
     cudnnBackendAttributeType_t type;
     std::string bytes;
@@ -20,7 +20,7 @@ struct descriptor {
     cudnnBackendDescriptorType_t type;
     bool final = false;
     int candidate = 0;           /* of an engine's configuration */
-    descriptor *graph = nullptr; /* and what it is for */
+    descriptor *graph = nullptr; /* the operation graph of the engine */
     std::map<int, attribute> attributes;
 };
 
@@ -33,16 +33,16 @@ template <class T> std::vector<T> values(const descriptor *d, int name) {
 
 inline descriptor *child(const descriptor *d, int name) { return values<descriptor *>(d, name)[0]; }
 
-/** What a graph does: "forward", "data", "weights", or one of cuDNN's patterns that the engine uses: "statistics",
- *  "scaled-forward", "scaled-statistics", "scaled-weights", "data-sums"; "": it is not understood, in its operations,
- *  how they are linked, or the types of their tensors. */
+/** The operation of a graph: "forward", "data", "weights", or one of the cuDNN patterns that the engine uses:
+ *  "statistics", "scaled-forward", "scaled-statistics", "scaled-weights", "data-sums". "": its operations, their
+ *  connections or the types of their tensors are not supported. */
 std::string graph_pattern(const descriptor *graph);
 
-/** A graph with its memory. Keeps no descriptor. */
+/** A graph with its memory. It does not refer to the descriptors. */
 class graph_run {
   public:
     explicit graph_run(const descriptor *graph);
-    /** Gives the tensors their memory. @return whether all are there, aligned and large enough */
+    /** Assigns memory to the tensors. @return whether all have memory that is aligned and large enough */
     bool bind(const std::vector<int64_t> &ids, const std::vector<void *> &pointers);
     void run() const;
 

@@ -9,7 +9,7 @@
 #include "backend/cuda/kernels/bn_forward.cu"
 #include "backend/cuda/kernels/load.cu"
 #include "backend/cuda/kernels/pool.cu"
-/* names that several of them use */
+/* namespaces, because several sources use the same names */
 namespace linear_cu {
 #include "backend/cuda/kernels/linear.cu"
 }

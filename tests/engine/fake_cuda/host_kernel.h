@@ -1,5 +1,5 @@
-/** The engine's own kernels run on the host: the .cu sources compiled by g++, a block's threads as fibers that meet at
- *  __syncthreads, one block after the other. Include before any .cu. */
+/** Runs the engine's CUDA kernels on the host: g++ compiles the .cu sources, the threads of a block are fibers that
+ *  synchronise at __syncthreads, and the blocks run one after the other. Include before any .cu. */
 #ifndef LINNET_TESTS_FAKE_CUDA_HOST_KERNEL_H
 #define LINNET_TESTS_FAKE_CUDA_HOST_KERNEL_H
 
@@ -30,9 +30,9 @@ struct dim3_place {
 };
 extern dim3_place blockIdx, blockDim, gridDim;
 
-/** The running fiber's place in its block. */
+/** The thread index of the running fiber within its block. */
 const dim3_place &fiber_place();
-/** Until all of the block's fibers have come here. */
+/** Waits until all fibers of the block have called this. */
 void fiber_meet();
 
 #define threadIdx (fiber_place())
@@ -44,10 +44,10 @@ void run_grid(dim3_place grid, dim3_place block, const std::function<void()> &bo
 /** A kernel by its exported name. */
 struct host_kernel {
     const char *name;
-    size_t args_bytes; /* of its one argument */
+    size_t args_bytes; /* size of its only argument */
     void (*call)(const void *args);
 };
-/** NULL: there is none of that name. */
+/** @return NULL if no kernel has that name */
 const host_kernel *host_kernel_find(const char *name);
 
 #endif

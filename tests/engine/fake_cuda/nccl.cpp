@@ -1,6 +1,6 @@
-/* libnccl.so.2, as far as backend/cuda/nccl.h uses it, for ranks on one host: they meet in shared memory that the unique
- * id names. An all-reduce goes on only while somebody waits for it (fake_advance), so sums that are used too early are
- * wrong. */
+/* The part of libnccl.so.2 that backend/cuda/nccl.h uses, for ranks on one host, which share memory named by the
+ * unique id. An all-reduce advances only while a caller waits for it (fake_advance), so sums that are used too early
+ * are wrong. */
 #include "fake.h"
 
 #if __has_include(<nccl.h>)
@@ -24,7 +24,8 @@ namespace {
 constexpr int RANKS = 8;
 constexpr size_t SLOT = 1 << 18; /* bytes of one all-reduce, at most */
 
-/** Calls are numbered from 1; a counter holds the last that is done. Zeros at first, as memory of a new file. */
+/** Calls are numbered from 1; a counter contains the number of the last completed call. Initially zero, because the
+ * file is new. */
 struct shared {
     std::atomic<int> joined;
     std::atomic<int> published[RANKS], taken[RANKS];
@@ -48,7 +49,7 @@ void narrow(float *out, float v) { *out = v; }
 void narrow(__half *out, float v) { *out = __float2half_rn(v); }
 void narrow(__nv_bfloat16 *out, float v) { *out = __float2bfloat16_rn(v); }
 
-/** Rank by rank, each sum rounded; fp32 is averaged. */
+/** Sums in the order of the ranks and rounds after each addition; fp32 is averaged. */
 template <class T> void reduce(const shared *all, int ranks, const reduction &r) {
     for (size_t i = 0; i < r.n; i++) {
         T sum = ((const T *)all->slot[0])[i];
@@ -69,13 +70,13 @@ int all_reach(const std::atomic<int> *counter, int ranks, int call) {
 
 struct ncclComm {
     shared *all;
-    int rank, ranks, call; /* call: the last that has ended */
+    int rank, ranks, call; /* call: the last completed one */
     std::deque<reduction> queue;
 };
 
 namespace {
 
-ncclComm *group; /* one a process */
+ncclComm *group; /* one per process */
 const char *detail = "";
 
 ncclResult_t failed(ncclResult_t code, const char *why) {

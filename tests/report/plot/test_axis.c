@@ -7,7 +7,7 @@
 static const plot_axis linear = {NULL, false, false, NAN, NAN}, logarithmic = {NULL, true, false, NAN, NAN},
                        epochs = {NULL, false, true, NAN, NAN};
 
-/* Settles low..high without a margin and makes ticks; compares the labels, joined by blanks. */
+/* Computes the range low..high without a margin and its ticks; compares the labels, separated by spaces. */
 static void assert_ticks(const plot_axis *a, double low, double high, int most, const char *expected) {
     plot_ticks t;
     text all = {0};
@@ -44,9 +44,9 @@ static void test_constant(void **state) {
     assert_ticks(&linear, 5, 5, 5, "4.6 4.8 5.0 5.2 5.4");
     assert_ticks(&linear, -5, -5, 2, "-5.5 -5.0 -4.5");
     assert_ticks(&linear, 0, 0, 2, "0 0.5 1.0");
-    assert_ticks(&linear, 2.3025851, 2.3025852, 5, "2.1 2.2 2.3 2.4 2.5"); /* float noise */
+    assert_ticks(&linear, 2.3025851, 2.3025852, 5, "2.1 2.2 2.3 2.4 2.5"); /* rounding errors */
     assert_ticks(&logarithmic, 0.1, 0.1, 6, "0.05 0.1 0.2");
-    assert_ticks(&linear, 1e300, -1e300, 2, "0.9 1.0 1.1"); /* nothing at all */
+    assert_ticks(&linear, 1e300, -1e300, 2, "0.9 1.0 1.1"); /* an empty range */
     assert_ticks(&logarithmic, INFINITY, -INFINITY, 6, "0.5 1 2");
 }
 
@@ -102,7 +102,7 @@ static void test_ranges(void **state) {
     assert_range(plot_range_settle((plot_range){1, 2}, &a, 0.05, true), 5, 6);
     a = (plot_axis){NULL, false, false, NAN, 5}; /* below all data */
     assert_range(plot_range_settle((plot_range){7, 8}, &a, 0.05, true), 4, 5);
-    a = (plot_axis){NULL, true, false, 0, 10}; /* 0 is nowhere on a log axis */
+    a = (plot_axis){NULL, true, false, 0, 10}; /* 0 is not on a log axis */
     assert_range(plot_range_settle((plot_range){1, 100}, &a, 0, true), 1, 10);
     double huge[] = {-1.7e308, 1.7e308};
     plot_range r = plot_range_settle((plot_range){huge[0], huge[1]}, &linear, 0.05, true);
@@ -115,7 +115,7 @@ static void test_scale(void **state) {
     assert_float_equal(plot_scale_pixel(&s, 5), 200, 1e-9);
     assert_float_equal(plot_scale_value(&s, 250), 7.5, 1e-9);
     assert_float_equal(plot_scale_pixel(&s, 1e300), 1e6, 0);
-    s = plot_scale_make((plot_range){1e-4, 1}, true, 300, 100); /* y grows upwards */
+    s = plot_scale_make((plot_range){1e-4, 1}, true, 300, 100); /* y increases upwards */
     assert_float_equal(plot_scale_pixel(&s, 1e-2), 200, 1e-9);
     assert_float_equal(plot_scale_value(&s, 150), 0.1, 1e-12);
     assert_false(plot_usable(0, true) || plot_usable(-1, true) || plot_usable(NAN, false) || plot_usable(INFINITY, 0));
@@ -142,7 +142,7 @@ static void test_gaps(void **state) {
     plot_points_deinit(&p);
 }
 
-/* A spike among a million points survives, and little else does. */
+/* Thinning a million points keeps a spike and few other points. */
 static void test_thins(void **state) {
     (void)state;
     enum { N = 1000000 };
@@ -176,7 +176,7 @@ static void test_thins(void **state) {
     assert_float_equal(p.at[p.n - 1].x, plot_scale_pixel(&sx, N - 1), 1e-9);
     assert_ok(plot_points_make(&p, &(plot_series){NULL, x, y, y2, N, PLOT_BAND, -1}, &sx, &sy));
     assert_true(p.n > 630 && p.n < 2 * 702);
-    sx = plot_scale_make((plot_range){1, 1000}, true, 50, 750); /* most is off a log axis */
+    sx = plot_scale_make((plot_range){1, 1000}, true, 50, 750); /* most points are outside the log axis */
     assert_ok(plot_points_make(&p, &(plot_series){NULL, x, y, NULL, N, PLOT_LINE, -1}, &sx, &sy));
     assert_true(p.n > 500 && p.n < 4 * 702);
     plot_points_deinit(&p);

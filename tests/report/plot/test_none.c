@@ -1,9 +1,9 @@
-/* What a build without cairo says, whatever this one has. */
+/* The error of a build without cairo, tested in any build. */
 #include "check.h"
 
 #include "report/plot/none.c"
 
-static void test_says_so(void **state) {
+static void test_error_message(void **state) {
     (void)state;
     text png = {0};
     assert_string_equal(plot_unavailable(), "this build has no cairo: install libcairo2-dev and rebuild");
@@ -14,6 +14,6 @@ static void test_says_so(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_says_so)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_error_message)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The pictures, read back by cairo. */
+/* Reads the images back with cairo and checks them. */
 #include "check.h"
 
 #include "report/plot/plot.h"
@@ -88,7 +88,7 @@ static int count_near(const picture *p, uint32_t color, int x0, int y0, int x1, 
     return n;
 }
 
-/* Where the data of an 800-pixel panel are for certain: below title and legend, right of labels. */
+/* An area of an 800-pixel panel that contains only data: below title and legend, right of the labels. */
 enum { LEFT = 80, RIGHT = 780, TOP = 62, BOTTOM = 352 };
 
 static int count_data(const picture *p, uint32_t color) { return count(p, color, LEFT, TOP, RIGHT, BOTTOM); }
@@ -110,7 +110,7 @@ static void test_line(void **state) {
     plot_chart c = chart_of(&s, 1);
     picture p = draw(&c, 1, 1);
     assert_true(p.w == PLOT_WIDTH && p.h == PLOT_HEIGHT);
-    for (int x = 100; x < 760; x += 7) { /* a constant lies in the middle */
+    for (int x = 100; x < 760; x += 7) { /* a constant is drawn in the middle */
         int n = count_near(&p, plot_palette(0), x, 180, x + 1, 230);
         assert_true(n == 1 || n == 2);
         assert_int_equal(count_near(&p, plot_palette(0), x, TOP, x + 1, BOTTOM), n);
@@ -161,7 +161,7 @@ static void test_styles(void **state) {
     assert_true(inked[PLOT_STEPS] > inked[PLOT_DOTS] && inked[PLOT_LINE] > inked[PLOT_DOTS]);
 }
 
-/* Every second of the named lines of one colour is dashed. */
+/* Of the lines of one colour that are in the legend, every second one is dashed. */
 static void test_dashes(void **state) {
     (void)state;
     const double high[] = {3, 3, 3, 3};
@@ -191,7 +191,8 @@ static void test_no_data(void **state) {
         picture p = draw(&c[i], 1, 1);
         assert_true(count_data(&p, PLOT_GROUND) > 150000);
         assert_int_equal(count_series(&p, 0), 0);
-        assert_true(count(&p, PLOT_GROUND, 350, 190, 450, 240) < 100 * 50 - 100); /* it is said */
+        assert_true(count(&p, PLOT_GROUND, 350, 190, 450, 240) <
+                    100 * 50 - 100); /* a text says that there are no data */
         drop(&p);
     }
     picture p = draw(NULL, 0, 2);
@@ -220,7 +221,7 @@ static void test_columns(void **state) {
     drop(&p);
 }
 
-/* Labels of marks at the edges and close to each other stay in the picture and apart. */
+/* Labels of marks at the edges are within the picture, and labels of close marks do not overlap. */
 static void test_marks(void **state) {
     (void)state;
     plot_series s = {"train", four_x, four_y, NULL, 4, PLOT_LINE, 0};
@@ -241,7 +242,7 @@ static void test_marks(void **state) {
             if (x < 35 || x > 787 || y < 50)
                 assert_int_equal(pixel(&p, x, y), pixel(&q, x, y));
     drop(&p);
-    for (int i = 0; i < 4; i++) { /* labels that overlap would show less than each alone */
+    for (int i = 0; i < 4; i++) { /* overlapping labels would have fewer visible pixels */
         c.mark = &m[i];
         c.mark_n = 1;
         p = draw(&c, 1, 1);
@@ -268,7 +269,7 @@ static void test_log_axes(void **state) {
     drop(&p);
 }
 
-/* Values far beyond the axes, in every style, neither hang nor fail. */
+/* Values far beyond the axes, in every style, are drawn without an error and in finite time. */
 static void test_far_away(void **state) {
     (void)state;
     const double x[] = {-1e300, 0, 1, 1e300, 2, 3, -1e18}, y[] = {0, 1e300, -1e300, 5, 1, 1e9, 2};
@@ -340,7 +341,7 @@ static void test_bad_text(void **state) {
     drop(&p);
 }
 
-/* More names than there is room for. */
+/* More names than fit in the legend. */
 static void test_legend(void **state) {
     (void)state;
     plot_series s[60];
@@ -364,7 +365,7 @@ static void test_same_again(void **state) {
     assert_ok(text_append(&b, "before", 6));
     assert_ok(plot_charts(&b, &c, 1, 1));
     assert_true(b.n == a.n + 6 && memcmp(b.data + 6, a.data, a.n) == 0 && memcmp(b.data, "before", 6) == 0);
-    plot_chart many[90]; /* 36,000 pixels are more than cairo's */
+    plot_chart many[90]; /* 36,000 pixels exceed cairo's limit */
     for (int i = 0; i < 90; i++)
         many[i] = c;
     size_t n = b.n;
@@ -388,7 +389,7 @@ static void test_grid(void **state) {
     text png = {0};
     assert_ok(plot_grid(&png, "Mistakes \xFF", t, 3, 2));
     picture p = decode(&png);
-    /* cells of 381 pixels, the first picture 254 high in the middle of its own */
+    /* cells of 381 pixels, the first picture is 254 pixels high and centred in its cell */
     assert_int_equal(p.w, PLOT_WIDTH);
     assert_int_equal(count(&p, 0xC80A14, 0, 0, p.w, p.h), 381 * 254);
     assert_int_equal(count(&p, 0x0A14C8, 0, 0, p.w, p.h), 381 * 381);

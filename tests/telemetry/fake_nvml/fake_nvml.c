@@ -1,10 +1,10 @@
-/* Stands in for libnvidia-ml.so.1. FAKE_NVML says how it behaves:
- *   (unset)  three GPUs; GPU i shows the figures that test_device_stats.c expects
+/* A stand-in for libnvidia-ml.so.1. FAKE_NVML selects its behaviour:
+ *   (unset)  three GPUs; GPU i reports the values that test_device_stats.c expects
  *   bare     one GPU that supports no query
- *   slow     as unset, every answer takes 30 ms
- *   ramp     the k-th reading (from 1) says: utilisation k, memory total k, used 1000000 - k
+ *   slow     like unset, but every query takes 30 ms
+ *   ramp     the k-th reading (from 1) reports: utilisation k, memory total k, used 1000000 - k
  *   none     no GPU
- *   broken   does not start
+ *   broken   initialisation fails
  * Compiled with FAKE_OLD it lacks the power, temperature, clock and error text functions, with FAKE_ANCIENT
  * nvmlInit_v2. */
 #define _GNU_SOURCE

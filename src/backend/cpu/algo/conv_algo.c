@@ -1,43 +1,45 @@
-/* Which algorithms compute a pass at each CPU level, in the order in which they are tried. */
+/* The algorithms of each pass and CPU level, in the order in which they are tried. */
 #include "backend/cpu/algo/conv_algo.h"
 
 #include "base/status.h"
 
 #include <stdio.h>
 
-enum { ALGOS_MAX = 6 /* of a list, with the NULL at its end */ };
+#define LIST(...)                                                                                                      \
+    (const conv_algo *const[]) { __VA_ARGS__, NULL }
 
-static const conv_algo
-    *const lists[CONV_PASSES][CPU_LEVELS][ALGOS_MAX] =
-        {
-            [CONV_FORWARD] =
-                {
-                    [CPU_SSE41] = {&conv_forward_onednn_by_image, &conv_forward_onednn},
-                    [CPU_AVX2] = {&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn},
-                    [CPU_AVX512] = {&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn},
-                    [CPU_AVX512_BF16] = {&conv_forward_pointwise, &conv_forward_winograd_2d, &conv_forward_winograd_1d,
-                                         &conv_forward_onednn_by_image, &conv_forward_onednn},
-                    [CPU_AMX] = {&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn},
-                },
-            [CONV_DGRAD] =
-                {
-                    [CPU_SSE41] = {&conv_dgrad_onednn},
-                    [CPU_AVX2] = {&conv_dgrad_winograd_2d, &conv_dgrad_onednn},
-                    [CPU_AVX512] = {&conv_dgrad_winograd_2d, &conv_dgrad_onednn},
-                    [CPU_AVX512_BF16] = {&conv_dgrad_pointwise, &conv_dgrad_winograd_2d, &conv_dgrad_winograd_1d,
-                                         &conv_dgrad_onednn},
-                    [CPU_AMX] = {&conv_dgrad_winograd_2d, &conv_dgrad_onednn},
-                },
-            [CONV_WGRAD] =
-                {
-                    [CPU_SSE41] = {&conv_wgrad_onednn_split, &conv_wgrad_onednn},
-                    [CPU_AVX2] = {&conv_wgrad_winograd_2d, &conv_wgrad_onednn_split, &conv_wgrad_onednn},
-                    [CPU_AVX512] = {&conv_wgrad_winograd_2d, &conv_wgrad_onednn_split, &conv_wgrad_onednn},
-                    [CPU_AVX512_BF16] = {&conv_wgrad_winograd_2d, &conv_wgrad_gemm,
-                                         &conv_wgrad_direct, &conv_wgrad_onednn_split, &conv_wgrad_onednn},
-                    [CPU_AMX] = {&conv_wgrad_winograd_2d, &conv_wgrad_direct, &conv_wgrad_onednn_gemm,
-                                 &conv_wgrad_onednn_split, &conv_wgrad_onednn},
-                },
+static const conv_algo *const *const lists[CONV_PASSES][CPU_LEVELS] =
+    {
+        [CONV_FORWARD] =
+            {
+                [CPU_SSE41] = LIST(&conv_forward_onednn_by_image, &conv_forward_onednn),
+                [CPU_AVX2] = LIST(&conv_forward_winograd_2d, &conv_forward_implicit_gemm, &conv_forward_onednn_by_image,
+                                  &conv_forward_onednn),
+                [CPU_AVX512] = LIST(&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn),
+                [CPU_AVX512_BF16] = LIST(&conv_forward_pointwise, &conv_forward_winograd_2d, &conv_forward_winograd_1d,
+                                         &conv_forward_onednn_by_image, &conv_forward_onednn),
+                [CPU_AMX] = LIST(&conv_forward_winograd_2d, &conv_forward_onednn_by_image, &conv_forward_onednn),
+            },
+        [CONV_DGRAD] =
+            {
+                [CPU_SSE41] = LIST(&conv_dgrad_onednn),
+                [CPU_AVX2] = LIST(&conv_dgrad_winograd_2d, &conv_dgrad_implicit_gemm, &conv_dgrad_onednn),
+                [CPU_AVX512] = LIST(&conv_dgrad_winograd_2d, &conv_dgrad_onednn),
+                [CPU_AVX512_BF16] =
+                    LIST(&conv_dgrad_pointwise, &conv_dgrad_winograd_2d, &conv_dgrad_winograd_1d, &conv_dgrad_onednn),
+                [CPU_AMX] = LIST(&conv_dgrad_winograd_2d, &conv_dgrad_onednn),
+            },
+        [CONV_WGRAD] =
+            {
+                [CPU_SSE41] = LIST(&conv_wgrad_onednn_split, &conv_wgrad_onednn),
+                [CPU_AVX2] = LIST(&conv_wgrad_winograd_2d, &conv_wgrad_implicit_gemm, &conv_wgrad_onednn_split,
+                                  &conv_wgrad_onednn),
+                [CPU_AVX512] = LIST(&conv_wgrad_winograd_2d, &conv_wgrad_onednn_split, &conv_wgrad_onednn),
+                [CPU_AVX512_BF16] = LIST(&conv_wgrad_winograd_2d, &conv_wgrad_gemm,
+                                         &conv_wgrad_direct, &conv_wgrad_onednn_split, &conv_wgrad_onednn),
+                [CPU_AMX] = LIST(&conv_wgrad_winograd_2d, &conv_wgrad_direct, &conv_wgrad_onednn_gemm,
+                                 &conv_wgrad_onednn_split, &conv_wgrad_onednn),
+            },
 };
 
 const conv_algo *const *conv_algos(conv_pass pass, cpu_level level) { return lists[pass][level]; }

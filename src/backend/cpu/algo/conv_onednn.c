@@ -1,8 +1,9 @@
-/* Convolutions by oneDNN in training, in all passes: what no other algorithm computes.
+/* Convolutions by oneDNN, all passes: the last resort, applicable to all convolutions. (In evaluation,
+ * onednn_by_image.c precedes it.)
  *
- * Forward keeps the weights in oneDNN's layout (packed_weights.h), for all plans and for a dgrad of the same layout. If
- * dgrad needs another layout, it packs the weights in the workspace in each run. wgrad writes dw to the workspace in
- * oneDNN's layout; a reorder writes it to the gradient. */
+ * Forward keeps the weights in oneDNN's layout (packed_weights.h), shared by all plans and by a dgrad of the same
+ * layout. If dgrad needs another layout, it packs the weights in the workspace in each run. wgrad writes dw to the
+ * workspace in oneDNN's layout; a reorder writes it to the gradient. */
 #include "backend/cpu/algo/conv_algo.h"
 #include "backend/cpu/algo/onednn_unpack.h"
 #include "base/memory.h"
@@ -19,7 +20,7 @@ static bool always(const conv_problem *p) {
 
 typedef struct forward_plan {
     onednn_op *op;
-    packed_weight *weights; /* borrowed */
+    packed_weight *weights; /* not owned */
 } forward_plan;
 
 static void forward_destroy(void *plan) {
@@ -43,7 +44,7 @@ done:
     return rc;
 }
 
-static size_t forward_workspace(const void *plan) { return onednn_op_scratch(((const forward_plan *)plan)->op); }
+static size_t forward_workspace(const void *plan) { return onednn_op_scratchpad(((const forward_plan *)plan)->op); }
 
 static int forward_run(void *plan, const conv_args *a) {
     int rc = OK;
@@ -61,13 +62,13 @@ static const char *forward_implementation(const void *plan) {
 const conv_algo conv_forward_onednn = {"onednn",    always,          forward_create,        forward_workspace,
                                        forward_run, forward_destroy, forward_implementation};
 
-/* ---- gradient of the input ---- */
+/* ---- dgrad ---- */
 
 typedef struct dgrad_plan {
     onednn_op *op;
-    packed_weight *weights; /* borrowed: the forward's, if its layout is the same */
-    onednn_reorder *pack;   /* else: packs the weights in each run */
-    size_t pack_bytes;      /* workspace: the packed weights, then oneDNN's own scratch */
+    packed_weight *weights; /* not owned: forward's, if its layout is the same */
+    onednn_reorder *pack;   /* otherwise: packs the weights in each run */
+    size_t pack_bytes;      /* workspace: the packed weights, then oneDNN's scratchpad */
 } dgrad_plan;
 
 static void dgrad_destroy(void *plan) {
@@ -85,7 +86,7 @@ static int dgrad_create(void **out, conv_problem *p) {
     onednn_conv c = p->conv;
     c.y_type = c.x_type;
     TRY(memory_zeroed(&d, 1, sizeof *d));
-    TRY(onednn_op_create(&d->op, p->onednn, &c, ONEDNN_BACKWARD_DATA));
+    TRY(onednn_op_create(&d->op, p->onednn, &c, ONEDNN_DGRAD));
     const onednn_layout *w = onednn_op_layout(d->op);
     if (p->packed_weight != NULL && onednn_reorder_is_for(p->packed_weight->reorder, w)) {
         d->weights = p->packed_weight;
@@ -102,19 +103,19 @@ done:
 
 static size_t dgrad_workspace(const void *plan) {
     const dgrad_plan *d = plan;
-    size_t pack = d->pack != NULL ? onednn_reorder_scratch(d->pack) : 0;
-    return d->pack_bytes + memory_larger(pack, onednn_op_scratch(d->op));
+    size_t pack = d->pack != NULL ? onednn_reorder_scratchpad(d->pack) : 0;
+    return d->pack_bytes + memory_larger(pack, onednn_op_scratchpad(d->op));
 }
 
 static int dgrad_run(void *plan, const conv_args *a) {
     int rc = OK;
     const dgrad_plan *d = plan;
-    unsigned char *scratch = (unsigned char *)a->workspace + d->pack_bytes;
+    unsigned char *scratchpad = (unsigned char *)a->workspace + d->pack_bytes;
     if (d->pack != NULL)
-        TRY(onednn_reorder_run(d->pack, a->weight, a->workspace, scratch));
+        TRY(onednn_reorder_run(d->pack, a->weight, a->workspace, scratchpad));
     else
         TRY(packed_weight_renew(d->weights, a->weight, a->version));
-    TRY(onednn_op_run(d->op, a->x, d->pack != NULL ? a->workspace : d->weights->memory, a->y, scratch));
+    TRY(onednn_op_run(d->op, a->x, d->pack != NULL ? a->workspace : d->weights->memory, a->y, scratchpad));
 done:
     return rc;
 }
@@ -126,7 +127,7 @@ static const char *dgrad_implementation(const void *plan) {
 const conv_algo conv_dgrad_onednn = {"onednn",  always,        dgrad_create,        dgrad_workspace,
                                      dgrad_run, dgrad_destroy, dgrad_implementation};
 
-/* ---- gradient of the weights ---- */
+/* ---- wgrad ---- */
 
 typedef struct wgrad_plan {
     onednn_op *op;
@@ -148,7 +149,7 @@ static int wgrad_create(void **out, conv_problem *p) {
     onednn_conv c = p->conv;
     c.y_type = c.x_type;
     TRY(memory_zeroed(&w, 1, sizeof *w));
-    TRY(onednn_op_create(&w->op, p->onednn, &c, ONEDNN_BACKWARD_WEIGHTS));
+    TRY(onednn_op_create(&w->op, p->onednn, &c, ONEDNN_WGRAD));
     TRY(onednn_unpack_init(&w->unpack, p->onednn, onednn_op_layout(w->op)));
     *out = w;
     w = NULL;
@@ -159,15 +160,15 @@ done:
 
 static size_t wgrad_workspace(const void *plan) {
     const wgrad_plan *w = plan;
-    return w->unpack.dw_bytes + memory_larger(onednn_unpack_scratch(&w->unpack), onednn_op_scratch(w->op));
+    return w->unpack.dw_bytes + memory_larger(onednn_unpack_scratchpad(&w->unpack), onednn_op_scratchpad(w->op));
 }
 
 static int wgrad_run(void *plan, const conv_args *a) {
     int rc = OK;
     const wgrad_plan *w = plan;
-    unsigned char *dw = a->workspace, *scratch = dw + w->unpack.dw_bytes;
-    TRY(onednn_op_run(w->op, a->x, dw, a->y, scratch));
-    TRY(onednn_unpack_run(&w->unpack, dw, a->dw, a->accumulate, scratch));
+    unsigned char *dw = a->workspace, *scratchpad = dw + w->unpack.dw_bytes;
+    TRY(onednn_op_run(w->op, a->x, dw, a->y, scratchpad));
+    TRY(onednn_unpack_run(&w->unpack, dw, a->dw, a->accumulate, scratchpad));
 done:
     return rc;
 }

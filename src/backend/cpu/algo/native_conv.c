@@ -5,9 +5,14 @@
 
 #include <stdlib.h>
 
-enum { CHANNELS = 32, TILES_MIN = 96 /* of 2x2 */, USUAL_BATCH = 32 /* images: what evaluation is planned for */ };
+enum {
+    CHANNELS = 32,
+    GEMM_KERNEL_MAX = 3,
+    TILES_MIN = 96 /* of 2x2 */,
+    USUAL_BATCH = 32 /* images, assumed in evaluation */
+};
 
-/** An image's prediction does not depend on the batch it is in: evaluation's choice neither. */
+/** A prediction must not depend on the batch that contains the image, so in evaluation the choice does not either. */
 static bool suits(const conv_problem *p, int kernel) {
     const onednn_conv *c = &p->conv;
     size_t images = c->training ? (size_t)c->y.n : USUAL_BATCH;
@@ -35,6 +40,15 @@ static bool winograd_1d_applicable(const conv_problem *p) {
 
 static bool pointwise_applicable(const conv_problem *p) { return p->kernels->pointwise != NULL && suits_bf16(p, 1); }
 
+/** oneDNN is as fast for 1x1 without a stride (bench/results). The batch does not matter: evaluation's choice must not
+ *  depend on it. */
+static bool implicit_gemm_applicable(const conv_problem *p) {
+    const onednn_conv *c = &p->conv;
+    return p->kernels->implicit_gemm != NULL && c->x_type == ELEMENT_F32 && c->y_type == ELEMENT_F32 &&
+           c->groups == 1 && c->kernel <= GEMM_KERNEL_MAX && (c->kernel > 1 || c->stride > 1) &&
+           c->x.c % CHANNELS == 0 && c->y.c % CHANNELS == 0;
+}
+
 native_conv_plan native_conv_planned(const conv_kernels *k, int threads, const conv_shape *s, bool bf16, bool gradient,
                                      bool stream) {
     native_conv_plan p = {
@@ -44,11 +58,13 @@ native_conv_plan native_conv_planned(const conv_kernels *k, int threads, const c
         p.shape.y = s->x;
     }
     p.weights_bytes = memory_round(k->weights_bytes(&p.shape, bf16));
-    p.part_bytes = memory_round(k->scratch(&p.shape, bf16));
+    p.part_bytes = memory_round(k->workspace(&p.shape, bf16));
     return p;
 }
 
-size_t native_conv_scratch(const native_conv_plan *p) { return p->weights_bytes + (size_t)p->threads * p->part_bytes; }
+size_t native_conv_workspace(const native_conv_plan *p) {
+    return p->weights_bytes + (size_t)p->threads * p->part_bytes;
+}
 
 typedef struct native_conv_call {
     const native_conv_plan *plan;
@@ -58,13 +74,14 @@ typedef struct native_conv_call {
     unsigned char *weights, *parts;
 } native_conv_call;
 
-/** Panels [begin, end) of the weights. */
+/** Transforms panels [begin, end) of the weights. */
 static void transform_weights(void *context, size_t begin, size_t end) {
     const native_conv_call *t = context;
     const native_conv_plan *p = t->plan;
     conv_weights_part part = {.w = t->w,
                               .in_c = p->shape.x.c,
                               .out_c = p->shape.y.c,
+                              .kernel = p->shape.kernel,
                               .begin = begin,
                               .end = end,
                               .gradient = p->gradient,
@@ -84,6 +101,7 @@ static void run_parts(void *context, size_t begin, size_t end) {
                           .v = t->weights,
                           .begin = groups * i / (size_t)p->threads * group,
                           .end = last < all ? last : all,
+                          .gradient = p->gradient,
                           .bf16 = p->bf16,
                           .stream = p->stream};
         part.y = t->y;
@@ -91,15 +109,15 @@ static void run_parts(void *context, size_t begin, size_t end) {
     }
 }
 
-void native_conv_run(const native_conv_plan *p, void *y, const void *x, const float *w, void *scratch) {
-    native_conv_call t = {.plan = p, .x = x, .w = w, .weights = scratch};
+void native_conv_run(const native_conv_plan *p, void *y, const void *x, const float *w, void *workspace) {
+    native_conv_call t = {.plan = p, .x = x, .w = w, .weights = workspace};
     t.y = y;
     t.parts = t.weights + p->weights_bytes;
-    team_run(p->threads, (size_t)(p->shape.y.c / p->kernels->panel), 1, TEAM_FORWARD, transform_weights, &t);
-    team_run(p->threads, (size_t)p->threads, 1, TEAM_FORWARD, run_parts, &t);
+    parallel_for(p->threads, (size_t)(p->shape.y.c / p->kernels->panel), 1, LOOP_FORWARD, transform_weights, &t);
+    parallel_for(p->threads, (size_t)p->threads, 1, LOOP_FORWARD, run_parts, &t);
 }
 
-/* ---- rows ---- */
+/* ---- algorithms ---- */
 
 static int create(void **out, const conv_problem *p, const conv_kernels *k, bool gradient) {
     const onednn_conv *c = &p->conv;
@@ -114,9 +132,13 @@ static int forward_winograd_1d(void **out, conv_problem *p) { return create(out,
 static int forward_pointwise(void **out, conv_problem *p) { return create(out, p, p->kernels->pointwise, false); }
 static int dgrad_winograd_2d(void **out, conv_problem *p) { return create(out, p, p->kernels->winograd_2d, true); }
 static int dgrad_winograd_1d(void **out, conv_problem *p) { return create(out, p, p->kernels->winograd_1d, true); }
+static int forward_implicit_gemm(void **out, conv_problem *p) {
+    return create(out, p, p->kernels->implicit_gemm, false);
+}
+static int dgrad_implicit_gemm(void **out, conv_problem *p) { return create(out, p, p->kernels->implicit_gemm, true); }
 static int dgrad_pointwise(void **out, conv_problem *p) { return create(out, p, p->kernels->pointwise, true); }
 
-static size_t workspace(const void *plan) { return native_conv_scratch(plan); }
+static size_t workspace(const void *plan) { return native_conv_workspace(plan); }
 
 static int forward_run(void *plan, const conv_args *a) {
     native_conv_run(plan, a->y, a->x, a->weight, a->workspace);
@@ -140,3 +162,7 @@ const conv_algo conv_dgrad_winograd_1d = {
     "winograd_1d", winograd_1d_applicable, dgrad_winograd_1d, workspace, dgrad_run, free, NULL};
 const conv_algo conv_dgrad_pointwise = {"pointwise", pointwise_applicable, dgrad_pointwise, workspace, dgrad_run, free,
                                         NULL};
+const conv_algo conv_forward_implicit_gemm = {
+    "implicit_gemm", implicit_gemm_applicable, forward_implicit_gemm, workspace, forward_run, free, NULL};
+const conv_algo conv_dgrad_implicit_gemm = {
+    "implicit_gemm", implicit_gemm_applicable, dgrad_implicit_gemm, workspace, dgrad_run, free, NULL};

@@ -1,4 +1,4 @@
-/* The library: instruction set, engine and stream. */
+/* oneDNN: instruction set, engine and stream. */
 #include "backend/cpu/algo/onednn.h"
 
 #include "backend/cpu/algo/onednn_call.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 static const struct {
-    int isa; /* every bit of it is there */
+    int isa; /* all of its bits must be set */
     const char *name;
 } isa_of[CPU_LEVELS] = {
     [CPU_SSE41] = {dnnl_cpu_isa_sse41, "SSE4.1"},
@@ -21,7 +21,7 @@ static const struct {
 
 cpu_level onednn_level(void) {
     cpu_level level = cpu_level_get();
-    if (cpu_level_is_held()) /* succeeds once, before oneDNN's first use; the level is the same every time */
+    if (cpu_level_is_set()) /* takes effect only before oneDNN's first use; the level is the same in every call */
         dnnl_set_max_cpu_isa((dnnl_cpu_isa_t)isa_of[level].isa);
     int isa = (int)dnnl_get_effective_cpu_isa();
     while (level > CPU_SSE41 && (isa & isa_of[level].isa) != isa_of[level].isa)
@@ -29,11 +29,17 @@ cpu_level onednn_level(void) {
     return level;
 }
 
-const char *onednn_description(void) {
-    static char line[96]; /* the same text whoever writes it */
+const char *onednn_version(void) {
+    static char number[40]; /* every call writes the same text */
     const dnnl_version_t *v = dnnl_version();
-    snprintf(line, sizeof line, "oneDNN %d.%d.%d, %s%s", v->major, v->minor, v->patch, isa_of[onednn_level()].name,
-             cpu_level_is_held() ? " (LINNET_CPU)" : "");
+    snprintf(number, sizeof number, "%d.%d.%d", v->major, v->minor, v->patch);
+    return number;
+}
+
+const char *onednn_description(void) {
+    static char line[96]; /* every call writes the same text */
+    snprintf(line, sizeof line, "oneDNN %s, %s%s", onednn_version(), isa_of[onednn_level()].name,
+             cpu_level_is_set() ? " (LINNET_CPU)" : "");
     return line;
 }
 

@@ -1,6 +1,6 @@
-/* The forward pass in evaluation by oneDNN, one image at a time: each thread of the team computes its own images with
- * a primitive of one thread for one image. oneDNN chooses the implementation and the order of its sums by the batch
- * size and the number of threads (docs/numerics.md); this way an image's result depends on neither. */
+/* Forward in evaluation by oneDNN, one image at a time: each thread computes its images with a primitive for one thread
+ * and one image. oneDNN selects the implementation and the order of its sums by the batch size and the number of
+ * threads (docs/numerics.md). This way the result of an image depends on neither. */
 #include "backend/cpu/algo/conv_algo.h"
 #include "backend/cpu/algo/onednn_limits.h"
 #include "backend/parallel_for.h"
@@ -13,7 +13,7 @@
 enum { NAME_BYTES = 64 };
 
 typedef struct worker {
-    onednn *onednn; /* of one thread */
+    onednn *onednn; /* with one thread */
     onednn_op *op;
     int rc; /* of the last run */
 } worker;
@@ -22,8 +22,8 @@ typedef struct by_image_plan {
     char name[NAME_BYTES]; /* of the layer */
     worker *worker;        /* (worker_n) */
     int worker_n, images;
-    packed_weight *weights;                 /* borrowed */
-    size_t x_bytes, y_bytes, scratch_bytes; /* of one image; of one worker, rounded */
+    packed_weight *weights;                    /* not owned */
+    size_t x_bytes, y_bytes, scratchpad_bytes; /* per image; per worker, rounded */
 } by_image_plan;
 
 static bool applicable(const conv_problem *p) { return !p->conv.training; }
@@ -57,7 +57,7 @@ static int create(void **out, conv_problem *p) {
     for (int i = 0; i < b->worker_n; i++) {
         TRY(onednn_open(&b->worker[i].onednn, 1));
         TRY(onednn_op_create(&b->worker[i].op, b->worker[i].onednn, &c, ONEDNN_FORWARD));
-        b->scratch_bytes = memory_larger(b->scratch_bytes, memory_round(onednn_op_scratch(b->worker[i].op)));
+        b->scratchpad_bytes = memory_larger(b->scratchpad_bytes, memory_round(onednn_op_scratchpad(b->worker[i].op)));
     }
     TRY(packed_weights_find(&b->weights, p->packed, p->onednn, p->weight, onednn_op_layout(b->worker[0].op)));
     p->packed_weight = b->weights;
@@ -70,12 +70,12 @@ done:
 
 static size_t workspace(const void *plan) {
     const by_image_plan *b = plan;
-    return (size_t)b->worker_n * b->scratch_bytes;
+    return (size_t)b->worker_n * b->scratchpad_bytes;
 }
 
 typedef struct by_image_run {
     const by_image_plan *plan;
-    unsigned char *x, *y, *scratch;
+    unsigned char *x, *y, *scratchpad;
 } by_image_run;
 
 static void run_workers(void *context, size_t begin, size_t end) {
@@ -87,19 +87,19 @@ static void run_workers(void *context, size_t begin, size_t end) {
         own->rc = OK;
         for (size_t i = images * w / workers; i < images * (w + 1) / workers && own->rc == OK; i++)
             own->rc = onednn_op_run(own->op, r->x + i * b->x_bytes, b->weights->memory, r->y + i * b->y_bytes,
-                                    r->scratch + w * b->scratch_bytes);
+                                    r->scratchpad + w * b->scratchpad_bytes);
     }
 }
 
 static int run(void *plan, const conv_args *a) {
     int rc = OK;
     const by_image_plan *b = plan;
-    by_image_run r = {.plan = b, .x = a->x, .y = a->y, .scratch = a->workspace};
+    by_image_run r = {.plan = b, .x = a->x, .y = a->y, .scratchpad = a->workspace};
     TRY(packed_weight_renew(b->weights, a->weight, a->version));
-    team_run(b->worker_n, (size_t)b->worker_n, 1, TEAM_FORWARD, run_workers, &r);
-    for (int i = 0; i < b->worker_n; i++) /* the message stayed in another thread */
+    parallel_for(b->worker_n, (size_t)b->worker_n, 1, LOOP_FORWARD, run_workers, &r);
+    for (int i = 0; i < b->worker_n; i++) /* messages are per thread: set one here */
         if (b->worker[i].rc < 0)
-            rc = fail(b->worker[i].rc, "layer %s: oneDNN cannot compute it", b->name);
+            rc = fail(b->worker[i].rc, "layer %s: oneDNN cannot compute the convolution", b->name);
 done:
     return rc;
 }

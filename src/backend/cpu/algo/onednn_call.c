@@ -17,7 +17,7 @@ const char *onednn_status_name(int status) {
     case dnnl_invalid_arguments: return "invalid arguments";
     case dnnl_unimplemented: return "not implemented on this machine";
     case dnnl_runtime_error: return "runtime error";
-    default: return "unexpected status";
+    default: return "unknown error";
     }
 }
 
@@ -54,10 +54,10 @@ int onednn_call_init(onednn_call *c, onednn *o, const_dnnl_primitive_desc_t pd) 
     return dnnl_primitive_create(&c->primitive, pd);
 }
 
-int onednn_call_scratch(onednn_call *c, const_dnnl_primitive_desc_t pd) {
+int onednn_call_scratchpad(onednn_call *c, const_dnnl_primitive_desc_t pd) {
     descriptor md = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
-    c->scratch_bytes = md != NULL ? dnnl_memory_desc_get_size(md) : 0;
-    return c->scratch_bytes > 0 ? onednn_call_argument(c, DNNL_ARG_SCRATCHPAD, md) : dnnl_success;
+    c->scratchpad_bytes = md != NULL ? dnnl_memory_desc_get_size(md) : 0;
+    return c->scratchpad_bytes > 0 ? onednn_call_argument(c, DNNL_ARG_SCRATCHPAD, md) : dnnl_success;
 }
 
 void onednn_name_implementation(char out[ONEDNN_NAME_BYTES], const_dnnl_primitive_desc_t pd) {
@@ -90,7 +90,7 @@ int onednn_call_run(const onednn_call *c, void *const *address) {
     return status;
 }
 
-static dnnl_primitive_attr_t scratch_attribute(void) {
+static dnnl_primitive_attr_t scratchpad_attribute(void) {
     dnnl_primitive_attr_t a = NULL;
     if (dnnl_primitive_attr_create(&a) == dnnl_success)
         dnnl_primitive_attr_set_scratchpad_mode(a, dnnl_scratchpad_mode_user);
@@ -100,7 +100,7 @@ static dnnl_primitive_attr_t scratch_attribute(void) {
 int onednn_attribute(dnnl_primitive_attr_t *out, bool add) {
     dnnl_post_ops_t ops = NULL;
     int status = dnnl_success;
-    *out = scratch_attribute();
+    *out = scratchpad_attribute();
     if (*out == NULL)
         return dnnl_out_of_memory;
     if (!add)

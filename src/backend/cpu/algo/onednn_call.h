@@ -1,5 +1,5 @@
-/** What the files of oneDNN's side share: a primitive with its arguments, and oneDNN's status as an error.
- *  Part of onednn*.c. Functions that return int without saying more return a dnnl_status_t. */
+/** Shared by onednn*.c: a primitive with its arguments, and the conversion of oneDNN's status to an error. Functions
+ *  that return int return a dnnl_status_t unless stated otherwise. */
 #ifndef LINNET_BACKEND_CPU_ALGO_ONEDNN_CALL_H
 #define LINNET_BACKEND_CPU_ALGO_ONEDNN_CALL_H
 
@@ -20,42 +20,42 @@ struct onednn_layout {
     int rank;
 };
 
-/** A primitive with a fixed list of arguments; only addresses change between runs. */
+/** A primitive with a fixed list of arguments; only the addresses change between runs. */
 typedef struct onednn_call {
-    onednn *owner; /* borrowed */
+    onednn *owner; /* not owned */
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t argument[ONEDNN_ARGUMENTS];
     int argument_n;
-    size_t scratch_bytes;
+    size_t scratchpad_bytes;
 } onednn_call;
 
 struct onednn_op {
-    onednn_call call; /* arguments: x, w, y, scratch */
+    onednn_call call; /* arguments: x, w, y, scratchpad */
     onednn_layout layout;
-    bool clears_scratch; /* before each run */
+    bool clears_scratchpad; /* clear the scratchpad before each run */
     char name[ONEDNN_NAME_BYTES], implementation[ONEDNN_NAME_BYTES];
 };
 
 const char *onednn_status_name(int status);
-/** @return E_NOMEM or E_DEVICE, with the layer and the status in the message */
+/** @return E_NOMEM or E_DEVICE; the message states the layer and the status */
 int onednn_fail(int status, const char *name, const char *what);
 
-/** oneDNN uses as many threads as OpenMP gives the calling thread, when a primitive is made and when it runs. In a
- *  build without OpenMP oneDNN still brings its own: it is told through the symbol, if there is one.
- *  @return what it was before, as far as OpenMP can tell */
+/** Sets the number of OpenMP threads of the calling thread, which oneDNN uses when it creates and runs a primitive. In
+ *  a build without OpenMP, oneDNN still has its own OpenMP runtime, which is set through its symbol if that exists.
+ *  @return the previous number, as far as OpenMP can tell */
 int onednn_use_threads(int threads);
 
-/** Makes the primitive; its arguments follow by onednn_call_argument, the scratch last. */
+/** Creates the primitive. Then add its arguments with onednn_call_argument, and the scratchpad last. */
 int onednn_call_init(onednn_call *c, onednn *o, const_dnnl_primitive_desc_t pd);
 int onednn_call_argument(onednn_call *c, int argument, descriptor md);
-int onednn_call_scratch(onednn_call *c, const_dnnl_primitive_desc_t pd);
+int onednn_call_scratchpad(onednn_call *c, const_dnnl_primitive_desc_t pd);
 void onednn_call_deinit(onednn_call *c);
-/** oneDNN's name for the code that computes pd. */
+/** oneDNN's name for the implementation of pd. */
 void onednn_name_implementation(char out[ONEDNN_NAME_BYTES], const_dnnl_primitive_desc_t pd);
 /** address: (argument_n) */
 int onednn_call_run(const onednn_call *c, void *const *address);
 
-/** Scratch of ours, and += when asked for. */
+/** Attributes with a user-managed scratchpad, and with += if `add`. */
 int onednn_attribute(dnnl_primitive_attr_t *out, bool add);
 
 dnnl_data_type_t onednn_data_type(element e);

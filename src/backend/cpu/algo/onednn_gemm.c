@@ -1,4 +1,4 @@
-/* The weight gradient of a 1x1 convolution as oneDNN's matrix product. */
+/* wgrad of a 1x1 convolution by oneDNN's matmul. */
 #include "backend/cpu/algo/conv_algo.h"
 #include "backend/cpu/algo/onednn_call.h"
 #include "backend/cpu/algo/onednn_limits.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/** The transpose of y is y itself read by columns. */
+/** y^T is y described in column-major order. */
 static int describe_gemm(conv_descriptors *d, tensor_shape x, tensor_shape y, element type) {
     int64_t m = (int64_t)x.n * x.h * x.w;
     dnnl_dims_t a = {y.c, m}, b = {m, x.c}, c = {y.c, x.c};
@@ -37,7 +37,7 @@ static int gemm_init(onednn_op *op, onednn *o, const conv_descriptors *d, bool a
     if (status == dnnl_success)
         status = onednn_call_argument(&op->call, DNNL_ARG_SRC, descriptor_of(&d->y));
     if (status == dnnl_success)
-        status = onednn_call_scratch(&op->call, pd);
+        status = onednn_call_scratchpad(&op->call, pd);
     if (pd != NULL)
         dnnl_primitive_desc_destroy(pd);
     if (attr != NULL)
@@ -58,7 +58,7 @@ int onednn_gemm_create(onednn_op **out, onednn *o, const char *name, tensor_shap
     if (status == dnnl_success)
         status = gemm_init(op, o, &d, add);
     if (status != dnnl_success)
-        rc = onednn_fail(status, name, "plan the gradient of the weights");
+        rc = onednn_fail(status, name, "create the weight-gradient primitive (wgrad)");
 done:
     drop_conv(&d);
     if (rc < 0) {
@@ -69,7 +69,7 @@ done:
     return rc;
 }
 
-/* ---- row ---- */
+/* ---- algorithm ---- */
 
 typedef struct matmul_plan {
     onednn_op *set, *add;
@@ -105,7 +105,7 @@ done:
 
 static size_t workspace(const void *plan) {
     const matmul_plan *g = plan;
-    return memory_larger(onednn_op_scratch(g->set), onednn_op_scratch(g->add));
+    return memory_larger(onednn_op_scratchpad(g->set), onednn_op_scratchpad(g->add));
 }
 
 static int run(void *plan, const conv_args *a) {

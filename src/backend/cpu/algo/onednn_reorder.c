@@ -1,4 +1,4 @@
-/* How weights lie in memory, and the conversion from and to fp32 OIHW. */
+/* Weight layouts, and their conversion from and to fp32 OIHW. */
 #include "backend/cpu/algo/onednn_call.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct onednn_reorder {
-    onednn_call call; /* arguments: from, to, scratch */
+    onednn_call call; /* arguments: from, to, scratchpad */
     dnnl_memory_desc_t layout;
 };
 
@@ -33,7 +33,7 @@ static int reorder_init(onednn_reorder *r, onednn *o, descriptor from, descripto
     if (status == dnnl_success)
         status = onednn_call_argument(&r->call, DNNL_ARG_TO, to);
     if (status == dnnl_success)
-        status = onednn_call_scratch(&r->call, pd);
+        status = onednn_call_scratchpad(&r->call, pd);
     if (pd != NULL)
         dnnl_primitive_desc_destroy(pd);
     if (attr != NULL)
@@ -54,7 +54,7 @@ int onednn_reorder_create(onednn_reorder **out, onednn *o, const onednn_layout *
     if (status == dnnl_success)
         status = copy_descriptor(&r->layout, descriptor_of(&l->md));
     if (status != dnnl_success)
-        rc = fail(E_DEVICE, "oneDNN cannot plan a reorder of weights: %s (status %d)", onednn_status_name(status),
+        rc = fail(E_DEVICE, "oneDNN cannot create a reorder of the weights: %s (status %d)", onednn_status_name(status),
                   status);
 done:
     drop_descriptor(&plain);
@@ -78,10 +78,10 @@ bool onednn_reorder_is_for(const onednn_reorder *r, const onednn_layout *l) {
     return dnnl_memory_desc_equal(descriptor_of(&r->layout), descriptor_of(&l->md)) != 0;
 }
 
-size_t onednn_reorder_scratch(const onednn_reorder *r) { return r->call.scratch_bytes; }
+size_t onednn_reorder_scratchpad(const onednn_reorder *r) { return r->call.scratchpad_bytes; }
 
-int onednn_reorder_run(onednn_reorder *r, const void *from, void *to, void *scratch) {
-    void *address[ONEDNN_ARGUMENTS] = {(void *)from, to, scratch};
+int onednn_reorder_run(onednn_reorder *r, const void *from, void *to, void *scratchpad) {
+    void *address[ONEDNN_ARGUMENTS] = {(void *)from, to, scratchpad};
     int status = onednn_call_run(&r->call, address);
     return status == dnnl_success
                ? OK

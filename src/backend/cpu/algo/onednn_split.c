@@ -1,6 +1,6 @@
-/* The weight gradient of a convolution with the batch split by hand: each part runs in one thread of the team, with a
- * primitive of one thread and a dw of its own, and the dw are then added in the order of the parts. So no thread waits
- * for another inside oneDNN. The same thread count gives the same bytes. */
+/* wgrad of a convolution with the batch split explicitly: each part runs in one thread, with a single-threaded
+ * primitive and its own dw. The dw are then added in the order of the parts. So no thread waits for another inside
+ * oneDNN. Results are bit-identical for the same number of threads. */
 #include "backend/cpu/algo/conv_algo.h"
 #include "backend/cpu/algo/onednn_unpack.h"
 #include "backend/parallel_for.h"
@@ -13,9 +13,9 @@
 enum { PARTS = 8, NAME_BYTES = 64 };
 
 typedef struct part {
-    onednn *onednn; /* of one thread */
+    onednn *onednn; /* with one thread */
     onednn_op *op;
-    size_t x_bytes, dy_bytes; /* before this part */
+    size_t x_bytes, dy_bytes; /* offset of this part */
     int rc;                   /* of the last run */
 } part;
 
@@ -23,14 +23,14 @@ typedef struct split_plan {
     char name[NAME_BYTES]; /* of the layer */
     part part[PARTS];
     int n;
-    size_t dw_bytes, scratch_bytes; /* of each part, rounded */
+    size_t dw_bytes, scratchpad_bytes; /* per part, rounded */
     onednn_unpack unpack;
 } split_plan;
 
-/** oneDNN's bf16 kernels, and those for AVX2, meet at spinning barriers, to transpose x and dy and to add up dw. When
- *  one thread of the team has lost its core, the others wait for it at each, and a call takes up to ten times as long
- *  (bench/results); in fp32 for AVX-512 it does not. Each part costs a dw: not for large teams; and no thread is to be
- *  left idle. */
+/** oneDNN's bf16 kernels, and those for AVX2, use spinning barriers when they transpose x and dy and add dw. If one
+ *  thread is preempted, the others wait for it at each barrier, and a call takes up to ten times as long
+ *  (bench/results). The fp32 kernels for AVX-512 do not. Each part needs its own dw, so large numbers of threads are
+ *  excluded, and each thread must have at least one image. */
 static bool applicable(const conv_problem *p) {
     bool spins = p->conv.x_type == ELEMENT_BF16 || p->level < CPU_AVX512;
     return spins && p->threads > 1 && p->threads <= PARTS && p->conv.x.n >= p->threads;
@@ -38,7 +38,7 @@ static bool applicable(const conv_problem *p) {
 
 static size_t tensor_bytes(tensor_shape s, element type) { return tensor_count(s) * element_bytes(type); }
 
-/** Images [begin, end). */
+/** For images [begin, end). */
 static int part_init(part *p, const onednn_conv *whole, int begin, int end) {
     int rc = OK;
     onednn_conv c = *whole;
@@ -47,7 +47,7 @@ static int part_init(part *p, const onednn_conv *whole, int begin, int end) {
     p->dy_bytes = tensor_bytes(c.y, c.y_type);
     c.x.n = c.y.n = end - begin;
     TRY(onednn_open(&p->onednn, 1));
-    TRY(onednn_op_create(&p->op, p->onednn, &c, ONEDNN_BACKWARD_WEIGHTS));
+    TRY(onednn_op_create(&p->op, p->onednn, &c, ONEDNN_WGRAD));
 done:
     return rc;
 }
@@ -80,9 +80,9 @@ static int create(void **out, conv_problem *problem) {
         TRY(part_init(&p->part[i], &c, (int)(images * i / p->n), (int)(images * (i + 1) / p->n)));
         const onednn_layout *dw = onednn_op_layout(p->part[i].op);
         if (!onednn_layout_equal(dw, layout_of(p)))
-            goto done; /* cannot be added up */
+            goto done; /* they cannot be added element by element */
         p->dw_bytes = memory_round(onednn_layout_bytes(dw));
-        p->scratch_bytes = memory_larger(p->scratch_bytes, memory_round(onednn_op_scratch(p->part[i].op)));
+        p->scratchpad_bytes = memory_larger(p->scratchpad_bytes, memory_round(onednn_op_scratchpad(p->part[i].op)));
     }
     TRY(onednn_unpack_init(&p->unpack, problem->onednn, layout_of(p)));
     *out = p;
@@ -92,31 +92,31 @@ done:
     return rc;
 }
 
-/** The sum, the dw of all parts but the first, then each part's own. */
+/** The sum, the dw of all parts except the first, then each part's scratchpad. */
 static size_t workspace(const void *plan) {
     const split_plan *p = plan;
-    size_t parts = (size_t)(p->n - 1) * p->dw_bytes + (size_t)p->n * p->scratch_bytes;
-    return p->dw_bytes + memory_larger(onednn_unpack_scratch(&p->unpack), parts);
+    size_t parts = (size_t)(p->n - 1) * p->dw_bytes + (size_t)p->n * p->scratchpad_bytes;
+    return p->dw_bytes + memory_larger(onednn_unpack_scratchpad(&p->unpack), parts);
 }
 
 typedef struct parts_run {
     split_plan *parts;
     const unsigned char *x, *dy;
-    unsigned char *dw, *scratch;
+    unsigned char *dw, *scratchpad;
 } parts_run;
 
 static unsigned char *dw_of(const parts_run *r, size_t i) {
-    return i == 0 ? r->dw : r->scratch + (i - 1) * r->parts->dw_bytes;
+    return i == 0 ? r->dw : r->scratchpad + (i - 1) * r->parts->dw_bytes;
 }
 
 static void run_parts(void *context, size_t begin, size_t end) {
     const parts_run *r = context;
     split_plan *p = r->parts;
-    unsigned char *scratch = r->scratch + (size_t)(p->n - 1) * p->dw_bytes;
+    unsigned char *scratchpad = r->scratchpad + (size_t)(p->n - 1) * p->dw_bytes;
     for (size_t i = begin; i < end; i++) {
         part *t = &p->part[i];
         t->rc = onednn_op_run(t->op, (void *)(r->x + t->x_bytes), dw_of(r, i), (void *)(r->dy + t->dy_bytes),
-                              scratch + i * p->scratch_bytes);
+                              scratchpad + i * p->scratchpad_bytes);
     }
 }
 
@@ -134,13 +134,13 @@ static int run(void *plan, const conv_args *a) {
     const size_t in_cache = 4096;
     split_plan *p = plan;
     parts_run r = {.parts = p, .x = a->x, .dy = a->y, .dw = a->workspace};
-    r.scratch = r.dw + p->dw_bytes;
-    team_run(p->n, (size_t)p->n, 1, TEAM_FORWARD, run_parts, &r);
-    for (int i = 0; i < p->n; i++) /* the message stayed in another thread */
+    r.scratchpad = r.dw + p->dw_bytes;
+    parallel_for(p->n, (size_t)p->n, 1, LOOP_FORWARD, run_parts, &r);
+    for (int i = 0; i < p->n; i++) /* messages are per thread: set one here */
         if (p->part[i].rc < 0)
             return fail(p->part[i].rc, "layer %s: oneDNN cannot compute the gradient of the weights", p->name);
-    team_run(p->n, onednn_layout_bytes(layout_of(p)) / sizeof(float), in_cache, TEAM_FORWARD, add_parts, &r);
-    return onednn_unpack_run(&p->unpack, r.dw, a->dw, a->accumulate, r.scratch);
+    parallel_for(p->n, onednn_layout_bytes(layout_of(p)) / sizeof(float), in_cache, LOOP_FORWARD, add_parts, &r);
+    return onednn_unpack_run(&p->unpack, r.dw, a->dw, a->accumulate, r.scratchpad);
 }
 
 static const char *implementation(const void *plan) {

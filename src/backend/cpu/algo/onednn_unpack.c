@@ -17,11 +17,11 @@ void onednn_unpack_deinit(onednn_unpack *u) {
     onednn_reorder_destroy(u->add);
 }
 
-size_t onednn_unpack_scratch(const onednn_unpack *u) {
-    size_t set = onednn_reorder_scratch(u->set), add = onednn_reorder_scratch(u->add);
+size_t onednn_unpack_scratchpad(const onednn_unpack *u) {
+    size_t set = onednn_reorder_scratchpad(u->set), add = onednn_reorder_scratchpad(u->add);
     return set > add ? set : add;
 }
 
-int onednn_unpack_run(const onednn_unpack *u, const void *dw, float *out, bool add, void *scratch) {
-    return onednn_reorder_run(add ? u->add : u->set, dw, out, scratch);
+int onednn_unpack_run(const onednn_unpack *u, const void *dw, float *out, bool add, void *scratchpad) {
+    return onednn_reorder_run(add ? u->add : u->set, dw, out, scratchpad);
 }

@@ -1,6 +1,5 @@
-/** What differs between oneDNN's versions 2 and 3: version 2 hands memory descriptors around by value and makes a
- *  primitive descriptor from an operation descriptor; version 3 has handles, and no operation descriptors.
- *  Part of onednn*.c. */
+/** Differences between oneDNN 2 and 3. Version 2 passes memory descriptors by value and creates a primitive descriptor
+ *  from an operation descriptor; version 3 has handles and no operation descriptors. Used only by onednn*.c. */
 #ifndef LINNET_BACKEND_CPU_ALGO_ONEDNN_VERSION_H
 #define LINNET_BACKEND_CPU_ALGO_ONEDNN_VERSION_H
 
@@ -8,7 +7,7 @@
 #include <stdbool.h>
 
 #if DNNL_VERSION_MAJOR >= 3
-typedef const_dnnl_memory_desc_t descriptor; /* borrowed */
+typedef const_dnnl_memory_desc_t descriptor; /* not owned */
 #else
 typedef const dnnl_memory_desc_t *descriptor;
 #endif

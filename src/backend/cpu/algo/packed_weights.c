@@ -56,8 +56,8 @@ int packed_weights_find(packed_weight **out, packed_weights *c, onednn *o, int w
     w->weight = weight;
     TRY(onednn_reorder_create(&w->reorder, o, l, false, false));
     TRY(take(&w->memory, c, onednn_layout_bytes(l)));
-    if (onednn_reorder_scratch(w->reorder) > 0)
-        TRY(take(&w->scratch, c, onednn_reorder_scratch(w->reorder)));
+    if (onednn_reorder_scratchpad(w->reorder) > 0)
+        TRY(take(&w->scratchpad, c, onednn_reorder_scratchpad(w->reorder)));
     *out = w;
     c->copy[c->n++] = w; /* now owned by c */
     w = NULL;
@@ -70,7 +70,7 @@ int packed_weight_renew(packed_weight *w, const void *master, uint64_t version) 
     int rc = OK;
     if (w->version == version)
         return OK;
-    TRY(onednn_reorder_run(w->reorder, master, w->memory, w->scratch));
+    TRY(onednn_reorder_run(w->reorder, master, w->memory, w->scratchpad));
     w->version = version;
 done:
     return rc;

@@ -23,7 +23,7 @@ typedef struct subsample_call {
     unsigned char *out;
 } subsample_call;
 
-/** Lines [begin, end) of n * p: every stride-th pixel of every stride-th line. */
+/** Rows [begin, end) of n * p: copies every stride-th pixel of every stride-th row. */
 static void lines(void *context, size_t begin, size_t end) {
     const subsample_call *t = context;
     const subsample_plan *s = t->plan;
@@ -37,5 +37,5 @@ static void lines(void *context, size_t begin, size_t end) {
 
 void subsample_run(const subsample_plan *p, void *out, const void *x) {
     subsample_call t = {p, x, out};
-    team_run(p->threads, (size_t)p->y.n * (size_t)p->y.h, SIZE_MAX, TEAM_FORWARD, lines, &t);
+    parallel_for(p->threads, (size_t)p->y.n * (size_t)p->y.h, SIZE_MAX, LOOP_FORWARD, lines, &t);
 }

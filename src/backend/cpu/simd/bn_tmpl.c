@@ -1,10 +1,10 @@
-/* Batch normalisation over rows of c channels. Sums run over four rows at a time, into fp32 accumulators that lie in
- * the first-level cache, so that memory is read as one stream. */
+/* Batch normalisation over rows of c channels. Sums are computed over four rows at a time into fp32 accumulators, which
+ * fit in the L1 cache, so memory is read as one sequential stream. */
 #include "backend/cpu/simd/vector_tmpl.h"
 
 enum { SUM_CHANNELS = 2048, SUM_ROWS = 32 };
 
-/** Adds the accumulators to the double sums and empties them. */
+/** Adds the accumulators to the double sums and sets them to 0. */
 INLINE void flush_sums(double *sums, double *products, float *s, float *q, int c) {
     for (int k = 0; k < c; k++) {
         sums[k] += (double)s[k];
@@ -174,7 +174,7 @@ INLINE void gradient_sums_typed(double *sums, void *out, const bn_gradient *in, 
     }
 }
 
-/** The tests for NULL leave the inner loops: each case is compiled on its own. */
+/** Compiles one variant per case, so the inner loops contain no tests for NULL. */
 INLINE void gradient_sums_cases(double *sums, void *out, const bn_gradient *in, const float *mean, bn_range r,
                                 bool bf16) {
     const bn_gradient one = {in->x, {in->dy[0], NULL}, in->mask}, bare = {in->x, {in->dy[0], NULL}, NULL};

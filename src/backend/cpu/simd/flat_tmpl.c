@@ -1,4 +1,4 @@
-/* Kernels that see a tensor or an arena as a flat array. */
+/* Kernels that treat a tensor or an arena as a flat array. */
 #include "backend/cpu/simd/vector_tmpl.h"
 
 void SIMD_NAME(load)(void *x, const uint8_t *pixels, const void *table, size_t begin, size_t end, bool bf16) {
@@ -47,7 +47,7 @@ INLINE void update_case(float *restrict w, const float *restrict g, float *restr
                         bool first, bool nesterov) {
     for (size_t i = 0; i < n; i++) {
         float d = s.clip * g[i] + s.decay * w[i];
-        float buffer = first ? d : s.momentum * m[i] + s.keep * d;
+        float buffer = first ? d : s.momentum * m[i] + s.one_minus_dampening * d;
         m[i] = buffer;
         w[i] -= s.lr * (nesterov ? d + s.momentum * buffer : buffer);
     }

@@ -1,4 +1,4 @@
-/* Which kernels belong to a CPU level. */
+/* The kernels of each CPU level. */
 #include "backend/cpu/simd/kernels.h"
 
 #define FOR_ALL(isa)                                                                                                   \
@@ -10,13 +10,14 @@
 
 const kernels kernels_plain = {FOR_ALL(plain)};
 #ifdef LINNET_X86
-const kernels kernels_avx2 = {FOR_ALL(avx2), .winograd_2d = &winograd_2d_avx2};
+const kernels kernels_avx2 = {FOR_ALL(avx2), .winograd_2d = &winograd_2d_avx2, .implicit_gemm = &implicit_gemm_avx2,
+                              .wgrad_implicit_gemm = &wgrad_implicit_gemm_avx2};
 const kernels kernels_avx512 = {FOR_ALL(avx512), .winograd_2d = &winograd_2d_avx512};
 const kernels kernels_avx512_bf16 = {FOR_ALL(avx512_bf16),
-                                     .gemm = gemm_avx512_bf16,
-                                     .gemm_scratch = gemm_scratch_avx512_bf16,
-                                     .direct = direct_avx512_bf16,
-                                     .direct_scratch = direct_scratch_avx512_bf16,
+                                     .wgrad_gemm = wgrad_gemm_avx512_bf16,
+                                     .wgrad_gemm_workspace = wgrad_gemm_workspace_avx512_bf16,
+                                     .wgrad_direct = wgrad_direct_avx512_bf16,
+                                     .wgrad_direct_workspace = wgrad_direct_workspace_avx512_bf16,
                                      .winograd_2d = &winograd_2d_avx512_bf16,
                                      .winograd_1d = &winograd_1d_avx512_bf16,
                                      .pointwise = &pointwise_avx512_bf16};

@@ -1,14 +1,14 @@
-/* A 1x1 convolution of stride 1 in bf16, and its data gradient: y (rows, k) = x (rows, c) w^T. x is read as it is, two
- * channels a word; a tile of 14 rows and 32 channels of y stays in registers, and 32 channels of a row are a cache
- * line, which may go past the caches. */
+/* A 1x1 convolution of stride 1 in bf16, and its dgrad: y (rows, k) = x (rows, c) w^T. x is not packed: two adjacent
+ * channels are one word. A tile of 14 rows and 32 channels of y stays in registers. 32 channels of a row are one cache
+ * line, which may be written with a non-temporal store. */
 #include "backend/cpu/simd/tile_tmpl.h"
 #include "backend/cpu/simd/winograd_tmpl.h"
 
 enum {
     POINT_ROWS = ROW_TILE,
     POINT_WIDE = 2 * LANES,
-    POINT_BLOCK_BYTES = 1 << 18, /* of x, which stay in the second-level cache for all of y's channels */
-    POINT_ALIAS_WORDS = 1024     /* rows so far apart fall into one cache set */
+    POINT_BLOCK_BYTES = 1 << 18, /* size of a block of x, which stays in the L2 cache for all channels of y */
+    POINT_ALIAS_WORDS = 1024     /* rows with this distance map to the same cache set */
 };
 
 static size_t point_rows(const conv_shape *s) { return (size_t)s->y.n * (size_t)s->y.h * (size_t)s->y.w; }
@@ -18,7 +18,7 @@ static size_t point_weights_bytes(const conv_shape *s, bool bf16) {
     return (size_t)s->x.c * (size_t)s->y.c * sizeof(uint16_t);
 }
 
-/** Words from one row of x to the next, as the products read them. */
+/** Row stride of x in words, as the GEMM reads it. */
 INLINE size_t point_step(size_t words) { return words % POINT_ALIAS_WORDS == 0 ? words + 16 : words; }
 
 INLINE size_t point_block(size_t words) {
@@ -26,8 +26,8 @@ INLINE size_t point_block(size_t words) {
     return rows > 0 ? rows : POINT_ROWS;
 }
 
-/** Of a block whose rows have to be moved apart. */
-static size_t point_scratch(const conv_shape *s, bool bf16) {
+/** Workspace for a block whose row stride must be increased. */
+static size_t point_workspace(const conv_shape *s, bool bf16) {
     (void)bf16;
     size_t words = (size_t)s->x.c / 2, step = point_step(words);
     return step > words ? point_block(words) * step * sizeof(uint32_t) : 0;
@@ -59,7 +59,7 @@ INLINE void point_store(uint16_t *y, __m512 low, __m512 high, bool stream) {
         _mm512_storeu_si512(y, line);
 }
 
-/** y (rows, POINT_WIDE; rows y_step apart) = x (rows x_step words apart) v over `words`. */
+/** y (rows, POINT_WIDE; row stride y_step) = x (row stride x_step words) v over `words`. */
 INLINE void point_product(uint16_t *y, size_t y_step, const uint32_t *x, size_t x_step, const uint32_t *v, size_t words,
                           bool stream, int rows) {
     __m512 sum[POINT_ROWS][2];
@@ -71,7 +71,7 @@ INLINE void point_product(uint16_t *y, size_t y_step, const uint32_t *x, size_t 
         for (int i = 0; i < rows; i++)
             __builtin_prefetch(x + (size_t)i * x_step + line + 16);
 #pragma GCC unroll 14
-        for (int i = 0; i < rows; i++) /* the next rows, which may come from memory */
+        for (int i = 0; i < rows; i++) /* prefetch the next rows, which may not be cached */
             __builtin_prefetch(x + (size_t)(i + POINT_ROWS) * x_step + line, 0, 2);
         add_row_products(sum, x + line, x_step, v + line * POINT_WIDE, 16, rows);
     }
@@ -89,7 +89,7 @@ POINT_PRODUCT(1)
 POINT_PRODUCT(7)
 POINT_PRODUCT(14)
 
-/** `rows` rows of y. */
+/** Computes `rows` rows of y. */
 static void point_block_run(uint16_t *y, const uint32_t *x, size_t x_step, size_t rows, const conv_part *t) {
     size_t k = (size_t)t->shape->y.c, words = (size_t)t->shape->x.c / 2;
     const uint32_t *v = t->v;
@@ -104,15 +104,15 @@ static void point_block_run(uint16_t *y, const uint32_t *x, size_t x_step, size_
     }
 }
 
-static void point_run(const conv_part *t, void *scratch) {
+static void point_run(const conv_part *t, void *workspace) {
     size_t words = (size_t)t->shape->x.c / 2, step = point_step(words), block = point_block(words);
     for (size_t begin = t->begin; begin < t->end; begin += block) {
         size_t rows = t->end - begin < block ? t->end - begin : block;
         const uint32_t *x = (const uint32_t *)t->x + begin * words;
         if (step > words) {
             for (size_t i = 0; i < rows; i++)
-                memcpy((uint32_t *)scratch + i * step, x + i * words, words * sizeof *x);
-            x = scratch;
+                memcpy((uint32_t *)workspace + i * step, x + i * words, words * sizeof *x);
+            x = workspace;
         }
         point_block_run((uint16_t *)t->y + begin * (size_t)t->shape->y.c, x, step, rows, t);
     }
@@ -124,7 +124,7 @@ const conv_kernels SIMD_NAME(pointwise) = {
     .group = POINT_ROWS,
     .parts = point_rows,
     .run = point_run,
-    .scratch = point_scratch,
+    .workspace = point_workspace,
     .weights = point_weights,
     .weights_bytes = point_weights_bytes,
 };

@@ -1,11 +1,11 @@
-/* Pooling. Vectors run over channels, whatever the window. */
+/* Pooling. Vectors are along channels, for every window size. */
 #include "backend/cpu/simd/vector_tmpl.h"
 
 /* ---- max ---- */
 
 INLINE int clip_low(int at) { return at < 0 ? 0 : at; }
 
-/** One output pixel, `lanes` channels from k on: the window's rows and columns [r0, r1) x [s0, s1) that exist. */
+/** One output pixel, `lanes` channels from k: the part [r0, r1) x [s0, s1) of the window that is inside x. */
 INLINE void maxpool_step(void *y, uint8_t *index, const void *x, const pool_shape *s, size_t corner, size_t to, int r0,
                          int r1, int s0, int s1, int lanes, bool bf16) {
     vf best = splat(-__builtin_inff());
@@ -35,7 +35,7 @@ INLINE void maxpool_typed(void *y, uint8_t *index, const void *x, const pool_sha
         for (int q = 0; q < s->y.w; q++) {
             int left = q * s->stride - s->pad;
             int s0 = clip_low(-left), s1 = s->x.w - left < s->kernel ? s->x.w - left : s->kernel;
-            /* the corner may lie outside (modulo 2^64): only existing places are read */
+            /* the corner may be outside x (modulo 2^64); only positions inside are read */
             size_t line = image * (size_t)s->x.h + (size_t)top;
             size_t corner = (line * (size_t)s->x.w + (size_t)left) * (size_t)c;
             size_t to = (row * (size_t)s->y.w + (size_t)q) * (size_t)c;
@@ -55,7 +55,7 @@ void SIMD_NAME(maxpool)(void *y, uint8_t *index, const void *x, const pool_shape
         maxpool_typed(y, index, x, s, begin, end, false);
 }
 
-/** Output places [first, last] whose window holds input place `at`. */
+/** Output positions [first, last] whose window contains input position `at`. */
 typedef struct window_span {
     int first, last;
 } window_span;

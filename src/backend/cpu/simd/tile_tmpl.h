@@ -1,8 +1,7 @@
-/** Sums of products of bf16 pairs. What the weight gradients are made of (gemm, direct): two rows are
- *  packed so that their values lie side by side, as the instruction wants its pairs, dy in panels of 8 channels, x in
- *  panels of 32, and a tile of 8 x 32 of dw stays in registers while the pairs go by. What the forward passes are made
- *  of (winograd_1d, pointwise): a row's neighbouring channels are the pairs, and a tile of 14 x 32 stays.
- */
+/** GEMM tiles with bf16 dot products of pairs. For wgrad (gemm, direct), two rows are packed so that their values are
+ *  adjacent, as the instruction requires: dy in panels of 8 channels, x in panels of 32. A tile of 8 x 32 of dw stays
+ *  in registers. For forward and dgrad (winograd_1d, pointwise), two adjacent channels of a row are a pair, and a tile
+ *  of 14 x 32 stays in registers. */
 #ifndef LINNET_BACKEND_CPU_SIMD_TILE_TMPL_H
 #define LINNET_BACKEND_CPU_SIMD_TILE_TMPL_H
 
@@ -10,13 +9,13 @@
 
 enum { TILE_K = 8, TILE_C = 32, LINE_BYTES = 64 };
 
-/** Panels are a cache line longer than what they hold, so that they do not all fall into the same cache set. */
+/** Panels have one additional cache line, so that they do not all map to the same cache set. */
 INLINE size_t panel_words(size_t pairs, int width) { return pairs * (size_t)width + LINE_BYTES / sizeof(uint32_t); }
 
 INLINE size_t panels_of(int channels, int width) { return ((size_t)channels + (size_t)width - 1) / (size_t)width; }
 
-/** Columns [0, n) of two rows, pair by pair, to panels of 32 (`wide`) or 8 channels, `panel` words apart. odd NULL:
- *  zeros. Writes whole groups of 32 channels. */
+/** Packs columns [0, n) of two rows, pair by pair, into panels of 32 (`wide`) or 8 channels, with panel stride `panel`
+ *  words. odd NULL: zeros. Writes whole groups of 32 channels. */
 INLINE void pack_pair(uint32_t *out, size_t panel, const uint16_t *even, const uint16_t *odd, int n, bool wide) {
     static const _Alignas(64)
         uint16_t order[2][32] = {{0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
@@ -43,15 +42,15 @@ INLINE void pack_pair(uint32_t *out, size_t panel, const uint16_t *even, const u
     }
 }
 
-/** The pairs of one tile: outer x inner rows of `length`; dy's follow each other, x's rows begin as the steps (in
- * words) say. */
+/** The pairs of one tile: outer x inner rows of `length`. The rows of dy are contiguous; the rows of x have the given
+ *  strides in words. */
 typedef struct tile_rows {
     int outer, inner, length;
     size_t outer_step, inner_step;
 } tile_rows;
 
-/** out (8 x 32, rows `stride` apart) = or += the product of two panels. next (or NULL): memory that is wanted soon, a
- *  cache line for every second pair. */
+/** out (8 x 32, row stride `stride`) = the product of two panels, or += if add. next (or NULL): memory to prefetch, one
+ *  cache line per two pairs. */
 INLINE void tile(float *out, size_t stride, const uint32_t *a, const uint32_t *b, const tile_rows *rows, bool add,
                  const char *next) {
     __m512 sum[TILE_K][2];
@@ -84,9 +83,9 @@ INLINE void tile(float *out, size_t stride, const uint32_t *a, const uint32_t *b
         }
 }
 
-enum { ROW_TILE = 14 /* rows whose sums stay in registers, at most */ };
+enum { ROW_TILE = 14 /* maximum number of rows whose sums stay in registers */ };
 
-/** sum += the product of `rows` rows of words, `step` apart, with v (words, TILE_C). */
+/** sum += the product of `rows` rows of words, with row stride `step`, and v (words, TILE_C). */
 INLINE void add_row_products(__m512 sum[ROW_TILE][2], const uint32_t *x, size_t step, const uint32_t *v, size_t words,
                              int rows) {
     for (size_t p = 0; p < words; p++, v += TILE_C) {

@@ -1,6 +1,6 @@
-/** Vectors of LANES floats in the compiler's own vector types; intrinsics where it has no word for the thing (bit
- *  masks, rounding to bf16) or finds no good one (widening: GCC 12 goes element by element). Of the templates
- *  (*_tmpl.c), which backend.cmake compiles for each instruction set SIMD. */
+/** Vectors of LANES floats as GCC vector types. Intrinsics are used where these have no equivalent (bit masks, rounding
+ *  to bf16) or compile badly (widening: GCC 12 converts element by element). Part of the templates (*_tmpl.c), which
+ *  backend.cmake compiles once per instruction set SIMD. */
 #ifndef LINNET_BACKEND_CPU_SIMD_VECTOR_TMPL_H
 #define LINNET_BACKEND_CPU_SIMD_VECTOR_TMPL_H
 
@@ -11,7 +11,7 @@
 #include <immintrin.h>
 #endif
 
-/** NAME_avx2 in the object for avx2: what the template defines for others. */
+/** NAME_avx2 in the object for avx2: the names of a template's external symbols. */
 #define SIMD_NAME(name) SIMD_NAME_OF(name, SIMD)
 #define SIMD_NAME_OF(name, isa) SIMD_NAME_PASTED(name, isa)
 #define SIMD_NAME_PASTED(name, isa) name##_##isa
@@ -32,7 +32,7 @@ typedef uint8_t vb __attribute__((vector_size(LANES)));
 
 INLINE vf splat(float f) { return f - (vf){0}; }
 
-/* `lanes` < LANES at a row's end: the rest reads as 0 and is not written. */
+/* At the end of a row `lanes` < LANES: the other lanes are read as 0 and not written. */
 INLINE vf load_f32(const float *p, int lanes) {
     vf v = {0};
     memcpy(&v, p, (size_t)lanes * sizeof *p);
@@ -49,7 +49,7 @@ INLINE vh round_bf16(vf v) {
 #else
     vu bits = (vu)v;
     vu rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    vu quiet = (bits >> 16) | 0x40; /* adding to a NaN could make it infinite */
+    vu quiet = (bits >> 16) | 0x40; /* rounding could turn a NaN into infinity */
     vu nan = (vu)is_nan(v);
     return __builtin_convertvector((rounded & ~nan) | (quiet & nan), vh);
 #endif
@@ -83,7 +83,7 @@ INLINE vb narrow_u8(vi v) {
 #endif
 }
 
-/** Element i of a tensor and its neighbours. */
+/** Loads `lanes` elements of a tensor, from element i. */
 INLINE vf load_x(const void *p, size_t i, int lanes, bool bf16) {
     if (!bf16)
         return load_f32((const float *)p + i, lanes);
@@ -94,7 +94,7 @@ INLINE vf load_x(const void *p, size_t i, int lanes, bool bf16) {
 
 enum { AHEAD_BYTES = 2048 };
 
-/** Asks for what a stream of loads will want soon: passes over several tensors at once outrun the core's own guess. */
+/** Prefetches for sequential loads: with several tensors at once, the hardware prefetcher does not keep up. */
 INLINE void fetch_ahead(const void *p, size_t i, bool bf16) {
     __builtin_prefetch((const char *)p + i * (bf16 ? sizeof(uint16_t) : sizeof(float)) + AHEAD_BYTES);
 }
@@ -108,8 +108,8 @@ INLINE void store_x(void *p, size_t i, vf v, int lanes, bool bf16) {
     memcpy((uint16_t *)p + i, &h, (size_t)lanes * 2);
 }
 
-/** The same past the caches; the address is a multiple of the vector's size. finish_streams() comes before others read.
- */
+/** The same with a non-temporal store. The address must be a multiple of the vector size. Call finish_streams() before
+ *  other threads read. */
 INLINE void stream_x(void *p, size_t i, vf v, bool bf16) {
 #if LANES == 16
     if (bf16)
@@ -144,7 +144,7 @@ INLINE void finish_streams(bool streamed) {
 
 INLINE vf choose(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
 
-/** Bit i: !(v[i] <= 0), so that a NaN passes. */
+/** Bit i: !(v[i] <= 0), so NaN sets the bit. */
 INLINE uint32_t mask_above_zero(vf v) {
 #if LANES == 16
     return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NLE_UQ);
@@ -158,7 +158,7 @@ INLINE uint32_t mask_above_zero(vf v) {
 #endif
 }
 
-/** v where the bit is set, else 0. */
+/** v where the bit is set, otherwise 0. */
 INLINE vf keep_where(vf v, uint32_t bits) {
 #if LANES == 16
     return (vf)_mm512_maskz_mov_ps((__mmask16)bits, (__m512)v);

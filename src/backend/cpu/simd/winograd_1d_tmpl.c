@@ -1,32 +1,32 @@
-/* A 3x3 convolution with stride 1 and padding 1 in bf16, in 12 products where the plain sum has 18: F(2, 3) of Winograd
- * along a line, the three lines of the kernel summed up as they are. Two neighbours in a line of y, a tile, come from
- * four of x, in each of three lines:
+/* A 3x3 convolution with stride 1 and padding 1 in bf16, with 12 multiplications instead of 18: Winograd's F(2, 3)
+ * along rows, and a direct sum over the three rows of the kernel. A tile is two adjacent elements in a row of y; it
+ * depends on four elements in each of three rows of x:
  *
- *     y = A^T [ sum over r, c of (G w_r) * (B^T x_r) ]      (* element by element: 4 places)
+ *     y = A^T [ sum over r, c of (G w_r) * (B^T x_r) ]      (* element by element: 4 positions)
  *
  *     B^T = 1  0 -1  0      G = 1    0    0       A^T = 1  1  1  0
  *           0  1  1  0          1/2  1/2  1/2           0  1 -1 -1
  *           0 -1  1  0          1/2 -1/2  1/2
  *           0  1  0 -1          0    0    1
  *
- * Both factors are rounded once more, but are sums of two or three at most, where F(2x2, 3x3) has up to nine: the
- * result is within the bound of a plain sum's. (A weight gradient would not be: its plain sum rounds nothing.) A band
- * of lines of x is transformed once for all three lines of the kernel, multiplied for a panel of y's channels, and
- * transformed back, while it is in the second-level cache. */
+ * Both factors are rounded once more, but they are sums of only two or three terms, where F(2x2, 3x3) has up to nine,
+ * so the error is within the bound of the direct sum. (For wgrad it would not be, because its direct sum does not round
+ * the factors.) A band of rows of x is transformed once for all three rows of the kernel, multiplied for a panel of y's
+ * channels, and transformed back while it is in the L2 cache. */
 #include "backend/cpu/simd/tile_tmpl.h"
 #include "backend/cpu/simd/winograd_tmpl.h"
 
 enum {
     LINE_PLACES = 4,
-    LINE_ROWS = ROW_TILE,     /* tiles whose sums stay in registers, at most */
-    LINE_WIDE = 2 * LANES,    /* channels of y in a panel */
-    LINE_BAND_BYTES = 1 << 18 /* of x transformed, about */
+    LINE_ROWS = ROW_TILE,     /* maximum number of tiles whose sums stay in registers */
+    LINE_WIDE = 2 * LANES,    /* channels of y per panel */
+    LINE_BAND_BYTES = 1 << 18 /* approximate size of a transformed band of x */
 };
 
 typedef struct line_band {
-    int across, lines;       /* tiles of a line; lines of y, at most */
-    size_t words;            /* of a tile: two channels each */
-    size_t u_place, m_place; /* words of a place; places must not share a cache set */
+    int across, lines;       /* tiles per row; maximum number of rows of y */
+    size_t words;            /* per tile, two channels each */
+    size_t u_place, m_place; /* words per position; padded, because positions must not share a cache set */
 } line_band;
 
 static line_band line_band_of(const conv_shape *s) {
@@ -47,7 +47,7 @@ static size_t line_bands(const conv_shape *s) {
     return (size_t)s->y.n * (size_t)((s->y.h + b.lines - 1) / b.lines);
 }
 
-static size_t line_scratch(const conv_shape *s, bool bf16) {
+static size_t line_workspace(const conv_shape *s, bool bf16) {
     (void)bf16;
     line_band b = line_band_of(s);
     return LINE_PLACES * (b.u_place + b.m_place) * sizeof(uint32_t);
@@ -58,7 +58,7 @@ static size_t line_weights_bytes(const conv_shape *s, bool bf16) {
     return (size_t)3 * LINE_PLACES * (size_t)s->x.c / 2 * (size_t)s->y.c * sizeof(uint32_t);
 }
 
-/** G w of line `r` of LANES channels of y; w as wino_weight has it. */
+/** G w of kernel row `r` for LANES channels of y; w as in wino_weight. */
 INLINE void line_weight(vf out[LINE_PLACES], const conv_weights_part *t, const float *w, vi index, int r) {
     vf g[3];
     for (int s = 0; s < 3; s++) {
@@ -68,7 +68,7 @@ INLINE void line_weight(vf out[LINE_PLACES], const conv_weights_part *t, const f
     wino_factors(out, g);
 }
 
-/** v: (panel, place, line, word, LINE_WIDE). */
+/** v: (panel, position, kernel row, word, LINE_WIDE). */
 static void line_weights(const conv_weights_part *t) {
     size_t in_step = t->gradient ? (size_t)t->out_c * 9 : 9, out_step = t->gradient ? 9 : (size_t)t->in_c * 9;
     size_t words = (size_t)t->in_c / 2;
@@ -92,14 +92,14 @@ static void line_weights(const conv_weights_part *t) {
             }
 }
 
-/** LANES channels of one place of a line, zeros beyond its end. */
+/** LANES channels of one column of a row; zeros beyond its end. */
 INLINE vf line_column(const uint16_t *line, const tensor_shape *x, int column, int c) {
     if (column >= x->w)
         return (vf){0};
     return load_x(line, (size_t)column * (size_t)x->c + (size_t)c, LANES, true);
 }
 
-/** u: (place, line of x from one above the band on, tile, c). */
+/** u: (position, row of x from one above the band, tile, c). */
 INLINE void line_input(uint16_t *u, const conv_part *t, const line_band *b, int image, int top, int lines) {
     const tensor_shape *x = &t->shape->x;
     size_t place = 2 * b->u_place, line_words = (size_t)b->across * (size_t)x->c;
@@ -128,7 +128,7 @@ INLINE void line_input(uint16_t *u, const conv_part *t, const line_band *b, int 
     }
 }
 
-/** m (rows, LINE_WIDE) = u v over `words` of three lines; a line of u further: `line` words. */
+/** m (rows, LINE_WIDE) = u v over `words` of three rows; the rows of u have stride `line` words. */
 INLINE void line_product(float *m, const uint32_t *u, size_t line, const uint32_t *v, size_t words, int rows) {
     __m512 sum[LINE_ROWS][2];
 #pragma GCC unroll 14
@@ -161,7 +161,7 @@ LINE_PRODUCT(14)
 static line_product_of *const line_products[] = {line_product_2,  line_product_4,  line_product_6, line_product_8,
                                                  line_product_10, line_product_12, line_product_14};
 
-/** Channels [k, k + LINE_WIDE) of a band of y. */
+/** Transforms back channels [k, k + LINE_WIDE) of a band of y. */
 INLINE void line_output(const conv_part *t, const line_band *b, const float *m, int image, int top, int lines,
                         size_t k) {
     const tensor_shape *y = &t->shape->y;
@@ -197,11 +197,11 @@ static void line_band_run(const conv_part *t, const line_band *b, uint32_t *u, i
     }
 }
 
-static void line_run(const conv_part *t, void *scratch) {
+static void line_run(const conv_part *t, void *workspace) {
     line_band b = line_band_of(t->shape);
     size_t each = (size_t)((t->shape->y.h + b.lines - 1) / b.lines);
     for (size_t i = t->begin; i < t->end; i++)
-        line_band_run(t, &b, scratch, (int)(i / each), (int)(i % each) * b.lines);
+        line_band_run(t, &b, workspace, (int)(i / each), (int)(i % each) * b.lines);
 }
 
 const conv_kernels SIMD_NAME(winograd_1d) = {
@@ -209,7 +209,7 @@ const conv_kernels SIMD_NAME(winograd_1d) = {
     .group = 1,
     .parts = line_bands,
     .run = line_run,
-    .scratch = line_scratch,
+    .workspace = line_workspace,
     .weights = line_weights,
     .weights_bytes = line_weights_bytes,
 };

@@ -1,23 +1,22 @@
-/* A 3x3 convolution with stride 1 and padding 1 in 16 products where the plain sum has 36, F(2x2, 3x3) of Winograd
- * (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015): y is cut into tiles of 2x2, each of which
- * comes from 4x4 of x,
+/* A 3x3 convolution with stride 1 and padding 1, with 16 multiplications instead of 36: Winograd's F(2x2, 3x3) (Lavin
+ * and Gray, Fast Algorithms for Convolutional Neural Networks, 2015). y is divided into tiles of 2x2, each of which
+ * depends on 4x4 of x:
  *
- *     y = A^T [ sum over c of (G w G^T) * (B^T x B) ] A      (* element by element: 16 places)
+ *     y = A^T [ sum over c of (G w G^T) * (B^T x B) ] A      (* element by element: 16 positions)
  *
  *     B^T = 1  0 -1  0      G = 1    0    0       A^T = 1  1  1  0
  *           0  1  1  0          1/2  1/2  1/2           0  1 -1 -1
  *           0 -1  1  0          1/2 -1/2  1/2
  *           0  1  0 -1          0    0    1
  *
- * so that each place is a plain product of (tiles, c) with (c, k). A block of tiles is transformed, multiplied for a
- * panel of k, and transformed back while it is in the second-level cache. What the products read are words: a float,
- * or two channels in bf16. */
+ * So each position is a GEMM of (tiles, c) with (c, k). A block of tiles is transformed, multiplied for a panel of k,
+ * and transformed back while it is in the L2 cache. The GEMM reads words: one float, or two channels in bf16. */
 #include "backend/cpu/simd/winograd_tmpl.h"
 
 enum {
-    WINO_BLOCK = 32,                           /* tiles at a time */
-    WINO_GROUP = 8,                            /* no last rows of a product are empty but the last thread's */
-    WINO_M_PLANE = WINO_BLOCK * WINO_WIDE + 16 /* floats of a place; places must not share a cache set */
+    WINO_BLOCK = 32,                           /* tiles per block */
+    WINO_GROUP = 8,                            /* so that only the last thread has partly filled GEMM tiles */
+    WINO_M_PLANE = WINO_BLOCK * WINO_WIDE + 16 /* floats per position; + 16: no shared cache set */
 };
 
 static size_t wino_tiles(const conv_shape *s) {
@@ -26,10 +25,10 @@ static size_t wino_tiles(const conv_shape *s) {
 
 INLINE size_t wino_words(int c, bool bf16) { return bf16 ? (size_t)c / 2 : (size_t)c; }
 
-/** Words of a place of the transformed block. */
+/** Words per position of the transformed block. */
 INLINE size_t wino_plane(int c, bool bf16) { return WINO_BLOCK * wino_words(c, bf16) + 16; }
 
-static size_t wino_scratch(const conv_shape *s, bool bf16) {
+static size_t wino_workspace(const conv_shape *s, bool bf16) {
     return WINO_PLACES * (wino_plane(s->x.c, bf16) + WINO_M_PLANE) * sizeof(float);
 }
 
@@ -37,7 +36,7 @@ static size_t wino_weights_bytes(const conv_shape *s, bool bf16) {
     return WINO_PLACES * wino_words(s->x.c, bf16) * (size_t)s->y.c * sizeof(float);
 }
 
-/** G w G^T of LANES channels of y; w: where the first one's 3x3 begins, the others' by `index`. */
+/** G w G^T for LANES channels of y. w: 3x3 weights of the first channel; index: offsets of the others. */
 INLINE void wino_weight(vf out[WINO_PLACES], const conv_weights_part *t, const float *w, vi index) {
     vf row[4][3]; /* of G w */
     for (int s = 0; s < 3; s++) {
@@ -56,7 +55,7 @@ INLINE void wino_weight(vf out[WINO_PLACES], const conv_weights_part *t, const f
         wino_factors(out + 4 * i, row[i]);
 }
 
-/** v: (panel, place, word, WINO_WIDE). */
+/** v: (panel, position, word, WINO_WIDE). */
 static void wino_weights(const conv_weights_part *t) {
     size_t in_step = t->gradient ? (size_t)t->out_c * 9 : 9, out_step = t->gradient ? 9 : (size_t)t->in_c * 9;
     size_t words = wino_words(t->in_c, t->bf16);
@@ -79,7 +78,7 @@ static void wino_weights(const conv_weights_part *t) {
             }
 }
 
-/** u: (place, tile, c). */
+/** u: (position, tile, c). */
 INLINE void wino_input(void *u, const conv_part *t, size_t begin, size_t end, bool bf16) {
     const tensor_shape *x = &t->shape->x;
     size_t plane = wino_plane(x->c, bf16) * (bf16 ? 2 : 1), at = 0;
@@ -110,7 +109,7 @@ INLINE void wino_input(void *u, const conv_part *t, size_t begin, size_t end, bo
     }
 }
 
-/** A^T m A of one tile: LANES channels of its 2x2 places, row by row. */
+/** A^T m A of one tile: LANES channels of its 2x2 outputs, in row-major order. */
 INLINE void wino_back(vf y[4], const float *m) {
     vf s[2][4];
 #pragma GCC unroll 4
@@ -127,7 +126,7 @@ INLINE void wino_back(vf y[4], const float *m) {
     }
 }
 
-/** Channels [k, k + WINO_WIDE) of the tiles' places in y. */
+/** Transforms back channels [k, k + WINO_WIDE) of the tiles and stores them in y. */
 INLINE void wino_output(const conv_part *t, const float *m, size_t begin, size_t end, size_t k, bool bf16) {
     const tensor_shape *y = &t->shape->y;
     size_t channels = (size_t)y->c, line = (size_t)y->w * channels;
@@ -153,10 +152,10 @@ INLINE void wino_output(const conv_part *t, const float *m, size_t begin, size_t
     }
 }
 
-INLINE void wino_blocks(const conv_part *t, void *scratch, bool bf16) {
+INLINE void wino_blocks(const conv_part *t, void *workspace, bool bf16) {
     const conv_shape *s = t->shape;
     size_t words = wino_words(s->x.c, bf16), u_plane = wino_plane(s->x.c, bf16);
-    uint32_t *u = scratch;
+    uint32_t *u = workspace;
     float *m = (float *)(u + WINO_PLACES * u_plane);
     for (size_t begin = t->begin; begin < t->end; begin += WINO_BLOCK) {
         size_t end = begin + WINO_BLOCK < t->end ? begin + WINO_BLOCK : t->end;
@@ -172,18 +171,18 @@ INLINE void wino_blocks(const conv_part *t, void *scratch, bool bf16) {
     }
 }
 
-static __attribute__((noinline)) void wino_blocks_f32(const conv_part *t, void *scratch) {
-    wino_blocks(t, scratch, false);
+static __attribute__((noinline)) void wino_blocks_f32(const conv_part *t, void *workspace) {
+    wino_blocks(t, workspace, false);
 }
 
-static void wino_run_part(const conv_part *t, void *scratch) {
+static void wino_run_part(const conv_part *t, void *workspace) {
 #ifdef __AVX512BF16__
     if (t->bf16) {
-        wino_blocks(t, scratch, true);
+        wino_blocks(t, workspace, true);
         return;
     }
 #endif
-    wino_blocks_f32(t, scratch);
+    wino_blocks_f32(t, workspace);
 }
 
 const conv_kernels SIMD_NAME(winograd_2d) = {
@@ -191,10 +190,10 @@ const conv_kernels SIMD_NAME(winograd_2d) = {
     .group = WINO_GROUP,
     .parts = wino_tiles,
     .run = wino_run_part,
-    .scratch = wino_scratch,
+    .workspace = wino_workspace,
     .weights = wino_weights,
     .weights_bytes = wino_weights_bytes,
-    .dw = SIMD_NAME(winograd_dw),
-    .dw_scratch = SIMD_NAME(winograd_dw_scratch),
-    .dw_back = SIMD_NAME(winograd_dw_back),
+    .wgrad = SIMD_NAME(wgrad_winograd),
+    .wgrad_workspace = SIMD_NAME(wgrad_winograd_workspace),
+    .wgrad_inverse = SIMD_NAME(wgrad_winograd_inverse),
 };

@@ -1,14 +1,14 @@
-/** What the Winograd templates share: factors, words, the tiles of x, products. A word is a float, or two channels in
- *  bf16. AVX2 and later. */
+/** Shared by the Winograd templates: weight transform, words, tiles of x, GEMM. A word is one float, or two channels in
+ *  bf16. Requires AVX2 or later. */
 #ifndef LINNET_BACKEND_CPU_SIMD_WINOGRAD_TMPL_H
 #define LINNET_BACKEND_CPU_SIMD_WINOGRAD_TMPL_H
 
 #include "backend/cpu/simd/vector_tmpl.h"
 
 enum {
-    WINO_PLACES = WINOGRAD_PLACES,
+    WINO_PLACES = WINOGRAD_TILE_ELEMENTS,
     WINO_ROWS = LANES == 16 ? 8 : 4, /* tiles whose sums stay in registers */
-    WINO_WIDE = 2 * LANES            /* channels of y in a panel */
+    WINO_WIDE = 2 * LANES            /* channels of y per panel */
 };
 
 INLINE vf wino_gather(const float *p, vi index) {
@@ -19,7 +19,7 @@ INLINE vf wino_gather(const float *p, vi index) {
 #endif
 }
 
-/** G of three. */
+/** Multiplies G by a vector of three. */
 INLINE void wino_factors(vf out[4], const vf g[3]) {
     vf half = splat(0.5f);
     out[0] = g[0];
@@ -28,7 +28,7 @@ INLINE void wino_factors(vf out[4], const vf g[3]) {
     out[3] = g[2];
 }
 
-/** a in the lower halves of the words, b in the upper ones. */
+/** Packs a into the lower halves of the words and b into the upper halves. */
 INLINE vu wino_pair(vf a, vf b) {
 #ifdef __AVX512BF16__
     static const _Alignas(64) uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
@@ -40,7 +40,7 @@ INLINE vu wino_pair(vf a, vf b) {
 #endif
 }
 
-/** Tiles that follow each other in one row of tiles. */
+/** Consecutive tiles in one row of tiles. */
 typedef struct wino_run {
     size_t image;
     int row, column, length;
@@ -58,10 +58,10 @@ INLINE wino_run wino_run_of(const conv_shape *s, size_t tile, size_t end) {
     return r;
 }
 
-/** The four lines of x that a row of tiles reads; a line that is not there is read as zeros. */
+/** The four rows of x that a row of tiles reads; rows outside x are read as zeros. */
 typedef struct wino_lines {
     const void *line[4];
-    size_t inside[4]; /* all bits or none: of an offset into the line */
+    size_t inside[4]; /* all ones or 0: mask for an offset into the row */
 } wino_lines;
 
 static const _Alignas(64) float wino_zeros[LANES];
@@ -79,7 +79,7 @@ INLINE wino_lines wino_lines_of(const void *x, const tensor_shape *s, size_t ima
     return l;
 }
 
-/** B^T of one column of x. */
+/** B^T applied to one column of x. */
 INLINE void wino_column(vf out[4], const wino_lines *l, const tensor_shape *s, int column, int c, bool bf16) {
     vf d[4] = {{0}, {0}, {0}, {0}};
     if (column >= 0 && column < s->w) {
@@ -93,7 +93,7 @@ INLINE void wino_column(vf out[4], const wino_lines *l, const tensor_shape *s, i
     out[3] = d[1] - d[3];
 }
 
-/** Row `j` of (B^T x) B of four columns. */
+/** Row `j` of (B^T x) B, from four columns. */
 INLINE void wino_row(vf out[4], vf d[4][4], int j) {
     out[0] = d[0][j] - d[2][j];
     out[1] = d[1][j] + d[2][j];
@@ -101,7 +101,7 @@ INLINE void wino_row(vf out[4], vf d[4][4], int j) {
     out[3] = d[1][j] - d[3][j];
 }
 
-/** The next tile begins where this one's last two columns do. */
+/** Keeps the last two columns, with which the next tile begins. */
 INLINE void wino_advance(vf d[4][4]) {
     for (int j = 0; j < 4; j++) {
         d[0][j] = d[2][j];
@@ -120,12 +120,12 @@ INLINE vf wino_add_product(vf sum, uint32_t a, vf b, bool bf16) {
     return sum + splat(f) * b;
 }
 
-/** Where a row of the left factor begins, and its next word. */
+/** Strides of the left factor: to the next row and to the next word. */
 typedef struct wino_steps {
     size_t row, word;
 } wino_steps;
 
-/** m (WINO_ROWS, WINO_WIDE; rows m_step apart) = or += (add) u v over `words`. */
+/** m (WINO_ROWS, WINO_WIDE; row stride m_step) = u v over `words`, or += if add. */
 INLINE void wino_product(float *m, size_t m_step, const uint32_t *u, wino_steps step, const uint32_t *v, size_t words,
                          bool bf16, bool add) {
     vf sum[WINO_ROWS][2];

@@ -1,14 +1,14 @@
-/** The kernels' names and arguments, for C and CUDA: every kernel takes one struct by value. Pointers are the GPU's.
- *  `m` counts the pixels (n*h*w) of an NHWC tensor, `c` its channels.
- *  Internal to src/backend/cuda. */
+/** Names and arguments of the kernels, for C and CUDA. Every kernel takes one struct by value; its pointers are GPU
+ *  addresses. `m` is the number of pixels (n*h*w) of an NHWC tensor, `c` its number of channels. Internal to
+ *  src/backend/cuda. */
 #ifndef LINNET_BACKEND_CUDA_KERNELS_ARGS_H
 #define LINNET_BACKEND_CUDA_KERNELS_ARGS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/** X(name, arguments): one kernel. T(name, arguments): one for each type: _f32, _f16, _bf16. V(name, arguments): the
- *  same, and for tensors of C % 8 != 0 _one_f32, _one_f16, _one_bf16. */
+/** X(name, arguments): one kernel. T(name, arguments): one kernel per element type: _f32, _f16, _bf16. V(name,
+ *  arguments): the same, and _one_f32, _one_f16, _one_bf16 for tensors with c % 8 != 0. */
 #define KERNEL_LIST(X, T, V)                                                                                           \
     T(load_batch, load_args)                                                                                           \
     V(bn_sums, bn_args)                                                                                                \
@@ -16,7 +16,7 @@
     X(bn_joined_statistics, bn_args)                                                                                   \
     X(bn_running, bn_args)                                                                                             \
     V(bn_apply, bn_args)                                                                                               \
-    T(bn_hand_on, bn_args)                                                                                             \
+    T(bn_round_factors, bn_args)                                                                                       \
     V(bn_gradient_sums, bn_args)                                                                                       \
     V(bn_unmasked_sums, bn_args)                                                                                       \
     X(bn_gradient_factors, bn_args)                                                                                    \
@@ -27,6 +27,8 @@
     V(maxpool_gradient, pool_args)                                                                                     \
     V(avgpool, pool_args)                                                                                              \
     V(avgpool_gradient, pool_args)                                                                                     \
+    V(shortcut, pool_args)                                                                                             \
+    V(shortcut_gradient, pool_args)                                                                                    \
     T(add, convert_args)                                                                                               \
     T(weights_pack, weights_args)                                                                                      \
     T(weights_add, weights_args)                                                                                       \
@@ -43,39 +45,40 @@
     T(widen, half_args)                                                                                                \
     T(cast, update_args)                                                                                               \
     X(set_hyper, hyper_args)                                                                                           \
-    X(set_scaler, scaler_args)                                                                                         \
+    X(set_grad_scaler, grad_scaler_args)                                                                               \
     X(reset_result, reset_args)
 
-/** What a step reads, on the GPU. */
+/** engine_hyper in GPU memory. */
 typedef struct cuda_hyper {
     double lr, head_lr, momentum, dampening, weight_decay, clip_norm;
-    double loss_scale; /* 0: the scaler's */
+    double loss_scale; /* 0: the scaler's scale */
     double label_smoothing;
     double images;
     int nesterov, first_step;
 } cuda_hyper;
 
-/** The loss scaler (GradScaler's state machine), decided on the GPU. */
-typedef struct cuda_scaler {
+/** State of the loss scaler (GradScaler), updated on the GPU. */
+typedef struct cuda_grad_scaler {
     double scale, growth_factor, backoff_factor;
     int64_t growth_interval, growth_tracker;
-} cuda_scaler;
+} cuda_grad_scaler;
 
-/** engine_result_data, on the GPU. */
+/** engine_result_data in GPU memory. */
 typedef struct cuda_result {
     double loss_sum, grad_norm;
     int64_t images, top1, top5;
     int finite;
 } cuda_result;
 
-/** All that steps hand on to each other besides the arenas. */
+/** All state that is kept between steps, apart from the arenas. */
 typedef struct cuda_state {
     cuda_hyper hyper;
-    cuda_scaler scaler;
+    cuda_grad_scaler scaler;
     cuda_result result;
 } cuda_state;
 
-/** Normalised pixels, channels padded with zeros to c; and the labels where the loss finds them. */
+/** Writes normalised pixels, with channels padded with zeros to c, and copies the labels to the addresses that the loss
+ *  reads. */
 typedef struct load_args {
     void *x;               /* (n,h,w,c) */
     const uint8_t *pixels; /* (n,h,w,3) */
@@ -88,27 +91,27 @@ typedef struct load_args {
     float mean[3], std[3]; /* x = (pixel / 255 - mean) / std */
 } load_args;
 
-/** Batch normalisation. Rows are cut into chunks of chunk_rows; each has a row of `part`: (chunks, 2, c). */
+/** Batch normalisation. Rows are split into chunks of chunk_rows; each chunk has one row of `part`: (chunks, 2, c). */
 typedef struct bn_args {
     const void *x, *residual;
     const void *dy0, *dy1;
     void *y;
     void *dx, *dresidual;
-    uint8_t *mask; /* where the ReLU let through: a bit an element, a byte a pack (8 elements, or 1) */
+    uint8_t *mask; /* ReLU mask: one bit per element, one byte per pack (8 elements, or 1) */
     float *part;
     float *mean, *inv_std; /* (c) of the batch; inv_std = 1 / sqrt(var + eps) */
     float *factor;         /* forward (2, c): y = x * f0 + f1; backward (3, c): dx = g * f0 + x * f1 + f2 */
-    const float *applied;  /* unmasked backward: forward's factor */
-    float *affine;         /* NULL, or a copy of gamma and beta, aligned as cuDNN wants it: (2, c) */
-    void *rounded;         /* bn_hand_on: factor in the kernel's type: (2, c) */
-    double *joined;        /* NULL, or for other ranks: forward mean and var, backward two sums, (2, c); then rows */
-    float *running_mean, *running_var; /* training: NULL, they stay as they are */
+    const float *applied;  /* backward without a mask: forward's factor */
+    float *affine;         /* NULL, or an aligned copy of gamma and beta for cuDNN: (2, c) */
+    void *rounded;         /* bn_round_factors: factor in the kernel's type: (2, c) */
+    double *joined; /* NULL, or for synchronised BN: forward mean and var, backward two sums, (2, c); then rows */
+    float *running_mean, *running_var; /* NULL: training does not update them */
     const float *gamma, *beta;
     float *dgamma, *dbeta;
     size_t m, chunk_rows;
     int c, chunks;
     int relu, accumulate;
-    int shifted; /* bn_statistics: the sums are of x less `mean`; else of x itself */
+    int shifted; /* bn_statistics: the sums are of x - `mean`; otherwise of x */
 } bn_args;
 
 typedef struct pool_args {
@@ -116,8 +119,9 @@ typedef struct pool_args {
     void *y;
     const void *dy0, *dy1;
     void *dx;
-    uint8_t *index; /* (n,p,q,c): row-major place in the window that the maximum came from */
+    uint8_t *index; /* (n,p,q,c): row-major index of the maximum in its window */
     int n, h, w, c, p, q;
+    int y_c; /* shortcut: channels of y */
     int kernel, stride, pad;
 } pool_args;
 
@@ -128,8 +132,8 @@ typedef struct convert_args {
     size_t n;
 } convert_args;
 
-/** Weights of a convolution between the fp32 slot, (k, rs, c), and a copy padded to (k, rs, c_padded).
- *  weights_pack: copy = slot. weights_add: slot = copy, or += with accumulate; the copy has the kernel's type. */
+/** Copies the weights of a convolution between the fp32 arena, (k, rs, c), and a copy of the kernel's type padded to
+ *  (k, rs, c_padded). weights_pack: copy = slot. weights_add: slot = copy, or += if accumulate. */
 typedef struct weights_args {
     float *slot;
     void *copy;
@@ -138,8 +142,8 @@ typedef struct weights_args {
     int accumulate;
 } weights_args;
 
-/** logits: y = x + bias, to float. logits_gradient: dx = dy0 + dy1, to x's type. linear_bias: dbias = or += sum of dy
- *  over the n rows. */
+/** logits: y = x + bias, converted to float. logits_gradient: dx = dy0 + dy1, converted to x's type. linear_bias:
+ *  dbias = sum of dy over the n rows, or += if accumulate. */
 typedef struct linear_args {
     const void *x;
     float *y;
@@ -162,7 +166,8 @@ typedef struct loss_args {
     int n, classes;
 } loss_args;
 
-/** A range of what trains whose elements decay or not, and whose rate is the classifier's or not. */
+/** A range of the trained parameters with the same weight decay and learning rate. It begins at the end of the previous
+ *  range. */
 typedef struct cuda_range {
     size_t end;
     int decays, head;
@@ -171,16 +176,16 @@ typedef struct cuda_range {
 typedef struct update_args {
     cuda_state *state;
     float *weight, *gradient, *momentum;
-    void *copy; /* the compute type's weights, at the same places; NULL: none */
+    void *copy; /* weights in the compute type, at the same offsets; NULL: none */
     const cuda_range *range;
-    double *part;  /* (blocks) sums of squares */
-    int *overflow; /* (blocks) whether a gradient was not finite */
-    size_t n;      /* of unscale and update: from the first that trains on */
+    double *part;  /* (blocks) partial sums of squares */
+    int *overflow; /* (blocks) whether a gradient is not finite */
+    size_t n;      /* unscale and update: number of trained elements */
     int range_n, blocks;
-    int fp16; /* a scaled gradient beyond fp16's range is infinite */
+    int fp16; /* a scaled gradient beyond fp16's range becomes infinite */
 } update_args;
 
-/** n gradients and what ranks exchange of them, in the kernel's type. */
+/** n gradients, and their 16-bit form for the all-reduce, in the kernel's type. */
 typedef struct half_args {
     void *half;
     float *gradient;
@@ -193,10 +198,10 @@ typedef struct hyper_args {
     cuda_hyper hyper;
 } hyper_args;
 
-typedef struct scaler_args {
+typedef struct grad_scaler_args {
     cuda_state *state;
-    cuda_scaler scaler;
-} scaler_args;
+    cuda_grad_scaler scaler;
+} grad_scaler_args;
 
 typedef struct reset_args {
     cuda_state *state;

@@ -1,5 +1,6 @@
-/* How BN's kernels cut an (m, c) tensor: a block of vx * vy threads has vx packs of channels, each of its vy rows of
- * threads goes down the chunk's rows in steps of vy. blockIdx.x: packs, blockIdx.y: chunk. vx, vy: powers of 2. */
+/* How the BN kernels split an (m, c) tensor. A block has vx * vy threads and vx packs of channels. Each of its vy rows
+ * of threads processes the rows of the chunk with stride vy. blockIdx.x: packs, blockIdx.y: chunk. vx, vy: powers of
+ * 2. */
 #ifndef LINNET_ENGINE_CUDA_BN_CUH
 #define LINNET_ENGINE_CUDA_BN_CUH
 
@@ -8,7 +9,7 @@
 enum { BN_THREADS = 256 };
 
 struct bn_place {
-    int channel; /* first of the pack */
+    int channel; /* first channel of the pack */
     bool inside;
     size_t row, end;
 };
@@ -23,7 +24,7 @@ template <int V> static __device__ __forceinline__ bn_place bn_here(const bn_arg
     return p;
 }
 
-/** Adds up over the block's rows of threads; the first row of threads has the sums. */
+/** Adds over the rows of threads of the block. The first row of threads holds the sums. */
 template <int V> static __device__ void bn_join_rows(float (&sum)[V], float (*room)[BN_THREADS]) {
     int at = (int)(threadIdx.y * blockDim.x + threadIdx.x);
     __syncthreads();
@@ -57,7 +58,8 @@ static __device__ void bn_store_part(const bn_args &a, const bn_place &p, float 
 
 enum { JOIN_CHANNELS = 32, JOIN_ROWS = 8 };
 
-/** Sums of the parts of one channel over all chunks, in a fixed order; a block of JOIN_CHANNELS x JOIN_ROWS threads. */
+/** Adds the parts of one channel over all chunks in a fixed order. Needs a block of JOIN_CHANNELS x JOIN_ROWS
+ *  threads. */
 static __device__ void bn_join_parts(double &first, double &second, const bn_args &a, int channel) {
     __shared__ double room[2][JOIN_ROWS][JOIN_CHANNELS];
     double s = 0, t = 0;
@@ -76,7 +78,7 @@ static __device__ void bn_join_parts(double &first, double &second, const bn_arg
     }
 }
 
-/** For other ranks: two values a channel, and the rows they are of. */
+/** Stores the values for the other ranks: two per channel, and the number of rows. */
 static __device__ void bn_hand_to_ranks(const bn_args &a, int channel, double first, double second) {
     a.joined[channel] = first;
     a.joined[a.c + channel] = second;

@@ -1,16 +1,16 @@
-/* Batch normalisation, backward, with g = dy where the ReLU let through:
+/* Batch normalisation, backward, with g = dy multiplied by the ReLU mask:
  *
  *     dresidual = g     dbeta = sum g     dgamma = sum g * xhat
  *     dx = gamma / sqrt(var + eps) * (g - dbeta / m - xhat * dgamma / m)
  *
- * bn_gradient_sums (writes dresidual too), bn_gradient_factors, bn_gradient. Where the batches of several ranks are
- * joined, bn_gradient_factors leaves this rank's two sums, of which dbeta and dgamma are, and bn_joined_factors goes on
- * from those of all. dresidual, or dx without one, may be dy0.
- * Where forward has left no mask, because another kernel made y: bn_unmasked_sums, bn_unmasked_gradient, which see from
- * x where the ReLU let through. */
+ * The kernels run in this order: bn_gradient_sums (which also writes dresidual), bn_gradient_factors, bn_gradient. For
+ * synchronised BN, bn_gradient_factors stores this rank's two sums, from which it also computes dbeta and dgamma, and
+ * bn_joined_factors continues with the sums of all ranks. dresidual, or dx if there is no residual, may be dy0. If
+ * forward saved no mask because another kernel computed y, bn_unmasked_sums and bn_unmasked_gradient compute the mask
+ * from x. */
 #include "backend/cuda/kernels/bn.cuh"
 
-/** What forward made of x: y = relu(x * scale + shift). */
+/** The factors of forward: y = relu(x * scale + shift). */
 template <int V> struct bn_applied {
     float scale[V], shift[V];
 };
@@ -36,7 +36,7 @@ static __device__ __forceinline__ void load_unmasked(float (&g)[V], const bn_arg
                                                      const bn_applied<V> &f) {
     load_sum<T, V>(g, a.dy0, a.dy1, i);
     for (int k = 0; k < V; k++)
-        g[k] = x[k] * f.scale[k] + f.shift[k] <= 0 ? 0 : g[k]; /* as bn_apply: NaN is open */
+        g[k] = x[k] * f.scale[k] + f.shift[k] <= 0 ? 0 : g[k]; /* as in bn_apply, NaN passes */
 }
 
 template <class T, int V, bool MASKED> static __device__ void gradient_sums(const bn_args &a) {
@@ -118,7 +118,7 @@ template <class T, int V, bool MASKED> static __device__ void gradient(const bn_
         if (!MASKED)
             load_unmasked<T, V>(g, a, i, x, f);
         else if (a.dresidual != nullptr)
-            load<T, V>(g, a.dresidual, i); /* dy is gone where they share memory */
+            load<T, V>(g, a.dresidual, i); /* dy is overwritten if it shares memory with dresidual */
         else
             load_open<T, V>(g, a, i);
         for (int k = 0; k < V; k++)

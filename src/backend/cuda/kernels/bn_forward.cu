@@ -2,12 +2,12 @@
  *
  *     xhat = (x - mean) / sqrt(var + eps)     y = relu(gamma * xhat + beta + residual)
  *
- * bn_sums, then bn_statistics (evaluation: bn_running), then bn_apply. Where the batches of several ranks are joined,
- * bn_statistics leaves this rank's mean and variance, and bn_joined_statistics goes on from those of all. The sums are
- * of x less the channel's first value, so that a large mean costs no digits; those that a 16-bit convolution has left
- * (statistics.c) are of x itself. Where a convolution applies the factors itself (prologue.c), bn_hand_on rounds them
- * to its type in place of bn_apply.
- * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
+ * The kernels run in this order: bn_sums, bn_statistics (evaluation: bn_running instead of the two), bn_apply. For
+ * synchronised BN, bn_statistics stores this rank's mean and variance, and bn_joined_statistics continues with those of
+ * all ranks. The sums are of x minus the channel's first value, so a large mean causes no cancellation. The sums output
+ * by a 16-bit convolution (fused_conv_bn_stats.c) are of x itself. If a convolution applies the factors itself
+ * (fused_bn_relu_conv.c), bn_round_factors, which rounds them to the convolution's type, replaces bn_apply. Source: Ioffe and
+ * Szegedy 2015; equals torch.nn.functional.batch_norm. */
 #include "backend/cuda/kernels/bn.cuh"
 
 #define EPSILON 1e-5
@@ -28,7 +28,7 @@ template <class T, int V> static __device__ void bn_sums(const bn_args &a) {
     }
     if (blockIdx.y == 0 && threadIdx.y == 0 && p.inside)
         for (int k = 0; k < V; k++)
-            a.mean[p.channel + k] = shift[k]; /* bn_statistics adds it */
+            a.mean[p.channel + k] = shift[k]; /* bn_statistics adds it back */
     bn_store_part<V>(a, p, sum, square);
 }
 FOR_TYPES_AND_PACKS(bn_sums, bn_args, bn_sums, BN_THREADS)
@@ -39,7 +39,7 @@ static __device__ void write_factor(const bn_args &a, int channel, double mean, 
     a.factor[a.c + channel] = (float)((double)a.beta[channel] - mean * scale);
 }
 
-/** What a channel's batch statistics lead to. var: biased, of m rows. */
+/** Writes the results of a channel's batch statistics. var: biased, of m rows. */
 static __device__ void write_statistics(const bn_args &a, int channel, double mean, double var, double m) {
     double inv_std = 1 / sqrt(var + EPSILON);
     a.mean[channel] = (float)mean;
@@ -114,12 +114,13 @@ template <class T, int V> static __device__ void bn_apply(const bn_args &a) {
 }
 FOR_TYPES_AND_PACKS(bn_apply, bn_args, bn_apply, BN_THREADS)
 
-/** factor, rounded to T as well as in fp32: what backward sees is then what the convolution did. */
-template <class T> static __device__ void bn_hand_on(const bn_args &a) {
+/** Rounds factor to T and stores the rounded values in fp32 too, so that backward uses the same values as the
+ *  convolution. */
+template <class T> static __device__ void bn_round_factors(const bn_args &a) {
     int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
     if (i >= 2 * a.c)
         return;
     from_float(((T *)a.rounded)[i], a.factor[i]);
     a.factor[i] = to_float(((const T *)a.rounded)[i]);
 }
-FOR_TYPES(bn_hand_on, bn_args, bn_hand_on, BN_THREADS)
+FOR_TYPES(bn_round_factors, bn_args, bn_round_factors, BN_THREADS)

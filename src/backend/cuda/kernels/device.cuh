@@ -1,5 +1,5 @@
-/* What all kernels share: element types as float, packs of 8 elements (128 bits of fp16), sums in a fixed order.
- * Threads of a block work together only through static __shared__ memory and __syncthreads. */
+/* Shared by all kernels: conversion of element types to float, packs of 8 elements (128 bits in fp16), sums in a fixed
+ * order. Threads of a block communicate only through static __shared__ memory and __syncthreads. */
 #ifndef LINNET_ENGINE_CUDA_DEVICE_CUH
 #define LINNET_ENGINE_CUDA_DEVICE_CUH
 
@@ -19,7 +19,7 @@ static __device__ __forceinline__ void from_float(float &out, float v) { out = v
 static __device__ __forceinline__ void from_float(f16 &out, float v) { out = __float2half_rn(v); }
 static __device__ __forceinline__ void from_float(bf16 &out, float v) { out = __float2bfloat16_rn(v); }
 
-/** V elements, read and written in pieces of up to 128 bits. */
+/** V elements, loaded and stored with accesses of up to 128 bits. */
 template <class T, int V> struct alignas(sizeof(T) * V < 16 ? sizeof(T) * V : 16) pack {
     T v[V];
 };
@@ -37,7 +37,7 @@ template <class T, int V> static __device__ __forceinline__ void store(void *bas
     *(pack<T, V> *)((T *)base + i) = p;
 }
 
-/** The gradient that arrives: dy0, or dy0 + dy1. */
+/** The gradient of a tensor: dy0, or dy0 + dy1. */
 template <class T, int V>
 static __device__ __forceinline__ void load_sum(float (&out)[V], const void *dy0, const void *dy1, size_t i) {
     load<T, V>(out, dy0, i);
@@ -49,7 +49,8 @@ static __device__ __forceinline__ void load_sum(float (&out)[V], const void *dy0
         out[k] += more[k];
 }
 
-/** Sum over the block's threads in a fixed order; every thread gets it. `room`: one place a thread, a power of 2. */
+/** Sum over the n threads of the block (a power of 2) in a fixed order; every thread gets it. `room`: one element per
+ *  thread. */
 template <class T> static __device__ __forceinline__ T block_sum(T value, T *room, unsigned i, unsigned n) {
     __syncthreads();
     room[i] = value;
@@ -62,13 +63,13 @@ template <class T> static __device__ __forceinline__ T block_sum(T value, T *roo
     return room[0];
 }
 
-/** Defines one exported kernel for each element type: NAME_f32, NAME_f16, NAME_bf16, each calling body<T>(a). */
+/** Defines one exported kernel per element type: NAME_f32, NAME_f16, NAME_bf16, each calling body<T>(a). */
 #define FOR_TYPES(name, args, body, threads)                                                                           \
     extern "C" __global__ void __launch_bounds__(threads) name##_f32(args a) { body<float>(a); }                       \
     extern "C" __global__ void __launch_bounds__(threads) name##_f16(args a) { body<f16>(a); }                         \
     extern "C" __global__ void __launch_bounds__(threads) name##_bf16(args a) { body<bf16>(a); }
 
-/** The same with packs of 8 (NAME_f16) and single elements (NAME_one_f16), for tensors of C % 8 != 0. */
+/** The same with packs of 8 (NAME_f16) and, for tensors with c % 8 != 0, single elements (NAME_one_f16). */
 #define FOR_TYPES_AND_PACKS(name, args, body, threads)                                                                 \
     extern "C" __global__ void __launch_bounds__(threads) name##_f32(args a) { body<float, 8>(a); }                    \
     extern "C" __global__ void __launch_bounds__(threads) name##_f16(args a) { body<f16, 8>(a); }                      \

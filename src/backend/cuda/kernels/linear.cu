@@ -1,4 +1,5 @@
-/* Around the products: sums of two gradients, padded copies of weights, bias and type of the logits. */
+/* Element-wise kernels around the convolutions and GEMMs: sum of two gradients, padded copies of weights, and bias and
+ * conversion of the logits. */
 #include "backend/cuda/kernels/device.cuh"
 
 static __device__ __forceinline__ size_t place() { return blockIdx.x * (size_t)blockDim.x + threadIdx.x; }

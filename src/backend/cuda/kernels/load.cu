@@ -1,4 +1,4 @@
-/* The batch as the GPU wants it: x = (pixel / 255 - mean) / std, channels padded with zeros; labels to their place. */
+/* Prepares a batch: x = (pixel / 255 - mean) / std, with channels padded with zeros; copies the labels. */
 #include "backend/cuda/kernels/device.cuh"
 
 template <class T> static __device__ void load_batch(const load_args &a) {

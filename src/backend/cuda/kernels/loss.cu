@@ -3,13 +3,13 @@
  *     t = (1 - s) * (m * onehot(a) + (1 - m) * onehot(b)) + s / C
  *     loss = -sum_j t_j log softmax(logits)_j       dlogits = (softmax - t) * loss_scale / images
  *
- * loss_images: one block an image; loss_join: one block, adds to the result in a fixed order. Double inside: a batch has
- * few logits. The same as base/softmax.h, whose rule for NaNs holds here too. */
+ * loss_images: one block per image. loss_join: one block, adds to the result in a fixed order. Computes in double,
+ * because a batch has few logits. Same formulas and the same rule for NaN as base/softmax.h. */
 #include "backend/cuda/kernels/device.cuh"
 
 enum { THREADS = 256 };
 
-/** The block's largest value, as a loop that keeps the first of what does not compare. */
+/** The block's largest value. A comparison with NaN keeps the first operand, as in a sequential loop. */
 static __device__ double block_largest(double value, double *room, unsigned i) {
     room[i] = value;
     __syncthreads();
@@ -47,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) loss_images(loss_args a) {
     for (int j = (int)threadIdx.x; j < a.classes; j += THREADS) {
         float v = logits[j];
         double target = s / a.classes + (1 - s) * (mix * (j == label) + (1 - mix) * (j == label_b));
-        if (target != 0) /* a class of logit -infinity costs nothing unless it is asked for */
+        if (target != 0) /* avoids 0 * infinity for a logit of -infinity with target 0 */
             loss -= target * ((double)v - total);
         if (dlogits != nullptr)
             dlogits[j] = (float)((exp((double)v - total) - target) * scale);

@@ -1,11 +1,12 @@
-/* Max-pooling: y[n,p,q,c] = max_{r,s} x[n, p*stride+r-pad, q*stride+s-pad, c], the padding being -infinity. The
- * gradient goes to the one place the maximum came from: the first in row-major order of the window, a NaN before all;
- * every x gathers from the windows over it, the last first, so the order of its sum is fixed. Equals
- * torch.nn.functional.max_pool2d. Global average pooling: the mean over all pixels of a channel. One thread a pack of
- * channels. */
+/* Max-pooling: y[n,p,q,c] = max_{r,s} x[n, p*stride+r-pad, q*stride+s-pad, c], with -infinity as padding. The gradient
+ * goes only to the position of the maximum: the first in row-major order of the window; NaN counts as larger than all
+ * numbers. Each x adds the gradients of the windows that contain it, from the last window to the first, so the order of
+ * the sum is fixed. Equals torch.nn.functional.max_pool2d. Global average pooling: the mean over all pixels of a
+ * channel. Shortcut without parameters: y[n,p,q,k] = x[n, p*stride, q*stride, k-pad], and 0 where x has no such
+ * channel; `pad` counts channels and is a multiple of the pack. One thread per pack of channels. */
 #include "backend/cuda/kernels/device.cuh"
 
-/** Pixel and first channel of this thread's pack, of an (n, h, w, c) tensor; false: none. */
+/** Pixel and first channel of this thread's pack in an (n, h, w, c) tensor. @return false if there is no such pack */
 template <int V>
 static __device__ __forceinline__ bool pack_place(int &n, int &h, int &w, int &channel, const pool_args &a, int height,
                                                   int width) {
@@ -51,13 +52,13 @@ template <class T, int V> static __device__ void maxpool(const pool_args &a) {
 }
 FOR_TYPES_AND_PACKS(maxpool, pool_args, maxpool, 256)
 
-/** The first window that reaches place i of one axis: the least p >= 0 with p * stride - pad + kernel > i. */
+/** The first window that contains position i of one axis: the smallest p >= 0 with p * stride - pad + kernel > i. */
 static __device__ __forceinline__ int first_window(int i, const pool_args &a) {
     int reach = i + a.pad - a.kernel;
     return reach < 0 ? 0 : reach / a.stride + 1;
 }
 
-/** The last of `windows`. */
+/** The last of `windows` windows that contains position i. */
 static __device__ __forceinline__ int last_window(int i, int windows, const pool_args &a) {
     int last = (i + a.pad) / a.stride;
     return last < windows ? last : windows - 1;
@@ -88,7 +89,7 @@ template <class T, int V> static __device__ void avgpool(const pool_args &a) {
         return;
     float sum[V] = {}, x[V];
     size_t area = (size_t)a.h * (size_t)a.w, c = (size_t)a.c;
-#pragma unroll 4 /* reads on their way together */
+#pragma unroll 4 /* overlaps several loads */
     for (size_t i = 0; i < area; i++) {
         load<T, V>(x, a.x, ((size_t)n * area + i) * c + (size_t)channel);
         for (int k = 0; k < V; k++)
@@ -111,3 +112,28 @@ template <class T, int V> static __device__ void avgpool_gradient(const pool_arg
     store<T, V>(a.dx, at(n, h, w, channel, a.h, a.w, a.c), g);
 }
 FOR_TYPES_AND_PACKS(avgpool_gradient, pool_args, avgpool_gradient, 256)
+
+template <class T, int V> static __device__ void shortcut(const pool_args &a) {
+    size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x, packs = (size_t)a.y_c / V;
+    int channel = (int)(i % packs) * V - a.pad;
+    size_t pixel = i / packs, row = pixel / (size_t)a.q;
+    int n = (int)(row / (size_t)a.p), p = (int)(row % (size_t)a.p), q = (int)(pixel % (size_t)a.q);
+    if (row >= (size_t)a.n * (size_t)a.p)
+        return;
+    float x[V] = {};
+    if (channel >= 0 && channel < a.c)
+        load<T, V>(x, a.x, at(n, p * a.stride, q * a.stride, channel, a.h, a.w, a.c));
+    store<T, V>(a.y, i * V, x);
+}
+FOR_TYPES_AND_PACKS(shortcut, pool_args, shortcut, 256)
+
+template <class T, int V> static __device__ void shortcut_gradient(const pool_args &a) {
+    int n, h, w, channel;
+    if (!pack_place<V>(n, h, w, channel, a, a.h, a.w))
+        return;
+    float g[V] = {};
+    if (h % a.stride == 0 && w % a.stride == 0)
+        load_sum<T, V>(g, a.dy0, a.dy1, at(n, h / a.stride, w / a.stride, channel + a.pad, a.p, a.q, a.y_c));
+    store<T, V>(a.dx, at(n, h, w, channel, a.h, a.w, a.c), g);
+}
+FOR_TYPES_AND_PACKS(shortcut_gradient, pool_args, shortcut_gradient, 256)

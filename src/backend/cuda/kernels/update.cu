@@ -1,12 +1,13 @@
-/* The two passes over the parameter arenas, and what the host sets between steps.
+/* The two passes over the parameter arenas, and the state that the host sets between steps.
  *
- *  1. unscale: g /= loss_scale, sums of squares by block; gradient_norm: |g|_2 over all parameters, finite = no infinity or NaN
- *     among them. In 16-mixed a scaled gradient that fp16 cannot hold is infinite.
- *  2. update, unless finite fails: g *= min(1, clip / (norm + 1e-6));  g += wd * p where it decays;
+ *  1. unscale: g /= loss_scale, and the sum of squares per block. gradient_norm: |g|_2 over the trained parameters;
+ *     finite = no infinity or NaN among them. In 16-mixed a scaled gradient beyond the fp16 range becomes infinite.
+ *  2. update, unless finite is false: g *= min(1, clip / (norm + 1e-6));  g += wd * p if the range decays;
  *     buf = g in the first step, else mu * buf + (1 - dampening) * g;  p -= lr * (nesterov ? g + mu * buf : buf);
- *     and p in the compute type. scaler: a step that is not finite halves the scale, 2000 good ones double it.
+ *     and stores p in the compute type. scaler: a step that is not finite multiplies the scale by backoff_factor;
+ *     growth_interval finite steps in a row multiply it by growth_factor.
  *
- *  Equals torch.nn.utils.clip_grad_norm_, torch.optim.SGD (which keeps no buffer when mu is 0) and GradScaler. */
+ * Equals torch.nn.utils.clip_grad_norm_, torch.optim.SGD (which keeps no buffer when mu is 0) and GradScaler. */
 #include "backend/cuda/kernels/device.cuh"
 
 enum { THREADS = 256, PIECES = 4 };
@@ -67,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) gradient_norm(update_args 
     a.state->result.finite = overflow == 0;
 }
 
-/** The first range that ends behind element i. */
+/** Index of the range that contains element i. */
 static __device__ int range_of(const update_args &a, size_t i) {
     int low = 0, high = a.range_n - 1;
     while (low < high) {
@@ -100,7 +101,7 @@ static __device__ update_factors factors_of(const cuda_state *s) {
     return f;
 }
 
-/** The new weight; *buf: the momentum, old and new. */
+/** Returns the new weight. *buf: the momentum, updated. */
 static __device__ __forceinline__ float sgd(float p, float *buf, float gradient, const update_factors &f, cuda_range r) {
     float g = gradient * f.clip + (r.decays ? f.decay * p : 0), step = g;
     if (f.momentum != 0) {
@@ -148,7 +149,7 @@ template <class T> static __device__ void update(const update_args &a) {
 FOR_TYPES(update, update_args, update, THREADS)
 
 extern "C" __global__ void scaler(update_args a) {
-    cuda_scaler *s = &a.state->scaler;
+    cuda_grad_scaler *s = &a.state->scaler;
     if (a.state->hyper.loss_scale != 0)
         return;
     if (!a.state->result.finite) {
@@ -160,7 +161,7 @@ extern "C" __global__ void scaler(update_args a) {
     }
 }
 
-/** All weights in the compute type, after the host has written some. */
+/** Converts all weights to the compute type, after the host has written some of them. */
 template <class T> static __device__ void cast(const update_args &a) {
     size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
     for (; i < a.n; i += step)
@@ -168,7 +169,7 @@ template <class T> static __device__ void cast(const update_args &a) {
 }
 FOR_TYPES(cast, update_args, cast, THREADS)
 
-/** As half_narrow (distributed/half.h): rounded, then divided, so that the sum over ranks does not overflow. */
+/** As half_narrow (distributed/half.h): rounds, then divides, so that the sum over ranks does not overflow. */
 template <class T> static __device__ void narrow(const half_args &a) {
     size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
     for (; i < a.n; i += step) {
@@ -187,7 +188,7 @@ template <class T> static __device__ void widen(const half_args &a) {
 FOR_TYPES(widen, half_args, widen, THREADS)
 
 extern "C" __global__ void set_hyper(hyper_args a) { a.state->hyper = a.hyper; }
-extern "C" __global__ void set_scaler(scaler_args a) { a.state->scaler = a.scaler; }
+extern "C" __global__ void set_grad_scaler(grad_scaler_args a) { a.state->scaler = a.scaler; }
 
 extern "C" __global__ void reset_result(reset_args a) {
     cuda_result *r = &a.state->result;

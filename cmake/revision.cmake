@@ -1,0 +1,28 @@
+# Writes OUTPUT, a C file with the commit of SOURCE and its date. In a source tarball they are in cmake/revision, which
+# git archive fills in. The file is touched only if it changes.
+find_package(Git QUIET)
+set(commit "")
+set(date "")
+if(GIT_FOUND AND EXISTS ${SOURCE}/.git)
+  execute_process(COMMAND ${GIT_EXECUTABLE} log -1 --format=%H\ %cs WORKING_DIRECTORY ${SOURCE}
+    OUTPUT_VARIABLE line OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  execute_process(COMMAND ${GIT_EXECUTABLE} diff --quiet HEAD -- WORKING_DIRECTORY ${SOURCE}
+    RESULT_VARIABLE differs OUTPUT_QUIET ERROR_QUIET)
+else()
+  file(STRINGS ${SOURCE}/cmake/revision line LIMIT_COUNT 1)
+  set(differs 0)
+endif()
+if(line MATCHES "^([0-9a-f]+) ([0-9-]+)$")
+  set(commit ${CMAKE_MATCH_1})
+  set(date ${CMAKE_MATCH_2})
+  if(differs EQUAL 1)
+    string(APPEND commit "-dirty")
+  endif()
+endif()
+set(content "#include \"cli/cli.h\"\n\nconst char cli_commit[] = \"${commit}\", cli_date[] = \"${date}\";\n")
+if(EXISTS ${OUTPUT})
+  file(READ ${OUTPUT} old)
+endif()
+if(NOT old STREQUAL content)
+  file(WRITE ${OUTPUT} "${content}")
+endif()

@@ -1,0 +1,209 @@
+#include "training/run/run_monitor.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { VERSION = 1 }; /* of the JSON lines: changes when a key changes its meaning or disappears */
+
+static bool wants_lines(const train_run_state *r) {
+    return r->monitor.on && strcmp(r->context.config->monitor.progress, "json") == 0;
+}
+
+/** Warns about the first error; `what` is incomplete from there on. */
+static void check(train_run_state *r, int rc, const char *what) {
+    if (rc != OK && !r->monitor.failed)
+        log_warn("%s is incomplete: %s", what, status_message());
+    r->monitor.failed = r->monitor.failed || rc != OK;
+}
+
+/** The object of an event, with the keys that all have. Steps are counted as in metrics.csv, done: how many there are.
+ */
+static json_t *event(const train_run_state *r, const char *name) {
+    json_t *o = json_object();
+    json_object_set_new(o, "v", json_integer(VERSION));
+    json_object_set_new(o, "event", json_text(name));
+    json_object_set_new(o, "time", json_real(clock_wall()));
+    json_object_set_new(o, "epoch", json_integer(r->state.epoch));
+    json_object_set_new(o, "steps_done", json_integer(r->state.global_step));
+    return o;
+}
+
+static void set(json_t *o, const char *key, double x) { json_object_set_new(o, key, json_number_or_null(x)); }
+
+static int write_line(train_run_state *r, const json_t *o) {
+    text line = {0};
+    int rc = OK;
+    TRY(json_append(&line, o, JSON_COMPACT));
+    if (r->monitor.file == NULL) {
+        if (r->hooks->event != NULL)
+            r->hooks->event(text_string(&line));
+    } else if (fprintf(r->monitor.file, "%s\n", text_string(&line)) < 0 || fflush(r->monitor.file) != 0) {
+        rc = fail_errno(errno, "cannot write %s", r->context.config->monitor.progress_file);
+    }
+done:
+    text_deinit(&line);
+    return rc;
+}
+
+/** Writes the event; takes ownership of the reference. */
+static void put(train_run_state *r, json_t *o) {
+    check(r, write_line(r, o), "the progress in JSON");
+    json_decref(o);
+}
+
+/** Appends a metric in Prometheus' text format; nothing if x is NaN. */
+static int put_metric(text *out, const train_run_state *r, const char *name, const char *help, double x) {
+    int rc = OK;
+    if (isnan(x))
+        return OK;
+    TRY(text_printf(out, "# HELP linnet_%s %s\n# TYPE linnet_%s gauge\nlinnet_%s{run=\"", name, help, name, name));
+    for (const char *p = r->folder.logs; *p != 0; p++)
+        TRY(*p == '\n' ? text_printf(out, "\\n") : text_printf(out, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p));
+    TRY(text_printf(out, "\"} %.15g\n", x));
+done:
+    return rc;
+}
+
+static int write_prometheus(train_run_state *r, bool running) {
+    const run_monitor *m = &r->monitor;
+    const train_state *t = &r->state;
+    const char *path = r->context.config->monitor.prometheus_file;
+    bool val = m->val.images > 0;
+    text out = {0};
+    int rc = OK;
+    if (!m->on || path[0] == 0)
+        return OK;
+    TRY(put_metric(&out, r, "running", "1 while the run is in progress, 0 after it has ended.", running));
+    TRY(put_metric(&out, r, "epoch", "The current epoch, counted from 0.", (double)t->epoch));
+    TRY(put_metric(&out, r, "steps", "Optimizer steps done.", (double)t->global_step));
+    TRY(put_metric(&out, r, "train_loss", "Loss of the last logged step.", m->loss));
+    TRY(put_metric(&out, r, "train_accuracy", "Top-1 accuracy of the epoch up to that step, 0 to 1.", m->accuracy));
+    TRY(put_metric(&out, r, "val_loss", "Loss of the last validation.", val ? metrics_loss(&m->val) : NAN));
+    TRY(put_metric(&out, r, "val_accuracy", "Top-1 accuracy of the last validation, 0 to 1.",
+                   val ? metrics_top1(&m->val) : NAN));
+    TRY(put_metric(&out, r, "learning_rate", "Learning rate of the last logged step.", m->lr));
+    TRY(put_metric(&out, r, "images_per_second", "Training images per second in this epoch.", m->images_per_second));
+    TRY(put_metric(&out, r, "data_wait_ratio", "Fraction of the time spent waiting for data.", m->data_wait));
+    TRY(put_metric(&out, r, "communication_ratio", "Fraction of the slowest rank's time spent in communication.",
+                   m->communication));
+    TRY(put_metric(&out, r, "checkpoint_timestamp_seconds", "Unix time of the last checkpoint.", m->saved));
+    TRY(file_write_atomic(path, text_string(&out), out.n));
+done:
+    text_deinit(&out);
+    return rc;
+}
+
+static void update_prometheus(train_run_state *r) {
+    if (r->state.val.images > 0)
+        r->monitor.val = r->state.val;
+    check(r, write_prometheus(r, true), r->context.config->monitor.prometheus_file);
+}
+
+static void put_start(train_run_state *r) {
+    json_t *o = event(r, "start");
+    json_object_set_new(o, "logs", json_text(r->folder.logs));
+    json_object_set_new(o, "max_epochs", json_integer(r->context.config->trainer.max_epochs));
+    json_object_set_new(o, "steps_per_epoch", json_integer(r->context.steps_per_epoch));
+    json_object_set_new(o, "ranks", json_integer(comm_ranks(r->context.ranks.comm)));
+    json_object_set_new(o, "resumed_from", r->resumed_from[0] != 0 ? json_text(r->resumed_from) : json_null());
+    put(r, o);
+}
+
+int run_monitor_open(train_run_state *r) {
+    const char *path = r->context.config->monitor.progress_file;
+    r->monitor = (run_monitor){.on = true,
+                               .loss = NAN,
+                               .accuracy = NAN,
+                               .lr = NAN,
+                               .images_per_second = NAN,
+                               .data_wait = NAN,
+                               .communication = NAN,
+                               .saved = NAN};
+    if (wants_lines(r) && path[0] != 0) {
+        r->monitor.file = fopen(path, "ae"); /* a resumed run continues it */
+        if (r->monitor.file == NULL)
+            return fail_errno(errno, "cannot write %s (monitor.progress_file)", path);
+    }
+    int rc = write_prometheus(r, true);
+    if (rc != OK)
+        return fail_context(rc, "monitor.prometheus_file");
+    if (wants_lines(r))
+        put_start(r);
+    return OK;
+}
+
+void run_monitor_step(train_run_state *r, const epoch_clock *k, const step_result *step) {
+    run_monitor *m = &r->monitor;
+    m->loss = metrics_loss(&step->metrics);
+    m->accuracy = metrics_top1(&r->state.train);
+    m->lr = step->lr;
+    m->images_per_second = epoch_images_per_second(k);
+    m->data_wait = epoch_wait_share(r, k);
+    m->communication = k->timing.slowest >= 0 ? k->timing.comm : NAN;
+    if (wants_lines(r)) {
+        json_t *o = event(r, "step");
+        json_object_set_new(o, "step", json_integer(step->step));
+        set(o, "loss", m->loss);
+        set(o, "lr", m->lr);
+        set(o, "grad_norm", step->grad_norm);
+        set(o, "train_loss", metrics_loss(&r->state.train));
+        set(o, "train_acc", m->accuracy);
+        set(o, "images_per_second", m->images_per_second);
+        set(o, "data_wait", m->data_wait);
+        set(o, "communication", m->communication);
+        put(r, o);
+    }
+    update_prometheus(r);
+}
+
+void run_monitor_epoch(train_run_state *r, double lr, double images_per_second, double data_wait) {
+    const train_state *t = &r->state;
+    bool val = t->val.images > 0;
+    if (wants_lines(r)) {
+        json_t *o = event(r, "epoch");
+        set(o, "train_loss", metrics_loss(&t->train));
+        set(o, "train_acc", metrics_top1(&t->train));
+        set(o, "val_loss", val ? metrics_loss(&t->val) : NAN);
+        set(o, "val_acc", val ? metrics_top1(&t->val) : NAN);
+        set(o, "val_acc_top5", val ? metrics_top5(&t->val) : NAN);
+        set(o, "lr", lr);
+        set(o, "images_per_second", images_per_second);
+        set(o, "data_wait", data_wait);
+        put(r, o);
+    }
+    update_prometheus(r);
+}
+
+void run_monitor_checkpoint(train_run_state *r, const char *path) {
+    r->monitor.saved = clock_wall();
+    if (wants_lines(r)) {
+        json_t *o = event(r, "checkpoint");
+        json_object_set_new(o, "path", json_text(path));
+        put(r, o);
+    }
+    update_prometheus(r);
+}
+
+void run_monitor_end(train_run_state *r, const char *state, const char *error) {
+    if (wants_lines(r)) {
+        json_t *o = event(r, "end");
+        json_object_set_new(o, "state", json_text(state));
+        json_object_set_new(o, "error", error != NULL ? json_text(error) : json_null());
+        set(o, "seconds", clock_seconds() - r->started);
+        put(r, o);
+    }
+    check(r, write_prometheus(r, false), r->context.config->monitor.prometheus_file);
+}
+
+void run_monitor_close(train_run_state *r) {
+    if (r->monitor.file != NULL)
+        fclose(r->monitor.file);
+    r->monitor.file = NULL;
+}
