@@ -31,17 +31,22 @@ typedef enum ckpt_schedule_kind {
     CKPT_SCHEDULE_NONE,
     CKPT_SCHEDULE_STEP,
     CKPT_SCHEDULE_PLATEAU,
-    CKPT_SCHEDULE_COSINE
+    CKPT_SCHEDULE_COSINE,
+    CKPT_SCHEDULE_MULTISTEP,
+    CKPT_SCHEDULE_KINDS
 } ckpt_schedule_kind;
+
+enum { CKPT_MILESTONES = 32 }; /* maximum number */
 
 typedef struct ckpt_schedule {
     ckpt_schedule_kind kind;
     int64_t last_epoch;
-    double base_lr, last_lr; /* base_lr 0: not in the file */
-    int step_size;           /* StepLR */
-    double gamma;
-    double min_lr;                       /* min_lr of ReduceLROnPlateau, eta_min of CosineAnnealingLR */
-    double factor, threshold, best, eps; /* ReduceLROnPlateau; best may be inf */
+    double base_lr, last_lr;                      /* base_lr 0: not in the file */
+    int step_size;                                /* StepLR */
+    double gamma;                                 /* StepLR, MultiStepLR */
+    int milestone_n, milestones[CKPT_MILESTONES]; /* MultiStepLR; epochs in increasing order */
+    double min_lr;                                /* min_lr of ReduceLROnPlateau, eta_min of CosineAnnealingLR */
+    double factor, threshold, best, eps;          /* ReduceLROnPlateau; best may be inf */
     int patience, cooldown, cooldown_counter, num_bad_epochs;
     int t_max; /* CosineAnnealingLR */
 } ckpt_schedule;

@@ -23,11 +23,13 @@ typedef struct layout_field {
 } layout_field;
 
 extern const layout_field layout_progress[], layout_sgd[], layout_schedule[], layout_grad_scaler[],
-    layout_early_stopping[];              /* end with a NULL key */
-extern const char *const layout_kinds[4]; /* names of ckpt_schedule_kind */
+    layout_early_stopping[];                                /* end with a NULL key */
+extern const char *const layout_kinds[CKPT_SCHEDULE_KINDS]; /* names of ckpt_schedule_kind */
 
 /** Writes the whole pickle; an error is kept in p->rc. */
 void layout_write(pickle *p, const ckpt *c);
+/** Its entry "lr_schedulers". */
+void layout_write_schedule(pickle *p, const ckpt *c);
 /** An OrderedDict of tensors: a state_dict. */
 void layout_write_state(pickle *p, const ckpt_tensor *tensors, int n);
 

@@ -219,7 +219,7 @@ static int read_own(ckpt *c, const value *own, tensor_source *source) {
     TRY(layout_read_fields(c, layout_progress, dict_get(own, "progress")));
     TRY(layout_read_fields(&c->sgd, layout_sgd, dict_get(own, "sgd")));
     TRY(layout_read_fields(&c->schedule, layout_schedule, schedule));
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < CKPT_SCHEDULE_KINDS; k++)
         if (value_is_string(dict_get(schedule, "kind"), layout_kinds[k]))
             c->schedule.kind = (ckpt_schedule_kind)k;
     TRY(read_early_stopping(&c->early_stopping, dict_get(own, "early_stopping")));

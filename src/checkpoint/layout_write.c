@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-const char *const layout_kinds[4] = {"none", "step", "plateau", "cosine"};
-
 const layout_field layout_progress[] = {
     {"epoch", 'q', offsetof(ckpt, epoch)},
     {"global_step", 'q', offsetof(ckpt, global_step)},
@@ -27,25 +25,6 @@ const layout_field layout_sgd[] = {
     {"dampening", 'd', offsetof(ckpt_sgd, dampening)},
     {"weight_decay", 'd', offsetof(ckpt_sgd, weight_decay)},
     {"nesterov", 'b', offsetof(ckpt_sgd, nesterov)},
-    {0},
-};
-
-const layout_field layout_schedule[] = {
-    {"last_epoch", 'q', offsetof(ckpt_schedule, last_epoch)},
-    {"base_lr", 'd', offsetof(ckpt_schedule, base_lr)},
-    {"last_lr", 'd', offsetof(ckpt_schedule, last_lr)},
-    {"step_size", 'i', offsetof(ckpt_schedule, step_size)},
-    {"gamma", 'd', offsetof(ckpt_schedule, gamma)},
-    {"factor", 'd', offsetof(ckpt_schedule, factor)},
-    {"min_lr", 'd', offsetof(ckpt_schedule, min_lr)},
-    {"threshold", 'd', offsetof(ckpt_schedule, threshold)},
-    {"best", 'd', offsetof(ckpt_schedule, best)},
-    {"eps", 'd', offsetof(ckpt_schedule, eps)},
-    {"patience", 'i', offsetof(ckpt_schedule, patience)},
-    {"cooldown", 'i', offsetof(ckpt_schedule, cooldown)},
-    {"cooldown_counter", 'i', offsetof(ckpt_schedule, cooldown_counter)},
-    {"num_bad_epochs", 'i', offsetof(ckpt_schedule, num_bad_epochs)},
-    {"t_max", 'i', offsetof(ckpt_schedule, t_max)},
     {0},
 };
 
@@ -181,7 +160,7 @@ static void write_loops(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
 }
 
-/* --- optimizer and schedule, as torch.optim's state_dict() --- */
+/* --- optimizer, as torch.optim's state_dict() --- */
 
 /** Writes an element of param_groups: parameters [begin, end), with `scale` times the LR. */
 static void write_group(pickle *p, const ckpt *c, int begin, int end, double scale) {
@@ -222,60 +201,6 @@ static void write_optimizer(pickle *p, const ckpt *c) {
         write_group(p, c, c->param_n - c->head_n, c->param_n, c->head_scale);
     pickle_list_end(p);
     pickle_dict_end(p);
-    pickle_list_end(p);
-}
-
-/** Writes a list with the rate of each parameter group. */
-static void write_rates(pickle *p, const char *key, const ckpt *c, double rate) {
-    pickle_string(p, key);
-    pickle_list(p);
-    pickle_float(p, rate);
-    if (c->head_n > 0)
-        pickle_float(p, rate * c->head_scale);
-    pickle_list_end(p);
-}
-
-static void write_plateau(pickle *p, const ckpt *c) {
-    const ckpt_schedule *s = &c->schedule;
-    pickle_item_float(p, "factor", s->factor);
-    write_rates(p, "min_lrs", c, s->min_lr);
-    pickle_item_int(p, "patience", s->patience);
-    pickle_item_int(p, "cooldown", s->cooldown);
-    pickle_item_int(p, "cooldown_counter", s->cooldown_counter);
-    pickle_item_string(p, "mode", "min");
-    pickle_item_float(p, "threshold", s->threshold);
-    pickle_item_string(p, "threshold_mode", "rel");
-    pickle_item_float(p, "best", s->best);
-    pickle_item_int(p, "num_bad_epochs", s->num_bad_epochs);
-    pickle_item_float(p, "mode_worse", INFINITY);
-    pickle_item_float(p, "eps", s->eps);
-}
-
-static void write_schedule(pickle *p, const ckpt *c) {
-    const ckpt_schedule *s = &c->schedule;
-    pickle_string(p, "lr_schedulers");
-    pickle_list(p);
-    if (s->kind != CKPT_SCHEDULE_NONE) {
-        pickle_dict(p);
-        if (s->kind == CKPT_SCHEDULE_PLATEAU) {
-            write_plateau(p, c);
-        } else {
-            if (s->kind == CKPT_SCHEDULE_STEP) {
-                pickle_item_int(p, "step_size", s->step_size);
-                pickle_item_float(p, "gamma", s->gamma);
-            } else {
-                pickle_item_int(p, "T_max", s->t_max);
-                pickle_item_float(p, "eta_min", s->min_lr);
-            }
-            write_rates(p, "base_lrs", c, s->base_lr);
-            pickle_item_int(p, "_step_count", s->last_epoch + 1);
-            pickle_item_bool(p, "_get_lr_called_within_step", false);
-        }
-        pickle_item_int(p, "last_epoch", s->last_epoch);
-        pickle_item_bool(p, "verbose", false);
-        write_rates(p, "_last_lr", c, s->last_lr);
-        pickle_dict_end(p);
-    }
     pickle_list_end(p);
 }
 
@@ -432,7 +357,7 @@ void layout_write(pickle *p, const ckpt *c) {
     write_loops(p, c);
     write_callbacks(p, c);
     write_optimizer(p, c);
-    write_schedule(p, c);
+    layout_write_schedule(p, c);
     if (c->scaler.on) { /* Lightning's MixedPrecision plugin stores torch's GradScaler under this key */
         pickle_item_dict(p, "MixedPrecision");
         write_fields(p, layout_grad_scaler, &c->scaler);

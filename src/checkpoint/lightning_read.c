@@ -176,10 +176,11 @@ static void read_sgd(ckpt *c, const value *top) {
 static void read_schedule(ckpt *c, const value *top) {
     const value *dict = item_get(dict_get(top, "lr_schedulers"), 0);
     ckpt_schedule *s = &c->schedule;
-    s->kind = dict_get(dict, "step_size") != NULL  ? CKPT_SCHEDULE_STEP
-              : dict_get(dict, "patience") != NULL ? CKPT_SCHEDULE_PLATEAU
-              : dict_get(dict, "T_max") != NULL    ? CKPT_SCHEDULE_COSINE
-                                                   : CKPT_SCHEDULE_NONE;
+    s->kind = dict_get(dict, "step_size") != NULL    ? CKPT_SCHEDULE_STEP
+              : dict_get(dict, "milestones") != NULL ? CKPT_SCHEDULE_MULTISTEP
+              : dict_get(dict, "patience") != NULL   ? CKPT_SCHEDULE_PLATEAU
+              : dict_get(dict, "T_max") != NULL      ? CKPT_SCHEDULE_COSINE
+                                                     : CKPT_SCHEDULE_NONE;
     value_int(&s->last_epoch, dict_get(dict, "last_epoch"));
     s->base_lr = c->sgd.initial_lr;
     s->last_lr = c->sgd.lr;

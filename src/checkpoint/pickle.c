@@ -168,6 +168,10 @@ void pickle_dict(pickle *p) { emit_code(p, "}("); }
 
 void pickle_ordered_dict(pickle *p) { emit_code(p, "ccollections\nOrderedDict\n)R("); }
 
+void pickle_counter(pickle *p) { emit_code(p, "ccollections\nCounter\n}("); }
+
+void pickle_counter_end(pickle *p) { emit_code(p, "u\x85R"); }
+
 void pickle_dict_end(pickle *p) { emit_code(p, "u"); }
 
 void pickle_list(pickle *p) { emit_code(p, "]("); }

@@ -40,6 +40,8 @@ void pickle_scalar(pickle *p, double d);
 void pickle_dict(pickle *p);
 void pickle_ordered_dict(pickle *p);
 void pickle_dict_end(pickle *p);
+void pickle_counter(pickle *p); /* a collections.Counter */
+void pickle_counter_end(pickle *p);
 void pickle_list(pickle *p);
 void pickle_list_end(pickle *p);
 

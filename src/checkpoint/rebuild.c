@@ -8,6 +8,7 @@
 /** The values of value.global. */
 typedef enum global {
     GLOBAL_ORDERED_DICT,
+    GLOBAL_COUNTER,
     GLOBAL_TENSOR,    /* torch._utils._rebuild_tensor_v2 */
     GLOBAL_TENSOR_V3, /* the same on an untyped storage */
     GLOBAL_PARAMETER,
@@ -22,6 +23,7 @@ static const struct {
     global id;
 } functions[] = {
     {"collections", "OrderedDict", GLOBAL_ORDERED_DICT},
+    {"collections", "Counter", GLOBAL_COUNTER}, /* milestones of MultiStepLR */
     {"torch._utils", "_rebuild_tensor_v2", GLOBAL_TENSOR},
     {"torch._utils", "_rebuild_tensor_v3", GLOBAL_TENSOR_V3},
     {"torch._utils", "_rebuild_parameter", GLOBAL_PARAMETER},
@@ -197,6 +199,12 @@ int rebuild_call(value **out, pool *p, const value *callable, const value *argum
             v->kind = VALUE_DICT;
         else
             value_set_opaque(v, "OrderedDict with arguments");
+        return OK;
+    case GLOBAL_COUNTER:
+        if (n == 1 && item[0]->kind == VALUE_DICT)
+            *out = item[0];
+        else
+            value_set_opaque(v, "Counter of something else than a dict");
         return OK;
     case GLOBAL_DEVICE: value_set_opaque(v, "torch.device"); return OK;
     case GLOBAL_SIZE:

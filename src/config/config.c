@@ -126,6 +126,8 @@ static int check_training(const config *c) {
     if (strcmp(c->schedule.name, "plateau") == 0 && c->schedule.factor >= 1)
         return fail(E_OPTION, "schedule.factor must be less than 1 for schedule.name plateau, not %g",
                     c->schedule.factor);
+    if (strcmp(c->schedule.name, "multistep") == 0 && c->schedule.milestones.n == 0)
+        return fail(E_OPTION, "schedule.name multistep needs schedule.milestones, such as 30,60,80");
     if (c->lr_finder.min >= c->lr_finder.max)
         return fail(E_OPTION,
                     "lr_finder.min %g must be less than lr_finder.max %g: lower lr_finder.min or raise lr_finder.max",

@@ -8,6 +8,12 @@
 #include <stdbool.h>
 
 #define CONFIG_TEXT 1024
+#define CONFIG_EPOCHS 32 /* maximum length of a list of epochs */
+
+/** Epochs in increasing order. */
+typedef struct config_epochs {
+    int n, at[CONFIG_EPOCHS];
+} config_epochs;
 
 typedef struct config {
     struct {
@@ -78,9 +84,10 @@ typedef struct config {
         double early_stop; /* a sweep ends when its smoothed loss exceeds this multiple of its lowest; 0: never */
     } lr_finder;
     struct {
-        char name[32]; /* "step", "plateau", "cosine", "none" */
+        char name[32]; /* "step", "multistep", "plateau", "cosine", "none" */
         int step_size;
-        double gamma;
+        config_epochs milestones;         /* multistep */
+        double gamma;                     /* step, multistep */
         double factor, min_lr, threshold; /* plateau */
         int patience;
         double eta_min;      /* cosine */

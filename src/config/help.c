@@ -147,6 +147,7 @@ static void print_value(char out[256], const option *o) {
         [OPTION_LIMIT] = "X",
         [OPTION_TIME] = "TIME",
         [OPTION_DEVICES] = "N|auto|LIST",
+        [OPTION_EPOCHS] = "N,N,...",
     };
     const char *takes = o->takes != NULL ? o->takes : placeholder[o->type];
     snprintf(out, 256, "%s%s%s", o->word != NULL ? o->word : "", o->word != NULL ? "|" : "",

@@ -193,9 +193,12 @@ const option option_table[] = {
     REAL(lr_finder, early_stop, "4.0", 0, 1e30,
          .help = "end a sweep when its smoothed loss exceeds its minimum times this factor; 0: never"),
 
-    CHOICE(schedule, name, "step", "step|plateau|cosine|none", .help = "learning rate schedule"),
+    CHOICE(schedule, name, "step", "step|multistep|plateau|cosine|none", .help = "learning rate schedule"),
     INT(schedule, step_size, "30", 1, 1000000, .help = "step: epochs between reductions of the learning rate"),
-    REAL(schedule, gamma, "0.1", 0, 1, .above = true, .help = "step: factor of each reduction"),
+    {FIELD(schedule, milestones), .type = OPTION_EPOCHS, .initial = "none", .word = "none",
+     .help = "multistep: epochs after which the learning rate is reduced, counted from the end of the warm-up; such as "
+             "30,60,80"},
+    REAL(schedule, gamma, "0.1", 0, 1, .above = true, .help = "step, multistep: factor of each reduction"),
     REAL(schedule, factor, "0.1", 0, 1, .above = true, .help = "plateau: factor of each reduction"),
     REAL(schedule, min_lr, "1.0e-06", 0, 1e6, .help = "plateau: lower bound of the learning rate"),
     REAL(schedule, threshold, "0.0001", 0, 1,

@@ -7,17 +7,18 @@
 #define OPTION_PRINT 2048 /* large enough for the text of any value */
 
 typedef enum option_type {
-    OPTION_INT,    /* int */
-    OPTION_LONG,   /* long long */
-    OPTION_SEED,   /* unsigned long long, any */
-    OPTION_REAL,   /* double */
-    OPTION_REAL3,  /* double[3], "a,b,c" */
-    OPTION_BOOL,   /* bool */
-    OPTION_TEXT,   /* char[], UTF-8 */
-    OPTION_CHOICE, /* char[], one of `choices` */
-    OPTION_LIMIT,  /* double: fraction, or -n for n batches (config_limit) */
-    OPTION_TIME,   /* double, seconds; given as seconds, HH:MM:SS or DD:HH:MM:SS */
-    OPTION_DEVICES /* trainer.devices and device_list: a number, auto, or a list of GPU indices */
+    OPTION_INT,     /* int */
+    OPTION_LONG,    /* long long */
+    OPTION_SEED,    /* unsigned long long, any */
+    OPTION_REAL,    /* double */
+    OPTION_REAL3,   /* double[3], "a,b,c" */
+    OPTION_BOOL,    /* bool */
+    OPTION_TEXT,    /* char[], UTF-8 */
+    OPTION_CHOICE,  /* char[], one of `choices` */
+    OPTION_LIMIT,   /* double: fraction, or -n for n batches (config_limit) */
+    OPTION_TIME,    /* double, seconds; given as seconds, HH:MM:SS or DD:HH:MM:SS */
+    OPTION_DEVICES, /* trainer.devices and device_list: a number, auto, or a list of GPU indices */
+    OPTION_EPOCHS   /* config_epochs, "a,b,..." */
 } option_type;
 
 typedef struct option {

@@ -120,6 +120,35 @@ static bool is_utf8(const char *s) {
     return true;
 }
 
+/** "30,60" or "[30, 60]": epochs in increasing order. */
+static bool read_epochs(config_epochs *out, const char *s) {
+    bool brackets = *s == '[';
+    config_epochs list = {0};
+    s += brackets;
+    for (;;) {
+        char *end = NULL;
+        s += strspn(s, " ");
+        long epoch = *s >= '0' && *s <= '9' ? strtol(s, &end, 10) : 0;
+        if (list.n == CONFIG_EPOCHS || epoch > 1000000 || epoch <= (list.n > 0 ? list.at[list.n - 1] : 0))
+            return false;
+        list.at[list.n++] = (int)epoch;
+        s = end + strspn(end, " ");
+        if (*s != ',')
+            break;
+        s++;
+    }
+    if (brackets ? strcmp(s, "]") != 0 : *s != 0)
+        return false;
+    *out = list;
+    return true;
+}
+
+static void print_epochs(char out[OPTION_PRINT], const config_epochs *list) {
+    int used = snprintf(out, OPTION_PRINT, "%s", list->n == 0 ? "none" : "");
+    for (int i = 0; i < list->n; i++)
+        used += snprintf(out + used, OPTION_PRINT - (size_t)used, "%s%d", i > 0 ? "," : "", list->at[i]);
+}
+
 static bool parse_number(void *field, const option *o, const char *value) {
     double v;
     long long whole;
@@ -147,6 +176,7 @@ static bool parse_value(void *field, const option *o, const char *value) {
     switch (o->type) {
     case OPTION_SEED: return read_seed(field, value);
     case OPTION_BOOL: return option_bool(field, value);
+    case OPTION_EPOCHS: return read_epochs(field, value);
     case OPTION_TEXT:
     case OPTION_CHOICE:
         if (strlen(value) >= o->size || (o->type == OPTION_TEXT ? !is_utf8(value) : !is_choice(o->choices, value)))
@@ -224,6 +254,8 @@ static void print_devices(char out[OPTION_PRINT], const config *c) {
 static void set_word(void *field, const option *o) {
     if (o->type == OPTION_INT)
         *(int *)field = (int)o->word_value;
+    else if (o->type == OPTION_EPOCHS)
+        *(config_epochs *)field = (config_epochs){0};
     else
         *(double *)field = o->word_value;
 }
@@ -278,6 +310,7 @@ void option_print(char out[OPTION_PRINT], const option *o, const config *c) {
     switch (o->type) {
     case OPTION_LONG: snprintf(out, OPTION_PRINT, "%lld", *(const long long *)field); break;
     case OPTION_DEVICES: print_devices(out, c); break;
+    case OPTION_EPOCHS: print_epochs(out, field); break;
     case OPTION_SEED: snprintf(out, OPTION_PRINT, "%llu", *(const unsigned long long *)field); break;
     case OPTION_BOOL: snprintf(out, OPTION_PRINT, "%s", *(const bool *)field ? "true" : "false"); break;
     case OPTION_TEXT:
@@ -310,6 +343,9 @@ void option_range(char out[256], const option *o) {
         snprintf(out, 256, "a whole number from 1 to %.0f, auto, or GPU indices such as 0,2", o->max);
         break;
     case OPTION_REAL3: number_range(out, o, "three numbers (R,G,B), each"); break;
+    case OPTION_EPOCHS:
+        snprintf(out, 256, "%s or at most %d epochs in increasing order, such as 30,60", o->word, CONFIG_EPOCHS);
+        break;
     case OPTION_SEED: snprintf(out, 256, "a whole number from 0 to 18446744073709551615"); break;
     case OPTION_BOOL: snprintf(out, 256, "true or false"); break;
     case OPTION_TEXT: snprintf(out, 256, "UTF-8 text of at most %zu bytes", o->size - 1); break;

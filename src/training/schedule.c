@@ -12,6 +12,7 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
         ckpt_schedule_kind kind;
     } kinds[] = {{"none", CKPT_SCHEDULE_NONE},
                  {"step", CKPT_SCHEDULE_STEP},
+                 {"multistep", CKPT_SCHEDULE_MULTISTEP},
                  {"plateau", CKPT_SCHEDULE_PLATEAU},
                  {"cosine", CKPT_SCHEDULE_COSINE}};
     int warmup = c->schedule.warmup_epochs;
@@ -29,6 +30,9 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
                         .best = INFINITY,
                         .patience = c->schedule.patience,
                         .t_max = cosine_epochs > 0 ? cosine_epochs : 1};
+    s->state.milestone_n = c->schedule.milestones.n;
+    _Static_assert(sizeof s->state.milestones == sizeof c->schedule.milestones.at, "equal limits");
+    memcpy(s->state.milestones, c->schedule.milestones.at, sizeof s->state.milestones);
     schedule_set_head(s, c->optimizer.head_lr);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(c->schedule.name, kinds[i].name) == 0) {
@@ -36,7 +40,7 @@ int schedule_init(schedule *s, const config *c, double base_lr) {
             return OK;
         }
     }
-    return fail(E_OPTION, "schedule.name must be none, step, plateau or cosine, not '%s'", c->schedule.name);
+    return fail(E_OPTION, "schedule.name must be none, step, multistep, plateau or cosine, not '%s'", c->schedule.name);
 }
 
 void schedule_set_head(schedule *s, double head_lr) {
@@ -45,17 +49,20 @@ void schedule_set_head(schedule *s, double head_lr) {
 
 /** LR of the epoch schedule `epoch` epochs after the warm-up. */
 static double epoch_lr(const ckpt_schedule *s, int64_t epoch) {
+    int cuts = 0;
     switch (s->kind) {
-    case CKPT_SCHEDULE_STEP: {
-        int64_t cuts = epoch / s->step_size;
-        return s->base_lr * pow(s->gamma, (double)cuts);
-    }
+    case CKPT_SCHEDULE_STEP: return s->base_lr * pow(s->gamma, (double)(epoch / s->step_size));
+    case CKPT_SCHEDULE_MULTISTEP:
+        while (cuts < s->milestone_n && s->milestones[cuts] <= epoch)
+            cuts++;
+        return s->base_lr * pow(s->gamma, cuts);
     case CKPT_SCHEDULE_COSINE:
         if (epoch >= s->t_max)
             return s->min_lr;
         return s->min_lr + (s->base_lr - s->min_lr) * 0.5 * (1 + cos(M_PI * (double)epoch / s->t_max));
     case CKPT_SCHEDULE_PLATEAU: return s->last_lr;
-    case CKPT_SCHEDULE_NONE: break;
+    case CKPT_SCHEDULE_NONE:
+    case CKPT_SCHEDULE_KINDS: break;
     }
     return s->base_lr;
 }
@@ -106,6 +113,9 @@ const char *schedule_reason(char out[128], const schedule *s) {
     const ckpt_schedule *t = &s->state;
     switch (t->kind) {
     case CKPT_SCHEDULE_STEP: snprintf(out, 128, "StepLR, every %d epochs", t->step_size); break;
+    case CKPT_SCHEDULE_MULTISTEP:
+        snprintf(out, 128, "MultiStepLR, milestone at epoch %lld", (long long)t->last_epoch);
+        break;
     case CKPT_SCHEDULE_PLATEAU:
         snprintf(out, 128, "ReduceLROnPlateau, no improvement of val_loss over %.4g for %d epochs", t->best,
                  t->patience + 1);
@@ -113,7 +123,8 @@ const char *schedule_reason(char out[128], const schedule *s) {
     case CKPT_SCHEDULE_COSINE:
         snprintf(out, 128, "cosine annealing, epoch %lld of %d", (long long)t->last_epoch, t->t_max);
         break;
-    case CKPT_SCHEDULE_NONE: out[0] = 0; break; /* never changes the LR */
+    case CKPT_SCHEDULE_NONE: /* never changes the LR */
+    case CKPT_SCHEDULE_KINDS: out[0] = 0; break;
     }
     return out;
 }

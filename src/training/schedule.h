@@ -1,4 +1,4 @@
-/** The learning rate of every step: StepLR, ReduceLROnPlateau, cosine or constant, after a linear warm-up.
+/** The learning rate of every step: StepLR, MultiStepLR, ReduceLROnPlateau, cosine or constant, after a linear warm-up.
  *  The epoch schedule counts from the end of the warm-up, as torchvision's SequentialLR does. The warm-up changes the
  * LR at every step: lr * (start + (1 - start) * step / warmup_steps). */
 #ifndef LINNET_TRAINING_SCHEDULE_H

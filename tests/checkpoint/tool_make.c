@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char *const types[] = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"};
-static const char *const kinds[] = {"none", "step", "plateau", "cosine"};
+static const char *const kinds[] = {"none", "step", "plateau", "cosine", "multistep"};
 
 static int read_tensor(ckpt_tensor *t, const char *name, const char *type) {
     size_t numel = 1;
@@ -59,13 +59,15 @@ static void fill(ckpt *c, const char *schedule, bool end) {
                                   .last_lr = 0.1,
                                   .step_size = 30,
                                   .gamma = 0.1,
+                                  .milestone_n = 2,
+                                  .milestones = {1, 30},
                                   .factor = 0.1,
                                   .patience = 10,
                                   .threshold = 1e-4,
                                   .best = INFINITY,
                                   .eps = 1e-8,
                                   .t_max = 10};
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < CKPT_SCHEDULE_KINDS; k++)
         if (strcmp(kinds[k], schedule) == 0)
             c->schedule.kind = (ckpt_schedule_kind)k;
 }

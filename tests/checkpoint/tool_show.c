@@ -49,6 +49,8 @@ int main(int n, char **arguments) {
     printf("lr %.17g\nmomentum_factor %.17g\nweight_decay %.17g\nparams %d\n", c->sgd.lr, c->sgd.momentum,
            c->sgd.weight_decay, c->param_n);
     printf("head %d %.17g\n", c->head_n, c->head_scale);
+    if (c->skipped[0] != 0)
+        printf("skipped %s\n", c->skipped);
     printf("schedule %d\nlast_epoch %lld\nbest %.17g\nbase_lr %.17g\n", (int)c->schedule.kind,
            (long long)c->schedule.last_epoch, c->schedule.best, c->schedule.base_lr);
     printf("monitor %s %s\n", c->monitor, c->monitor_max ? "max" : "min");

@@ -197,6 +197,10 @@ static void test_strict_values(void **state) {
     refused("data.mean", "0.5 0.5 0.5", "three numbers");
     refused("data.mean", "0.5,nan,0.5", "three numbers");
     refused("data.std", "0.5,0,0.5", "three numbers");
+    static const char *const epochs[] = {"",   ",",   "0",  "3,2", "3,3",     "1,", "[1,2", "1,2]",
+                                         "[]", "1 2", "-1", "1.5", "1000001", "x",  "[1]2"};
+    for (size_t i = 0; i < sizeof epochs / sizeof *epochs; i++)
+        refused("schedule.milestones", epochs[i], "none or at most 32 epochs in increasing order");
     refused("out", "\xff", "UTF-8");
     refused("out", "\xc0\xaf", "UTF-8");
     refused("out", "\xed\xa0\x80", "UTF-8");
@@ -228,6 +232,11 @@ static void test_good_values(void **state) {
     assert_true(c.trainer.max_steps == 9007199254740992);
     assert_ok(config_set(&c, "data.mean", "0.1, 0.2 ,0.3", "x"));
     assert_true(c.data.mean[0] == 0.1 && c.data.mean[1] == 0.2 && c.data.mean[2] == 0.3);
+    assert_ok(config_set(&c, "schedule.milestones", "[ 30, 60 ,1000000]", "x"));
+    assert_int_equal(c.schedule.milestones.n, 3);
+    assert_int_equal(c.schedule.milestones.at[2], 1000000);
+    assert_ok(config_set(&c, "schedule.milestones", "none", "x"));
+    assert_int_equal(c.schedule.milestones.n, 0);
     static const char *const on[] = {"true", "True", "yes", "on"}, *const off[] = {"false", "FALSE", "no", "off"};
     for (int i = 0; i < 4; i++) {
         assert_ok(config_set(&c, "data.shuffle", off[i], "x"));

@@ -22,6 +22,7 @@ static void test_reads(void **state) {
                             "  shuffle: no\n"
                             "  path: '/a b/c: d'\n"
                             "optimizer: {lr: 1e-3, weight-decay: 0}\n"
+                            "schedule:\n  milestones: [82, 123]\n"
                             "trainer.max_epochs: 7\n"
                             "trainer:\n"
                             "  seed: \"12\"\n"
@@ -33,6 +34,8 @@ static void test_reads(void **state) {
     assert_true(c.data.batch_size == 64 && !c.data.shuffle);
     assert_true(c.data.mean[0] == 0.1 && c.data.mean[2] == 0.3 && c.data.std[0] == 0.4 && c.data.std[2] == 0.6);
     assert_string_equal(c.data.path, "/a b/c: d");
+    assert_true(c.schedule.milestones.n == 2 && c.schedule.milestones.at[0] == 82 &&
+                c.schedule.milestones.at[1] == 123);
     assert_true(c.optimizer.lr == 1e-3 && c.optimizer.weight_decay == 0);
     assert_true(c.trainer.max_epochs == 7 && c.trainer.seed == 12 && c.trainer.max_time == 3600);
     assert_string_equal(c.trainer.resume, "");
@@ -165,6 +168,11 @@ static void random_value(char *out, size_t n, const option *o, random_stream *r)
     case OPTION_DEVICES: {
         static const char *const devices[] = {"auto", "7", "0,2", "[3]", "63, 1 ,5"};
         snprintf(out, n, "%s", devices[random_below(r, sizeof devices / sizeof *devices)]);
+        break;
+    }
+    case OPTION_EPOCHS: {
+        static const char *const epochs[] = {"none", "7", "1,2", "[3]", "[30, 60 ,80]"};
+        snprintf(out, n, "%s", epochs[random_below(r, sizeof epochs / sizeof *epochs)]);
         break;
     }
     case OPTION_LIMIT:

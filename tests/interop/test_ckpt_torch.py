@@ -254,6 +254,23 @@ class WrittenByTorch(unittest.TestCase):
             with self.assertRaisesRegex(RuntimeError, part):
                 show(self.path)
 
+    def test_multistep(self):
+        """MultiStepLR loads linnet's state, and linnet reads its file, which contains a Counter."""
+        make(self.path, [("model.w", torch.float32, (2,))], [("w", torch.float32, (2,))], "multistep", "end")
+        file = load(self.path)
+        sgd = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], 0.1, momentum=0.9)
+        scheduler = torch.optim.lr_scheduler.MultiStepLR(sgd, [5])
+        scheduler.load_state_dict(file["lr_schedulers"][0])
+        self.assertEqual(sorted(scheduler.milestones.elements()), [1, 30])
+        self.assertEqual((scheduler.gamma, scheduler.last_epoch), (0.1, 2))
+        del file["linnet"]
+        file["lr_schedulers"] = [scheduler.state_dict()]
+        torch.save(file, self.path)
+        lines, _ = show(self.path)
+        self.assertIn("schedule 4", lines)
+        self.assertIn("last_epoch 2", lines)
+        self.assertFalse([line for line in lines if line.startswith("skipped")])
+
     def test_optimizer_and_schedule(self):
         net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
         sgd = torch.optim.SGD(net.parameters(), lr=0.25, momentum=0.9, weight_decay=1e-4)
@@ -302,7 +319,8 @@ class Lightning(unittest.TestCase):
                 if schedule == "none":
                     return sgd
                 rule = {"step": lambda: rules.StepLR(sgd, 30), "plateau": lambda: rules.ReduceLROnPlateau(sgd),
-                        "cosine": lambda: rules.CosineAnnealingLR(sgd, 10)}[schedule]()
+                        "cosine": lambda: rules.CosineAnnealingLR(sgd, 10),
+                        "multistep": lambda: rules.MultiStepLR(sgd, [1, 30])}[schedule]()
                 return {"optimizer": sgd, "lr_scheduler": {"scheduler": rule, "monitor": "val_loss"}}
 
         with tempfile.TemporaryDirectory() as folder:
@@ -320,7 +338,7 @@ class Lightning(unittest.TestCase):
             return module.seen, trainer
 
     def test_resume(self):
-        for schedule in "step", "plateau", "cosine", "none":
+        for schedule in "step", "plateau", "cosine", "multistep", "none":
             seen, trainer = self.resume(schedule, "end")
             self.assertEqual(seen, [(2, i, 8 + i) for i in range(4)], schedule)
             self.assertEqual((trainer.current_epoch, trainer.global_step), (3, 12))

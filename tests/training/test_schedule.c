@@ -21,6 +21,22 @@ static void step_decays_every_30_epochs(void **state) {
     }
 }
 
+static void multistep_equals_torch(void **state) {
+    (void)state;
+    /* MultiStepLR(milestones=[2, 3, 6], gamma=0.2), after each step() */
+    static const double torch[] = {0.1, 0.02, 0.004, 0.004, 0.004, 0.0008, 0.0008};
+    config *c = recipe("multistep");
+    assert_ok(config_set(c, "schedule.milestones", "2,3,6", "test"));
+    c->schedule.gamma = 0.2;
+    schedule s;
+    assert_ok(schedule_init(&s, c, 0.1));
+    for (int epoch = 0; epoch < 7; epoch++) {
+        bool changed = epoch == 1 || epoch == 2 || epoch == 5;
+        assert_int_equal(schedule_end_epoch(&s, epoch, NAN), changed);
+        assert_near(schedule_lr(&s, epoch + 1, 0, 5), torch[epoch], 1e-15);
+    }
+}
+
 static void cosine_equals_torch(void **state) {
     (void)state;
     /* CosineAnnealingLR(T_max=7), after each step() */
@@ -132,13 +148,10 @@ static void head_has_its_own_rate(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(step_decays_every_30_epochs),
-        cmocka_unit_test(cosine_equals_torch),
-        cmocka_unit_test(cosine_ends_at_eta_min),
-        cmocka_unit_test(plateau_equals_torch),
-        cmocka_unit_test(recipe_plateau_cuts_on_the_11th_bad_epoch),
-        cmocka_unit_test(warm_up_goes_by_the_step),
-        cmocka_unit_test(unknown_name_is_refused),
+        cmocka_unit_test(step_decays_every_30_epochs), cmocka_unit_test(multistep_equals_torch),
+        cmocka_unit_test(cosine_equals_torch),         cmocka_unit_test(cosine_ends_at_eta_min),
+        cmocka_unit_test(plateau_equals_torch),        cmocka_unit_test(recipe_plateau_cuts_on_the_11th_bad_epoch),
+        cmocka_unit_test(warm_up_goes_by_the_step),    cmocka_unit_test(unknown_name_is_refused),
         cmocka_unit_test(head_has_its_own_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
