@@ -142,7 +142,12 @@ hit() {
   case $kind in
     kill) fault kill "SIGKILL to all processes"; kill -KILL "$pid" "${victims[@]}" 2>/dev/null || true; codes+=(137 1) ;;
     rank) fault rank "SIGKILL to process $victim of ${victims[*]}"; kill -KILL "$victim" 2>/dev/null || true; codes+=(1 137) ;;
-    term) fault term "SIGTERM"; kill -TERM "$pid" 2>/dev/null || true; codes+=(143) ;;
+    term)
+      fault term "SIGTERM"
+      kill -TERM "$pid" 2>/dev/null || true
+      [[ " ${codes[*]} " != *" 143 "* ]] || codes+=(3) # a second signal: it ends without saving
+      codes+=(143)
+      ;;
     stop)
       local seconds=$((1 + RANDOM % 6))
       fault stop "SIGSTOP to process $victim for $seconds s"
