@@ -146,7 +146,7 @@ typedef struct device_layer_ops {
     device_pool_ops maxpool, avgpool, shortcut;
 } device_layer_ops;
 
-/** A range of the parameter arenas that is updated in the same way. */
+/** A range of the parameter arenas that is updated in the same way; one parameter if optimizer_adapts. */
 typedef struct update_range {
     size_t begin, end; /* elements */
     bool decays;
@@ -162,7 +162,9 @@ typedef struct device_loss {
 /** Parameter arenas, n elements of `master` each. The first `frozen` elements (a multiple of 16) have no gradient:
  *  unscale and update skip them, and the ranges cover the rest. */
 typedef struct device_arenas {
-    void *weight, *gradient, *momentum;
+    void *weight, *gradient;
+    void *momentum; /* SGD, LARS, RMSprop: the momentum buffer; AdamW, LAMB: the running average of the gradient */
+    void *square;   /* the running average of the squared gradient; NULL unless optimizer_squares */
     size_t n, frozen;
     const update_range *range;
     int range_n;
@@ -172,7 +174,7 @@ typedef struct device_optimizer_ops {
     int (*set_hyper)(void *device, const engine_hyper *h);
     /** Divides the gradients by the loss scale; computes their norm and whether all are finite. */
     int (*unscale)(void *device, const device_arenas *a);
-    /** One SGD step, if unscale found all gradients finite. */
+    /** One step of engine_options.optimizer, if unscale found all gradients finite. */
     int (*update)(void *device, const device_arenas *a);
 } device_optimizer_ops;
 

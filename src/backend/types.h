@@ -10,7 +10,24 @@
 /** Lightning's names: "32-true", "bf16-mixed", "16-mixed". */
 typedef enum precision { PRECISION_32, PRECISION_BF16, PRECISION_16 } precision;
 
+/** SGD, AdamW and RMSprop as in torch.optim, LAMB and LARS as in timm.optim; docs/numerics.md has the formulas. */
+typedef enum optimizer_kind {
+    OPTIMIZER_SGD,
+    OPTIMIZER_ADAMW,
+    OPTIMIZER_RMSPROP,
+    OPTIMIZER_LAMB,
+    OPTIMIZER_LARS
+} optimizer_kind;
+
+/** Whether the optimizer keeps a running average of the squared gradient. */
+static inline bool optimizer_squares(optimizer_kind k) {
+    return k == OPTIMIZER_ADAMW || k == OPTIMIZER_RMSPROP || k == OPTIMIZER_LAMB;
+}
+/** Whether the optimizer scales the step of each parameter by the parameter's norm. */
+static inline bool optimizer_adapts(optimizer_kind k) { return k == OPTIMIZER_LAMB || k == OPTIMIZER_LARS; }
+
 typedef struct engine_options {
+    optimizer_kind optimizer;
     precision precision; /* the ref engine always computes in double; with 16-mixed its scaled gradients overflow where
                             fp16 gradients would */
     int threads;         /* CPU threads; 0: one per core this process may use */
@@ -36,7 +53,13 @@ typedef struct engine_hyper {
     double head_lr; /* for the classifier's parameters; 0: lr */
     double momentum, dampening, weight_decay;
     bool nesterov;
-    bool first_step;        /* the momentum buffers are empty: buf = g (undamped) */
+    bool first_step;        /* SGD, LARS: the momentum buffers are empty: buf = g (undamped) */
+    double beta1, beta2;    /* AdamW, LAMB: decay of the running averages of the gradient and of its square */
+    double alpha;           /* RMSprop: decay of the running average of the squared gradient */
+    double eps;             /* all but SGD: added to the denominator */
+    double trust;           /* LARS: trust coefficient */
+    long long updates;      /* AdamW, LAMB: updates before this one; -1: the device's own count, which only an
+                               asynchronous device has */
     double clip_norm;       /* maximum global L2 norm of the unscaled gradient; 0: no clipping */
     double loss_scale;      /* 1: no scaling; 0: the device's own scaler sets it (engine_set_grad_scaler) */
     double label_smoothing; /* 0..1 */

@@ -212,6 +212,7 @@ void ckpt_free(ckpt *c) {
     tensors_free(c->state, c->state_n);
     tensors_free(c->current, c->current_n);
     tensors_free(c->momentum, c->momentum_n);
+    tensors_free(c->square, c->square_n);
     items_free(c->hyper, c->hyper_n);
     items_free(c->own, c->own_n);
     free(c->kept);

@@ -22,10 +22,26 @@ typedef struct ckpt_tensor {
     size_t bytes;
 } ckpt_tensor;
 
-typedef struct ckpt_sgd {
-    double lr, initial_lr, momentum, dampening, weight_decay;
+typedef enum ckpt_optimizer_kind {
+    CKPT_NO_OPTIMIZER, /* the file does not say: it has no parameter group, or one without weight_decay */
+    CKPT_SGD,
+    CKPT_ADAMW,
+    CKPT_RMSPROP,
+    CKPT_LAMB,
+    CKPT_LARS,
+    CKPT_OTHER_OPTIMIZER /* of another class, or with an option that linnet does not have */
+} ckpt_optimizer_kind;
+
+/** The options of the first parameter group, as far as the optimizer has them. */
+typedef struct ckpt_optimizer {
+    ckpt_optimizer_kind kind;
+    double lr, initial_lr, momentum, dampening, weight_decay, beta1, beta2, alpha, eps, trust_coeff;
     bool nesterov;
-} ckpt_sgd;
+    int64_t updates; /* `step` of AdamW, RMSprop and LAMB: updates so far */
+} ckpt_optimizer;
+
+/** "sgd", as in the option optimizer.name; "none" or "other" for the first and the last kind. */
+const char *ckpt_optimizer_name(ckpt_optimizer_kind k);
 
 typedef enum ckpt_schedule_kind {
     CKPT_SCHEDULE_NONE,
@@ -116,12 +132,14 @@ typedef struct ckpt {
     int current_n;                /* 0: no EMA, `state` has the trained weights */
     int64_t ema_updates;          /* number of updates of the EMA */
     char prefix[CKPT_NAME_BYTES]; /* after loading: the text before torchvision's names in `state` */
-    ckpt_tensor *momentum;        /* momentum_buffer of parameter i, in the order of parameters() */
+    ckpt_tensor *momentum;        /* momentum_buffer or exp_avg of parameter i, in the order of parameters() */
     int momentum_n;               /* 0: no momentum yet */
+    ckpt_tensor *square;          /* AdamW, LAMB: exp_avg_sq, RMSprop: square_avg, of parameter i */
+    int square_n;                 /* momentum_n, or 0 for other optimizers */
     int param_n;                  /* number of the optimizer's parameters */
     int head_n; /* the last head_n parameters are a second group with head_scale times the LR; 0: one group */
     double head_scale;
-    ckpt_sgd sgd;
+    ckpt_optimizer optimizer;
     ckpt_schedule schedule;
     ckpt_grad_scaler scaler;
 

@@ -8,7 +8,7 @@
 #include "checkpoint/value.h"
 #include "checkpoint/zip.h"
 
-#define LAYOUT_VERSION 1                  /* of the dictionary under "linnet" */
+#define LAYOUT_VERSION 2                  /* of the dictionary under "linnet"; 1: SGD */
 #define PICKLE_LIMIT ((uint64_t)16 << 20) /* bytes; the pickle of a ResNet-152 checkpoint has 0.3 MB */
 #define TENSOR_BUDGET(file_bytes) (4 * (uint64_t)(file_bytes) + ((uint64_t)16 << 20))
 #define LAYOUT_TENSOR_LIMIT                                                                                            \
@@ -26,6 +26,19 @@ extern const layout_field layout_progress[], layout_sgd[], layout_schedule[], la
     layout_early_stopping[];                                /* end with a NULL key */
 extern const char *const layout_kinds[CKPT_SCHEDULE_KINDS]; /* names of ckpt_schedule_kind */
 
+/** What an optimizer keeps for each parameter: the keys of its two tensors (`square` NULL: one), and whether it counts
+ *  its steps there too. */
+typedef struct layout_optimizer {
+    const char *momentum, *square;
+    bool steps;
+} layout_optimizer;
+
+extern const layout_optimizer layout_optimizers[CKPT_OTHER_OPTIMIZER + 1];
+
+/** Writes the fields of a struct as entries of the current dict. */
+void layout_write_fields(pickle *p, const layout_field *fields, const void *object);
+/** Writes optimizer_states. */
+void layout_write_optimizer(pickle *p, const ckpt *c);
 /** Writes the whole pickle; an error is kept in p->rc. */
 void layout_write(pickle *p, const ckpt *c);
 /** Its entry "lr_schedulers". */
@@ -69,7 +82,14 @@ int layout_read_progress(ckpt *c, const value *top, tensor_source *source);
 /** The part of layout_read that reads Lightning's own keys, for files without the key "linnet". */
 int layout_read_lightning(ckpt *c, const value *top, tensor_source *source);
 
-/** Reads optimizer_states[0]: momentum and param_n, and for Lightning's files the SGD options too. */
+/** Limits the size of a dictionary that is searched repeatedly: a file may refer to one large dictionary many times,
+ * and each reference is searched. @return 0, E_FORMAT */
+int layout_check_entries(const value *dict, const char *what);
+/** optimizer_states[0].param_groups[0]; NULL: none. */
+const value *layout_first_group(const value *top);
+/** Reads the kind of the optimizer and its options from the first parameter group. */
+int layout_read_group(ckpt_optimizer *out, const value *top);
+/** Reads optimizer_states[0]: the state of each parameter and param_n. c->optimizer must have been read. */
 int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source);
 /** Reads the entries of hyper_parameters, or of linnet's items, that are numbers, bools or strings. */
 int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_source *source);

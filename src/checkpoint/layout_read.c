@@ -217,7 +217,6 @@ static int read_own(ckpt *c, const value *own, tensor_source *source) {
                     "update linnet",
                     (long long)version, LAYOUT_VERSION);
     TRY(layout_read_fields(c, layout_progress, dict_get(own, "progress")));
-    TRY(layout_read_fields(&c->sgd, layout_sgd, dict_get(own, "sgd")));
     TRY(layout_read_fields(&c->schedule, layout_schedule, schedule));
     for (int k = 0; k < CKPT_SCHEDULE_KINDS; k++)
         if (value_is_string(dict_get(schedule, "kind"), layout_kinds[k]))
@@ -386,6 +385,8 @@ static int read_progress(bool *is_training, ckpt *c, const value *top, tensor_so
     int rc = OK;
     c->best_value = c->current_value = NAN;
     *is_training = is_own || (version != NULL && version->kind == VALUE_STRING);
+    if (*is_training)
+        TRY(layout_read_group(&c->optimizer, top));
     if (*is_training)
         TRY(read_timer(c, top, source));
     if (*is_training)

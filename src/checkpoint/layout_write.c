@@ -18,16 +18,6 @@ const layout_field layout_progress[] = {
     {0},
 };
 
-const layout_field layout_sgd[] = {
-    {"lr", 'd', offsetof(ckpt_sgd, lr)},
-    {"initial_lr", 'd', offsetof(ckpt_sgd, initial_lr)},
-    {"momentum", 'd', offsetof(ckpt_sgd, momentum)},
-    {"dampening", 'd', offsetof(ckpt_sgd, dampening)},
-    {"weight_decay", 'd', offsetof(ckpt_sgd, weight_decay)},
-    {"nesterov", 'b', offsetof(ckpt_sgd, nesterov)},
-    {0},
-};
-
 const layout_field layout_grad_scaler[] = {
     {"scale", 'd', offsetof(ckpt_grad_scaler, scale)},
     {"growth_factor", 'd', offsetof(ckpt_grad_scaler, growth_factor)},
@@ -46,7 +36,7 @@ const layout_field layout_early_stopping[] = {
     {0},
 };
 
-static void write_fields(pickle *p, const layout_field *fields, const void *object) {
+void layout_write_fields(pickle *p, const layout_field *fields, const void *object) {
     for (const layout_field *f = fields; f->key != NULL; f++) {
         const void *at = (const char *)object + f->offset;
         switch (f->kind) {
@@ -160,50 +150,6 @@ static void write_loops(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
 }
 
-/* --- optimizer, as torch.optim's state_dict() --- */
-
-/** Writes an element of param_groups: parameters [begin, end), with `scale` times the LR. */
-static void write_group(pickle *p, const ckpt *c, int begin, int end, double scale) {
-    ckpt_sgd sgd = c->sgd;
-    sgd.lr *= scale;
-    sgd.initial_lr *= scale;
-    pickle_dict(p);
-    write_fields(p, layout_sgd, &sgd);
-    pickle_item_bool(p, "maximize", false);
-    pickle_item_none(p, "foreach");
-    pickle_item_bool(p, "differentiable", false);
-    pickle_item_none(p, "fused");
-    pickle_string(p, "params");
-    pickle_list(p);
-    for (int i = begin; i < end; i++)
-        pickle_int(p, i);
-    pickle_list_end(p);
-    pickle_dict_end(p);
-}
-
-static void write_optimizer(pickle *p, const ckpt *c) {
-    pickle_string(p, "optimizer_states");
-    pickle_list(p);
-    pickle_dict(p);
-    pickle_item_dict(p, "state");
-    for (int i = 0; i < c->momentum_n; i++) {
-        pickle_int(p, i);
-        pickle_dict(p);
-        pickle_string(p, "momentum_buffer");
-        pickle_tensor(p, &c->momentum[i]);
-        pickle_dict_end(p);
-    }
-    pickle_dict_end(p);
-    pickle_string(p, "param_groups");
-    pickle_list(p);
-    write_group(p, c, 0, c->param_n - c->head_n, 1);
-    if (c->head_n > 0)
-        write_group(p, c, c->param_n - c->head_n, c->param_n, c->head_scale);
-    pickle_list_end(p);
-    pickle_dict_end(p);
-    pickle_list_end(p);
-}
-
 /* --- callbacks: the best k, early stopping --- */
 
 static void write_score(pickle *p, const char *key, double score) {
@@ -287,22 +233,25 @@ static void write_callbacks(pickle *p, const ckpt *c) {
 /* --- linnet's own state --- */
 
 static void write_own(pickle *p, const ckpt *c) {
+    bool sgd = c->optimizer.kind == CKPT_SGD || c->optimizer.kind == CKPT_NO_OPTIMIZER;
     pickle_item_dict(p, "linnet");
-    pickle_item_int(p, "version", LAYOUT_VERSION);
+    pickle_item_int(p, "version", sgd ? 1 : LAYOUT_VERSION);
     pickle_item_dict(p, "progress");
-    write_fields(p, layout_progress, c);
+    layout_write_fields(p, layout_progress, c);
     pickle_dict_end(p);
-    pickle_item_dict(p, "sgd");
-    write_fields(p, layout_sgd, &c->sgd);
-    pickle_dict_end(p);
+    if (sgd) {
+        pickle_item_dict(p, "sgd");
+        layout_write_fields(p, layout_sgd, &c->optimizer);
+        pickle_dict_end(p);
+    }
     pickle_item_dict(p, "schedule");
     pickle_item_string(p, "kind", layout_kinds[c->schedule.kind]);
-    write_fields(p, layout_schedule, &c->schedule);
+    layout_write_fields(p, layout_schedule, &c->schedule);
     pickle_dict_end(p);
     if (c->early_stopping.on) {
         pickle_item_dict(p, "early_stopping");
         pickle_item_string(p, "monitor", c->early_stopping.monitor);
-        write_fields(p, layout_early_stopping, &c->early_stopping);
+        layout_write_fields(p, layout_early_stopping, &c->early_stopping);
         pickle_dict_end(p);
     }
     pickle_item_string(p, "monitor", c->monitor);
@@ -356,11 +305,11 @@ void layout_write(pickle *p, const ckpt *c) {
     write_ema(p, c);
     write_loops(p, c);
     write_callbacks(p, c);
-    write_optimizer(p, c);
+    layout_write_optimizer(p, c);
     layout_write_schedule(p, c);
     if (c->scaler.on) { /* Lightning's MixedPrecision plugin stores torch's GradScaler under this key */
         pickle_item_dict(p, "MixedPrecision");
-        write_fields(p, layout_grad_scaler, &c->scaler);
+        layout_write_fields(p, layout_grad_scaler, &c->scaler);
         pickle_dict_end(p);
     }
     pickle_item_string(p, "hparams_name", "kwargs");

@@ -178,6 +178,13 @@ void pickle_list(pickle *p) { emit_code(p, "]("); }
 
 void pickle_list_end(pickle *p) { emit_code(p, "e"); }
 
+void pickle_pair(pickle *p, double a, double b) {
+    emit_code(p, "(");
+    pickle_float(p, a);
+    pickle_float(p, b);
+    emit_code(p, "t");
+}
+
 void pickle_item_none(pickle *p, const char *key) {
     pickle_string(p, key);
     pickle_none(p);

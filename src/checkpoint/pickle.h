@@ -44,6 +44,7 @@ void pickle_counter(pickle *p); /* a collections.Counter */
 void pickle_counter_end(pickle *p);
 void pickle_list(pickle *p);
 void pickle_list_end(pickle *p);
+void pickle_pair(pickle *p, double a, double b); /* the tuple (a, b) */
 
 /* One entry of a dict. */
 void pickle_item_none(pickle *p, const char *key);

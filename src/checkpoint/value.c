@@ -75,6 +75,14 @@ bool value_double(double *out, const value *v) {
     return true;
 }
 
+const value *list_get(const value *list, size_t i) {
+    return list != NULL && list->kind == VALUE_LIST && i < list->list.n ? list->list.items[i] : NULL;
+}
+
+void dict_double(double *out, const value *dict, const char *key) { value_double(out, dict_get(dict, key)); }
+
+bool value_is_true(const value *v) { return v != NULL && v->kind == VALUE_BOOL && v->b; }
+
 const char *name_shown(char out[NAME_SHOWN], const char *bytes, size_t n) {
     size_t kept = n <= 80 ? n : 80, at = 0;
     for (; at < kept; at++)

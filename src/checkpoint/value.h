@@ -88,6 +88,11 @@ struct value {
 size_t dict_n(const value *dict);
 /** The value of a string key; NULL if `dict` is NULL, not a dict, or has no such key. The last of equal keys counts. */
 const value *dict_get(const value *dict, const char *key);
+/** Item i of a list; NULL if `list` is NULL, not a list, or shorter. */
+const value *list_get(const value *list, size_t i);
+/** Reads a number of a dict; without one *out is unchanged. */
+void dict_double(double *out, const value *dict, const char *key);
+bool value_is_true(const value *v);
 bool value_is_string(const value *v, const char *text);
 
 /** Read a number. value_double accepts an int too; a bool is not a number. @return false for any other kind, with *out

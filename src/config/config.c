@@ -66,6 +66,12 @@ long long config_limit(double limit, long long batches) {
     return (long long)floor(limit * (double)batches);
 }
 
+double config_eps(const config *c) {
+    if (c->optimizer.eps >= 0)
+        return c->optimizer.eps;
+    return strcmp(c->optimizer.name, "lamb") == 0 ? 1e-6 : 1e-8;
+}
+
 bool config_monitors_val(const char *monitor) { return strncmp(monitor, "val_", 4) == 0; }
 
 bool config_monitors_max(const char *monitor, const char *mode) {
@@ -120,6 +126,43 @@ static int check_data(const config *c) {
     return check_progressive(c);
 }
 
+static bool has_word(const char *words, const char *word) {
+    size_t n = strlen(word);
+    for (; *words != 0; words += strcspn(words, " "), words += strspn(words, " "))
+        if (strcspn(words, " ") == n && strncmp(words, word, n) == 0)
+            return true;
+    return false;
+}
+
+/** An option of other optimizers must have its default. */
+static int check_optimizer(const config *c) {
+    static const struct {
+        const char *option, *of;
+    } only[] = {{"optimizer.momentum", "sgd rmsprop lars"},
+                {"optimizer.dampening", "sgd lars"},
+                {"optimizer.nesterov", "sgd lars"},
+                {"optimizer.beta1", "adamw lamb"},
+                {"optimizer.beta2", "adamw lamb"},
+                {"optimizer.alpha", "rmsprop"},
+                {"optimizer.eps", "adamw rmsprop lamb lars"},
+                {"optimizer.trust_coeff", "lars"}};
+    const char *name = c->optimizer.name;
+    for (size_t i = 0; i < sizeof only / sizeof *only; i++) {
+        const option *o = option_find(only[i].option);
+        char value[OPTION_PRINT];
+        option_print(value, o, c);
+        if (!has_word(only[i].of, name) && strcmp(value, o->initial) != 0)
+            return fail(E_OPTION,
+                        "%s has no effect with optimizer.name %s, only with: %s. Leave it out or change "
+                        "optimizer.name",
+                        o->name, name, only[i].of);
+    }
+    if (c->optimizer.beta1 >= 1 || c->optimizer.beta2 >= 1)
+        return fail(E_OPTION, "optimizer.beta1 %g and optimizer.beta2 %g must be less than 1", c->optimizer.beta1,
+                    c->optimizer.beta2);
+    return OK;
+}
+
 static int check_training(const config *c) {
     if (c->optimizer.nesterov && (c->optimizer.momentum <= 0 || c->optimizer.dampening != 0))
         return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum > 0 and optimizer.dampening 0");
@@ -162,6 +205,7 @@ static int check_validation(const config *c) {
 
 int config_check(const config *c) {
     int rc = check_data(c);
+    rc = rc != OK ? rc : check_optimizer(c);
     rc = rc != OK ? rc : check_training(c);
     return rc != OK ? rc : check_validation(c);
 }

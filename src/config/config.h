@@ -69,10 +69,14 @@ typedef struct config {
         char freeze[16];            /* "none", or the last part that is frozen */
     } model;
     struct {
+        char name[16];  /* --opt: "sgd", "adamw", "rmsprop", "lamb", "lars" */
         double lr;      /* --lr; 0: auto, the LR finder's suggestion */
         double head_lr; /* of the classifier; 0: lr */
         double momentum, dampening, weight_decay;
         bool nesterov;
+        double beta1, beta2, alpha;
+        double eps; /* -1: the optimizer's default (config_eps) */
+        double trust_coeff;
         bool decay_norm, decay_bias; /* weight decay on batch norm's parameters, on the classifier's bias */
         double label_smoothing;
         bool smooth_val_loss; /* val_loss with label_smoothing too */
@@ -162,6 +166,9 @@ typedef struct config {
 /** The number of batches, out of `batches`, that a limit allows. As in Lightning, "1.0" is a fraction (here all of
  * them; rounded down) and "1" a number of batches, which is stored as -1. */
 long long config_limit(double limit, long long batches);
+
+/** optimizer.eps; with auto, the default of the optimizer's class in torch or timm. */
+double config_eps(const config *c);
 
 /** Whether a monitored metric is measured by a validation; else over an epoch of training. */
 bool config_monitors_val(const char *monitor);

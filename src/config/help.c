@@ -15,7 +15,7 @@ const char *config_group_title(const char *name) {
     static const char *const title[][2] = {
         {"data", "images, transforms and data loader"},
         {"model", "architecture and initial weights"},
-        {"optimizer", "SGD"},
+        {"optimizer", "optimizer, learning rates, weight decay, label smoothing"},
         {"lr_finder", "learning rate range test; runs if optimizer.lr is auto"},
         {"schedule", "learning rate schedule"},
         {"trainer", "training loop, device and output"},

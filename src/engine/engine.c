@@ -26,11 +26,14 @@ engine_options engine_options_default(void) {
                             .std = {0.229f, 0.224f, 0.225f}};
 }
 
+/** Weights, gradients, momentum, and the square if the optimizer has one. */
+static int parameter_arenas(const engine *e) { return optimizer_squares(e->options.optimizer) ? 4 : 3; }
+
 static int allocate_arenas(engine *e) {
     int rc = OK;
     size_t unit = element_bytes(e->ops->master), weights = e->model->weight_n * unit;
-    void **place[] = {&e->weight, &e->gradient, &e->momentum};
-    for (int i = 0; i < 3; i++)
+    void **place[] = {&e->weight, &e->gradient, &e->momentum, &e->square};
+    for (int i = 0; i < parameter_arenas(e); i++)
         if (weights > 0)
             TRY(e->ops->allocate(place[i], e->device, weights));
     if (e->model->stats_elements > 0)
@@ -43,8 +46,8 @@ done:
 
 static void release_arenas(engine *e) {
     size_t unit = element_bytes(e->ops->master), weights = e->model->weight_n * unit;
-    void *place[] = {e->weight, e->gradient, e->momentum};
-    for (int i = 0; i < 3; i++)
+    void *place[] = {e->weight, e->gradient, e->momentum, e->square};
+    for (int i = 0; i < 4; i++)
         if (place[i] != NULL)
             e->ops->release(e->device, place[i], weights);
     if (e->stats != NULL)
@@ -144,7 +147,8 @@ const char *engine_description(const engine *e) { return e->description; }
 
 engine_memory engine_plan_memory(const engine *e, const engine_plan *p) {
     size_t copies = e->ops->copy_bytes != NULL ? e->ops->copy_bytes(e->device) : 0;
-    size_t masters = (3 * e->model->weight_n + e->model->stats_elements) * element_bytes(e->ops->master);
+    size_t masters = (size_t)parameter_arenas(e) * e->model->weight_n + e->model->stats_elements;
+    masters *= element_bytes(e->ops->master);
     copies += grad_sync_half_bytes(e);
     size_t staging = e->staging_bytes + e->param_staging_n * sizeof *e->param_staging;
     if (e->ops->memory_free != NULL) /* the device has its own memory: host memory does not count */
@@ -175,6 +179,8 @@ int engine_set_hyper(engine *e, const engine_hyper *h) {
         return fail(E_OPTION, "the number of images %g must be positive", h->images);
     if (!(h->label_smoothing >= 0 && h->label_smoothing <= 1))
         return fail(E_OPTION, "label smoothing %g must be from 0 to 1", h->label_smoothing);
+    if (h->updates < 0 && !(h->updates == -1 && e->ops->stream != NULL))
+        return fail(E_OPTION, "the number of updates %lld must not be negative", h->updates);
     return e->ops->optimizer.set_hyper(e->device, h);
 }
 
@@ -301,6 +307,7 @@ device_arenas engine_arenas(const engine *e) {
     return (device_arenas){.weight = e->weight,
                            .gradient = e->gradient,
                            .momentum = e->momentum,
+                           .square = e->square,
                            .n = e->model->weight_n,
                            .frozen = e->model->frozen_n,
                            .range = e->range,

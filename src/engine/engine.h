@@ -1,4 +1,5 @@
-/** An engine: one device and all data stored on it: weights, gradients, momentum, running statistics, activations.
+/** An engine: one device and all data stored on it: weights, gradients, optimizer state, running statistics,
+ *  activations.
  *
  *      engine_create(&e, "cpu", model, &options);
  *      engine_compile(&p, e, 32, 224, 224, true);            // cached
@@ -8,7 +9,7 @@
  *      engine_loss(e, p);
  *      engine_backward(e, p, ENGINE_FIRST | ENGINE_LAST);    // FIRST: =, else +=; LAST: all-reduce
  *      engine_unscale(e);                                    // pass 1: unscale, norm, finite check
- *      engine_update(e);                                     // pass 2: clip, decay, momentum, step, if finite
+ *      engine_update(e);                                     // pass 2: clip and one optimizer step, if finite
  *      engine_result(&r, e);                                 // waits for the device
  *
  *  After the first two steps of a plan, a step allocates no memory, apart from small blocks within oneDNN. An engine
@@ -35,8 +36,8 @@ typedef struct engine_plan engine_plan;
 
 /** `device`: "ref", "cpu" or "cuda". The model must outlive the engine. Frozen layers (model_freeze) run as in
  *  evaluation also in training plans: batch norm uses its running statistics and does not update them, backward stops
- *  at the first trained layer, and parameters and momentum of frozen layers never change. Weights are initialised to
- *  zero: call engine_init_weights or engine_write.
+ *  at the first trained layer, and parameters and optimizer state of frozen layers never change. Weights are
+ * initialised to zero: call engine_init_weights or engine_write.
  *  @return 0, E_OPTION (unknown device, unsupported precision), E_DEVICE, E_NOMEM, E_SHAPE (a tensor with more than two
  *  readers, or with none) */
 int engine_create(engine **out, const char *device, const model *n, const engine_options *o);
@@ -55,7 +56,8 @@ const char *engine_device(const engine *e);
 /** A one-line description: "oneDNN 2.6.3, AVX-512 bf16, 2 threads". */
 const char *engine_description(const engine *e);
 
-/** Initialises all weights with model_init_param(seed), running means and momentum with 0, running variances with 1. */
+/** Initialises all weights with model_init_param(seed), running means and optimizer state with 0, running variances
+ * with 1. */
 int engine_init_weights(engine *e, uint64_t seed);
 
 /** The plan for (batch, h, w, training), compiled on first use and then cached. The engine owns it. All plans share one
@@ -64,8 +66,8 @@ int engine_init_weights(engine *e, uint64_t seed);
 int engine_compile(engine_plan **out, engine *e, int batch, int h, int w, bool training);
 
 typedef struct engine_memory {
-    size_t parameters;  /* bytes: weights, gradients, momentum, statistics, their copies for computation and all-reduce;
-                           the EMA, if the device uses host memory */
+    size_t parameters;  /* bytes: weights, gradients, optimizer state, statistics, their copies for computation and
+                           all-reduce;  the EMA, if the device uses host memory */
     size_t activations; /* the arena size of this plan, with saved values and workspaces */
     size_t library;     /* measured: growth of the process while compiling, mainly the device's library (generated code,
                            descriptors); and the staging buffers of engine_read and engine_write */
@@ -82,7 +84,7 @@ size_t engine_memory_limit(const engine *e);
  *  plans every layer. @return 0, E_SHAPE, E_NOMEM (exceeds the address space), E_DEVICE */
 int engine_plan_bytes(size_t *out, engine *e, int batch, int h, int w, bool training);
 
-/** @return 0, E_OPTION (loss_scale, images or label_smoothing out of range), E_DEVICE */
+/** @return 0, E_OPTION (loss_scale, images, label_smoothing or updates out of range), E_DEVICE */
 int engine_set_hyper(engine *e, const engine_hyper *h);
 
 /** Uploads and normalises a batch; b->n, h and w must be the plan's. The batch can be used for only one forward and
@@ -131,14 +133,14 @@ int engine_reset_result(engine *e);
 
 /** Reads or writes parameter i < model->param_n (logical order OIHW, OI, C) or running statistics i < model->stats_n (c
  *  means, then c variances). Exact for fp32 values. After a write of weights the device refreshes its copies itself.
- *  out, values: param[i].count doubles, or 2 * c for ENGINE_STATS. @return 0, E_OPTION (no such i), E_DEVICE, E_NOMEM
- */
-typedef enum engine_what { ENGINE_WEIGHT, ENGINE_GRADIENT, ENGINE_MOMENTUM, ENGINE_STATS } engine_what;
+ *  out, values: param[i].count doubles, or 2 * c for ENGINE_STATS. ENGINE_MOMENTUM, ENGINE_SQUARE: the state
+ *  of the optimizer (device_arenas). @return 0, E_OPTION (no such i; the optimizer has no square), E_DEVICE, E_NOMEM */
+typedef enum engine_what { ENGINE_WEIGHT, ENGINE_GRADIENT, ENGINE_MOMENTUM, ENGINE_STATS, ENGINE_SQUARE } engine_what;
 int engine_read(double *out, engine *e, engine_what what, int i);
 int engine_write(engine *e, engine_what what, int i, const double *values);
 
-/** A bit-exact copy of all weights, momentum and running statistics in host memory; it may be restored any number of
- *  times. The caller frees it with engine_state_free. @return 0, E_NOMEM, E_DEVICE */
+/** A bit-exact copy of all weights, optimizer state and running statistics in host memory; it may be restored any
+ * number of times. The caller frees it with engine_state_free. @return 0, E_NOMEM, E_DEVICE */
 typedef struct engine_saved_state engine_saved_state;
 int engine_state_save(engine_saved_state **out, engine *e);
 int engine_state_restore(engine *e, const engine_saved_state *s);
@@ -151,7 +153,7 @@ void engine_state_free(engine_saved_state *s);
  *  becomes a copy. @return 0, E_NOMEM, E_DEVICE */
 int engine_ema_update(engine *e, double decay);
 /** Swaps the EMA with the weights and statistics: until the next call the engine runs, reads and writes the EMA.
- *  Momentum is unchanged. @return 0, E_OPTION (no EMA yet), E_DEVICE */
+ *  The optimizer state is unchanged. @return 0, E_OPTION (no EMA yet), E_DEVICE */
 int engine_ema_swap(engine *e);
 /** Host memory of the EMA, bytes; 0 if there is no EMA. */
 size_t engine_ema_bytes(const engine *e);

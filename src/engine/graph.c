@@ -78,7 +78,8 @@ static void merge_ranges(engine *e) {
         update_range *last = e->range_n > 0 ? &e->range[e->range_n - 1] : NULL;
         if (q->offset < n->frozen_n)
             continue;
-        if (last != NULL && last->decays == q->decays && last->head == q->head && last->end == q->offset)
+        if (last != NULL && !optimizer_adapts(e->options.optimizer) && last->decays == q->decays &&
+            last->head == q->head && last->end == q->offset)
             last->end += q->count;
         else
             /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): range has one entry per parameter */

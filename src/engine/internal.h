@@ -91,6 +91,7 @@ struct engine {
     void *grad_16bit; /* gradients of the trained layers in the compute type, for the all-reduce; NULL: fp32 */
 
     void *weight, *gradient, *momentum, *stats; /* arenas of ops->master */
+    void *square;                               /* NULL unless optimizer_squares */
     uint64_t version;                           /* incremented when weights change */
     uint64_t written;                           /* number of host writes of weights, starting at 1 */
     bool recording;                             /* calls are captured, not executed */

@@ -93,8 +93,11 @@ static int locate(void **memory, size_t *n, const param **layout, engine *e, eng
     case ENGINE_WEIGHT: base = e->weight; break;
     case ENGINE_GRADIENT: base = e->gradient; break;
     case ENGINE_MOMENTUM: base = e->momentum; break;
+    case ENGINE_SQUARE: base = e->square; break;
     case ENGINE_STATS: base = e->stats; break;
     }
+    if (what == ENGINE_SQUARE && base == NULL)
+        return fail(E_OPTION, "the optimizer keeps no average of squared gradients");
     if (what == ENGINE_STATS) {
         offset = e->model->stats[i].offset;
         *n = 2 * (size_t)e->model->stats[i].c;
@@ -155,6 +158,8 @@ static int init_parameters(engine *e, uint64_t seed) {
         TRY(engine_write(e, ENGINE_WEIGHT, i, wide));
         memset(wide, 0, n->param[i].count * sizeof *wide);
         TRY(engine_write(e, ENGINE_MOMENTUM, i, wide));
+        if (e->square != NULL)
+            TRY(engine_write(e, ENGINE_SQUARE, i, wide));
     }
 done:
     free(values);
@@ -180,7 +185,7 @@ done:
 }
 
 struct engine_saved_state {
-    unsigned char *bytes; /* the three arenas, consecutively */
+    unsigned char *bytes; /* the arenas of state_arenas, consecutively */
 };
 
 typedef struct arena_span {
@@ -188,13 +193,14 @@ typedef struct arena_span {
     size_t bytes;
 } arena_span;
 
-enum { STATE_ARENAS = 3 };
+enum { STATE_ARENAS = 4 };
 
 static void state_arenas(arena_span out[STATE_ARENAS], const engine *e) {
     size_t one = element_bytes(e->ops->master);
     out[0] = (arena_span){e->weight, e->model->weight_n * one};
     out[1] = (arena_span){e->momentum, e->model->weight_n * one};
     out[2] = (arena_span){e->stats, e->model->stats_elements * one};
+    out[3] = (arena_span){e->square, e->square != NULL ? e->model->weight_n * one : 0};
 }
 
 size_t engine_state_bytes(const engine *e) {
@@ -215,7 +221,8 @@ int engine_state_save(engine_saved_state **out, engine *e) {
     TRY(memory_zeroed(&s, 1, sizeof *s));
     TRY(memory_zeroed(&s->bytes, engine_state_bytes(e), 1));
     for (int i = 0; i < STATE_ARENAS; at += part[i++].bytes)
-        TRY(e->ops->download(e->device, s->bytes + at, part[i].memory, part[i].bytes));
+        if (part[i].bytes > 0)
+            TRY(e->ops->download(e->device, s->bytes + at, part[i].memory, part[i].bytes));
     *out = s;
     s = NULL; /* now owned by the caller */
 done:
@@ -231,7 +238,8 @@ int engine_state_restore(engine *e, const engine_saved_state *s) {
     e->version++;
     e->written++;
     for (int i = 0; i < STATE_ARENAS; at += part[i++].bytes)
-        TRY(e->ops->upload(e->device, part[i].memory, s->bytes + at, part[i].bytes));
+        if (part[i].bytes > 0)
+            TRY(e->ops->upload(e->device, part[i].memory, s->bytes + at, part[i].bytes));
 done:
     return rc;
 }

@@ -22,7 +22,7 @@ static const char *const column[COLS] = {"epoch",
                                          [COL_EPOCHS + SPEED] = "images_per_second",
                                          [COL_EPOCHS + DATA_WAIT] = "data_wait",
                                          [COL_STEPS + STEP_LOSS] = "train_loss_step",
-                                         [COL_STEPS + STEP_LR] = "lr-SGD",
+                                         [COL_STEPS + STEP_LR] = "lr-*",
                                          [COL_STEPS + STEP_GRAD_NORM] = "grad_norm",
                                          [COL_STEPS + STEP_SCALE] = "scale"};
 

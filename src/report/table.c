@@ -101,6 +101,12 @@ done:
     return rc;
 }
 
+/* Whether a column of the file is the one wanted; a name that ends in * stands for all that begin so. */
+static bool same_column(const char *wanted, const char *head) {
+    size_t n = strlen(wanted);
+    return n > 0 && wanted[n - 1] == '*' ? strncmp(wanted, head, n - 1) == 0 : strcmp(wanted, head) == 0;
+}
+
 /* Sets place[cell] to the index into `name` or -1 for each cell of the header. @return 0 or E_FORMAT */
 static int read_header(int place[HEADER_CELLS], size_t *cell_n, cells *c, const char *const *name, size_t name_n,
                        const char *path) {
@@ -111,7 +117,7 @@ static int read_header(int place[HEADER_CELLS], size_t *cell_n, cells *c, const 
             return fail(E_FORMAT, "%s has no complete first line", path);
         int found = -1;
         for (size_t i = 0; i < name_n && found < 0; i++)
-            if (strcmp(name[i], head.s) == 0)
+            if (same_column(name[i], head.s))
                 found = (int)i;
         known += found >= 0;
         place[(*cell_n)++] = found;

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "telemetry/host_memory.h"
 #include "training/batch_fit.h"
+#include "training/optimizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,14 +33,12 @@ static int time_steps(bench_result *out, double *seconds, run_context *s, engine
     const config *c = s->config;
     engine *e = s->engine;
     engine_result_data r;
-    engine_hyper h = {.lr = 1e-3,
-                      .momentum = c->optimizer.momentum,
-                      .weight_decay = c->optimizer.weight_decay,
-                      .first_step = true,
-                      .clip_norm = c->trainer.clip_norm,
-                      .loss_scale = 1,
-                      .images = c->data.batch_size};
+    engine_hyper h = optimizer_hyper(c);
     int rc = OK;
+    h.lr = 1e-3;
+    h.first_step = true;
+    h.loss_scale = 1;
+    h.images = c->data.batch_size;
     for (int i = -out->warmup; i < out->steps; i++) {
         TRY(engine_set_hyper(e, &h));
         TRY(engine_reset_result(e));
@@ -52,6 +51,7 @@ static int time_steps(bench_result *out, double *seconds, run_context *s, engine
         if (i >= 0)
             out->seconds += seconds[i] = clock_seconds() - start;
         h.first_step = false;
+        h.updates++;
     }
     TRY(engine_profile_stop(e));
     TRY(rank_sync_begin(&s->ranks, NULL));

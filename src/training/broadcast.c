@@ -73,6 +73,8 @@ int broadcast_state(run_context *s, train_state *t) {
     for (engine_what what = ENGINE_WEIGHT; what <= ENGINE_STATS; what++)
         if (what != ENGINE_GRADIENT)
             TRY(broadcast_params(s, what));
+    if (optimizer_squares(run_context_optimizer(s->config)))
+        TRY(broadcast_params(s, ENGINE_SQUARE));
     if (ema_on(s))
         TRY(broadcast_ema(s));
     TRY(broadcast(c, &lead, sizeof lead));

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "training/ema.h"
+#include "training/optimizer.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 /** All data that a ckpt borrows while it is written. */
 typedef struct gathered {
     ckpt c;
-    unsigned char *values; /* weights, statistics, counters, then momentum */
+    unsigned char *values; /* weights, statistics, counters, then the optimizer's state */
     size_t used;
     ckpt_item own[ITEMS_MAX], hyper[ITEMS_MAX];
     text config, bad_train, bad_val;
@@ -119,23 +120,45 @@ done:
     return rc;
 }
 
+/** The tensors of the optimizer's state, as many as there are parameters. */
+static int gather_optimizer(gathered *g, ckpt_tensor **out, int *out_n, const run_context *s, engine_what what,
+                            double *one) {
+    int rc = OK;
+    TRY(memory_zeroed(out, (size_t)s->model->param_n, sizeof **out));
+    for (int i = 0; i < s->model->param_n; i++) {
+        TRY(engine_read(one, s->engine, what, i));
+        put_param(g, &(*out)[(*out_n)++], s, i, one);
+    }
+done:
+    return rc;
+}
+
+/** Numbers of copies of the weights: the model, with an EMA twice, and the optimizer's state. */
+typedef struct copies {
+    size_t states, optimizer;
+} copies;
+
+static copies copies_of(const run_context *s) {
+    return (copies){.states = ema_on(s) ? 2 : 1,
+                    .optimizer = optimizer_squares(run_context_optimizer(s->config)) ? 2 : 1};
+}
+
 static int gather_tensors(gathered *g, run_context *s, const train_state *t) {
     const model *n = s->model;
-    size_t states = ema_on(s) ? 2 : 1;
-    size_t tensors = (size_t)n->param_n * (states + 1) + (size_t)n->stats_n * states * 2;
-    size_t values = n->weight_n * (states + 1) + n->stats_elements * states;
+    copies k = copies_of(s);
+    size_t tensors = (size_t)n->param_n * (k.states + k.optimizer) + (size_t)n->stats_n * k.states * 2;
+    size_t values = n->weight_n * (k.states + k.optimizer) + n->stats_elements * k.states;
     double *one = NULL;
     int rc = OK;
     TRY(memory_zeroed(&one, model_largest(n), sizeof *one));
     TRY(memory_zeroed(&g->values, values * ckpt_type_bytes(value_type(s)) + tensors * MEMORY_ALIGN, 1));
-    TRY(memory_zeroed(&g->c.momentum, (size_t)n->param_n, sizeof *g->c.momentum));
     g->batches_seen = t->batches_seen;
     g->c.ema_updates = t->ema_updates;
     TRY(ema_on(s) ? gather_ema(g, s, one) : gather_state(g, &g->c.state, &g->c.state_n, s, one));
-    for (int i = 0; i < n->param_n && t->momentum; i++) {
-        TRY(engine_read(one, s->engine, ENGINE_MOMENTUM, i));
-        put_param(g, &g->c.momentum[g->c.momentum_n++], s, i, one);
-    }
+    if (t->momentum)
+        TRY(gather_optimizer(g, &g->c.momentum, &g->c.momentum_n, s, ENGINE_MOMENTUM, one));
+    if (t->momentum && k.optimizer == 2)
+        TRY(gather_optimizer(g, &g->c.square, &g->c.square_n, s, ENGINE_SQUARE, one));
     g->c.param_n = n->param_n;
     g->c.head_scale = t->schedule.head_scale;
     for (int i = n->param_n; g->c.head_scale > 0 && i > 0 && n->param[i - 1].head; i--)
@@ -246,12 +269,7 @@ static void gather_progress(ckpt *c, const run_context *s, const train_state *t,
     c->epoch_done = t->epoch_done;
     c->schedule = t->schedule.state;
     c->scaler = t->scaler.state;
-    c->sgd = (ckpt_sgd){.lr = t->schedule.state.last_lr,
-                        .initial_lr = t->schedule.state.base_lr,
-                        .momentum = o->optimizer.momentum,
-                        .dampening = o->optimizer.dampening,
-                        .weight_decay = o->optimizer.weight_decay,
-                        .nesterov = o->optimizer.nesterov};
+    c->optimizer = optimizer_options(o, t);
     snprintf(c->monitor, sizeof c->monitor, "%s", o->checkpoint.monitor);
     c->monitor_max = kept->max;
     c->early_stopping = t->early_stopping.state;
@@ -271,9 +289,10 @@ static void gather_progress(ckpt *c, const run_context *s, const train_state *t,
 
 uint64_t checkpoint_bytes(const run_context *s) {
     const model *n = s->model;
-    uint64_t states = ema_on(s) ? 2 : 1, names = 0;
-    uint64_t tensors = (uint64_t)n->param_n * (states + 1) + (uint64_t)n->stats_n * 3 * states;
-    uint64_t values = n->weight_n * (states + 1) + n->stats_elements * states;
+    copies k = copies_of(s);
+    uint64_t names = 0, steps = k.optimizer - 1; /* the optimizer's step is a tensor too */
+    uint64_t tensors = (uint64_t)n->param_n * (k.states + k.optimizer + steps) + (uint64_t)n->stats_n * 3 * k.states;
+    uint64_t values = n->weight_n * (k.states + k.optimizer) + n->stats_elements * k.states;
     for (int i = 0; i < s->train->class_n; i++)
         names += strlen(s->train->class_name[i]) + 16;
     return values * ckpt_type_bytes(value_type(s)) + tensors * ENTRY_BYTES + names + REST_BYTES;
@@ -293,6 +312,7 @@ done:
         free(g->c.state);
         free(g->c.current);
         free(g->c.momentum);
+        free(g->c.square);
         text_deinit(&g->config);
         text_deinit(&g->bad_train);
         text_deinit(&g->bad_val);

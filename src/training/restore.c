@@ -7,37 +7,13 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "training/ema.h"
+#include "training/optimizer.h"
 #include "training/weights.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int restore_momentum(run_context *s, const ckpt *c, const char *path) {
-    double *one = NULL;
-    int rc = OK;
-    if (c->momentum_n == 0)
-        return OK;
-    if (c->momentum_n != s->model->param_n)
-        return fail(E_FORMAT, "%s contains momentum buffers for %d parameters, but the model has %d", path,
-                    c->momentum_n, s->model->param_n);
-    TRY(memory_zeroed(&one, model_largest(s->model), sizeof *one));
-    for (int i = 0; i < s->model->param_n; i++) {
-        const param *p = &s->model->param[i];
-        const ckpt_tensor *t = &c->momentum[i];
-        if (!weights_fit(t, p->shape, p->rank)) {
-            rc =
-                fail(E_FORMAT, "%s: the momentum buffer of %s has a different shape from the parameter", path, p->name);
-            goto done;
-        }
-        weights_widen(one, t);
-        TRY(engine_write(s->engine, ENGINE_MOMENTUM, i, one));
-    }
-done:
-    free(one);
-    return rc;
-}
 
 static int64_t own_int(const ckpt *c, const char *key, int64_t absent) {
     const ckpt_item *i = ckpt_find_item(c->own, c->own_n, key);
@@ -304,7 +280,7 @@ int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char
     TRY(check_data(s, c, path));
     TRY(check_fingerprints(s, c, path));
     TRY(restore_weights(s, t, c, path));
-    TRY(restore_momentum(s, c, path));
+    TRY(optimizer_restore(s, t, c, path));
     TRY(restore_best(t, s->config, c, f, path));
     if (!s->config->data
              .changed) { /* if data.changed, files may have been repaired; those still unreadable are detected again */
@@ -326,7 +302,6 @@ int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char
         seen != NULL && seen->type == CKPT_I64 && seen->bytes == sizeof(int64_t) ? *(const int64_t *)seen->data : 0;
     t->global_step = c->global_step;
     t->val_step = own_int(c, "val_step", c->global_step); /* absent: the file was saved after the validation */
-    t->momentum = c->momentum_n > 0;
     t->seconds_before = c->train_seconds;
     t->epoch = c->epoch;
     t->batch_in_epoch = c->batch_in_epoch;

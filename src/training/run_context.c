@@ -146,6 +146,14 @@ done:
     return rc;
 }
 
+optimizer_kind run_context_optimizer(const config *c) {
+    static const char *const name[] = {"sgd", "adamw", "rmsprop", "lamb", "lars"}; /* in the order of optimizer_kind */
+    int k = 0;
+    while (k < OPTIMIZER_LARS && strcmp(name[k], c->optimizer.name) != 0)
+        k++;
+    return (optimizer_kind)k;
+}
+
 static int open_engine(run_context *s, int classes) {
     const config *c = s->config;
     const char *device = device_name(c);
@@ -158,6 +166,7 @@ static int open_engine(run_context *s, int classes) {
                        .decay_bias = c->optimizer.decay_bias};
     TRY(model_create(&s->model, c->model.arch, &n));
     TRY(model_freeze(s->model, c->model.freeze));
+    o.optimizer = run_context_optimizer(c);
     o.precision = s->precision;
     o.threads = c->trainer.threads > 0 ? c->trainer.threads : s->cores;
     o.comm = s->ranks.comm;

@@ -56,6 +56,8 @@ int run_context_val_batch_size(const config *c);
 int run_context_micro_batches(const config *c, const comm *all);
 /** data.shuffle_buffer with data.sequential, else 0. */
 long long run_context_shuffle_buffer(const config *c);
+/** optimizer.name. */
+optimizer_kind run_context_optimizer(const config *c);
 /** data.resize_order; auto is the newest. */
 resize_order run_context_resize_order(const config *c);
 /** Changes the order in both loaders, before they start. */

@@ -24,7 +24,8 @@ typedef struct train_state {
     int64_t batch_in_epoch; /* batches done in it */
     bool epoch_done;        /* validation, schedule and checkpoint of the epoch are done too */
     int64_t global_step;    /* optimizer steps done */
-    bool momentum;          /* the optimizer has momentum buffers: false before the first step */
+    bool momentum;          /* the optimizer has state: false before the first finite step */
+    int64_t updates;        /* finite steps: the optimizer's own count; with SGD and LARS since the process began */
     bool in_step;           /* a step has begun but is not finished, or has failed: the state must not be saved */
     pending_step pending;   /* not saved: call train_settle first */
     int64_t batches_seen;   /* training forward passes: batch norm's num_batches_tracked */

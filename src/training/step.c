@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "loader/mix.h"
 #include "loader/samples.h"
+#include "training/optimizer.h"
 #include "training/rank_events.h"
 
 /** Number of micro-batches of the step that begins at batch `first`, over all ranks. */
@@ -22,23 +23,19 @@ metrics step_metrics(const engine_result_data *r) {
 }
 
 engine_hyper step_hyper(const run_context *s, const train_state *t) {
-    const config *c = s->config;
     int images = 0;
     for (int i = 0; i < micro_batches(s, t->batch_in_epoch); i++)
         images += run_context_batch_images(s, t->batch_in_epoch + i);
     int64_t step = t->batch_in_epoch / s->micro_batches_per_step;
     double lr = schedule_lr(&t->schedule, t->epoch, step, s->steps_per_epoch);
-    return (engine_hyper){.lr = lr,
-                          .head_lr = lr * t->schedule.head_scale,
-                          .momentum = c->optimizer.momentum,
-                          .dampening = c->optimizer.dampening,
-                          .weight_decay = c->optimizer.weight_decay,
-                          .nesterov = c->optimizer.nesterov,
-                          .first_step = !t->momentum,
-                          .clip_norm = c->trainer.clip_norm,
-                          .loss_scale = grad_scaler_scale(&t->scaler),
-                          .label_smoothing = c->optimizer.label_smoothing,
-                          .images = (double)images / comm_ranks(s->ranks.comm)};
+    engine_hyper h = optimizer_hyper(s->config);
+    h.lr = lr;
+    h.head_lr = lr * t->schedule.head_scale;
+    h.first_step = !t->momentum;
+    h.updates = t->updates;
+    h.loss_scale = grad_scaler_scale(&t->scaler);
+    h.images = (double)images / comm_ranks(s->ranks.comm);
+    return h;
 }
 
 /** Largest number of micro-batches on a rank, which is that of rank 0. */
@@ -107,6 +104,7 @@ static int settle(step_result *out, run_context *s, train_state *t) {
     grad_scaler_update(&t->scaler, r.finite);
     t->in_step = !r.finite && !t->scaler.on;
     t->momentum = t->momentum || r.finite;
+    t->updates += r.finite;
     s->ranks.has_events = rank_events_pending(s);
     s->ranks.samples = t->pending.samples;
     s->ranks.loaded = loader_waited(s->train_loader);
@@ -131,11 +129,13 @@ int train_settle(step_result *out, run_context *s, train_state *t) {
     return t->pending.on ? settle(out, s, t) : OK;
 }
 
-/** A device that runs asynchronously updates its own loss scaler, and the state here follows with the results. Both
- *  are equal if no result is pending. */
-static int hand_over_scaler(engine_hyper *h, const run_context *s, const train_state *t) {
+/** A device that runs asynchronously updates its own loss scaler and counts its updates, and the state here follows
+ * with the results. Both are equal if no result is pending. */
+static int hand_over(engine_hyper *h, const run_context *s, const train_state *t) {
     const ckpt_grad_scaler *c = &t->scaler.state;
     engine_grad_scaler now = {c->scale, c->growth_factor, c->backoff_factor, c->growth_interval, c->growth_tracker};
+    if (t->pending.on)
+        h->updates = -1;
     if (!t->scaler.on || !engine_runs_ahead(s->engine))
         return OK;
     h->loss_scale = 0;
@@ -149,7 +149,7 @@ int train_step(step_result *out, run_context *s, train_state *t, bool wait) {
     int rc = OK;
     comm_step(s->ranks.comm, t->global_step);
     comm_at(s->ranks.comm, COMM_COMPUTES);
-    TRY(hand_over_scaler(&h, s, t));
+    TRY(hand_over(&h, s, t));
     TRY(engine_reset_result(s->engine));
     TRY(engine_set_hyper(s->engine, &h));
     for (int i = own; i < most_micro_batches(s, n); i++)

@@ -81,8 +81,13 @@ static inline ckpt *sample_make(void) {
             sample_tensor(&c->momentum[k], c->state[i].name, CKPT_F32, 1, (int64_t[]){i + 100});
             c->momentum_n = ++k;
         }
-    c->sgd = (ckpt_sgd){
-        .lr = 0.1 / 7, .initial_lr = 0.1, .momentum = 0.9, .dampening = 0.25, .weight_decay = 1e-4, .nesterov = true};
+    c->optimizer = (ckpt_optimizer){.kind = CKPT_SGD,
+                                    .lr = 0.1 / 7,
+                                    .initial_lr = 0.1,
+                                    .momentum = 0.9,
+                                    .dampening = 0.25,
+                                    .weight_decay = 1e-4,
+                                    .nesterov = true};
     sample_schedule(c, CKPT_SCHEDULE_PLATEAU);
     c->scaler = (ckpt_grad_scaler){.on = true,
                                    .scale = 32768,
@@ -202,12 +207,20 @@ static inline void assert_same(const ckpt *a, const ckpt *b) {
     assert_same_tensors(a->state, a->state_n, b->state, b->state_n);
     assert_same_tensors(a->momentum, a->momentum_n, b->momentum, b->momentum_n);
     assert_int_equal(a->param_n, b->param_n);
-    assert_same_double(a->sgd.lr, b->sgd.lr);
-    assert_same_double(a->sgd.initial_lr, b->sgd.initial_lr);
-    assert_same_double(a->sgd.momentum, b->sgd.momentum);
-    assert_same_double(a->sgd.dampening, b->sgd.dampening);
-    assert_same_double(a->sgd.weight_decay, b->sgd.weight_decay);
-    assert_int_equal(a->sgd.nesterov, b->sgd.nesterov);
+    assert_int_equal(a->optimizer.kind, b->optimizer.kind);
+    assert_int_equal(a->optimizer.updates, b->optimizer.updates);
+    assert_same_tensors(a->square, a->square_n, b->square, b->square_n);
+    assert_same_double(a->optimizer.beta1, b->optimizer.beta1);
+    assert_same_double(a->optimizer.beta2, b->optimizer.beta2);
+    assert_same_double(a->optimizer.alpha, b->optimizer.alpha);
+    assert_same_double(a->optimizer.eps, b->optimizer.eps);
+    assert_same_double(a->optimizer.trust_coeff, b->optimizer.trust_coeff);
+    assert_same_double(a->optimizer.lr, b->optimizer.lr);
+    assert_same_double(a->optimizer.initial_lr, b->optimizer.initial_lr);
+    assert_same_double(a->optimizer.momentum, b->optimizer.momentum);
+    assert_same_double(a->optimizer.dampening, b->optimizer.dampening);
+    assert_same_double(a->optimizer.weight_decay, b->optimizer.weight_decay);
+    assert_int_equal(a->optimizer.nesterov, b->optimizer.nesterov);
     assert_same_schedule(&a->schedule, &b->schedule);
     assert_same_scaler(&a->scaler, &b->scaler);
     assert_same_early_stopping(&a->early_stopping, &b->early_stopping);

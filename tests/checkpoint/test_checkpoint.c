@@ -274,7 +274,8 @@ static void test_lightning_end(void **state) {
     assert_int_equal(c->param_n, 4);
     assert_int_equal(c->momentum_n, 4);
     assert_string_equal(c->momentum[3].name, "model.4.bias");
-    assert_true(c->sgd.lr == 0.1 && c->sgd.initial_lr == 0.1 && c->sgd.momentum == 0.9 && c->sgd.weight_decay == 1e-4);
+    assert_true(c->optimizer.lr == 0.1 && c->optimizer.initial_lr == 0.1 && c->optimizer.momentum == 0.9 &&
+                c->optimizer.weight_decay == 1e-4);
     assert_int_equal(c->schedule.kind, CKPT_SCHEDULE_STEP);
     assert_int_equal(c->schedule.step_size, 30);
     assert_int_equal(c->schedule.last_epoch, 2);

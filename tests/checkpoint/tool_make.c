@@ -47,7 +47,8 @@ static void fill(ckpt *c, const char *schedule, bool end) {
     c->early_stopping = (ckpt_early_stopping){
         .on = !end, .monitor = "val_acc", .max = true, .wait_count = 2, .patience = 5, .best_score = 0.75};
     c->param_n = c->momentum_n;
-    c->sgd = (ckpt_sgd){.lr = 0.1, .initial_lr = 0.1, .momentum = 0.9, .weight_decay = 1e-4};
+    c->optimizer =
+        (ckpt_optimizer){.kind = CKPT_SGD, .lr = 0.1, .initial_lr = 0.1, .momentum = 0.9, .weight_decay = 1e-4};
     c->scaler = (ckpt_grad_scaler){.on = true,
                                    .scale = 32768,
                                    .growth_factor = 2,

@@ -46,8 +46,8 @@ int main(int n, char **arguments) {
     printf("epoch %lld\nglobal_step %lld\nbatches_per_epoch %lld\nbatch_in_epoch %lld\nepoch_done %d\n",
            (long long)c->epoch, (long long)c->global_step, (long long)c->batches_per_epoch,
            (long long)c->batch_in_epoch, c->epoch_done);
-    printf("lr %.17g\nmomentum_factor %.17g\nweight_decay %.17g\nparams %d\n", c->sgd.lr, c->sgd.momentum,
-           c->sgd.weight_decay, c->param_n);
+    printf("lr %.17g\nmomentum_factor %.17g\nweight_decay %.17g\nparams %d\n", c->optimizer.lr, c->optimizer.momentum,
+           c->optimizer.weight_decay, c->param_n);
     printf("head %d %.17g\n", c->head_n, c->head_scale);
     if (c->skipped[0] != 0)
         printf("skipped %s\n", c->skipped);

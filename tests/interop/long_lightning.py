@@ -18,11 +18,24 @@ import packages
 
 packages.use("lightning")
 import lightning
+import timm.optim
 import torch
 import torchvision
 
 SIZE, BATCH, CLASSES, EACH, LR = 32, 8, 4, 16, 1e-3
 BATCHES = CLASSES * EACH // BATCH
+# the class and its arguments, and linnet's options
+OPTIMIZERS = {
+    "sgd": (lambda p: torch.optim.SGD(p, LR, momentum=0.9, weight_decay=1e-4), []),
+    "adamw": (lambda p: torch.optim.AdamW(p, LR, (0.8, 0.99), 1e-3),
+              ["--opt", "adamw", "--optimizer.beta1", "0.8", "--optimizer.beta2", "0.99", "--optimizer.eps", "1e-3", "--wd", "0.01"]),
+    "rmsprop": (lambda p: torch.optim.RMSprop(p, LR, 0.9, 0.0316, 1e-4, 0.8),
+                ["--opt", "rmsprop", "--optimizer.alpha", "0.9", "--optimizer.eps", "0.0316", "--momentum", "0.8"]),
+    "lamb": (lambda p: timm.optim.Lamb(p, LR, eps=1e-3, weight_decay=0.02, max_grad_norm=None),
+             ["--opt", "lamb", "--optimizer.eps", "1e-3", "--wd", "0.02"]),
+    "lars": (lambda p: timm.optim.Lars(p, LR, momentum=0.8, weight_decay=0.001, trust_coeff=1.0),
+             ["--opt", "lars", "--momentum", "0.8", "--wd", "0.001", "--optimizer.trust_coeff", "1"]),
+}
 warnings.filterwarnings("ignore")
 
 
@@ -57,7 +70,7 @@ class Rest(torch.utils.data.Sampler):
 
 
 class Module(lightning.LightningModule):
-    def __init__(self, schedule="step", **kwargs):
+    def __init__(self, schedule="step", optimizer="sgd", **kwargs):
         super().__init__()
         self.save_hyperparameters()
         self.model = torchvision.models.resnet18(num_classes=CLASSES, zero_init_residual=True)
@@ -72,11 +85,11 @@ class Module(lightning.LightningModule):
         self.log("val_loss", torch.nn.functional.cross_entropy(self.model(batch[0]), batch[1]))
 
     def configure_optimizers(self):
-        sgd = torch.optim.SGD(self.parameters(), LR, momentum=0.9, weight_decay=1e-4)
+        optimizer = OPTIMIZERS[self.hparams.optimizer][0](self.parameters())
         if self.hparams.schedule == "step":
-            return [sgd], [torch.optim.lr_scheduler.StepLR(sgd, 2, 0.5)]
-        rule = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.1, patience=0, threshold=0.9, min_lr=1e-6)
-        return {"optimizer": sgd, "lr_scheduler": {"scheduler": rule, "monitor": "val_loss"}}
+            return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)]
+        rule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0, threshold=0.9, min_lr=1e-6)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rule, "monitor": "val_loss"}}
 
 
 def fit(module, data, folder, epochs, skip=0, start=None, more=()):
@@ -128,7 +141,9 @@ def states_equal(a, b):
     a, b = (file["optimizer_states"][0]["state"] for file in (a, b))
     assert a.keys() == b.keys()
     for i in a:
-        assert same_bytes(a[i]["momentum_buffer"], b[i]["momentum_buffer"]), i
+        assert a[i].keys() == b[i].keys(), (i, a[i].keys(), b[i].keys())
+        for key, value in a[i].items():
+            assert same_bytes(value, b[i][key]), (i, key)
 
 
 def to_lightning(work, data, schedule):
@@ -155,6 +170,31 @@ def to_linnet(work, data, schedule):
         compare("Lightning -> linnet, %s, %s of an epoch" % (schedule, what), kept, losses, at)
         last, _ = train(data, work + "/again-" + what, schedule, "--max-epochs", "3", "--max-steps", str(at), "--resume", path)
         assert os.path.realpath(last) != os.path.realpath(path)  # linnet has rewritten it without a step
+        states_equal(torch.load(path, weights_only=True), torch.load(last, weights_only=True))
+
+
+def other_optimizers(work, data):
+    """Both ways, in the middle of an epoch; and the options in the file are those of the class."""
+    for name, (make, options) in OPTIMIZERS.items():
+        if name == "sgd":
+            continue
+        folder = "%s/%s-" % (work, name)
+        _, kept = train(data, folder + "kept", "step", "--max-epochs", "3", *options)
+        path, _ = train(data, folder + "stopped", "step", "--max-epochs", "3", "--max-steps", "4", *options)
+        parameters = list(torchvision.models.resnet18(num_classes=CLASSES).parameters())
+        ours = torch.load(path, weights_only=True)["optimizer_states"][0]["param_groups"][0]
+        theirs = make(parameters).state_dict()["param_groups"][0]
+        for key in set(ours) & set(theirs):
+            assert ours[key] == theirs[key], (name, key, ours[key], theirs[key])
+        missing = set(theirs) - set(ours)  # options of newer versions, whose classes set the default
+        assert missing <= {"foreach", "max_lr_snapshot"}, (name, missing)
+        compare("linnet -> Lightning, %s" % name, kept, fit(Module(optimizer=name), data, folder + "pl", 3, 4, path), 4)
+        torch.manual_seed(0)
+        kept = fit(Module(optimizer=name), data, folder + "kept-pl", 3)
+        path = folder + "kept-pl/middle-step=4.ckpt"
+        _, losses = train(data, folder + "linnet", "step", "--max-epochs", "3", "--resume", path, *options)
+        compare("Lightning -> linnet, %s" % name, kept, losses, 4)
+        last, _ = train(data, folder + "again", "step", "--max-epochs", "3", "--max-steps", "4", "--resume", path, *options)
         states_equal(torch.load(path, weights_only=True), torch.load(last, weights_only=True))
 
 
@@ -200,6 +240,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         torchvision_and_back(work)
         make_data(work + "/data")
+        other_optimizers(work, work + "/data")
         early_stopping(work, work + "/data")
         for schedule in "step", "plateau":
             to_lightning(work + "/" + schedule, work + "/data", schedule)

@@ -8,6 +8,12 @@
 #include "backend/cpu/simd/kernels.h"
 #include "backend/parallel_for.h"
 
+/** A piece of an update range, for one thread. */
+typedef struct update_chunk {
+    size_t begin, end;
+    int range;
+} update_chunk;
+
 typedef struct cpu_device {
     engine_options options;
     bool bf16;
@@ -22,6 +28,10 @@ typedef struct cpu_device {
     engine_result_data result;
     double *chunk_sum; /* (chunk_n) sums of squares */
     size_t chunk_n;
+    update_chunk *update; /* (update_n) the pieces of the update ranges; NULL until the first update */
+    size_t update_n;
+    double *update_sums; /* (update_n, 2) LAMB, LARS: sums of squares */
+    float *trust;        /* (range_n) LAMB, LARS: trust ratios */
 
     float table[3][256]; /* normalised value of each pixel value, per channel */
     uint16_t table_bf16[3][256];

@@ -26,6 +26,9 @@ static void close_device(void *device) {
     packed_weights_deinit(&d->packed);
     onednn_close(d->onednn);
     free(d->chunk_sum);
+    free(d->update);
+    free(d->update_sums);
+    free(d->trust);
     free(d->label);
     free(d->label_b);
     free(d->mix);

@@ -75,6 +75,9 @@ static void close_device(void *device) {
     gpu_release(d, d->range, (size_t)d->range_n * sizeof *d->range);
     gpu_release(d, d->part, 0);
     gpu_release(d, d->overflow, 0);
+    gpu_release(d, d->chunk, 0);
+    gpu_release(d, d->chunk_sums, 0);
+    gpu_release(d, d->trust, 0);
     bn_join_deinit(d);
     for (int i = 0; i < RESULT_ENTRIES; i++) {
         if (d->result[i] != NULL)

@@ -65,6 +65,10 @@ typedef struct cuda_device {
     int range_n;
     double *part; /* (UPDATE_BLOCKS) */
     int *overflow;
+    cuda_chunk *chunk; /* (chunk_n) LAMB, LARS; NULL: other optimizers */
+    int chunk_n;
+    double *chunk_sums; /* (chunk_n, 2) */
+    float *trust;       /* (range_n) */
 
     double *joined;      /* pinned, used by bn_join.c */
     int joined_channels; /* capacity of `joined` */

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { UPDATE_BLOCKS = 1024, UPDATE_PIECES = 4 };
+enum { UPDATE_BLOCKS = 1024, UPDATE_PIECES = 4, UPDATE_CHUNK = 1 << 14 /* elements */ };
 
 static const launch_shape one_thread = {1, 1, 1, 1}, one_block = {1, 1, 256, 1};
 
@@ -20,6 +20,12 @@ int cuda_set_hyper(void *device, const engine_hyper *h) {
                               .clip_norm = h->clip_norm,
                               .loss_scale = h->loss_scale,
                               .label_smoothing = h->label_smoothing,
+                              .beta1 = h->beta1,
+                              .beta2 = h->beta2,
+                              .alpha = h->alpha,
+                              .eps = h->eps,
+                              .trust = h->trust,
+                              .updates = h->updates,
                               .nesterov = h->nesterov,
                               .first_step = h->first_step,
                               .images = h->images}};
@@ -122,6 +128,30 @@ done:
     return rc;
 }
 
+/** The chunks of the ranges, and what tensor_sums and trust_ratios write. */
+static int make_chunks(cuda_device *d, const device_arenas *a) {
+    cuda_chunk *chunk = NULL;
+    int n = 0, i = 0, rc = OK;
+    for (int r = 0; r < a->range_n; r++)
+        n += (int)((a->range[r].end - a->range[r].begin + UPDATE_CHUNK - 1) / UPDATE_CHUNK);
+    size_t bytes = (size_t)n * sizeof *chunk;
+    TRY(memory_zeroed(&chunk, (size_t)n, sizeof *chunk));
+    for (int r = 0; r < a->range_n; r++)
+        for (size_t at = a->range[r].begin; at < a->range[r].end; at += UPDATE_CHUNK) {
+            size_t end = at + UPDATE_CHUNK < a->range[r].end ? at + UPDATE_CHUNK : a->range[r].end;
+            chunk[i++] = (cuda_chunk){at - a->frozen, end - a->frozen, r};
+        }
+    TRY(gpu_allocate((void **)&d->chunk, d, bytes));
+    TRY(gpu_allocate((void **)&d->chunk_sums, d, 2 * (size_t)n * sizeof *d->chunk_sums));
+    TRY(gpu_allocate((void **)&d->trust, d, (size_t)a->range_n * sizeof *d->trust));
+    TRY(DRIVER(d->driver, "writing GPU memory", copy_up, (CUdeviceptr)(uintptr_t)d->chunk, chunk, bytes, d->stream));
+    TRY(gpu_wait(d));
+    d->chunk_n = n;
+done:
+    free(chunk);
+    return rc;
+}
+
 static int make_stores(cuda_device *d, const device_arenas *a) {
     int rc = OK;
     TRY(gpu_allocate((void **)&d->part, d, UPDATE_BLOCKS * sizeof *d->part));
@@ -131,6 +161,8 @@ static int make_stores(cuda_device *d, const device_arenas *a) {
         TRY(gpu_allocate(&d->copy, d, bytes));
         d->copy_bytes = bytes;
     }
+    if (optimizer_adapts(d->options.optimizer))
+        TRY(make_chunks(d, a));
     TRY(upload_ranges(d, a));
 done:
     return rc;
@@ -141,12 +173,18 @@ static update_args args_of(const cuda_device *d, const device_arenas *a) {
                          .weight = a->weight,
                          .gradient = a->gradient,
                          .momentum = a->momentum,
+                         .square = a->square,
                          .copy = d->copy,
                          .range = d->range,
+                         .chunk = d->chunk,
+                         .sums = d->chunk_sums,
+                         .trust = d->trust,
                          .part = d->part,
                          .overflow = d->overflow,
                          .n = a->n,
                          .range_n = d->range_n,
+                         .chunk_n = d->chunk_n,
+                         .optimizer = (int)d->options.optimizer,
                          .blocks = (int)blocks_for(a->n),
                          .fp16 = d->options.precision == PRECISION_16};
 }
@@ -157,6 +195,8 @@ static update_args trained(const cuda_device *d, const device_arenas *a) {
     u.weight += a->frozen;
     u.gradient += a->frozen;
     u.momentum += a->frozen;
+    if (u.square != NULL)
+        u.square += a->frozen;
     if (u.copy != NULL)
         u.copy = (unsigned char *)u.copy + a->frozen * element_bytes(d->type);
     u.n = a->n - a->frozen;
@@ -192,6 +232,10 @@ int cuda_update(void *device, const device_arenas *a) {
     const cuda_device *d = device;
     update_args u = trained(d, a);
     int rc = OK;
+    if (optimizer_adapts(d->options.optimizer)) {
+        TRY(gpu_launch(d, KERNEL_tensor_sums, (launch_shape){(unsigned)u.chunk_n, 1, 256, 1}, &u));
+        TRY(gpu_launch(d, KERNEL_trust_ratios, (launch_shape){(unsigned)u.range_n, 1, 256, 1}, &u));
+    }
     TRY(gpu_launch(d, kernel_for(KERNEL_update, d->type), launch_threads((u.n + UPDATE_PIECES - 1) / UPDATE_PIECES),
                    &u));
     TRY(gpu_launch(d, KERNEL_scaler, one_thread, &u));

@@ -43,11 +43,12 @@ static uint64_t hash_tensors(uint64_t h, const ckpt_tensor *tensors, int n) {
     return h;
 }
 
-/** FNV-1a over the bytes of all weights, statistics and momentum, and of the EMA if there is one: equal for equal
- *  training states. */
+/** FNV-1a over the bytes of all weights, statistics and tensors of the optimizer, and of the EMA if there is one: equal
+ * for equal training states. */
 static uint64_t digest_of(const ckpt *c) {
     uint64_t h = hash_tensors(HASH_START, c->state, c->state_n);
     h = hash_tensors(h, c->momentum, c->momentum_n);
+    h = hash_tensors(h, c->square, c->square_n);
     return hash_tensors(h, c->current, c->current_n);
 }
 
@@ -73,6 +74,25 @@ static void print_hyper(const ckpt_item *h) {
     }
 }
 
+static void print_optimizer(const ckpt *c) {
+    const ckpt_optimizer *o = &c->optimizer;
+    printf("optimizer   %s, LR %g, weight decay %g", ckpt_optimizer_name(o->kind), c->schedule.last_lr,
+           o->weight_decay);
+    if (o->kind == CKPT_SGD || o->kind == CKPT_RMSPROP || o->kind == CKPT_LARS)
+        printf(", momentum %g", o->momentum);
+    if (o->kind == CKPT_ADAMW || o->kind == CKPT_LAMB)
+        printf(", betas %g and %g", o->beta1, o->beta2);
+    if (o->kind == CKPT_RMSPROP)
+        printf(", alpha %g", o->alpha);
+    if (o->kind == CKPT_LARS)
+        printf(", trust coefficient %g", o->trust_coeff);
+    if (o->kind != CKPT_SGD && o->kind != CKPT_NO_OPTIMIZER && o->kind != CKPT_OTHER_OPTIMIZER)
+        printf(", eps %g", o->eps);
+    if (o->updates > 0)
+        printf(", %lld updates", (long long)o->updates);
+    printf(", state of %d parameters\n", c->momentum_n);
+}
+
 static json_t *names_json(const ckpt *c) {
     const ckpt_item *names = ckpt_class_names(c);
     json_t *list = json_array();
@@ -96,6 +116,7 @@ static int info_checkpoint(const char *path, const char *key, bool json) {
         json_object_set_new(o, "epoch", json_integer(c->epoch));
         json_object_set_new(o, "step", json_integer(c->global_step));
         json_object_set_new(o, "epoch_done", json_boolean(c->epoch_done));
+        json_object_set_new(o, "optimizer", json_text(ckpt_optimizer_name(c->optimizer.kind)));
         json_object_set_new(o, "lr", json_number_or_null(c->schedule.last_lr));
         bool by_loss = strcmp(c->monitor, "val_loss") == 0;
         json_object_set_new(o, "monitor", json_text(c->monitor));
@@ -117,8 +138,7 @@ static int info_checkpoint(const char *path, const char *key, bool json) {
     printf("progress    epoch %lld, batch %lld of %lld, step %lld%s\n", (long long)c->epoch + 1,
            (long long)c->batch_in_epoch, (long long)c->batches_per_epoch, (long long)c->global_step,
            c->epoch_done ? "; the epoch is finished" : "");
-    printf("optimizer   LR %g, momentum %g, weight decay %g, %d momentum buffers\n", c->schedule.last_lr,
-           c->sgd.momentum, c->sgd.weight_decay, c->momentum_n);
+    print_optimizer(c);
     if (c->current_n > 0)
         printf("ema         the model contains the EMA of the weights, updated %lld times; the current weights are "
                "also saved\n",

@@ -34,6 +34,7 @@ static bool same_tensors(const ckpt_tensor *a, int a_n, const ckpt_tensor *b, in
 static int compare(const ckpt *a, const ckpt *b, const char *path) {
     bool same = same_tensors(a->state, a->state_n, b->state, b->state_n) &&
                 same_tensors(a->momentum, a->momentum_n, b->momentum, b->momentum_n) &&
+                same_tensors(a->square, a->square_n, b->square, b->square_n) &&
                 same_tensors(a->current, a->current_n, b->current, b->current_n);
     return same ? OK : fail(E_FORMAT, "%s: the training state that was read back differs from what was saved", path);
 }

@@ -30,6 +30,12 @@ static const char *const column_name[COLUMNS] = {
     "train_loss_step", "lr-SGD",       "grad_norm", "train_loss_epoch", "train_acc",         "val_loss",
     "val_acc",         "val_acc_top5", "scale",     "skipped_steps",    "images_per_second", "data_wait"};
 
+/** As Lightning's LearningRateMonitor: the name of the optimizer's class. */
+static const char *lr_column(const config *c) {
+    static const char *const name[] = {"lr-SGD", "lr-AdamW", "lr-RMSprop", "lr-Lamb", "lr-Lars"};
+    return name[run_context_optimizer(c)];
+}
+
 static int write_hparams(const char *folder, const config *c) {
     char path[PATH_BYTES];
     text yaml = {0};
@@ -89,14 +95,17 @@ done:
 int run_logger_open(run_logger *b, const run_folder *f, const config *c, const train_state *t, const char *again,
                     int ranks) {
     int64_t global_step = t->global_step;
+    const char *columns[COLUMNS];
     char path[PATH_BYTES];
     int rc = OK;
-    *b = (run_logger){.folder = f->logs, .opened = clock_seconds()};
+    *b = (run_logger){.folder = f->logs, .opened = clock_seconds(), .lr_name = lr_column(c)};
+    for (int i = 0; i < COLUMNS; i++)
+        columns[i] = i == LR ? b->lr_name : column_name[i];
     TRY(path_join(path, f->logs, "metrics.csv"));
     /* loggers count steps from 0: the last one kept is global_step - 1 */
     TRY(csv_trim(path, t->global_step - 1, true, again));
     TRY(tb_events_trim(f->logs, global_step > 0 ? global_step - 1 : 0)); /* entries logged once per run have step 0 */
-    TRY(csv_open(&b->csv, path, column_name, COLUMNS));
+    TRY(csv_open(&b->csv, path, columns, COLUMNS));
     TRY(open_samples(b, global_step));
     TRY(open_ranks(b, global_step, ranks));
     TRY(tb_events_open(&b->tb_events, f->logs));
@@ -155,7 +164,7 @@ static int log_row(run_logger *b, const train_state *t, const double *value, con
     TRY(tb_events_scalar(b->tb_events, "epoch", step, (double)t->epoch));
     for (int i = 0; i < COLUMNS; i++)
         if (present[i])
-            TRY(tb_events_scalar(b->tb_events, column_name[i], step, value[i]));
+            TRY(tb_events_scalar(b->tb_events, i == LR ? b->lr_name : column_name[i], step, value[i]));
     TRY(tb_events_flush(b->tb_events));
 done:
     return rc != OK ? rc : full;

@@ -21,6 +21,7 @@ typedef struct run_logger {
     journal *journal;
     bool journal_failed;   /* an error occurred and was reported once */
     device_stats *stats;   /* NULL: not recorded */
+    const char *lr_name;   /* of the column: "lr-SGD" */
     const char *folder;    /* borrowed from the run_folder */
     size_t bad_bytes;      /* size of bad_images.txt as last written */
     bool bad_reported;     /* the warning about the first unreadable image was printed */
@@ -45,8 +46,8 @@ int run_logger_close(run_logger *b);
 void run_logger_event(run_logger *b, const train_state *t, const char *kind, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** Logs train_loss_step, lr-SGD and grad_norm of the last step, and scale and skipped_steps if the loss is scaled;
- *  t->global_step already counts this step. The hash of its images goes into samples.csv. */
+/** Logs train_loss_step, the learning rate and grad_norm of the last step, and scale and skipped_steps if the loss is
+ * scaled; t->global_step already counts this step. The hash of its images goes into samples.csv. */
 int run_logger_step(run_logger *b, const train_state *t, const step_result *r);
 /** Logs the end of an epoch: train_loss_epoch, train_acc, val_loss, val_acc, val_acc_top5, images_per_second,
  * data_wait. */

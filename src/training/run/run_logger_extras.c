@@ -26,6 +26,7 @@ int run_logger_start(run_logger *b, const run_context *s) {
         {"max_epochs", 'd', c->trainer.max_epochs, NULL},
         {"momentum", 'd', c->optimizer.momentum, NULL},
         {"nesterov", 'b', c->optimizer.nesterov, NULL},
+        {"optimizer", 's', 0, c->optimizer.name},
         {"precision", 's', 0, precision_name(s->precision)},
         {"schedule", 's', 0, c->schedule.name},
         {"seed", 'd', (double)c->trainer.seed, NULL},

@@ -16,11 +16,15 @@ namespace linear_cu {
 namespace loss_cu {
 #include "backend/cuda/kernels/loss.cu"
 }
+namespace optimizer_cu {
+#include "backend/cuda/kernels/optimizer.cu"
+}
 namespace update_cu {
 #include "backend/cuda/kernels/update.cu"
 }
 using namespace linear_cu;
 using namespace loss_cu;
+using namespace optimizer_cu;
 using namespace update_cu;
 
 dim3_place blockIdx, blockDim, gridDim;

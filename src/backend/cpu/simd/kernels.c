@@ -6,7 +6,8 @@
     .bn_gradient_sums = bn_gradient_sums_##isa, .bn_gradient_apply = bn_gradient_apply_##isa,                          \
     .maxpool = maxpool_##isa, .maxpool_gradient = maxpool_gradient_##isa, .avgpool = avgpool_##isa,                    \
     .avgpool_gradient = avgpool_gradient_##isa, .to_bf16 = to_bf16_##isa, .unscale = unscale_##isa,                    \
-    .update = update_##isa
+    .update = update_##isa, .adamw = adamw_##isa, .rmsprop = rmsprop_##isa, .lamb_moments = lamb_moments_##isa,        \
+    .lamb = lamb_##isa
 
 const kernels kernels_plain = {FOR_ALL(plain)};
 #ifdef LINNET_X86

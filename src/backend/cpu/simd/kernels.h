@@ -45,6 +45,23 @@ typedef struct sgd {
     bool nesterov, first;
 } sgd;
 
+/** AdamW and LAMB: g' = clip * g;  m = beta1 * m + rest1 * g';  v = beta2 * v + rest2 * g'^2;
+ *  a = rate * m / (root * sqrt(v) + eps).
+ *  AdamW: w = keep * w - a.  LAMB: u = a + decay * w;  w -= lr * u. */
+typedef struct adam {
+    float clip, beta1, rest1, beta2, rest2, eps;
+    float rate;      /* 1 / (1 - beta1^t); AdamW: times the learning rate */
+    float root;      /* 1 / sqrt(1 - beta2^t) */
+    float keep;      /* AdamW: 1 - learning rate * weight decay */
+    float decay, lr; /* LAMB; lr: times the trust ratio */
+} adam;
+
+/** RMSprop: g' = clip * g + decay * w;  v = alpha * v + rest * g'^2;  m = momentum * m + g' / (sqrt(v) + eps);
+ *  w -= lr * m. */
+typedef struct rmsprop {
+    float clip, decay, alpha, rest, momentum, eps, lr;
+} rmsprop;
+
 /** dw = dy^T x over rows (pixels) [begin, end), or += if add: a part of wgrad of a 1x1 convolution. */
 typedef struct wgrad_gemm_part {
     float *dw;          /* (k, c) */
@@ -190,6 +207,12 @@ typedef struct kernels {
     /** g *= factor (not written if factor is 1). @return the sum of squares of the result */
     double (*unscale)(float *g, float factor, size_t n);
     void (*update)(float *w, const float *g, float *m, const sgd *s, size_t n);
+    void (*adamw)(float *w, const float *g, float *m, float *v, const adam *s, size_t n);
+    void (*rmsprop)(float *w, const float *g, float *m, float *v, const rmsprop *s, size_t n);
+    /** Updates m and v. sums: of the squares of w and of u. */
+    void (*lamb_moments)(double sums[2], const float *w, const float *g, float *m, float *v, const adam *s, size_t n);
+    /** Updates w, from m and v as lamb_moments has left them. */
+    void (*lamb)(float *w, const float *m, const float *v, const adam *s, size_t n);
 } kernels;
 
 /** @return NULL if this machine does not support the level; CPU_SSE41 is always supported. CPU_AMX has no kernels of
@@ -218,6 +241,10 @@ extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512
     KERNEL_MEMBER(kernels, wgrad_direct_workspace, wgrad_direct_workspace_##isa);                                      \
     KERNEL_MEMBER(kernels, unscale, unscale_##isa);                                                                    \
     KERNEL_MEMBER(kernels, update, update_##isa);                                                                      \
+    KERNEL_MEMBER(kernels, adamw, adamw_##isa);                                                                        \
+    KERNEL_MEMBER(kernels, rmsprop, rmsprop_##isa);                                                                    \
+    KERNEL_MEMBER(kernels, lamb_moments, lamb_moments_##isa);                                                          \
+    KERNEL_MEMBER(kernels, lamb, lamb_##isa);                                                                          \
     KERNEL_MEMBER(conv_kernels, wgrad, wgrad_winograd_##isa);                                                          \
     KERNEL_MEMBER(conv_kernels, wgrad_workspace, wgrad_winograd_workspace_##isa);                                      \
     KERNEL_MEMBER(conv_kernels, wgrad_inverse, wgrad_winograd_inverse_##isa);                                          \

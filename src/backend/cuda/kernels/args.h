@@ -39,6 +39,8 @@
     X(loss_join, loss_args)                                                                                            \
     X(unscale, update_args)                                                                                            \
     X(gradient_norm, update_args)                                                                                      \
+    X(tensor_sums, update_args)                                                                                        \
+    X(trust_ratios, update_args)                                                                                       \
     T(update, update_args)                                                                                             \
     X(scaler, update_args)                                                                                             \
     T(narrow, half_args)                                                                                               \
@@ -54,6 +56,8 @@ typedef struct cuda_hyper {
     double loss_scale; /* 0: the scaler's scale */
     double label_smoothing;
     double images;
+    double beta1, beta2, alpha, eps, trust;
+    int64_t updates; /* -1: cuda_state's count continues */
     int nesterov, first_step;
 } cuda_hyper;
 
@@ -75,6 +79,8 @@ typedef struct cuda_state {
     cuda_hyper hyper;
     cuda_grad_scaler scaler;
     cuda_result result;
+    int64_t updates;     /* done before this step; advanced by a finite step */
+    double bias1, bias2; /* 1 - beta^t of this step, t = updates + 1 */
 } cuda_state;
 
 /** Writes normalised pixels, with channels padded with zeros to c, and copies the labels to the addresses that the loss
@@ -173,16 +179,30 @@ typedef struct cuda_range {
     int decays, head;
 } cuda_range;
 
+/** A piece of a cuda_range, for one block. */
+typedef struct cuda_chunk {
+    size_t begin, end;
+    int range;
+} cuda_chunk;
+
+/** As optimizer_kind (types.h). */
+enum { UPDATE_SGD, UPDATE_ADAMW, UPDATE_RMSPROP, UPDATE_LAMB, UPDATE_LARS };
+
 typedef struct update_args {
     cuda_state *state;
     float *weight, *gradient, *momentum;
-    void *copy; /* weights in the compute type, at the same offsets; NULL: none */
+    float *square; /* NULL unless the optimizer has it */
+    void *copy;    /* weights in the compute type, at the same offsets; NULL: none */
     const cuda_range *range;
-    double *part;  /* (blocks) partial sums of squares */
-    int *overflow; /* (blocks) whether a gradient is not finite */
-    size_t n;      /* unscale and update: number of trained elements */
-    int range_n, blocks;
-    int fp16; /* a scaled gradient beyond fp16's range becomes infinite */
+    const cuda_chunk *chunk; /* (chunk_n) LAMB, LARS */
+    double *sums;            /* (chunk_n, 2) sums of squares: of w, and of g (LARS) or the update (LAMB) */
+    float *trust;            /* (range_n) trust ratios */
+    double *part;            /* (blocks) partial sums of squares */
+    int *overflow;           /* (blocks) whether a gradient is not finite */
+    size_t n;                /* unscale and update: number of trained elements */
+    int range_n, chunk_n, blocks;
+    int optimizer; /* UPDATE_... */
+    int fp16;      /* a scaled gradient beyond fp16's range becomes infinite */
 } update_args;
 
 /** n gradients, and their 16-bit form for the all-reduce, in the kernel's type. */

@@ -2,12 +2,10 @@
  *
  *  1. unscale: g /= loss_scale, and the sum of squares per block. gradient_norm: |g|_2 over the trained parameters;
  *     finite = no infinity or NaN among them. In 16-mixed a scaled gradient beyond the fp16 range becomes infinite.
- *  2. update, unless finite is false: g *= min(1, clip / (norm + 1e-6));  g += wd * p if the range decays;
- *     buf = g in the first step, else mu * buf + (1 - dampening) * g;  p -= lr * (nesterov ? g + mu * buf : buf);
- *     and stores p in the compute type. scaler: a step that is not finite multiplies the scale by backoff_factor;
- *     growth_interval finite steps in a row multiply it by growth_factor.
+ *  2. update, unless finite is false (optimizer.cu). scaler: counts the update; a step that is not finite multiplies
+ * the scale by backoff_factor; growth_interval finite steps in a row multiply it by growth_factor.
  *
- * Equals torch.nn.utils.clip_grad_norm_, torch.optim.SGD (which keeps no buffer when mu is 0) and GradScaler. */
+ * Equals torch.nn.utils.clip_grad_norm_ and GradScaler. */
 #include "backend/cuda/kernels/device.cuh"
 
 enum { THREADS = 256, PIECES = 4 };
@@ -64,92 +62,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) gradient_norm(update_args 
     overflow = block_sum(overflow, counts, threadIdx.x, THREADS);
     if (threadIdx.x != 0)
         return;
-    a.state->result.grad_norm = sqrt(sum);
-    a.state->result.finite = overflow == 0;
+    cuda_state *s = a.state;
+    double step = (double)(s->updates + 1);
+    s->result.grad_norm = sqrt(sum);
+    s->result.finite = overflow == 0;
+    s->bias1 = 1 - pow(s->hyper.beta1, step);
+    s->bias2 = 1 - pow(s->hyper.beta2, step);
 }
-
-/** Index of the range that contains element i. */
-static __device__ int range_of(const update_args &a, size_t i) {
-    int low = 0, high = a.range_n - 1;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (i < a.range[middle].end)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
-struct update_factors {
-    float lr, head_lr, momentum, fresh, decay, clip;
-    bool nesterov, first;
-};
-
-static __device__ update_factors factors_of(const cuda_state *s) {
-    const cuda_hyper *h = &s->hyper;
-    double clip = h->clip_norm > 0 ? h->clip_norm / (s->result.grad_norm + 1e-6) : 1;
-    update_factors f;
-    f.lr = (float)h->lr;
-    f.head_lr = (float)h->head_lr;
-    f.momentum = (float)h->momentum;
-    f.fresh = (float)(1 - h->dampening);
-    f.decay = (float)h->weight_decay;
-    f.clip = (float)(clip < 1 ? clip : 1);
-    f.nesterov = h->nesterov != 0;
-    f.first = h->first_step != 0;
-    return f;
-}
-
-/** Returns the new weight. *buf: the momentum, updated. */
-static __device__ __forceinline__ float sgd(float p, float *buf, float gradient, const update_factors &f, cuda_range r) {
-    float g = gradient * f.clip + (r.decays ? f.decay * p : 0), step = g;
-    if (f.momentum != 0) {
-        *buf = f.first ? g : f.momentum * *buf + f.fresh * g;
-        step = f.nesterov ? g + f.momentum * *buf : *buf;
-    }
-    return p - (r.head ? f.head_lr : f.lr) * step;
-}
-
-template <class T> static __device__ void update(const update_args &a) {
-    size_t i = (blockIdx.x * (size_t)THREADS + threadIdx.x) * PIECES;
-    if (!a.state->result.finite || i >= a.n)
-        return;
-    update_factors f = factors_of(a.state);
-    int n = i + PIECES <= a.n ? PIECES : (int)(a.n - i), range = range_of(a, i);
-    float p[PIECES], buf[PIECES], g[PIECES];
-    if (n == PIECES) {
-        load<float, PIECES>(p, a.weight, i);
-        load<float, PIECES>(buf, a.momentum, i);
-        load<float, PIECES>(g, a.gradient, i);
-    }
-    for (int k = 0; k < n; k++) {
-        if (n < PIECES) {
-            p[k] = a.weight[i + k];
-            buf[k] = a.momentum[i + k];
-            g[k] = a.gradient[i + k];
-        }
-        while (i + k >= a.range[range].end)
-            range++;
-        p[k] = sgd(p[k], &buf[k], g[k], f, a.range[range]);
-    }
-    if (n == PIECES) {
-        store<float, PIECES>(a.weight, i, p);
-        store<float, PIECES>(a.momentum, i, buf);
-        if (a.copy != nullptr)
-            store<T, PIECES>(a.copy, i, p);
-    }
-    for (int k = 0; k < n && n < PIECES; k++) {
-        a.weight[i + k] = p[k];
-        a.momentum[i + k] = buf[k];
-        if (a.copy != nullptr)
-            from_float(((T *)a.copy)[i + k], p[k]);
-    }
-}
-FOR_TYPES(update, update_args, update, THREADS)
 
 extern "C" __global__ void scaler(update_args a) {
     cuda_grad_scaler *s = &a.state->scaler;
+    if (a.state->result.finite)
+        a.state->updates++;
     if (a.state->hyper.loss_scale != 0)
         return;
     if (!a.state->result.finite) {
@@ -187,7 +111,11 @@ template <class T> static __device__ void widen(const half_args &a) {
 }
 FOR_TYPES(widen, half_args, widen, THREADS)
 
-extern "C" __global__ void set_hyper(hyper_args a) { a.state->hyper = a.hyper; }
+extern "C" __global__ void set_hyper(hyper_args a) {
+    a.state->hyper = a.hyper;
+    if (a.hyper.updates >= 0)
+        a.state->updates = a.hyper.updates;
+}
 extern "C" __global__ void set_grad_scaler(grad_scaler_args a) { a.state->scaler = a.scaler; }
 
 extern "C" __global__ void reset_result(reset_args a) {
