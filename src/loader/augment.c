@@ -1,60 +1,13 @@
-/* The operations of RandAugment and TrivialAugment. */
+/* The operations. */
 
 #include "loader/augment.h"
+
+#include "loader/blur.h"
+#include "loader/color.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-/** The magnitudes of an operation: a row of torchvision's _augmentation_space, for both policies. */
-typedef struct range {
-    double low, high;
-} range;
-
-typedef struct op_space {
-    range rand, trivial;
-    bool has_bins, is_signed, of_size; /* of_size: RandAugment's range is a fraction of the image's side */
-} op_space;
-
-#define SIGNED .has_bins = true, .is_signed = true
-
-static const op_space spaces[AUGMENT_OPS] = {
-    [AUGMENT_SHEAR_X] = {{0, 0.3}, {0, 0.99}, SIGNED},
-    [AUGMENT_SHEAR_Y] = {{0, 0.3}, {0, 0.99}, SIGNED},
-    [AUGMENT_TRANSLATE_X] = {{0, 150.0 / 331.0}, {0, 32}, SIGNED, .of_size = true},
-    [AUGMENT_TRANSLATE_Y] = {{0, 150.0 / 331.0}, {0, 32}, SIGNED, .of_size = true},
-    [AUGMENT_ROTATE] = {{0, 30}, {0, 135}, SIGNED},
-    [AUGMENT_BRIGHTNESS] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_COLOR] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_CONTRAST] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_SHARPNESS] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_POSTERIZE] = {{8, 4}, {8, 2}, .has_bins = true},
-    [AUGMENT_SOLARIZE] = {{255, 0}, {255, 0}, .has_bins = true},
-};
-
-double augment_magnitude(augment_kind kind, augment_op op, int bin, int size) {
-    const op_space *s = &spaces[op];
-    if (!s->has_bins)
-        return 0;
-    range r = kind == AUGMENT_TRIVIAL ? s->trivial : s->rand;
-    if (s->of_size && kind == AUGMENT_RAND)
-        r.high *= size;
-    double step = (r.high - r.low) * bin / (AUGMENT_BINS - 1);
-    if (op == AUGMENT_POSTERIZE)
-        return r.low + nearbyint(step);
-    return (double)(float)(r.low + step);
-}
-
-augment_choice augment_draw(const augment *a, int size, random_stream *r) {
-    augment_op op = (augment_op)random_below(r, AUGMENT_OPS);
-    int bin = a->magnitude;
-    if (a->kind == AUGMENT_TRIVIAL && spaces[op].has_bins)
-        bin = (int)random_below(r, AUGMENT_BINS);
-    double magnitude = augment_magnitude(a->kind, op, bin, size);
-    if (spaces[op].is_signed && random_below(r, 2) == 1)
-        magnitude = -magnitude;
-    return (augment_choice){op, magnitude};
-}
 
 static int clamp(int x, int high) { return x < 0 ? 0 : x < high ? x : high; }
 
@@ -132,37 +85,7 @@ static void transform_affine(uint8_t *pixels, uint8_t *scratch, int size, affine
     }
 }
 
-/* ---- colours ---- */
-
-static int luminance(const uint8_t *p) { return (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16; }
-
-/** Image.blend: `plain` at factor 0, `value` at 1, extrapolated above 1. */
-static uint8_t blend(int plain, int value, float factor) {
-    float v = (float)plain + factor * (float)(value - plain);
-    return (uint8_t)(v <= 0 ? 0 : v >= 255 ? 255 : v);
-}
-
-static void brightness(uint8_t *pixels, size_t n, float factor) {
-    for (size_t i = 0; i < n * 3; i++)
-        pixels[i] = blend(0, pixels[i], factor);
-}
-
-static void color(uint8_t *pixels, size_t n, float factor) {
-    for (uint8_t *p = pixels; p < pixels + n * 3; p += 3) {
-        int gray = luminance(p);
-        for (int c = 0; c < 3; c++)
-            p[c] = blend(gray, p[c], factor);
-    }
-}
-
-static void contrast(uint8_t *pixels, size_t n, float factor) {
-    int64_t sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += luminance(pixels + i * 3);
-    int mean = (int)((double)sum / (double)n + 0.5);
-    for (size_t i = 0; i < n * 3; i++)
-        pixels[i] = blend(mean, pixels[i], factor);
-}
+/* ---- sharpness ---- */
 
 /** Blends with ImageFilter.SMOOTH: weights 1, in the middle 5, divided by 13; the border is unchanged. */
 static void sharpness(uint8_t *pixels, uint8_t *scratch, int size, float factor) {
@@ -176,7 +99,7 @@ static void sharpness(uint8_t *pixels, uint8_t *scratch, int size, float factor)
             v += (float)down[-3] * side + (float)down[0] * side + (float)down[3] * side;
             v += (float)p[-3] * side + (float)p[0] * middle + (float)p[3] * side;
             v += (float)up[-3] * side + (float)up[0] * side + (float)up[3] * side;
-            pixels[y * row + i] = blend(v >= 255 ? 255 : (int)v, *p, factor);
+            pixels[y * row + i] = color_blend(v >= 255 ? 255 : (int)v, *p, factor);
         }
     }
 }
@@ -238,6 +161,8 @@ static void by_table(uint8_t *pixels, size_t n, augment_choice c) {
         for (int i = 0; i < 256; i++) {
             if (c.op == AUGMENT_POSTERIZE)
                 table[i] = (uint8_t)(i & -(1 << (8 - (int)c.magnitude)));
+            if (c.op == AUGMENT_INVERT)
+                table[i] = (uint8_t)(255 - i);
             if (c.op == AUGMENT_SOLARIZE && i >= c.magnitude)
                 table[i] = (uint8_t)(255 - i);
         }
@@ -255,15 +180,18 @@ void augment_apply(uint8_t *pixels, uint8_t *scratch, int size, augment_choice c
     case AUGMENT_TRANSLATE_X: transform_affine(pixels, scratch, size, translation((int)m, 0, size)); break;
     case AUGMENT_TRANSLATE_Y: transform_affine(pixels, scratch, size, translation(0, (int)m, size)); break;
     case AUGMENT_ROTATE: transform_affine(pixels, scratch, size, rotation(m, size)); break;
-    case AUGMENT_BRIGHTNESS: brightness(pixels, n, factor); break;
-    case AUGMENT_COLOR: color(pixels, n, factor); break;
-    case AUGMENT_CONTRAST: contrast(pixels, n, factor); break;
+    case AUGMENT_BRIGHTNESS: color_brightness(pixels, n, factor); break;
+    case AUGMENT_COLOR: color_saturation(pixels, n, factor); break;
+    case AUGMENT_CONTRAST: color_contrast(pixels, n, factor); break;
+    case AUGMENT_HUE: color_hue(pixels, n, m); break;
+    case AUGMENT_GRAY: color_gray(pixels, n); break;
+    case AUGMENT_BLUR: blur_gaussian(pixels, scratch, size, (float)m); break;
     case AUGMENT_SHARPNESS: sharpness(pixels, scratch, size, factor); break;
     case AUGMENT_POSTERIZE:
     case AUGMENT_SOLARIZE:
     case AUGMENT_AUTO_CONTRAST:
-    case AUGMENT_EQUALIZE: by_table(pixels, n, c); break;
-    case AUGMENT_IDENTITY:
-    case AUGMENT_OPS: break;
+    case AUGMENT_EQUALIZE:
+    case AUGMENT_INVERT: by_table(pixels, n, c); break;
+    case AUGMENT_IDENTITY: break;
     }
 }
