@@ -40,10 +40,13 @@ typedef struct config {
         char augment[32]; /* "default", "none" */
         int pad_crop;     /* pixels; 0: random resized crop */
         double scale_min, scale_max, ratio_min, ratio_max, flip, vertical_flip;
-        char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */
+        char auto_augment[32];    /* "none", "randaugment", "trivialaugment", "autoaugment", "augmix", "3augment" */
         int ra_ops, ra_magnitude; /* randaugment */
-        double random_erase;      /* probability */
-        double mixup, cutmix;     /* alpha of Beta(alpha, alpha); 0: off */
+        int augmix_severity;
+        double color_jitter[4];              /* brightness, contrast, saturation, hue; -1: auto */
+        double color_jitter_prob, grayscale; /* probabilities */
+        double random_erase;                 /* probability */
+        double mixup, cutmix;                /* alpha of Beta(alpha, alpha); 0: off */
         bool fast_decode; /* training: decode JPEGs at reduced size where the crop is scaled down by 2 or more */
         double mean[3], std[3];
         double max_bad;              /* fraction of files */

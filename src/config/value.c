@@ -41,24 +41,57 @@ bool option_bool(bool *out, const char *value) {
 
 static bool in_range(const option *o, double v) { return (o->above ? v > o->min : v >= o->min) && v <= o->max; }
 
-static bool read_real3(double out[3], const option *o, const char *s) {
-    for (int i = 0; i < 3; i++) {
+/** "a,b,c" with up to `most` numbers. @return how many; 0: malformed */
+static int read_reals(double *out, const option *o, const char *s, int most) {
+    for (int i = 0; i < most; i++) {
         char one[64];
         s += strspn(s, " ");
         size_t n = strcspn(s, ", ");
         if (n >= sizeof one)
-            return false;
+            return 0;
         memcpy(one, s, n);
         one[n] = 0;
         if (!read_real(&out[i], one) || !in_range(o, out[i]))
-            return false;
+            return 0;
         s += n;
         s += strspn(s, " ");
-        if (*s != (i < 2 ? ',' : 0))
-            return false;
+        if (*s == 0)
+            return i + 1;
+        if (*s != ',')
+            return 0;
         s++;
     }
+    return 0;
+}
+
+static bool read_jitter(double out[4], const option *o, const char *s) {
+    static const double automatic[4] = {-1, -1, -1, -1};
+    double v[4] = {0};
+    if (strcmp(s, "auto") == 0) {
+        memcpy(out, automatic, sizeof automatic);
+        return true;
+    }
+    int n = read_reals(v, o, s, 4);
+    if (n == 0 || n == 2 || v[3] > 0.5)
+        return false;
+    if (n == 1)
+        v[1] = v[2] = v[0];
+    memcpy(out, v, sizeof v);
     return true;
+}
+
+static void print_jitter(char out[OPTION_PRINT], const double v[4]) {
+    char real[4][40];
+    for (int i = 0; i < 4; i++)
+        option_print_real(real[i], v[i]);
+    if (v[0] < 0)
+        snprintf(out, OPTION_PRINT, "auto");
+    else if (v[3] > 0)
+        snprintf(out, OPTION_PRINT, "%s,%s,%s,%s", real[0], real[1], real[2], real[3]);
+    else if (v[0] == v[1] && v[1] == v[2])
+        snprintf(out, OPTION_PRINT, "%s", real[0]);
+    else
+        snprintf(out, OPTION_PRINT, "%s,%s,%s", real[0], real[1], real[2]);
 }
 
 static bool read_limit(double *out, const char *s) {
@@ -155,10 +188,11 @@ static bool parse_value(void *field, const option *o, const char *value) {
         memcpy(field, value, strlen(value));
         return true;
     case OPTION_REAL3:
-        if (!read_real3(v, o, value))
+        if (read_reals(v, o, value, 3) != 3)
             return false;
         memcpy(field, v, sizeof v);
         return true;
+    case OPTION_JITTER: return read_jitter(field, o, value);
     case OPTION_LIMIT:
     case OPTION_TIME:
         if (o->type == OPTION_LIMIT ? !read_limit(v, value) : !read_time(v, o, value))
@@ -238,8 +272,9 @@ int option_parse(config *c, const option *o, const char *value, const char *wher
         return OK;
     char range[256];
     option_range(range, o);
-    return fail(E_OPTION, "%s: %s must be %s, not '%.100s'%s", where, o->name, range, value,
-                strlen(value) > 100 ? "..." : "");
+    const char *nearest = foreign_nearest(o, value);
+    return fail(E_OPTION, "%s: %s must be %s, not '%.100s'%s%s%s", where, o->name, range, value,
+                strlen(value) > 100 ? "..." : "", nearest != NULL ? "; " : "", nearest != NULL ? nearest : "");
 }
 
 void option_print_real(char out[40], double v) {
@@ -287,6 +322,7 @@ void option_print(char out[OPTION_PRINT], const option *o, const config *c) {
             option_print_real(real[i], ((const double *)field)[i]);
         snprintf(out, OPTION_PRINT, "%s,%s,%s", real[0], real[1], real[2]);
         break;
+    case OPTION_JITTER: print_jitter(out, field); break;
     default: print_choice_of_numbers(out, o, field);
     }
 }
@@ -310,6 +346,13 @@ void option_range(char out[256], const option *o) {
         snprintf(out, 256, "a whole number from 1 to %.0f, auto, or GPU indices such as 0,2", o->max);
         break;
     case OPTION_REAL3: number_range(out, o, "three numbers (R,G,B), each"); break;
+    case OPTION_JITTER:
+        snprintf(
+            out, 256,
+            "auto, one number from 0 to %.15g, or three or four numbers (brightness, contrast, saturation and hue, "
+            "which is at most 0.5)",
+            o->max);
+        break;
     case OPTION_SEED: snprintf(out, 256, "a whole number from 0 to 18446744073709551615"); break;
     case OPTION_BOOL: snprintf(out, 256, "true or false"); break;
     case OPTION_TEXT: snprintf(out, 256, "UTF-8 text of at most %zu bytes", o->size - 1); break;

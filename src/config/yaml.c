@@ -77,6 +77,10 @@ static int next(reader *r) {
 
 static const char *scalar(const reader *r) { return (const char *)r->event.data.scalar.value; }
 
+static bool takes_list(const option *o) {
+    return o->type == OPTION_REAL3 || o->type == OPTION_JITTER || o->type == OPTION_DEVICES;
+}
+
 /* Appends the current value in config_set's format: a sequence becomes "a,b,c". Stops at the value's last event. */
 static int read_value(text *out, reader *r, const option *o) {
     int rc = OK;
@@ -86,7 +90,7 @@ static int read_value(text *out, reader *r, const option *o) {
         bool null = plain && (strcmp(s, "~") == 0 || strcmp(s, "null") == 0);
         return text_append(out, s, o->type == OPTION_TEXT && null ? 0 : strlen(s));
     }
-    if (r->event.type != YAML_SEQUENCE_START_EVENT || (o->type != OPTION_REAL3 && o->type != OPTION_DEVICES)) {
+    if (r->event.type != YAML_SEQUENCE_START_EVENT || !takes_list(o)) {
         char range[256], message[512];
         option_range(range, o);
         snprintf(message, sizeof message, "%s must be %s, not a %s", o->name, range,
@@ -309,7 +313,7 @@ static int write_value(text *out, const option *o, const config *c) {
     option_print(value, o, c);
     if (o->type == OPTION_TEXT)
         return write_text(out, value);
-    if (o->type != OPTION_REAL3)
+    if (o->type != OPTION_REAL3 && (o->type != OPTION_JITTER || strchr(value, ',') == NULL))
         return text_printf(out, "%s", value);
     int rc = text_append(out, "[", 1);
     for (const char *p = value; rc == OK && *p != 0; p++)

@@ -106,13 +106,78 @@ static void test_golden(void **state) {
         lines++;
     }
     fclose(f);
-    assert_int_equal(lines, (int)(sizeof recipes / sizeof *recipes) * 2 * 4 + 5 * 4 + 5);
+    assert_int_equal(lines, (int)(sizeof recipes / sizeof *recipes) * 2 * 4 + 5 * 4 + 3);
     assert_int_equal(failures, 0);
+}
+
+static double mean_of(const uint8_t *p) {
+    double sum = 0;
+    for (int i = 0; i < BYTES; i++)
+        sum += p[i];
+    return sum / BYTES;
+}
+
+/* Probabilities, and the uniform distribution of a factor: of a gray image, whose mean is proportional to it. */
+static void test_jitter_draws(void **state) {
+    (void)state;
+    enum { IMAGES = 4000 };
+    const augment a = {.jitter = {0.4}, .jitter_probability = 0.7};
+    int changed = 0;
+    double sum = 0, low = 1, high = 1;
+    for (uint64_t i = 0; i < IMAGES; i++) {
+        random_stream r = random_open(3, 0, i, RANDOM_TEST);
+        memset(pixels, 150, BYTES);
+        augment_image(pixels, scratch, SIDE, &a, &r);
+        double factor = mean_of(pixels) / 150;
+        changed += factor != 1;
+        sum += factor;
+        low = factor < low ? factor : low;
+        high = factor > high ? factor : high;
+    }
+    assert_near(changed, 0.7 * IMAGES, 125); /* sd 29; a factor of 1 is rare */
+    assert_near(sum / IMAGES, 1, 0.015);     /* sd 0.003; truncation to levels lowers the mean by 0.003 */
+    assert_true(low >= 0.593 && low < 0.61 && high <= 1.4 && high > 1.385);
+}
+
+/* What is off draws nothing, so that a run without the options has the same crops as before they existed. */
+static void test_off(void **state) {
+    (void)state;
+    const augment a = {.jitter = {0.4, 0.4, 0.4, 0.1}, .severity = 3};
+    random_stream r = random_open(3, 0, 0, RANDOM_TEST), before = r;
+    uint8_t plain[BYTES];
+    picture(plain, "noise", SIDE);
+    memcpy(pixels, plain, BYTES);
+    augment_image(pixels, scratch, SIDE, &a, &r);
+    assert_memory_equal(pixels, plain, BYTES);
+    assert_memory_equal(&r, &before, sizeof r);
+}
+
+/* 3-Augment: each operation for a third of the images. Solarization leaves dark images as they are; gray and blur do
+   not change a gray image. */
+static void test_3_draws(void **state) {
+    (void)state;
+    enum { IMAGES = 3000 };
+    const augment a = {.kind = AUGMENT_3};
+    int solarized = 0, gray = 0;
+    for (uint64_t i = 0; i < IMAGES; i++) {
+        random_stream r = random_open(3, 0, i, RANDOM_TEST), again = r;
+        memset(pixels, 200, BYTES);
+        augment_image(pixels, scratch, SIDE, &a, &r);
+        solarized += pixels[0] == 55;
+        picture(pixels, "flat", SIDE);
+        augment_image(pixels, scratch, SIDE, &a, &again);
+        gray += pixels[0] == pixels[1];
+    }
+    assert_near(solarized, IMAGES / 3.0, 110); /* sd 26 */
+    assert_near(gray, IMAGES / 3.0, 110);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_jitter_draws),
+        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_3_draws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
