@@ -33,13 +33,6 @@ static affine shear(double tangent_x, double tangent_y) {
         {1 - sin(-y) * tan(x) / cos(y), cos(-y) * tan(x) / cos(y), 0, -sin(-y) / cos(y), cos(-y) / cos(y), 0}};
 }
 
-static affine translation(int x, int y, int size) {
-    affine a = {{1, 0, 0, 0, 1, 0}};
-    double center = size * 0.5;
-    move(&a, -center - x, -center - y, center);
-    return a;
-}
-
 /** Rounds to 15 decimals, as Image.rotate does. The product v * 1e15 alone would be rounded, and some values would
  *  then be rounded in the other direction. */
 static double round_15(double v) {
@@ -56,6 +49,12 @@ static affine rotation(double degrees, int size) {
     return a;
 }
 
+/** Rounds down. floor() is a call on CPUs without SSE4.1. */
+static int floor_int(double v) {
+    int i = (int)v;
+    return i - (v < i);
+}
+
 /** Image.transform(AFFINE, BILINEAR): interpolates the four nearest pixel centres; edge pixels are repeated for half
  *  a pixel. */
 static void transform_affine(uint8_t *pixels, uint8_t *scratch, int size, affine a) {
@@ -63,15 +62,15 @@ static void transform_affine(uint8_t *pixels, uint8_t *scratch, int size, affine
     size_t row = (size_t)size * 3;
     memcpy(scratch, pixels, row * (size_t)size);
     for (int y = 0; y < size; y++) {
-        for (int x = 0; x < size; x++) {
-            uint8_t *to = pixels + (size_t)y * row + (size_t)x * 3;
-            double from_x = m[0] * (x + 0.5) + m[1] * (y + 0.5) + m[2];
-            double from_y = m[3] * (x + 0.5) + m[4] * (y + 0.5) + m[5];
+        double y_x = m[1] * (y + 0.5), y_y = m[4] * (y + 0.5);
+        uint8_t *to = pixels + (size_t)y * row;
+        for (int x = 0; x < size; x++, to += 3) {
+            double from_x = m[0] * (x + 0.5) + y_x + m[2], from_y = m[3] * (x + 0.5) + y_y + m[5];
             if (!(from_x >= 0 && from_x < size && from_y >= 0 && from_y < size)) {
                 memset(to, 0, 3);
                 continue;
             }
-            int left = (int)floor(from_x - 0.5), top = (int)floor(from_y - 0.5);
+            int left = floor_int(from_x - 0.5), top = floor_int(from_y - 0.5);
             double dx = from_x - 0.5 - left, dy = from_y - 0.5 - top;
             const uint8_t *up = scratch + (size_t)clamp(top, size - 1) * row;
             const uint8_t *down = scratch + (size_t)clamp(top + 1, size - 1) * row;
@@ -79,28 +78,44 @@ static void transform_affine(uint8_t *pixels, uint8_t *scratch, int size, affine
             for (int c = 0; c < 3; c++) {
                 double v0 = up[x0 + c] + (up[x1 + c] - up[x0 + c]) * dx;
                 double v1 = down[x0 + c] + (down[x1 + c] - down[x0 + c]) * dx;
-                to[c] = (uint8_t)(v0 + (v1 - v0) * dy);
+                to[c] = (uint8_t)(int)(v0 + (v1 - v0) * dy);
             }
         }
     }
 }
 
+/** The same for a shift by whole pixels, which needs no interpolation. */
+static void translate(uint8_t *pixels, uint8_t *scratch, int size, int x, int y) {
+    size_t row = (size_t)size * 3;
+    int first = x > 0 ? x : 0, end = x < 0 ? size + x : size;
+    memcpy(scratch, pixels, row * (size_t)size);
+    memset(pixels, 0, row * (size_t)size);
+    for (int to = y > 0 ? y : 0; to < (y < 0 ? size + y : size) && first < end; to++)
+        memcpy(pixels + (size_t)to * row + (size_t)first * 3,
+               scratch + (size_t)(to - y) * row + (size_t)(first - x) * 3, (size_t)(end - first) * 3);
+}
+
 /* ---- sharpness ---- */
 
-/** Blends with ImageFilter.SMOOTH: weights 1, in the middle 5, divided by 13; the border is unchanged. */
+/** Blends n bytes with ImageFilter.SMOOTH: weights 1, in the middle 5, divided by 13. The quotient, rounded to the
+ *  nearest, equals Pillow's float arithmetic, because it is never half a level. */
+static void sharpen(uint8_t *restrict out, const uint8_t *up, const uint8_t *p, const uint8_t *down, size_t n,
+                    float factor) {
+    for (size_t i = 0; i < n; i++) {
+        int sum = up[i] + up[i + 3] + up[i + 6] + p[i] + 5 * p[i + 3] + p[i + 6] + down[i] + down[i + 3] + down[i + 6];
+        int smooth = (2 * sum + 13) / 26;
+        int v = (int)((float)smooth + factor * (float)(p[i + 3] - smooth));
+        out[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    }
+}
+
+/** The border is unchanged. */
 static void sharpness(uint8_t *pixels, uint8_t *scratch, int size, float factor) {
-    const float side = 1.0f / 13, middle = 5.0f / 13;
     size_t row = (size_t)size * 3;
     memcpy(scratch, pixels, row * (size_t)size);
-    for (size_t y = 1; y + 1 < (size_t)size; y++) {
-        for (size_t i = 3; i < row - 3; i++) {
-            const uint8_t *p = scratch + y * row + i, *up = p - row, *down = p + row;
-            float v = 0.5f;
-            v += (float)down[-3] * side + (float)down[0] * side + (float)down[3] * side;
-            v += (float)p[-3] * side + (float)p[0] * middle + (float)p[3] * side;
-            v += (float)up[-3] * side + (float)up[0] * side + (float)up[3] * side;
-            pixels[y * row + i] = color_blend(v >= 255 ? 255 : (int)v, *p, factor);
-        }
+    for (size_t y = 1; size > 2 && y + 1 < (size_t)size; y++) {
+        const uint8_t *p = scratch + y * row;
+        sharpen(pixels + y * row + 3, p - row, p, p + row, row - 6, factor);
     }
 }
 
@@ -177,8 +192,8 @@ void augment_apply(uint8_t *pixels, uint8_t *scratch, int size, augment_choice c
     switch (c.op) {
     case AUGMENT_SHEAR_X: transform_affine(pixels, scratch, size, shear(m, 0)); break;
     case AUGMENT_SHEAR_Y: transform_affine(pixels, scratch, size, shear(0, m)); break;
-    case AUGMENT_TRANSLATE_X: transform_affine(pixels, scratch, size, translation((int)m, 0, size)); break;
-    case AUGMENT_TRANSLATE_Y: transform_affine(pixels, scratch, size, translation(0, (int)m, size)); break;
+    case AUGMENT_TRANSLATE_X: translate(pixels, scratch, size, (int)m, 0); break;
+    case AUGMENT_TRANSLATE_Y: translate(pixels, scratch, size, 0, (int)m); break;
     case AUGMENT_ROTATE: transform_affine(pixels, scratch, size, rotation(m, size)); break;
     case AUGMENT_BRIGHTNESS: color_brightness(pixels, n, factor); break;
     case AUGMENT_COLOR: color_saturation(pixels, n, factor); break;
