@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { PASSES = 3, TAPS = 5, SIDE = TAPS / 2, LINE_MAX = 4096 * 3 };
+enum { PASSES = 3, TAPS = 5, SIDE = TAPS / 2, ROW_BYTES_MAX = 4096 * 3 };
 
 /** A box of width 2 * radius + 1 with a fraction of a pixel at each end. Weights are in units of 2^-24, in two parts
  *  of 12 bits: products of 16 bits are fast on every CPU. */
@@ -45,7 +45,7 @@ static void blur_line(uint8_t *restrict out, const uint8_t *const tap[TAPS], siz
 /** The passes along a row of n bytes. Its ends are repeated. */
 static void blur_row(uint8_t *out, const uint8_t *row, size_t n, const box *b) {
     enum { PAD = SIDE * 3 };
-    uint8_t line[2][LINE_MAX + 2 * PAD];
+    uint8_t line[2][ROW_BYTES_MAX + 2 * PAD];
     memcpy(line[0] + PAD, row, n);
     for (int pass = 0; pass < PASSES; pass++) {
         uint8_t *from = line[pass % 2] + PAD;

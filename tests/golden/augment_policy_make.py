@@ -4,8 +4,9 @@ linnet's random draws in place of torch's and Python's. Needs Pillow 13.0, torch
 `cd tests/golden && ./augment_policy_make.py > augment_policy_golden.txt`.
 
 Lines:
-  draws NAME kind size hash    FNV-1a hash of the RGB bytes of DRAWS results, one after the other, for the image `kind` of
-                               that size; result i has the draws of random_open(7, 0, i, RANDOM_TEST)
+  draws NAME kind size hash    FNV-1a hash of the RGB bytes of DRAWS results (auto: 10 times as many, so that each policy
+                               occurs), one after the other, for the image `kind` of that size; result i has the draws
+                               of random_open(7, 0, i, RANDOM_TEST)
   blur kind size hash          the same for ImageFilter.GaussianBlur with the deviations SIGMAS
   hue factor sum               adjust_hue of all 2^24 colours: the sum of byte i times (i * 0x9E3779B1 mod 2^32), mod 2^64
 
@@ -142,7 +143,7 @@ for name, transform in recipes.items():
     for size in (20, 33):
         for kind in KINDS:
             image, h = Image.fromarray(picture(kind, size).astype(np.uint8)), 0xCBF29CE484222325
-            for i in range(DRAWS):
+            for i in range(DRAWS * (10 if name == "auto" else 1)):
                 stream = Stream(7, 0, i, 100)
                 h = fnv(h, np.asarray(transform(image)))
             print("draws", name, kind, size, f"{h:016x}")

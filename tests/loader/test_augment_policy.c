@@ -44,7 +44,7 @@ static uint64_t hash_of_draws(const char *name, const char *kind, int size) {
     const augment *a = recipe_of(name);
     uint64_t h = FNV_BEGIN;
     assert_true(augment_scratch_bytes(a, size) <= sizeof scratch);
-    for (uint64_t i = 0; i < DRAWS; i++) {
+    for (uint64_t i = 0; i < (a->kind == AUGMENT_AUTO ? DRAWS * 10 : DRAWS); i++) {
         random_stream r = random_open(7, 0, i, RANDOM_TEST);
         picture(pixels, kind, (uint32_t)size);
         augment_image(pixels, scratch, size, a, &r);
