@@ -33,7 +33,7 @@ static box box_of(float sigma) {
 static void blur_line(uint8_t *restrict out, const uint8_t *const tap[TAPS], size_t n, const box *b) {
     const uint8_t *before = tap[SIDE - 1], *middle = tap[SIDE], *after = tap[SIDE + 1];
     const uint8_t *first = tap[SIDE - 1 - b->radius], *last = tap[SIDE + 1 + b->radius];
-    const int16_t sides = (int16_t) - (b->radius == 1), full_high = b->full_high, full_low = b->full_low,
+    const int16_t sides = b->radius == 1 ? -1 : 0, full_high = b->full_high, full_low = b->full_low,
                   end_high = b->end_high, end_low = b->end_low;
     for (size_t i = 0; i < n; i++) {
         int16_t inner = (int16_t)(middle[i] + ((before[i] + after[i]) & sides)), outer = (int16_t)(first[i] + last[i]);
