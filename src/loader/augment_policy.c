@@ -2,6 +2,8 @@
 
 #include "loader/augment.h"
 
+#include "loader/augment_timm.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -205,6 +207,8 @@ void augment_image(uint8_t *pixels, void *scratch, int size, const augment *a, r
         augmix(pixels, scratch, size, a, r);
     if (a->kind == AUGMENT_3)
         augment_apply(pixels, scratch, size, draw_of_3(r));
+    if (a->kind == AUGMENT_TIMM)
+        augment_timm_rand(pixels, scratch, size, a, r);
     if (has_jitter(a) && (a->jitter_probability >= 1 || random_unit(r) < a->jitter_probability))
         color_jitter(pixels, scratch, size, a, r);
     if (a->gray_probability > 0 && random_unit(r) < a->gray_probability)

@@ -4,8 +4,8 @@ linnet's random draws in place of torch's and Python's. Needs Pillow 13.0, torch
 `cd tests/golden && ./augment_policy_make.py > augment_policy_golden.txt`.
 
 Lines:
-  draws NAME kind size hash    FNV-1a hash of the RGB bytes of DRAWS results (auto: 10 times as many, so that each policy
-                               occurs), one after the other, for the image `kind` of that size; result i has the draws
+  draws NAME kind size hash    FNV-1a hash of the RGB bytes of DRAWS results (of MANY 10 times as many, so that each
+                               operation occurs), one after the other, for the image `kind` of that size; result i has the draws
                                of random_open(7, 0, i, RANDOM_TEST)
   blur kind size hash          the same for ImageFilter.GaussianBlur with the deviations SIGMAS
   hue factor sum               adjust_hue of all 2^24 colours: the sum of byte i times (i * 0x9E3779B1 mod 2^32), mod 2^64
@@ -19,13 +19,13 @@ import sys
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 from timm.data.transforms_factory import transforms_imagenet_train
 from torchvision.transforms import InterpolationMode, autoaugment, functional
 
 from augment_pictures import KINDS, fnv, picture
 
-DRAWS, SIGMAS = 40, [0.1 + 0.1 * i for i in range(20)]
+DRAWS, MANY, SIGMAS = 40, ("auto", "timm", "timm_plain", "timm_wide"), [0.1 + 0.1 * i for i in range(20)]
 MASK = (1 << 32) - 1
 
 
@@ -61,6 +61,10 @@ class Stream:
 
     def unit(self):
         return (self.u64() >> 11) * 2.0 ** -53
+
+    def normal(self):
+        u = 1 - self.unit()
+        return math.sqrt(-2 * math.log(u)) * math.cos(6.283185307179586 * self.unit())
 
     def uniform(self, low, high):
         return low + (high - low) * self.unit()
@@ -107,6 +111,11 @@ def operation_for_images(image, name, *args, **options):
     return functional.pil_to_tensor(out)[None]
 
 
+def posterize(image, bits):
+    """Pillow 13 refuses 0 bits, which timm may draw; older versions make the image black."""
+    return original_posterize(image, bits) if bits > 0 else Image.new("RGB", image.size)
+
+
 class Timm:
     """Everything between flip and normalisation."""
 
@@ -117,6 +126,7 @@ class Timm:
         return self.steps(image)
 
 
+original_posterize, ImageOps.posterize = ImageOps.posterize, posterize
 original_operation = autoaugment._apply_op
 autoaugment._apply_op = operation_for_images
 autoaugment.AugMix._sample_dirichlet = dirichlet
@@ -129,6 +139,9 @@ recipes = {
     "augmix10": autoaugment.AugMix(severity=10, **bilinear),
     "3a": Timm(auto_augment="3a", color_jitter=None),
     "3a_jitter": Timm(auto_augment="3a", color_jitter=0.3),
+    "timm": Timm(auto_augment="rand-m9-mstd0.5-inc1", interpolation="random"),
+    "timm_plain": Timm(auto_augment="rand-m6-n3-p0.8", interpolation="bilinear"),
+    "timm_wide": Timm(auto_augment="rand-m12-n4-p1-mstd101-mmax14-inc1", interpolation="bicubic"),
     "jitter": Timm(color_jitter=0.4),
     "jitter4": Timm(color_jitter=(0.4, 0.4, 0.2, 0.1)),
     "wide": Timm(color_jitter=(2, 0, 1.5, 0.5)),
@@ -138,12 +151,15 @@ recipes = {
 torch.randint, torch.rand, torch.randperm, torch.linspace = randint, rand, randperm, linspace
 torch.Tensor.uniform_ = uniform_
 random.choice = lambda items: items[stream.below(len(items))]
+random.random = lambda: stream.unit()
+random.gauss = lambda mean, deviation: mean + deviation * stream.normal()
+np.random.choice = lambda items, n, replace, p: [items[stream.below(len(items))] for _ in range(n)]
 random.uniform = lambda low, high: stream.uniform(low, high)
 for name, transform in recipes.items():
     for size in (20, 33):
         for kind in KINDS:
             image, h = Image.fromarray(picture(kind, size).astype(np.uint8)), 0xCBF29CE484222325
-            for i in range(DRAWS * (10 if name == "auto" else 1)):
+            for i in range(DRAWS * (10 if name in MANY else 1)):
                 stream = Stream(7, 0, i, 100)
                 h = fnv(h, np.asarray(transform(image)))
             print("draws", name, kind, size, f"{h:016x}")

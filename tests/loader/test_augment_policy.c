@@ -8,12 +8,16 @@
 #include "loader/color.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 
 enum { SIDE = 33, BYTES = SIDE * SIDE * 3, DRAWS = 40, SIGMAS = 20 };
 
 static uint8_t pixels[BYTES];
 static float scratch[BYTES * 6 / sizeof(float) + 1];
+
+#define MEAN                                                                                                           \
+    { 124, 116, 104 }
 
 static const struct recipe {
     const char *name;
@@ -26,6 +30,10 @@ static const struct recipe {
     {"augmix10", {.kind = AUGMENT_AUGMIX, .severity = 10}},
     {"3a", {.kind = AUGMENT_3}},
     {"3a_jitter", {.kind = AUGMENT_3, .jitter = {0.3, 0.3, 0.3}, .jitter_probability = 1}},
+    {"timm", {.kind = AUGMENT_TIMM, .ops = 2, .magnitude = 9, .timm = {0.5, 10, 0.5, true, false, true, MEAN}}},
+    {"timm_plain", {.kind = AUGMENT_TIMM, .ops = 3, .magnitude = 6, .timm = {0, 10, 0.8, false, false, false, MEAN}}},
+    {"timm_wide",
+     {.kind = AUGMENT_TIMM, .ops = 4, .magnitude = 12, .timm = {INFINITY, 14, 1, true, true, false, MEAN}}},
     {"jitter", {.jitter = {0.4, 0.4, 0.4}, .jitter_probability = 1}},
     {"jitter4", {.jitter = {0.4, 0.4, 0.2, 0.1}, .jitter_probability = 1}},
     {"wide", {.jitter = {2, 0, 1.5, 0.5}, .jitter_probability = 1}},
@@ -44,7 +52,7 @@ static uint64_t hash_of_draws(const char *name, const char *kind, int size) {
     const augment *a = recipe_of(name);
     uint64_t h = FNV_BEGIN;
     assert_true(augment_scratch_bytes(a, size) <= sizeof scratch);
-    for (uint64_t i = 0; i < (a->kind == AUGMENT_AUTO ? DRAWS * 10 : DRAWS); i++) {
+    for (uint64_t i = 0; i < (a->kind == AUGMENT_AUTO || a->kind == AUGMENT_TIMM ? DRAWS * 10 : DRAWS); i++) {
         random_stream r = random_open(7, 0, i, RANDOM_TEST);
         picture(pixels, kind, (uint32_t)size);
         augment_image(pixels, scratch, size, a, &r);
