@@ -119,6 +119,15 @@ static int check_data(const config *c) {
     const char *other = strcmp(c->data.augment, "none") == 0 ? random_augmentation(c) : NULL;
     if (other != NULL)
         return fail(E_OPTION, "data.%s cannot be combined with data.augment none: change one of them", other);
+    const char *filter =
+        strcmp(c->data.train_interpolation, "same") == 0 ? c->data.interpolation : c->data.train_interpolation;
+    config_rand_augment ra;
+    if (config_read_rand_augment(&ra, c->data.auto_augment) && strcmp(filter, "lanczos") == 0)
+        return fail(
+            E_OPTION,
+            "data.auto_augment %s cannot be combined with lanczos: set data.train_interpolation bilinear, bicubic or "
+            "random",
+            c->data.auto_augment);
     int crop = c->data.val_size > 0 ? c->data.val_size : c->data.image_size;
     if (c->data.resize_size != 0 && c->data.resize_size < crop)
         return fail(E_OPTION,

@@ -165,9 +165,7 @@ const char *foreign_nearest(const option *o, const char *value) {
     static const struct {
         const char *option, *prefix, *nearest;
     } nearest[] = {
-        {"data.auto_augment", "rand-",
-         "timm's RandAugment has other operations; the nearest is randaugment, with data.ra_magnitude for m and "
-         "data.ra_ops for n"},
+        {"data.auto_augment", "rand", "of the parts of timm's RandAugment m, n, p, mstd, mmax and inc are available"},
         {"data.auto_augment", "augmix-", "the nearest is augmix, with data.augmix_severity for m"},
         {"data.auto_augment", "original", "the nearest to timm's policies is autoaugment, torchvision's policy"},
         {"data.auto_augment", "v0", "the nearest to timm's policies is autoaugment, torchvision's policy"},

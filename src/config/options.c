@@ -30,6 +30,11 @@
 
 #define WHOLE_MAX 9007199254740992.0 /* 2^53: doubles represent every whole number up to this one */
 
+static bool is_rand_augment(const char *value) {
+    config_rand_augment a;
+    return config_read_rand_augment(&a, value);
+}
+
 const option option_table[] = {
     TEXT(data, path, "", .alias = "data", .takes = "DIR",
          .help =
@@ -119,9 +124,10 @@ const option option_table[] = {
     REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
     REAL(data, vertical_flip, "0.0", 0, 1, .help = "probability of a vertical flip"),
     CHOICE(data, auto_augment, "none", "none|randaugment|trivialaugment|autoaugment|augmix|3augment",
+           .also = is_rand_augment, .also_form = "timm's RandAugment, such as rand-m9-mstd0.5-inc1",
            .help = "training, after crop and flip: RandAugment, TrivialAugmentWide, AutoAugment (ImageNet policy) or "
-                   "AugMix, as in torchvision's recipes; or 3-Augment (DeiT III): solarization, grayscale or Gaussian "
-                   "blur"),
+                   "AugMix, as in torchvision's recipes; 3-Augment (DeiT III): solarization, grayscale or Gaussian "
+                   "blur; or timm's RandAugment, such as rand-m9-mstd0.5-inc1"),
     INT(data, ra_ops, "2", 1, 16, .help = "randaugment: operations per image"),
     INT(data, ra_magnitude, "9", 0, 30,
         .help = "randaugment: magnitude of the operations, 0 to 30 (torchvision's --ra-magnitude)"),

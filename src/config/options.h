@@ -28,10 +28,12 @@ typedef struct option {
     size_t offset, size; /* in config */
     const char *initial; /* the default, as text */
     double min, max;
-    bool above;          /* min itself is excluded */
-    const char *choices; /* OPTION_CHOICE: "a|b|c" */
-    const char *takes;   /* OPTION_TEXT: its value, as in config_option; NULL: TEXT */
-    const char *word;    /* a word that stands for word_value, such as "auto"; NULL: none */
+    bool above;                      /* min itself is excluded */
+    const char *choices;             /* OPTION_CHOICE: "a|b|c" */
+    bool (*also)(const char *value); /* OPTION_CHOICE: accepts values of another form; NULL: none */
+    const char *also_form;           /* that form */
+    const char *takes;               /* OPTION_TEXT: its value, as in config_option; NULL: TEXT */
+    const char *word;                /* a word that stands for word_value, such as "auto"; NULL: none */
     double word_value;
     const char *help;
 } option;

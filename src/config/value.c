@@ -134,14 +134,14 @@ static bool read_time(double *out, const option *o, const char *s) {
     return in_range(o, *out);
 }
 
-static bool is_choice(const char *choices, const char *s) {
+static bool is_choice(const option *o, const char *s) {
     size_t n = strcspn(s, "|") == strlen(s) ? strlen(s) : 0;
-    for (const char *p = choices; n > 0 && p != NULL; p = strchr(p, '|')) {
+    for (const char *p = o->choices; n > 0 && p != NULL; p = strchr(p, '|')) {
         p += *p == '|';
         if (strncmp(p, s, n) == 0 && (p[n] == '|' || p[n] == 0))
             return true;
     }
-    return false;
+    return o->also != NULL && o->also(s);
 }
 
 static bool is_utf8(const char *s) {
@@ -182,7 +182,7 @@ static bool parse_value(void *field, const option *o, const char *value) {
     case OPTION_BOOL: return option_bool(field, value);
     case OPTION_TEXT:
     case OPTION_CHOICE:
-        if (strlen(value) >= o->size || (o->type == OPTION_TEXT ? !is_utf8(value) : !is_choice(o->choices, value)))
+        if (strlen(value) >= o->size || (o->type == OPTION_TEXT ? !is_utf8(value) : !is_choice(o, value)))
             return false;
         memset(field, 0, o->size); /* so that equal configs have equal bytes */
         memcpy(field, value, strlen(value));
@@ -362,6 +362,8 @@ void option_range(char out[256], const option *o) {
         int n = snprintf(out, 256, "one of ");
         for (const char *p = o->choices; *p != 0 && n < 250; p++)
             n += snprintf(out + n, 256 - (size_t)n, *p == '|' ? ", " : "%c", *p);
+        if (o->also_form != NULL && n < 250)
+            snprintf(out + n, 256 - (size_t)n, ", or %s", o->also_form);
         break;
     }
     }

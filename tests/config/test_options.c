@@ -207,7 +207,12 @@ static void test_strict_values(void **state) {
     refused("data.color_jitter", "10.5", "from 0 to 10");
     refused("data.color_jitter", "0.4,0.4,0.4,0.51", "hue, which is at most 0.5");
     refused("data.color_jitter", "", "auto, one number");
-    refused("auto_augment", "rand-m9-mstd0.5-inc1", "the nearest is randaugment, with data.ra_magnitude");
+    static const char *const no_rand[] = {"rand-m9-tweights", "rand-m",    "rand-m9.5",       "rand-n0",
+                                          "rand-n17",         "rand-p1.1", "rand-",           "rand-m9-",
+                                          "rand--m9",         "rand_m9",   "rand-mstd",       "rand-mstd0.5.1",
+                                          "rand-x3",          "rand-m101", "rand-increasing1"};
+    for (size_t i = 0; i < sizeof no_rand / sizeof *no_rand; i++)
+        refused("auto_augment", no_rand[i], "of the parts of timm's RandAugment m, n, p, mstd, mmax and inc");
     refused("aa", "augmix-m5-w4-d2", "the nearest is augmix");
     refused("aa", "originalr", "the nearest to timm's policies is autoaugment");
     refused("auto_augment", "svhn", "only ImageNet's");
@@ -248,6 +253,13 @@ static void test_good_values(void **state) {
     assert_true(c.data.color_jitter[0] == 0.4 && c.data.color_jitter[1] == 0.3 && c.data.color_jitter[3] == 0.1);
     assert_ok(config_set(&c, "data.color_jitter", "auto", "x"));
     assert_true(c.data.color_jitter[0] == -1 && c.data.color_jitter[3] == -1);
+    config_rand_augment ra;
+    assert_ok(config_set(&c, "aa", "rand-m9-mstd0.5-inc1", "x"));
+    assert_true(config_read_rand_augment(&ra, c.data.auto_augment));
+    assert_true(ra.magnitude == 9 && ra.deviation == 0.5 && ra.increasing && ra.ops == 2 && ra.probability == 0.5);
+    assert_true(config_read_rand_augment(&ra, "rand-n3-p1-mmax14-mstd101-inc0") && ra.ops == 3 && ra.most == 14);
+    assert_true(ra.magnitude == 10 && ra.probability == 1 && isinf(ra.deviation) && !ra.increasing);
+    assert_true(config_read_rand_augment(&ra, "rand") && ra.magnitude == 10 && ra.most == 10 && ra.deviation == 0);
     assert_ok(config_set(&c, "ThreeAugment", "true", "x"));
     assert_string_equal(c.data.auto_augment, "3augment");
     static const char *const on[] = {"true", "True", "yes", "on"}, *const off[] = {"false", "FALSE", "no", "off"};
@@ -313,6 +325,7 @@ static void test_check(void **state) {
          "data.resize_size 256 and data.crop_pct 0.9 both set the resize"},
         {"data.augment", "none", "data.auto_augment", "randaugment",
          "data.auto_augment cannot be combined with data.augment none"},
+        {"data.auto_augment", "rand-m9", "data.interpolation", "lanczos", "cannot be combined with lanczos"},
         {"data.augment", "none", "data.random_erase", "0.1", "data.random_erase cannot be combined"},
         {"data.augment", "none", "data.color_jitter", "0,0,0,0.1", "data.color_jitter cannot be combined"},
         {"data.augment", "none", "data.grayscale", "0.1", "data.grayscale cannot be combined"},

@@ -38,7 +38,8 @@ static augment augmentation(augment_kind kind) {
                      .severity = 3,
                      .jitter = {0.4, 0.4, 0.4, 0.1},
                      .jitter_probability = 0.8,
-                     .gray_probability = 0.2};
+                     .gray_probability = 0.2,
+                     .timm = {.deviation = 0.5, .most = 10, .probability = 0.5, .random_filter = true}};
 }
 
 static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_options *o, uint32_t epoch) {
@@ -129,11 +130,11 @@ static uint64_t checksum(int64_t *images, const dataset *d, const loader_options
 static void test_workers(void **state) {
     (void)state;
     demo_dataset_options s = {.train_n = 9, .val_n = 1, .size = 48, .seed = 1};
-    uint64_t sums[AUGMENT_3 + 1];
+    uint64_t sums[AUGMENT_TIMM + 1];
     dataset *d = NULL;
     assert_ok(demo_dataset_write(root, &s));
     assert_ok(dataset_open(&d, root, "train"));
-    for (augment_kind kind = AUGMENT_NONE; kind <= AUGMENT_3; kind++) {
+    for (augment_kind kind = AUGMENT_NONE; kind <= AUGMENT_TIMM; kind++) {
         static const int workers[] = {1, 2, 5};
         for (int i = 0; i < 3; i++) {
             int64_t images = 0, bad_n = 0;

@@ -112,6 +112,15 @@ static void augmentation_reaches_the_loader(void **state) {
     a = run_context_loader_options(&c, true).transform.auto_augment;
     assert_true(a.kind == AUGMENT_3 && a.jitter[0] == 0.3 && a.jitter[2] == 0.3 && a.jitter[3] == 0);
     assert_ok(config_set(&c, "data.color_jitter", "0", "test"));
+    assert_ok(config_set(&c, "data.auto_augment", "rand-m9-n3-mstd0.5-inc1", "test"));
+    a = run_context_loader_options(&c, true).transform.auto_augment;
+    assert_true(a.kind == AUGMENT_TIMM && a.ops == 3 && a.magnitude == 9 && a.timm.deviation == 0.5);
+    assert_true(a.timm.increasing && a.timm.most == 10 && a.timm.probability == 0.5 && a.timm.fill[0] == 124);
+    assert_true(!a.timm.bicubic && !a.timm.random_filter);
+    assert_ok(config_set(&c, "data.train_interpolation", "random", "test"));
+    assert_true(run_context_loader_options(&c, true).transform.auto_augment.timm.random_filter);
+    assert_ok(config_set(&c, "data.train_interpolation", "bicubic", "test"));
+    assert_true(run_context_loader_options(&c, true).transform.auto_augment.timm.bicubic);
     assert_true(run_context_loader_options(&c, true).transform.auto_augment.jitter[0] == 0);
     assert_ok(config_set(&c, "data.color_jitter", "0.4,0.3,0.2,0.1", "test"));
     c.data.color_jitter_prob = 0.8;
