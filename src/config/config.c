@@ -96,6 +96,16 @@ static int check_progressive(const config *c) {
     return OK;
 }
 
+/** An option that changes training images at random, apart from crop and flip; NULL: none is set */
+static const char *random_augmentation(const config *c) {
+    const double *jitter = c->data.color_jitter;
+    return c->data.random_erase > 0                                           ? "random_erase"
+           : strcmp(c->data.auto_augment, "none") != 0                        ? "auto_augment"
+           : jitter[0] > 0 || jitter[1] > 0 || jitter[2] > 0 || jitter[3] > 0 ? "color_jitter"
+           : c->data.grayscale > 0                                            ? "grayscale"
+                                                                              : NULL;
+}
+
 static int check_data(const config *c) {
     if (c->data.repeats > 1 && c->data.sequential)
         return fail(
@@ -112,9 +122,18 @@ static int check_data(const config *c) {
     if (c->data.ratio_min > c->data.ratio_max)
         return fail(E_OPTION, "data.ratio_min %g is greater than data.ratio_max %g: lower data.ratio_min",
                     c->data.ratio_min, c->data.ratio_max);
-    if (strcmp(c->data.augment, "none") == 0 && (strcmp(c->data.auto_augment, "none") != 0 || c->data.random_erase > 0))
-        return fail(E_OPTION, "data.%s cannot be combined with data.augment none: change one of them",
-                    c->data.random_erase > 0 ? "random_erase" : "auto_augment");
+    const char *other = strcmp(c->data.augment, "none") == 0 ? random_augmentation(c) : NULL;
+    if (other != NULL)
+        return fail(E_OPTION, "data.%s cannot be combined with data.augment none: change one of them", other);
+    const char *filter =
+        strcmp(c->data.train_interpolation, "same") == 0 ? c->data.interpolation : c->data.train_interpolation;
+    config_rand_augment ra;
+    if (config_read_rand_augment(&ra, c->data.auto_augment) && strcmp(filter, "lanczos") == 0)
+        return fail(
+            E_OPTION,
+            "data.auto_augment %s cannot be combined with lanczos: set data.train_interpolation bilinear, bicubic or "
+            "random",
+            c->data.auto_augment);
     int crop = c->data.val_size > 0 ? c->data.val_size : c->data.image_size;
     if (c->data.resize_size != 0 && c->data.resize_size < crop)
         return fail(E_OPTION,

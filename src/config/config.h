@@ -46,10 +46,14 @@ typedef struct config {
         char augment[32]; /* "default", "none" */
         int pad_crop;     /* pixels; 0: random resized crop */
         double scale_min, scale_max, ratio_min, ratio_max, flip, vertical_flip;
-        char auto_augment[32];    /* "none", "randaugment", "trivialaugment" */
+        char auto_augment[64]; /* "none", "randaugment", "trivialaugment", "autoaugment", "augmix", "3augment", or see
+                                  config_read_rand_augment */
         int ra_ops, ra_magnitude; /* randaugment */
-        double random_erase;      /* probability */
-        double mixup, cutmix;     /* alpha of Beta(alpha, alpha); 0: off */
+        int augmix_severity;
+        double color_jitter[4];              /* brightness, contrast, saturation, hue; -1: auto */
+        double color_jitter_prob, grayscale; /* probabilities */
+        double random_erase;                 /* probability */
+        double mixup, cutmix;                /* alpha of Beta(alpha, alpha); 0: off */
         bool fast_decode; /* training: decode JPEGs at reduced size where the crop is scaled down by 2 or more */
         double mean[3], std[3];
         double max_bad;              /* fraction of files */
@@ -169,6 +173,21 @@ long long config_limit(double limit, long long batches);
 
 /** optimizer.eps; with auto, the default of the optimizer's class in torch or timm. */
 double config_eps(const config *c);
+
+/** timm's RandAugment, such as "rand-m9-mstd0.5-inc1". */
+typedef struct config_rand_augment {
+    int magnitude, most; /* m, mmax: 0 to 100 */
+    int ops;             /* n */
+    double probability;  /* p */
+    double deviation;    /* mstd; INFINITY above 100, as in timm */
+    bool increasing;     /* inc */
+} config_rand_augment;
+
+enum { CONFIG_RAND_OPS = 16 };
+
+/** Reads a value of data.auto_augment. Sections that are absent have timm's defaults. @return false if it is not of
+ * that form, or has other sections, such as tweights */
+bool config_read_rand_augment(config_rand_augment *out, const char *value);
 
 /** Whether a monitored metric is measured by a validation; else over an epoch of training. */
 bool config_monitors_val(const char *monitor);

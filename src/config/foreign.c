@@ -48,8 +48,9 @@ static const foreign_name names[] = {
     /* torchvision and timm */
     FLAG("amp", "trainer.precision", "true=16-mixed|false=32-true"),
     OTHER("amp_dtype", "trainer.precision"),
-    OTHER("aa", "data.auto_augment"),
-    WORDS("auto_augment", "data.auto_augment", "ra=randaugment|ta_wide=trivialaugment"),
+    WORDS("aa", "data.auto_augment", "3a=3augment"),
+    SAME("augmix_severity", "data.augmix_severity"),
+    WORDS("auto_augment", "data.auto_augment", "ra=randaugment|ta_wide=trivialaugment|imagenet=autoaugment"),
     OTHER("b", "data.batch_size"),
     OTHER("bs", "data.batch_size"),
     WORDS("bias_weight_decay", "optimizer.decay_bias", "0=false|0.0=false"),
@@ -58,6 +59,8 @@ static const foreign_name names[] = {
     SAME("clip_grad_norm", "trainer.clip_norm"),
     SAME("crop_mode", "data.crop_mode"),
     SAME("crop_pct", "data.crop_pct"),
+    SAME("color_jitter", "data.color_jitter"),
+    SAME("color_jitter_prob", "data.color_jitter_prob"),
     OTHER("csv", "data.list"),
     OTHER("csv_file", "data.list"),
     SAME("cutmix", "data.cutmix"),
@@ -69,6 +72,7 @@ static const foreign_name names[] = {
     OTHER("decay_rate", "schedule.gamma"),
     SAME("epochs", "trainer.max_epochs"),
     SAME("grad_accum_steps", "trainer.accumulate"),
+    SAME("grayscale_prob", "data.grayscale"),
     SAME("hflip", "data.flip"),
     SAME("vflip", "data.vertical_flip"),
     SAME("img_size", "data.image_size"),
@@ -110,6 +114,7 @@ static const foreign_name names[] = {
     SAME("sched", "schedule.name"),
     SAME("smoothing", "optimizer.label_smoothing"),
     SAME("sync_bn", "trainer.sync_batchnorm"),
+    FLAG("ThreeAugment", "data.auto_augment", "true=3augment|false=none"), /* of DeiT's main.py */
     SAME("train_crop_size", "data.image_size"),
     SAME("train_interpolation", "data.train_interpolation"),
     SAME("val_crop_size", "data.val_size"),
@@ -162,6 +167,24 @@ const char *foreign_value(char out[FOREIGN_WORD], const foreign_name *f, const c
         p += *p == '|';
     }
     return value;
+}
+
+const char *foreign_nearest(const option *o, const char *value) {
+    static const struct {
+        const char *option, *prefix, *nearest;
+    } nearest[] = {
+        {"data.auto_augment", "rand", "of the parts of timm's RandAugment m, n, p, mstd, mmax and inc are available"},
+        {"data.auto_augment", "augmix-", "the nearest is augmix, with data.augmix_severity for m"},
+        {"data.auto_augment", "original", "the nearest to timm's policies is autoaugment, torchvision's policy"},
+        {"data.auto_augment", "v0", "the nearest to timm's policies is autoaugment, torchvision's policy"},
+        {"data.auto_augment", "cifar10", "of the policies of AutoAugment only ImageNet's is available, autoaugment"},
+        {"data.auto_augment", "svhn", "of the policies of AutoAugment only ImageNet's is available, autoaugment"},
+    };
+    for (size_t i = 0; i < sizeof nearest / sizeof *nearest; i++)
+        if (strcmp(o->name, nearest[i].option) == 0 &&
+            strncmp(value, nearest[i].prefix, strlen(nearest[i].prefix)) == 0)
+            return nearest[i].nearest;
+    return NULL;
 }
 
 int foreign_list(text *out, const option *o) {

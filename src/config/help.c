@@ -136,17 +136,10 @@ done:
 
 static void print_value(char out[256], const option *o) {
     static const char *const placeholder[] = {
-        [OPTION_INT] = "N",
-        [OPTION_LONG] = "N",
-        [OPTION_SEED] = "N",
-        [OPTION_REAL] = "X",
-        [OPTION_REAL3] = "R,G,B",
-        [OPTION_BOOL] = "true|false",
-        [OPTION_TEXT] = "TEXT",
-        [OPTION_CHOICE] = "",
-        [OPTION_LIMIT] = "X",
-        [OPTION_TIME] = "TIME",
-        [OPTION_DEVICES] = "N|auto|LIST",
+        [OPTION_INT] = "N",           [OPTION_LONG] = "N",      [OPTION_SEED] = "N",
+        [OPTION_REAL] = "X",          [OPTION_REAL3] = "R,G,B", [OPTION_JITTER] = "auto|B|B,C,S|B,C,S,H",
+        [OPTION_BOOL] = "true|false", [OPTION_TEXT] = "TEXT",   [OPTION_CHOICE] = "",
+        [OPTION_LIMIT] = "X",         [OPTION_TIME] = "TIME",   [OPTION_DEVICES] = "N|auto|LIST",
         [OPTION_EPOCHS] = "N,N,...",
     };
     const char *takes = o->takes != NULL ? o->takes : placeholder[o->type];

@@ -17,6 +17,8 @@
     { FIELD(group, field), .type = OPTION_REAL, .initial = initial_, .min = min_, .max = max_, __VA_ARGS__ }
 #define REAL3(group, field, initial_, min_, max_, ...)                                                                 \
     { FIELD(group, field), .type = OPTION_REAL3, .initial = initial_, .min = min_, .max = max_, __VA_ARGS__ }
+#define JITTER(group, field, ...)                                                                                      \
+    { FIELD(group, field), .type = OPTION_JITTER, .initial = "auto", .max = 10, __VA_ARGS__ }
 #define BOOL(group, field, initial_, ...)                                                                              \
     { FIELD(group, field), .type = OPTION_BOOL, .initial = initial_, __VA_ARGS__ }
 #define TEXT(group, field, initial_, ...)                                                                              \
@@ -27,6 +29,11 @@
     { FIELD(group, field), .type = OPTION_LIMIT, .initial = "1.0", __VA_ARGS__ }
 
 #define WHOLE_MAX 9007199254740992.0 /* 2^53: doubles represent every whole number up to this one */
+
+static bool is_rand_augment(const char *value) {
+    config_rand_augment a;
+    return config_read_rand_augment(&a, value);
+}
 
 const option option_table[] = {
     TEXT(data, path, "", .alias = "data", .takes = "DIR",
@@ -116,11 +123,23 @@ const option option_table[] = {
          .help = "random resized crop: maximum aspect ratio (width / height)"),
     REAL(data, flip, "0.5", 0, 1, .help = "probability of a horizontal flip"),
     REAL(data, vertical_flip, "0.0", 0, 1, .help = "probability of a vertical flip"),
-    CHOICE(data, auto_augment, "none", "none|randaugment|trivialaugment",
-           .help = "training, after crop and flip: RandAugment or TrivialAugmentWide, as in torchvision's recipes"),
+    CHOICE(data, auto_augment, "none", "none|randaugment|trivialaugment|autoaugment|augmix|3augment",
+           .also = is_rand_augment, .also_form = "timm's RandAugment, such as rand-m9-mstd0.5-inc1",
+           .help = "training, after crop and flip: RandAugment, TrivialAugmentWide, AutoAugment (ImageNet policy) or "
+                   "AugMix, as in torchvision's recipes; 3-Augment (DeiT III): solarization, grayscale or Gaussian "
+                   "blur; or timm's RandAugment, such as rand-m9-mstd0.5-inc1"),
     INT(data, ra_ops, "2", 1, 16, .help = "randaugment: operations per image"),
     INT(data, ra_magnitude, "9", 0, 30,
         .help = "randaugment: magnitude of the operations, 0 to 30 (torchvision's --ra-magnitude)"),
+    INT(data, augmix_severity, "3", 1, 10,
+        .help = "augmix: magnitude of the operations (torchvision's --augmix-severity)"),
+    JITTER(data, color_jitter,
+           .help =
+               "training, after auto_augment: changes of brightness, contrast, saturation and hue, in random order; "
+               "B is the largest for the first three (timm's --color-jitter); 0: off; auto: 0.3 with 3augment, "
+               "otherwise off"),
+    REAL(data, color_jitter_prob, "1.0", 0, 1, .help = "probability of color_jitter"),
+    REAL(data, grayscale, "0.0", 0, 1, .help = "training, after color_jitter: probability of a grayscale image"),
     REAL(data, random_erase, "0.0", 0, 1,
          .help = "training, last image transform: probability of erasing a rectangle of 0.02 to 0.33 of the image area "
                  "(filled with the mean colour)"),

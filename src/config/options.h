@@ -12,6 +12,7 @@ typedef enum option_type {
     OPTION_SEED,    /* unsigned long long, any */
     OPTION_REAL,    /* double */
     OPTION_REAL3,   /* double[3], "a,b,c" */
+    OPTION_JITTER,  /* double[4], "b", "b,c,s" or "b,c,s,h"; -1 for `auto` */
     OPTION_BOOL,    /* bool */
     OPTION_TEXT,    /* char[], UTF-8 */
     OPTION_CHOICE,  /* char[], one of `choices` */
@@ -28,10 +29,12 @@ typedef struct option {
     size_t offset, size; /* in config */
     const char *initial; /* the default, as text */
     double min, max;
-    bool above;          /* min itself is excluded */
-    const char *choices; /* OPTION_CHOICE: "a|b|c" */
-    const char *takes;   /* OPTION_TEXT: its value, as in config_option; NULL: TEXT */
-    const char *word;    /* a word that stands for word_value, such as "auto"; NULL: none */
+    bool above;                      /* min itself is excluded */
+    const char *choices;             /* OPTION_CHOICE: "a|b|c" */
+    bool (*also)(const char *value); /* OPTION_CHOICE: accepts values of another form; NULL: none */
+    const char *also_form;           /* that form */
+    const char *takes;               /* OPTION_TEXT: its value, as in config_option; NULL: TEXT */
+    const char *word;                /* a word that stands for word_value, such as "auto"; NULL: none */
     double word_value;
     const char *help;
 } option;
@@ -70,6 +73,9 @@ int foreign_list(text *out, const option *o);
 const option *option_nearest(const char *name);
 /** @return E_OPTION, with a message that starts with `where` and suggests an option if one is near */
 int option_unknown(const char *name, const char *where);
+
+/** What to use in place of another program's value that the option does not have. NULL: nothing is known */
+const char *foreign_nearest(const option *o, const char *value);
 
 /** Reads `value` into c. @return 0 or E_OPTION; the message starts with `where` */
 int option_parse(config *c, const option *o, const char *value, const char *where);

@@ -41,24 +41,57 @@ bool option_bool(bool *out, const char *value) {
 
 static bool in_range(const option *o, double v) { return (o->above ? v > o->min : v >= o->min) && v <= o->max; }
 
-static bool read_real3(double out[3], const option *o, const char *s) {
-    for (int i = 0; i < 3; i++) {
+/** "a,b,c" with up to `most` numbers. @return how many; 0: malformed */
+static int read_reals(double *out, const option *o, const char *s, int most) {
+    for (int i = 0; i < most; i++) {
         char one[64];
         s += strspn(s, " ");
         size_t n = strcspn(s, ", ");
         if (n >= sizeof one)
-            return false;
+            return 0;
         memcpy(one, s, n);
         one[n] = 0;
         if (!read_real(&out[i], one) || !in_range(o, out[i]))
-            return false;
+            return 0;
         s += n;
         s += strspn(s, " ");
-        if (*s != (i < 2 ? ',' : 0))
-            return false;
+        if (*s == 0)
+            return i + 1;
+        if (*s != ',')
+            return 0;
         s++;
     }
+    return 0;
+}
+
+static bool read_jitter(double out[4], const option *o, const char *s) {
+    static const double automatic[4] = {-1, -1, -1, -1};
+    double v[4] = {0};
+    if (strcmp(s, "auto") == 0) {
+        memcpy(out, automatic, sizeof automatic);
+        return true;
+    }
+    int n = read_reals(v, o, s, 4);
+    if (n == 0 || n == 2 || v[3] > 0.5)
+        return false;
+    if (n == 1)
+        v[1] = v[2] = v[0];
+    memcpy(out, v, sizeof v);
     return true;
+}
+
+static void print_jitter(char out[OPTION_PRINT], const double v[4]) {
+    char real[4][40];
+    for (int i = 0; i < 4; i++)
+        option_print_real(real[i], v[i]);
+    if (v[0] < 0)
+        snprintf(out, OPTION_PRINT, "auto");
+    else if (v[3] > 0)
+        snprintf(out, OPTION_PRINT, "%s,%s,%s,%s", real[0], real[1], real[2], real[3]);
+    else if (v[0] == v[1] && v[1] == v[2])
+        snprintf(out, OPTION_PRINT, "%s", real[0]);
+    else
+        snprintf(out, OPTION_PRINT, "%s,%s,%s", real[0], real[1], real[2]);
 }
 
 static bool read_limit(double *out, const char *s) {
@@ -101,14 +134,14 @@ static bool read_time(double *out, const option *o, const char *s) {
     return in_range(o, *out);
 }
 
-static bool is_choice(const char *choices, const char *s) {
+static bool is_choice(const option *o, const char *s) {
     size_t n = strcspn(s, "|") == strlen(s) ? strlen(s) : 0;
-    for (const char *p = choices; n > 0 && p != NULL; p = strchr(p, '|')) {
+    for (const char *p = o->choices; n > 0 && p != NULL; p = strchr(p, '|')) {
         p += *p == '|';
         if (strncmp(p, s, n) == 0 && (p[n] == '|' || p[n] == 0))
             return true;
     }
-    return false;
+    return o->also != NULL && o->also(s);
 }
 
 static bool is_utf8(const char *s) {
@@ -179,16 +212,17 @@ static bool parse_value(void *field, const option *o, const char *value) {
     case OPTION_EPOCHS: return read_epochs(field, value);
     case OPTION_TEXT:
     case OPTION_CHOICE:
-        if (strlen(value) >= o->size || (o->type == OPTION_TEXT ? !is_utf8(value) : !is_choice(o->choices, value)))
+        if (strlen(value) >= o->size || (o->type == OPTION_TEXT ? !is_utf8(value) : !is_choice(o, value)))
             return false;
         memset(field, 0, o->size); /* so that equal configs have equal bytes */
         memcpy(field, value, strlen(value));
         return true;
     case OPTION_REAL3:
-        if (!read_real3(v, o, value))
+        if (read_reals(v, o, value, 3) != 3)
             return false;
         memcpy(field, v, sizeof v);
         return true;
+    case OPTION_JITTER: return read_jitter(field, o, value);
     case OPTION_LIMIT:
     case OPTION_TIME:
         if (o->type == OPTION_LIMIT ? !read_limit(v, value) : !read_time(v, o, value))
@@ -270,8 +304,9 @@ int option_parse(config *c, const option *o, const char *value, const char *wher
         return OK;
     char range[256];
     option_range(range, o);
-    return fail(E_OPTION, "%s: %s must be %s, not '%.100s'%s", where, o->name, range, value,
-                strlen(value) > 100 ? "..." : "");
+    const char *nearest = foreign_nearest(o, value);
+    return fail(E_OPTION, "%s: %s must be %s, not '%.100s'%s%s%s", where, o->name, range, value,
+                strlen(value) > 100 ? "..." : "", nearest != NULL ? "; " : "", nearest != NULL ? nearest : "");
 }
 
 void option_print_real(char out[40], double v) {
@@ -320,6 +355,7 @@ void option_print(char out[OPTION_PRINT], const option *o, const config *c) {
             option_print_real(real[i], ((const double *)field)[i]);
         snprintf(out, OPTION_PRINT, "%s,%s,%s", real[0], real[1], real[2]);
         break;
+    case OPTION_JITTER: print_jitter(out, field); break;
     default: print_choice_of_numbers(out, o, field);
     }
 }
@@ -346,6 +382,13 @@ void option_range(char out[256], const option *o) {
     case OPTION_EPOCHS:
         snprintf(out, 256, "%s or at most %d epochs in increasing order, such as 30,60", o->word, CONFIG_EPOCHS);
         break;
+    case OPTION_JITTER:
+        snprintf(
+            out, 256,
+            "auto, one number from 0 to %.15g, or three or four numbers (brightness, contrast, saturation and hue, "
+            "which is at most 0.5)",
+            o->max);
+        break;
     case OPTION_SEED: snprintf(out, 256, "a whole number from 0 to 18446744073709551615"); break;
     case OPTION_BOOL: snprintf(out, 256, "true or false"); break;
     case OPTION_TEXT: snprintf(out, 256, "UTF-8 text of at most %zu bytes", o->size - 1); break;
@@ -355,6 +398,8 @@ void option_range(char out[256], const option *o) {
         int n = snprintf(out, 256, "one of ");
         for (const char *p = o->choices; *p != 0 && n < 250; p++)
             n += snprintf(out + n, 256 - (size_t)n, *p == '|' ? ", " : "%c", *p);
+        if (o->also_form != NULL && n < 250)
+            snprintf(out + n, 256 - (size_t)n, ", or %s", o->also_form);
         break;
     }
     }

@@ -78,7 +78,7 @@ static int next(reader *r) {
 static const char *scalar(const reader *r) { return (const char *)r->event.data.scalar.value; }
 
 static bool takes_list(const option *o) {
-    return o->type == OPTION_REAL3 || o->type == OPTION_DEVICES || o->type == OPTION_EPOCHS;
+    return o->type == OPTION_REAL3 || o->type == OPTION_JITTER || o->type == OPTION_DEVICES || o->type == OPTION_EPOCHS;
 }
 
 /* Appends the current value in config_set's format: a sequence becomes "a,b,c". Stops at the value's last event. */
@@ -313,7 +313,9 @@ static int write_value(text *out, const option *o, const config *c) {
     option_print(value, o, c);
     if (o->type == OPTION_TEXT)
         return write_text(out, value);
-    if (o->type != OPTION_REAL3 && (o->type != OPTION_EPOCHS || strcmp(value, o->word) == 0))
+    bool list = o->type == OPTION_REAL3 || (o->type == OPTION_JITTER && strchr(value, ',') != NULL) ||
+                (o->type == OPTION_EPOCHS && strcmp(value, o->word) != 0);
+    if (!list)
         return text_printf(out, "%s", value);
     int rc = text_append(out, "[", 1);
     for (const char *p = value; rc == OK && *p != 0; p++)

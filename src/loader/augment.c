@@ -1,183 +1,40 @@
-/* The operations of RandAugment and TrivialAugment. */
+/* The operations. */
 
 #include "loader/augment.h"
 
-#include <math.h>
-#include <stdbool.h>
+#include "loader/affine.h"
+#include "loader/blur.h"
+#include "loader/color.h"
+
 #include <string.h>
-
-/** The magnitudes of an operation: a row of torchvision's _augmentation_space, for both policies. */
-typedef struct range {
-    double low, high;
-} range;
-
-typedef struct op_space {
-    range rand, trivial;
-    bool has_bins, is_signed, of_size; /* of_size: RandAugment's range is a fraction of the image's side */
-} op_space;
-
-#define SIGNED .has_bins = true, .is_signed = true
-
-static const op_space spaces[AUGMENT_OPS] = {
-    [AUGMENT_SHEAR_X] = {{0, 0.3}, {0, 0.99}, SIGNED},
-    [AUGMENT_SHEAR_Y] = {{0, 0.3}, {0, 0.99}, SIGNED},
-    [AUGMENT_TRANSLATE_X] = {{0, 150.0 / 331.0}, {0, 32}, SIGNED, .of_size = true},
-    [AUGMENT_TRANSLATE_Y] = {{0, 150.0 / 331.0}, {0, 32}, SIGNED, .of_size = true},
-    [AUGMENT_ROTATE] = {{0, 30}, {0, 135}, SIGNED},
-    [AUGMENT_BRIGHTNESS] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_COLOR] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_CONTRAST] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_SHARPNESS] = {{0, 0.9}, {0, 0.99}, SIGNED},
-    [AUGMENT_POSTERIZE] = {{8, 4}, {8, 2}, .has_bins = true},
-    [AUGMENT_SOLARIZE] = {{255, 0}, {255, 0}, .has_bins = true},
-};
-
-double augment_magnitude(augment_kind kind, augment_op op, int bin, int size) {
-    const op_space *s = &spaces[op];
-    if (!s->has_bins)
-        return 0;
-    range r = kind == AUGMENT_TRIVIAL ? s->trivial : s->rand;
-    if (s->of_size && kind == AUGMENT_RAND)
-        r.high *= size;
-    double step = (r.high - r.low) * bin / (AUGMENT_BINS - 1);
-    if (op == AUGMENT_POSTERIZE)
-        return r.low + nearbyint(step);
-    return (double)(float)(r.low + step);
-}
-
-augment_choice augment_draw(const augment *a, int size, random_stream *r) {
-    augment_op op = (augment_op)random_below(r, AUGMENT_OPS);
-    int bin = a->magnitude;
-    if (a->kind == AUGMENT_TRIVIAL && spaces[op].has_bins)
-        bin = (int)random_below(r, AUGMENT_BINS);
-    double magnitude = augment_magnitude(a->kind, op, bin, size);
-    if (spaces[op].is_signed && random_below(r, 2) == 1)
-        magnitude = -magnitude;
-    return (augment_choice){op, magnitude};
-}
 
 static int clamp(int x, int high) { return x < 0 ? 0 : x < high ? x : high; }
 
-/* ---- geometry ---- */
-
-/** Maps the centre of output pixel (x, y) to its source: (m0 x + m1 y + m2, m3 x + m4 y + m5). */
-typedef struct affine {
-    double m[6];
-} affine;
-
-/** Moves m's origin to (x, y), with the additions in the order of torchvision and Pillow. */
-static void move(affine *a, double x, double y, double center) {
-    a->m[2] = a->m[0] * x + a->m[1] * y + center;
-    a->m[5] = a->m[3] * x + a->m[4] * y + center;
+static void transform(uint8_t *pixels, uint8_t *scratch, int size, affine a) {
+    affine_transform(pixels, scratch, size, &a, false, (const uint8_t[3]){0});
 }
 
-/** F.affine with angle 0: the inverse of a shear about the corner. torchvision converts to degrees and back, so this
- *  does too. */
-static affine shear(double tangent_x, double tangent_y) {
-    const double degree = M_PI / 180;
-    double x = atan(tangent_x) * (180 / M_PI) * degree, y = atan(tangent_y) * (180 / M_PI) * degree;
-    return (affine){
-        {1 - sin(-y) * tan(x) / cos(y), cos(-y) * tan(x) / cos(y), 0, -sin(-y) / cos(y), cos(-y) / cos(y), 0}};
-}
+/* ---- sharpness ---- */
 
-static affine translation(int x, int y, int size) {
-    affine a = {{1, 0, 0, 0, 1, 0}};
-    double center = size * 0.5;
-    move(&a, -center - x, -center - y, center);
-    return a;
-}
-
-/** Rounds to 15 decimals, as Image.rotate does. The product v * 1e15 alone would be rounded, and some values would
- *  then be rounded in the other direction. */
-static double round_15(double v) {
-    double units = rint(v * 1e15), rest = fma(v, 1e15, -units);
-    return (units + (rest > 0.5) - (rest < -0.5)) / 1e15;
-}
-
-static affine rotation(double degrees, int size) {
-    double turn = fmod(degrees, 360), center = size / 2.0;
-    double angle = -((turn < 0 ? turn + 360 : turn) * (M_PI / 180));
-    double c = round_15(cos(angle)), s = round_15(sin(angle));
-    affine a = {{c, s, 0, -s, c, 0}};
-    move(&a, -center, -center, center);
-    return a;
-}
-
-/** Image.transform(AFFINE, BILINEAR): interpolates the four nearest pixel centres; edge pixels are repeated for half
- *  a pixel. */
-static void transform_affine(uint8_t *pixels, uint8_t *scratch, int size, affine a) {
-    const double *m = a.m;
-    size_t row = (size_t)size * 3;
-    memcpy(scratch, pixels, row * (size_t)size);
-    for (int y = 0; y < size; y++) {
-        for (int x = 0; x < size; x++) {
-            uint8_t *to = pixels + (size_t)y * row + (size_t)x * 3;
-            double from_x = m[0] * (x + 0.5) + m[1] * (y + 0.5) + m[2];
-            double from_y = m[3] * (x + 0.5) + m[4] * (y + 0.5) + m[5];
-            if (!(from_x >= 0 && from_x < size && from_y >= 0 && from_y < size)) {
-                memset(to, 0, 3);
-                continue;
-            }
-            int left = (int)floor(from_x - 0.5), top = (int)floor(from_y - 0.5);
-            double dx = from_x - 0.5 - left, dy = from_y - 0.5 - top;
-            const uint8_t *up = scratch + (size_t)clamp(top, size - 1) * row;
-            const uint8_t *down = scratch + (size_t)clamp(top + 1, size - 1) * row;
-            int x0 = clamp(left, size - 1) * 3, x1 = clamp(left + 1, size - 1) * 3;
-            for (int c = 0; c < 3; c++) {
-                double v0 = up[x0 + c] + (up[x1 + c] - up[x0 + c]) * dx;
-                double v1 = down[x0 + c] + (down[x1 + c] - down[x0 + c]) * dx;
-                to[c] = (uint8_t)(v0 + (v1 - v0) * dy);
-            }
-        }
+/** Blends n bytes with ImageFilter.SMOOTH: weights 1, in the middle 5, divided by 13. The quotient, rounded to the
+ *  nearest, equals Pillow's float arithmetic, because it is never half a level. */
+static void sharpen(uint8_t *restrict out, const uint8_t *up, const uint8_t *p, const uint8_t *down, size_t n,
+                    float factor) {
+    for (size_t i = 0; i < n; i++) {
+        int sum = up[i] + up[i + 3] + up[i + 6] + p[i] + 5 * p[i + 3] + p[i + 6] + down[i] + down[i + 3] + down[i + 6];
+        int smooth = (2 * sum + 13) / 26;
+        int v = (int)((float)smooth + factor * (float)(p[i + 3] - smooth));
+        out[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
     }
 }
 
-/* ---- colours ---- */
-
-static int luminance(const uint8_t *p) { return (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16; }
-
-/** Image.blend: `plain` at factor 0, `value` at 1, extrapolated above 1. */
-static uint8_t blend(int plain, int value, float factor) {
-    float v = (float)plain + factor * (float)(value - plain);
-    return (uint8_t)(v <= 0 ? 0 : v >= 255 ? 255 : v);
-}
-
-static void brightness(uint8_t *pixels, size_t n, float factor) {
-    for (size_t i = 0; i < n * 3; i++)
-        pixels[i] = blend(0, pixels[i], factor);
-}
-
-static void color(uint8_t *pixels, size_t n, float factor) {
-    for (uint8_t *p = pixels; p < pixels + n * 3; p += 3) {
-        int gray = luminance(p);
-        for (int c = 0; c < 3; c++)
-            p[c] = blend(gray, p[c], factor);
-    }
-}
-
-static void contrast(uint8_t *pixels, size_t n, float factor) {
-    int64_t sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += luminance(pixels + i * 3);
-    int mean = (int)((double)sum / (double)n + 0.5);
-    for (size_t i = 0; i < n * 3; i++)
-        pixels[i] = blend(mean, pixels[i], factor);
-}
-
-/** Blends with ImageFilter.SMOOTH: weights 1, in the middle 5, divided by 13; the border is unchanged. */
+/** The border is unchanged. */
 static void sharpness(uint8_t *pixels, uint8_t *scratch, int size, float factor) {
-    const float side = 1.0f / 13, middle = 5.0f / 13;
     size_t row = (size_t)size * 3;
     memcpy(scratch, pixels, row * (size_t)size);
-    for (size_t y = 1; y + 1 < (size_t)size; y++) {
-        for (size_t i = 3; i < row - 3; i++) {
-            const uint8_t *p = scratch + y * row + i, *up = p - row, *down = p + row;
-            float v = 0.5f;
-            v += (float)down[-3] * side + (float)down[0] * side + (float)down[3] * side;
-            v += (float)p[-3] * side + (float)p[0] * middle + (float)p[3] * side;
-            v += (float)up[-3] * side + (float)up[0] * side + (float)up[3] * side;
-            pixels[y * row + i] = blend(v >= 255 ? 255 : (int)v, *p, factor);
-        }
+    for (size_t y = 1; size > 2 && y + 1 < (size_t)size; y++) {
+        const uint8_t *p = scratch + y * row;
+        sharpen(pixels + y * row + 3, p - row, p, p + row, row - 6, factor);
     }
 }
 
@@ -238,6 +95,8 @@ static void by_table(uint8_t *pixels, size_t n, augment_choice c) {
         for (int i = 0; i < 256; i++) {
             if (c.op == AUGMENT_POSTERIZE)
                 table[i] = (uint8_t)(i & -(1 << (8 - (int)c.magnitude)));
+            if (c.op == AUGMENT_INVERT)
+                table[i] = (uint8_t)(255 - i);
             if (c.op == AUGMENT_SOLARIZE && i >= c.magnitude)
                 table[i] = (uint8_t)(255 - i);
         }
@@ -250,20 +109,23 @@ void augment_apply(uint8_t *pixels, uint8_t *scratch, int size, augment_choice c
     double m = c.magnitude;
     float factor = (float)(1 + m);
     switch (c.op) {
-    case AUGMENT_SHEAR_X: transform_affine(pixels, scratch, size, shear(m, 0)); break;
-    case AUGMENT_SHEAR_Y: transform_affine(pixels, scratch, size, shear(0, m)); break;
-    case AUGMENT_TRANSLATE_X: transform_affine(pixels, scratch, size, translation((int)m, 0, size)); break;
-    case AUGMENT_TRANSLATE_Y: transform_affine(pixels, scratch, size, translation(0, (int)m, size)); break;
-    case AUGMENT_ROTATE: transform_affine(pixels, scratch, size, rotation(m, size)); break;
-    case AUGMENT_BRIGHTNESS: brightness(pixels, n, factor); break;
-    case AUGMENT_COLOR: color(pixels, n, factor); break;
-    case AUGMENT_CONTRAST: contrast(pixels, n, factor); break;
+    case AUGMENT_SHEAR_X: transform(pixels, scratch, size, affine_shear(m, 0)); break;
+    case AUGMENT_SHEAR_Y: transform(pixels, scratch, size, affine_shear(0, m)); break;
+    case AUGMENT_TRANSLATE_X: affine_shift(pixels, scratch, size, (int)m, 0); break;
+    case AUGMENT_TRANSLATE_Y: affine_shift(pixels, scratch, size, 0, (int)m); break;
+    case AUGMENT_ROTATE: transform(pixels, scratch, size, affine_rotation(m, size)); break;
+    case AUGMENT_BRIGHTNESS: color_brightness(pixels, n, factor); break;
+    case AUGMENT_COLOR: color_saturation(pixels, n, factor); break;
+    case AUGMENT_CONTRAST: color_contrast(pixels, n, factor); break;
+    case AUGMENT_HUE: color_hue(pixels, n, m); break;
+    case AUGMENT_GRAY: color_gray(pixels, n); break;
+    case AUGMENT_BLUR: blur_gaussian(pixels, scratch, size, (float)m); break;
     case AUGMENT_SHARPNESS: sharpness(pixels, scratch, size, factor); break;
     case AUGMENT_POSTERIZE:
     case AUGMENT_SOLARIZE:
     case AUGMENT_AUTO_CONTRAST:
-    case AUGMENT_EQUALIZE: by_table(pixels, n, c); break;
-    case AUGMENT_IDENTITY:
-    case AUGMENT_OPS: break;
+    case AUGMENT_EQUALIZE:
+    case AUGMENT_INVERT: by_table(pixels, n, c); break;
+    case AUGMENT_IDENTITY: break;
     }
 }

@@ -252,11 +252,9 @@ done:;
 
 /** Applies the augmentations after crop and flip, in place. */
 static int augment_pixels(uint8_t *pixels, decoder *d, const transform *t, random_stream *r) {
-    const augment *a = &t->auto_augment;
-    int rc = OK, ops = a->kind == AUGMENT_RAND ? a->ops : a->kind == AUGMENT_TRIVIAL ? 1 : 0;
-    TRY(decoder_room(&d->work, (size_t)t->size * (size_t)t->size * 3));
-    for (int i = 0; i < ops; i++)
-        augment_apply(pixels, d->work.base, t->size, augment_draw(a, t->size, r));
+    int rc = OK;
+    TRY(decoder_room(&d->work, augment_scratch_bytes(&t->auto_augment, t->size)));
+    augment_image(pixels, d->work.base, t->size, &t->auto_augment, r);
     erase_random(pixels, t->size, &t->erase, r);
 done:
     return rc;

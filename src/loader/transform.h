@@ -55,7 +55,7 @@ typedef struct transform {
 transform transform_default(bool training, int size, int resize);
 
 /** Decodes one image from memory into pixels (size, size, 3) RGB. Draws from `r` in torchvision's order (up to 10 crop
- *  tries, or with pad_crop the crop's top and left; random_filter's, flips, augment_draw, erase_random); the val path
+ *  tries, or with pad_crop the crop's top and left; random_filter's, flips, augment_image, erase_random); the val path
  * draws nothing.
  *  @param name of the file, for messages
  *  @return 0, E_FORMAT (corrupt, truncated, over a limit; the message has file and cause), E_UNSUPPORTED, E_NOMEM */

@@ -88,10 +88,40 @@ int run_context_val_batch_size(const config *c) {
     return c->data.val_batch_size > 0 ? c->data.val_batch_size : c->data.batch_size;
 }
 
-static augment_kind auto_augment_kind(const char *name) {
-    if (strcmp(name, "randaugment") == 0)
-        return AUGMENT_RAND;
-    return strcmp(name, "trivialaugment") == 0 ? AUGMENT_TRIVIAL : AUGMENT_NONE;
+/** timm's RandAugment, which uses the filter of the random crop. */
+static void set_rand_augment(augment *a, const config *c, const transform *t) {
+    config_rand_augment r;
+    if (!config_read_rand_augment(&r, c->data.auto_augment))
+        return;
+    a->kind = AUGMENT_TIMM;
+    a->ops = r.ops;
+    a->magnitude = r.magnitude;
+    a->timm = (augment_timm){.deviation = r.deviation,
+                             .most = r.most,
+                             .probability = r.probability,
+                             .increasing = r.increasing,
+                             .bicubic = t->resizing.filter == RESAMPLE_BICUBIC,
+                             .random_filter = t->random_filter};
+    memcpy(a->timm.fill, t->erase.fill, sizeof a->timm.fill);
+}
+
+static augment augment_of(const config *c) {
+    static const char *const kinds[] = {
+        [AUGMENT_NONE] = "none",        [AUGMENT_RAND] = "randaugment", [AUGMENT_TRIVIAL] = "trivialaugment",
+        [AUGMENT_AUTO] = "autoaugment", [AUGMENT_AUGMIX] = "augmix",    [AUGMENT_3] = "3augment"};
+    augment a = {.ops = c->data.ra_ops,
+                 .magnitude = c->data.ra_magnitude,
+                 .severity = c->data.augmix_severity,
+                 .jitter_probability = c->data.color_jitter_prob,
+                 .gray_probability = c->data.grayscale};
+    for (augment_kind k = AUGMENT_NONE; k <= AUGMENT_3; k++)
+        if (strcmp(c->data.auto_augment, kinds[k]) == 0)
+            a.kind = k;
+    for (int i = 0; i < 4; i++) {
+        double automatic = a.kind == AUGMENT_3 && i < 3 ? 0.3 : 0;
+        a.jitter[i] = c->data.color_jitter[i] >= 0 ? c->data.color_jitter[i] : automatic;
+    }
+    return a;
 }
 
 long long run_context_shuffle_buffer(const config *c) { return c->data.sequential ? c->data.shuffle_buffer : 0; }
@@ -121,11 +151,11 @@ loader_options run_context_loader_options(const config *c, bool training) {
     o.transform.pad_crop = c->data.pad_crop;
     o.transform.flip = c->data.flip;
     o.transform.vertical_flip = c->data.vertical_flip;
-    o.transform.auto_augment = (augment){
-        .kind = auto_augment_kind(c->data.auto_augment), .ops = c->data.ra_ops, .magnitude = c->data.ra_magnitude};
     o.transform.erase.probability = c->data.random_erase;
     for (int i = 0; i < 3; i++)
         o.transform.erase.fill[i] = (uint8_t)lrint(c->data.mean[i] * 255);
+    o.transform.auto_augment = augment_of(c);
+    set_rand_augment(&o.transform.auto_augment, c, &o.transform);
     o.transform.fast_decode = training && c->data.fast_decode;
     o.limits.max_pixels = c->data.max_pixels;
     o.limits.max_scans = c->data.max_scans;

@@ -59,7 +59,7 @@ offers() { # expected, words
   [ "$got" = "$want" ] || die "linnet $*: offers '$got', not '$want'"
 }
 offers train tr
-offers "--data.augment --data.auto_augment" train --data.au
+offers "--data.augment --data.augmix_severity --data.auto_augment" train --data.au
 offers "auto cpu cuda ref" train --device ""
 offers "cpu cuda" train --device c
 offers "cpu cuda" train --trainer.device = c

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# All parts of a modern recipe together: progressive image sizes with a larger validation size, TrivialAugment, random
-# erasing, mixup, cutmix, EMA. Stopped in the middle of an epoch and resumed with another number of loader threads, it
+# All parts of a modern recipe together: progressive image sizes with a larger validation size, AugMix, colour jitter,
+# random erasing, mixup, cutmix, EMA. Stopped in the middle of an epoch and resumed with another number of loader threads, it
 # gives identical bytes; the EMA is validated and saved.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 4
 
 options=("${small[@]}" --data.progressive_size 24 --data.progressive_end 1 --data.val_size 40 --data.repeats 2
-  --max-epochs 2 --data.auto_augment trivialaugment --data.random_erase 0.5 --data.mixup 0.2 --data.cutmix 1
+  --max-epochs 2 --data.auto_augment augmix --color-jitter 0.4,0.4,0.4,0.1 --data.grayscale 0.2 --data.random_erase 0.5
+  --data.mixup 0.2 --data.cutmix 1
   --optimizer.label_smoothing 0.1 --optimizer.decay_norm false --schedule.name cosine
   --trainer.ema 0.98 --trainer.ema_steps 2 --checkpoint.top_k 0 --monitor.report false)
 last=checkpoints/resnet20/last.ckpt

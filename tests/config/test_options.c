@@ -129,6 +129,9 @@ static void test_names_of_other_programs(void **state) {
         {"lr-scheduler", "cosineannealinglr", "schedule.name", "cosine"},
         {"amp", "true", "trainer.precision", "16-mixed"},
         {"fast_dev_run", "1", "trainer.dry_run", "true"},
+        {"auto_augment", "imagenet", "data.auto_augment", "autoaugment"},
+        {"aa", "3a", "data.auto_augment", "3augment"},
+        {"color-jitter", "0.4", "data.color_jitter", "0.4,0.4,0.4"},
         {"devices", "[0, 3]", "trainer.devices", "0,3"},
         {"devices", "2,", "trainer.devices", "[2]"},
     };
@@ -155,7 +158,7 @@ static void test_names_of_other_programs(void **state) {
         snprintf(expected, sizeof expected, "did you mean %s?", case_[i][1]);
         assert_fails(E_OPTION, expected, config_set(&c, case_[i][0], "3", where));
     }
-    static const char *const none[] = {"color-jitter", "xyzzy", "q", "torchscript"};
+    static const char *const none[] = {"gaussian-blur-prob", "xyzzy", "q", "torchscript"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_fails(E_OPTION, "--print-config prints all options", config_set(&c, none[i], "3", "--x"));
     assert_fails(E_OPTION, "did you mean trainer.devices?", config_set(&c, "trainer.gpus", "3", "r.yaml:3"));
@@ -201,6 +204,22 @@ static void test_strict_values(void **state) {
                                          "[]", "1 2", "-1", "1.5", "1000001", "x",  "[1]2"};
     for (size_t i = 0; i < sizeof epochs / sizeof *epochs; i++)
         refused("schedule.milestones", epochs[i], "none or at most 32 epochs in increasing order");
+    refused("data.color_jitter", "0.4,0.4", "three or four numbers");
+    refused("data.color_jitter", "0.4,0.4,0.4,0.1,0.1", "three or four numbers");
+    refused("data.color_jitter", "0.4,", "three or four numbers");
+    refused("data.color_jitter", "-0.1", "three or four numbers");
+    refused("data.color_jitter", "10.5", "from 0 to 10");
+    refused("data.color_jitter", "0.4,0.4,0.4,0.51", "hue, which is at most 0.5");
+    refused("data.color_jitter", "", "auto, one number");
+    static const char *const no_rand[] = {"rand-m9-tweights", "rand-m",    "rand-m9.5",       "rand-n0",
+                                          "rand-n17",         "rand-p1.1", "rand-",           "rand-m9-",
+                                          "rand--m9",         "rand_m9",   "rand-mstd",       "rand-mstd0.5.1",
+                                          "rand-x3",          "rand-m101", "rand-increasing1"};
+    for (size_t i = 0; i < sizeof no_rand / sizeof *no_rand; i++)
+        refused("auto_augment", no_rand[i], "of the parts of timm's RandAugment m, n, p, mstd, mmax and inc");
+    refused("aa", "augmix-m5-w4-d2", "the nearest is augmix");
+    refused("aa", "originalr", "the nearest to timm's policies is autoaugment");
+    refused("auto_augment", "svhn", "only ImageNet's");
     refused("out", "\xff", "UTF-8");
     refused("out", "\xc0\xaf", "UTF-8");
     refused("out", "\xed\xa0\x80", "UTF-8");
@@ -237,6 +256,21 @@ static void test_good_values(void **state) {
     assert_int_equal(c.schedule.milestones.at[2], 1000000);
     assert_ok(config_set(&c, "schedule.milestones", "none", "x"));
     assert_int_equal(c.schedule.milestones.n, 0);
+    assert_ok(config_set(&c, "color_jitter", "0.4", "x"));
+    assert_true(c.data.color_jitter[0] == 0.4 && c.data.color_jitter[2] == 0.4 && c.data.color_jitter[3] == 0);
+    assert_ok(config_set(&c, "data.color_jitter", "0.4, 0.3 ,0.2,0.1", "x"));
+    assert_true(c.data.color_jitter[0] == 0.4 && c.data.color_jitter[1] == 0.3 && c.data.color_jitter[3] == 0.1);
+    assert_ok(config_set(&c, "data.color_jitter", "auto", "x"));
+    assert_true(c.data.color_jitter[0] == -1 && c.data.color_jitter[3] == -1);
+    config_rand_augment ra;
+    assert_ok(config_set(&c, "aa", "rand-m9-mstd0.5-inc1", "x"));
+    assert_true(config_read_rand_augment(&ra, c.data.auto_augment));
+    assert_true(ra.magnitude == 9 && ra.deviation == 0.5 && ra.increasing && ra.ops == 2 && ra.probability == 0.5);
+    assert_true(config_read_rand_augment(&ra, "rand-n3-p1-mmax14-mstd101-inc0") && ra.ops == 3 && ra.most == 14);
+    assert_true(ra.magnitude == 10 && ra.probability == 1 && isinf(ra.deviation) && !ra.increasing);
+    assert_true(config_read_rand_augment(&ra, "rand") && ra.magnitude == 10 && ra.most == 10 && ra.deviation == 0);
+    assert_ok(config_set(&c, "ThreeAugment", "true", "x"));
+    assert_string_equal(c.data.auto_augment, "3augment");
     static const char *const on[] = {"true", "True", "yes", "on"}, *const off[] = {"false", "FALSE", "no", "off"};
     for (int i = 0; i < 4; i++) {
         assert_ok(config_set(&c, "data.shuffle", off[i], "x"));
@@ -300,7 +334,10 @@ static void test_check(void **state) {
          "data.resize_size 256 and data.crop_pct 0.9 both set the resize"},
         {"data.augment", "none", "data.auto_augment", "randaugment",
          "data.auto_augment cannot be combined with data.augment none"},
+        {"data.auto_augment", "rand-m9", "data.interpolation", "lanczos", "cannot be combined with lanczos"},
         {"data.augment", "none", "data.random_erase", "0.1", "data.random_erase cannot be combined"},
+        {"data.augment", "none", "data.color_jitter", "0,0,0,0.1", "data.color_jitter cannot be combined"},
+        {"data.augment", "none", "data.grayscale", "0.1", "data.grayscale cannot be combined"},
         {"data.progressive_size", "256", "data.progressive_end", "3", "must be from 8 to data.image_size 224"},
         {"data.progressive_size", "128", "data.progressive_end", "0", "data.progressive_begin 0 must be less than"},
         {"data.repeats", "4", "data.sequential", "true", "data.repeats 4 needs random access"},

@@ -163,6 +163,11 @@ static void random_value(char *out, size_t n, const option *o, random_stream *r)
     case OPTION_REAL3:
         snprintf(out, n, "%.17g,%.17g,%.17g", v, random_unit(r) + 1e-9, 1e-9 * random_unit(r) + 1e-300);
         break;
+    case OPTION_JITTER: {
+        static const char *const jitter[] = {"auto", "0.0", "0.4", "1e-3,0.5,10", "0.4,0.4,0.4,1e-9", "0,0,0.5"};
+        snprintf(out, n, "%s", jitter[random_below(r, sizeof jitter / sizeof *jitter)]);
+        break;
+    }
     case OPTION_BOOL: snprintf(out, n, "%s", random_below(r, 2) ? "true" : "false"); break;
     case OPTION_TEXT: snprintf(out, n, "%s", odd[random_below(r, sizeof odd / sizeof *odd)]); break;
     case OPTION_DEVICES: {

@@ -1,6 +1,7 @@
 /* RandAugment and TrivialAugment: every operation's bytes against torchvision's (tests/golden/augment_make.py), the
    distribution of the draws. */
 #include "check.h"
+#include "pictures.h"
 
 #include "base/file.h"
 #include "loader/transform.h"
@@ -14,26 +15,6 @@ static const char *const ops[AUGMENT_OPS] = {"Identity",  "ShearX",     "ShearY"
                                              "Rotate",    "Brightness", "Color",        "Contrast",   "Sharpness",
                                              "Posterize", "Solarize",   "AutoContrast", "Equalize"};
 
-static uint64_t fnv(uint64_t h, const uint8_t *bytes, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ bytes[i]) * 0x100000001B3u;
-    return h;
-}
-
-/* The images of augment_make.py. */
-static void picture(uint8_t *to, const char *kind, uint32_t size) {
-    for (uint32_t i = 0; i < size * size * 3; i++) {
-        uint32_t c = i % 3, x = i / 3 % size, y = i / 3 / size;
-        uint32_t noise = i * 2654435761u;
-        noise = ((noise ^ noise >> 15) * 2246822519u) >> 24;
-        uint32_t waves = (x * x + 3 * y * (c + 1) + 17 * c) / 4 % 256;
-        to[i] = (uint8_t)(strcmp(kind, "noise") == 0   ? noise
-                          : strcmp(kind, "waves") == 0 ? waves
-                          : strcmp(kind, "flat") == 0  ? 40 + 70 * c
-                                                       : 90 + waves / 16 + noise / 64 * (c % 2));
-    }
-}
-
 static augment_op op_of(const char *name) {
     int op = 0;
     while (op < AUGMENT_OPS && strcmp(ops[op], name) != 0)
@@ -45,7 +26,7 @@ static augment_op op_of(const char *name) {
 /* All bins of an operation, each on the same image. */
 static uint64_t hash_of(augment_kind kind, augment_op op, const char *image, int size, int sign) {
     uint8_t pixels[BYTES], scratch[BYTES];
-    uint64_t h = 0xCBF29CE484222325u;
+    uint64_t h = FNV_BEGIN;
     bool has_bins = augment_magnitude(kind, op, 1, size) != 0;
     for (int bin = 0; bin < (has_bins ? AUGMENT_BINS : 1); bin++) {
         picture(pixels, image, (uint32_t)size);

@@ -30,6 +30,18 @@ static loader_options options(bool training, int workers) {
     return o;
 }
 
+/* Every kind of augmentation, with the jitter. */
+static augment augmentation(augment_kind kind) {
+    return (augment){.kind = kind,
+                     .ops = 2,
+                     .magnitude = 9,
+                     .severity = 3,
+                     .jitter = {0.4, 0.4, 0.4, 0.1},
+                     .jitter_probability = 0.8,
+                     .gray_probability = 0.2,
+                     .timm = {.deviation = 0.5, .most = 10, .probability = 0.5, .random_filter = true}};
+}
+
 static void check_epoch(const dataset *d, loader *l, decoder *one, const loader_options *o, uint32_t epoch) {
     static uint32_t order[100];
     static uint8_t pixels[SIZE * SIZE * 3];
@@ -114,6 +126,31 @@ static uint64_t checksum(int64_t *images, const dataset *d, const loader_options
     return sum;
 }
 
+/** The bytes of an epoch do not depend on the number of workers. */
+static void test_workers(void **state) {
+    (void)state;
+    demo_dataset_options s = {.train_n = 9, .val_n = 1, .size = 48, .seed = 1};
+    uint64_t sums[AUGMENT_TIMM + 1];
+    dataset *d = NULL;
+    assert_ok(demo_dataset_write(root, &s));
+    assert_ok(dataset_open(&d, root, "train"));
+    for (augment_kind kind = AUGMENT_NONE; kind <= AUGMENT_TIMM; kind++) {
+        static const int workers[] = {1, 2, 5};
+        for (int i = 0; i < 3; i++) {
+            int64_t images = 0, bad_n = 0;
+            loader_options o = options(true, workers[i]);
+            o.transform.auto_augment = augmentation(kind);
+            uint64_t sum = checksum(&images, d, &o, &bad_n);
+            assert_int_equal(images, d->image_n);
+            assert_true(i == 0 || sum == sums[kind]);
+            sums[kind] = sum;
+        }
+        for (augment_kind other = AUGMENT_NONE; other < kind; other++)
+            assert_true(sums[other] != sums[kind]);
+    }
+    dataset_close(d);
+}
+
 /** Hundreds of broken JPEGs: each is decoded or reported by name, and the number of workers has no effect. */
 static void test_broken_jpegs(void **state) {
     (void)state;
@@ -152,6 +189,7 @@ static void test_broken_jpegs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_shapes, root_set_up, root_tear_down),
+        cmocka_unit_test_setup_teardown(test_workers, root_set_up, root_tear_down),
         cmocka_unit_test_setup_teardown(test_broken_jpegs, root_set_up, root_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

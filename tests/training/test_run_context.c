@@ -100,6 +100,33 @@ static void augmentation_reaches_the_loader(void **state) {
     assert_int_equal(run_context_loader_options(&c, false).repeats, 1);
     assert_ok(config_set(&c, "data.auto_augment", "trivialaugment", "test"));
     assert_true(run_context_loader_options(&c, true).transform.auto_augment.kind == AUGMENT_TRIVIAL);
+    assert_ok(config_set(&c, "data.auto_augment", "autoaugment", "test"));
+    assert_true(run_context_loader_options(&c, true).transform.auto_augment.kind == AUGMENT_AUTO);
+    assert_ok(config_set(&c, "data.auto_augment", "augmix", "test"));
+    c.data.augmix_severity = 5;
+    c.data.grayscale = 0.2;
+    augment a = run_context_loader_options(&c, true).transform.auto_augment;
+    assert_true(a.kind == AUGMENT_AUGMIX && a.severity == 5 && a.gray_probability == 0.2 && a.jitter_probability == 1);
+    assert_true(a.jitter[0] == 0 && a.jitter[3] == 0); /* auto */
+    assert_ok(config_set(&c, "data.auto_augment", "3augment", "test"));
+    a = run_context_loader_options(&c, true).transform.auto_augment;
+    assert_true(a.kind == AUGMENT_3 && a.jitter[0] == 0.3 && a.jitter[2] == 0.3 && a.jitter[3] == 0);
+    assert_ok(config_set(&c, "data.color_jitter", "0", "test"));
+    assert_ok(config_set(&c, "data.auto_augment", "rand-m9-n3-mstd0.5-inc1", "test"));
+    a = run_context_loader_options(&c, true).transform.auto_augment;
+    assert_true(a.kind == AUGMENT_TIMM && a.ops == 3 && a.magnitude == 9 && a.timm.deviation == 0.5);
+    assert_true(a.timm.increasing && a.timm.most == 10 && a.timm.probability == 0.5 && a.timm.fill[0] == 124);
+    assert_true(!a.timm.bicubic && !a.timm.random_filter);
+    assert_ok(config_set(&c, "data.train_interpolation", "random", "test"));
+    assert_true(run_context_loader_options(&c, true).transform.auto_augment.timm.random_filter);
+    assert_ok(config_set(&c, "data.train_interpolation", "bicubic", "test"));
+    assert_true(run_context_loader_options(&c, true).transform.auto_augment.timm.bicubic);
+    assert_true(run_context_loader_options(&c, true).transform.auto_augment.jitter[0] == 0);
+    assert_ok(config_set(&c, "data.color_jitter", "0.4,0.3,0.2,0.1", "test"));
+    c.data.color_jitter_prob = 0.8;
+    a = run_context_loader_options(&c, true).transform.auto_augment;
+    assert_true(a.jitter[0] == 0.4 && a.jitter[1] == 0.3 && a.jitter[2] == 0.2 && a.jitter[3] == 0.1);
+    assert_true(a.jitter_probability == 0.8);
 }
 
 int main(void) {
