@@ -247,6 +247,8 @@ typedef struct device_ops {
     device_layer_ops layer;
     /** An image is counted as wrong if the logit of its label is NaN. Any other NaN ranks before all numbers. */
     int (*loss)(void *device, const device_loss *l);
+    /** Copies the weights of the classes (n), for engine_loss_options.weighted. */
+    int (*set_class_weights)(void *device, const double *weight, int n);
     int (*result)(void *device, engine_result_data *out); /* waits for the device */
     int (*reset_result)(void *device);
     int (*peaks)(void *device, engine_peaks *out); /* NULL: unknown */

@@ -90,12 +90,25 @@ static int check_progressive(const config *c) {
     return OK;
 }
 
-static int check_data(const config *c) {
+/** Checks the options of the order in which training images are read. */
+static int check_order(const config *c) {
     if (c->data.repeats > 1 && c->data.sequential)
         return fail(
             E_OPTION,
             "data.repeats %d needs random access, but data.sequential reads the shards in order: use only one of them",
             c->data.repeats);
+    if (c->data.balance > 0 && c->data.sequential)
+        return fail(E_OPTION,
+                    "data.balance %g needs random access, but data.sequential reads the shards in order: use only one "
+                    "of them",
+                    c->data.balance);
+    if (c->data.balance > 0 && !c->data.shuffle)
+        return fail(E_OPTION, "data.balance %g draws images at random, but data.shuffle is false: use only one of them",
+                    c->data.balance);
+    return OK;
+}
+
+static int check_transforms(const config *c) {
     int smallest = c->data.progressive_size > 0 ? c->data.progressive_size : c->data.image_size;
     if (c->data.pad_crop >= smallest)
         return fail(E_OPTION, "data.pad_crop %d must be less than the size of the images in pixels, %d",
@@ -159,7 +172,8 @@ static int check_validation(const config *c) {
 }
 
 int config_check(const config *c) {
-    int rc = check_data(c);
+    int rc = check_order(c);
+    rc = rc != OK ? rc : check_transforms(c);
     rc = rc != OK ? rc : check_training(c);
     return rc != OK ? rc : check_validation(c);
 }

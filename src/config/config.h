@@ -37,6 +37,7 @@ typedef struct config {
         long long shuffle_buffer;
         bool shuffle;
         int repeats;      /* of each image in an epoch */
+        double balance;   /* 0: every image once in an epoch; 1: all classes equally often */
         char augment[32]; /* "default", "none" */
         int pad_crop;     /* pixels; 0: random resized crop */
         double scale_min, scale_max, ratio_min, ratio_max, flip, vertical_flip;
@@ -69,7 +70,8 @@ typedef struct config {
         bool nesterov;
         bool decay_norm, decay_bias; /* weight decay on batch norm's parameters, on the classifier's bias */
         double label_smoothing;
-        bool smooth_val_loss; /* val_loss with label_smoothing too */
+        bool smooth_val_loss;            /* val_loss with label_smoothing too */
+        char class_weights[CONFIG_TEXT]; /* "none", "balanced" or a file */
     } optimizer;
     struct {
         double min, max; /* of the range test, exponential */

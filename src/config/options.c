@@ -98,6 +98,10 @@ const option option_table[] = {
     INT(data, repeats, "1", 1, 1024,
         .help = "repeated augmentation: each epoch uses 1/N of the images, N times each, in consecutive batches "
                 "(torchvision's --ra-reps)"),
+    REAL(data, balance, "0.0", 0, 1,
+         .help = "for rare classes: an epoch draws as many images as there are, with replacement, each with the weight "
+                 "count^-balance for the number of images in its class (torch's WeightedRandomSampler). 1: every class "
+                 "equally often; 0.5: in proportion to the square root of its images; 0: every image once"),
     CHOICE(
         data, augment, "default", "default|none",
         .help =
@@ -182,6 +186,10 @@ const option option_table[] = {
          .help = "fraction of the target probability that is spread evenly over all classes"),
     BOOL(optimizer, smooth_val_loss, "false",
          .help = "apply label_smoothing to val_loss too, as torchvision's training script does"),
+    TEXT(optimizer, class_weights, "none", .takes = "none|balanced|FILE",
+         .help = "weights of the classes in the training loss (CrossEntropyLoss's weight). balanced: n / (k * count) "
+                 "for n training images, k classes and the images of the class; FILE: one row class,weight per class. "
+                 "val_loss is not weighted"),
 
     REAL(lr_finder, min, "1.0e-08", 0, 1e6, .above = true, .help = "first learning rate of a sweep"),
     REAL(lr_finder, max, "1.0", 0, 1e6, .above = true, .help = "last learning rate of a sweep"),

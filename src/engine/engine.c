@@ -7,6 +7,7 @@
 #include "engine/internal.h"
 #include "telemetry/host_memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -175,7 +176,25 @@ int engine_set_hyper(engine *e, const engine_hyper *h) {
         return fail(E_OPTION, "the number of images %g must be positive", h->images);
     if (!(h->label_smoothing >= 0 && h->label_smoothing <= 1))
         return fail(E_OPTION, "label smoothing %g must be from 0 to 1", h->label_smoothing);
+    if (h->loss.weighted && !e->class_weights)
+        return fail(E_OPTION, "the loss is weighted, but no class weights are set");
     return e->ops->optimizer.set_hyper(e->device, h);
+}
+
+int engine_set_class_weights(engine *e, const double *weight) {
+    double sum = 0;
+    int rc = OK;
+    for (int i = 0; i < e->model->classes; i++) {
+        if (!(weight[i] >= 0 && isfinite(weight[i])))
+            return fail(E_OPTION, "the weight %g of class %d must be 0 or more, and finite", weight[i], i);
+        sum += weight[i];
+    }
+    if (sum == 0)
+        return fail(E_OPTION, "the class weights are all 0");
+    TRY(e->ops->set_class_weights(e->device, weight, e->model->classes));
+    e->class_weights = true;
+done:
+    return rc;
 }
 
 int plan_check_active(const engine_plan *p) {

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "distributed/affinity.h"
 #include "training/checkpoint.h"
+#include "training/class_weights.h"
 #include "training/ema.h"
 #include "training/run_dataset.h"
 
@@ -106,6 +107,7 @@ loader_options run_context_loader_options(const config *c, bool training) {
                         .seed = c->trainer.seed,
                         .shuffle = training && c->data.shuffle,
                         .repeats = training ? c->data.repeats : 1,
+                        .balance = training ? c->data.balance : 0,
                         .drop_last = training && c->data.drop_last,
                         .max_bad = c->data.max_bad,
                         .read_ahead = c->data.read_ahead,
@@ -175,6 +177,19 @@ static int open_engine(run_context *s, int classes) {
     }
     TRY(engine_create(&s->engine, device, s->model, &o));
 done:
+    return rc;
+}
+
+static int set_class_weights(run_context *s) {
+    const char *option = s->config->optimizer.class_weights;
+    double *weight = NULL;
+    int rc = OK;
+    if (!class_weights_on(option))
+        return OK;
+    TRY(class_weights_make(&weight, option, s->train));
+    TRY(engine_set_class_weights(s->engine, weight));
+done:
+    free(weight);
     return rc;
 }
 
@@ -315,6 +330,7 @@ int run_context_open(run_context *s, const config *c, comm *all) {
         fingerprint_begin(&s->fingerprint[1], s->val);
     }
     TRY(open_engine(s, s->train->class_n));
+    TRY(set_class_weights(s));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
     TRY(ema_restart(s));
     TRY(open_train(s));

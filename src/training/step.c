@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "loader/mix.h"
 #include "loader/samples.h"
+#include "training/class_weights.h"
 #include "training/rank_events.h"
 
 /** Number of micro-batches of the step that begins at batch `first`, over all ranks. */
@@ -19,6 +20,11 @@ static int own_micro_batches(const run_context *s, int n) {
 
 metrics step_metrics(const engine_result_data *r) {
     return (metrics){.loss_sum = r->loss_sum, .images = r->images, .top1 = r->top1, .top5 = r->top5};
+}
+
+static engine_loss_options step_loss(const config *c) {
+    return (engine_loss_options){.weighted = class_weights_on(c->optimizer.class_weights),
+                                 .soft = c->data.mixup > 0 || c->data.cutmix > 0};
 }
 
 engine_hyper step_hyper(const run_context *s, const train_state *t) {
@@ -38,6 +44,7 @@ engine_hyper step_hyper(const run_context *s, const train_state *t) {
                           .clip_norm = c->trainer.clip_norm,
                           .loss_scale = grad_scaler_scale(&t->scaler),
                           .label_smoothing = c->optimizer.label_smoothing,
+                          .loss = step_loss(c),
                           .images = (double)images / comm_ranks(s->ranks.comm)};
 }
 

@@ -31,6 +31,7 @@ static void close_device(void *device) {
     free(d->mix);
     free(d->image_loss);
     free(d->image_rank);
+    free(d->class_weight);
     free(d);
 }
 
@@ -208,6 +209,7 @@ const device_ops device_cpu = {
                            .backward = cpu_shortcut_backward}},
     .load_batch = load_batch,
     .loss = cpu_loss,
+    .set_class_weights = cpu_set_class_weights,
     .optimizer = {.set_hyper = set_hyper, .unscale = cpu_unscale, .update = cpu_update},
     .collective = &collective,
     .result = result,

@@ -74,6 +74,7 @@ static void close_device(void *device) {
     gpu_release(d, d->copy, d->copy_bytes);
     gpu_release(d, d->range, (size_t)d->range_n * sizeof *d->range);
     gpu_release(d, d->part, 0);
+    gpu_release(d, d->class_weight, 0);
     gpu_release(d, d->overflow, 0);
     bn_join_deinit(d);
     for (int i = 0; i < RESULT_ENTRIES; i++) {
@@ -313,6 +314,7 @@ const device_ops device_cuda = {
                       .backward = cuda_shortcut_backward}},
     .load_batch = cuda_load_batch,
     .loss = cuda_loss,
+    .set_class_weights = cuda_set_class_weights,
     .result = cuda_result_now,
     .reset_result = cuda_reset_result,
     .download = download,

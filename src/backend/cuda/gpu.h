@@ -57,6 +57,7 @@ typedef struct cuda_device {
     double *image_loss;
     int32_t *image_rank;
     int label_n;
+    double *class_weight; /* (classes) in GPU memory; NULL until set */
 
     void *copy; /* all weights in `type`, at the same offsets as in the arena; NULL in fp32 */
     size_t copy_bytes;
@@ -147,6 +148,7 @@ void cuda_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pa
 int cuda_load_batch(void *device, void *x, int channels, const batch *b);
 void cuda_upload_deinit(cuda_device *d);
 
+int cuda_set_class_weights(void *device, const double *weight, int n);
 int cuda_loss(void *device, const device_loss *l);
 int cuda_set_hyper(void *device, const engine_hyper *h);
 int cuda_set_grad_scaler(void *device, const engine_grad_scaler *s);

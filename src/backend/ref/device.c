@@ -21,6 +21,7 @@ static void close_device(void *device) {
     free(d->label);
     free(d->label_b);
     free(d->mix);
+    free(d->class_weight);
     free(d);
 }
 
@@ -141,6 +142,7 @@ const device_ops device_ref = {
                            .backward = ref_shortcut_backward}},
     .load_batch = load_batch,
     .loss = loss,
+    .set_class_weights = ref_set_class_weights,
     .optimizer = {.set_hyper = set_hyper, .unscale = ref_unscale, .update = ref_update},
     .result = result,
     .reset_result = reset_result,

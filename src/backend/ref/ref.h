@@ -14,6 +14,7 @@ typedef struct ref_device {
     int label_n, label_capacity;
     int32_t *label, *label_b;
     double *mix;
+    double *class_weight; /* NULL until set */
 } ref_device;
 
 int ref_conv_plan(void *device, device_layer *l);
@@ -41,6 +42,7 @@ int ref_shortcut_plan(void *device, device_layer *l);
 int ref_shortcut_forward(void *device, const device_layer *l, const pool_forward_args *args);
 int ref_shortcut_backward(void *device, const device_layer *l, const pool_backward_args *args);
 
+int ref_set_class_weights(void *device, const double *weight, int n);
 int ref_loss(void *device, const device_loss *l);
 int ref_unscale(void *device, const device_arenas *a);
 int ref_update(void *device, const device_arenas *a);

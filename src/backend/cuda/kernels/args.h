@@ -55,6 +55,7 @@ typedef struct cuda_hyper {
     double label_smoothing;
     double images;
     int nesterov, first_step;
+    int loss_weighted, loss_soft;
 } cuda_hyper;
 
 /** State of the loss scaler (GradScaler), updated on the GPU. */
@@ -161,7 +162,8 @@ typedef struct loss_args {
     float *dlogits;      /* NULL in evaluation */
     const int32_t *label, *label_b;
     const float *mix;
-    double *image_loss; /* (n) */
+    const double *weight; /* (classes) NULL: none are set */
+    double *image_loss;   /* (n) */
     int32_t *image_rank;
     int n, classes;
 } loss_args;

@@ -1,8 +1,10 @@
-/* Softmax cross-entropy with label smoothing s over C classes, two labels a and b, mix m:
+/* Softmax cross-entropy with label smoothing s over C classes, two labels a and b, mix m, class weights w (or all 1):
  *
  *     t = (1 - s) * (m * onehot(a) + (1 - m) * onehot(b)) + s / C
- *     loss = -sum_j t_j log softmax(logits)_j       dlogits = (softmax - t) * loss_scale / images
+ *     loss = -sum_j w_j t_j log p_j with p = softmax(logits)
+ *     dlogits_k = (p_k sum_j w_j t_j - w_k t_k) * loss_scale / images
  *
+ * For the weighted mean of class labels, both are multiplied by n / sum_i w[label_i].
  * loss_images: one block per image. loss_join: one block, adds to the result in a fixed order. Computes in double,
  * because a batch has few logits. Same formulas and the same rule for NaN as base/softmax.h. */
 #include "backend/cuda/kernels/device.cuh"
@@ -33,27 +35,56 @@ static __device__ double log_sum_exp(const float *logits, int classes, double *r
     return largest + log(block_sum(sum, room, threadIdx.x, THREADS));
 }
 
+/** w_j t_j */
+static __device__ double weighted_target(const loss_args &a, int i, int j) {
+    const cuda_hyper *h = &a.state->hyper;
+    double s = h->label_smoothing, mix = (double)a.mix[i];
+    double t = s / a.classes + (1 - s) * (mix * (j == a.label[i]) + (1 - mix) * (j == a.label_b[i]));
+    return h->loss_weighted ? a.weight[j] * t : t;
+}
+
+/** sum_j w_j t_j of image i; exactly 1 without weights. */
+static __device__ double weighted_mass(const loss_args &a, int i, double *room) {
+    double mass = 0;
+    if (!a.state->hyper.loss_weighted)
+        return 1;
+    for (int j = (int)threadIdx.x; j < a.classes; j += THREADS)
+        mass += weighted_target(a, i, j);
+    return block_sum(mass, room, threadIdx.x, THREADS);
+}
+
+/** softmax_weight_factor of base/softmax.h. Every block computes it, because a batch has few labels. */
+static __device__ double weight_factor(const loss_args &a, double *room) {
+    double sum = 0;
+    if (!a.state->hyper.loss_weighted || a.state->hyper.loss_soft)
+        return 1;
+    for (int i = (int)threadIdx.x; i < a.n; i += THREADS)
+        sum += a.weight[a.label[i]];
+    sum = block_sum(sum, room, threadIdx.x, THREADS);
+    return sum > 0 ? a.n / sum : 0;
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS) loss_images(loss_args a) {
     __shared__ double room[THREADS];
     __shared__ int counts[THREADS];
     const cuda_hyper *h = &a.state->hyper;
-    int i = (int)blockIdx.x, label = a.label[i], label_b = a.label_b[i], before = 0;
+    int i = (int)blockIdx.x, label = a.label[i], before = 0;
     const float *logits = a.logits + (size_t)i * (size_t)a.classes;
     float *dlogits = a.dlogits != nullptr ? a.dlogits + (size_t)i * (size_t)a.classes : nullptr;
-    double s = h->label_smoothing, mix = (double)a.mix[i], loss = 0;
-    double scale = (h->loss_scale != 0 ? h->loss_scale : a.state->scaler.scale) / h->images;
-    double total = log_sum_exp(logits, a.classes, room);
+    double total = log_sum_exp(logits, a.classes, room), mass = weighted_mass(a, i, room), loss = 0;
+    double factor = weight_factor(a, room);
+    double scale = factor * (h->loss_scale != 0 ? h->loss_scale : a.state->scaler.scale) / h->images;
     float own = logits[label];
     for (int j = (int)threadIdx.x; j < a.classes; j += THREADS) {
         float v = logits[j];
-        double target = s / a.classes + (1 - s) * (mix * (j == label) + (1 - mix) * (j == label_b));
+        double target = weighted_target(a, i, j);
         if (target != 0) /* avoids 0 * infinity for a logit of -infinity with target 0 */
             loss -= target * ((double)v - total);
         if (dlogits != nullptr)
-            dlogits[j] = (float)((exp((double)v - total) - target) * scale);
+            dlogits[j] = (float)((exp((double)v - total) * mass - target) * scale);
         before += v > own || isnan(v) || (v == own && j < label);
     }
-    loss = block_sum(loss, room, threadIdx.x, THREADS);
+    loss = factor * block_sum(loss, room, threadIdx.x, THREADS);
     before = block_sum(before, counts, threadIdx.x, THREADS);
     if (threadIdx.x != 0)
         return;
