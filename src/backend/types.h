@@ -2,6 +2,7 @@
 #ifndef LINNET_BACKEND_TYPES_H
 #define LINNET_BACKEND_TYPES_H
 
+#include "base/bce.h"
 #include "distributed/communicator.h"
 
 #include <stdbool.h>
@@ -31,9 +32,11 @@ typedef struct engine_options {
 
 /** The loss of a step; all 0: softmax cross-entropy. Formulas: base/softmax.h, base/bce.h. */
 typedef struct engine_loss_options {
-    bool weighted; /* cross-entropy with the weights of engine_set_class_weights */
-    bool soft; /* weighted: the labels are mixed, so they are probabilities for cross_entropy, whose mean is then over
-                  the images of the batch. Otherwise its mean is over the weights of their labels */
+    bool binary;     /* binary cross-entropy */
+    bce_options bce; /* if binary */
+    bool weighted;   /* with the weights of engine_set_class_weights */
+    bool soft; /* weighted cross-entropy: the labels are mixed, so they are probabilities for cross_entropy, whose mean
+                  is then over the images of the batch. Otherwise its mean is over the weights of their labels */
 } engine_loss_options;
 
 /** Values that the device reads in a step. They are plain data, so a captured step can be replayed with other

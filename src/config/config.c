@@ -136,6 +136,9 @@ static int check_transforms(const config *c) {
 static int check_training(const config *c) {
     if (c->optimizer.nesterov && (c->optimizer.momentum <= 0 || c->optimizer.dampening != 0))
         return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum > 0 and optimizer.dampening 0");
+    if (strcmp(c->optimizer.loss, "bce") != 0 && (c->optimizer.bce_sum || c->optimizer.bce_threshold >= 0))
+        return fail(E_OPTION, "optimizer.%s has an effect only with optimizer.loss bce: set it, or leave this out",
+                    c->optimizer.bce_sum ? "bce_sum" : "bce_threshold");
     if (strcmp(c->schedule.name, "plateau") == 0 && c->schedule.factor >= 1)
         return fail(E_OPTION, "schedule.factor must be less than 1 for schedule.name plateau, not %g",
                     c->schedule.factor);

@@ -72,6 +72,9 @@ typedef struct config {
         double label_smoothing;
         bool smooth_val_loss;            /* val_loss with label_smoothing too */
         char class_weights[CONFIG_TEXT]; /* "none", "balanced" or a file */
+        char loss[16];                   /* "cross_entropy", "bce" */
+        bool bce_sum;
+        double bce_threshold; /* -1: none */
     } optimizer;
     struct {
         double min, max; /* of the range test, exponential */

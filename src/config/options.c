@@ -190,6 +190,13 @@ const option option_table[] = {
          .help = "weights of the classes in the training loss (CrossEntropyLoss's weight). balanced: n / (k * count) "
                  "for n training images, k classes and the images of the class; FILE: one row class,weight per class. "
                  "val_loss is not weighted"),
+    CHOICE(optimizer, loss, "cross_entropy", "cross_entropy|bce",
+           .help = "training loss: softmax cross-entropy, or binary cross-entropy with one decision per class (timm's "
+                   "--bce-loss). val_loss is the cross-entropy in both cases, as in timm"),
+    BOOL(optimizer, bce_sum, "false", .help = "bce: sum over the classes instead of their mean (timm's --bce-sum)"),
+    REAL(optimizer, bce_threshold, "none", 0, 1, .word = "none", .word_value = -1,
+         .help = "bce: targets above this value become 1, the others 0, after label_smoothing and mixing (timm's "
+                 "--bce-target-thresh)"),
 
     REAL(lr_finder, min, "1.0e-08", 0, 1e6, .above = true, .help = "first learning rate of a sweep"),
     REAL(lr_finder, max, "1.0", 0, 1e6, .above = true, .help = "last learning rate of a sweep"),

@@ -6,6 +6,8 @@
 #include "training/class_weights.h"
 #include "training/rank_events.h"
 
+#include <string.h>
+
 /** Number of micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const run_context *s, int64_t first) {
     int64_t left = s->train_batches - first;
@@ -23,7 +25,9 @@ metrics step_metrics(const engine_result_data *r) {
 }
 
 static engine_loss_options step_loss(const config *c) {
-    return (engine_loss_options){.weighted = class_weights_on(c->optimizer.class_weights),
+    return (engine_loss_options){.binary = strcmp(c->optimizer.loss, "bce") == 0,
+                                 .bce = {.sum = c->optimizer.bce_sum, .threshold = c->optimizer.bce_threshold},
+                                 .weighted = class_weights_on(c->optimizer.class_weights),
                                  .soft = c->data.mixup > 0 || c->data.cutmix > 0};
 }
 

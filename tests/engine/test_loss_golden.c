@@ -1,4 +1,4 @@
-/* The loss of a batch and its gradient against those of PyTorch (tests/golden/loss_make.py), on every device;
+/* The loss of a batch and its gradient against those of PyTorch and timm (tests/golden/loss_make.py), on every device;
  * and the gradient against finite differences. The logits are those of a linear layer whose input the test sets. */
 #include "small_models.h"
 
@@ -73,13 +73,14 @@ static double loss_of(double *gradient, fixture *f, const loss_case *c, const do
 
 /** @return false at the end of the file */
 static bool read_case(loss_case *c, FILE *f, int number) {
-    int weighted = 0, soft = 0;
-    double smoothing = 0;
-    if (fscanf(f, "%d%d%lf", &weighted, &soft, &smoothing) != 3)
+    int binary = 0, weighted = 0, soft = 0, sum = 0;
+    double smoothing = 0, threshold = 0;
+    if (fscanf(f, "%d%d%d%lf%lf%d", &binary, &weighted, &soft, &smoothing, &threshold, &sum) != 6)
         return false;
     *c = (loss_case){.number = number};
     c->hyper = (engine_hyper){.loss_scale = 1, .images = IMAGES, .label_smoothing = smoothing};
-    c->hyper.loss = (engine_loss_options){.weighted = weighted, .soft = soft};
+    c->hyper.loss = (engine_loss_options){
+        .binary = binary, .bce = {.sum = sum, .threshold = threshold}, .weighted = weighted, .soft = soft};
     assert_int_equal(fscanf(f, "%lf", &c->loss), 1);
     for (int i = 0; i < IMAGES * CLASSES; i++)
         assert_int_equal(fscanf(f, "%lf", &c->gradient[i]), 1);
@@ -124,7 +125,7 @@ static void check_device(const char *device, double tolerance, bool differences)
         if (differences)
             check_differences(&f, &c, gradient, bias);
     }
-    assert_int_equal(n, 8);
+    assert_int_equal(n, 24);
     fixture_close(&f);
     fclose(file);
 }

@@ -1,7 +1,6 @@
-/* The loss and the rank of the label for every image; formulas: base/softmax.h. */
+/* The loss and the rank of the label for every image; formulas: base/softmax.h, base/bce.h. */
 #include "backend/cpu/cpu.h"
 #include "base/memory.h"
-#include "base/softmax.h"
 #include "base/status.h"
 
 #include <string.h>
@@ -29,7 +28,9 @@ static void image_loss(const loss_call *t, size_t i) {
     const float *logits = (const float *)t->loss->logits + i * (size_t)classes;
     float *dlogits = t->loss->dlogits != NULL ? (float *)t->loss->dlogits + i * (size_t)classes : NULL;
     softmax_target target = {d->label[i], d->label_b[i], (double)d->mix[i], d->hyper.label_smoothing, t->weight};
-    d->image_loss[i] = t->factor * softmax_loss_f32(dlogits, logits, classes, &target, scale);
+    const engine_loss_options *o = &d->hyper.loss;
+    d->image_loss[i] = t->factor * (o->binary ? bce_loss_f32(dlogits, logits, classes, &target, &o->bce, scale)
+                                              : softmax_loss_f32(dlogits, logits, classes, &target, scale));
     d->image_rank[i] = softmax_rank_f32(logits, classes, d->label[i]);
 }
 
@@ -44,7 +45,7 @@ int cpu_loss(void *device, const device_loss *l) {
     loss_call t = {d, l, o->weighted ? d->class_weight : NULL, 1};
     if (d->label_n != l->n)
         return fail(E_SHAPE, "labels of %d images are loaded, but the plan has %d", d->label_n, l->n);
-    if (o->weighted && !o->soft)
+    if (o->weighted && !o->soft && !o->binary)
         t.factor = softmax_weight_factor(t.weight, d->label, l->n);
     parallel_for(d->threads, (size_t)l->n, SIZE_MAX, LOOP_FORWARD, loss_task, &t);
     for (int i = 0; i < l->n; i++) {

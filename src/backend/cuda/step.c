@@ -22,6 +22,9 @@ int cuda_set_hyper(void *device, const engine_hyper *h) {
                               .label_smoothing = h->label_smoothing,
                               .nesterov = h->nesterov,
                               .first_step = h->first_step,
+                              .loss_binary = h->loss.binary,
+                              .bce_sum = h->loss.bce.sum,
+                              .bce_threshold = h->loss.bce.threshold,
                               .loss_weighted = h->loss.weighted,
                               .loss_soft = h->loss.soft,
                               .images = h->images}};

@@ -55,6 +55,8 @@ typedef struct cuda_hyper {
     double label_smoothing;
     double images;
     int nesterov, first_step;
+    int loss_binary, bce_sum;
+    double bce_threshold; /* negative: none */
     int loss_weighted, loss_soft;
 } cuda_hyper;
 

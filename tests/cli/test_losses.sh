@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rare classes: optimizer.class_weights and data.balance in whole runs, resumed runs, and runs of several ranks.
+# Rare classes and losses: optimizer.class_weights, optimizer.loss and data.balance in whole runs, resumed runs, and runs of several ranks.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 12
@@ -53,6 +53,19 @@ same drawn stopped "a resumed run has another order"
 run 0 "$LINNET" train "${options[@]}" --out stopped-weighted --optimizer.class_weights balanced --trainer.max_steps 9
 run 0 "$LINNET" train "${options[@]}" --out stopped-weighted --optimizer.class_weights balanced --resume auto
 same balanced stopped-weighted "a resumed run has another loss"
+
+# binary cross-entropy: another training, resumed exactly, by timm's names too; val_loss is the cross-entropy
+bce=("${options[@]}" --bce-loss --bce-target-thresh 0.2 --optimizer.label_smoothing 0.1)
+run 0 "$LINNET" train "${bce[@]}" --out bce
+differ plain bce "optimizer.loss bce has no effect"
+run 0 "$LINNET" train "${bce[@]}" --out bce-stopped --trainer.max_steps 9
+run 0 "$LINNET" train "${bce[@]}" --out bce-stopped --resume auto
+same bce bce-stopped "a resumed run has another loss"
+run 0 "$LINNET" train "${none[@]}" --out still-bce --optimizer.loss bce
+[ "$(figure out loss)" = "$(figure still.json loss)" ] || die "val_loss is not the cross-entropy"
+run 0 "$LINNET" train "${none[@]}" --out still-sum --optimizer.loss bce --optimizer.bce_sum true
+awk -v a="$(figure out train_loss)" 'BEGIN { exit !(a > 5 && a < 10) }' || # 10 log 2 at logits of 0
+  die "the sum over 10 classes is $(figure out train_loss)"
 
 run 2 "$LINNET" train "${options[@]}" --out none --data.balance 0.5 --data.sequential true
 says err 'data.balance 0.5 needs random access, but data.sequential'
