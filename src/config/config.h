@@ -59,6 +59,7 @@ typedef struct config {
     struct {
         char arch[32]; /* --arch */
         bool zero_gamma;
+        double drop_path;           /* --drop-path; rate of the last block */
         char init[CONFIG_TEXT];     /* --init FILE: initial weights; "" none */
         char init_key[CONFIG_TEXT]; /* --init-key: key of the weights in the checkpoint; "": detected */
         char freeze[16];            /* "none", or the last part that is frozen */

@@ -69,6 +69,7 @@ static const foreign_name names[] = {
     SAME("data_path", "data.path"),
     SAME("decay_epochs", "schedule.step_size"),
     OTHER("decay_rate", "schedule.gamma"),
+    SAME("drop_path", "model.drop_path"),
     SAME("epochs", "trainer.max_epochs"),
     SAME("grad_accum_steps", "trainer.accumulate"),
     SAME("hflip", "data.flip"),

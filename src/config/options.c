@@ -165,6 +165,10 @@ const option option_table[] = {
            "resnet20|resnet32|resnet44|resnet56|resnet110",
            .alias = "arch", .help = "model architecture; resnet20 to resnet56 and resnet110: for images of 32 px"),
     BOOL(model, zero_gamma, "false", .help = "initialise gamma of the last batch norm in each block to 0"),
+    REAL(model, drop_path, "0.0", 0, 0.99,
+         .help =
+             "stochastic depth: probability of dropping the residual branch of the last block for an image; it rises "
+             "linearly from 0 in the first block (timm's --drop-path)"),
     TEXT(model, init, "", .alias = "init", .takes = "FILE", .help = "checkpoint to initialise the weights from"),
     TEXT(model, init_key, "", .alias = "init-key",
          .help = "key of the weights in a checkpoint, such as state_dict_ema, or the prefix of their names"),

@@ -135,6 +135,7 @@ void engine_destroy(engine *e) {
     free(e->ema);
     free(e->staging);
     free(e->empty_work);
+    free(e->kept);
     free(e->param_staging);
     free(e->description);
     free(e);
@@ -232,6 +233,22 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
     const plan_tensor *to = plan_tensor_at(p, MODEL_INPUT);
     TRY(e->ops->load_batch(e->device, plan_address(p, to->block), to->channels, b));
     TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
+done:
+    return rc;
+}
+
+int engine_draw_drop_path(engine *e, const engine_plan *p, uint64_t seed, uint32_t epoch, uint64_t number) {
+    random_stream r = random_open(seed, epoch, number, RANDOM_DROP_PATH);
+    size_t n = (size_t)e->model->drop_n * (size_t)p->batch;
+    int rc = OK;
+    if (n == 0 || !p->training)
+        return OK;
+    if (n > e->kept_n) {
+        TRY(memory_resize(&e->kept, n, sizeof *e->kept));
+        e->kept_n = n;
+    }
+    model_draw_drop_path(e->kept, e->model, p->batch, &r);
+    TRY(e->ops->load_drop_path(e->device, e->kept, e->model->drop_n, p->batch));
 done:
     return rc;
 }

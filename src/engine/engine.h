@@ -92,9 +92,13 @@ int engine_set_hyper(engine *e, const engine_hyper *h);
 /** Uploads and normalises a batch; b->n, h and w must be the plan's. The batch can be used for only one forward and
  *  backward, which overwrite its memory. @return 0, E_SHAPE, E_DATA (an invalid label), E_DEVICE */
 int engine_load_batch(engine *e, engine_plan *p, const batch *b);
+/** Draws which images of the loaded batch keep each residual branch (model_set_drop_path), as a function of (seed,
+ * epoch, number of the batch in the epoch). Does nothing if the model has no stochastic depth, else it must be called
+ * before each forward of a training plan. @return 0, E_NOMEM, E_DEVICE */
+int engine_draw_drop_path(engine *e, const engine_plan *p, uint64_t seed, uint32_t epoch, uint64_t number);
 /** Training plans use batch statistics and update the running statistics (momentum 0.1, unbiased variance).
- *  @return 0, E_DEVICE, E_SHAPE (p has no batch, because another plan has run since; likewise for all functions that
- *  take a plan) */
+ *  @return 0, E_DEVICE, E_SHAPE (no engine_draw_drop_path; p has no batch, because another plan has run since; likewise
+ * for all functions that take a plan) */
 int engine_forward(engine *e, engine_plan *p);
 /** The loss of the loaded labels (engine_hyper.loss), added to the result. Training plans also compute the gradient of
  *  the logits, scaled by loss_scale / images. With class weights the sum that is added is the number of images times

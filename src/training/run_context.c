@@ -156,6 +156,7 @@ static int open_engine(run_context *s, int classes) {
     TRY(choose_precision(&s->precision, c, device));
     model_options n = {.classes = classes,
                        .zero_gamma = c->model.zero_gamma,
+                       .drop_path = c->model.drop_path,
                        .decay_norm = c->optimizer.decay_norm,
                        .decay_bias = c->optimizer.decay_bias};
     TRY(model_create(&s->model, c->model.arch, &n));

@@ -96,6 +96,7 @@ static int micro_batch(uint64_t *samples, run_context *s, train_state *t, int64_
     *samples = samples_join(*samples, samples_hash(number * s->config->data.batch_size, b->index, b->n));
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));
+    TRY(engine_draw_drop_path(s->engine, p, s->config->trainer.seed, (uint32_t)t->epoch, (uint64_t)number));
     loader_release(s->train_loader, b);
     b = NULL;                              /* now owned by the loader */
     t->in_step = true;                     /* from here on the running statistics change */

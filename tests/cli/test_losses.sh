@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Rare classes and losses: optimizer.class_weights, optimizer.loss and data.balance in whole runs, resumed runs, and runs of several ranks.
+# Rare classes, losses and stochastic depth (optimizer.class_weights, optimizer.loss, data.balance, model.drop_path) in
+# whole runs, resumed runs, and runs of several ranks.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 tiny 12
@@ -67,6 +68,21 @@ run 0 "$LINNET" train "${none[@]}" --out still-sum --optimizer.loss bce --optimi
 awk -v a="$(figure out train_loss)" 'BEGIN { exit !(a > 5 && a < 10) }' || # 10 log 2 at logits of 0
   die "the sum over 10 classes is $(figure out train_loss)"
 
+# stochastic depth: another training, resumed exactly; eval has none
+drop=("${options[@]}" --drop-path 0.5)
+run 0 "$LINNET" train "${drop[@]}" --out drop --json
+cp out drop.json
+differ plain drop "model.drop_path has no effect"
+run 0 "$LINNET" train "${drop[@]}" --out drop-stopped --trainer.max_steps 9
+run 0 "$LINNET" train "${drop[@]}" --out drop-stopped --resume auto
+same drop drop-stopped "a resumed run has other draws"
+run 0 "$LINNET" train "${drop[@]}" --out drop-recompute --trainer.recompute true
+same drop drop-recompute "trainer.recompute changes the results"
+run 0 "$LINNET" eval drop/$last --data data --precision 32-true --json
+awk -v a="$(sed 's/"classes".*//' out | tr -d '{}' | sed -E 's/.*"loss": ([0-9.]+).*/\1/')" -v b="$(figure drop.json loss)" \
+  'BEGIN { exit !((a - b) ^ 2 < 1e-20) }' || die "eval and the run have different losses"
+run 0 "$LINNET" bench train --arch resnet20 --image-size 32 --batch-size 4 --drop-path 0.5 --steps 2
+
 run 2 "$LINNET" train "${options[@]}" --out none --data.balance 0.5 --data.sequential true
 says err 'data.balance 0.5 needs random access, but data.sequential'
 run 2 "$LINNET" train "${options[@]}" --out none --data.balance 0.5 --data.shuffle false
@@ -81,7 +97,7 @@ says err 'the file balancd does not exist: expected none, balanced, or a file'
 # shellcheck source=tests/cli/ranks.sh
 . "$(dirname "$0")/ranks.sh"
 split=("${options[@]}" --batch-size 4 --trainer.global_batch 8 --max-epochs 1 --json --data.balance 0.5
-  --optimizer.class_weights weights.csv)
+  --optimizer.class_weights weights.csv --drop-path 0.5)
 run 0 "$LINNET" train "${split[@]}" --out one
 cp out one.json
 run 0 ranks 2 train "${split[@]}" --out two

@@ -32,6 +32,8 @@ typedef struct cpu_device {
     double *image_loss;   /* (label_capacity) */
     int *image_rank;      /* (label_capacity) number of classes ranked before the label */
     double *class_weight; /* NULL until set */
+    uint8_t *kept;        /* of load_drop_path */
+    int kept_images;
 } cpu_device;
 
 /** Whether a tensor of x's shape should be written with non-temporal stores. */

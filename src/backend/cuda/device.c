@@ -313,6 +313,7 @@ const device_ops device_cuda = {
                       .forward = cuda_shortcut_forward,
                       .backward = cuda_shortcut_backward}},
     .load_batch = cuda_load_batch,
+    .load_drop_path = cuda_load_drop_path,
     .loss = cuda_loss,
     .set_class_weights = cuda_set_class_weights,
     .result = cuda_result_now,

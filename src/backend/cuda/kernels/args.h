@@ -114,6 +114,9 @@ typedef struct bn_args {
     size_t m, chunk_rows;
     int c, chunks;
     int relu, accumulate;
+    const uint8_t *kept; /* NULL, or with stochastic depth (images): whether the image is kept, and then ... */
+    float kept_factor;   /* ... the factor of its values */
+    size_t image_rows;
     int shifted; /* bn_statistics: the sums are of x - `mean`; otherwise of x */
 } bn_args;
 
