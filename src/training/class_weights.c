@@ -141,3 +141,15 @@ done:
     free(weight);
     return rc;
 }
+
+int class_weights_set(engine *e, const char *option, const dataset *train) {
+    double *weight = NULL;
+    int rc = OK;
+    if (!class_weights_on(option))
+        return OK;
+    TRY(class_weights_make(&weight, option, train));
+    TRY(engine_set_class_weights(e, weight));
+done:
+    free(weight);
+    return rc;
+}

@@ -3,6 +3,7 @@
 #define LINNET_TRAINING_CLASS_WEIGHTS_H
 
 #include "dataset/dataset.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
 
@@ -16,5 +17,8 @@ bool class_weights_on(const char *option);
  *  @return 0; E_FORMAT (malformed; the message has the line), E_DATA (a class that `train` does not have, or without
  *  a row), E_NOTFOUND, E_IO, E_NOMEM */
 int class_weights_make(double **out, const char *option, const dataset *train);
+
+/** Gives the engine these weights, unless the option is "none". @return 0, E_DEVICE, or as class_weights_make */
+int class_weights_set(engine *e, const char *option, const dataset *train);
 
 #endif

@@ -181,19 +181,6 @@ done:
     return rc;
 }
 
-static int set_class_weights(run_context *s) {
-    const char *option = s->config->optimizer.class_weights;
-    double *weight = NULL;
-    int rc = OK;
-    if (!class_weights_on(option))
-        return OK;
-    TRY(class_weights_make(&weight, option, s->train));
-    TRY(engine_set_class_weights(s->engine, weight));
-done:
-    free(weight);
-    return rc;
-}
-
 /** The number of batches that a limit allows. A nonzero limit that allows no batch is an error. */
 static int limited(int64_t *out, const char *option, double limit, int64_t batches) {
     *out = config_limit(limit, batches);
@@ -331,7 +318,7 @@ int run_context_open(run_context *s, const config *c, comm *all) {
         fingerprint_begin(&s->fingerprint[1], s->val);
     }
     TRY(open_engine(s, s->train->class_n));
-    TRY(set_class_weights(s));
+    TRY(class_weights_set(s->engine, c->optimizer.class_weights, s->train));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
     TRY(ema_restart(s));
     TRY(open_train(s));
