@@ -159,6 +159,10 @@ typedef struct device_loss {
     int n, classes;
 } device_loss;
 
+/** Whether a BN has stochastic depth here: its output before the residual is multiplied by 0 or device_layer_kept. */
+static inline bool device_layer_drops(const device_layer *l) { return l->training && l->layer->drop_path > 0; }
+static inline double device_layer_kept(const device_layer *l) { return 1 / (1 - l->layer->drop_path); }
+
 /** Parameter arenas, n elements of `master` each. The first `frozen` elements (a multiple of 16) have no gradient:
  *  unscale and update skip them, and the ranges cover the rest. */
 typedef struct device_arenas {
@@ -247,8 +251,14 @@ typedef struct device_ops {
      *  device. */
     int (*load_batch)(void *device, void *x, int channels, const batch *b);
     device_layer_ops layer;
+    /** For layers that drop (device_layer_drops): kept (blocks, images), which layer->drop_index of each layer indexes.
+     *  Forward, recompute and backward of a plan of so many images read the values that were loaded last. The memory is
+     *  the caller's. */
+    int (*load_drop_path)(void *device, const uint8_t *kept, int blocks, int images);
     /** An image is counted as wrong if the logit of its label is NaN. Any other NaN ranks before all numbers. */
     int (*loss)(void *device, const device_loss *l);
+    /** Copies the weights of the classes (n), for engine_loss_options.weighted. */
+    int (*set_class_weights)(void *device, const double *weight, int n);
     int (*result)(void *device, engine_result_data *out); /* waits for the device */
     int (*reset_result)(void *device);
     int (*peaks)(void *device, engine_peaks *out); /* NULL: unknown */

@@ -2,6 +2,7 @@
 #ifndef LINNET_BACKEND_TYPES_H
 #define LINNET_BACKEND_TYPES_H
 
+#include "base/bce.h"
 #include "distributed/communicator.h"
 
 #include <stdbool.h>
@@ -46,6 +47,15 @@ typedef struct engine_options {
     bool input_gradient; /* tests: also compute the gradient of the image batch */
 } engine_options;
 
+/** The loss of a step; all 0: softmax cross-entropy. Formulas: base/softmax.h, base/bce.h. */
+typedef struct engine_loss_options {
+    bool binary;     /* binary cross-entropy */
+    bce_options bce; /* if binary */
+    bool weighted;   /* with the weights of engine_set_class_weights */
+    bool soft; /* weighted cross-entropy: the labels are mixed, so they are probabilities for cross_entropy, whose mean
+                  is then over the images of the batch. Otherwise its mean is over the weights of their labels */
+} engine_loss_options;
+
 /** Values that the device reads in a step. They are plain data, so a captured step can be replayed with other
  *  values. */
 typedef struct engine_hyper {
@@ -63,6 +73,7 @@ typedef struct engine_hyper {
     double clip_norm;       /* maximum global L2 norm of the unscaled gradient; 0: no clipping */
     double loss_scale;      /* 1: no scaling; 0: the device's own scaler sets it (engine_set_grad_scaler) */
     double label_smoothing; /* 0..1 */
+    engine_loss_options loss;
     double images; /* size of the whole (accumulated) batch, divided by the number of ranks: after gradients are
                       averaged over the ranks, the loss is the mean over the images of all ranks */
 } engine_hyper;

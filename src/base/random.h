@@ -15,6 +15,7 @@ typedef enum random_purpose {
     RANDOM_SHAPES = 4,    /* the demo dataset; index = image */
     RANDOM_SYNTHETIC = 5, /* bench batches */
     RANDOM_MIX = 6,       /* mixup and cutmix; index = batch of the epoch */
+    RANDOM_DROP_PATH = 7, /* stochastic depth; index = batch of the epoch */
     RANDOM_TEST = 100
 } random_purpose;
 

@@ -44,18 +44,29 @@ INLINE double log_sum_exp(const void *logits, int classes, bool single) {
     return isinf(largest) ? largest : largest + log(exp_sum(logits, classes, largest, single));
 }
 
+INLINE double weighted_target(const softmax_target *t, int classes, int j) {
+    return (t->weight != NULL ? t->weight[j] : 1) * softmax_target_at(t, classes, j);
+}
+
+/** sum_j w_j t_j; exactly 1 without weights. */
+INLINE double weighted_mass(const softmax_target *t, int classes) {
+    double mass = t->weight == NULL;
+    for (int j = 0; t->weight != NULL && j < classes; j++)
+        mass += weighted_target(t, classes, j);
+    return mass;
+}
+
 INLINE double loss_of(void *dlogits, const void *logits, int classes, const softmax_target *t, double scale,
                       bool single) {
-    double total = log_sum_exp(logits, classes, single), s = t->smoothing, loss = 0;
+    double total = log_sum_exp(logits, classes, single), mass = weighted_mass(t, classes), loss = 0;
     for (int j = 0; j < classes; j++) {
-        double z = at(logits, j, single);
-        double target = s / classes + (1 - s) * (t->mix * (j == t->label) + (1 - t->mix) * (j == t->label_b));
+        double z = at(logits, j, single), target = weighted_target(t, classes, j);
         if (target != 0) /* avoids 0 * infinity for a class with logit -infinity */
             loss -= target * (z - total);
         if (dlogits != NULL && single)
-            ((float *)dlogits)[j] = (float)((exp(z - total) - target) * scale);
+            ((float *)dlogits)[j] = (float)((exp(z - total) * mass - target) * scale);
         else if (dlogits != NULL)
-            ((double *)dlogits)[j] = (exp(z - total) - target) * scale;
+            ((double *)dlogits)[j] = (exp(z - total) * mass - target) * scale;
     }
     return loss;
 }
@@ -71,6 +82,13 @@ double softmax_loss_f32(float *dlogits, const float *logits, int classes, const 
 
 double softmax_loss_f64(double *dlogits, const double *logits, int classes, const softmax_target *t, double scale) {
     return loss_of(dlogits, logits, classes, t, scale, false);
+}
+
+double softmax_weight_factor(const double *weight, const int32_t *label, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += weight[label[i]];
+    return sum > 0 ? n / sum : 0;
 }
 
 double softmax_sum(double *largest, const double *logits, int classes) {

@@ -106,12 +106,25 @@ static const char *random_augmentation(const config *c) {
                                                                               : NULL;
 }
 
-static int check_data(const config *c) {
+/** Checks the options of the order in which training images are read. */
+static int check_order(const config *c) {
     if (c->data.repeats > 1 && c->data.sequential)
         return fail(
             E_OPTION,
             "data.repeats %d needs random access, but data.sequential reads the shards in order: use only one of them",
             c->data.repeats);
+    if (c->data.balance > 0 && c->data.sequential)
+        return fail(E_OPTION,
+                    "data.balance %g needs random access, but data.sequential reads the shards in order: use only one "
+                    "of them",
+                    c->data.balance);
+    if (c->data.balance > 0 && !c->data.shuffle)
+        return fail(E_OPTION, "data.balance %g draws images at random, but data.shuffle is false: use only one of them",
+                    c->data.balance);
+    return OK;
+}
+
+static int check_transforms(const config *c) {
     int smallest = c->data.progressive_size > 0 ? c->data.progressive_size : c->data.image_size;
     if (c->data.pad_crop >= smallest)
         return fail(E_OPTION, "data.pad_crop %d must be less than the size of the images in pixels, %d",
@@ -185,6 +198,9 @@ static int check_optimizer(const config *c) {
 static int check_training(const config *c) {
     if (c->optimizer.nesterov && (c->optimizer.momentum <= 0 || c->optimizer.dampening != 0))
         return fail(E_OPTION, "optimizer.nesterov needs optimizer.momentum > 0 and optimizer.dampening 0");
+    if (strcmp(c->optimizer.loss, "bce") != 0 && (c->optimizer.bce_sum || c->optimizer.bce_threshold >= 0))
+        return fail(E_OPTION, "optimizer.%s has an effect only with optimizer.loss bce: set it, or leave this out",
+                    c->optimizer.bce_sum ? "bce_sum" : "bce_threshold");
     if (strcmp(c->schedule.name, "plateau") == 0 && c->schedule.factor >= 1)
         return fail(E_OPTION, "schedule.factor must be less than 1 for schedule.name plateau, not %g",
                     c->schedule.factor);
@@ -223,7 +239,8 @@ static int check_validation(const config *c) {
 }
 
 int config_check(const config *c) {
-    int rc = check_data(c);
+    int rc = check_order(c);
+    rc = rc != OK ? rc : check_transforms(c);
     rc = rc != OK ? rc : check_optimizer(c);
     rc = rc != OK ? rc : check_training(c);
     return rc != OK ? rc : check_validation(c);

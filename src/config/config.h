@@ -43,6 +43,7 @@ typedef struct config {
         long long shuffle_buffer;
         bool shuffle;
         int repeats;      /* of each image in an epoch */
+        double balance;   /* 0: every image once in an epoch; 1: all classes equally often */
         char augment[32]; /* "default", "none" */
         int pad_crop;     /* pixels; 0: random resized crop */
         double scale_min, scale_max, ratio_min, ratio_max, flip, vertical_flip;
@@ -68,6 +69,7 @@ typedef struct config {
     struct {
         char arch[32]; /* --arch */
         bool zero_gamma;
+        double drop_path;           /* --drop-path; rate of the last block */
         char init[CONFIG_TEXT];     /* --init FILE: initial weights; "" none */
         char init_key[CONFIG_TEXT]; /* --init-key: key of the weights in the checkpoint; "": detected */
         char freeze[16];            /* "none", or the last part that is frozen */
@@ -83,7 +85,11 @@ typedef struct config {
         double trust_coeff;
         bool decay_norm, decay_bias; /* weight decay on batch norm's parameters, on the classifier's bias */
         double label_smoothing;
-        bool smooth_val_loss; /* val_loss with label_smoothing too */
+        bool smooth_val_loss;            /* val_loss with label_smoothing too */
+        char class_weights[CONFIG_TEXT]; /* "none", "balanced" or a file */
+        char loss[16];                   /* "cross_entropy", "bce" */
+        bool bce_sum;
+        double bce_threshold; /* -1: none */
     } optimizer;
     struct {
         double min, max; /* of the range test, exponential */

@@ -105,6 +105,10 @@ const option option_table[] = {
     INT(data, repeats, "1", 1, 1024,
         .help = "repeated augmentation: each epoch uses 1/N of the images, N times each, in consecutive batches "
                 "(torchvision's --ra-reps)"),
+    REAL(data, balance, "0.0", 0, 1,
+         .help = "for rare classes: an epoch draws as many images as there are, with replacement, each with the weight "
+                 "count^-balance for the number of images in its class (torch's WeightedRandomSampler). 1: every class "
+                 "equally often; 0.5: in proportion to the square root of its images; 0: every image once"),
     CHOICE(
         data, augment, "default", "default|none",
         .help =
@@ -180,6 +184,10 @@ const option option_table[] = {
            "resnet20|resnet32|resnet44|resnet56|resnet110",
            .alias = "arch", .help = "model architecture; resnet20 to resnet56 and resnet110: for images of 32 px"),
     BOOL(model, zero_gamma, "false", .help = "initialise gamma of the last batch norm in each block to 0"),
+    REAL(model, drop_path, "0.0", 0, 0.99,
+         .help =
+             "stochastic depth: probability of dropping the residual branch of the last block for an image; it rises "
+             "linearly from 0 in the first block (timm's --drop-path)"),
     TEXT(model, init, "", .alias = "init", .takes = "FILE", .help = "checkpoint to initialise the weights from"),
     TEXT(model, init_key, "", .alias = "init-key",
          .help = "key of the weights in a checkpoint, such as state_dict_ema, or the prefix of their names"),
@@ -214,6 +222,17 @@ const option option_table[] = {
          .help = "fraction of the target probability that is spread evenly over all classes"),
     BOOL(optimizer, smooth_val_loss, "false",
          .help = "apply label_smoothing to val_loss too, as torchvision's training script does"),
+    TEXT(optimizer, class_weights, "none", .takes = "none|balanced|FILE",
+         .help = "weights of the classes in the training loss (CrossEntropyLoss's weight). balanced: n / (k * count) "
+                 "for n training images, k classes and the images of the class; FILE: one row class,weight per class. "
+                 "val_loss is not weighted"),
+    CHOICE(optimizer, loss, "cross_entropy", "cross_entropy|bce",
+           .help = "training loss: softmax cross-entropy, or binary cross-entropy with one decision per class (timm's "
+                   "--bce-loss). val_loss is the cross-entropy in both cases, as in timm"),
+    BOOL(optimizer, bce_sum, "false", .help = "bce: sum over the classes instead of their mean (timm's --bce-sum)"),
+    REAL(optimizer, bce_threshold, "none", 0, 1, .word = "none", .word_value = -1,
+         .help = "bce: targets above this value become 1, the others 0, after label_smoothing and mixing (timm's "
+                 "--bce-target-thresh)"),
 
     REAL(lr_finder, min, "1.0e-08", 0, 1e6, .above = true, .help = "first learning rate of a sweep"),
     REAL(lr_finder, max, "1.0", 0, 1e6, .above = true, .help = "last learning rate of a sweep"),

@@ -7,6 +7,7 @@
 #include "engine/internal.h"
 #include "telemetry/host_memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -137,6 +138,7 @@ void engine_destroy(engine *e) {
     free(e->ema);
     free(e->staging);
     free(e->empty_work);
+    free(e->kept);
     free(e->param_staging);
     free(e->description);
     free(e);
@@ -181,7 +183,25 @@ int engine_set_hyper(engine *e, const engine_hyper *h) {
         return fail(E_OPTION, "label smoothing %g must be from 0 to 1", h->label_smoothing);
     if (h->updates < 0 && !(h->updates == -1 && e->ops->stream != NULL))
         return fail(E_OPTION, "the number of updates %lld must not be negative", h->updates);
+    if (h->loss.weighted && !e->class_weights)
+        return fail(E_OPTION, "the loss is weighted, but no class weights are set");
     return e->ops->optimizer.set_hyper(e->device, h);
+}
+
+int engine_set_class_weights(engine *e, const double *weight) {
+    double sum = 0;
+    int rc = OK;
+    for (int i = 0; i < e->model->classes; i++) {
+        if (!(weight[i] >= 0 && isfinite(weight[i])))
+            return fail(E_OPTION, "the weight %g of class %d must be 0 or more, and finite", weight[i], i);
+        sum += weight[i];
+    }
+    if (sum == 0)
+        return fail(E_OPTION, "the class weights are all 0");
+    TRY(e->ops->set_class_weights(e->device, weight, e->model->classes));
+    e->class_weights = true;
+done:
+    return rc;
 }
 
 int plan_check_active(const engine_plan *p) {
@@ -219,6 +239,22 @@ int engine_load_batch(engine *e, engine_plan *p, const batch *b) {
     const plan_tensor *to = plan_tensor_at(p, MODEL_INPUT);
     TRY(e->ops->load_batch(e->device, plan_address(p, to->block), to->channels, b));
     TRY(profile_add(&e->times.phase[PHASE_LOAD], e, start));
+done:
+    return rc;
+}
+
+int engine_draw_drop_path(engine *e, const engine_plan *p, uint64_t seed, uint32_t epoch, uint64_t number) {
+    random_stream r = random_open(seed, epoch, number, RANDOM_DROP_PATH);
+    size_t n = (size_t)e->model->drop_n * (size_t)p->batch;
+    int rc = OK;
+    if (n == 0 || !p->training)
+        return OK;
+    if (n > e->kept_n) {
+        TRY(memory_resize(&e->kept, n, sizeof *e->kept));
+        e->kept_n = n;
+    }
+    model_draw_drop_path(e->kept, e->model, p->batch, &r);
+    TRY(e->ops->load_drop_path(e->device, e->kept, e->model->drop_n, p->batch));
 done:
     return rc;
 }

@@ -84,18 +84,28 @@ size_t engine_memory_limit(const engine *e);
  *  plans every layer. @return 0, E_SHAPE, E_NOMEM (exceeds the address space), E_DEVICE */
 int engine_plan_bytes(size_t *out, engine *e, int batch, int h, int w, bool training);
 
-/** @return 0, E_OPTION (loss_scale, images, label_smoothing or updates out of range), E_DEVICE */
+/** Sets the weights of the classes (model->classes) for engine_loss_options.weighted. They are copied.
+ *  @return 0, E_OPTION (a negative or infinite weight, or all are 0), E_NOMEM, E_DEVICE */
+int engine_set_class_weights(engine *e, const double *weight);
+
+/** @return 0, E_OPTION (loss_scale, images, label_smoothing or updates out of range; weighted without weights),
+ * E_DEVICE */
 int engine_set_hyper(engine *e, const engine_hyper *h);
 
 /** Uploads and normalises a batch; b->n, h and w must be the plan's. The batch can be used for only one forward and
  *  backward, which overwrite its memory. @return 0, E_SHAPE, E_DATA (an invalid label), E_DEVICE */
 int engine_load_batch(engine *e, engine_plan *p, const batch *b);
+/** Draws which images of the loaded batch keep each residual branch (model_set_drop_path), as a function of (seed,
+ * epoch, number of the batch in the epoch). Does nothing if the model has no stochastic depth, else it must be called
+ * before each forward of a training plan. @return 0, E_NOMEM, E_DEVICE */
+int engine_draw_drop_path(engine *e, const engine_plan *p, uint64_t seed, uint32_t epoch, uint64_t number);
 /** Training plans use batch statistics and update the running statistics (momentum 0.1, unbiased variance).
- *  @return 0, E_DEVICE, E_SHAPE (p has no batch, because another plan has run since; likewise for all functions that
- *  take a plan) */
+ *  @return 0, E_DEVICE, E_SHAPE (no engine_draw_drop_path; p has no batch, because another plan has run since; likewise
+ * for all functions that take a plan) */
 int engine_forward(engine *e, engine_plan *p);
-/** Softmax cross-entropy of the loaded labels, added to the result. Training plans also compute the gradient of the
- *  logits, scaled by loss_scale / images. */
+/** The loss of the loaded labels (engine_hyper.loss), added to the result. Training plans also compute the gradient of
+ *  the logits, scaled by loss_scale / images. With class weights the sum that is added is the number of images times
+ *  cross_entropy's weighted mean over this batch. */
 int engine_loss(engine *e, engine_plan *p);
 
 /* FIRST, LAST: the first and last micro-batch of an accumulated batch. KEEP_STATISTICS: do not update the running

@@ -96,8 +96,11 @@ struct engine {
     uint64_t written;                           /* number of host writes of weights, starting at 1 */
     bool recording;                             /* calls are captured, not executed */
     bool keep_statistics;                       /* of the current step: ENGINE_KEEP_STATISTICS */
-    double *empty_work;                         /* work buffer of engine_step_empty; NULL until needed */
-    engine_result_data posted[DEVICE_RESULTS];  /* for synchronous devices */
+    uint8_t *kept;                              /* of engine_draw_drop_path; NULL until needed */
+    size_t kept_n;
+    bool class_weights;                        /* the device has them */
+    double *empty_work;                        /* work buffer of engine_step_empty; NULL until needed */
+    engine_result_data posted[DEVICE_RESULTS]; /* for synchronous devices */
     unsigned posted_n, taken_n;
     device_params *params;   /* (layer_n) */
     tensor_readers *readers; /* (layer_n + 1): MODEL_INPUT first */

@@ -135,6 +135,7 @@ void loader_close(loader *l) {
     free(l->worker);
     free(l->ring);
     free(l->order);
+    free(l->share);
     free(l->stream);
     free(l->by_location);
     free(l->shards);

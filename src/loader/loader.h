@@ -31,7 +31,9 @@ typedef struct loader_options {
     int ahead;      /* batches in the ring, at least 2 */
     uint64_t seed;
     bool shuffle;
-    int repeats;    /* see sampler_repeat; 0 and 1: no repeats. Not together with `buffer` */
+    int repeats; /* see sampler_repeat; 0 and 1: no repeats. Not together with `buffer` */
+    double
+        balance; /* 0: every image once in an epoch; above, up to 1: see sampler_shares. Not together with `buffer` */
     bool drop_last; /* omit a short last batch */
     double max_bad; /* fraction of files, 0..1 */
     int read_ahead; /* shards: batches that the operating system is asked to read in advance; 0: none */

@@ -1,10 +1,10 @@
 #define _GNU_SOURCE
-/* The order of an epoch: a shuffle of all images, or shard after shard through a shuffle buffer. */
+/* The order of an epoch: a shuffle of all images, a draw with replacement, or shard after shard through a shuffle
+ * buffer. */
 #include "loader/loader_state.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "loader/sampler.h"
 
 #include <stdlib.h>
 
@@ -18,6 +18,10 @@ static int by_offset(const void *a, const void *b, void *locations) {
 int loader_sequence_init(loader *l) {
     int rc = OK;
     const dataset *d = l->dataset;
+    if (l->options.balance > 0) {
+        TRY(memory_zeroed(&l->share, (size_t)d->class_n, sizeof *l->share));
+        sampler_shares(l->share, d->class_image_n, d->class_n, l->options.balance);
+    }
     if (!l->options.shuffle || l->options.buffer == 0)
         return OK;
     if (d->location == NULL)
@@ -46,7 +50,10 @@ void loader_sequence_start(loader *l) {
     const loader_options *o = &l->options;
     int64_t n = l->dataset->image_n;
     if (l->stream == NULL) {
-        sampler_epoch(l->order, n, o->seed, l->epoch, o->shuffle);
+        if (l->share != NULL)
+            sampler_balanced(l->order, n, l->share, l->dataset->class_n, o->seed, l->epoch);
+        else
+            sampler_epoch(l->order, n, o->seed, l->epoch, o->shuffle);
         if (o->repeats > 1)
             sampler_repeat(l->order, n, o->repeats, o->batch_size);
         return;

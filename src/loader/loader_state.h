@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "dataset/read.h"
 #include "loader/loader.h"
+#include "loader/sampler.h"
 
 #include <pthread.h>
 
@@ -54,6 +55,7 @@ struct loader {
     uint32_t *order;                         /* (image_n) */
     uint32_t *stream, *by_location, *shards; /* with a shuffle buffer: (image_n), (image_n), (shard_n); else NULL */
     int64_t *shard_first;                    /* (shard_n + 1) in by_location */
+    class_share *share;                      /* with balance: (class_n); else NULL */
     int64_t batches;                         /* per epoch, over all ranks */
     int64_t first, rank_batches; /* batch at which the epoch began; number of this loader's batches from there */
     int64_t bad_limit;

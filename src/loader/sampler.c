@@ -3,9 +3,10 @@
 #include "base/random.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
-enum { WHOLE = 0, SHARDS = 1, BUFFER = 2 }; /* what is shuffled: the stream index of its draws */
+enum { WHOLE = 0, SHARDS = 1, BUFFER = 2, BALANCED = 3 }; /* what is shuffled: the stream index of its draws */
 
 static void swap(uint32_t *order, int64_t i, int64_t j) {
     uint32_t kept = order[i];
@@ -25,6 +26,38 @@ void sampler_epoch(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, bo
     if (!shuffle)
         return;
     shuffle_all(order, n, random_open(seed, epoch, WHOLE, RANDOM_SHUFFLE));
+}
+
+void sampler_shares(class_share *share, const int64_t *class_n, int classes, double balance) {
+    int64_t first = 0;
+    double end = 0;
+    for (int k = 0; k < classes; k++) {
+        end += class_n[k] > 0 ? pow((double)class_n[k], 1 - balance) : 0;
+        share[k] = (class_share){.first = first, .n = class_n[k], .end = end};
+        first += class_n[k];
+    }
+}
+
+/** The first class that ends after `at`; if rounding leaves none, the last one with a weight. */
+static const class_share *class_at(const class_share *share, int classes, double at) {
+    int low = 0, high = classes - 1;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (share[middle].end > at || share[middle].end == share[classes - 1].end)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return &share[low];
+}
+
+void sampler_balanced(uint32_t *order, int64_t n, const class_share *share, int classes, uint64_t seed,
+                      uint32_t epoch) {
+    random_stream r = random_open(seed, epoch, BALANCED, RANDOM_SHUFFLE);
+    for (int64_t p = 0; p < n; p++) {
+        const class_share *of = class_at(share, classes, random_unit(&r) * share[classes - 1].end);
+        order[p] = (uint32_t)(of->first + (int64_t)random_below(&r, (uint64_t)of->n));
+    }
 }
 
 void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, int64_t buffer) {

@@ -15,6 +15,22 @@ void sampler_epoch(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, bo
  *  @param order in: any order; out: with repeats */
 void sampler_repeat(uint32_t *order, int64_t n, int64_t repeats, int64_t group);
 
+/** The images of a class, n from index `first` on, and the sum of the weights of the classes up to and with it. */
+typedef struct class_share {
+    int64_t first, n;
+    double end;
+} class_share;
+
+/** The classes for sampler_balanced; class k has the weight n_k^(1 - balance), or 0 without images.
+ *  @param class_n (classes) images of each class, in the order of their indices */
+void sampler_shares(class_share *share, const int64_t *class_n, int classes, double balance);
+
+/** Weighted sampling with replacement: each of the n positions has an image of a class that is drawn with a probability
+ *  proportional to the weight of the class; all images of a class are equally likely. So each image has the weight
+ *  n_k^-balance of torch's WeightedRandomSampler. balance 0: all images are equally likely; 1: all classes are. A pure
+ *  function of (seed, epoch). @param order out: (n) */
+void sampler_balanced(uint32_t *order, int64_t n, const class_share *share, int classes, uint64_t seed, uint32_t epoch);
+
 /** The weaker shuffle through a shuffle buffer, for images that are read sequentially: position p takes one of the
  *  unused entries among the first p + buffer of the stream. So an image near the end of the stream cannot come early.
  *  A pure function of the stream and (seed, epoch). @param order in: the stream; out: the order */

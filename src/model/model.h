@@ -4,6 +4,8 @@
 #ifndef LINNET_MODEL_MODEL_H
 #define LINNET_MODEL_MODEL_H
 
+#include "base/random.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +34,8 @@ typedef struct layer {
     int groups;              /* CONV */
     int weight, bias;        /* indices into param, or -1. CONV: weight; BN: gamma, beta; LINEAR: weight, bias */
     int stats;               /* BN: index into stats, or -1 */
+    double drop_path;        /* BN with residual: rate of stochastic depth (model_set_drop_path) */
+    int drop_index;          /* if drop_path > 0: number of such layers before this one */
 } layer;
 
 typedef enum param_init {
@@ -71,13 +75,15 @@ typedef struct model {
     size_t stats_elements; /* elements of all running statistics */
     int frozen_layer_n;    /* frozen layers; they are the first in forward order */
     size_t frozen_n;       /* elements of their parameters, which are the first in the table */
+    int drop_n;            /* layers with drop_path > 0 */
 } model;
 
 typedef struct model_options {
     int classes;
-    bool zero_gamma; /* gamma of the last BN of each block starts at 0 */
-    bool decay_norm; /* weight decay also applies to gamma and beta of batch norm */
-    bool decay_bias; /* weight decay also applies to the classifier's bias */
+    bool zero_gamma;  /* gamma of the last BN of each block starts at 0 */
+    bool decay_norm;  /* weight decay also applies to gamma and beta of batch norm */
+    bool decay_bias;  /* weight decay also applies to the classifier's bias */
+    double drop_path; /* in [0, 1): rate of the last block; it rises linearly from 0 in the first block, as in timm */
 } model_options;
 
 /** Builds resnet18, 34, 50, 101 or 152, wide_resnet50_2 or 101_2, resnext50_32x4d or 101_32x8d, in torchvision's
@@ -110,6 +116,14 @@ int model_add_maxpool(int *out, model *n, const char *name, int input, int c, in
 int model_add_shortcut(int *out, model *n, const char *name, int input, int in_c, int out_c, int stride);
 int model_add_avgpool(int *out, model *n, const char *name, int input, int c);
 int model_add_linear(int *out, model *n, const char *name, int input, int in_c, int out_c);
+
+/** Stochastic depth (timm's DropPath): in training, layer `bn` is y = relu(d bn(x) + residual), where d of an image
+ *  is 0 with probability `rate`, else 1 / (1 - rate). @return 0, E_SHAPE (no BN with residual, or a rate not in [0, 1))
+ */
+int model_set_drop_path(model *n, int bn, double rate);
+/** Draws which images keep their residual branch, for all layers with drop_path.
+ *  @param kept out: (drop_n, images) 1: d is not 0 */
+void model_draw_drop_path(uint8_t *kept, const model *n, int images, random_stream *r);
 
 typedef struct tensor_shape {
     int n, h, w, c; /* NHWC */

@@ -41,7 +41,9 @@ typedef struct builder {
     model *model;
     int tensor, channels;
     bool zero_gamma, cifar;
-    char block[32]; /* "layer1.0." */
+    double drop_path;      /* rate of the last block */
+    int block_at, block_n; /* number of the current block, of all blocks */
+    char block[32];        /* "layer1.0." */
     char name[48];
 } builder;
 
@@ -100,6 +102,7 @@ static int add_block_end(builder *b, const conv_bn *last, int shortcut, int shor
     TRY(model_add_bn(&b->tensor, b->model, in_block(b, last->bn), b->tensor, last->out_c, shortcut, true));
     if (b->zero_gamma)
         b->model->param[b->model->layer[b->tensor].weight].init = INIT_ZERO;
+    TRY(model_set_drop_path(b->model, b->tensor, b->drop_path * b->block_at++ / (b->block_n - 1)));
 done:
     return rc;
 }
@@ -147,6 +150,9 @@ done:
 static int build(model *n, const recipe *r, const model_options *o) {
     builder b = {.model = n, .tensor = MODEL_INPUT, .channels = 3, .zero_gamma = o->zero_gamma, .cifar = r->cifar};
     int rc;
+    b.drop_path = o->drop_path;
+    for (int stage = 0; stage < STAGES; stage++)
+        b.block_n += r->blocks[stage];
     TRY(add_stem(&b));
     for (int stage = 0; stage < STAGES; stage++)
         TRY(add_stage(&b, r, stage));

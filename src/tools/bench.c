@@ -21,6 +21,7 @@ static int one_step(engine *e, engine_plan *p, const batch *b) {
     engine_result_data r;
     int rc = OK;
     TRY(engine_load_batch(e, p, b));
+    TRY(engine_draw_drop_path(e, p, 0, 0, 0));
     TRY(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
     TRY(engine_result(&r, e));
 done:

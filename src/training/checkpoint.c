@@ -230,6 +230,7 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     add_int(own, n, "shuffle", c->data.shuffle);
     add_int(own, n, "shuffle_buffer", run_context_shuffle_buffer(c));
     add_int(own, n, "repeats", c->data.repeats);
+    add_double(own, n, "balance", c->data.balance);
     add_int(own, n, "overfit", c->trainer.overfit_batches != 0);
     add_double(own, n, "val_split", c->data.val_split);
     add_int(own, n, "train_batches", s->train_batches);

@@ -99,6 +99,18 @@ static int check_split(const run_context *s, const ckpt *c, const char *path) {
     return OK;
 }
 
+/** In the middle of an epoch. A file of linnet without the item is older than the option. */
+static int check_balance(const config *o, const ckpt *c, const char *path) {
+    const ckpt_item *item = ckpt_find_item(c->own, c->own_n, "balance");
+    double then = item != NULL && item->kind == 'd' ? item->d : c->own_n > 0 ? 0 : o->data.balance;
+    if (then == o->data.balance)
+        return OK;
+    return fail(E_OPTION,
+                "%s was saved in the middle of an epoch with data.balance = %g, but the value is now %g: resume with "
+                "the old value, or from a checkpoint at the end of an epoch",
+                path, then, o->data.balance);
+}
+
 /** Checks the settings that the order of the images depends on. */
 static int check_data(const run_context *s, const ckpt *c, const char *path) {
     const config *o = s->config;
@@ -124,6 +136,8 @@ static int check_data(const run_context *s, const ckpt *c, const char *path) {
                       "the old value, or from a checkpoint at the end of an epoch",
                       path, same[i].option, (long long)then, (long long)same[i].now);
     }
+    if (rc == OK && middle)
+        rc = check_balance(o, c, path);
     int64_t step = (int64_t)o->data.batch_size * s->micro_batches_per_step, then = own_int(c, "global_batch", step);
     if (rc == OK && middle && then != step)
         log_warn("%s was trained with %lld images per step, but the run now uses %lld. The order of the images is "

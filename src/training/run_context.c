@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "distributed/affinity.h"
 #include "training/checkpoint.h"
+#include "training/class_weights.h"
 #include "training/ema.h"
 #include "training/run_dataset.h"
 
@@ -136,6 +137,7 @@ loader_options run_context_loader_options(const config *c, bool training) {
                         .seed = c->trainer.seed,
                         .shuffle = training && c->data.shuffle,
                         .repeats = training ? c->data.repeats : 1,
+                        .balance = training ? c->data.balance : 0,
                         .drop_last = training && c->data.drop_last,
                         .max_bad = c->data.max_bad,
                         .read_ahead = c->data.read_ahead,
@@ -192,6 +194,7 @@ static int open_engine(run_context *s, int classes) {
     TRY(choose_precision(&s->precision, c, device));
     model_options n = {.classes = classes,
                        .zero_gamma = c->model.zero_gamma,
+                       .drop_path = c->model.drop_path,
                        .decay_norm = c->optimizer.decay_norm,
                        .decay_bias = c->optimizer.decay_bias};
     TRY(model_create(&s->model, c->model.arch, &n));
@@ -354,6 +357,7 @@ int run_context_open(run_context *s, const config *c, comm *all) {
         fingerprint_begin(&s->fingerprint[1], s->val);
     }
     TRY(open_engine(s, s->train->class_n));
+    TRY(class_weights_set(s->engine, c->optimizer.class_weights, s->train));
     TRY(engine_init_weights(s->engine, c->trainer.seed));
     TRY(ema_restart(s));
     TRY(open_train(s));

@@ -63,7 +63,7 @@ static void formula(void **state) {
     for (int round = 0; round < 8; round++) {
         int a = round % CLASSES, b = (3 * round + 1) % CLASSES;
         double m = round % 2 == 0 ? 1 : 0.375, s = round % 4 < 2 ? 0 : 0.1;
-        softmax_target t = {a, b, m, s};
+        softmax_target t = {a, b, m, s, NULL};
         double of_a = (1 - s) * -log_p[a] + s / CLASSES * all, of_b = (1 - s) * -log_p[b] + s / CLASSES * all;
         double loss = softmax_loss_f64(gradient, z, CLASSES, &t, 3);
         assert_near(loss, m * of_a + (1 - m) * of_b, 1e-14);

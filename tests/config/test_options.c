@@ -325,6 +325,10 @@ static void test_check(void **state) {
     static const char *const wrong[][5] = {
         {"data.scale_min", "0.9", "data.scale_max", "0.5", "data.scale_min 0.9 is greater than data.scale_max 0.5"},
         {"data.ratio_min", "2", "data.ratio_max", "1", "data.ratio_min 2"},
+        {"data.balance", "0.5", "data.sequential", "true", "data.balance 0.5 needs random access"},
+        {"data.balance", "1", "data.shuffle", "false", "data.balance 1 draws images at random"},
+        {"optimizer.bce_threshold", "0.2", "optimizer.loss", "cross_entropy",
+         "optimizer.bce_threshold has an effect only with optimizer.loss bce"},
         {"data.pad_crop", "32", "image_size", "32", "data.pad_crop 32 must be less than"},
         {"data.resize_size", "200", "image_size", "224",
          "data.resize_size 200 is less than the crop size data.image_size 224"},

@@ -31,9 +31,19 @@ typedef struct shape_case {
 static const shape_case shapes[] = {{2, 14, 14, 64}, {1, 7, 7, 2048}, {3, 5, 3, 20}, {1, 3, 1, 1},
                                     {3, 9, 11, 33},  {3, 1, 1, 24},   {1, 5, 1, 16}, {4, 23, 21, 8}};
 
-enum bn_form { BN_PLAIN, BN_RELU, BN_RESIDUAL, BN_RESIDUAL_RELU, BN_TWO_READERS, BN_FORMS };
+enum bn_form {
+    BN_PLAIN,
+    BN_RELU,
+    BN_RESIDUAL,
+    BN_RESIDUAL_RELU,
+    BN_DROP_PATH,
+    BN_DROP_PATH_RELU,
+    BN_TWO_READERS,
+    BN_FORMS
+};
 
-static const char *const form_name[] = {"bn", "bn relu", "bn residual", "bn residual relu", "bn relu, two readers"};
+static const char *const form_name[] = {"bn",           "bn relu",           "bn residual",         "bn residual relu",
+                                        "bn drop path", "bn drop path relu", "bn relu, two readers"};
 
 /* Max-pooling with a window of one copies exactly, which provides second tensors on which both engines agree. */
 static model *bn_model(int form, int c) {
@@ -48,7 +58,9 @@ static model *bn_model(int form, int c) {
         assert_ok(model_add_bn(&b, n, "bn2", b, c, a, false));
     } else {
         assert_ok(model_add_maxpool(&a, n, "copy", MODEL_INPUT, c, 1, 1, 0));
-        assert_ok(model_add_bn(&b, n, "bn", MODEL_INPUT, c, a, form == BN_RESIDUAL_RELU));
+        assert_ok(model_add_bn(&b, n, "bn", MODEL_INPUT, c, a, form == BN_RESIDUAL_RELU || form == BN_DROP_PATH_RELU));
+        if (form == BN_DROP_PATH || form == BN_DROP_PATH_RELU)
+            assert_ok(model_set_drop_path(n, b, 0.4));
     }
     return n;
 }

@@ -98,6 +98,8 @@ static inline pair pair_open_team(const char *name, const model *n, int images, 
     }
     assert_ok(engine_compile(&r.plan, r.device, images, h, w, training));
     assert_ok(engine_compile(&r.ref_plan, r.ref, images, h, w, training));
+    assert_ok(engine_draw_drop_path(r.device, r.plan, 1, 0, 0));
+    assert_ok(engine_draw_drop_path(r.ref, r.ref_plan, 1, 0, 0));
     return r;
 }
 

@@ -114,6 +114,7 @@ static inline void write_all(engine *e, const model *n, engine_what what, const 
 /** load, forward, loss, backward of one whole batch. */
 static inline void run_step(engine *e, engine_plan *p, const batch *b) {
     assert_ok(engine_load_batch(e, p, b));
+    assert_ok(engine_draw_drop_path(e, p, 3, 0, 0));
     assert_ok(engine_forward(e, p));
     assert_ok(engine_loss(e, p));
     assert_ok(engine_backward(e, p, ENGINE_FIRST | ENGINE_LAST));

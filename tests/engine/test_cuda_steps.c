@@ -93,6 +93,9 @@ static void test_fp16_with_scaler(void **state) {
 static void test_recorded(void **state) {
     (void)state;
     model *n = small_residual_model();
+    for (int i = 0; i < n->layer_n; i++) /* every step has other draws at the recorded address */
+        if (n->layer[i].residual != TENSOR_NONE)
+            assert_ok(model_set_drop_path(n, i, 0.5));
     test_engine whole = test_engine_open("cuda", n, PRECISION_16, 128),
                 pieces = test_engine_open("cuda", n, PRECISION_16, 128);
     for (int i = 0; i < 6; i++) {
@@ -105,6 +108,7 @@ static void test_recorded(void **state) {
             assert_ok(engine_set_hyper(both[k], &h));
             assert_ok(engine_compile(&p, both[k], 2, 16, 16, true));
             assert_ok(engine_load_batch(both[k], p, &b));
+            assert_ok(engine_draw_drop_path(both[k], p, 1, 0, (uint64_t)i));
             if (k == 0) {
                 assert_ok(engine_step(both[k], p, ENGINE_FIRST | ENGINE_LAST));
             } else {

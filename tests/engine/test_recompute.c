@@ -27,9 +27,9 @@ static bool open_bench(bench *b, const char *device, const model *n, precision p
     return true;
 }
 
-static model *resnet(const char *arch) {
+static model *resnet(const char *arch, double drop_path) {
     model *n = NULL;
-    model_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true};
+    model_options o = {.classes = SMALL_CLASSES, .decay_norm = true, .decay_bias = true, .drop_path = drop_path};
     assert_ok(model_create(&n, arch, &o));
     return n;
 }
@@ -62,6 +62,7 @@ static void train(const bench *b) {
             batch data;
             small_batch(&data, IMAGES, SIZE, SIZE, 10 * (uint64_t)step + k);
             assert_ok(engine_load_batch(b->engine, b->plan, &data));
+            assert_ok(engine_draw_drop_path(b->engine, b->plan, 1, (uint32_t)step, k));
             assert_ok(engine_forward(b->engine, b->plan));
             assert_ok(engine_loss(b->engine, b->plan));
             assert_ok(engine_backward(b->engine, b->plan, k == 0 ? ENGINE_FIRST : ENGINE_LAST));
@@ -120,8 +121,8 @@ static void check_values(const char *device, const model *n, precision p) {
 }
 
 static void check_device(const char *device, precision p) {
-    model *n[] = {small_residual_model(), chain_model(), resnet("resnet18")};
-    for (int i = 0; i < 3; i++) {
+    model *n[] = {small_residual_model(), chain_model(), resnet("resnet18", 0), resnet("resnet20", 0.5)};
+    for (int i = 0; i < 4; i++) {
         check_same(device, n[i], p);
         check_values(device, n[i], p);
         model_destroy(n[i]);
@@ -176,7 +177,7 @@ static void choice(void **state) {
 }
 
 static void check_bytes(const char *device, precision p) {
-    model *n = resnet("resnet50");
+    model *n = resnet("resnet50", 0);
     size_t training[2] = {0}, evaluation[2] = {0};
     for (int k = 0; k < 2; k++) {
         engine *e = NULL;

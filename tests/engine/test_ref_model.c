@@ -58,9 +58,8 @@ static double moved_loss(void *context, double t) {
 }
 
 /** <gradient, direction> = loss_scale * d loss, over all weights and the input, in several directions. */
-static void loss_gradient(void **state) {
-    (void)state;
-    fixture f = fixture_open(small_residual_model(), true, true);
+static void check_loss_gradient(model *of) {
+    fixture f = fixture_open(of, true, true);
     size_t n = 0, x_n = tensor_count(engine_tensor_shape(f.p, MODEL_INPUT));
     run_step(f.e, f.p, &f.batch);
     double *dw = read_all(&n, f.e, f.model, ENGINE_GRADIENT), *dx = allocated(x_n, sizeof *dx);
@@ -87,6 +86,26 @@ static void loss_gradient(void **state) {
     free(dw);
     free(dx);
     fixture_close(&f);
+}
+
+static void loss_gradient(void **state) {
+    (void)state;
+    check_loss_gradient(small_residual_model());
+}
+
+/** With fixed draws of stochastic depth: of both blocks, each keeps some images and drops some. */
+static void loss_gradient_drop_path(void **state) {
+    (void)state;
+    model *n = small_residual_model();
+    uint8_t kept[2 * IMAGES];
+    random_stream r = random_open(3, 0, 0, RANDOM_DROP_PATH); /* that of run_step */
+    for (int i = 0; i < n->layer_n; i++)
+        if (n->layer[i].kind == LAYER_BN && n->layer[i].residual != TENSOR_NONE)
+            assert_ok(model_set_drop_path(n, i, 0.5));
+    model_draw_drop_path(kept, n, IMAGES, &r);
+    for (int k = 0; k < 2; k++)
+        assert_in_range(kept[4 * k] + kept[4 * k + 1] + kept[4 * k + 2] + kept[4 * k + 3], 1, 3);
+    check_loss_gradient(n);
 }
 
 /** Results of a training step and an evaluation: gradients, statistics, then logits of both. */
@@ -259,8 +278,9 @@ static void normalisation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loss_gradient),     cmocka_unit_test(sharing),      cmocka_unit_test(sharing_odd),
-        cmocka_unit_test(alternating_plans), cmocka_unit_test(accumulation), cmocka_unit_test(normalisation),
+        cmocka_unit_test(loss_gradient), cmocka_unit_test(loss_gradient_drop_path), cmocka_unit_test(sharing),
+        cmocka_unit_test(sharing_odd),   cmocka_unit_test(alternating_plans),       cmocka_unit_test(accumulation),
+        cmocka_unit_test(normalisation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,10 +112,57 @@ static void test_repeats(void **state) {
     assert_in_range(seen, N / REPEATS, N / REPEATS + GROUP);
 }
 
+/* torch.utils.data.WeightedRandomSampler(weights, n) draws image i with weights[i] / sum(weights); weights here are
+ * count^-balance. Chi-squared over all images, whose standard deviation is sqrt(2 * degrees of freedom). */
+static void test_balanced(void **state) {
+    (void)state;
+    enum { N = 60, CLASSES = 5, EPOCHS = 2000 };
+    static const int64_t class_n[CLASSES] = {40, 0, 1, 19, 0};
+    static const double balances[] = {0.25, 0.5, 1};
+    for (size_t k = 0; k < sizeof balances / sizeof *balances; k++) {
+        double weight[N], sum = 0, chi = 0;
+        int count[N] = {0};
+        class_share share[CLASSES];
+        uint32_t order[N];
+        for (int i = 0; i < N; i++)
+            sum += weight[i] = pow(i < 40 ? 40 : i < 41 ? 1 : 19, -balances[k]);
+        sampler_shares(share, class_n, CLASSES, balances[k]);
+        for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
+            sampler_balanced(order, N, share, CLASSES, 5, epoch);
+            for (int i = 0; i < N; i++) {
+                assert_true(order[i] < N);
+                count[order[i]]++;
+            }
+        }
+        for (int i = 0; i < N; i++) {
+            double expected = (double)N * EPOCHS * weight[i] / sum;
+            chi += (count[i] - expected) * (count[i] - expected) / expected;
+        }
+        assert_true(chi < N - 1 + 4 * sqrt(2.0 * (N - 1)));
+    }
+}
+
+static void test_balanced_known(void **state) {
+    (void)state;
+    /* must never change, because a resumed run needs it */
+    static const uint32_t known[12] = {6, 6, 9, 2, 6, 9, 6, 4, 5, 8, 8, 9};
+    static const int64_t class_n[3] = {6, 1, 3};
+    class_share share[3];
+    uint32_t order[12], other[12];
+    sampler_shares(share, class_n, 3, 1);
+    sampler_balanced(order, 12, share, 3, 0xFEDCBA9876543210u, 99);
+    assert_memory_equal(order, known, sizeof order);
+    sampler_balanced(other, 12, share, 3, 0xFEDCBA9876543210u, 98);
+    assert_memory_not_equal(order, other, sizeof order);
+    sampler_balanced(other, 12, share, 3, 1, 99);
+    assert_memory_not_equal(order, other, sizeof order);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known),           cmocka_unit_test(test_permutation), cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_synthetic_batch), cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_synthetic_batch), cmocka_unit_test(test_repeats),     cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_balanced_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,6 +173,62 @@ static void test_structure_of_blocks(void **state) {
     model_destroy(n);
 }
 
+/** The rates are those of timm's ResNets (tests/golden/drop_path_make.py). */
+static void test_drop_path(void **state) {
+    (void)state;
+    FILE *f = fopen(SOURCE_DIR "/tests/golden/drop_path_golden.txt", "r");
+    assert_non_null(f);
+    for (int k = 0; k < 3; k++) {
+        char arch[32];
+        model_options o = {.classes = 7};
+        model *n = NULL;
+        int blocks = 0, found = 0;
+        assert_int_equal(fscanf(f, "%31s%lf%d", arch, &o.drop_path, &blocks), 3);
+        assert_ok(model_create(&n, arch, &o));
+        assert_int_equal(n->drop_n, blocks - 1); /* the first block has none */
+        for (int i = 0; i < n->layer_n; i++) {
+            const layer *l = &n->layer[i];
+            double rate = 0;
+            if (l->kind != LAYER_BN || l->residual == TENSOR_NONE) {
+                assert_true(l->drop_path == 0);
+                continue;
+            }
+            assert_int_equal(fscanf(f, "%lf", &rate), 1);
+            assert_near(l->drop_path, rate, 1e-15);
+            assert_true(rate == 0 || l->drop_index == found - 1);
+            found++;
+        }
+        assert_int_equal(found, blocks);
+        model_destroy(n);
+    }
+    fclose(f);
+}
+
+/** The draws have the layers' rates, and depend on the stream alone. */
+static void test_drop_path_draws(void **state) {
+    (void)state;
+    enum { IMAGES = 2000 };
+    model *n = NULL;
+    static uint8_t kept[8 * IMAGES], again[8 * IMAGES];
+    random_stream r = random_open(1, 2, 3, RANDOM_DROP_PATH), same = r;
+    assert_ok(model_create(&n, "resnet20", &(model_options){.classes = 7, .drop_path = 0.8}));
+    assert_int_equal(n->drop_n, 8);
+    model_draw_drop_path(kept, n, IMAGES, &r);
+    model_draw_drop_path(again, n, IMAGES, &same);
+    assert_memory_equal(kept, again, sizeof kept);
+    for (int k = 0; k < 8; k++) {
+        double keep = 1 - 0.1 * (k + 1), sum = 0;
+        for (int i = 0; i < IMAGES; i++)
+            sum += kept[k * IMAGES + i];
+        assert_true(fabs(sum - keep * IMAGES) < 4 * sqrt(IMAGES * keep * (1 - keep)));
+    }
+    assert_fails(E_SHAPE, "drop path rate of 0.5", model_set_drop_path(n, 0, 0.5)); /* a convolution */
+    assert_fails(E_SHAPE, "drop path rate of 0.5", model_set_drop_path(n, n->layer_n, 0.5));
+    model_destroy(n);
+    assert_fails(E_SHAPE, "drop path rate of 1",
+                 model_create(&n, "resnet20", &(model_options){.classes = 7, .drop_path = 1}));
+}
+
 static void test_options(void **state) {
     (void)state;
     model *n;
@@ -247,6 +303,8 @@ int main(void) {
         cmocka_unit_test(test_tables_are_consistent),
         cmocka_unit_test(test_structure_of_blocks),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_drop_path),
+        cmocka_unit_test(test_drop_path_draws),
         cmocka_unit_test(test_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

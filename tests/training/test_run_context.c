@@ -91,13 +91,16 @@ static void augmentation_reaches_the_loader(void **state) {
     c.data.ra_magnitude = 7;
     c.data.random_erase = 0.1;
     c.data.repeats = 4;
+    c.data.balance = 0.5;
     o = run_context_loader_options(&c, true);
     assert_true(o.transform.auto_augment.kind == AUGMENT_RAND && o.transform.auto_augment.ops == 3);
     assert_int_equal(o.transform.auto_augment.magnitude, 7);
     assert_true(o.transform.erase.probability == 0.1);
     assert_memory_equal(o.transform.erase.fill, ((uint8_t[]){124, 116, 104}), 3); /* ImageNet's mean */
     assert_int_equal(o.repeats, 4);
+    assert_true(o.balance == 0.5);
     assert_int_equal(run_context_loader_options(&c, false).repeats, 1);
+    assert_true(run_context_loader_options(&c, false).balance == 0);
     assert_ok(config_set(&c, "data.auto_augment", "trivialaugment", "test"));
     assert_true(run_context_loader_options(&c, true).transform.auto_augment.kind == AUGMENT_TRIVIAL);
     assert_ok(config_set(&c, "data.auto_augment", "autoaugment", "test"));

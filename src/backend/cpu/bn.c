@@ -5,7 +5,10 @@
  * Forward reads x twice: for the sums, then to write y. Backward also has two passes: one for the sums of g and
  * g * xhat, which writes g if there is a residual, and one to write dx. Sums are computed per chunk of rows; the chunks
  * depend only on the shape and are added in order, so results do not depend on the number of threads. Source: Ioffe and
- * Szegedy 2015; equals torch.nn.functional.batch_norm. */
+ * Szegedy 2015; equals torch.nn.functional.batch_norm.
+ *
+ * With stochastic depth (backend/ref/bn.c) the factors of kept images include 1 / (1 - p), and dropped images have
+ * factors of their own, which are 0. Rows are then processed in ranges within one image. */
 #include "backend/cpu/cpu.h"
 #include "backend/sync_bn.h"
 #include "base/status.h"
@@ -24,9 +27,13 @@ typedef struct bn_call {
     int c;
     bool bf16, relu, stream;
     size_t chunk_rows, chunk_n;
-    double *part;          /* (chunk_n, 2c) sums per chunk */
-    float *shift;          /* (c) approximate mean, which is subtracted so that the sums of squares do not cancel */
-    float *factor;         /* forward: (2c), in training a part of saved; backward: (3c) */
+    double *part;        /* (chunk_n, 2c) sums per chunk */
+    float *shift;        /* (c) approximate mean, which is subtracted so that the sums of squares do not cancel */
+    float *factor;       /* forward: (2c), in training a part of saved; backward: (3c) */
+    float *dropped;      /* the same for dropped images; NULL: the layer does not drop */
+    const uint8_t *kept; /* (n) if `dropped`: whether an image is kept */
+    double kept_factor;  /* 1 / (1 - p), or 1 */
+    size_t image_rows;
     float *mean, *inv_std; /* (c) of the batch, kept for backward; inv_std = 1 / sqrt(var + eps) */
     uint8_t *mask;         /* ReLU mask, kept for backward */
     double rows;           /* m, or in synchronised BN the rows of all ranks */
@@ -45,11 +52,18 @@ static size_t chunk_rows_of(size_t m) {
 
 static size_t rows_of(const device_layer *l) { return (size_t)l->x.n * (size_t)l->x.h * (size_t)l->x.w; }
 
-/** Size of the parts of saved that precede the mask: mean, inv_std, forward's factor. */
-static size_t saved_channels_bytes(const device_layer *l) { return memory_round(4 * (size_t)l->x.c * sizeof(float)); }
+/** Size of the parts of saved that precede the mask: mean, inv_std, forward's factor, and that of dropped images. */
+static size_t saved_channels_bytes(const device_layer *l) {
+    return memory_round((device_layer_drops(l) ? 6 : 4) * (size_t)l->x.c * sizeof(float));
+}
 
-/** saved: mean, inv_std, forward's factor, mask. workspace: factor, shift, sums per chunk, and in synchronised BN
- *  `joined`. */
+/** Sums per chunk; if the layer drops, also those of one range of rows. */
+static size_t part_values(const device_layer *l, size_t chunks) {
+    return (device_layer_drops(l) ? 2 : 1) * chunks * 2 * (size_t)l->x.c;
+}
+
+/** saved: mean, inv_std, forward's factor, mask. workspace: factor, shift, factor of dropped images, sums per chunk,
+ * and in synchronised BN `joined`. */
 int cpu_bn_plan(void *device, device_layer *l) {
     const cpu_device *d = device;
     size_t c = (size_t)l->x.c, m = rows_of(l), chunks = (m + chunk_rows_of(m) - 1) / chunk_rows_of(m);
@@ -57,7 +71,8 @@ int cpu_bn_plan(void *device, device_layer *l) {
     if (!l->training)
         return OK;
     l->saved_bytes = saved_channels_bytes(l) + (l->layer->relu ? m * bn_mask_stride(l->x.c) : 0);
-    l->workspace_bytes += chunks * 2 * c * sizeof(double);
+    l->workspace_bytes += (device_layer_drops(l) ? memory_round(3 * c * sizeof(float)) : 0);
+    l->workspace_bytes += part_values(l, chunks) * sizeof(double);
     if (sync_bn_on(&d->options))
         l->workspace_bytes += (2 * c + sync_bn_work(d->options.comm, l->x.c)) * sizeof(double);
     return OK;
@@ -72,6 +87,12 @@ static bn_call call_of(const cpu_device *d, const device_layer *l, const device_
     t.params = p;
     t.chunk_rows = chunk_rows_of(m);
     t.chunk_n = (m + t.chunk_rows - 1) / t.chunk_rows;
+    t.image_rows = (size_t)l->x.h * (size_t)l->x.w;
+    t.kept_factor = 1;
+    if (device_layer_drops(l)) {
+        t.kept = d->kept + (size_t)l->layer->drop_index * (size_t)l->x.n;
+        t.kept_factor = device_layer_kept(l);
+    }
     return t;
 }
 
@@ -81,15 +102,24 @@ static void use_saved(bn_call *t, const device_layer *l, void *saved) {
     t->mask = t->relu ? (uint8_t *)saved + saved_channels_bytes(l) : NULL;
 }
 
-static float *saved_factor(const bn_call *t) { return t->inv_std + t->c; }
+/** Selects forward's factors. */
+static void use_saved_factor(bn_call *t) {
+    t->factor = t->inv_std + t->c;
+    t->dropped = t->kept != NULL ? t->factor + (size_t)2 * (size_t)t->c : NULL;
+}
 
 static void use_workspace(bn_call *t, const cpu_device *d, const device_layer *l, void *workspace) {
     t->factor = workspace;
     t->shift = t->factor + (size_t)3 * (size_t)t->c;
+    float *end = t->shift + t->c;
+    if (t->kept != NULL) {
+        t->dropped = end;
+        end += memory_round((size_t)3 * (size_t)t->c * sizeof *end) / sizeof *end;
+    }
     if (l->training)
-        t->part = (double *)(t->shift + t->c);
+        t->part = (double *)end;
     if (l->training && sync_bn_on(&d->options))
-        t->joined = t->part + t->chunk_n * 2 * (size_t)t->c;
+        t->joined = t->part + part_values(l, t->chunk_n);
 }
 
 static bn_range chunk_range(const bn_call *t, size_t chunk) {
@@ -104,6 +134,18 @@ static size_t piece_rows(const bn_call *t) {
     return rows < 16 ? 16 : rows;
 }
 
+/** The part of r, from its beginning, that lies in one image and in one set of factors: all of r if the layer does not
+ *  drop. *kept: whether the image is kept. */
+static bn_range image_part(bool *kept, const bn_call *t, bn_range r) {
+    *kept = true;
+    if (t->kept == NULL)
+        return r;
+    size_t image = r.begin / t->image_rows, end = (image + 1) * t->image_rows;
+    *kept = t->kept[image];
+    r.end = end < r.end ? end : r.end;
+    return r;
+}
+
 /* ---- forward ---- */
 
 static void sums_task(void *context, size_t begin, size_t end) {
@@ -114,8 +156,12 @@ static void sums_task(void *context, size_t begin, size_t end) {
 
 static void apply_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
-    t->kernels->bn_apply(t->y, t->mask, t->x, t->residual, t->factor, t->relu,
-                         (bn_range){begin, end, t->c, t->bf16, t->stream});
+    bool kept;
+    for (bn_range r = {begin, end, t->c, t->bf16, t->stream}; r.begin < end; r.end = end) {
+        r = image_part(&kept, t, r);
+        t->kernels->bn_apply(t->y, t->mask, t->x, t->residual, kept ? t->factor : t->dropped, t->relu, r);
+        r.begin = r.end;
+    }
 }
 
 static void join_parts(double *sum, double *product, const bn_call *t, size_t k) {
@@ -128,8 +174,11 @@ static void join_parts(double *sum, double *product, const bn_call *t, size_t k)
 
 static void set_factor(const bn_call *t, size_t k, double mean, double inv_std) {
     double scale = (double)((const float *)t->params->weight)[k] * inv_std;
-    t->factor[k] = (float)scale;
-    t->factor[(size_t)t->c + k] = (float)((double)((const float *)t->params->bias)[k] - scale * mean);
+    double shift = (double)((const float *)t->params->bias)[k] - scale * mean;
+    t->factor[k] = (float)(scale * t->kept_factor);
+    t->factor[(size_t)t->c + k] = (float)(shift * t->kept_factor);
+    if (t->dropped != NULL)
+        t->dropped[k] = t->dropped[(size_t)t->c + k] = 0;
 }
 
 static void own_moments(double *mean, double *var, const bn_call *t, size_t k) {
@@ -188,10 +237,12 @@ int cpu_bn_forward(void *device, const device_layer *l, const bn_forward_args *a
     t.residual = args->residual;
     t.y = args->y;
     int rc = OK;
+    if (device_layer_drops(l) && d->kept_images != l->x.n)
+        return fail(E_SHAPE, "the draws of stochastic depth are not loaded for %d images", l->x.n);
     use_workspace(&t, d, l, args->workspace);
     if (l->training) {
         use_saved(&t, l, args->saved);
-        t.factor = saved_factor(&t);
+        use_saved_factor(&t);
         find_shift(&t);
         parallel_for(d->threads, t.chunk_n, 1, LOOP_FORWARD, sums_task, &t);
         if (t.joined != NULL)
@@ -217,23 +268,49 @@ int cpu_bn_recompute(void *device, const device_layer *l, const bn_recompute_arg
     t.residual = args->residual;
     t.y = args->y;
     use_saved(&t, l, args->saved);
-    t.factor = saved_factor(&t);
+    use_saved_factor(&t);
     parallel_for(d->threads, t.m, piece_rows(&t), LOOP_FORWARD, apply_task, &t);
     return OK;
 }
 
 /* ---- backward ---- */
 
+/** The sums of a chunk over kept images, times 1 / (1 - p). The sums of each image are computed behind those of all
+ *  chunks. */
+static void kept_gradient_sums(double *sums, const bn_call *t, bn_range chunk) {
+    size_t n = 2 * (size_t)t->c, end = chunk.end;
+    double *of_image = sums + t->chunk_n * n;
+    bool kept;
+    memset(sums, 0, n * sizeof *sums);
+    for (bn_range r = chunk; r.begin < end; r.end = end) {
+        r = image_part(&kept, t, r);
+        t->kernels->bn_gradient_sums(of_image, t->dresidual, &t->in, t->mean, r);
+        for (size_t k = 0; kept && k < n; k++)
+            sums[k] += of_image[k] * t->kept_factor;
+        r.begin = r.end;
+    }
+}
+
 static void gradient_sums_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
-    for (size_t i = begin; i < end; i++)
-        t->kernels->bn_gradient_sums(t->part + i * 2 * (size_t)t->c, t->dresidual, &t->in, t->mean, chunk_range(t, i));
+    for (size_t i = begin; i < end; i++) {
+        double *sums = t->part + i * 2 * (size_t)t->c;
+        if (t->kept == NULL)
+            t->kernels->bn_gradient_sums(sums, t->dresidual, &t->in, t->mean, chunk_range(t, i));
+        else
+            kept_gradient_sums(sums, t, chunk_range(t, i));
+    }
 }
 
 static void gradient_task(void *context, size_t begin, size_t end) {
     const bn_call *t = context;
     bool stream = t->stream && t->dx != t->in.dy[0]; /* in place: dx is in the cache already */
-    t->kernels->bn_gradient_apply(t->dx, &t->in, t->factor, (bn_range){begin, end, t->c, t->bf16, stream});
+    bool kept;
+    for (bn_range r = {begin, end, t->c, t->bf16, stream}; r.begin < end; r.end = end) {
+        r = image_part(&kept, t, r);
+        t->kernels->bn_gradient_apply(t->dx, &t->in, kept ? t->factor : t->dropped, r);
+        r.begin = r.end;
+    }
 }
 
 /** For channels [begin, end): dbeta = sum g, dgamma = sum g * xhat; dx = a * g + b * x + shift with
@@ -255,9 +332,14 @@ static void gradient_factor_task(void *context, size_t begin, size_t end) {
             product = t->joined[c + k] * inv_std;
         }
         double a = (double)((const float *)p->weight)[k] * inv_std, b = -a * inv_std * product / m;
-        factor[k] = (float)a;
+        factor[k] = (float)(a * t->kept_factor);
         factor[c + k] = (float)b;
         factor[2 * c + k] = (float)(-a * sum / m - b * (double)t->mean[k]);
+        if (t->dropped != NULL) {
+            t->dropped[k] = 0;
+            t->dropped[c + k] = factor[c + k];
+            t->dropped[2 * c + k] = factor[2 * c + k];
+        }
     }
 }
 

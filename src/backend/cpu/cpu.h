@@ -39,8 +39,11 @@ typedef struct cpu_device {
     int label_n, label_capacity;
     int32_t *label, *label_b;
     float *mix;
-    double *image_loss; /* (label_capacity) */
-    int *image_rank;    /* (label_capacity) number of classes ranked before the label */
+    double *image_loss;   /* (label_capacity) */
+    int *image_rank;      /* (label_capacity) number of classes ranked before the label */
+    double *class_weight; /* NULL until set */
+    uint8_t *kept;        /* of load_drop_path */
+    int kept_images;
 } cpu_device;
 
 /** Whether a tensor of x's shape should be written with non-temporal stores. */
@@ -74,6 +77,7 @@ int cpu_shortcut_plan(void *device, device_layer *l);
 int cpu_shortcut_forward(void *device, const device_layer *l, const pool_forward_args *args);
 int cpu_shortcut_backward(void *device, const device_layer *l, const pool_backward_args *args);
 
+int cpu_set_class_weights(void *device, const double *weight, int n);
 /** Reads (n, classes) fp32 logits, writes the loss and rank per image and dlogits, and adds to the result. */
 int cpu_loss(void *device, const device_loss *l);
 

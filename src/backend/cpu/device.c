@@ -34,6 +34,8 @@ static void close_device(void *device) {
     free(d->mix);
     free(d->image_loss);
     free(d->image_rank);
+    free(d->class_weight);
+    free(d->kept);
     free(d);
 }
 
@@ -158,6 +160,17 @@ done:
     return rc;
 }
 
+static int load_drop_path(void *device, const uint8_t *kept, int blocks, int images) {
+    cpu_device *d = device;
+    size_t n = (size_t)blocks * (size_t)images;
+    int rc = OK;
+    TRY(memory_resize(&d->kept, n, sizeof *d->kept));
+    memcpy(d->kept, kept, n);
+    d->kept_images = images;
+done:
+    return rc;
+}
+
 static int result(void *device, engine_result_data *out) {
     *out = ((const cpu_device *)device)->result;
     return OK;
@@ -210,7 +223,9 @@ const device_ops device_cpu = {
                            .forward = cpu_shortcut_forward,
                            .backward = cpu_shortcut_backward}},
     .load_batch = load_batch,
+    .load_drop_path = load_drop_path,
     .loss = cpu_loss,
+    .set_class_weights = cpu_set_class_weights,
     .optimizer = {.set_hyper = set_hyper, .unscale = cpu_unscale, .update = cpu_update},
     .collective = &collective,
     .result = result,

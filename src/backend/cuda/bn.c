@@ -84,6 +84,11 @@ static bn_args args_of(const cuda_device *d, const device_layer *l, const device
     a.factor = workspace;
     if (!l->training)
         return a;
+    if (device_layer_drops(l)) {
+        a.kept = d->kept + (size_t)l->layer->drop_index * (size_t)l->x.n;
+        a.kept_factor = (float)device_layer_kept(l);
+        a.image_rows = (size_t)l->x.h * (size_t)l->x.w;
+    }
     if (p->keep_statistics)
         a.running_mean = a.running_var = NULL;
     bn_saved s = cuda_bn_saved(l->x, saved);
@@ -156,6 +161,8 @@ int cuda_bn_forward(void *device, const device_layer *l, const bn_forward_args *
     const cuda_device *d = device;
     bn_args a = args_of(d, l, p, args->saved, args->workspace);
     int rc = OK;
+    if (device_layer_drops(l) && d->kept_images != l->x.n)
+        return fail(E_SHAPE, "the draws of stochastic depth are not loaded for %d images", l->x.n);
     a.x = args->x;
     a.residual = args->residual;
     a.y = args->y;

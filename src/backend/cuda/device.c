@@ -74,6 +74,7 @@ static void close_device(void *device) {
     gpu_release(d, d->copy, d->copy_bytes);
     gpu_release(d, d->range, (size_t)d->range_n * sizeof *d->range);
     gpu_release(d, d->part, 0);
+    gpu_release(d, d->class_weight, 0);
     gpu_release(d, d->overflow, 0);
     gpu_release(d, d->chunk, 0);
     gpu_release(d, d->chunk_sums, 0);
@@ -315,7 +316,9 @@ const device_ops device_cuda = {
                       .forward = cuda_shortcut_forward,
                       .backward = cuda_shortcut_backward}},
     .load_batch = cuda_load_batch,
+    .load_drop_path = cuda_load_drop_path,
     .loss = cuda_loss,
+    .set_class_weights = cuda_set_class_weights,
     .result = cuda_result_now,
     .reset_result = cuda_reset_result,
     .download = download,

@@ -57,6 +57,13 @@ typedef struct cuda_device {
     double *image_loss;
     int32_t *image_rank;
     int label_n;
+    double *class_weight; /* (classes) in GPU memory; NULL until set */
+    uint8_t *kept;        /* of load_drop_path, in GPU memory */
+    int kept_images;
+    size_t kept_capacity;
+    uint8_t *kept_pinned[UPLOAD_SLOTS]; /* (kept_capacity) staging */
+    CUevent kept_copied[UPLOAD_SLOTS];
+    unsigned kept_loads;
 
     void *copy; /* all weights in `type`, at the same offsets as in the arena; NULL in fp32 */
     size_t copy_bytes;
@@ -149,8 +156,10 @@ void cuda_conv_destroy(void *device, device_layer *l);
 void cuda_conv_algorithm(engine_algorithm *out, const device_layer *l, engine_pass pass);
 
 int cuda_load_batch(void *device, void *x, int channels, const batch *b);
+int cuda_load_drop_path(void *device, const uint8_t *kept, int blocks, int images);
 void cuda_upload_deinit(cuda_device *d);
 
+int cuda_set_class_weights(void *device, const double *weight, int n);
 int cuda_loss(void *device, const device_loss *l);
 int cuda_set_hyper(void *device, const engine_hyper *h);
 int cuda_set_grad_scaler(void *device, const engine_grad_scaler *s);

@@ -28,6 +28,11 @@ int cuda_set_hyper(void *device, const engine_hyper *h) {
                               .updates = h->updates,
                               .nesterov = h->nesterov,
                               .first_step = h->first_step,
+                              .loss_binary = h->loss.binary,
+                              .bce_sum = h->loss.bce.sum,
+                              .bce_threshold = h->loss.bce.threshold,
+                              .loss_weighted = h->loss.weighted,
+                              .loss_soft = h->loss.soft,
                               .images = h->images}};
     return gpu_launch(d, KERNEL_set_hyper, one_thread, &a);
 }
@@ -49,6 +54,19 @@ int cuda_reset_result(void *device) {
     return gpu_launch(d, KERNEL_reset_result, one_thread, &a);
 }
 
+int cuda_set_class_weights(void *device, const double *weight, int n) {
+    cuda_device *d = device;
+    size_t bytes = (size_t)n * sizeof *weight;
+    int rc = OK;
+    if (d->class_weight == NULL)
+        TRY(gpu_allocate((void **)&d->class_weight, d, bytes));
+    TRY(DRIVER(d->driver, "writing GPU memory", copy_up, (CUdeviceptr)(uintptr_t)d->class_weight, weight, bytes,
+               d->stream));
+    TRY(gpu_wait(d)); /* after this the caller may release `weight` */
+done:
+    return rc;
+}
+
 int cuda_loss(void *device, const device_loss *l) {
     const cuda_device *d = device;
     loss_args a = {.state = d->state,
@@ -57,6 +75,7 @@ int cuda_loss(void *device, const device_loss *l) {
                    .label = d->label,
                    .label_b = d->label_b,
                    .mix = d->mix,
+                   .weight = d->class_weight,
                    .image_loss = d->image_loss,
                    .image_rank = d->image_rank,
                    .n = l->n,

@@ -33,7 +33,22 @@ static void release_labels(cuda_device *d) {
     d->label_capacity = 0;
 }
 
+static void release_kept(cuda_device *d) {
+    gpu_release(d, d->kept, 0);
+    for (int i = 0; i < UPLOAD_SLOTS; i++) {
+        if (d->kept_pinned[i] != NULL)
+            d->driver->pinned_free(d->kept_pinned[i]);
+        if (d->kept_copied[i] != NULL)
+            d->driver->event_destroy(d->kept_copied[i]);
+        d->kept_pinned[i] = NULL;
+        d->kept_copied[i] = NULL;
+    }
+    d->kept = NULL;
+    d->kept_capacity = 0;
+}
+
 void cuda_upload_deinit(cuda_device *d) {
+    release_kept(d);
     for (int i = 0; i < UPLOAD_SLOTS; i++)
         slot_deinit(&d->upload[i], d);
     release_labels(d);
@@ -126,6 +141,39 @@ int cuda_load_batch(void *device, void *x, int channels, const batch *b) {
     TRY(gpu_launch(d, kernel_for(KERNEL_load_batch, d->type), launch_threads(a.m), &a));
     TRY(DRIVER(d->driver, what, event_record, s->used, d->stream));
     d->label_n = b->n;
+done:
+    return rc;
+}
+
+/** If the memory grows, the addresses in captured steps become invalid. */
+static int reserve_kept(cuda_device *d, size_t n) {
+    int rc = OK;
+    if (n <= d->kept_capacity)
+        return OK;
+    TRY(gpu_wait(d));
+    release_kept(d);
+    d->generation++;
+    TRY(gpu_allocate((void **)&d->kept, d, n));
+    for (int i = 0; i < UPLOAD_SLOTS; i++) {
+        TRY(DRIVER(d->driver, what, pinned_allocate, (void **)&d->kept_pinned[i], n, 0));
+        TRY(DRIVER(d->driver, what, event_create, &d->kept_copied[i], CU_EVENT_DISABLE_TIMING));
+    }
+    d->kept_capacity = n;
+done:
+    return rc;
+}
+
+int cuda_load_drop_path(void *device, const uint8_t *kept, int blocks, int images) {
+    cuda_device *d = device;
+    size_t n = (size_t)blocks * (size_t)images;
+    unsigned slot = d->kept_loads++ % UPLOAD_SLOTS;
+    int rc = OK;
+    TRY(reserve_kept(d, n));
+    TRY(DRIVER(d->driver, what, event_wait, d->kept_copied[slot])); /* returns at once if it was never recorded */
+    memcpy(d->kept_pinned[slot], kept, n);
+    TRY(DRIVER(d->driver, what, copy_up, (CUdeviceptr)(uintptr_t)d->kept, d->kept_pinned[slot], n, d->stream));
+    TRY(DRIVER(d->driver, what, event_record, d->kept_copied[slot], d->stream));
+    d->kept_images = images;
 done:
     return rc;
 }

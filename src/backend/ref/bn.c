@@ -8,6 +8,9 @@
  *     dresidual = g     dbeta = sum g     dgamma = sum g * xhat
  *     dx = gamma / sqrt(var + eps) * (g - dbeta / m - xhat * dgamma / m)
  *
+ * With stochastic depth (layer.drop_path p) gamma * xhat + beta of an image is multiplied by d, which is 0 or 1 / (1 -
+ * p), and in the formulas for dbeta, dgamma and dx, g is multiplied by d. Huang et al. 2016; timm's DropPath.
+ *
  * Source: Ioffe and Szegedy 2015; equals torch.nn.functional.batch_norm. */
 #include "backend/ref/ref.h"
 #include "backend/sync_bn.h"
@@ -37,6 +40,13 @@ int ref_bn_plan(void *device, device_layer *l) {
     return 0;
 }
 
+double ref_drop_path(const ref_device *d, const device_layer *l, size_t row) {
+    size_t image = row / ((size_t)l->x.h * (size_t)l->x.w);
+    if (!device_layer_drops(l))
+        return 1;
+    return d->kept[(size_t)l->layer->drop_index * (size_t)l->x.n + image] ? device_layer_kept(l) : 0;
+}
+
 /** Mean and biased variance of each channel. Two passes, so a large mean causes no cancellation. */
 static void batch_statistics(double *mean, double *var, const double *x, size_t m, size_t c) {
     for (size_t k = 0; k < c; k++)
@@ -63,14 +73,16 @@ static void run_statistics(const device_params *p, const double *mean, const dou
 }
 
 /** Writes y and the ReLU mask. */
-static void apply(const device_layer *l, const bn_recompute_args *args, const device_params *p, const double *mean) {
+static void apply(const ref_device *d, const device_layer *l, const bn_recompute_args *args, const device_params *p,
+                  const double *mean) {
     size_t c = (size_t)l->x.c, m = tensor_count(l->x) / c;
     const double *x = args->x, *residual = args->residual, *gamma = p->weight, *beta = p->bias;
     double *y = args->y;
     kept s = kept_of(l, args->saved);
-    for (size_t i = 0; i < m * c; i += c)
+    for (size_t i = 0; i < m * c; i += c) {
+        double drop = ref_drop_path(d, l, i / c);
         for (size_t k = 0; k < c; k++) {
-            double v = gamma[k] * ((x[i + k] - mean[k]) * s.inv_std[k]) + beta[k];
+            double v = drop * (gamma[k] * ((x[i + k] - mean[k]) * s.inv_std[k]) + beta[k]);
             if (residual != NULL)
                 v += residual[i + k];
             if (l->layer->relu) {
@@ -79,6 +91,7 @@ static void apply(const device_layer *l, const bn_recompute_args *args, const de
             }
             y[i + k] = v;
         }
+    }
 }
 
 int ref_bn_forward(void *device, const device_layer *l, const bn_forward_args *args, const device_params *p) {
@@ -87,6 +100,8 @@ int ref_bn_forward(void *device, const device_layer *l, const bn_forward_args *a
     const double *mean = p->running_mean, *var = p->running_var;
     kept s = kept_of(l, args->saved);
     int rc = OK;
+    if (device_layer_drops(l) && d->kept_images != l->x.n)
+        return fail(E_SHAPE, "the draws of stochastic depth are not loaded for %d images", l->x.n);
     if (l->training) {
         double *batch_var = args->workspace, rows = (double)m;
         batch_statistics(s.mean, batch_var, args->x, m, c);
@@ -99,14 +114,13 @@ int ref_bn_forward(void *device, const device_layer *l, const bn_forward_args *a
     }
     for (size_t k = 0; k < c; k++)
         s.inv_std[k] = 1 / sqrt(var[k] + epsilon);
-    apply(l, &(bn_recompute_args){args->x, args->residual, args->y, args->saved}, p, mean);
+    apply(d, l, &(bn_recompute_args){args->x, args->residual, args->y, args->saved}, p, mean);
 done:
     return rc;
 }
 
 int ref_bn_recompute(void *device, const device_layer *l, const bn_recompute_args *args, const device_params *p) {
-    (void)device;
-    apply(l, args, p, kept_of(l, args->saved).mean);
+    apply(device, l, args, p, kept_of(l, args->saved).mean);
     return 0;
 }
 
@@ -121,12 +135,14 @@ int ref_bn_backward(void *device, const device_layer *l, const bn_backward_args 
     int rc = OK;
     for (size_t k = 0; k < 2 * c; k++)
         sum[k] = 0;
-    for (size_t i = 0; i < m * c; i += c)
+    for (size_t i = 0; i < m * c; i += c) {
+        double drop = ref_drop_path(d, l, i / c);
         for (size_t k = 0; k < c; k++) {
-            double g = !l->layer->relu || s.relu_mask[i + k] ? ref_dy(l, args->dy, i + k) : 0;
+            double g = !l->layer->relu || s.relu_mask[i + k] ? drop * ref_dy(l, args->dy, i + k) : 0;
             sum[k] += g;
             sum_xhat[k] += g * ((x[i + k] - s.mean[k]) * s.inv_std[k]);
         }
+    }
     for (size_t k = 0; k < c; k++) {
         dbeta[k] = (p->accumulate ? dbeta[k] : 0) + sum[k];
         dgamma[k] = (p->accumulate ? dgamma[k] : 0) + sum_xhat[k];
@@ -136,7 +152,8 @@ int ref_bn_backward(void *device, const device_layer *l, const bn_backward_args 
         TRY(sync_bn_sums(d->options.comm, sum, l->x.c));
         rows = sum[2 * c];
     }
-    for (size_t i = 0; i < m * c; i += c)
+    for (size_t i = 0; i < m * c; i += c) {
+        double drop = ref_drop_path(d, l, i / c);
         for (size_t k = 0; k < c; k++) {
             double g =
                 !l->layer->relu || s.relu_mask[i + k] ? ref_dy(l, args->dy, i + k) : 0; /* dx or dresidual may be dy */
@@ -144,8 +161,9 @@ int ref_bn_backward(void *device, const device_layer *l, const bn_backward_args 
             if (dresidual != NULL)
                 dresidual[i + k] = g;
             if (dx != NULL)
-                dx[i + k] = gamma[k] * s.inv_std[k] * (g - sum[k] / rows - xhat * sum_xhat[k] / rows);
+                dx[i + k] = gamma[k] * s.inv_std[k] * (drop * g - sum[k] / rows - xhat * sum_xhat[k] / rows);
         }
+    }
 done:
     return rc;
 }

@@ -21,6 +21,8 @@ static void close_device(void *device) {
     free(d->label);
     free(d->label_b);
     free(d->mix);
+    free(d->class_weight);
+    free(d->kept);
     free(d);
 }
 
@@ -94,6 +96,17 @@ done:
     return rc;
 }
 
+static int load_drop_path(void *device, const uint8_t *kept, int blocks, int images) {
+    ref_device *d = device;
+    size_t n = (size_t)blocks * (size_t)images;
+    int rc = OK;
+    TRY(memory_resize(&d->kept, n, sizeof *d->kept));
+    memcpy(d->kept, kept, n);
+    d->kept_images = images;
+done:
+    return rc;
+}
+
 static int loss(void *device, const device_loss *l) {
     const ref_device *d = device;
     if (d->label_n != l->n)
@@ -140,7 +153,9 @@ const device_ops device_ref = {
                            .forward = ref_shortcut_forward,
                            .backward = ref_shortcut_backward}},
     .load_batch = load_batch,
+    .load_drop_path = load_drop_path,
     .loss = loss,
+    .set_class_weights = ref_set_class_weights,
     .optimizer = {.set_hyper = set_hyper, .unscale = ref_unscale, .update = ref_update},
     .result = result,
     .reset_result = reset_result,

@@ -14,6 +14,9 @@ typedef struct ref_device {
     int label_n, label_capacity;
     int32_t *label, *label_b;
     double *mix;
+    double *class_weight; /* NULL until set */
+    uint8_t *kept;        /* of load_drop_path */
+    int kept_images;
 } ref_device;
 
 int ref_conv_plan(void *device, device_layer *l);
@@ -41,6 +44,9 @@ int ref_shortcut_plan(void *device, device_layer *l);
 int ref_shortcut_forward(void *device, const device_layer *l, const pool_forward_args *args);
 int ref_shortcut_backward(void *device, const device_layer *l, const pool_backward_args *args);
 
+int ref_set_class_weights(void *device, const double *weight, int n);
+/** d of row `row` of a BN (model_set_drop_path); 1 if it does not drop. */
+double ref_drop_path(const ref_device *d, const device_layer *l, size_t row);
 int ref_loss(void *device, const device_loss *l);
 int ref_unscale(void *device, const device_arenas *a);
 int ref_update(void *device, const device_arenas *a);

@@ -59,6 +59,9 @@ typedef struct cuda_hyper {
     double beta1, beta2, alpha, eps, trust;
     int64_t updates; /* -1: cuda_state's count continues */
     int nesterov, first_step;
+    int loss_binary, bce_sum;
+    double bce_threshold; /* negative: none */
+    int loss_weighted, loss_soft;
 } cuda_hyper;
 
 /** State of the loss scaler (GradScaler), updated on the GPU. */
@@ -117,6 +120,9 @@ typedef struct bn_args {
     size_t m, chunk_rows;
     int c, chunks;
     int relu, accumulate;
+    const uint8_t *kept; /* NULL, or with stochastic depth (images): whether the image is kept, and then ... */
+    float kept_factor;   /* ... the factor of its values */
+    size_t image_rows;
     int shifted; /* bn_statistics: the sums are of x - `mean`; otherwise of x */
 } bn_args;
 
@@ -167,7 +173,8 @@ typedef struct loss_args {
     float *dlogits;      /* NULL in evaluation */
     const int32_t *label, *label_b;
     const float *mix;
-    double *image_loss; /* (n) */
+    const double *weight; /* (classes) NULL: none are set */
+    double *image_loss;   /* (n) */
     int32_t *image_rank;
     int n, classes;
 } loss_args;

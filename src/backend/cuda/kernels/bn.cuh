@@ -56,6 +56,15 @@ static __device__ void bn_store_part(const bn_args &a, const bn_place &p, float 
     }
 }
 
+/** Multiplies by the factor of stochastic depth, if the layer has it. */
+template <int V> static __device__ __forceinline__ void bn_drop_path(float (&v)[V], const bn_args &a, size_t row) {
+    if (a.kept == nullptr)
+        return;
+    float factor = a.kept[row / a.image_rows] ? a.kept_factor : 0;
+    for (int k = 0; k < V; k++)
+        v[k] *= factor;
+}
+
 enum { JOIN_CHANNELS = 32, JOIN_ROWS = 8 };
 
 /** Adds the parts of one channel over all chunks in a fixed order. Needs a block of JOIN_CHANNELS x JOIN_ROWS

@@ -7,7 +7,7 @@
  * synchronised BN, bn_gradient_factors stores this rank's two sums, from which it also computes dbeta and dgamma, and
  * bn_joined_factors continues with the sums of all ranks. dresidual, or dx if there is no residual, may be dy0. If
  * forward saved no mask because another kernel computed y, bn_unmasked_sums and bn_unmasked_gradient compute the mask
- * from x. */
+ * from x. With stochastic depth, g is multiplied by its factor except in dresidual (backend/ref/bn.c). */
 #include "backend/cuda/kernels/bn.cuh"
 
 /** The factors of forward: y = relu(x * scale + shift). */
@@ -56,12 +56,13 @@ template <class T, int V, bool MASKED> static __device__ void gradient_sums(cons
             load_open<T, V>(g, a, i);
         else
             load_unmasked<T, V>(g, a, i, x, f);
+        if (a.dresidual != nullptr)
+            store<T, V>(a.dresidual, i, g);
+        bn_drop_path<V>(g, a, row);
         for (int k = 0; k < V; k++) {
             sum[k] += g[k];
             product[k] += g[k] * ((x[k] - mean[k]) * inv_std[k]);
         }
-        if (a.dresidual != nullptr)
-            store<T, V>(a.dresidual, i, g);
     }
     bn_store_part<V>(a, p, sum, product);
 }
@@ -121,6 +122,7 @@ template <class T, int V, bool MASKED> static __device__ void gradient(const bn_
             load<T, V>(g, a.dresidual, i); /* dy is overwritten if it shares memory with dresidual */
         else
             load_open<T, V>(g, a, i);
+        bn_drop_path<V>(g, a, row);
         for (int k = 0; k < V; k++)
             x[k] = g[k] * of_g[k] + x[k] * of_x[k] + plain[k];
         store<T, V>(a.dx, i, x);

@@ -97,6 +97,7 @@ template <class T, int V> static __device__ void bn_apply(const bn_args &a) {
         load<T, V>(x, a.x, i);
         for (int k = 0; k < V; k++)
             x[k] = x[k] * scale[k] + shift[k];
+        bn_drop_path<V>(x, a, row);
         if (a.residual != nullptr) {
             load<T, V>(r, a.residual, i);
             for (int k = 0; k < V; k++)
