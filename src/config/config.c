@@ -155,6 +155,8 @@ static int check_transforms(const config *c) {
     if (c->data.resize_size != 0 && c->data.crop_pct > 0)
         return fail(E_OPTION, "data.resize_size %d and data.crop_pct %g both set the resize: set one of them to 0",
                     c->data.resize_size, c->data.crop_pct);
+    if (c->data.batch_size == CONFIG_BATCH_AUTO)
+        return fail(E_OPTION, "data.batch_size auto is for train and find-lr only: give a number");
     return check_progressive(c);
 }
 

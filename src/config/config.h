@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#define CONFIG_BATCH_MAX 65536
+#define CONFIG_BATCH_AUTO (-1) /* data.batch_size */
 #define CONFIG_TEXT 1024
 #define CONFIG_EPOCHS 32 /* maximum length of a list of epochs */
 
@@ -34,7 +36,7 @@ typedef struct config {
         char resize_order[16];                  /* "auto", "newest", "horizontal" */
         int progressive_size;                   /* side of the first epochs' crop; 0: always image_size */
         int progressive_begin, progressive_end; /* epochs, from 0, between which the crop grows */
-        int batch_size;                         /* --batch-size; per device */
+        int batch_size;                         /* --batch-size; per device; CONFIG_BATCH_AUTO */
         int val_batch_size;                     /* 0: batch_size */
         int workers;                            /* --workers; -1: auto */
         int ahead;                              /* batches prepared ahead */

@@ -38,6 +38,7 @@ static const foreign_name names[] = {
     SAME("sync_batchnorm", "trainer.sync_batchnorm"),
     SAME("val_check_interval", "trainer.val_check_interval"),
     OTHER("auto_lr_find", "optimizer.lr"),
+    WORDS("auto_scale_batch_size", "data.batch_size", "true=auto|True=auto|power=auto|binsearch=auto"),
     OTHER("gpus", "trainer.devices"),
     OTHER("num_gpus", "trainer.devices"),
     OTHER("ngpus", "trainer.devices"),

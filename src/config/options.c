@@ -87,7 +87,10 @@ const option option_table[] = {
         .help = "progressive resizing: last epoch (counted from 0) at progressive_size"),
     INT(data, progressive_end, "0", 0, 1000000,
         .help = "progressive resizing: first epoch (counted from 0) at image_size"),
-    INT(data, batch_size, "32", 1, 65536, .alias = "batch-size", .help = "images per batch on each device"),
+    INT(data, batch_size, "32", 1, CONFIG_BATCH_MAX, .alias = "batch-size", .word = "auto",
+        .word_value = CONFIG_BATCH_AUTO,
+        .help = "images per batch on each device; auto: before a training, the largest power of two that fits into "
+                "memory (with trainer.global_batch: the largest divisor of it); a resume keeps it"),
     INT(data, val_batch_size, "0", 0, 65536,
         .help = "images per batch on each device in validation; 0: same as batch_size"),
     INT(data, workers, "auto", 1, 1024, .alias = "workers", .word = "auto", .word_value = -1,

@@ -174,6 +174,13 @@ size_t engine_memory_limit(const engine *e) {
     return more < SIZE_MAX - now ? now + more : SIZE_MAX;
 }
 
+size_t engine_memory_share(const engine *e, int processes) {
+    size_t limit = engine_memory_limit(e), now = host_memory_resident();
+    if (limit == SIZE_MAX || limit < now || e->ops->memory_free != NULL)
+        return limit;
+    return now + (limit - now) / (size_t)processes;
+}
+
 int engine_set_hyper(engine *e, const engine_hyper *h) {
     if (!(h->loss_scale > 0) && !(h->loss_scale == 0 && e->ops->stream != NULL))
         return fail(E_OPTION, "loss scale %g: must be positive", h->loss_scale);

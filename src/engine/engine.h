@@ -79,6 +79,8 @@ size_t engine_memory_total(const engine_memory *m);
 /** The largest engine_memory_total for which there is currently memory, bytes: on the GPU, or on the host within the
  *  limits of the process's control group. SIZE_MAX: unknown. */
 size_t engine_memory_limit(const engine *e);
+/** The same for one of several processes on this host that take equal shares of the free host memory. */
+size_t engine_memory_share(const engine *e, int processes);
 
 /** The size of the activation arena that a plan would need, without allocating it. Takes some time, because the device
  *  plans every layer. @return 0, E_SHAPE, E_NOMEM (exceeds the address space), E_DEVICE */

@@ -144,6 +144,13 @@ static const format formats[] = {
     {"ftyp", 4, 4, {NULL}, NULL, "an AVIF or HEIF"},
     {"\0\0\1\0", 0, 4, {NULL}, NULL, "an ICO"},
     {"\0\0\0\x0cJXL ", 0, 8, {NULL}, NULL, "a JPEG XL"},
+    {"\xFF\x4F\xFF\x51", 0, 4, {NULL}, NULL, "a JPEG 2000"}, /* the codestream alone */
+    {"PF\n", 0, 3, {NULL}, NULL, "a PFM"},
+    {"Pf\n", 0, 3, {NULL}, NULL, "a PFM"},
+    {"\x28\0\0\0", 0, 4, {NULL}, NULL, "a DIB"}, /* a BMP without its file header */
+    {"8BPS", 0, 4, {NULL}, NULL, "a PSD"},
+    {"DDS ", 0, 4, {NULL}, NULL, "a DDS"},
+    {"qoif", 0, 4, {NULL}, NULL, "a QOI"},
 };
 
 const char *decoder_missing(void) {

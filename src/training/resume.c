@@ -245,6 +245,36 @@ done:
     return rc;
 }
 
+static int batch_size_of(int *out, const char *path) {
+    ckpt *c = NULL;
+    int rc = ckpt_load_progress(&c, path);
+    const ckpt_item *own = rc == OK ? ckpt_find_item(c->own, c->own_n, "batch_size") : NULL;
+    if (own != NULL && own->kind == 'i' && own->i > 0 && own->i <= CONFIG_BATCH_MAX)
+        *out = (int)own->i;
+    ckpt_free(c);
+    return rc == E_FORMAT || rc == E_NOTFOUND ? OK : rc; /* the error is reported when the file is loaded */
+}
+
+int resume_batch_size(int *out, const config *c) {
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    candidate_list list = {0};
+    int rc = OK;
+    *out = 0;
+    if (c->trainer.resume[0] == 0)
+        return OK;
+    if (strcmp(c->trainer.resume, "auto") != 0)
+        return batch_size_of(out, c->trainer.resume);
+    TRY(path_format(folder, "%s/checkpoints/%s", c->trainer.out, c->model.arch));
+    TRY(list_candidates(&list, folder));
+    if (list.n > 0 && !list.at[0].damaged) {
+        TRY(path_join(path, folder, list.at[0].name));
+        TRY(batch_size_of(out, path));
+    }
+done:
+    free(list.at);
+    return rc;
+}
+
 int resume_choose_arch(config *c, comm *all) {
     char arch[32] = "";
     const char *resume = c->trainer.resume;

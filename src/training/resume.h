@@ -24,4 +24,8 @@ int resume_free_version(int *out, const run_folder *f);
  *  @return 0, E_OPTION (checkpoints of several architectures), E_RANK, E_IO */
 int resume_choose_arch(config *c, comm *all);
 
+/** For data.batch_size auto: the batch size of the checkpoint of trainer.resume, from which run_open will resume. 0: no
+ *  checkpoint, or it does not tell. To be called by rank 0. @return 0, E_IO, E_NOMEM */
+int resume_batch_size(int *out, const config *c);
+
 #endif

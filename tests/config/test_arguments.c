@@ -53,7 +53,7 @@ static void test_errors(void **state) {
     config c;
     assert_fails(E_OPTION, "--batch-size needs a value", READ(&c, "--batch-size"));
     assert_fails(E_OPTION, "--batch-size needs a value", READ(&c, "--batch-size", "--lr", "1"));
-    assert_fails(E_OPTION, "--batch-size: data.batch_size must be a whole number from 1 to 65536, not '0'",
+    assert_fails(E_OPTION, "--batch-size: data.batch_size must be auto or a whole number from 1 to 65536, not '0'",
                  READ(&c, "--batch-size", "0"));
     assert_fails(E_OPTION, "did you mean --batch-size?", READ(&c, "--batchsize=3"));
     assert_fails(E_OPTION, "did you mean --batch-size?", READ(&c, "--batchsize"));

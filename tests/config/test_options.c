@@ -177,7 +177,7 @@ static void test_strict_values(void **state) {
         "32x",        "",          " 32", "32 ", "3.0", "1e3", "0x10", "nan", "++3", "3-", "99999999999999999999",
         "4294967328", "2147483648"};
     for (size_t i = 0; i < sizeof no_int / sizeof *no_int; i++)
-        refused("data.batch_size", no_int[i], "data.batch_size must be a whole number from 1 to 65536, not '");
+        refused("data.batch_size", no_int[i], "data.batch_size must be auto or a whole number from 1 to 65536, not '");
     static const char *const no_real[] = {"nan", "NaN",  "inf", "-inf", "1e999", "", "0x1p3",
                                           "1,5", "fast", "1 ",  "-1",   "e",     "."};
     for (size_t i = 0; i < sizeof no_real / sizeof *no_real; i++)
@@ -345,6 +345,7 @@ static void test_check(void **state) {
         {"data.progressive_size", "256", "data.progressive_end", "3", "must be from 8 to data.image_size 224"},
         {"data.progressive_size", "128", "data.progressive_end", "0", "data.progressive_begin 0 must be less than"},
         {"data.repeats", "4", "data.sequential", "true", "data.repeats 4 needs random access"},
+        {"batch_size", "auto", "seed", "1", "data.batch_size auto is for train and find-lr only"},
         {"optimizer.nesterov", "true", "optimizer.momentum", "0", "optimizer.nesterov needs"},
         {"opt", "adamw", "optimizer.nesterov", "true",
          "optimizer.nesterov has no effect with optimizer.name adamw, only with: sgd lars"},

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import subprocess
+import sys
 
 import torch
 import torchvision
@@ -29,10 +30,59 @@ def resnet(seed, arch="resnet18", **options):
     return randomise(getattr(torchvision.models, arch)(num_classes=CLASSES, **options), seed)
 
 
-def linnet(*arguments, code=0):
-    done = subprocess.run([os.environ["LINNET"], *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def linnet(*arguments, code=0, stdin=None):
+    done = subprocess.run([os.environ["LINNET"], *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
     assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
     return done.stdout, done.stderr
+
+
+def data_set(name):
+    """The folder of a test data set; without it the test is skipped."""
+    found = subprocess.run(["bash", os.path.join(os.environ["LINNET_SOURCE"], "tests", "data.sh"), name],
+                           stdout=subprocess.PIPE, text=True)
+    if found.returncode != 0:  # it has printed the reason
+        sys.exit(found.returncode)
+    return found.stdout.strip()
+
+
+def linnet_logits(path, images, classes, *options):
+    """(images, classes) Logits of linnet predict, less their log-sum-exp; and what it logged."""
+    out, err = linnet("predict", path, "-", "--json", "--top", str(classes), *options, stdin="\n".join(images) + "\n")
+    logits = torch.empty(len(images), classes, dtype=torch.float64)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["file"] for line in lines] == images
+    for i, line in enumerate(lines):
+        for top in line["top"]:
+            logits[i, top["index"]] = top["probability"]
+    return logits.log(), err
+
+
+def train_a_little(arch, classes, folder, steps=8, batch=16, size=128):
+    """A network of torchvision after a few steps of training. The statistics of batch norm are those of the last steps,
+    and the logits of each class have mean 0 and deviation 1 over some images, so that the best class varies."""
+    torch.manual_seed(0)
+    net = getattr(torchvision.models, arch)(num_classes=classes)
+    T = torchvision.transforms
+    images = torchvision.datasets.ImageFolder(folder, T.Compose([
+        T.RandomResizedCrop(size), T.ToTensor(), T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]))
+    sgd = torch.optim.SGD(net.parameters(), lr=0.02)
+    loader = iter(torch.utils.data.DataLoader(images, batch, shuffle=True, drop_last=True))
+    for step in range(steps):
+        sgd.zero_grad()
+        for module in net.modules():
+            if step == steps // 2 and isinstance(module, torch.nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None  # their mean from here on
+        x, y = next(loader)
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        sgd.step()
+    net.eval()
+    with torch.no_grad():
+        z = torch.cat([net(next(loader)[0]) for _ in range(3)])
+        net.fc.weight /= z.std(0)[:, None]
+        net.fc.bias.copy_((net.fc.bias - z.mean(0)) / z.std(0))
+    return net
 
 
 class Images:
@@ -53,13 +103,8 @@ class Images:
             return net(self.input).double().log_softmax(1)
 
     def predicted(self, path, *options):
-        out, err = linnet("predict", path, *self.paths, "--json", "--top", str(CLASSES), "--precision", "32-true",
-                          "--image-size", str(SIZE), "--data.resize_size", str(SIZE), *options)
-        logits = torch.empty(len(self.paths), CLASSES, dtype=torch.float64)
-        for i, line in enumerate(out.splitlines()):
-            for top in json.loads(line)["top"]:
-                logits[i, top["index"]] = top["probability"]
-        return logits.log(), err
+        return linnet_logits(path, self.paths, CLASSES, "--precision", "32-true", "--image-size", str(SIZE),
+                             "--data.resize_size", str(SIZE), *options)
 
     def check(self, net, path, *options):
         """linnet gives the logits of `net` within 1e-4, relative to the largest if that is above 1: the random statistics

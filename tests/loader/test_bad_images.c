@@ -120,7 +120,22 @@ static void no_images(void **state) {
                             "P6 9999999999999999 1 255 "};
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
         assert_true(decode(*state, starts[i], strlen(starts[i]) + 1, "start") < 0);
-    assert_int_equal(decode(*state, "GIF89a12345", 11, "x.gif"), E_UNSUPPORTED);
+    static const struct {
+        const char *start;
+        size_t n;
+        const char *name;
+    } named[] = {{"GIF89a12345", 11, "a GIF"},
+                 {"\xFF\x4F\xFF\x51\0\x2F", 6, "a JPEG 2000"},
+                 {"PF\n3 3\n-1.0\n", 12, "a PFM"},
+                 {"Pf\n3 3\n-1.0\n", 12, "a PFM"},
+                 {"\x28\0\0\0\3\0\0\0\3\0\0\0\1\0\x18\0", 16, "a DIB"},
+                 {"8BPS\0\1", 6, "a PSD"},
+                 {"DDS |\0", 6, "a DDS"},
+                 {"qoif\0\0", 6, "a QOI"}};
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        assert_int_equal(decode(*state, named[i].start, named[i].n, "x.jpg"), E_UNSUPPORTED);
+        assert_non_null(strstr(status_message(), named[i].name));
+    }
 }
 
 static void truncated(void **state) {

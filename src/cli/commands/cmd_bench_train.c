@@ -95,6 +95,7 @@ int cmd_bench_train(int argc, char **argv) {
     if (code >= 0)
         return code;
     TRY(cli_open_ranks(&ranks, &c));
+    TRY(config_check(&c));
     TRY(bench_train(&r, profiled ? &detail : NULL, &c, ranks, (int)steps, (int)warmup));
     if (comm_rank(ranks) == 0)
         rc = print_result(&r, profiled ? &detail : NULL, json);

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "distributed/comm_open.h"
+#include "training/batch_size.h"
 #include "training/run/trainer.h"
 
 #include <math.h>
@@ -56,6 +57,7 @@ int cmd_find_lr(int argc, char **argv) {
         return code;
     train_hooks hooks;
     int rc = cli_open_run(&hooks, &c, CLI_STOPS);
+    rc = rc != OK ? rc : batch_size_choose(&c, hooks.comm);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = train_find_lr(&f, plot, &c, &hooks);

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "distributed/comm_open.h"
+#include "training/batch_size.h"
 #include "training/resume.h"
 #include "training/run/trainer.h"
 
@@ -73,6 +74,7 @@ int cmd_train(int argc, char **argv) {
         return cli_close_run(&hooks, rc);
     if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
         rc = resume_choose_arch(&c, hooks.comm);
+    rc = rc != OK ? rc : batch_size_choose(&c, hooks.comm);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
