@@ -4,6 +4,7 @@
 
 #include "training/checkpoint.h"
 #include "training/run_context.h"
+#include "training/run_loader.h"
 #include "training/weights.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ int checkpoint_options(config *c, const ckpt *k, const char *path) {
     config_defaults(&trained);
     int rc = config_read_yaml_text(&trained, yaml->s, strlen(yaml->s), "the checkpoint's configuration");
     c->model = trained.model;
-    c->data.image_size = run_context_val_size(&trained);
+    c->data.image_size = run_loader_val_size(&trained);
     c->data.resize_size = trained.data.resize_size;
     c->data.crop_pct = trained.data.crop_pct;
     memcpy(c->data.crop_mode, trained.data.crop_mode, sizeof c->data.crop_mode);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "checkpoint/weights_write.h"
 #include "training/run_context.h"
+#include "training/run_loader.h"
 #include "training/weights.h"
 
 #include <float.h>
@@ -191,7 +192,7 @@ static int put_input(ckpt_item list[METADATA], int *n, const config *o, const ex
     bool squash = strcmp(o->data.crop_mode, "squash") == 0;
     snprintf(line, sizeof line,
              "RGB image: resize %s to %d (%s, antialiased as by Pillow), crop the central %d x %d, divide by 255%s",
-             squash ? "each side" : "the shorter side", run_context_resize(o), o->data.interpolation, side, side,
+             squash ? "each side" : "the shorter side", run_loader_resize(o), o->data.interpolation, side, side,
              how->normalise ? "" : ", subtract mean, divide by std");
     TRY(put_text(list, n, EXPORT_PREPROCESSING, line));
     TRY(put_text(list, n, "input_layout", "NCHW"));
@@ -210,7 +211,7 @@ static int metadata_make(ckpt_item list[METADATA], int *n, const ckpt *c, const 
     TRY(put_text(list, n, "arch", o->model.arch));
     snprintf(size, sizeof size, "%d", o->data.image_size);
     TRY(put_text(list, n, "image_size", size));
-    snprintf(size, sizeof size, "%d", run_context_resize(o));
+    snprintf(size, sizeof size, "%d", run_loader_resize(o));
     TRY(put_text(list, n, "resize_size", size));
     TRY(put_text(list, n, "interpolation", o->data.interpolation));
     TRY(put_text(list, n, "crop_mode", o->data.crop_mode));

@@ -5,6 +5,7 @@
 #include "dataset/read.h"
 #include "training/run_context.h"
 #include "training/run_dataset.h"
+#include "training/run_loader.h"
 
 #include <math.h>
 #include <string.h>
@@ -73,7 +74,7 @@ int bench_data(bench_data_result *out, const config *c, const char *split, bench
     dataset *d = NULL;
     loader *l = NULL;
     const bad_image *bad = NULL;
-    loader_options o = run_context_loader_options(c, strcmp(split, "train") == 0);
+    loader_options o = run_loader_options(c, strcmp(split, "train") == 0);
     *out = (bench_data_result){.workers = o.workers,
                                .batch = o.batch_size,
                                .image_size = o.transform.size,

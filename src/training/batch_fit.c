@@ -2,11 +2,12 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "training/run_loader.h"
 
 #include <stdio.h>
 
 static int plan_size(const run_context *s, bool training) {
-    return training ? s->config->data.image_size : run_context_val_size(s->config);
+    return training ? s->config->data.image_size : run_loader_val_size(s->config);
 }
 
 /** The largest batch, below `images`, with whose plan the total of `m` stays within `limit`; 0: not even one image
@@ -93,10 +94,10 @@ int run_context_compile(engine_memory *out, run_context *s) {
     const config *c = s->config;
     int size = c->data.image_size, rc = OK;
     engine_plan *p = NULL;
-    TRY(compile_last(s, run_context_train_size(c, 0))); /* the smallest size */
+    TRY(compile_last(s, run_loader_train_size(c, 0))); /* the smallest size */
     TRY(compile_last(s, size));
     if (s->val_batches > 0) {
-        int val = run_context_val_batch_size(c);
+        int val = run_loader_val_batch_size(c);
         TRY(run_context_compile_batch(&p, s, val < s->val->image_n ? val : (int)s->val->image_n, false));
     }
     TRY(run_context_compile_batch(&p, s, run_context_batch_images(s, 0), true));

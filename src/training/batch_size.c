@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "training/resume.h"
+#include "training/run_loader.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static int next_size(const config *c, const comm *all, int images) {
 /** The images that the two loaders hold. */
 static size_t loader_bytes(const config *c, int images) {
     size_t train = (size_t)c->data.image_size * (size_t)c->data.image_size;
-    size_t val = (size_t)run_context_val_size(c) * (size_t)run_context_val_size(c);
+    size_t val = (size_t)run_loader_val_size(c) * (size_t)run_loader_val_size(c);
     size_t val_images = (size_t)(c->data.val_batch_size > 0 ? c->data.val_batch_size : images);
     return (size_t)c->data.ahead * 3 * (train * (size_t)images + val * val_images);
 }
@@ -36,7 +37,7 @@ static int bytes_of(size_t *out, run_context *s, int images) {
     const config *c = s->config;
     engine_memory m = engine_plan_memory(s->engine, NULL);
     size_t train = 0, val = 0;
-    int rc = OK, size = c->data.image_size, val_size = run_context_val_size(c);
+    int rc = OK, size = c->data.image_size, val_size = run_loader_val_size(c);
     TRY(engine_plan_bytes(&train, s->engine, images, size, size, true));
     if (s->val != NULL && s->val->image_n > 0) {
         int64_t n = c->data.val_batch_size > 0 ? c->data.val_batch_size : images;

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "training/ema.h"
 #include "training/optimizer.h"
+#include "training/run_loader.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -218,7 +219,7 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     add_int(own, n, "version", f->version);
     add_string(own, n, "arch", s->model->arch);
     add_int(own, n, "image_size", c->data.image_size);
-    add_int(own, n, "resize_size", run_context_resize(c));
+    add_int(own, n, "resize_size", run_loader_resize(c));
     add_string(own, n, "resize_order", s->resize_order == RESIZE_HORIZONTAL ? "horizontal" : "newest");
     add_string(own, n, "train_fingerprint", fingerprint_value(&s->fingerprint[0]));
     add_string(own, n, "val_fingerprint", fingerprint_value(&s->fingerprint[1]));
@@ -228,7 +229,7 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     add_int(own, n, "batch_size", c->data.batch_size);
     add_int(own, n, "global_batch", (int64_t)c->data.batch_size * s->micro_batches_per_step);
     add_int(own, n, "shuffle", c->data.shuffle);
-    add_int(own, n, "shuffle_buffer", run_context_shuffle_buffer(c));
+    add_int(own, n, "shuffle_buffer", run_loader_shuffle_buffer(c));
     add_int(own, n, "repeats", c->data.repeats);
     add_double(own, n, "balance", c->data.balance);
     add_int(own, n, "overfit", c->trainer.overfit_batches != 0);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "training/ema.h"
 #include "training/optimizer.h"
+#include "training/run_loader.h"
 #include "training/weights.h"
 
 #include <math.h>
@@ -120,7 +121,7 @@ static int check_data(const run_context *s, const ckpt *c, const char *path) {
     } same[] = {{"train_images", "data.path (training images)", s->train->image_n},
                 {"seed", "trainer.seed", (int64_t)o->trainer.seed},
                 {"shuffle", "data.shuffle", o->data.shuffle},
-                {"shuffle_buffer", "data.shuffle_buffer (0 without data.sequential)", run_context_shuffle_buffer(o)},
+                {"shuffle_buffer", "data.shuffle_buffer (0 without data.sequential)", run_loader_shuffle_buffer(o)},
                 {"repeats", "data.repeats", o->data.repeats},
                 {"batch_size", "data.batch_size", o->data.batch_size},
                 {"overfit", "trainer.overfit_batches (1: on)", o->trainer.overfit_batches != 0},

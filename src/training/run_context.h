@@ -43,27 +43,14 @@ typedef struct run_context {
     void *on_batch_context;
 } run_context;
 
-/** Sizes in pixels: of the training crop in an epoch (FFCV's get_resolution); of the validation crop; and of the
- * shorter side to which validation images are resized before the crop. */
-int run_context_train_size(const config *c, int64_t epoch);
-int run_context_val_size(const config *c);
-int run_context_resize(const config *c);
 /** Expected number of validations during `batches` training batches. */
 double run_context_validations(const run_context *s, double batches);
-/** Images of a validation batch. */
-int run_context_val_batch_size(const config *c);
 /** Micro-batches per step over all ranks. */
 int run_context_micro_batches(const config *c, const comm *all);
-/** data.shuffle_buffer with data.sequential, else 0. */
-long long run_context_shuffle_buffer(const config *c);
 /** optimizer.name. */
 optimizer_kind run_context_optimizer(const config *c);
-/** data.resize_order; auto is the newest. */
-resize_order run_context_resize_order(const config *c);
 /** Changes the order in both loaders, before they start. */
 void run_context_set_resize_order(run_context *s, resize_order order);
-/** Loader options of one rank. With data.workers auto, `workers` is the initial number of threads. */
-loader_options run_context_loader_options(const config *c, bool training);
 
 /** Opens datasets and loaders of a training run in which this process is one of the ranks `all` (NULL: a single
  * process), then the model and the engine with initial weights.

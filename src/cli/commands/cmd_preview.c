@@ -5,6 +5,7 @@
 #include "image/contact_sheet.h"
 #include "training/run_context.h"
 #include "training/run_dataset.h"
+#include "training/run_loader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,14 +63,14 @@ static int preview(const config *c, const char *split, int images, uint32_t epoc
     int rc = OK, shown = 0;
     TRY(config_check(c));
     TRY(run_context_open_one(&d, c, split));
-    loader_options o = run_context_loader_options(c, strcmp(split, "train") == 0);
+    loader_options o = run_loader_options(c, strcmp(split, "train") == 0);
     TRY(loader_open(&l, d, &o));
     if (o.transform.training)
-        loader_set_size(l, run_context_train_size(c, epoch));
+        loader_set_size(l, run_loader_train_size(c, epoch));
     TRY(loader_start(l, epoch, 0));
     images = images < d->image_n ? images : (int)d->image_n;
     TRY(contact_sheet_init(&s, images, COLUMNS,
-                           o.transform.training ? run_context_train_size(c, epoch) : o.transform.size, GAP));
+                           o.transform.training ? run_loader_train_size(c, epoch) : o.transform.size, GAP));
     TRY(fill(&shown, &s, l, d, images));
     TRY(contact_sheet_write(&s, path));
     printf("%s: %d model input images of %s in epoch %u, row by row\n", path, shown, d->root, epoch);

@@ -11,6 +11,7 @@
 #include "training/run/step_result.h"
 #include "training/run/stop.h"
 #include "training/run/validation.h"
+#include "training/run_loader.h"
 
 #include <stdio.h>
 
@@ -79,9 +80,9 @@ done:
 static void set_size(train_run_state *r) {
     const config *c = r->context.config;
     int64_t epoch = r->state.epoch;
-    int size = run_context_train_size(c, epoch);
+    int size = run_loader_train_size(c, epoch);
     loader_set_size(r->context.train_loader, size);
-    if (epoch > 0 && size != run_context_train_size(c, epoch - 1))
+    if (epoch > 0 && size != run_loader_train_size(c, epoch - 1))
         run_logger_event(&r->run_logger, &r->state, "size", "%d x %d pixels from this epoch on", size, size);
 }
 
