@@ -21,6 +21,7 @@
 #include "backend/ref/ref.h"
 #include "base/half.h"
 
+#include <assert.h>
 #include <math.h>
 
 int ref_unscale(void *device, const device_arenas *a) {
@@ -119,6 +120,7 @@ int ref_update(void *device, const device_arenas *a) {
     const ref_device *d = device;
     const engine_hyper *h = &d->hyper;
     double clip = 1, t = (double)h->updates + 1;
+    assert(a->square != NULL || !optimizer_squares(d->options.optimizer));
     if (!d->result.finite)
         return 0;
     if (h->clip_norm > 0)

@@ -31,21 +31,25 @@ void SIMD_NAME(rmsprop)(float *restrict w, const float *restrict g, float *restr
     }
 }
 
+/** One element of lamb_moments: adds its squares to *of_w and *of_u. */
+INLINE void lamb_moment(double *of_w, double *of_u, float w, float g, float *m, float *v, const adam *s) {
+    moments(m, v, g, s);
+    float u = direction(*m, *v, s) + s->decay * w;
+    *of_w += (double)w * (double)w;
+    *of_u += (double)u * (double)u;
+}
+
 void SIMD_NAME(lamb_moments)(double sums[2], const float *restrict w, const float *restrict g, float *restrict m,
                              float *restrict v, const adam *step, size_t n) {
     const adam s = *step;
     double of_w[LANES] = {0}, of_u[LANES] = {0};
+    size_t i = 0;
     sums[0] = sums[1] = 0;
-    for (size_t i = 0; i < n; i += LANES) {
-        int lanes = n - i < LANES ? (int)(n - i) : LANES;
-        for (int k = 0; k < lanes; k++) {
-            size_t at = i + (size_t)k;
-            moments(&m[at], &v[at], g[at], &s);
-            float u = direction(m[at], v[at], &s) + s.decay * w[at];
-            of_w[k] += (double)w[at] * (double)w[at];
-            of_u[k] += (double)u * (double)u;
-        }
-    }
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            lamb_moment(&of_w[k], &of_u[k], w[i + k], g[i + k], &m[i + k], &v[i + k], &s);
+    for (; i < n; i++)
+        lamb_moment(&sums[0], &sums[1], w[i], g[i], &m[i], &v[i], &s);
     for (int k = 0; k < LANES; k++) {
         sums[0] += of_w[k];
         sums[1] += of_u[k];
