@@ -7,7 +7,7 @@
 tiny 4
 
 options=("${small[@]}" --data.progressive_size 24 --data.progressive_end 1 --data.val_size 40 --data.repeats 2
-  --max-epochs 2 --data.auto_augment augmix --color-jitter 0.4,0.4,0.4,0.1 --data.grayscale 0.2 --data.random_erase 0.5
+  --max-epochs 2 --data.auto_augment augmix --color-jitter "0.4,0.4,0.4,0.1" --data.grayscale 0.2 --data.random_erase 0.5
   --data.mixup 0.2 --data.cutmix 1
   --optimizer.label_smoothing 0.1 --optimizer.decay_norm false --schedule.name cosine
   --trainer.ema 0.98 --trainer.ema_steps 2 --checkpoint.top_k 0 --monitor.report false)
