@@ -102,8 +102,8 @@ const option option_table[] = {
          .help = "training from shards on slow network storage: read them sequentially and shuffle only within "
                  "shuffle_buffer"),
     LONG(data, shuffle_buffer, "10000", 1, 4294967295.0,
-         .help = "sequential: number of upcoming images from which the next one is drawn at random; a smaller buffer "
-                 "shuffles less"),
+         .help = "sequential: number of upcoming images of a host from which its next one is drawn at random; a "
+                 "smaller buffer shuffles less"),
     BOOL(data, shuffle, "true", .help = "shuffle the training images in every epoch"),
     INT(data, repeats, "1", 1, 1024,
         .help = "repeated augmentation: each epoch uses 1/N of the images, N times each, in consecutive batches "

@@ -137,6 +137,7 @@ void loader_close(loader *l) {
     free(l->order);
     free(l->share);
     free(l->stream);
+    free(l->parts);
     free(l->by_location);
     free(l->shards);
     free(l->shard_first);
@@ -168,7 +169,7 @@ int loader_start(loader *l, uint32_t epoch, int64_t first) {
     l->first = first;
     l->rank_batches = steps * own + rest;
     l->claim = l->deliver = 0;
-    l->advised = l->stream != NULL ? first * o->batch_size : 0;
+    l->advised = l->stream != NULL ? l->part_first + loader_sequence_images(l, first) : 0;
     l->failed.code = OK;
     l->drain = false;
     pthread_cond_broadcast(&l->work);

@@ -5,7 +5,7 @@
  *      while ((rc = loader_next(&b, l)) == 0 && b != NULL) { ...use b...; loader_release(l, b); }
  *
  *  The content of a batch depends on (seed, epoch, position) alone, not on the number of workers, on timing or on the
- *  batch at which the epoch began.
+ *  batch at which the epoch began. With sequential reading by several hosts it also depends on micro_batch_host.
  *
  *  An image is bad if it cannot be read or decoded because of the file itself; a file that no longer exists is bad too.
  *  Too many open files and out of memory are errors that stop the loading. A bad image is recorded once (loader_bad).
@@ -43,6 +43,11 @@ typedef struct loader_options {
      * first batch of loader_start. Of each step, this loader has micro_batch_count micro-batches, beginning with
      * micro_batch_first. Without ranks: 1, 0 and 1. */
     int micro_batches_per_step, micro_batch_first, micro_batch_count;
+    /* With `buffer`: each host reads a part of its own of the stream (sampler_hosts). The host of each micro-batch of a
+     * step, (micro_batches_per_step) numbers from 0 to hosts - 1, borrowed until loader_close. Those of this loader
+     * are equal. NULL with hosts 0 or 1: one host. */
+    const int *micro_batch_host;
+    int hosts;
 } loader_options;
 
 typedef struct loader loader;

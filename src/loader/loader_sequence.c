@@ -1,12 +1,17 @@
 #define _GNU_SOURCE
 /* The order of an epoch: a shuffle of all images, a draw with replacement, or shard after shard through a shuffle
- * buffer. */
+ * buffer. With several hosts the stream of shards is divided: each host reads a part of its own. */
 #include "loader/loader_state.h"
 
 #include "base/memory.h"
 #include "base/status.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+static const int one_host[1] = {0};
+
+static int own_host(const loader *l) { return l->hosts.of[l->options.micro_batch_first % l->hosts.step_n]; }
 
 static int by_offset(const void *a, const void *b, void *locations) {
     const image_location *location = locations;
@@ -27,6 +32,11 @@ int loader_sequence_init(loader *l) {
     if (d->location == NULL)
         return fail(E_OPTION, "data.sequential needs shards, but %s is an image folder: pack it first (linnet pack)",
                     d->root);
+    l->hosts = (sampler_hosts){.of = one_host, .step_n = 1, .n = 1};
+    if (l->options.hosts > 1) {
+        l->hosts = (sampler_hosts){l->options.micro_batch_host, l->options.micro_batches_per_step, l->options.hosts};
+        TRY(memory_zeroed(&l->parts, (size_t)d->image_n, sizeof *l->parts));
+    }
     TRY(memory_zeroed(&l->stream, (size_t)d->image_n, sizeof *l->stream));
     TRY(memory_zeroed(&l->by_location, (size_t)d->image_n, sizeof *l->by_location));
     TRY(memory_zeroed(&l->shards, (size_t)d->shard_n, sizeof *l->shards));
@@ -46,20 +56,42 @@ done:
     return rc;
 }
 
+int64_t loader_sequence_images(const loader *l, int64_t batches) {
+    return sampler_host_images(&l->hosts, own_host(l), batches, l->options.batch_size, l->dataset->image_n);
+}
+
+/** Sets the order: each host's part of the stream, shuffled within the buffer, in the positions of its batches. */
+static void start_stream(loader *l) {
+    const loader_options *o = &l->options;
+    const sampler_hosts *hosts = &l->hosts;
+    int64_t n = l->dataset->image_n, batches = n / o->batch_size + 1, first = 0;
+    uint32_t *parts = l->parts != NULL ? l->parts : l->order;
+    sampler_stream(l->stream, l->shards, l->by_location, l->shard_first, l->dataset->shard_n, o->seed, l->epoch);
+    memcpy(parts, l->stream, (size_t)n * sizeof *parts);
+    for (int host = 0; host < hosts->n; host++) {
+        int64_t images = sampler_host_images(hosts, host, batches, o->batch_size, n);
+        sampler_buffered(parts + first, images, o->seed, l->epoch, host, o->buffer);
+        if (host == own_host(l)) {
+            l->part_first = first;
+            l->part_end = first + images;
+        }
+        first += images;
+    }
+    if (l->parts != NULL)
+        sampler_deal(l->order, l->parts, n, o->batch_size, hosts);
+}
+
 void loader_sequence_start(loader *l) {
     const loader_options *o = &l->options;
     int64_t n = l->dataset->image_n;
-    if (l->stream == NULL) {
-        if (l->share != NULL)
-            sampler_balanced(l->order, n, l->share, l->dataset->class_n, o->seed, l->epoch);
-        else
-            sampler_epoch(l->order, n, o->seed, l->epoch, o->shuffle);
-        if (o->repeats > 1)
-            sampler_repeat(l->order, n, o->repeats, o->batch_size);
+    if (l->stream != NULL) {
+        start_stream(l);
         return;
     }
-    sampler_stream(l->stream, l->shards, l->by_location, l->shard_first, l->dataset->shard_n, o->seed, l->epoch);
-    for (int64_t i = 0; i < n; i++)
-        l->order[i] = l->stream[i];
-    sampler_buffered(l->order, n, o->seed, l->epoch, o->buffer);
+    if (l->share != NULL)
+        sampler_balanced(l->order, n, l->share, l->dataset->class_n, o->seed, l->epoch);
+    else
+        sampler_epoch(l->order, n, o->seed, l->epoch, o->shuffle);
+    if (o->repeats > 1)
+        sampler_repeat(l->order, n, o->repeats, o->batch_size);
 }

@@ -55,6 +55,9 @@ struct loader {
     uint32_t *order;                         /* (image_n) */
     uint32_t *stream, *by_location, *shards; /* with a shuffle buffer: (image_n), (image_n), (shard_n); else NULL */
     int64_t *shard_first;                    /* (shard_n + 1) in by_location */
+    sampler_hosts hosts;                     /* with a shuffle buffer */
+    uint32_t *parts;                         /* with several hosts: (image_n) workspace; else NULL */
+    int64_t part_first, part_end;            /* the part of `stream` that this host reads */
     class_share *share;                      /* with balance: (class_n); else NULL */
     int64_t batches;                         /* per epoch, over all ranks */
     int64_t first, rank_batches; /* batch at which the epoch began; number of this loader's batches from there */
@@ -98,6 +101,9 @@ static inline int64_t loader_batch_of(const loader *l, int64_t number) {
     return l->first + number / o->micro_batch_count * o->micro_batches_per_step + o->micro_batch_first +
            number % o->micro_batch_count;
 }
+
+/** With a shuffle buffer: number of images of this host's part in the first `batches` batches of the epoch. */
+int64_t loader_sequence_images(const loader *l, int64_t batches);
 
 /** The thread's main function; `argument` is the thread's worker. */
 void *loader_work(void *argument);

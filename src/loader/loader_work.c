@@ -31,15 +31,16 @@ static void begin(loader *l, ring_entry *s, int64_t number) {
 }
 
 /** Sets the range to read ahead when batch `number` begins: the next read_ahead batches of this loader; with a
- *  stream, also the images in the shuffle buffer. */
+ *  stream, those of this host's part, also the images in the shuffle buffer. */
 static void plan_reading(job *j, loader *l, int64_t number) {
     const loader_options *o = &l->options;
-    int64_t n = l->dataset->image_n, to = number + 1 + o->read_ahead, end = l->rank_batches;
+    int64_t to = number + 1 + o->read_ahead, end = l->rank_batches;
     if (o->read_ahead < 1 || l->dataset->location == NULL)
         return;
     if (l->stream != NULL) {
-        to = (loader_batch_of(l, to - 1) + 1) * o->batch_size + o->buffer + l->dataset->ahead_n;
-        end = n;
+        to =
+            l->part_first + loader_sequence_images(l, loader_batch_of(l, to - 1) + 1) + o->buffer + l->dataset->ahead_n;
+        end = l->part_end;
     }
     if (j->advise_to == 0)
         j->advise_from = l->advised;

@@ -60,8 +60,8 @@ void sampler_balanced(uint32_t *order, int64_t n, const class_share *share, int 
     }
 }
 
-void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, int64_t buffer) {
-    random_stream r = random_open(seed, epoch, BUFFER, RANDOM_SHUFFLE);
+void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, int host, int64_t buffer) {
+    random_stream r = random_open(seed, epoch, (uint64_t)host << 32 | BUFFER, RANDOM_SHUFFLE);
     for (int64_t p = 0; p < n; p++) {
         int64_t waiting = n - p < buffer ? n - p : buffer;
         swap(order, p, p + (int64_t)random_below(&r, (uint64_t)waiting));
@@ -77,6 +77,28 @@ void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_locat
         int64_t first = shard_first[shards[i]], n = shard_first[shards[i] + 1] - first;
         memcpy(stream, by_location + first, (size_t)n * sizeof *stream);
         stream += n;
+    }
+}
+
+int64_t sampler_host_images(const sampler_hosts *s, int host, int64_t batches, int64_t batch_size, int64_t n) {
+    int64_t full = batches < n / batch_size ? batches : n / batch_size, rest = full % s->step_n, own = 0, in_rest = 0;
+    for (int k = 0; k < s->step_n; k++) {
+        own += s->of[k] == host;
+        in_rest += s->of[k] == host && k < rest;
+    }
+    int64_t images = (full / s->step_n * own + in_rest) * batch_size;
+    return batches > full && s->of[rest] == host ? images + n % batch_size : images;
+}
+
+void sampler_deal(uint32_t *order, const uint32_t *parts, int64_t n, int64_t batch_size, const sampler_hosts *s) {
+    for (int host = 0; host < s->n; host++) {
+        for (int64_t first = 0, b = 0; first < n; first += batch_size, b++) {
+            if (s->of[b % s->step_n] != host)
+                continue;
+            int64_t images = n - first < batch_size ? n - first : batch_size;
+            memcpy(order + first, parts, (size_t)images * sizeof *order);
+            parts += images;
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-/** The order of the images in an epoch: a pure function of (seed, epoch). */
+/** The order of the images in an epoch: a pure function of (seed, epoch), and with several hosts that read sequentially
+ *  also of sampler_hosts. */
 #ifndef LINNET_LOADER_SAMPLER_H
 #define LINNET_LOADER_SAMPLER_H
 
@@ -33,8 +34,8 @@ void sampler_balanced(uint32_t *order, int64_t n, const class_share *share, int 
 
 /** The weaker shuffle through a shuffle buffer, for images that are read sequentially: position p takes one of the
  *  unused entries among the first p + buffer of the stream. So an image near the end of the stream cannot come early.
- *  A pure function of the stream and (seed, epoch). @param order in: the stream; out: the order */
-void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, int64_t buffer);
+ *  A pure function of the stream and (seed, epoch, host). @param order in: the stream; out: the order */
+void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch, int host, int64_t buffer);
 
 /** The stream for sampler_buffered: the shards in an order that depends on (seed, epoch), and the images of each shard
  *  in the order of their locations.
@@ -43,5 +44,21 @@ void sampler_buffered(uint32_t *order, int64_t n, uint64_t seed, uint32_t epoch,
  *  @param shards (shard_n) workspace */
 void sampler_stream(uint32_t *stream, uint32_t *shards, const uint32_t *by_location, const int64_t *shard_first,
                     int shard_n, uint64_t seed, uint32_t epoch);
+
+/** The hosts that compute the batches of an epoch: batch b is computed on host of[b % step_n]. The stream is cut into
+ *  one contiguous part for each host, in the order of the hosts, with as many images as the host's batches have. */
+typedef struct sampler_hosts {
+    const int *of; /* (step_n) from 0 to n - 1. Borrowed */
+    int step_n, n;
+} sampler_hosts;
+
+/** Number of images of `host` in the first `batches` batches of an epoch of n images. The epoch's last batch may be
+ *  short; `batches` may exceed their number. */
+int64_t sampler_host_images(const sampler_hosts *s, int host, int64_t batches, int64_t batch_size, int64_t n);
+
+/** Fills the positions of each host's batches, in order, with the images of its part.
+ *  @param parts (n) the parts of all hosts, one after the other
+ *  @param order out: (n) */
+void sampler_deal(uint32_t *order, const uint32_t *parts, int64_t n, int64_t batch_size, const sampler_hosts *s);
 
 #endif

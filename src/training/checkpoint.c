@@ -19,7 +19,7 @@ typedef struct gathered {
     unsigned char *values; /* weights, statistics, counters, then the optimizer's state */
     size_t used;
     ckpt_item own[ITEMS_MAX], hyper[ITEMS_MAX];
-    text config, bad_train, bad_val;
+    text config, bad_train, bad_val, stream_hosts;
     int64_t batches_seen;
 } gathered;
 
@@ -216,6 +216,7 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     TRY(config_to_yaml(&g->config, c));
     TRY(bad_list(&g->bad_train, s->train_loader, s->train));
     TRY(bad_list(&g->bad_val, s->val_loader, s->val));
+    TRY(run_context_stream_hosts(&g->stream_hosts, s));
     add_int(own, n, "version", f->version);
     add_string(own, n, "arch", s->model->arch);
     add_int(own, n, "image_size", c->data.image_size);
@@ -230,6 +231,7 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     add_int(own, n, "global_batch", (int64_t)c->data.batch_size * s->micro_batches_per_step);
     add_int(own, n, "shuffle", c->data.shuffle);
     add_int(own, n, "shuffle_buffer", run_loader_shuffle_buffer(c));
+    add_string(own, n, "stream_hosts", text_string(&g->stream_hosts));
     add_int(own, n, "repeats", c->data.repeats);
     add_double(own, n, "balance", c->data.balance);
     add_int(own, n, "overfit", c->trainer.overfit_batches != 0);
@@ -318,6 +320,7 @@ done:
         text_deinit(&g->config);
         text_deinit(&g->bad_train);
         text_deinit(&g->bad_val);
+        text_deinit(&g->stream_hosts);
         free(g);
     }
     return rc;

@@ -64,6 +64,17 @@ const char *ranks_host(const rank_group *r, int rank) {
     return r->host != NULL ? r->host + (size_t)rank * RANK_HOST : NULL;
 }
 
+int ranks_number_hosts(int *number, const rank_group *r) {
+    int hosts = 0;
+    for (int i = 0; i < comm_ranks(r->comm); i++) {
+        int same = 0;
+        while (same < i && strcmp(ranks_host(r, same), ranks_host(r, i)) != 0)
+            same++;
+        number[i] = same < i ? number[same] : hosts++;
+    }
+    return hosts;
+}
+
 static int asked_to_stop(const rank_group *r) { return r->stop != NULL ? (int)*r->stop : 0; }
 /** The reason to save on this rank; reset by this call. */
 static ranks_save_reason take_save(rank_group *r) {

@@ -69,6 +69,9 @@ rank_timing ranks_timing(const rank_group *r);
 rank_timing ranks_timing_row(rank_group *r);
 /** The host's name. NULL for one rank */
 const char *ranks_host(const rank_group *r, int rank);
+/** Numbers the hosts, which are distinguished by their names, from 0 in the order of their first rank.
+ *  @param[out] number (ranks) the host of each rank  @return the number of hosts */
+int ranks_number_hosts(int *number, const rank_group *r);
 
 /** Starts an exchange; `own` may be NULL. A second call waits for the first. @return as comm.wait */
 int rank_sync_begin(rank_group *r, const metrics *own);

@@ -112,6 +112,28 @@ static int check_balance(const config *o, const ckpt *c, const char *path) {
                 path, then, o->data.balance);
 }
 
+/** In the middle of an epoch. A file of linnet without the item is of one host, or older than the division among
+ *  hosts. */
+static int check_stream_hosts(const run_context *s, const ckpt *c, const char *path) {
+    const char *then = own_string(c, "stream_hosts"), *now = NULL;
+    text own = {0};
+    int rc = OK;
+    if (c->own_n == 0)
+        return OK;
+    TRY(run_context_stream_hosts(&own, s));
+    now = text_string(&own);
+    if (strcmp(then, now) != 0)
+        rc = fail(
+            E_OPTION,
+            "%s was saved in the middle of an epoch with the shards divided otherwise among hosts (data.sequential; "
+            "host and number of the micro-batches of a step: %.80s then, %.80s now): resume with the same ranks "
+            "on each host, or from a checkpoint at the end of an epoch",
+            path, then[0] != 0 ? then : "one host", now[0] != 0 ? now : "one host");
+done:
+    text_deinit(&own);
+    return rc;
+}
+
 /** Checks the settings that the order of the images depends on. */
 static int check_data(const run_context *s, const ckpt *c, const char *path) {
     const config *o = s->config;
@@ -139,6 +161,8 @@ static int check_data(const run_context *s, const ckpt *c, const char *path) {
     }
     if (rc == OK && middle)
         rc = check_balance(o, c, path);
+    if (rc == OK && middle)
+        rc = check_stream_hosts(s, c, path);
     int64_t step = (int64_t)o->data.batch_size * s->micro_batches_per_step, then = own_int(c, "global_batch", step);
     if (rc == OK && middle && then != step)
         log_warn("%s was trained with %lld images per step, but the run now uses %lld. The order of the images is "

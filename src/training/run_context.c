@@ -1,6 +1,7 @@
 #include "training/run_context.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/status.h"
 #include "distributed/affinity.h"
 #include "training/checkpoint.h"
@@ -181,6 +182,34 @@ static int first_of(const run_context *s, int rank) {
     return (int)(((long long)s->micro_batches_per_step * rank + ranks - 1) / ranks);
 }
 
+/** Sets the host of each micro-batch of a step. */
+static int find_hosts(run_context *s) {
+    int ranks = comm_ranks(s->ranks.comm), *number = NULL, rc = OK;
+    TRY(memory_zeroed(&number, (size_t)ranks, sizeof *number));
+    TRY(memory_zeroed(&s->micro_batch_host, (size_t)s->micro_batches_per_step, sizeof *s->micro_batch_host));
+    s->hosts = ranks_number_hosts(number, &s->ranks);
+    for (int rank = 0; rank < ranks; rank++)
+        for (int k = first_of(s, rank); k < first_of(s, rank + 1); k++)
+            s->micro_batch_host[k] = number[rank];
+done:
+    free(number);
+    return rc;
+}
+
+int run_context_stream_hosts(text *out, const run_context *s) {
+    int rc = OK, n = s->micro_batches_per_step;
+    const int *host = s->micro_batch_host;
+    if (run_loader_shuffle_buffer(s->config) == 0 || !s->config->data.shuffle || s->hosts < 2)
+        return OK;
+    for (int k = 0, next; k < n; k = next) {
+        for (next = k + 1; next < n && host[next] == host[k];)
+            next++;
+        TRY(text_printf(out, "%s%d x%d", k > 0 ? ", " : "", host[k], next - k));
+    }
+done:
+    return rc;
+}
+
 /** Assigns contiguous micro-batches of each step to the ranks. */
 static int share_out(run_context *s) {
     int ranks = comm_ranks(s->ranks.comm), rank = comm_rank(s->ranks.comm);
@@ -194,29 +223,37 @@ static int share_out(run_context *s) {
                     c->data.batch_size, ranks);
     s->micro_batch_first = first_of(s, rank);
     s->micro_batch_count = first_of(s, rank + 1) - s->micro_batch_first;
-    return OK;
+    return find_hosts(s);
 }
 
 static int open_train(run_context *s) {
     loader_options o = run_loader_options(s->config, true);
     int rc = OK;
-    TRY(share_out(s));
     s->workers = workers_init("loader", s->config->data.workers, s->cores);
     o.workers = s->workers.n;
     o.micro_batches_per_step = s->micro_batches_per_step;
     o.micro_batch_first = s->micro_batch_first;
     o.micro_batch_count = s->micro_batch_count;
+    o.micro_batch_host = s->micro_batch_host;
+    o.hosts = s->hosts;
     TRY(loader_open(&s->train_loader, s->train, &o));
     loader_set_size(s->train_loader, run_loader_train_size(s->config, 0)); /* for the LR finder */
 done:
     return rc;
 }
 
+/** Images of a step that the ranks of this host compute; 0 without training. */
+static int64_t host_images(const run_context *s) {
+    int64_t n = 0;
+    for (int k = 0; s->micro_batch_host != NULL && k < s->micro_batches_per_step; k++)
+        n += s->micro_batch_host[k] == s->micro_batch_host[s->micro_batch_first];
+    return n * s->config->data.batch_size;
+}
+
 /** Rank 0 lists the images first and stores the index; the other ranks then read it. */
 static int open_data(run_context *s, splits_request *q) {
-    const config *c = s->config;
     bool lead = ranks_lead(&s->ranks);
-    run_dataset_reading(q, c, (int64_t)run_context_micro_batches(c, s->ranks.comm) * c->data.batch_size, s->ranks.comm);
+    run_dataset_reading(q, s->config, host_images(s), s->ranks.comm);
     int rc = comm_agree(s->ranks.comm, lead ? splits_open(&s->train, &s->val, q) : OK);
     return rc != OK || lead ? rc : splits_open(&s->train, &s->val, q);
 }
@@ -228,6 +265,7 @@ int run_context_open(run_context *s, const config *c, comm *all) {
     TRY(ranks_init(&s->ranks, all));
     TRY(check_devices(s));
     TRY(share_cores(s));
+    TRY(share_out(s));
     TRY(open_data(s, &data));
     TRY(run_dataset_check_copies(c, s->train, s->val));
     TRY(dataset_use_classes(s->val, s->train->class_name, s->train->class_n, s->train->root));
@@ -329,6 +367,7 @@ void run_context_close(run_context *s) {
         free(s->told[i].image);
     engine_destroy(s->engine);
     ranks_deinit(&s->ranks);
+    free(s->micro_batch_host); /* after the loader */
     model_destroy(s->model);
     dataset_close(s->train);
     dataset_close(s->val);

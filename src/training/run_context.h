@@ -2,6 +2,7 @@
 #ifndef LINNET_TRAINING_RUN_CONTEXT_H
 #define LINNET_TRAINING_RUN_CONTEXT_H
 
+#include "base/text.h"
 #include "config/config.h"
 #include "dataset/dataset.h"
 #include "dataset/splits/fingerprint.h"
@@ -26,6 +27,7 @@ typedef struct run_context {
     int cores;                                /* CPU cores of this host that this rank uses */
     int micro_batches_per_step;               /* over all ranks */
     int micro_batch_first, micro_batch_count; /* this rank's, as in loader_options */
+    int *micro_batch_host, hosts;             /* (micro_batches_per_step), as in loader_options; for training */
     dataset *train, *val;                     /* train is NULL for evaluation alone */
     fingerprint fingerprint[2];               /* of train and val; for training */
     loader *train_loader, *val_loader;
@@ -47,6 +49,9 @@ typedef struct run_context {
 double run_context_validations(const run_context *s, double batches);
 /** Micro-batches per step over all ranks. */
 int run_context_micro_batches(const config *c, const comm *all);
+/** How data.sequential divides the shards among hosts: the hosts of the micro-batches of a step, as "0 x4, 1 x4". It is
+ *  empty if one host reads all. @return 0, E_NOMEM */
+int run_context_stream_hosts(text *out, const run_context *s);
 /** optimizer.name. */
 optimizer_kind run_context_optimizer(const config *c);
 /** Changes the order in both loaders, before they start. */

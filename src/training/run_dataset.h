@@ -14,8 +14,8 @@ const char *run_context_data_name(const config *c);
 /** The images of one part, "train" or "val", without those of the other. @return as splits_open */
 int run_context_open_one(dataset **out, const config *c, const char *split);
 
-/** Adds how a training reads the images. step_images: images of a step over all ranks. ranks: progress is recorded
- * there; must remain valid while the datasets are open. */
+/** Adds how a training reads the images. step_images: images of a step over the ranks of this host. ranks: progress is
+ * recorded there; must remain valid while the datasets are open. */
 void run_dataset_reading(splits_request *q, const config *c, int64_t step_images, comm *ranks);
 
 /** Whether the copies of shards of both splits fit into data.cache_size together. @return 0, E_DATA */

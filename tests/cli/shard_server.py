@@ -14,6 +14,8 @@
     /short/      always ends at the same byte
     anything else: a bucket of S3 that checks the signature (KEYS, TOKEN) and drops as drop does
 """
+import base64
+import collections
 import hashlib
 import hmac
 import http.server
@@ -63,6 +65,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if m[2].split("/")[1:] != [REGION, "s3", "aws4_request"] or not {"host", "x-amz-date", "x-amz-security-token"} <= set(names):
             return False
         return m[4] == signature(self.command, self.path, h, names, h["x-amz-date"], m[2])
+
+    def user(self):
+        kind, _, value = self.headers.get("Authorization", "").partition(" ")
+        return base64.b64decode(value).decode().partition(":")[0] if kind == "Basic" else ""
 
     def do_GET(self):
         s = self.server
@@ -128,6 +134,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         with self.server.lock:
             self.server.sent += last - first
+            self.server.sent_to[self.user()] += last - first
         if behaviour == "stall" and count == 1:
             self.server.release.wait(20)
         elif behaviour == "stall":
@@ -146,6 +153,7 @@ class Server(http.server.ThreadingHTTPServer):
 def start(folder):
     server = Server(("127.0.0.1", 0), Handler)
     server.folder, server.count, server.requests, server.sent = folder, {}, 0, 0
+    server.sent_to = collections.Counter()  # bytes by the user's name of basic authentication
     server.chance = random.Random(1)
     server.lock, server.release = threading.Lock(), threading.Event()
     server.url = f"http://127.0.0.1:{server.server_address[1]}"

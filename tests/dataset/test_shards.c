@@ -187,7 +187,7 @@ static void test_buffered_order(void **state) {
     int moved = 0;
     for (uint32_t i = 0; i < N; i++)
         a[i] = b[i] = i;
-    sampler_buffered(a, N, 7, 3, BUFFER);
+    sampler_buffered(a, N, 7, 3, 0, BUFFER);
     for (int p = 0; p < N; p++) {
         assert_false(used[a[p]]);
         used[a[p]] = true;
@@ -195,9 +195,9 @@ static void test_buffered_order(void **state) {
         moved += a[p] != (uint32_t)p;
     }
     assert_true(moved > N * 9 / 10);
-    sampler_buffered(b, N, 7, 3, BUFFER);
+    sampler_buffered(b, N, 7, 3, 0, BUFFER);
     assert_memory_equal(a, b, sizeof a);
-    sampler_buffered(b, N, 7, 4, BUFFER);
+    sampler_buffered(b, N, 7, 4, 0, BUFFER);
     assert_memory_not_equal(a, b, sizeof a);
 }
 
@@ -270,9 +270,48 @@ static void test_sequential(void **state) {
     free(used);
 }
 
+/** Three ranks on two hosts: together all images once; each host has a contiguous part of the stream of shards; the
+ * batches of a rank do not depend on the batch at which the epoch begins. */
+static void test_hosts(void **state) {
+    (void)state;
+    static const int host[4] = {0, 0, 1, 0}, first[3] = {0, 2, 3}, count[3] = {2, 1, 1};
+    dataset *d = NULL;
+    assert_ok(dataset_open(&d, shards, "train"));
+    int64_t n = d->image_n, all = 0, *a = calloc((size_t)n, sizeof *a), *b = calloc((size_t)n, sizeof *b);
+    int *times = calloc((size_t)n, sizeof *times), *hosts = calloc((size_t)d->shard_n, sizeof *hosts), both = 0;
+    for (int r = 0; r < 3; r++) {
+        loader_options o = sequential(2);
+        o.batch_size = 3;
+        o.micro_batches_per_step = 4;
+        o.micro_batch_first = first[r];
+        o.micro_batch_count = count[r];
+        o.micro_batch_host = host;
+        o.hosts = 2;
+        int64_t own = deliver(a, d, &o, 0), later = deliver(b, d, &o, 8);
+        all += own;
+        assert_int_equal(own - later, 2 * 3 * count[r]);
+        assert_memory_equal(a + own - later, b, (size_t)later * sizeof *a);
+        for (int64_t i = 0; i < own; i++) {
+            times[a[i]]++;
+            hosts[d->location[a[i]].shard] |= 1 << host[first[r]];
+        }
+    }
+    assert_int_equal(all, n);
+    for (int64_t i = 0; i < n; i++)
+        assert_int_equal(times[i], 1);
+    for (int s = 0; s < d->shard_n; s++)
+        both += hosts[s] == 3;
+    assert_in_range(both, 0, 1);
+    dataset_close(d);
+    free(a);
+    free(b);
+    free(times);
+    free(hosts);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_as_folder), cmocka_unit_test(test_index),
                                        cmocka_unit_test(test_changed_in_use), cmocka_unit_test(test_buffered_order),
-                                       cmocka_unit_test(test_sequential)};
+                                       cmocka_unit_test(test_sequential),     cmocka_unit_test(test_hosts)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -158,11 +158,62 @@ static void test_balanced_known(void **state) {
     assert_memory_not_equal(order, other, sizeof order);
 }
 
+/* The images of each host against a count of single positions, also with a short last batch and an incomplete step. */
+static void test_host_images(void **state) {
+    (void)state;
+    static const int of[] = {0, 0, 2, 1, 1, 0, 2};
+    const sampler_hosts s = {.of = of, .step_n = 7, .n = 3};
+    enum { BATCH = 4 };
+    for (int n = 0; n < 100; n++) {
+        for (int batches = 0; batches <= n / BATCH + 3; batches++) {
+            int count[3] = {0};
+            for (int p = 0; p < n && p < batches * BATCH; p++)
+                count[of[p / BATCH % 7]]++;
+            for (int host = 0; host < 3; host++)
+                assert_int_equal(sampler_host_images(&s, host, batches, BATCH, n), count[host]);
+        }
+    }
+}
+
+/* Every image once, in the position of a batch of its host, and each part in order. */
+static void test_deal(void **state) {
+    (void)state;
+    enum { BATCH = 4, N = 90 };
+    static const int of[] = {0, 0, 2, 1, 1, 0, 2};
+    const sampler_hosts s = {.of = of, .step_n = 7, .n = 3};
+    uint32_t parts[N], order[N], next[3];
+    int64_t first = 0;
+    for (uint32_t i = 0; i < N; i++)
+        parts[i] = i;
+    for (int host = 0; host < 3; host++) {
+        next[host] = (uint32_t)first;
+        first += sampler_host_images(&s, host, N, BATCH, N);
+    }
+    assert_int_equal(first, N);
+    sampler_deal(order, parts, N, BATCH, &s);
+    for (int p = 0; p < N; p++)
+        assert_int_equal(order[p], next[of[p / BATCH % 7]]++);
+    check_permutation(order, N);
+}
+
+static void test_buffered_known(void **state) {
+    (void)state;
+    /* must never change, because a resumed run needs it */
+    static const uint32_t known[2][10] = {{2, 0, 4, 6, 5, 7, 3, 9, 1, 8}, {2, 4, 0, 3, 6, 7, 8, 9, 5, 1}};
+    for (int host = 0; host < 2; host++) {
+        uint32_t order[10];
+        sampler_epoch(order, 10, 1, 0, false);
+        sampler_buffered(order, 10, 7, 3, host, 4);
+        assert_memory_equal(order, known[host], sizeof order);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known),           cmocka_unit_test(test_permutation), cmocka_unit_test(test_uniform),
         cmocka_unit_test(test_synthetic_batch), cmocka_unit_test(test_repeats),     cmocka_unit_test(test_balanced),
-        cmocka_unit_test(test_balanced_known),
+        cmocka_unit_test(test_balanced_known),  cmocka_unit_test(test_host_images), cmocka_unit_test(test_deal),
+        cmocka_unit_test(test_buffered_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
