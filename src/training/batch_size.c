@@ -137,6 +137,7 @@ static int find(int *out, const config *c, comm *all) {
     *out = (int)-least;
     explain(&s, &own, *out, limit);
 done:
+    ranks_failed(all, rc);
     run_context_close(&s);
     return rc;
 }

@@ -69,4 +69,15 @@ if command -v mpirun >/dev/null && [ -e "$(dirname "$LINNET")/liblinnet_mpi.so" 
   says err 'without a full step of 2 batches'
   run 0 ranks 2 train "${fixed[@]}" --batch-size auto --trainer.max_steps 2 --out ranks --resume auto
   says err 'data.batch_size auto: 32, as in the checkpoint'
+  # a rank that cannot open its part tells the others, which do not wait for it
+  for rank in 0 1; do
+    each=("$LINNET" train "${fixed[@]}" --batch-size auto --out ranks --optimizer.class_weights)
+    weights=(balanced balanced)
+    weights[rank]=missing.csv
+    got=0
+    ASAN_OPTIONS=$no_leaks timeout 40 mpirun --bind-to none --oversubscribe --mca plm ^slurm,tm,lsf,pals,rsh \
+      --mca btl self,vader -n 1 "${each[@]}" "${weights[0]}" : -n 1 "${each[@]}" "${weights[1]}" >out 2>err || got=$?
+    [ $got = 1 ] || { cat err >&2; die "exit code $got when rank $rank fails"; }
+    says err 'optimizer.class_weights: the file missing.csv does not exist'
+  done
 fi
