@@ -32,8 +32,8 @@ typedef struct table {
     table_column *column; /* (column_n) in the requested order; empty if the file has no such column */
 } table;
 
-/** Reads the columns `name` (column_n) of numbers; "lr-*" is the column that begins with lr-. A row without a line end or with more or fewer cells than the header
- *  is omitted. Numbers are accurate to about 1e-15, relative.
+/** Reads the columns `name` (column_n) of numbers; "lr-*" is the column that begins with lr-. A row without a line end
+ * or with more or fewer cells than the header is omitted. Numbers are accurate to about 1e-15, relative.
  *  @return 0, E_NOTFOUND, E_IO, E_FORMAT (empty, or without any of the columns), E_NOMEM */
 int table_read(table *out, const char *path, const char *const *name, size_t column_n);
 void table_deinit(table *t);
