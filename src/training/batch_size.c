@@ -100,9 +100,10 @@ static void explain(const run_context *s, const batch_size_fit *own, int chosen,
         log_info("data.batch_size auto: %d, the largest that fits on every rank; rank 0 has memory for %d", chosen,
                  own->images);
     else if (own->next == 0 && s->config->trainer.global_batch > 0)
-        log_info("data.batch_size auto: %d, the share of one rank in trainer.global_batch %d: it needs %s of the %s "
-                 "that may be used",
-                 chosen, s->config->trainer.global_batch, need, room);
+        log_info(
+            "data.batch_size auto: %d, the largest divisor of trainer.global_batch %d for one rank: it needs %s of the "
+            "%s that may be used",
+            chosen, s->config->trainer.global_batch, need, room);
     else if (own->next == 0)
         log_info("data.batch_size auto: %d needs %s of the %s that may be used; a larger %s would leave an epoch "
                  "without a full step of %d batch%s",

@@ -23,7 +23,7 @@ says err 'data.batch_size auto: 16 needs'
 
 # trainer.global_batch: one of its divisors; a resume, by a search or by the file, keeps the size of the checkpoint
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.global_batch 24 --trainer.max_steps 2 --out whole
-says err 'data.batch_size auto: 24, the share of one rank in trainer.global_batch 24'
+says err 'data.batch_size auto: 24, the largest divisor of trainer.global_batch 24 for one rank: it needs'
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.max_steps 3 --out whole --resume auto
 says err 'data.batch_size auto: 24, as in the checkpoint of --resume'
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.max_steps 4 --out other --resume whole/$last
