@@ -142,9 +142,9 @@ const option option_table[] = {
         .help = "augmix: magnitude of the operations (torchvision's --augmix-severity)"),
     JITTER(data, color_jitter,
            .help =
-               "training, after auto_augment: changes of brightness, contrast, saturation and hue, in random order; "
-               "B is the largest for the first three (timm's --color-jitter); 0: off; auto: 0.3 with 3augment, "
-               "otherwise off"),
+               "training, after auto_augment: largest random changes of brightness, contrast, saturation and hue, "
+               "applied in random order; one number is for the first three (timm's --color-jitter); 0: off; auto: 0.3 "
+               "with 3augment, otherwise off"),
     REAL(data, color_jitter_prob, "1.0", 0, 1, .help = "probability of color_jitter"),
     REAL(data, grayscale, "0.0", 0, 1, .help = "training, after color_jitter: probability of a grayscale image"),
     REAL(data, random_erase, "0.0", 0, 1,

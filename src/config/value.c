@@ -161,8 +161,10 @@ static bool read_epochs(config_epochs *out, const char *s) {
     for (;;) {
         char *end = NULL;
         s += strspn(s, " ");
-        long epoch = *s >= '0' && *s <= '9' ? strtol(s, &end, 10) : 0;
-        if (list.n == CONFIG_EPOCHS || epoch > 1000000 || epoch <= (list.n > 0 ? list.at[list.n - 1] : 0))
+        if (list.n == CONFIG_EPOCHS || *s < '0' || *s > '9')
+            return false;
+        long epoch = strtol(s, &end, 10);
+        if (epoch > 1000000 || epoch <= (list.n > 0 ? list.at[list.n - 1] : 0))
             return false;
         list.at[list.n++] = (int)epoch;
         s = end + strspn(end, " ");

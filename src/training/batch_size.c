@@ -15,10 +15,10 @@ static bool on_host(const engine *e) { return strcmp(engine_device(e), "cuda") !
 
 /** The size to try after `images`; 0: none. */
 static int next_size(const config *c, const comm *all, int images) {
-    int whole = c->trainer.global_batch;
+    int whole = c->trainer.global_batch, share = whole / comm_ranks(all);
     if (whole == 0)
         return images <= CONFIG_BATCH_MAX / 2 ? 2 * images : 0;
-    for (int i = images + 1; i <= whole / comm_ranks(all); i++)
+    for (int i = images + 1; i <= share && i <= CONFIG_BATCH_MAX; i++)
         if (whole % i == 0)
             return i;
     return 0;
@@ -51,12 +51,15 @@ done:
 }
 
 int batch_size_largest(batch_size_fit *out, run_context *s, size_t limit, int64_t most) {
+    int too_small = 0; /* the largest batch that is too small for batch norm */
     *out = (batch_size_fit){0};
     for (int i = 1; i > 0 && i <= most; i = next_size(s->config, s->ranks.comm, i)) {
         size_t bytes = 0;
         int rc = bytes_of(&bytes, s, i);
-        if (rc == E_SHAPE && out->images == 0)
+        if (rc == E_SHAPE && out->images == 0) {
+            too_small = i;
             continue;
+        }
         if (rc < 0 && rc != E_NOMEM && rc != E_SHAPE)
             return rc;
         if (rc != OK || bytes > limit) {
@@ -69,6 +72,9 @@ int batch_size_largest(batch_size_fit *out, run_context *s, size_t limit, int64_
     }
     if (out->images > 0)
         return OK;
+    if (out->next == 0)
+        return fail_context(E_SHAPE, "data.batch_size auto: a batch of %d image%s, the largest that the options allow",
+                            too_small, too_small == 1 ? "" : "s");
     char need[32], room[32];
     return fail(E_NOMEM,
                 "data.batch_size auto: not even the smallest batch of %d x %d pixels fits: it needs %s of memory, and "
@@ -94,9 +100,10 @@ static void explain(const run_context *s, const batch_size_fit *own, int chosen,
         log_info("data.batch_size auto: %d, the largest that fits on every rank; rank 0 has memory for %d", chosen,
                  own->images);
     else if (own->next == 0 && s->config->trainer.global_batch > 0)
-        log_info("data.batch_size auto: %d, the share of one rank in trainer.global_batch %d: it needs %s of the %s "
-                 "that may be used",
-                 chosen, s->config->trainer.global_batch, need, room);
+        log_info(
+            "data.batch_size auto: %d, the largest divisor of trainer.global_batch %d for one rank: it needs %s of the "
+            "%s that may be used",
+            chosen, s->config->trainer.global_batch, need, room);
     else if (own->next == 0)
         log_info("data.batch_size auto: %d needs %s of the %s that may be used; a larger %s would leave an epoch "
                  "without a full step of %d batch%s",
@@ -131,6 +138,7 @@ static int find(int *out, const config *c, comm *all) {
     *out = (int)-least;
     explain(&s, &own, *out, limit);
 done:
+    ranks_failed(all, rc);
     run_context_close(&s);
     return rc;
 }

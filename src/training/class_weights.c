@@ -13,7 +13,7 @@
 
 #define FILE_MAX ((size_t)64 << 20)
 
-bool class_weights_on(const char *option) { return strcmp(option, "none") != 0; }
+bool class_weights_on(const char *option) { return option[0] != 0 && strcmp(option, "none") != 0; }
 
 static void balance(double *weight, const dataset *d) {
     int present = 0;

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/** Whether the option asks for weights: it is not "none". */
+/** Whether the option asks for weights: it is neither "none" nor empty, as YAML's null is. */
 bool class_weights_on(const char *option);
 
 /** The weights for the classes of `train`. option: "balanced", scikit-learn's n / (k * count) for n images in k classes

@@ -49,13 +49,13 @@ void schedule_set_head(schedule *s, double head_lr) {
 
 /** LR of the epoch schedule `epoch` epochs after the warm-up. */
 static double epoch_lr(const ckpt_schedule *s, int64_t epoch) {
-    int cuts = 0;
+    int64_t cuts = 0;
     switch (s->kind) {
-    case CKPT_SCHEDULE_STEP: return s->base_lr * pow(s->gamma, (double)(epoch / s->step_size));
+    case CKPT_SCHEDULE_STEP: cuts = epoch / s->step_size; return s->base_lr * pow(s->gamma, (double)cuts);
     case CKPT_SCHEDULE_MULTISTEP:
         while (cuts < s->milestone_n && s->milestones[cuts] <= epoch)
             cuts++;
-        return s->base_lr * pow(s->gamma, cuts);
+        return s->base_lr * pow(s->gamma, (double)cuts);
     case CKPT_SCHEDULE_COSINE:
         if (epoch >= s->t_max)
             return s->min_lr;

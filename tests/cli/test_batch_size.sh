@@ -23,7 +23,7 @@ says err 'data.batch_size auto: 16 needs'
 
 # trainer.global_batch: one of its divisors; a resume, by a search or by the file, keeps the size of the checkpoint
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.global_batch 24 --trainer.max_steps 2 --out whole
-says err 'data.batch_size auto: 24, the share of one rank in trainer.global_batch 24'
+says err 'data.batch_size auto: 24, the largest divisor of trainer.global_batch 24 for one rank: it needs'
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.max_steps 3 --out whole --resume auto
 says err 'data.batch_size auto: 24, as in the checkpoint of --resume'
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.max_steps 4 --out other --resume whole/$last
@@ -69,4 +69,15 @@ if command -v mpirun >/dev/null && [ -e "$(dirname "$LINNET")/liblinnet_mpi.so" 
   says err 'without a full step of 2 batches'
   run 0 ranks 2 train "${fixed[@]}" --batch-size auto --trainer.max_steps 2 --out ranks --resume auto
   says err 'data.batch_size auto: 32, as in the checkpoint'
+  # a rank that cannot open its part tells the others, which do not wait for it
+  for rank in 0 1; do
+    each=("$LINNET" train "${fixed[@]}" --batch-size auto --out ranks --optimizer.class_weights)
+    weights=(balanced balanced)
+    weights[rank]=missing.csv
+    got=0
+    ASAN_OPTIONS=$no_leaks timeout 40 mpirun --bind-to none --oversubscribe --mca plm ^slurm,tm,lsf,pals,rsh \
+      --mca btl self,vader -n 1 "${each[@]}" "${weights[0]}" : -n 1 "${each[@]}" "${weights[1]}" >out 2>err || got=$?
+    [ $got = 1 ] || { cat err >&2; die "exit code $got when rank $rank fails"; }
+    says err 'optimizer.class_weights: the file missing.csv does not exist'
+  done
 fi

@@ -63,6 +63,38 @@ static void powers_of_two(void **state) {
     }
 }
 
+/** A batch size is a value of the option, also where a larger divisor fits. */
+static void at_most_the_largest_option(void **state) {
+    (void)state;
+    for (int i = 0; i < DEVICES; i++) {
+        config *c = small(devices[i]);
+        run_context s;
+        batch_size_fit f;
+        c->data.image_size = 8;
+        c->trainer.global_batch = 2 * CONFIG_BATCH_MAX;
+        if (!opened(&s, c))
+            continue;
+        assert_ok(batch_size_largest(&f, &s, SIZE_MAX, c->trainer.global_batch));
+        assert_int_equal(f.images, CONFIG_BATCH_MAX);
+        run_context_close(&s);
+    }
+}
+
+/** The only size that is allowed leaves batch norm a single value per channel: this has nothing to do with memory. */
+static void too_small_for_batch_norm(void **state) {
+    (void)state;
+    config *c = small("ref");
+    run_context s;
+    batch_size_fit f;
+    snprintf(c->model.arch, sizeof c->model.arch, "resnet18");
+    assert_true(opened(&s, c));
+    assert_fails(E_SHAPE, "data.batch_size auto: a batch of 1 image, the largest that the options allow: layer ",
+                 batch_size_largest(&f, &s, SIZE_MAX, 1));
+    assert_ok(batch_size_largest(&f, &s, SIZE_MAX, 2));
+    assert_int_equal(f.images, 2);
+    run_context_close(&s);
+}
+
 static void divisors_of_the_global_batch(void **state) {
     (void)state;
     for (int i = 0; i < DEVICES; i++) {
@@ -138,6 +170,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(powers_of_two),
         cmocka_unit_test(divisors_of_the_global_batch),
+        cmocka_unit_test(at_most_the_largest_option),
+        cmocka_unit_test(too_small_for_batch_norm),
         cmocka_unit_test(validation_counts),
         cmocka_unit_test(memory_of_a_gpu),
         cmocka_unit_test(ranks_share_the_memory_of_a_host),

@@ -20,6 +20,7 @@ static void balanced(void **state) {
         assert_true(w[k] == expected[k]);
     free(w);
     assert_false(class_weights_on("none"));
+    assert_false(class_weights_on(""));
     assert_true(class_weights_on("balanced"));
 }
 
