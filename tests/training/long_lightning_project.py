@@ -23,7 +23,7 @@ import packages
 packages.use("project")
 
 EPOCHS, BATCH, LR, DECAY, SIZE, CLIP, STEP, WORKERS = 6, 32, 0.05, 1e-4, 32, 1.0, 3, 2
-TRAIN_PER_CLASS, VAL_PER_CLASS, SEEDS = 500, 200, (1, 2, 3, 4, 5)
+TRAIN_PER_CLASS, VAL_PER_CLASS, SEEDS = 200, 100, (1, 2, 3, 4, 5)
 WALL_LIMIT, MEMORY_LIMIT = 0.6, 0.6  # linnet's part of Lightning's
 
 
