@@ -208,6 +208,9 @@ static int check_training(const config *c) {
                     c->schedule.factor);
     if (strcmp(c->schedule.name, "multistep") == 0 && c->schedule.milestones.n == 0)
         return fail(E_OPTION, "schedule.name multistep needs schedule.milestones, such as 30,60,80");
+    if (strcmp(c->schedule.name, "multistep") != 0 && c->schedule.milestones.n > 0)
+        return fail(E_OPTION, "schedule.milestones has no effect with schedule.name %s, only with multistep",
+                    c->schedule.name);
     if (c->lr_finder.min >= c->lr_finder.max)
         return fail(E_OPTION,
                     "lr_finder.min %g must be less than lr_finder.max %g: lower lr_finder.min or raise lr_finder.max",

@@ -208,6 +208,22 @@ static int bad_list(text *out, loader *l, const dataset *d) {
     return rc;
 }
 
+/** The hyper-parameters that Lightning shows too. */
+static void gather_hyper(gathered *g, const run_context *s) {
+    const config *c = s->config;
+    int *n = &g->c.hyper_n;
+    add_string(g->hyper, n, "arch", s->model->arch);
+    add_int(g->hyper, n, "num_classes", s->model->classes);
+    add_list(g->hyper, n, "class_names", s->train->class_name, s->train->class_n);
+    add_int(g->hyper, n, "image_size", c->data.image_size);
+    add_int(g->hyper, n, "batch_size", c->data.batch_size);
+    add_double(g->hyper, n, "lr", s->base_lr);
+    add_double(g->hyper, n, "momentum", c->optimizer.momentum);
+    add_double(g->hyper, n, "weight_decay", c->optimizer.weight_decay);
+    add_int(g->hyper, n, "max_epochs", c->trainer.max_epochs);
+    g->c.hyper = g->hyper;
+}
+
 /** Collects the state that only linnet reads: fingerprints of the data, the epoch's sums so far, the batch geometry. */
 static int gather_own(gathered *g, run_context *s, const train_state *t, const run_folder *f) {
     const config *c = s->config;
@@ -248,17 +264,6 @@ static int gather_own(gathered *g, run_context *s, const train_state *t, const r
     add_string(own, n, "precision", precision_name(s->precision));
     add_string(own, n, "config", text_string(&g->config));
     g->c.own = own;
-    n = &g->c.hyper_n;
-    add_string(g->hyper, n, "arch", s->model->arch);
-    add_int(g->hyper, n, "num_classes", s->model->classes);
-    add_list(g->hyper, n, "class_names", s->train->class_name, s->train->class_n);
-    add_int(g->hyper, n, "image_size", c->data.image_size);
-    add_int(g->hyper, n, "batch_size", c->data.batch_size);
-    add_double(g->hyper, n, "lr", s->base_lr);
-    add_double(g->hyper, n, "momentum", c->optimizer.momentum);
-    add_double(g->hyper, n, "weight_decay", c->optimizer.weight_decay);
-    add_int(g->hyper, n, "max_epochs", c->trainer.max_epochs);
-    g->c.hyper = g->hyper;
 done:
     return rc;
 }
@@ -309,6 +314,7 @@ int checkpoint_save(const char *path, run_context *s, const train_state *t, cons
     gather_progress(&g->c, s, t, kept, f);
     TRY(gather_tensors(g, s, t));
     TRY(gather_own(g, s, t, f));
+    gather_hyper(g, s);
     TRY(ckpt_save(path, &g->c));
 done:
     if (g != NULL) {
