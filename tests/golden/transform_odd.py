@@ -133,6 +133,7 @@ def add_pngs(cases):
     cases["small_window.png"] = png(10, 40, b"\x08\x1d" + stream[2:])  # of 256 bytes, but the rows repeat after 620
     cases["huge_length.png"] = png(10, 40, stream, length=0x7FFFFFF0)
     cases["no_checksum.png"] = png(10, 40, stream[:-4])
+    cases["fewer_rows.png"] = png(10, 40, zlib.compress(half))
     cases["cut_in_row.png"] = png(10, 20, zlib.compress(half)[:-12])
     rows = [b"\0" + noise.integers(0, 256, 3 * n).astype("u1").tobytes() for n in (1, 1, 2, 2, 2, 4, 4)]  # of 7 passes
     cases["interlaced_no_checksum.png"] = png(4, 4, zlib.compress(b"".join(rows))[:-4], interlaced=True)

@@ -84,14 +84,14 @@ def difference(ours, theirs):
     return None if np.array_equal(ours, pixels) else f"pixels differ by up to {np.abs(ours.astype(int) - pixels).max()}"
 
 
-def is_narrowed(path):
-    """Whether Pillow reads a BMP of 4 or 8 bits as one of 1 bit, because its palette is black, or black and white."""
+def has_other_bits(path):
+    """Whether Pillow reads a BMP of 4 or 8 bits as one of 1 or 8 bits, because its palette is a gray ramp."""
     with open(path, "rb") as f:
         header = f.read(30)
     if header[:2] != b"BM" or header[28:30] not in (b"\4\0", b"\x08\0"):
         return False
     with Image.open(path) as image:
-        return image.mode == "1"
+        return image.mode in ("1", "L") if header[28] == 4 else image.mode == "1"
 
 
 def reason(path, found, theirs):
@@ -102,7 +102,7 @@ def reason(path, found, theirs):
     for message, why in KNOWN_MESSAGES.items():
         if isinstance(theirs, str) and message in theirs:
             return why
-    return "Pillow reads this BMP as one of 1 bit" if found.startswith("pixels") and is_narrowed(path) else None
+    return "Pillow reads this BMP with other bits" if found.startswith("pixels") and has_other_bits(path) else None
 
 
 def pillow_images():
