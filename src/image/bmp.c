@@ -99,7 +99,7 @@ static int read_palette(bmp *b, size_t *at) {
         for (int c = 0; c < 3; c++)
             b->palette[i][c] = b->in->bytes[*at + i * step + 2 - c];
     for (size_t i = colors; is_ramp(b, colors) && i < 256; i++)
-        memset(b->palette[i], (int)i, 4);
+        memset(b->palette[i], b->bits == 1 ? 255 : (int)i, 4);
     *at += colors * step;
     return OK;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SAMPLE_MAX 65535
+#define DIGITS_MAX 10 /* of a number, as in Pillow */
 
 typedef struct netpbm {
     const image_bytes *in;
@@ -18,31 +19,44 @@ typedef struct netpbm {
 
 static bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+/** Skips a comment with the character that ends its line. */
+static void skip_comment(netpbm *p) {
+    bool within = true;
+    for (; within && p->at < p->in->n; p->at++)
+        within = p->in->bytes[p->at] != '\n' && p->in->bytes[p->at] != '\r';
+}
+
 /** Skips whitespace and comments. */
 static void skip_blanks(netpbm *p) {
     const unsigned char *bytes = p->in->bytes;
-    bool comment = false;
-    for (; p->at < p->in->n; p->at++) {
-        unsigned char c = bytes[p->at];
-        if (comment)
-            comment = c != '\n' && c != '\r';
-        else if (c == '#')
-            comment = true;
-        else if (!is_space(c))
-            break;
-    }
+    while (p->at < p->in->n && (bytes[p->at] == '#' || is_space(bytes[p->at])))
+        if (bytes[p->at] == '#')
+            skip_comment(p);
+        else
+            p->at++;
 }
 
-/** Reads the next decimal number after whitespace and comments; false at the end of the file or at any other
- *  character. */
+/** Reads the next decimal number and the whitespace character after it. As in Pillow, a comment does not end a number.
+ *  @return false at the end of the file or at any other character */
 static bool read_number(netpbm *p, int64_t *value) {
     const unsigned char *bytes = p->in->bytes;
     skip_blanks(p);
     size_t digits = 0;
     *value = 0;
-    for (; p->at < p->in->n && bytes[p->at] >= '0' && bytes[p->at] <= '9' && digits < 10; p->at++, digits++)
-        *value = *value * 10 + (bytes[p->at] - '0');
-    return digits > 0 && (p->at == p->in->n || is_space(bytes[p->at]) || bytes[p->at] == '#');
+    while (p->at < p->in->n && digits <= DIGITS_MAX && !is_space(bytes[p->at])) {
+        unsigned char c = bytes[p->at];
+        if (c == '#') {
+            skip_comment(p);
+            continue;
+        }
+        if (c < '0' || c > '9')
+            return false;
+        *value = *value * 10 + (c - '0');
+        digits++;
+        p->at++;
+    }
+    p->at += p->at < p->in->n;
+    return digits > 0 && digits <= DIGITS_MAX;
 }
 
 static bool read_header(netpbm *p) {
@@ -57,8 +71,6 @@ static bool read_header(netpbm *p) {
     bool bitmap = p->kind == 1 || p->kind == 4;
     if (!bitmap && (!read_number(p, &p->maxval) || p->maxval < 1 || p->maxval > SAMPLE_MAX))
         return false;
-    if (p->at < p->in->n)
-        p->at++; /* the single whitespace character before the pixels */
     return true;
 }
 

@@ -50,6 +50,15 @@ static void on_warning(png_structp png, png_const_charp message) {
     (void)message;
 }
 
+/** Limits the size of a chunk of pixels to the rest of the file, so that libpng uses what is there.
+ *  `header`: 4 bytes of size, 4 of name */
+static void limit_chunk(png_bytep header, size_t left) {
+    uint32_t n = (uint32_t)header[0] << 24 | (uint32_t)header[1] << 16 | (uint32_t)header[2] << 8 | header[3];
+    if (memcmp(header + 4, "IDAT", 4) == 0 && n > left)
+        for (int i = 0; i < 4; i++)
+            header[i] = (uint8_t)(left >> (24 - 8 * i));
+}
+
 static void on_read(png_structp png, png_bytep to, size_t n) {
     png_reader *r = png_get_io_ptr(png);
     if (n > r->in->n - r->at) {
@@ -58,12 +67,17 @@ static void on_read(png_structp png, png_bytep to, size_t n) {
     }
     memcpy(to, r->in->bytes + r->at, n);
     r->at += n;
+    if (png_get_io_state(png) & PNG_IO_CHUNK_HDR)
+        limit_chunk(to, r->in->n - r->at);
 }
 
 static int read_header(png_reader *r) {
     if (setjmp(r->jump))
         return r->rc;
     png_set_read_fn(r->png, r, on_read);
+#if defined(PNG_SET_OPTION_SUPPORTED) && defined(PNG_MAXIMUM_INFLATE_WINDOW)
+    png_set_option(r->png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON); /* the size in the file may be too small */
+#endif
     /* text and profile chunks are not needed; a thousand compressed ones could take 8 GB */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(r->png, r->info);
@@ -85,10 +99,18 @@ done:
 
 static bool is_gray16(const png_reader *r) { return r->type == PNG_COLOR_TYPE_GRAY && r->depth == 16; }
 
-/** Reads rows as RGBX, or in the format that widen() converts to RGBX. The rows are spaced as rows of RGBX. */
+/** Whether the last row has been read. */
+static bool is_complete(const png_reader *r) {
+    if (png_get_interlace_type(r->png, r->info) != PNG_INTERLACE_NONE)
+        return png_get_current_pass_number(r->png) >= PNG_INTERLACE_ADAM7_PASSES;
+    return png_get_current_row_number(r->png) >= (uint32_t)r->d->h;
+}
+
+/** Reads rows as RGBX, or in the format that widen() converts to RGBX. The rows are spaced as rows of RGBX. A fault
+ * after the last row is ignored, as in Pillow. */
 static int read_pixels(png_reader *r) {
     if (setjmp(r->jump))
-        return r->rc;
+        return is_complete(r) ? OK : r->rc;
     if (r->type == PNG_COLOR_TYPE_PALETTE) {
         png_set_packing(r->png);
     } else if (!is_gray16(r)) {

@@ -111,16 +111,42 @@ def add_bmps(cases):
     runs4 = bytes([9, 0x12, 0, 0, 0, 0, 3, 0x21, 0, 2, 1, 0, 0, 5, 0x12, 0x31, 0x20, 0, 5, 0x33, 0, 0, 5, 0x31, 0, 1])
     cases["odd_runs4.bmp"] = bmp(40, 5, 4, 4, runs4, palette=colors[:16], colors=4, compression=2)
     cases["short_runs.bmp"] = bmp(40, 5, 4, 8, bytes([5, 1, 0, 0, 0, 1]), palette=colors[:16], colors=4, compression=1)
+    cases["one_color.bmp"] = bmp(40, 5, 2, 1, b"\x50\0\0\0\xA8\0\0\0", palette=b"\0\0\0\0", colors=1)
 
 
-def add_odd(cases):
-    add_tiffs(cases)
-    add_bmps(cases)
+def png(w, h, stream, interlaced=False, length=None):
+    """RGB of 8 bits; `length`: of the pixels, as the file states it. Without an IEND."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, int(interlaced))
+    return (b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + struct.pack(">I", zlib.crc32(header)) +
+            struct.pack(">I", len(stream) if length is None else length) + b"IDAT" + stream)
+
+
+def add_pngs(cases):
     whole = cases["rgb.png"]
     at = whole.index(b"IDAT") - 4
     n = struct.unpack(">I", whole[at:at + 4])[0]
     cases["bad_crc.png"] = whole[:at + 8 + n] + b"\1\2\3\4" + whole[at + 12 + n:]
     cases["bad_header_crc.png"] = whole[:29] + b"\1\2\3\4" + whole[33:]
+    noise = np.random.default_rng(10)
+    half = np.concatenate([np.zeros((20, 1), "u1"), noise.integers(0, 256, (20, 30)).astype("u1")], 1).tobytes()
+    stream = zlib.compress(half * 2)
+    cases["small_window.png"] = png(10, 40, b"\x08\x1d" + stream[2:])  # of 256 bytes, but the rows repeat after 620
+    cases["huge_length.png"] = png(10, 40, stream, length=0x7FFFFFF0)
+    cases["no_checksum.png"] = png(10, 40, stream[:-4])
+    cases["fewer_rows.png"] = png(10, 40, zlib.compress(half))
+    cases["cut_in_row.png"] = png(10, 20, zlib.compress(half)[:-12])
+    rows = [b"\0" + noise.integers(0, 256, 3 * n).astype("u1").tobytes() for n in (1, 1, 2, 2, 2, 4, 4)]  # of 7 passes
+    cases["interlaced_no_checksum.png"] = png(4, 4, zlib.compress(b"".join(rows))[:-4], interlaced=True)
+
+
+def add_odd(cases):
+    add_tiffs(cases)
+    add_bmps(cases)
+    add_pngs(cases)
+    cases["comment_in_maxval.pgm"] = b"P5\n4 2\n25#c\n5#c\n\n" + bytes(range(0, 160, 20))
+    cases["comment_in_sample.pgm"] = b"P2\n2 2\n255\n1#c\n2 7\n#c\n9 200\n"
+    cases["comment_to_end.ppm"] = b"P6 5 4 1#00"
+    cases["comment_only.pgm"] = b"P5 5 4#00"
     frames = [Image.new("RGBA", (24, 18), (0, 0, 0, 0)) for _ in range(2)]
     frames[0].paste((200, 30, 90, 255), (6, 4, 20, 12))
     frames[1].paste((20, 130, 90, 160), (0, 4, 20, 18))
