@@ -186,6 +186,15 @@ const char *text_duration(char out[32], double seconds) {
     return out;
 }
 
+bool text_in_list(const char *list, char separator, const char *word) {
+    char end[2] = {separator, 0};
+    size_t n = strlen(word);
+    for (const char *s = list; n > 0 && *s != 0; s += strcspn(s, end), s += *s != 0)
+        if (strcspn(s, end) == n && strncmp(s, word, n) == 0)
+            return true;
+    return false;
+}
+
 const char *text_signal(char out[32], int signal) {
     const char *name = sigabbrev_np(signal);
     if (name != NULL)

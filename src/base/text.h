@@ -30,6 +30,9 @@ int text_csv_cell(text *t, const char *s);
  *  U+10FFFF). n > 0. */
 size_t text_utf8(const char *s, size_t n);
 
+/** Whether `list`, of words with `separator` between them, contains the word. */
+bool text_in_list(const char *list, char separator, const char *word);
+
 /** Edit distance (insertions, deletions, replacements), for "did you mean". */
 int text_distance(const char *a, const char *b);
 

@@ -160,14 +160,6 @@ static int check_transforms(const config *c) {
     return check_progressive(c);
 }
 
-static bool has_word(const char *words, const char *word) {
-    size_t n = strlen(word);
-    for (; *words != 0; words += strcspn(words, " "), words += strspn(words, " "))
-        if (strcspn(words, " ") == n && strncmp(words, word, n) == 0)
-            return true;
-    return false;
-}
-
 /** An option of other optimizers must have its default. */
 static int check_optimizer(const config *c) {
     static const struct {
@@ -185,7 +177,7 @@ static int check_optimizer(const config *c) {
         const option *o = option_find(only[i].option);
         char value[OPTION_PRINT];
         option_print(value, o, c);
-        if (!has_word(only[i].of, name) && strcmp(value, o->initial) != 0)
+        if (!text_in_list(only[i].of, ' ', name) && strcmp(value, o->initial) != 0)
             return fail(E_OPTION,
                         "%s has no effect with optimizer.name %s, only with: %s. Leave it out or change "
                         "optimizer.name",

@@ -135,13 +135,7 @@ static bool read_time(double *out, const option *o, const char *s) {
 }
 
 static bool is_choice(const option *o, const char *s) {
-    size_t n = strcspn(s, "|") == strlen(s) ? strlen(s) : 0;
-    for (const char *p = o->choices; n > 0 && p != NULL; p = strchr(p, '|')) {
-        p += *p == '|';
-        if (strncmp(p, s, n) == 0 && (p[n] == '|' || p[n] == 0))
-            return true;
-    }
-    return o->also != NULL && o->also(s);
+    return text_in_list(o->choices, '|', s) || (o->also != NULL && o->also(s));
 }
 
 static bool is_utf8(const char *s) {

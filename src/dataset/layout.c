@@ -12,7 +12,8 @@
 #include <dirent.h>
 #include <string.h>
 
-enum { NAMES_SHOWN = 5, CLASSES_LEAST = 2 /* fewer class folders are not taken for a dataset without train */ };
+enum { NAMES_SHOWN = 5 };
+enum { CLASSES_LEAST = 2 }; /* class folders of a dataset that has no folder train */
 
 static bool is_below(const char *folder, const struct dirent *e) {
     char path[PATH_BYTES];

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -66,14 +67,8 @@ static bool usable(const struct ifaddrs *i) {
     return i->ifa_addr->sa_family == AF_INET;
 }
 
-/** Whether `list` contains `name`. An empty list contains every name. */
-static bool listed(const char *list, const char *name) {
-    size_t n = strlen(name);
-    for (const char *s = list; *s != 0; s += strcspn(s, ","), s += *s == ',')
-        if (strcspn(s, ",") == n && strncmp(s, name, n) == 0)
-            return true;
-    return list[0] == 0;
-}
+/** An empty list contains every name. */
+static bool listed(const char *list, const char *name) { return list[0] == 0 || text_in_list(list, ',', name); }
 
 static void add_addresses(watch_endpoint *out, const struct ifaddrs *list, const char *interfaces, in_port_t port,
                           bool loopback) {

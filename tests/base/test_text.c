@@ -104,6 +104,16 @@ static void test_append_utf8(void **state) {
     }
 }
 
+static void test_in_list(void **state) {
+    (void)state;
+    assert_true(text_in_list("a|bc|d", '|', "a") && text_in_list("a|bc|d", '|', "bc") &&
+                text_in_list("a|bc|d", '|', "d"));
+    assert_false(text_in_list("a|bc|d", '|', "b") || text_in_list("a|bc|d", '|', "c") ||
+                 text_in_list("a|bc|d", '|', "bcd"));
+    assert_false(text_in_list("a|bc|d", '|', "a|bc") || text_in_list("a|bc|d", '|', "") || text_in_list("", '|', "a"));
+    assert_false(text_in_list("a||d", '|', ""));
+}
+
 static void test_distance(void **state) {
     (void)state;
     assert_int_equal(text_distance("", ""), 0);
@@ -166,9 +176,9 @@ static void test_human_readable(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing),     cmocka_unit_test(test_distance),       cmocka_unit_test(test_csv_cell),
-        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_human_readable), cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_append_utf8),
+        cmocka_unit_test(test_growing),  cmocka_unit_test(test_distance),    cmocka_unit_test(test_in_list),
+        cmocka_unit_test(test_csv_cell), cmocka_unit_test(test_numbers),     cmocka_unit_test(test_human_readable),
+        cmocka_unit_test(test_utf8),     cmocka_unit_test(test_append_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

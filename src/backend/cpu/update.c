@@ -174,15 +174,25 @@ static void update_task(void *context, size_t begin, size_t end) {
         float *w = (float *)t->arenas->weight + c->begin, *m = (float *)t->arenas->momentum + c->begin;
         float *v = t->arenas->square != NULL ? (float *)t->arenas->square + c->begin : NULL;
         const float *g = (const float *)t->arenas->gradient + c->begin;
-        sgd s = sgd_of(t, r, d->options.optimizer == OPTIMIZER_LARS ? d->trust[c->range] : 1);
-        adam a = adam_of(t, r);
-        rmsprop p = rmsprop_of(t, r);
+        sgd s;
+        adam a;
+        rmsprop p;
         switch (d->options.optimizer) {
         case OPTIMIZER_SGD:
-        case OPTIMIZER_LARS: k->update(w, g, m, &s, n); break;
-        case OPTIMIZER_ADAMW: k->adamw(w, g, m, v, &a, n); break;
-        case OPTIMIZER_RMSPROP: k->rmsprop(w, g, m, v, &p, n); break;
+        case OPTIMIZER_LARS:
+            s = sgd_of(t, r, d->options.optimizer == OPTIMIZER_LARS ? d->trust[c->range] : 1);
+            k->update(w, g, m, &s, n);
+            break;
+        case OPTIMIZER_ADAMW:
+            a = adam_of(t, r);
+            k->adamw(w, g, m, v, &a, n);
+            break;
+        case OPTIMIZER_RMSPROP:
+            p = rmsprop_of(t, r);
+            k->rmsprop(w, g, m, v, &p, n);
+            break;
         case OPTIMIZER_LAMB:
+            a = adam_of(t, r);
             a.lr = (float)(r.lr * d->trust[c->range]);
             k->lamb(w, m, v, &a, n);
             break;
