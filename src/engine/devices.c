@@ -28,6 +28,7 @@ enum { KNOWN_N = sizeof known / sizeof *known };
 
 #ifndef LINNET_ONEDNN
 bool engine_has_bf16(void) { return false; }
+bool engine_bf16_is_faster(void) { return false; }
 const char *engine_onednn_version(void) { return NULL; }
 #endif
 

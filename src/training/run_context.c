@@ -27,14 +27,19 @@ void run_context_set_resize_order(run_context *s, resize_order order) {
     loader_set_resize_order(s->val_loader, order);
 }
 
-/** Sets the precision, with "auto" resolved for this machine. @return 0, E_OPTION */
-static int choose_precision(precision *out, const config *c, const char *device) {
+/** The precision of "auto". On a CPU it is bf16-mixed only if that is faster on every rank's machine. */
+static int automatic_precision(precision *out, const char *device, comm *all) {
+    int64_t slower = strcmp(device, "cpu") != 0 || !engine_bf16_is_faster();
+    int rc = comm_all(all, COMM_MAX, COMM_I64, &slower, 1);
+    *out = strcmp(device, "cuda") == 0 ? PRECISION_16 : slower == 0 ? PRECISION_BF16 : PRECISION_32;
+    return rc;
+}
+
+/** @return 0, E_OPTION, or a failed communication */
+static int choose_precision(precision *out, const config *c, const char *device, comm *all) {
     const char *name = c->trainer.precision;
-    if (strcmp(name, "auto") == 0) {
-        bool cpu_bf16 = strcmp(device, "cpu") == 0 && engine_has_bf16();
-        *out = strcmp(device, "cuda") == 0 ? PRECISION_16 : cpu_bf16 ? PRECISION_BF16 : PRECISION_32;
-        return OK;
-    }
+    if (strcmp(name, "auto") == 0)
+        return automatic_precision(out, device, all);
     for (precision p = PRECISION_32; p <= PRECISION_16; p++) {
         if (strcmp(name, precision_name(p)) == 0) {
             *out = p;
@@ -71,7 +76,7 @@ static int open_engine(run_context *s, int classes) {
     const char *device = device_name(c);
     engine_options o = engine_options_default();
     int rc = OK;
-    TRY(choose_precision(&s->precision, c, device));
+    TRY(choose_precision(&s->precision, c, device, s->ranks.comm));
     model_options n = {.classes = classes,
                        .zero_gamma = c->model.zero_gamma,
                        .drop_path = c->model.drop_path,

@@ -2,6 +2,7 @@
  * weights, and pixels are normalised as in torchvision. */
 #define _GNU_SOURCE
 #include "engine/layer_pair.h"
+#include "engine/profile.h"
 
 #include <dlfcn.h>
 #include <sys/mman.h>
@@ -197,6 +198,32 @@ static void test_refusals(void **state) {
     model_destroy(n);
 }
 
+static double peak_flops(precision p) {
+    model *n = resnet("resnet18");
+    engine *e = NULL;
+    engine_peaks peaks;
+    assert_ok(open_engine(&e, n, p, 1));
+    assert_ok(engine_measure_peaks(&peaks, e));
+    engine_destroy(e);
+    model_destroy(n);
+    return peaks.flops;
+}
+
+/** What precision `auto` assumes holds for convolutions and GEMMs. The ratio of the rates is near 0.5, 1, 2 or 16. */
+static void test_bf16_is_faster(void **state) {
+    (void)state;
+    if (!engine_has_bf16()) {
+        assert_false(engine_bf16_is_faster());
+        return;
+    }
+    double ratio = peak_flops(PRECISION_BF16) / peak_flops(PRECISION_32);
+    print_message("bf16 at %.2f of the rate of fp32\n", ratio);
+    if (ratio < 0.7)
+        assert_false(engine_bf16_is_faster());
+    if (ratio > 1.4)
+        assert_true(engine_bf16_is_faster());
+}
+
 /** torchvision's ToTensor and Normalize, operation by operation in fp32. */
 static void test_pixels(void **state) {
     (void)state;
@@ -267,6 +294,7 @@ static void test_weights_are_repacked(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bf16_is_faster),
         cmocka_unit_test(test_pixels),
         cmocka_unit_test(test_weights_are_repacked),
         cmocka_unit_test(test_no_allocation),

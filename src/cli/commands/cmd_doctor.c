@@ -73,8 +73,10 @@ done:
 
 static finding precision_state(void) {
     finding f = {.what = "precision", .advice = ""};
-    snprintf(f.state, sizeof f.state, "trainer.precision auto: %s%s", engine_has_bf16() ? "bf16-mixed" : "32-true",
-             engine_unavailable("cuda") == NULL ? " on the CPU, 16-mixed on the GPU" : "");
+    bool faster = engine_bf16_is_faster();
+    snprintf(f.state, sizeof f.state, "trainer.precision auto: %s%s%s", faster ? "bf16-mixed" : "32-true",
+             engine_has_bf16() && !faster ? ", because this CPU multiplies bf16 more slowly than fp32" : "",
+             engine_unavailable("cuda") == NULL ? "; on the GPU 16-mixed" : "");
     return f;
 }
 
