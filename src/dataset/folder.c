@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -292,6 +293,17 @@ static void note_passed(walk *w) {
     passed_over_text(d->passed, &w->passed);
 }
 
+static int no_folder(const char *root, const char *split) {
+    const char *suffix = strrchr(path_name(root), '.');
+    if (!file_exists(root))
+        return fail(E_NOTFOUND, "%s does not exist: expected a folder with %s/CLASS/*.jpg in it (--data)", root, split);
+    if (suffix != NULL && (strcasecmp(suffix, ".csv") == 0 || strcasecmp(suffix, ".tsv") == 0))
+        return fail(E_NOTFOUND, "%s is not a folder: to read a list of images, pass it with --data.list", root);
+    if (suffix != NULL && strcasecmp(suffix, ".zip") == 0)
+        return fail(E_NOTFOUND, "%s is not a folder: extract it and pass the folder with --data", root);
+    return fail(E_NOTFOUND, "%s is not a folder: expected a folder with %s/CLASS/*.jpg in it (--data)", root, split);
+}
+
 static int find_root(char path[PATH_BYTES], const char *root, const char *split) {
     int rc = OK;
     if (split == NULL || split[0] == 0) {
@@ -305,8 +317,7 @@ static int find_root(char path[PATH_BYTES], const char *root, const char *split)
     if (split == NULL || split[0] == 0)
         return fail(E_NOTFOUND, "%s %s: expected a folder with one folder of images per class", path, what);
     if (!folder_exists(root))
-        return fail(E_NOTFOUND, "%s %s: expected a folder with %s/CLASS/*.jpg in it (--data)", root,
-                    file_exists(root) ? "is not a folder" : "does not exist", split);
+        return no_folder(root, split);
     return fail(E_NOTFOUND, "%s %s: expected the layout %s/train/CLASS/*.jpg and %s/val/CLASS/*.jpg", path, what, root,
                 root);
 done:

@@ -64,6 +64,11 @@ same listed-tsv tidy-run
 (cd kaggle && find archive -name '*.jpg' | awk -F/ '{ print $0 "," $4 }' | sort -r >list.csv)
 run 0 "$LINNET" train --data.list kaggle/list.csv "${fast[@]}" "${split[@]}" --out listed-split
 same listed-split tidy-run
+sed 's/\.jpg,/;/; 1i photo;shape' kaggle/list.csv >kaggle/ids.csv # other names, semicolons, no suffixes
+run 0 "$LINNET" train --data.list kaggle/ids.csv "${fast[@]}" "${split[@]}" --out listed-ids
+same listed-ids tidy-run
+run 1 "$LINNET" train kaggle/list.csv "${fast[@]}" --out none
+says err 'kaggle/list.csv is not a folder: to read a list of images, pass it with --data.list'
 run 0 "$LINNET" train --data.list kaggle/list.csv "${fast[@]}" --seed 3 --out listed-all
 says err 'so the run does not validate'
 run 2 "$LINNET" train --data.list kaggle/list.csv "${fast[@]}" "${split[@]}" --max-epochs 2 --out listed --resume auto

@@ -164,6 +164,48 @@ static void test_columns(void **state) {
     listed_deinit(&l);
 }
 
+/** A list of two columns with other names, or with the label named like a path. */
+static void test_pairs(void **state) {
+    (void)state;
+    static const char *const texts[] = {"id_code,diagnosis\n1.jpg,a\n", "Image,Id\n1.jpg,a\n",
+                                        "breed,id\na,1.jpg\n",          "photo,breed\n1.jpg,a\n",
+                                        "photo;breed\r\n1.jpg;a\r\n",   "1.jpg,a\n"};
+    make_image("1.jpg");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        listed l;
+        lines[0] = 0;
+        open_list(&l, texts[i]);
+        check_names(l.train, (const char *[]){"a/1.jpg"}, 1);
+        assert_int_equal(strstr(lines, "is the path of an image") != NULL, i < 5);
+        listed_deinit(&l);
+    }
+    listed l;
+    open_list(&l, "1.jpg,class\n"); /* no header: it has an image */
+    check_names(l.train, (const char *[]){"class/1.jpg"}, 1);
+    listed_deinit(&l);
+}
+
+/** Paths without the suffix of their file. */
+static void test_suffixes(void **state) {
+    (void)state;
+    listed l;
+    make_image("b/1.jpg");
+    make_image("2.PNG");
+    make_image("3.5.jpeg");
+    make_image("4");
+    make_image("5.png");
+    open_list(&l, "id,label\nb/1,a\n2,a\n3.5,a\n4,a\n5.png,a\n6,a\n");
+    check_names(l.train, (const char *[]){"a/2.PNG", "a/3.5.jpeg", "a/4", "a/5.png", "a/6", "a/b/1.jpg"}, 6);
+    assert_non_null(strstr(lines, "3 of 6 paths have no suffix: it is added, as in b/1.jpg"));
+    listed_deinit(&l);
+    open_list(&l, "b/1,a\n2,b\n"); /* no header: the file exists */
+    assert_int_equal(l.train->image_n, 2);
+    listed_deinit(&l);
+    write_list("b/1,a\nb/1.jpg,a\n");
+    assert_fails(E_FORMAT, "b/1.jpg is already listed in line 1", listed_open(&l, file, NULL));
+    listed_deinit(&l);
+}
+
 static void test_splits(void **state) {
     (void)state;
     listed l;
@@ -221,7 +263,9 @@ static void test_messages(void **state) {
     } wrong[] = {{"", "lists no images", E_DATA},
                  {"path,label\n", "lists no images", E_DATA},
                  {"1.jpg\n", ":1: expected the columns path,label or path,label,split", E_FORMAT},
-                 {"name,breed\n1.jpg,a\n", ":1: 'name' has no image suffix. If this row is a header", E_FORMAT},
+                 {"name,breed,fold\n1.jpg,a,1\n", ":1: 'name' is no image. If this row is a header", E_FORMAT},
+                 {"path,split\n1.jpg,train\n", ":1: 'path' is no image. If this row is a header", E_FORMAT},
+                 {"name,breed\n9.jpg,a\n", "none of the 1 images", E_NOTFOUND},
                  {"1.jpg,a\n2.jpg,a,train\n", ":2: the row has 3 columns, but the first row has 2", E_FORMAT},
                  {"1.jpg,a,train\n\n2.jpg,a,dev\n", ":3: unknown split 'dev'", E_FORMAT},
                  {"1.jpg,a/b\n", ":1: 'a/b' cannot be a class", E_FORMAT},
@@ -245,6 +289,7 @@ static void test_messages(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_delimited), TEST(test_any_bytes), TEST(test_order),
-                                       TEST(test_columns),   TEST(test_splits),    TEST(test_messages)};
+                                       TEST(test_columns),   TEST(test_splits),    TEST(test_messages),
+                                       TEST(test_pairs),     TEST(test_suffixes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@ delimited delimited_begin(char *bytes, size_t n) {
     if (n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
         d.at += 3;
     size_t first = strcspn(d.at, "\r\n");
-    if (memchr(d.at, '\t', first) != NULL && memchr(d.at, ',', first) == NULL)
-        d.separator = '\t';
+    if (memchr(d.at, ',', first) == NULL)
+        d.separator = memchr(d.at, '\t', first) != NULL ? '\t' : memchr(d.at, ';', first) != NULL ? ';' : ',';
     return d;
 }
 

@@ -10,80 +10,36 @@
 #include "dataset/source.h"
 #include "dataset/splits/class_list.h"
 #include "dataset/splits/delimited.h"
+#include "dataset/splits/list_columns.h"
+#include "dataset/splits/list_suffix.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define FILE_MAX ((size_t)4 << 30)
 
-enum { COLUMNS_MAX = 256, SAMPLES = 16, SPLITS = 5 };
+enum { SAMPLES = 16, SPLITS = 5 };
 
 /** The splits, those of validation images in the order of preference. */
 static const char *const split_name[SPLITS] = {"train", "val", "validation", "valid", "test"};
 
-enum { PATH, LABEL, SPLIT, ROLES };
-
-/** Names of the columns. */
-static const char *const role_name[ROLES] = {
-    "path|filepath|file_path|file|filename|file_name|image|image_path|img|img_path|image_id|id",
-    "label|labels|class|class_name|category|target", "split|set|subset|partition|dataset"};
-
 typedef struct row {
-    char *path, *label; /* in the text of the list */
+    char *path, *label; /* in the text of the list; path may be in `completed` */
     int split;
     size_t line;
 } row;
 
 /** The list while it is read. */
 typedef struct reader {
-    const char *file;
-    char *bytes;
+    const char *file, *root;
+    char *bytes, *completed; /* the text of the list; paths to which a suffix was added */
     row *row;
     size_t n, capacity;
-    int fields;        /* columns of the first row */
-    int column[ROLES]; /* index of the column; -1: there is none */
+    list_columns columns;
     int64_t of[SPLITS];
 } reader;
-
-static int role_of(const char *field) {
-    for (int r = 0; r < ROLES; r++)
-        for (const char *name = role_name[r]; *name != 0; name += strspn(name, "|")) {
-            size_t n = strcspn(name, "|");
-            if (strlen(field) == n && strncasecmp(field, name, n) == 0)
-                return r;
-            name += n;
-        }
-    return -1;
-}
-
-/** Finds the columns by the fields of the first row. *header: whether they are names. */
-static int find_columns(bool *header, reader *r, char *const *field, int n, size_t line) {
-    int shown = n < COLUMNS_MAX ? n : COLUMNS_MAX;
-    for (int k = 0; k < ROLES; k++)
-        r->column[k] = -1;
-    for (int i = 0; i < shown; i++) {
-        int role = role_of(field[i]);
-        if (role >= 0 && r->column[role] < 0)
-            r->column[role] = i;
-    }
-    *header = r->column[PATH] >= 0 && r->column[LABEL] >= 0;
-    if (*header)
-        return OK;
-    for (int k = 0; k < ROLES; k++)
-        r->column[k] = k < n ? k : -1;
-    if (n < 2 || n > ROLES)
-        return fail(E_FORMAT,
-                    "%s:%zu: expected the columns path,label or path,label,split, or a first row that names them, but "
-                    "the row has %d column%s",
-                    r->file, line, n, n == 1 ? "" : "s");
-    if (!dataset_is_image_name(path_name(field[PATH])))
-        return fail(E_FORMAT,
-                    "%s:%zu: '%s' has no image suffix. If this row is a header, name the columns path, label and "
-                    "split; otherwise give the file name with its suffix",
-                    r->file, line, field[PATH]);
-    return OK;
-}
 
 static int find_split(int *out, const reader *r, const char *name, size_t line) {
     if (strcasecmp(name, "training") == 0)
@@ -98,21 +54,21 @@ static int find_split(int *out, const reader *r, const char *name, size_t line) 
 static int take_row(reader *r, char *const *field, int n, size_t line) {
     int rc = OK;
     row one = {.line = line};
-    if (n != r->fields)
+    if (n != r->columns.n)
         return fail(E_FORMAT,
                     "%s:%zu: the row has %d column%s, but the first row has %d: write a field that contains the "
                     "separator in double quotes",
-                    r->file, line, n, n == 1 ? "" : "s", r->fields);
-    one.path = field[r->column[PATH]];
-    one.label = field[r->column[LABEL]];
+                    r->file, line, n, n == 1 ? "" : "s", r->columns.n);
+    one.path = field[r->columns.of[LIST_PATH]];
+    one.label = field[r->columns.of[LIST_LABEL]];
     if (one.path[0] == 0 || one.path[strlen(one.path) - 1] == '/' || strpbrk(one.path, "\r\n") != NULL)
         return fail(E_FORMAT, "%s:%zu: '%s' cannot be the path of an image", r->file, line, one.path);
     if (!class_list_is_name(one.label))
         return fail(E_FORMAT,
                     "%s:%zu: '%s' cannot be a class: a label must not be empty or contain '/' or a line break", r->file,
                     line, one.label);
-    if (r->column[SPLIT] >= 0)
-        TRY(find_split(&one.split, r, field[r->column[SPLIT]], line));
+    if (r->columns.of[LIST_SPLIT] >= 0)
+        TRY(find_split(&one.split, r, field[r->columns.of[LIST_SPLIT]], line));
     TRY(memory_grow(&r->row, &r->capacity, r->n + 1, sizeof *r->row));
     r->row[r->n++] = one;
     r->of[one.split]++;
@@ -123,14 +79,14 @@ done:
 static int read_rows(reader *r, size_t size) {
     char **field = NULL;
     int rc = OK, n = 0;
-    bool first = true, header = false;
+    bool first = true;
     size_t line = 0;
     delimited d = delimited_begin(r->bytes, size);
     if (memchr(r->bytes, 0, size) != NULL)
         return fail(E_FORMAT, "%s contains zero bytes: save it as UTF-8 text", r->file);
-    TRY(memory_zeroed(&field, COLUMNS_MAX, sizeof *field));
+    TRY(memory_zeroed(&field, LIST_COLUMNS_MAX, sizeof *field));
     for (;; first = false) {
-        rc = delimited_next(&d, field, COLUMNS_MAX, &n, &line);
+        rc = delimited_next(&d, field, LIST_COLUMNS_MAX, &n, &line);
         if (rc != OK) {
             fail_context(rc, "%s", r->file);
             goto done;
@@ -138,16 +94,42 @@ static int read_rows(reader *r, size_t size) {
         if (n == 0)
             break;
         if (first)
-            r->fields = n;
-        if (first)
-            TRY(find_columns(&header, r, field, n, line));
-        if (!first || !header)
+            TRY(list_columns_find(&r->columns, field, n, r->file, line, r->root));
+        if (!first || !r->columns.header)
             TRY(take_row(r, field, n, line));
     }
     if (r->n == 0)
         rc = fail(E_DATA, "%s lists no images: write one row per image, path,label or path,label,split", r->file);
 done:
     free(field);
+    return rc;
+}
+
+/** Adds the suffix of the file to paths that lack it; each is tried with the suffix of the one before it first. */
+static int complete_paths(reader *r) {
+    size_t bytes = 0, completed = 0;
+    const char *suffix = NULL;
+    int rc = OK;
+    for (size_t i = 0; i < r->n; i++)
+        if (!dataset_is_image_name(path_name(r->row[i].path)))
+            bytes += strlen(r->row[i].path) + LIST_SUFFIX_BYTES;
+    if (bytes == 0)
+        return OK;
+    TRY(memory_zeroed(&r->completed, bytes, 1));
+    char *to = r->completed, *end = r->completed + bytes;
+    for (size_t i = 0; i < r->n; i++) {
+        row *one = &r->row[i];
+        if (dataset_is_image_name(path_name(one->path)) || !list_suffix_find(&suffix, r->root, one->path) ||
+            suffix[0] == 0)
+            continue;
+        int n = snprintf(to, (size_t)(end - to), "%s%s", one->path, suffix);
+        one->path = to;
+        to += n + 1;
+        completed++;
+    }
+    if (completed > 0)
+        log_info("%s: %zu of %zu paths have no suffix: it is added, as in %s", r->file, completed, r->n, r->completed);
+done:
     return rc;
 }
 
@@ -273,16 +255,17 @@ static int folder_of(char out[PATH_BYTES], const char *file) {
 
 int listed_open(listed *out, const char *file, const char *root) {
     char folder[PATH_BYTES];
-    reader r = {.file = file};
+    reader r = {.file = file, .root = folder};
     size_t size = 0;
     int rc = OK;
     *out = (listed){0};
     TRY(root != NULL ? path_format(folder, "%s", root) : folder_of(folder, file));
     TRY(file_read((unsigned char **)&r.bytes, &size, file, FILE_MAX));
     TRY(read_rows(&r, size));
+    TRY(complete_paths(&r));
     TRY(check_twice(&r));
     qsort(r.row, r.n, sizeof *r.row, by_class);
-    out->has_split = r.column[SPLIT] >= 0;
+    out->has_split = r.columns.of[LIST_SPLIT] >= 0;
     int val = choose_val(&r);
     out->is_test = val == SPLITS - 1;
     TRY(make_dataset(&out->train, &r, folder, 0));
@@ -291,6 +274,7 @@ int listed_open(listed *out, const char *file, const char *root) {
     TRY(check_some(out->train != NULL ? out->train : out->val, file));
 done:
     free(r.bytes);
+    free(r.completed);
     free(r.row);
     return rc;
 }

@@ -2,9 +2,9 @@
  *
  *      path, label[, split]
  *
- *  The first row may name its columns instead; then they may be in any order, and further columns are ignored (names:
- *  listed.c). Paths are relative to a root folder, or absolute. Labels are class names. Splits are train, training,
- *  val, validation, valid and test, in any case.
+ *  The first row may name its columns instead; then they may be in any order, and further columns are ignored
+ *  (list_columns.h). A path may lack the suffix of its file (list_suffix.h). Paths are relative to a root folder, or
+ * absolute. Labels are class names. Splits are train, training, val, validation, valid and test, in any case.
  *
  *  Classes are in byte order. Within a class, images are ordered as in an ImageFolder: by the folder, then by the name
  *  of the file. The order of the rows does not matter. The name of an image is "LABEL/PATH", so names, and with them

@@ -1,0 +1,24 @@
+/** Which columns of a list of images (listed.h) have the path, the label and the split. */
+#ifndef LINNET_DATASET_LIST_COLUMNS_H
+#define LINNET_DATASET_LIST_COLUMNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { LIST_PATH, LIST_LABEL, LIST_SPLIT, LIST_ROLES };
+enum { LIST_COLUMNS_MAX = 256 }; /* further columns are ignored */
+
+typedef struct list_columns {
+    int n;              /* of the first row */
+    int of[LIST_ROLES]; /* index of the column; -1: there is none */
+    bool header;        /* the first row has names and no image */
+} list_columns;
+
+/** Finds the columns by the fields of the first row: by known names in any order, in any case, else as path, label and
+ *  split in this order. A row of two columns with one known name or none is a header if its path is no image below
+ *  `root`; a log line says which column is which.
+ *  field: the first LIST_COLUMNS_MAX of `n` fields. file, line: for messages.
+ *  @return 0, E_FORMAT */
+int list_columns_find(list_columns *out, char *const *field, int n, const char *file, size_t line, const char *root);
+
+#endif
