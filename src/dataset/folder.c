@@ -318,6 +318,11 @@ static int find_root(char path[PATH_BYTES], const char *root, const char *split)
         return fail(E_NOTFOUND, "%s %s: expected a folder with one folder of images per class", path, what);
     if (!folder_exists(root))
         return no_folder(root, split);
+    if (layout_has_images(root))
+        return fail(E_NOTFOUND,
+                    "%s contains images, but no class folders: move them to %s/train/CLASS and %s/val/CLASS, or pass a "
+                    "list of images and labels with --data.list",
+                    root, root, root);
     return fail(E_NOTFOUND, "%s %s: expected the layout %s/train/CLASS/*.jpg and %s/val/CLASS/*.jpg", path, what, root,
                 root);
 done:

@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NAMES_SHOWN = 5 };
 enum { CLASSES_LEAST = 2 }; /* class folders of a dataset that has no folder train */
@@ -62,9 +63,77 @@ static bool holds_classes(const char *path) {
     return found;
 }
 
-int layout_folder(char out[PATH_BYTES], const char *root, const char *split) {
+/** Parts of a dataset, by the names of their folders. */
+typedef enum part { TRAIN, VAL, TEST, PARTS } part;
+
+/** The part that a word means. PARTS: none */
+static part part_of_word(const char *word, size_t n) {
+    static const struct {
+        const char *word;
+        part means;
+    } known[] = {{"train", TRAIN}, {"training", TRAIN}, {"val", VAL},     {"validation", VAL},
+                 {"valid", VAL},   {"test", TEST},      {"testing", TEST}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i].word) == n && strncasecmp(known[i].word, word, n) == 0)
+            return known[i].means;
+    return PARTS;
+}
+
+/** The part that the name of a folder means: "Training", "seg_train", "test set". PARTS: none, or several */
+static part part_of(const char *name) {
+    part found = PARTS;
+    for (size_t n = 0; *name != 0; name += n + (name[n] != 0)) {
+        n = strcspn(name, "-_. ");
+        part one = part_of_word(name, n);
+        if (one != PARTS && found != PARTS)
+            return PARTS;
+        found = one != PARTS ? one : found;
+    }
+    return found;
+}
+
+/** Finds the only folder below `root` for each part by the meaning of its name. It must contain folders or shards and
+ *  no images, so that a class of such a name is not meant. "": there is none, or several. */
+static int find_parts(char out[PARTS][PATH_BYTES], const char *root) {
+    char one[PATH_BYTES];
+    int rc = OK, found[PARTS + 1] = {0};
+    name_list below = {0};
+    for (int p = 0; p < PARTS; p++)
+        out[p][0] = 0;
+    TRY(list_below(&below, root));
+    for (size_t i = 0; i < below.n; i++) {
+        part p = part_of(name_list_get(&below, i));
+        if (p == PARTS || path_join(one, root, name_list_get(&below, i)) != OK || !holds_classes(one) ||
+            layout_has_images(one))
+            continue;
+        TRY(path_format(out[p], "%s", ++found[p] == 1 ? one : ""));
+    }
+done:
+    name_list_deinit(&below);
+    return rc;
+}
+
+/** train/train, seg_test/seg_test: goes one level down if the folder contains nothing but one of the same part. */
+static int descend(char path[PATH_BYTES]) {
+    char one[PATH_BYTES];
+    int rc = OK;
+    name_list below = {0};
+    TRY(list_below(&below, path));
+    if (below.n == 1 && part_of(name_list_get(&below, 0)) == part_of(path_name(path)) && !layout_has_images(path)) {
+        TRY(path_join(one, path, name_list_get(&below, 0)));
+        if (holds_classes(one))
+            TRY(path_format(path, "%s", one));
+    }
+done:
+    name_list_deinit(&below);
+    return rc;
+}
+
+/** The folder of the split by one of the usual names. *found: whether it, or shards of the split, are there */
+static int find_usual(char out[PATH_BYTES], bool *found, const char *root, const char *split) {
     static const char *const names[] = {"val", "validation", "valid", "test"};
     int rc = OK;
+    *found = true;
     for (int i = 0; strcmp(split, "val") == 0 && i < 4; i++) {
         TRY(path_join(out, root, names[i]));
         if (i == 2 && shard_list_has(root, split))
@@ -73,6 +142,25 @@ int layout_folder(char out[PATH_BYTES], const char *root, const char *split) {
             return OK;
     }
     TRY(path_join(out, root, split));
+    *found = folder_exists(out) || shard_list_has(root, split);
+done:
+    return rc;
+}
+
+int layout_folder(char out[PATH_BYTES], const char *root, const char *split) {
+    char parts[PARTS][PATH_BYTES];
+    bool found = false;
+    int rc = OK;
+    TRY(find_usual(out, &found, root, split));
+    if (!found && folder_exists(root)) {
+        TRY(find_parts(parts, root));
+        const char *one = parts[strcmp(split, "train") == 0 ? TRAIN : parts[VAL][0] != 0 ? VAL : TEST];
+        found = one[0] != 0;
+        if (found)
+            TRY(path_format(out, "%s", one));
+    }
+    if (found && folder_exists(out))
+        TRY(descend(out));
 done:
     return rc;
 }
@@ -86,7 +174,7 @@ static int look(layout *l, const char *path) {
     l->has_train = folder_exists(folder) || shard_list_has(path, "train");
     TRY(layout_folder(folder, path, "val"));
     l->has_val = folder_exists(folder) || shard_list_has(path, "val");
-    l->is_test = l->has_val && strcmp(path_name(folder), "test") == 0;
+    l->is_test = l->has_val && part_of(path_name(folder)) == TEST;
 done:
     return rc;
 }

@@ -10,7 +10,9 @@
 
 /** The folder of the split "train" or "val" below `root`. For "val" this is the first of val, validation, valid and
  *  test that exists; test only if it contains class folders or shards, as test images often have no labels. If none
- *  exists, *out is ROOT/SPLIT. @return 0, E_IO (too long) */
+ *  exists, it is the only folder whose name contains one of these words, or training or testing, in any case:
+ *  "Training", "seg_train", "test set"; it must contain folders and no images. A folder that contains nothing but one
+ * of the same split (train/train) stands for that. Else *out is ROOT/SPLIT. @return 0, E_IO (too long), E_NOMEM */
 int layout_folder(char out[PATH_BYTES], const char *root, const char *split);
 
 typedef struct layout {

@@ -124,6 +124,67 @@ static void test_val_names(void **state) {
     }
 }
 
+/** Folders whose names contain a word for a split. */
+static void test_words(void **state) {
+    (void)state;
+    static const struct {
+        const char *train, *val;
+    } names[] = {{"Training", "Testing"},
+                 {"Train", "Val"},
+                 {"training_set", "test_set"},
+                 {"seg_train/seg_train", "seg_test/seg_test"},
+                 {"train images", "validation images"},
+                 {"TRAIN", "valid"},
+                 {"train/train", "test/test"},
+                 {"my-data.train", "my-data.val"}};
+    char name[PATH_BYTES];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        dataset *train = NULL, *val = NULL;
+        for (int k = 0; k < 4; k++) {
+            snprintf(name, sizeof name, "set%zu/%s/class%d/1.jpg", i, k < 2 ? names[i].train : names[i].val, k % 2);
+            make(name);
+        }
+        snprintf(name, sizeof name, "%s/set%zu", root, i);
+        splits_request q = both;
+        q.path = name;
+        lines[0] = 0;
+        assert_ok(splits_open(&train, &val, &q));
+        assert_int_equal(train->class_n, 2);
+        assert_int_equal(val->image_n, 2);
+        assert_string_equal(train->root + strlen(train->root) - strlen(names[i].train), names[i].train);
+        assert_string_equal(val->root + strlen(val->root) - strlen(names[i].val), names[i].val);
+        assert_line("dataset: training images from ");
+        dataset_close(train);
+        dataset_close(val);
+    }
+}
+
+/** Such words in the names of classes, in two folders, or twice in a name do not count. */
+static void test_no_words(void **state) {
+    (void)state;
+    char path[PATH_BYTES];
+    make("classes/train_station/1.jpg");
+    make("classes/test tube/1.jpg");
+    make("two/train_a/x/1.jpg");
+    make("two/train_b/x/1.jpg");
+    make("both/train_test/x/1.jpg");
+    static const char *const roots[] = {"classes", "two", "both"};
+    for (int i = 0; i < 3; i++) {
+        char folder[PATH_BYTES];
+        assert_ok(path_join(folder, root, roots[i]));
+        assert_ok(layout_folder(path, folder, "train"));
+        assert_string_equal(path_name(path), "train");
+        assert_false(folder_exists(path));
+        assert_ok(layout_folder(path, folder, "val"));
+        assert_string_equal(path_name(path), "val");
+    }
+    make("one/train/train_station/1.jpg"); /* a class that is alone */
+    assert_ok(path_join(path, root, "one"));
+    char out[PATH_BYTES];
+    assert_ok(layout_folder(out, path, "train"));
+    assert_string_equal(path_name(out), "train");
+}
+
 static void test_nested(void **state) {
     (void)state;
     dataset *train = NULL, *val = NULL;
@@ -311,10 +372,10 @@ static void test_class_list(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(test_clutter),       TEST(test_val_names),  TEST(test_nested),
-                                       TEST(test_depth),         TEST(test_flat),       TEST(test_split),
-                                       TEST(test_split_golden),  TEST(test_class_list), TEST(test_split_or_folder),
-                                       TEST(test_shards_in_test)};
+    const struct CMUnitTest tests[] = {TEST(test_clutter),        TEST(test_val_names),  TEST(test_nested),
+                                       TEST(test_depth),          TEST(test_flat),       TEST(test_split),
+                                       TEST(test_split_golden),   TEST(test_class_list), TEST(test_split_or_folder),
+                                       TEST(test_shards_in_test), TEST(test_words),      TEST(test_no_words)};
     setenv("XDG_CACHE_HOME", "/nonexistent", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

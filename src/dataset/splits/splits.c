@@ -146,12 +146,21 @@ static int fail_flat(const layout *l) {
                 l->root, l->root, l->root);
 }
 
+/** Whether the images are neither in ROOT/SPLIT nor in shards in ROOT. */
+static int is_renamed(bool *out, const layout *l, const dataset *d, const char *split) {
+    char usual[PATH_BYTES];
+    int rc = path_join(usual, l->root, split);
+    *out = rc == OK && d != NULL && strcmp(d->root, usual) != 0 && strcmp(d->root, l->root) != 0;
+    return rc;
+}
+
 /** One line about a layout other than ROOT/train and ROOT/val. */
 static int tell(const layout *l, const dataset *train, const dataset *val) {
-    char usual[PATH_BYTES];
+    bool renamed = false;
     int rc = OK;
-    TRY(path_join(usual, l->root, "val"));
-    bool renamed = val != NULL && strcmp(val->root, usual) != 0 && strcmp(val->root, l->root) != 0;
+    TRY(is_renamed(&renamed, l, train, "train"));
+    if (!renamed)
+        TRY(is_renamed(&renamed, l, val, "val"));
     if (!l->is_below && !renamed)
         goto done;
     if (train != NULL && val != NULL)
