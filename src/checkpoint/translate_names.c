@@ -92,11 +92,6 @@ static const naming namings[] = {
     {"4.0.conv1.weight", from_sequential},
 };
 
-/** A classifier that is not next to the other parts: its name, and the end of the prefix that it does not share. */
-static const struct {
-    const char *own, *head;
-} heads[] = {{"backbone.", "head.fc."} /* MMPretrain */, {"resnet.", "classifier.1."} /* Hugging Face */};
-
 /** Renames the tensors whose names begin with the n bytes of `prefix`. */
 static void rename_all(ckpt_tensor *tensors, int tensor_n, const char *prefix, size_t n, const naming *by) {
     char name[CKPT_NAME_BYTES], full[CKPT_NAME_BYTES];
@@ -109,35 +104,78 @@ static void rename_all(ckpt_tensor *tensors, int tensor_n, const char *prefix, s
     }
 }
 
-/** Puts the classifier next to the other parts: "head.fc.weight" becomes "backbone.fc.weight". */
-static void move_head(ckpt_tensor *tensors, int tensor_n, const char *prefix, size_t n, size_t own_n,
-                      const char *head) {
-    char full[CKPT_NAME_BYTES];
-    size_t outer = n - own_n, head_n = strlen(head);
+static bool begins_n(const char *name, const char *with, size_t n) { return strncmp(name, with, n) == 0; }
+
+static const ckpt_tensor *find_joined(const ckpt *c, const char *prefix, size_t n, const char *rest) {
+    char name[2 * CKPT_NAME_BYTES];
+    snprintf(name, sizeof name, "%.*s%s", (int)n, prefix, rest);
+    return ckpt_find_tensor(c, name);
+}
+
+/** The only matrix PREFIX...weight; NULL: there is none, or several. *found: how many */
+static const ckpt_tensor *only_matrix(int *found, const ckpt *c, const char *prefix, size_t n) {
+    const ckpt_tensor *matrix = NULL;
+    *found = 0;
+    for (int i = 0; i < c->state_n; i++)
+        if (c->state[i].rank == 2 && begins_n(c->state[i].name, prefix, n) && before(c->state[i].name, "weight") > 0) {
+            matrix = &c->state[i];
+            ++*found;
+        }
+    return *found == 1 ? matrix : NULL;
+}
+
+/** The length of `prefix` without its last component: "net." of "net.resnet." */
+static size_t outer_length(const char *prefix, size_t n) {
+    do
+        n -= n > 0;
+    while (n > 0 && prefix[n - 1] != '.');
+    return n;
+}
+
+/** Whether a matrix with bias is all that its module has, such as fc.1 of a Sequential with a dropout layer. own_n: the
+ *  length of its name without "weight" */
+static bool is_alone(const ckpt *c, const char *name, size_t own_n) {
+    size_t module_n = outer_length(name, own_n);
+    bool in_sequential = module_n > 0 && name[module_n] >= '0' && name[module_n] <= '9';
+    for (int i = 0; i < c->state_n && in_sequential; i++)
+        if (begins_n(c->state[i].name, name, module_n) && !begins_n(c->state[i].name, name, own_n))
+            return false;
+    return find_joined(c, name, own_n, "bias") != NULL;
+}
+
+static void move(ckpt_tensor *tensors, int tensor_n, const char *from, const char *to) {
+    char full[2 * CKPT_NAME_BYTES];
     for (int i = 0; i < tensor_n; i++) {
         char *old = tensors[i].name;
-        if (strncmp(old, prefix, outer) != 0 || strncmp(old + outer, head, head_n) != 0)
-            continue;
-        if ((size_t)snprintf(full, sizeof full, "%.*sfc.%s", (int)n, prefix, old + outer + head_n) < sizeof full)
-            memcpy(old, full, sizeof full);
+        if (begins(old, from) && snprintf(full, sizeof full, "%s%s", to, old + strlen(from)) < CKPT_NAME_BYTES)
+            memcpy(old, full, CKPT_NAME_BYTES);
     }
 }
 
-static void move_heads(ckpt *c) {
+/** Gives the classifier the name that it has in torchvision, if it is the only matrix of the model or beside it:
+ *  "fc.1.weight", "backbone..." and "head.fc.weight", "resnet..." and "classifier.1.weight". */
+static void move_head(ckpt *c) {
     static const char anchor[] = "layer1.0.conv1.weight";
-    char prefix[CKPT_NAME_BYTES], fc[2 * CKPT_NAME_BYTES];
+    char from[CKPT_NAME_BYTES], to[CKPT_NAME_BYTES], prefix[CKPT_NAME_BYTES];
     const ckpt_tensor *t = find_anchor(c, anchor);
+    int found = 0;
     if (t == NULL)
         return;
     size_t n = (size_t)before(t->name, anchor);
     snprintf(prefix, sizeof prefix, "%.*s", (int)n, t->name);
-    snprintf(fc, sizeof fc, "%sfc.weight", prefix);
-    for (size_t k = 0; k < sizeof heads / sizeof *heads && ckpt_find_tensor(c, fc) == NULL; k++) {
-        if (before(prefix, heads[k].own) < 0)
-            continue;
-        move_head(c->state, c->state_n, prefix, n, strlen(heads[k].own), heads[k].head);
-        move_head(c->momentum, c->momentum_n, prefix, n, strlen(heads[k].own), heads[k].head);
-    }
+    if (find_joined(c, prefix, n, "fc.weight") != NULL || find_joined(c, prefix, n, "linear.weight") != NULL)
+        return;
+    const ckpt_tensor *head = only_matrix(&found, c, prefix, n);
+    if (found == 0)
+        head = only_matrix(&found, c, prefix, outer_length(prefix, n));
+    if (head == NULL || !is_alone(c, head->name, (size_t)before(head->name, "weight")))
+        return;
+    bool cifar = find_joined(c, prefix, n, "layer4.0.conv1.weight") == NULL;
+    snprintf(from, sizeof from, "%.*s", before(head->name, "weight"), head->name);
+    if (snprintf(to, sizeof to, "%s%s", prefix, cifar ? "linear." : "fc.") >= CKPT_NAME_BYTES)
+        return;
+    move(c->state, c->state_n, from, to);
+    move(c->momentum, c->momentum_n, from, to);
 }
 
 /** Removes the name that torch.compile gives to the module that it wraps. */
@@ -165,6 +203,6 @@ int layout_translate_names(ckpt *c) {
         rename_all(c->state, c->state_n, prefix, n, &namings[k]);
         rename_all(c->momentum, c->momentum_n, prefix, n, &namings[k]);
     }
-    move_heads(c);
+    move_head(c);
     return layout_check_names(c);
 }

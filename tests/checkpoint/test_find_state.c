@@ -23,12 +23,16 @@ static void string(text *t, const char *s) {
 
 static void raw(text *t, const void *bytes, size_t n) { assert_ok(text_append(t, bytes, n)); }
 
-/** A dictionary of tensors with these names. */
+/** A dictionary of tensors with these names. A '*' before a name makes it a matrix. */
 static void tensors(text *t, const char *const *names) {
     raw(t, BYTES("}("));
     for (; *names != NULL; names++) {
-        string(t, *names);
-        raw(t, BYTES(FOUR));
+        bool matrix = **names == '*';
+        string(t, *names + matrix);
+        if (matrix)
+            raw(t, BYTES(REBUILD(PERSISTENT("FloatStorage", "0", "K\4"), "K\0", "(K\2K\2t", "(K\2K\1t")));
+        else
+            raw(t, BYTES(FOUR));
     }
     raw(t, BYTES("u"));
 }
@@ -131,7 +135,53 @@ static void check_names(const char *const *theirs, const char *const *ours, cons
     text_deinit(&t);
 }
 
+#define LAST "layer4.0.conv1.weight"
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/** A classifier beside the other parts, or in a Sequential. */
+static void test_heads(void **state) {
+    (void)state;
+#define NET(prefix) prefix ANCHOR, prefix LAST
+    static const struct {
+        const char *prefix, *from, *to; /* without weight and bias */
+    } moved[] = {{"", "fc.1.", "fc."},
+                 {"model.", "model.fc.1.", "model.fc."},
+                 {"backbone.", "head.fc.", "backbone.fc."}, /* MMPretrain */
+                 {"model.backbone.", "model.head.", "model.backbone.fc."},
+                 {"net.resnet.", "net.classifier.1.", "net.resnet.fc."} /* Hugging Face */};
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++) {
+        char name[6][64];
+        snprintf(name[0], sizeof *name, "%s" ANCHOR, moved[i].prefix);
+        snprintf(name[1], sizeof *name, "%s" LAST, moved[i].prefix);
+        for (int k = 0; k < 2; k++) {
+            snprintf(name[2 + 2 * k], sizeof *name, "%s%sweight", k == 0 ? "*" : "",
+                     k == 0 ? moved[i].from : moved[i].to);
+            snprintf(name[3 + 2 * k], sizeof *name, "%sbias", k == 0 ? moved[i].from : moved[i].to);
+        }
+        check_names(LIST(name[0], name[1], name[2], name[3]), LIST(name[0], name[1], name[4], name[5]), moved[i].prefix,
+                    "");
+    }
+    /* a ResNet for CIFAR */
+    check_names(LIST("net." ANCHOR, "*head.weight", "head.bias"),
+                LIST("net." ANCHOR, "net.linear.weight", "net.linear.bias"), "net.", "");
+    /* unchanged: the model has a classifier, the other has none of a single layer, or it is not clear which is meant */
+    static const char *const same[][8] = {
+        {NET("backbone."), "backbone.fc.weight", "*head.weight", "head.bias"},
+        {NET("net."), "net.linear.weight", "*head.weight", "head.bias"},
+        {NET(""), "*fc.0.weight", "fc.0.bias", "*fc.2.weight", "fc.2.bias"},
+        {NET(""), "fc.0.weight", "fc.0.bias", "*fc.1.weight", "fc.1.bias"}, /* batch norm before it */
+        {NET(""), "*fc.1.weight"},
+        {NET("student."), "*head.a.weight", "head.a.bias", "*head.b.weight", "head.b.bias"},
+        {NET("model.net."), "*head.weight", "head.bias"}, /* of another model */
+    };
+    static const char *const prefix[] = {"backbone.", "net.", "", "", "", "student.", "model.net."};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        const char *plain[8] = {NULL};
+        for (int k = 0; k < 8 && same[i][k] != NULL; k++)
+            plain[k] = same[i][k] + (same[i][k][0] == '*');
+        check_names(same[i], plain, prefix[i], "");
+    }
+}
 
 static void test_names(void **state) {
     (void)state;
@@ -139,11 +189,12 @@ static void test_names(void **state) {
     static const char *const hugging[] = {"resnet.embedder.embedder.convolution.weight",
                                           "resnet.embedder.embedder.normalization.running_var",
                                           "resnet." STAGES "0.layers.0.layer.0.convolution.weight",
+                                          "resnet." STAGES "3.layers.0.layer.0.convolution.weight",
                                           "resnet." STAGES "2.layers.11.layer.2.normalization.bias",
                                           "resnet." STAGES "1.layers.0.shortcut.convolution.weight",
                                           "resnet." STAGES "3.layers.0.shortcut.normalization.num_batches_tracked",
-                                          "classifier.1.weight",
-                                          "classifier.2.weight",
+                                          "*classifier.1.weight",
+                                          "classifier.1.bias",
                                           "resnet." STAGES "x.layers.0.layer.0.convolution.weight",
                                           "resnet." STAGES "0.layers.99999999999999999999.layer.0.convolution.weight",
                                           "resnet." STAGES,
@@ -151,11 +202,12 @@ static void test_names(void **state) {
     static const char *const ours[] = {"resnet.conv1.weight",
                                        "resnet.bn1.running_var",
                                        "resnet." ANCHOR,
+                                       "resnet." LAST,
                                        "resnet.layer3.11.bn3.bias",
                                        "resnet.layer2.0.downsample.0.weight",
                                        "resnet.layer4.0.downsample.1.num_batches_tracked",
                                        "resnet.fc.weight",
-                                       "classifier.2.weight",
+                                       "resnet.fc.bias",
                                        "resnet." STAGES "x.layers.0.layer.0.convolution.weight",
                                        "resnet." STAGES "0.layers.99999999999999999999.layer.0.convolution.weight",
                                        "resnet." STAGES,
@@ -163,17 +215,6 @@ static void test_names(void **state) {
     check_names(hugging, ours, "resnet.", "");
     /* the model without a classifier, and as a part of another */
     check_names(LIST(STAGES "0.layers.0.layer.0.convolution.weight"), LIST(ANCHOR), "", "");
-    check_names(LIST("net.resnet." STAGES "0.layers.0.layer.0.convolution.weight", "net.classifier.1.bias",
-                     "classifier.1.bias"),
-                LIST("net.resnet." ANCHOR, "net.resnet.fc.bias", "classifier.1.bias"), "net.resnet.", "");
-    /* MMPretrain; a classifier of the backbone's own stays */
-    check_names(LIST("backbone." ANCHOR, "head.fc.weight"), LIST("backbone." ANCHOR, "backbone.fc.weight"), "backbone.",
-                "");
-    check_names(LIST("backbone." ANCHOR, "backbone.fc.weight", "head.fc.weight"),
-                LIST("backbone." ANCHOR, "backbone.fc.weight", "head.fc.weight"), "backbone.", "");
-    check_names(LIST("model.backbone." ANCHOR, "model.head.fc.bias", "head.fc.bias"),
-                LIST("model.backbone." ANCHOR, "model.backbone.fc.bias", "head.fc.bias"), "model.backbone.", "");
-    check_names(LIST("student." ANCHOR, "head.fc.weight"), LIST("student." ANCHOR, "head.fc.weight"), "student.", "");
     /* children of a Sequential: fastai */
     check_names(LIST("0.0.weight", "0.1.bias", "0.4.0.conv1.weight", "0.7.1.bn2.weight", "0.8.weight", "1.0.weight"),
                 LIST("0.conv1.weight", "0.bn1.bias", "0." ANCHOR, "0.layer4.1.bn2.weight", "0.8.weight", "1.0.weight"),
@@ -205,10 +246,8 @@ static void test_same_name(void **state) {
 int main(void) {
     use_memory_folder();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_same_name),
+        cmocka_unit_test(test_keys),  cmocka_unit_test(test_messages),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_heads), cmocka_unit_test(test_same_name),
     };
     return cmocka_run_group_tests(tests, root_set_up, root_tear_down);
 }

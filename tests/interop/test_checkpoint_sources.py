@@ -114,6 +114,18 @@ class Sources(unittest.TestCase):
                             for name, tensor in NET.state_dict().items())
         self.images.check(NET, self.save("mmpretrain.pth", {"meta": {"args": argparse.Namespace()}, "state_dict": state}))
 
+    def test_heads(self):
+        """Classifiers of transfer learning: after a dropout layer, and beside the children of a ResNet (Lightning's
+        tutorial)."""
+        fc = {"weight": NET.fc.weight, "bias": NET.fc.bias}
+        body = OrderedDict((name, t) for name, t in NET.state_dict().items() if not name.startswith("fc."))
+        children = torch.nn.Sequential(*list(NET.children())[:-1]).state_dict()
+        for name, state in {"dropout": {**body, **prefixed("fc.1.", fc)},
+                            "lightning": {**prefixed("model.", body), **prefixed("model.fc.1.", fc)},
+                            "tutorial": {**prefixed("feature_extractor.", children), **prefixed("classifier.", fc)},
+                            "own": {**prefixed("backbone.", body), **prefixed("head.2.", fc)}}.items():
+            self.images.check(NET, self.save(name + ".pth", OrderedDict(state)))
+
     def test_hugging_face(self):
         for arch in "resnet18", "resnet50":
             net = resnet(3, arch)
