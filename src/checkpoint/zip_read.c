@@ -146,8 +146,10 @@ static int record_read(zip_reader *z, zip_entry *e, uint64_t *at) {
     if (get(p + 8, 2) & 0x2041)
         return fail(E_FORMAT, "zip: entry %s is encrypted", shown);
     if (get(p + 10, 2) != 0)
-        return fail(E_FORMAT, "zip: entry %s is compressed (method %d); torch.save does not compress entries", shown,
-                    (int)get(p + 10, 2));
+        return fail(E_FORMAT,
+                    "zip: entry %s is compressed (method %d), so torch.save did not write the file: extract an archive "
+                    "of checkpoints; of a TorchScript file (torch.jit.save), save the model's state_dict()",
+                    shown, (int)get(p + 10, 2));
     if (!extra_read(e, &packed, p + CENTRAL_BYTES + name_n, extra_n) || packed != e->size || get(p + 34, 2) != 0)
         return fail(E_FORMAT, "zip: entry %s has inconsistent sizes", shown);
     *at += record_n;

@@ -174,7 +174,7 @@ typedef struct damage {
 static void test_damages(void **state) {
     (void)state;
     static const damage damages[] = {
-        {"PK\1\2", 0, 10, "\x08", 1, "archive/data.pkl is compressed (method 8)"},
+        {"PK\1\2", 0, 10, "\x08", 1, "archive/data.pkl is compressed (method 8), so torch.save did not write the file"},
         {"PK\1\2", 0, 8, "\x01", 1, "encrypted"},
         {"PK\1\2", 0, 20, "\xff\0\0\0\xff\0\0\0", 8, "does not fit"},
         {"PK\1\2", 0, 20, "\xfe\xff\xff\xff\xfe\xff\xff\xff", 8, "does not fit"},
