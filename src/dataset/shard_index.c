@@ -188,8 +188,8 @@ static int make_dataset(dataset **out, shard_build *b) {
                           b->list->root, b->image_key, b->seen)
                    : fail(E_DATA,
                           "%s: the %zu .tar files of %s contain no image with a label: expected KEY.jpg and KEY.cls. "
-                          "The "
-                          "official ImageNet archives are not shards: unpack them with linnet prepare imagenet",
+                          "Extract archives of class folders and pass the folder; unpack the official ImageNet "
+                          "archives with linnet prepare imagenet",
                           b->list->root, b->list->n, b->list->split);
     TRY(shard_labels_resolve(&labels, b));
     qsort_r(b->sample, b->n, sizeof *b->sample, in_order, b->names.data);
