@@ -105,3 +105,23 @@ int config_read_arguments(config *c, int argc, char *const *argv, const char **p
     }
     return OK;
 }
+
+int config_read_recipe(config *out, bool *found, int argc, char *const *argv) {
+    static const char name[] = "--config";
+    const size_t n = sizeof name - 1;
+    int rc = OK;
+    *found = false;
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        config one;
+        if (strncmp(argv[i], name, n) != 0 || (argv[i][n] != '=' && (argv[i][n] != 0 || i + 1 == argc)))
+            continue;
+        config_defaults(&one);
+        TRY(read_file(&one, argv[i][n] == '=' ? argv[i] + n + 1 : argv[i + 1]));
+        if (one.expected.val_acc < 0)
+            continue;
+        *out = one;
+        *found = true;
+    }
+done:
+    return rc;
+}

@@ -173,6 +173,18 @@ typedef struct config {
         char progress_file[CONFIG_TEXT];   /* of the JSON lines; "": standard error */
         char prometheus_file[CONFIG_TEXT]; /* "": none */
     } monitor;
+    struct {                /* what the configuration reaches, as measured */
+        double val_acc;     /* mean of the seeds, fraction; -1: not measured */
+        double spread;      /* half of the range of the seeds, fraction */
+        int seeds;          /* 0: not stated */
+        int epochs;         /* 0: not stated */
+        char data[256];     /* text; "": not stated, as for the following ones */
+        char hardware[256]; /* text */
+        char time[64];      /* text */
+        char command[256];  /* text */
+        char digest[20];    /* of `linnet info`, of last.ckpt */
+        char differs[512];  /* what differs in this run, as "A, B"; "": nothing */
+    } expected;
 } config;
 
 /** The number of batches, out of `batches`, that a limit allows. As in Lightning, "1.0" is a fraction (here all of
@@ -227,6 +239,17 @@ int config_read_yaml_text(config *c, const char *bytes, size_t n, const char *na
  * collected in `positional` (argc entries at most).
  *  @return 0 or what config_set and config_read_yaml return; E_OPTION for a missing value */
 int config_read_arguments(config *c, int argc, char *const *argv, const char **positional, int *positional_n);
+
+/** Reads only the files of --config among the arguments: *out becomes the last one with expected.val_acc, read into the
+ *  defaults. *found: whether there is one. @return as config_read_arguments */
+int config_read_recipe(config *out, bool *found, int argc, char *const *argv);
+
+/** Adds to expected.differs the names of the options whose values in c differ from those in `recipe`, if they can
+ * change val_acc. data.batch_size, trainer.accumulate, trainer.global_batch and the devices are not compared. */
+void config_add_differences(config *c, const config *recipe);
+/** Adds a name, or several as "A, B", to expected.differs; those that it already has are skipped. "..." stands for
+ *  those for which there is no room. */
+void config_add_differing(config *c, const char *names);
 
 /** Checks options against each other. @return 0 or E_OPTION */
 int config_check(const config *c);

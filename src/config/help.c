@@ -23,6 +23,7 @@ const char *config_group_title(const char *name) {
         {"checkpoint", "which checkpoints to keep"},
         {"early_stopping", "when to end a run that no longer improves"},
         {"monitor", "report and monitoring"},
+        {"expected", "the measured result of a configuration"},
     };
     for (size_t i = 0; i < sizeof title / sizeof *title; i++)
         if (strncmp(title[i][0], name, strcspn(name, ".")) == 0 && title[i][0][strcspn(name, ".")] == 0)

@@ -74,20 +74,26 @@ static const option *of_other_program(const char *name) {
     return f != NULL ? option_find(f->option) : NULL;
 }
 
+/* The options of `expected` describe a configuration. Nobody means one of them who does not name the group. */
+static bool may_be_meant(const option *o, const char *wanted) {
+    static const char group[] = "expected.";
+    return strncmp(o->name, group, sizeof group - 1) != 0 || strncmp(wanted, group, sizeof group - 1) == 0;
+}
+
 const option *option_nearest(const char *name) {
     char wanted[NAME_BYTES], normalised[NAME_BYTES];
     const option *best = of_other_program(name);
     int least = INT_MAX;
     with_underscores(wanted, name);
     for (int i = 0; best == NULL && i < option_n; i++)
-        if (option_same_name(wanted, strchr(option_table[i].name, '.') + 1))
+        if (may_be_meant(&option_table[i], wanted) && option_same_name(wanted, strchr(option_table[i].name, '.') + 1))
             best = &option_table[i];
     if (best != NULL)
         return best;
     for (int i = 0; i < option_n; i++) {
         const option *o = &option_table[i];
         const char *known[3] = {o->name, strchr(o->name, '.') + 1, o->alias};
-        for (int k = 0; k < 3 && known[k] != NULL; k++) {
+        for (int k = 0; k < 3 && known[k] != NULL && may_be_meant(o, wanted); k++) {
             with_underscores(normalised, known[k]);
             int distance = name_distance(wanted, normalised);
             bool common = distance == least && best != NULL && best->alias == NULL && o->alias != NULL;

@@ -375,6 +375,22 @@ const option option_table[] = {
          .help = "progress json: append the lines to this file; none: standard error"),
     TEXT(monitor, prometheus_file, "", .takes = "FILE",
          .help = "keep the current step, loss, accuracy and speed in this file, in the text format of Prometheus"),
+
+    REAL(expected, val_acc, "none", 0, 1, .word = "none", .word_value = -1,
+         .help = "val_acc after the last epoch, as a fraction: the mean over the seeds"),
+    REAL(expected, spread, "0.0", 0, 1,
+         .help = "half of the range of val_acc over the seeds. A run reaches the expectation from val_acc - spread on"),
+    INT(expected, seeds, "0", 0, 1000000, .help = "number of runs that were measured, each with its own seed"),
+    INT(expected, epochs, "0", 0, 1000000, .help = "epochs of these runs"),
+    TEXT(expected, data, "", .help = "the dataset, and where it is from"),
+    TEXT(expected, hardware, "", .help = "CPU with its level and number of threads, or GPU"),
+    TEXT(expected, time, "", .help = "duration of a run on this hardware"),
+    TEXT(expected, command, "", .help = "the command"),
+    TEXT(expected, digest, "",
+         .help = "digest that linnet info prints for last.ckpt of the command; it holds only for this CPU level and "
+                 "number of threads, and may change with a version of linnet"),
+    TEXT(expected, differs, "",
+         .help = "written by linnet: what differs in this run from the configuration that was measured"),
 };
 
 const int option_n = (int)(sizeof option_table / sizeof *option_table);

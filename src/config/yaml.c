@@ -246,7 +246,7 @@ done:
 int config_read_yaml_text(config *c, const char *bytes, size_t n, const char *name) {
     config changed = *c;
     reader r = {.c = &changed, .name = name};
-    _Static_assert(sizeof(config) < 16384, "config is copied on the stack");
+    _Static_assert(sizeof(config) < 32768, "config is copied on the stack");
     if (option_n > SEEN_MAX)
         return fail(E_OPTION, "more options than a configuration file can contain");
     if (n > YAML_BYTES)

@@ -76,6 +76,14 @@ typedef struct kept_checkpoint {
     double epoch, score; /* epoch from 0, as in the name; NaN where absent */
 } kept_checkpoint;
 
+/** Validation accuracies as fractions; NaN where absent. */
+typedef struct run_expected {
+    double val_acc, spread, epochs; /* val_acc NaN: the run has no expectation */
+    double result;                  /* of this run; NaN: not finished */
+    bool reached;
+    char *differs; /* owned; NULL: nothing */
+} run_expected;
+
 typedef struct run_info {
     char *title, *state, *started, *updated, *last; /* owned; NULL where absent */
     double seconds;                                 /* NaN where absent */
@@ -87,6 +95,7 @@ typedef struct run_info {
     kept_checkpoint *checkpoint;
     size_t checkpoint_n;
     int worst_size, worst_columns, worst_n; /* of the sheet; 0 where absent */
+    run_expected expected;
 } run_info;
 
 /** Each problem is "" or the reason why the file's part of the page is missing. */

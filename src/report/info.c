@@ -86,6 +86,15 @@ done:
     return rc;
 }
 
+static int take_expected(run_expected *out, const json_t *o) {
+    out->val_acc = take_number(o, "val_acc");
+    out->spread = take_number(o, "spread");
+    out->epochs = take_number(o, "epochs");
+    out->result = take_number(o, "result");
+    out->reached = json_is_true(json_object_get(o, "reached"));
+    return take_string(&out->differs, o, "differs");
+}
+
 static int take_info(run_info *out, const json_t *o) {
     const json_t *finder = json_object_get(o, "lr_finder"), *worst = json_object_get(o, "worst");
     int rc = OK;
@@ -105,6 +114,7 @@ static int take_info(run_info *out, const json_t *o) {
     out->worst_size = take_count(worst, "size");
     out->worst_columns = take_count(worst, "columns");
     out->worst_n = take_count(worst, "n");
+    TRY(take_expected(&out->expected, json_object_get(o, "expected")));
 done:
     return rc;
 }
@@ -116,7 +126,7 @@ int info_load(run_info *out, char problem[256], const char *folder) {
     json_t *o = NULL;
     json_error_t error;
     int rc = OK;
-    *out = (run_info){.seconds = NAN, .suggestion = NAN};
+    *out = (run_info){.seconds = NAN, .suggestion = NAN, .expected.val_acc = NAN};
     problem[0] = 0;
     TRY(path_join(path, folder, "run.json"));
     rc = file_read(&bytes, &n, path, INFO_BYTES);
@@ -148,6 +158,7 @@ void info_unload(run_info *i) {
     free(i->last);
     free(i->monitor);
     free(i->why);
+    free(i->expected.differs);
     pairs_deinit(&i->run);
     pairs_deinit(&i->hardware);
     for (size_t k = 0; k < i->checkpoint_n; k++)

@@ -43,6 +43,29 @@ done:
     return rc;
 }
 
+/* What the configuration is expected to reach, and what the run has reached. */
+static int put_expected(text *out, const run_expected *e) {
+    int rc = OK;
+    if (!isfinite(e->val_acc))
+        return OK;
+    TRY(text_printf(out, "Expected validation accuracy: %.2f %%", 100 * e->val_acc));
+    if (e->spread > 0)
+        TRY(text_printf(out, " ± %.2f %%", 100 * e->spread));
+    if (e->epochs > 0)
+        TRY(text_printf(out, " after %.0f epoch%s", e->epochs, e->epochs > 1 ? "s" : ""));
+    if (isfinite(e->result))
+        TRY(text_printf(out, "; this run: %.2f %%, **%s**", 100 * e->result, e->reached ? "reached" : "below"));
+    TRY(text_printf(out, "."));
+    if (e->differs != NULL) {
+        TRY(text_printf(out, " This run differs in "));
+        TRY(md_text(out, e->differs));
+        TRY(text_printf(out, "."));
+    }
+    TRY(text_printf(out, "\n\n"));
+done:
+    return rc;
+}
+
 int section_head(text *out, const run_data *d) {
     const epoch_row *top1 = run_best(d, VAL_TOP1, 1), *loss = run_best(d, VAL_LOSS, -1);
     const char *epochs = run_option(d, "trainer.max_epochs");
@@ -78,6 +101,7 @@ int section_head(text *out, const run_data *d) {
         TRY(md_text(out, d->info.updated));
         TRY(text_printf(out, ".\n\n"));
     }
+    TRY(put_expected(out, &d->info.expected));
 done:
     return rc;
 }

@@ -245,33 +245,62 @@ done:
     return rc;
 }
 
-static int batch_size_of(int *out, const char *path) {
-    ckpt *c = NULL;
-    int rc = ckpt_load_progress(&c, path);
-    const ckpt_item *own = rc == OK ? ckpt_find_item(c->own, c->own_n, "batch_size") : NULL;
-    if (own != NULL && own->kind == 'i' && own->i > 0 && own->i <= CONFIG_BATCH_MAX)
-        *out = (int)own->i;
-    ckpt_free(c);
-    return rc == E_FORMAT || rc == E_NOTFOUND ? OK : rc; /* the error is reported when the file is loaded */
-}
-
-int resume_batch_size(int *out, const config *c) {
+/** The checkpoint from which run_open will resume, without its tensors. *out = NULL: none, or it cannot be read, which
+ * is reported when it is loaded. */
+static int load_progress(ckpt **out, const config *c) {
     char folder[PATH_BYTES], path[PATH_BYTES];
     candidate_list list = {0};
     int rc = OK;
-    *out = 0;
+    *out = NULL;
     if (c->trainer.resume[0] == 0)
         return OK;
-    if (strcmp(c->trainer.resume, "auto") != 0)
-        return batch_size_of(out, c->trainer.resume);
+    if (strcmp(c->trainer.resume, "auto") != 0) {
+        rc = ckpt_load_progress(out, c->trainer.resume);
+        goto done;
+    }
     TRY(path_format(folder, "%s/checkpoints/%s", c->trainer.out, c->model.arch));
     TRY(list_candidates(&list, folder));
     if (list.n > 0 && !list.at[0].damaged) {
         TRY(path_join(path, folder, list.at[0].name));
-        TRY(batch_size_of(out, path));
+        rc = ckpt_load_progress(out, path);
     }
 done:
     free(list.at);
+    return rc == E_FORMAT || rc == E_NOTFOUND ? OK : rc;
+}
+
+int resume_batch_size(int *out, const config *c) {
+    ckpt *from = NULL;
+    int rc = load_progress(&from, c);
+    const ckpt_item *own = from != NULL ? ckpt_find_item(from->own, from->own_n, "batch_size") : NULL;
+    bool known = own != NULL && own->kind == 'i' && own->i > 0 && own->i <= CONFIG_BATCH_MAX;
+    *out = known ? (int)own->i : 0;
+    ckpt_free(from);
+    return rc;
+}
+
+int resume_expectation(config *c) {
+    config *trained = NULL;
+    ckpt *from = NULL;
+    int rc = OK;
+    TRY(load_progress(&from, c));
+    const ckpt_item *yaml = from != NULL ? ckpt_find_item(from->own, from->own_n, "config") : NULL;
+    if (yaml == NULL || yaml->kind != 's')
+        goto done;
+    TRY(memory_zeroed(&trained, 1, sizeof *trained));
+    config_defaults(trained);
+    if (config_read_yaml_text(trained, yaml->s, strlen(yaml->s), "the checkpoint's configuration") != OK ||
+        trained->expected.val_acc < 0)
+        goto done;
+    if (c->expected.val_acc < 0) {
+        c->expected = trained->expected;
+        config_add_differences(c, trained);
+    } else {
+        config_add_differing(c, trained->expected.differs);
+    }
+done:
+    free(trained);
+    ckpt_free(from);
     return rc;
 }
 

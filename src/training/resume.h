@@ -28,4 +28,8 @@ int resume_choose_arch(config *c, comm *all);
  *  checkpoint, or it does not tell. To be called by rank 0. @return 0, E_IO, E_NOMEM */
 int resume_batch_size(int *out, const config *c);
 
+/** Keeps the expectation (config.expected) in the checkpoint of trainer.resume: c takes it if it has none, and what
+ *  differed before differs still. To be called by rank 0. @return 0, E_IO, E_NOMEM */
+int resume_expectation(config *c);
+
 #endif

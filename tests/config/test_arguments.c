@@ -84,12 +84,40 @@ static void test_config_in_order(void **state) {
     remove_folder(folder);
 }
 
+static int read_recipe(config *out, bool *found, int n, const char *const *argv) {
+    return config_read_recipe(out, found, n, (char *const *)argv);
+}
+
+#define RECIPE(c, found, ...)                                                                                          \
+    read_recipe(c, found, (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), (const char *[]){__VA_ARGS__})
+
+/* The recipe is the last file that states a result, without the other arguments. */
+static void test_recipe(void **state) {
+    (void)state;
+    static const char measured[] = "expected: {val_acc: 0.9}\noptimizer: {lr: 0.25}\n", plain[] = "data: {ahead: 4}\n";
+    char folder[256], a[300], b[300], joined[320];
+    make_temporary_folder(folder);
+    snprintf(a, sizeof a, "%s/a.yaml", folder);
+    snprintf(b, sizeof b, "%s/b.yaml", folder);
+    snprintf(joined, sizeof joined, "--config=%s", a);
+    assert_ok(file_write_atomic(a, measured, sizeof measured - 1));
+    assert_ok(file_write_atomic(b, plain, sizeof plain - 1));
+    config c;
+    bool found;
+    assert_ok(RECIPE(&c, &found, "photos", "--lr", "3", "--config", a, "--config", b, "--batch-size", "8"));
+    assert_true(found && c.expected.val_acc == 0.9 && c.optimizer.lr == 0.25);
+    assert_true(c.data.batch_size == 32 && c.data.ahead == 3);
+    assert_ok(RECIPE(&c, &found, joined));
+    assert_true(found && c.optimizer.lr == 0.25);
+    assert_ok(RECIPE(&c, &found, "--config", b, "--expected.val_acc", "0.5", "--", "--config", a));
+    assert_false(found);
+    remove_folder(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_bools),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_config_in_order),
+        cmocka_unit_test(test_forms),           cmocka_unit_test(test_bools),  cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_config_in_order), cmocka_unit_test(test_recipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

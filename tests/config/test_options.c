@@ -106,6 +106,8 @@ static void test_unknown_suggests_the_nearest(void **state) {
                  config_set(&c, "x.lr", "3", "r.yaml:3"));
     assert_fails(E_OPTION, "did you mean --data.batch_size?",
                  config_set(&c, "data.batch-siez", "3", "--data.batch-siez"));
+    assert_fails(E_OPTION, "did you mean expected.epochs?", config_set(&c, "expected.epoch", "3", "r.yaml:3"));
+    assert_fails(E_OPTION, "did you mean --trainer.max_time?", config_set(&c, "time", "3", "--time"));
     assert_fails(E_OPTION, "-b: unknown option 'b'; options begin with --; did you mean --batch-size?",
                  config_set(&c, "b", "3", "-b"));
     assert_fails(E_OPTION, ": unknown option ''; --print-config prints all options", config_set(&c, "", "3", NULL));

@@ -114,6 +114,31 @@ static void test_options(void **state) {
     run_unload(&d);
 }
 
+static void test_expected(void **state) {
+    (void)state;
+    static const char *const none[] = {"{}", "{\"expected\": 3}",
+                                       "{\"expected\": {\"val_acc\": \"0.9\", \"differs\": 1}}"};
+    report_run run = {.logs = folder};
+    run_data d;
+    put("run.json", "{\"expected\": {\"val_acc\": 0.9, \"spread\": 0.01, \"epochs\": 3, \"differs\": \"optimizer.lr\", "
+                    "\"result\": 0.895, \"reached\": true}}");
+    assert_ok(run_load(&d, &run));
+    const run_expected *e = &d.info.expected;
+    assert_true(e->val_acc == 0.9 && e->spread == 0.01 && e->epochs == 3 && e->result == 0.895 && e->reached);
+    assert_string_equal(e->differs, "optimizer.lr");
+    run_unload(&d);
+    put("run.json", "{\"expected\": {\"val_acc\": 0.9, \"differs\": \"\", \"result\": null, \"reached\": null}}");
+    assert_ok(run_load(&d, &run));
+    assert_true(e->val_acc == 0.9 && isnan(e->result) && !e->reached && e->differs == NULL);
+    run_unload(&d);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        put("run.json", none[i]);
+        assert_ok(run_load(&d, &run));
+        assert_true(isnan(e->val_acc) && e->differs == NULL);
+        run_unload(&d);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
@@ -122,6 +147,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_odd_epochs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_device_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_expected, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "distributed/comm_open.h"
 #include "training/batch_size.h"
 #include "training/resume.h"
+#include "training/run/expectation.h"
 #include "training/run/trainer.h"
 
 #include <math.h>
@@ -19,7 +20,32 @@ static const cli_manual manual = {.usage = "linnet train DATA [--config FILE] [-
                                   .option = own,
                                   .shared = true};
 
-static int print_json(const train_summary *s) {
+/** Images per step of a configuration; 0: not known before the run. */
+static long long images_per_step(const config *c, long long ranks) {
+    if (c->trainer.global_batch > 0)
+        return c->trainer.global_batch;
+    return c->data.batch_size > 0 ? (long long)c->data.batch_size * c->trainer.accumulate * ranks : 0;
+}
+
+/** Sets expected.differs: against the configuration file that states the expectation, and on a resume as before. */
+static int compare_recipe(config *c, int argc, char **argv, const comm *all) {
+    static config recipe;
+    bool found = false;
+    int rc = OK;
+    TRY(config_read_recipe(&recipe, &found, argc, argv));
+    if (found && expectation_given(c)) {
+        long long meant = images_per_step(&recipe, recipe.trainer.devices);
+        config_add_differences(c, &recipe);
+        if (meant > 0 && images_per_step(c, comm_ranks(all)) != meant)
+            config_add_differing(c, "images per step");
+    }
+    if (comm_rank(all) == 0 && c->trainer.resume[0] != 0)
+        TRY(resume_expectation(c));
+done:
+    return rc;
+}
+
+static int print_json(const config *c, const train_summary *s) {
     json_t *o = json_object();
     json_object_set_new(o, "images_per_second", json_number_or_null(s->images_per_second));
     json_object_set_new(o, "images", json_integer(s->images));
@@ -37,16 +63,20 @@ static int print_json(const train_summary *s) {
     json_object_set_new(o, "best", json_text(s->best));
     json_object_set_new(o, "last", json_text(s->last));
     json_object_set_new(o, "logs", json_text(s->logs));
+    if (expectation_given(c))
+        json_object_set_new(o, "expected", expectation_json(c, s->finished ? metrics_top1(&s->val) : NAN));
     return json_print(o);
 }
 
-static void print_summary(const train_summary *s) {
+static void print_summary(const config *c, const train_summary *s) {
     char time[32];
     printf("%lld epochs, %lld steps in %s, %.1f images/s\n", (long long)s->epochs_done, (long long)s->global_step,
            text_duration(time, s->seconds), s->images_per_second);
     if (s->val.images > 0)
         printf("val loss %.4f, top-1 %.2f%%, top-5 %.2f%% on %lld images\n", metrics_loss(&s->val),
                100 * metrics_top1(&s->val), 100 * metrics_top5(&s->val), s->val.images);
+    if (expectation_given(c) && s->finished && s->val.images > 0)
+        printf("result     %s\n", expectation_result((char[EXPECTATION_BYTES]){0}, c, metrics_top1(&s->val)));
     if (s->best[0] != 0)
         printf("best       %s\n", s->best);
     if (s->last[0] != 0)
@@ -75,15 +105,16 @@ int cmd_train(int argc, char **argv) {
     if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
         rc = resume_choose_arch(&c, hooks.comm);
     rc = rc != OK ? rc : batch_size_choose(&c, hooks.comm);
+    rc = rc != OK ? rc : comm_agree(hooks.comm, compare_recipe(&c, argc, argv, hooks.comm));
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);
     bool lead = comm_rank(hooks.comm) == 0;
     if (json && lead) {
-        int printed = print_json(&s);
+        int printed = print_json(&c, &s);
         rc = rc == OK ? printed : rc;
     } else if (rc == OK && !c.trainer.dry_run && lead) {
-        print_summary(&s);
+        print_summary(&c, &s);
     }
     return cli_close_run(&hooks, rc);
 }

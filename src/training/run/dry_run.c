@@ -106,6 +106,7 @@ int train_dry_run(train_summary *out, const config *c, const train_hooks *h) {
     small->trainer.resume[0] = 0;
     if (small->optimizer.lr == 0)
         small->optimizer.lr = 1e-3; /* replaces the LR finder, which takes about a hundred steps */
+    small->expected.val_acc = -1;   /* it is for the whole run */
     small->trainer.max_epochs = 1;
     small->trainer.max_steps = -1;
     small->trainer.max_time = 0;
@@ -130,5 +131,6 @@ done:
     free(small);
     out->last[0] = out->best[0] = out->logs[0] = 0;
     out->monitor = NULL;
+    out->finished = false;
     return rc;
 }

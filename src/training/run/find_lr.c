@@ -18,6 +18,7 @@ int train_find_lr(lr_finding *out, char plot[PATH_BYTES], const config *c, const
     TRY(memory_zeroed(&own, 1, sizeof *own));
     *own = *c;
     own->optimizer.lr = 0;
+    own->expected.val_acc = -1;  /* it is for a training */
     own->monitor.report = false; /* must not replace the report of a run in the same folder */
     rc = run_open(&r, &summary, own, h, false);
     if (r.run_logger.folder != NULL)

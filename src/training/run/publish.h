@@ -14,7 +14,7 @@ void publish(train_run_state *r, const char *state, bool must);
 void publish_by_time(train_run_state *r);
 
 /** Writes the last entries of the logs of a run that ends with status `error`; the status message is kept. `whole`: all
- *  epochs are done. */
+ *  epochs are done. The result is that of the summary. */
 void publish_end(train_run_state *r, int error, bool whole);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "dataset/splits/dataset_checks.h"
 #include "telemetry/device_stats.h"
+#include "training/run/expectation.h"
 
 #include <assert.h>
 #include <math.h>
@@ -54,6 +55,8 @@ void metadata_of_run(run_metadata *out, const run_context *s, const engine_memor
     add(out, "memory", "%s: %s parameters and state, %s activations%s%s%s", text_bytes(t, (double)total),
         text_bytes(a, (double)memory->parameters), text_bytes(b, (double)memory->activations), finder > 0 ? ", " : "",
         finder > 0 ? text_bytes(f, (double)finder) : "", finder > 0 ? " for the LR finder" : "");
+    if (expectation_given(c))
+        add(out, "expected", "%s", expectation_text((char[EXPECTATION_BYTES]){0}, c));
 }
 
 /** The "model name" of the first core. */

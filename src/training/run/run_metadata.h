@@ -15,7 +15,7 @@ typedef struct run_metadata {
     int n;
 } run_metadata;
 
-/** Model, data, engine, training, memory. */
+/** Model, data, engine, training, memory, the expected result. */
 void metadata_of_run(run_metadata *out, const run_context *s, const engine_memory *memory);
 /** Host, CPU, memory, GPUs, system. */
 void metadata_of_machine(run_metadata *out);

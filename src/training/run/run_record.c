@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "evaluation/misclassified.h"
 #include "logging/journal.h"
+#include "training/run/expectation.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ static void read_earlier(run_record *r, const char *folder) {
 void run_record_open(run_record *r, const char *folder, const run_context *s, const engine_memory *memory) {
     const char *data = run_context_data_name(s->config);
     size_t n = strlen(data);
-    *r = (run_record){.state = "running", .suggestion = NAN, .monitor = s->config->checkpoint.monitor};
+    *r = (run_record){.state = "running", .suggestion = NAN, .config = s->config, .val_acc = NAN};
     while (n > 1 && data[n - 1] == '/')
         n--;
     const char *name = data + n;
@@ -110,9 +111,12 @@ static json_t *record_object(const run_record *r, double seconds, const top_k *k
         json_object_set_new(worst, "n", json_integer(r->worst_n));
         json_object_set_new(o, "worst", worst);
     }
-    json_object_set_new(o, "monitor", json_text(r->monitor));
-    json_object_set_new(o, "checkpoints", checkpoints(kept, r->monitor));
+    const char *monitor = r->config->checkpoint.monitor;
+    json_object_set_new(o, "monitor", json_text(monitor));
+    json_object_set_new(o, "checkpoints", checkpoints(kept, monitor));
     json_object_set_new(o, "last", json_text(path_name(last)));
+    if (expectation_given(r->config))
+        json_object_set_new(o, "expected", expectation_json(r->config, r->val_acc));
     return o;
 }
 

@@ -16,8 +16,9 @@ typedef struct run_record {
     bool found_lr;     /* the LR finder ran, in this or an earlier process */
     double suggestion; /* NaN: none */
     char why[256];
-    int worst_n;         /* images on worst.jpg */
-    const char *monitor; /* metric of the kept checkpoints; borrowed from the configuration */
+    int worst_n;          /* images on worst.jpg */
+    const config *config; /* borrowed */
+    double val_acc;       /* of the last epoch of a finished run; NaN: not finished */
 } run_record;
 
 /** Fills title, metadata and times; `started` and the values of earlier processes come from FOLDER/run.json, if it

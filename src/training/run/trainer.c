@@ -208,6 +208,8 @@ static void summarise(train_run_state *r) {
     s->seconds = clock_seconds() - r->started;
     s->images_per_second = r->train_seconds > 0 ? (double)s->images / r->train_seconds : 0;
     s->epochs_done = r->state.epoch;
+    s->finished = r->context.config != NULL &&
+                  (r->state.epoch >= r->context.config->trainer.max_epochs || r->state.early_stopping.stop);
     s->global_step = r->state.global_step;
     s->best_score = best != NULL ? best->value : NAN;
     s->monitor = r->context.config != NULL ? r->context.config->checkpoint.monitor : NULL;
@@ -239,7 +241,7 @@ done:
         save_rescue(&r, rc);
     summarise(&r);
     if (r.run_logger.folder != NULL)
-        publish_end(&r, rc, r.state.epoch >= c->trainer.max_epochs || r.state.early_stopping.stop);
+        publish_end(&r, rc, out->finished);
     status_saved first;
     status_save(&first, rc);
     int closed = run_close(&r);
