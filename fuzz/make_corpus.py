@@ -180,6 +180,10 @@ while at < len(events) and len(kept) < 3000:
     kept += events[at:at + size] if size < 400 else b""
     at += size
 put("events", "run", kept)
+put("list", "named", b'0path,label,split\r\n1.jpg,"a, ""b""",train\r\n2.PNG,b,Valid\r\n')
+put("list", "ids", b"1id_code;diagnosis\n1;a\n2;b\n")
+put("list", "tabs", b"1\xef\xbb\xbf1.jpg\ta\ttrain\n2.PNG\tb\ttest\n")
+put("list", "classes", b"1a\n1.jpg\n")
 
 
 def index(name, path):
