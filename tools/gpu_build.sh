@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A build to copy to a machine with a GPU: ./dev gpu-build [FOLDER] makes FOLDER [build/gpu]: linnet, the engine's tests,
-# and the libraries they need. Without oneDNN (no cpu engine) and cairo (no images in reports).
+# and the libraries they need. Without oneDNN (no cpu engine) cairo (no images in reports) and
+# cmark-gfm (no report.html).
 #
 #   FOLDER/linnet, FOLDER/tests/*   small scripts: start the program of the same name in bin/
 #   FOLDER/bin/                     the programs; they look for libraries in ../lib first
@@ -12,7 +13,7 @@ folder=${1:-build/gpu} make=build/gpu-make
 most_mib=60
 
 cmake -S . -B $make -G Ninja -DLINNET_ONEDNN=OFF \
-  -DLINNET_CAIRO=OFF -DCMAKE_BUILD_RPATH="\$ORIGIN/../lib" -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags >/tmp/linnet-gpu-build.$$ ||
+  -DLINNET_CAIRO=OFF -DLINNET_CMARK=OFF -DCMAKE_BUILD_RPATH="\$ORIGIN/../lib" -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags >/tmp/linnet-gpu-build.$$ ||
   { cat /tmp/linnet-gpu-build.$$ >&2; exit 1; }
 grep cuda /tmp/linnet-gpu-build.$$ || true
 rm -f /tmp/linnet-gpu-build.$$

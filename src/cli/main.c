@@ -26,7 +26,7 @@ static const struct command {
     {"predict", cmd_predict, "predict the classes of images"},
     {"export", cmd_export, "export a checkpoint as safetensors, .pth or ONNX"},
     {"info", cmd_info, "describe a checkpoint or dataset"},
-    {"report", cmd_report, "write viewlogs.md and images/ from the logs of one or several runs"},
+    {"report", cmd_report, "write viewlogs.md, images/ and report.html from the logs of one or several runs"},
     {"preview", cmd_preview, "write a contact sheet of the model's input images"},
     {"bench", cmd_bench,
      "measure the throughput of training steps on synthetic data, of data loading or of all-reduce"},

@@ -164,7 +164,7 @@ typedef struct config {
         char mode[8]; /* ask config_monitors_max */
     } early_stopping;
     struct {
-        bool report;                  /* viewlogs.md and images/, updated during the run */
+        bool report;                  /* viewlogs.md, images/, report.html, updated during the run */
         double report_seconds;        /* until the first report, and between two within an epoch; 0: only after one */
         double device_seconds;        /* between rows of device.csv; 0: off */
         int histogram_every_n_epochs; /* 0: off */

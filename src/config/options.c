@@ -360,7 +360,8 @@ const option option_table[] = {
     CHOICE(early_stopping, mode, "auto", "auto|min|max",
            .help = "whether low or high values of early_stopping.monitor are better; auto: max for val_acc, else min"),
 
-    BOOL(monitor, report, "true", .help = "write viewlogs.md and images/ under --out and update them during the run"),
+    BOOL(monitor, report, "true",
+         .help = "write viewlogs.md, images/ and report.html under --out and update them during the run"),
     REAL(monitor, report_seconds, "60.0", 0, 1e6,
          .help = "seconds until the first report, and between two reports within an epoch; 0: only after an epoch"),
     REAL(monitor, device_seconds, "10.0", 0, 1e6,

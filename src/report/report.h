@@ -1,4 +1,4 @@
-/** The report of a run: viewlogs.md with images, made from its log folder alone. */
+/** The report of a run: viewlogs.md with images, and the same page as report.html, made from its log folder alone. */
 #ifndef LINNET_REPORT_REPORT_H
 #define LINNET_REPORT_REPORT_H
 
@@ -18,12 +18,14 @@ typedef struct report_run {
 
 typedef struct report_result {
     int pictures;      /* number of images on the page */
+    bool html;         /* report.html was written */
     char missing[512]; /* "" or why images are missing, one line */
 } report_result;
 
-/** Writes OUT/viewlogs.md and OUT/images/NAME.png, each atomically; several runs are compared on one page, with common
- *  charts. Images of an earlier report that are no longer shown are not removed. If a log file is missing or damaged,
- * its section says so; this is not an error. @return 0; E_NOTFOUND (not the log folder of a run), E_IO, E_FULL, E_NOMEM
+/** Writes OUT/viewlogs.md, OUT/images/NAME.png and, unless html_unavailable() (html.h), OUT/report.html, which contains
+ *  its images; each atomically. Several runs are compared on one page, with common charts. Images of an earlier report
+ * that are no longer shown are not removed. If a log file is missing or damaged, its section says so; this is not an
+ * error. @return 0; E_NOTFOUND (not the log folder of a run), E_IO, E_FULL, E_NOMEM
  */
 int report_write(report_result *out, const char *folder, const report_run *run, size_t n);
 

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "report/report.h"
 
-/** OUT/viewlogs.md and OUT/images/ from log folders logs/ARCH/version_N. @return as report_write */
+/** OUT/viewlogs.md, OUT/images/ and OUT/report.html from log folders logs/ARCH/version_N. @return as report_write */
 int run_report(report_result *out, const char *folder, const char *const *logs, size_t n);
 
 /** The log folder for a path: the path itself, or the newest logs/ARCH/version_N below a run's --out folder.

@@ -33,6 +33,10 @@ run 0 "$LINNET" doctor
 [[ $(line images) == "every format: .jpg "* || $(line images) == "built without the libraries for ."* ]] || die "images: $(line images)"
 [[ $(line shards) == ".tar, .tar.gz"*http* || $(line shards) == "built without lib"* ]] || die "shards: $(line shards)"
 
+# report.html needs cmark-gfm
+run 0 "$LINNET" doctor
+[[ $(line report.html) == ready || $(line report.html) == "this build has no cmark-gfm: install "* ]] || die "report.html: $(line report.html)"
+
 # the CPU level: the machine's own, a lower one, an invalid one
 level=$("$build/tests/base_tool_cpu_level")
 run 0 env -u LINNET_CPU "$LINNET" doctor

@@ -33,8 +33,21 @@ check_pictures() {
     [ -s "$dir/$picture" ] || die "$1 contains $picture, which does not exist"
   done
 }
+# check_html FOLDER: report.html has as many pictures as viewlogs.md, inside; a build without cmark-gfm has none
+check_html() {
+  local pictures
+  if [[ $("$LINNET" doctor) == *"no cmark-gfm"* ]]; then
+    [ ! -e "$1/report.html" ] || die "a report.html without cmark-gfm"
+    return
+  fi
+  pictures=$(grep -c '^!\[' "$1/viewlogs.md" || true)
+  [ "$(grep -o '<img [^>]*src="data:image/png;base64,' "$1/report.html" | wc -l)" = "$pictures" ] ||
+    die "$1/report.html does not contain the $pictures pictures of viewlogs.md"
+  [ "$(tail -n 1 "$1/report.html")" = "</html>" ] || die "$1/report.html is not complete"
+}
 for part in '## Loss' '## Epochs' '## Event log' 'ReduceLROnPlateau' 'resnet18' 'epoch='; do says reference/viewlogs.md "$part"; done
 check_pictures reference/viewlogs.md
+check_html reference
 
 # from only the logs: the same page
 cp reference/viewlogs.md before.md
@@ -42,10 +55,13 @@ mkdir moved && cp -r reference/logs moved/
 run 0 "$LINNET" report moved
 cmp moved/viewlogs.md before.md || die "the report from the logs differs"
 check_pictures moved/viewlogs.md
+check_html moved
 run 0 "$LINNET" report reference parts --out both --json
 says both/viewlogs.md 'Comparison of 2 runs'
 says both/viewlogs.md '| | reference | parts |' # the part in which the paths differ
 check_pictures both/viewlogs.md
+check_html both
+grep -Eq '"html": ("both/report.html"|null)' out || { cat out >&2; die "report --json does not name report.html"; }
 run 1 "$LINNET" report data
 says err 'data contains no run'
 
@@ -77,6 +93,18 @@ run 0 "$LINNET" train "${small[@]}" --max-epochs 1 --schedule.warmup_epochs 1 --
 [ ! -e quiet/logs/resnet18/version_0/device.csv ] || die "device.csv was written although it is off"
 grep -q '	lr	warm-up from' quiet/logs/resnet18/version_0/journal.log || die "the journal lacks the warm-up"
 grep -q '	lr	.*end of the warm-up' quiet/logs/resnet18/version_0/journal.log || die "the journal lacks its end"
+
+# a disk that is full for report.html: a warning, the run continues, viewlogs.md is written, an earlier report.html stays
+if [[ $("$LINNET" doctor) != *"no cmark-gfm"* ]]; then
+  cp reference/report.html before.html
+  faults=$(dirname "$LINNET")/tests/faults.so
+  ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$faults LINNET_FAULT=full:report.html:1000 \
+    run 0 "$LINNET" "${plateau[@]}" --max-epochs 5 --out reference --resume auto
+  [ "$(grep -c 'the report could not be updated: .*report.html' err)" -ge 1 ] || { cat err >&2; die "no warning about report.html"; }
+  cmp reference/report.html before.html || die "the earlier report.html is damaged"
+  says reference/viewlogs.md '5 of 5 epochs'
+  [ -z "$(find reference -name '*.tmp')" ] || die "a temporary file is left"
+fi
 
 # reports by time, also within the first epoch
 "$LINNET" train "${small[@]}" --batch-size 4 --max-epochs 1 --monitor.report_seconds 0.01 --out early >out 2>err &

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "report/html.h"
 #include "report/report.h"
 
 #include <sys/stat.h>
@@ -103,6 +104,27 @@ static int count_pictures(void) {
     return n;
 }
 
+/* Checks report.html, whose elements refer to nothing outside the file, and which has all pictures of the page. */
+static void check_html(const report_result *r) {
+    char path[PATH_BYTES];
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    int pictures = 0;
+    assert_int_equal(r->html, html_unavailable() == NULL);
+    if (!r->html)
+        return;
+    assert_ok(path_join(path, to, "report.html"));
+    assert_ok(file_read(&bytes, &n, path, 0));
+    for (const char *p = (const char *)bytes; (p = strstr(p, "src=")) != NULL; p++, pictures++)
+        assert_int_equal(strncmp(p, "src=\"data:image/png;base64,iVBOR", 32), 0);
+    for (const char *p = (const char *)bytes; (p = strstr(p, "href=")) != NULL; p++)
+        assert_true(p[6] == '#' || strncmp(p, "href=\"data:,\"", 13) == 0);
+    assert_int_equal(pictures, r->pictures);
+    assert_null(strstr((const char *)bytes, "raw HTML omitted"));
+    assert_null(strstr((const char *)bytes, "<c>"));
+    free(bytes);
+}
+
 static void report_of(const report_run *run, size_t n, report_result *r) {
     char path[PATH_BYTES];
     unsigned char *bytes = NULL;
@@ -114,6 +136,7 @@ static void report_of(const report_run *run, size_t n, report_result *r) {
     assert_ok(text_append(&page, bytes, bytes_n));
     free(bytes);
     assert_int_equal(count_pictures(), r->pictures);
+    check_html(r);
 }
 
 static void assert_has(const char *part) {

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "image/decoder.h"
 #include "model/model.h"
+#include "report/html.h"
 #include "report/plot/plot.h"
 #include "telemetry/device_stats.h"
 
@@ -229,6 +230,13 @@ static finding pictures(void) {
     return f;
 }
 
+static finding html(void) {
+    finding f = {.what = "report.html", .advice = ""};
+    const char *why = html_unavailable();
+    snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready" : why);
+    return f;
+}
+
 static int examine(finding *f) {
     int n = 0;
     f[n++] = cpu();
@@ -244,6 +252,7 @@ static int examine(finding *f) {
     f[n++] = images();
     f[n++] = shards();
     f[n++] = pictures();
+    f[n++] = html();
     f[n++] = disk();
     f[n++] = limits();
     return n;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "report/html.h"
 #include "report/run_report.h"
 #include "training/run/run_record.h"
 
@@ -21,21 +22,27 @@ static const cli_manual manual = {
     .option = own};
 
 static int print_result(const report_result *r, const char *folder, bool json) {
-    char page[PATH_BYTES];
-    int rc = path_join(page, folder, "viewlogs.md");
-    if (rc != OK)
-        return rc;
+    char page[PATH_BYTES], html[PATH_BYTES];
+    int rc = OK;
+    TRY(path_join(page, folder, "viewlogs.md"));
+    TRY(path_join(html, folder, "report.html"));
     if (json) {
         json_t *o = json_object();
         json_object_set_new(o, "report", json_text(page));
+        json_object_set_new(o, "html", r->html ? json_text(html) : json_null());
         json_object_set_new(o, "pictures", json_integer(r->pictures));
         json_object_set_new(o, "missing", json_text(r->missing));
         return json_print(o);
     }
     printf("%s, %d images\n", page, r->pictures);
+    if (r->html)
+        printf("%s, the same as one file\n", html);
+    else
+        printf("no report.html: %s\n", html_unavailable());
     if (r->missing[0] != 0)
         printf("not included in the report: %s\n", r->missing);
-    return OK;
+done:
+    return rc;
 }
 
 /** The report of one run goes to the run's own --out folder; that of several runs, or of a log folder, to --out. */

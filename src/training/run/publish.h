@@ -1,5 +1,5 @@
-/** Updates the files for viewing a run while it continues: run.json, misclassified images, viewlogs.md with its images.
- */
+/** Updates the files for viewing a run while it continues: run.json, misclassified images, viewlogs.md with its images,
+ *  report.html. */
 #ifndef LINNET_TRAINING_RUN_PUBLISH_H
 #define LINNET_TRAINING_RUN_PUBLISH_H
 
