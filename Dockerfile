@@ -3,7 +3,7 @@ FROM nvidia/cuda:13.0.0-cudnn-devel-ubuntu24.04 AS build
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       gcc libc6-dev cmake ninja-build pkg-config libjpeg-dev libpng-dev libwebp-dev libtiff-dev libyaml-dev \
       libjansson-dev libmd-dev libzstd-dev libcurl4-openssl-dev libcairo2-dev libcmark-gfm-dev \
-      libcmark-gfm-extensions-dev libdnnl-dev \
+      libcmark-gfm-extensions-dev libmicrohttpd-dev libdnnl-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
 RUN cmake -S /src -B /build -G Ninja -DBUILD_TESTING=OFF \

@@ -172,6 +172,8 @@ typedef struct config {
         char progress[8];             /* --progress: "text", "json" */
         char progress_file[CONFIG_TEXT];   /* of the JSON lines; "": standard error */
         char prometheus_file[CONFIG_TEXT]; /* "": none */
+        int port;                          /* of the live page and /metrics; 0: none */
+        char address[64];                  /* of the port */
     } monitor;
     struct {                /* what the configuration reaches, as measured */
         double val_acc;     /* mean of the seeds, fraction; -1: not measured */

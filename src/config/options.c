@@ -376,6 +376,12 @@ const option option_table[] = {
          .help = "progress json: append the lines to this file; none: standard error"),
     TEXT(monitor, prometheus_file, "", .takes = "FILE",
          .help = "keep the current step, loss, accuracy and speed in this file, in the text format of Prometheus"),
+    INT(monitor, port, "0", 0, 65535, .alias = "metrics-port",
+        .help =
+            "serve the report as a live page, /metrics for Prometheus and /progress.json at this TCP port; 0: none"),
+    TEXT(monitor, address, "127.0.0.1",
+         .help =
+             "address of monitor.port; 0.0.0.0 or ::: every network interface, readable for everyone who reaches it"),
 
     REAL(expected, val_acc, "none", 0, 1, .word = "none", .word_value = -1,
          .help = "val_acc after the last epoch, as a fraction: the mean over the seeds"),

@@ -37,13 +37,17 @@ static const char style[] =
     "@media(prefers-color-scheme:dark){img:not(#worst){filter:invert(.93) hue-rotate(180deg)}}\n"
     "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;overflow-wrap:normal}\n"
     "th,td{padding:.3rem .6rem;border:1px solid var(--line);text-align:left;vertical-align:top}\n"
-    "th[align=right],td[align=right]{text-align:right;white-space:nowrap}\n"
+    "th[align=right],td[align=right]{text-align:right}\n"
+    "td[align=right],td:first-child{white-space:nowrap}\n"
     "th:empty{padding:0;border:0}\n"
-    "th:empty~th[align=right]{white-space:normal;overflow-wrap:anywhere;min-width:5rem}\n"
-    "td:first-child{white-space:nowrap}\n"
+    "th:empty~th[align=right]{overflow-wrap:anywhere;min-width:5rem}\n"
     "tbody tr:nth-child(odd){background:var(--stripe)}\n"
     "pre{overflow-x:auto;padding:.75rem;background:var(--stripe);font-size:.8rem;line-height:1.4}\n"
     "code{font-family:ui-monospace,monospace}\n"
+    ".live{position:sticky;top:0;margin:0 0 1rem;padding:.5rem .75rem;background:var(--stripe);"
+    "border:1px solid var(--line)}\n"
+    "@media(max-width:700px),(max-height:600px){.live{position:static}}\n"
+    "progress{display:block;width:100%;margin-top:.25rem}\n"
     "summary{cursor:pointer;color:var(--link)}\n"
     "</style>\n";
 
@@ -146,6 +150,20 @@ static int next_part(assembly *a) {
     return rc;
 }
 
+/* Joins the parts of a document; they are HTML. */
+static int put_document(text *out, const char *title, int title_n, const text *sections, const char *body) {
+    int rc = OK;
+    TRY(append(out, head));
+    TRY(text_printf(out, "<title>%.*s</title>\n%s</head>\n<body>\n<h1>%.*s</h1>\n", title_n, title, style, title_n,
+                    title));
+    if (sections->n > 0)
+        TRY(text_printf(out, "<nav>\n%s</nav>", text_string(sections)));
+    TRY(append(out, body));
+    TRY(append(out, "</body>\n</html>\n"));
+done:
+    return rc;
+}
+
 int html_document(text *out, const char *markdown, size_t n, const char *folder) {
     static const char open[] = "<h1>", close[] = "</h1>";
     text html = {0};
@@ -159,16 +177,38 @@ int html_document(text *out, const char *markdown, size_t n, const char *folder)
     a.at = title_n > 0 ? end + sizeof close - 1 : a.at;
     while (*a.at != 0)
         TRY(next_part(&a));
-    TRY(append(out, head));
-    TRY(text_printf(out, "<title>%.*s</title>\n%s</head>\n<body>\n<h1>%.*s</h1>\n", title_n, title, style, title_n,
-                    title));
-    if (a.sections.n > 0)
-        TRY(text_printf(out, "<nav>\n%s</nav>", text_string(&a.sections)));
-    TRY(append(out, text_string(&a.body)));
-    TRY(append(out, "</body>\n</html>\n"));
+    TRY(put_document(out, title, title_n, &a.sections, text_string(&a.body)));
 done:
     text_deinit(&a.sections);
     text_deinit(&a.body);
     text_deinit(&html);
+    return rc;
+}
+
+static int append_escaped(text *out, const char *s) {
+    text clean = {0};
+    int rc = OK;
+    TRY(text_append_utf8(&clean, s));
+    for (const char *p = text_string(&clean); *p != 0; p++)
+        TRY(*p == '<'   ? append(out, "&lt;")
+            : *p == '>' ? append(out, "&gt;")
+            : *p == '&' ? append(out, "&amp;")
+                        : text_append(out, p, 1));
+done:
+    text_deinit(&clean);
+    return rc;
+}
+
+int html_notice(text *out, const char *title, const char *notice) {
+    text safe = {0}, body = {0}, none = {0};
+    int rc = OK;
+    TRY(append_escaped(&safe, title));
+    TRY(append(&body, "<p>"));
+    TRY(append_escaped(&body, notice));
+    TRY(append(&body, "</p>\n"));
+    TRY(put_document(out, text_string(&safe), (int)safe.n, &none, text_string(&body)));
+done:
+    text_deinit(&safe);
+    text_deinit(&body);
     return rc;
 }

@@ -18,4 +18,8 @@ int html_body(text *out, const char *markdown, size_t n);
  *  @param[out] out  appended. @return as html_body */
 int html_document(text *out, const char *markdown, size_t n, const char *folder);
 
+/** A document with a title and one paragraph, both plain text; needs no cmark-gfm. @param[out] out  appended.
+ *  @return 0 or E_NOMEM */
+int html_notice(text *out, const char *title, const char *notice);
+
 #endif

@@ -1,4 +1,4 @@
-"""report.html in headless Chromium, at 400 and 1,600 pixels, light and dark: no request, no message on the console, no
+"""report.html, and the live page of a run, in headless Chromium, at 400 and 1,600 pixels, light and dark: no request, no message on the console, no
 horizontal scrolling of the page, every picture decoded, wide tables reachable. Skipped without Chromium.
 
 LINNET_SHOTS=FOLDER keeps the screenshots."""
@@ -7,9 +7,12 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 
 LINNET = os.environ["LINNET"]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -108,12 +111,12 @@ def fail(text):
     sys.exit(f"FAILED: {text}")
 
 
-def check(browser, url, width, scheme, allowed, shots, name):
+def check(browser, url, width, scheme, shots, name):
     found, asked, said = browser.open(url, width, scheme)
     where = f"{name} at {width} px, {scheme}"
     if shots:
         browser.picture(pathlib.Path(shots, f"{name}-{width}-{scheme}.png"), found["height"])
-    if asked != allowed:
+    if set(asked) != {url}:
         fail(f"{where}: requests {asked}")
     if said:
         fail(f"{where}: the console has {said}")
@@ -146,6 +149,37 @@ def runs():
     return {"run": pathlib.Path(out, "report.html"), "compared": pathlib.Path("both", "report.html")}
 
 
+def check_all(browser, url, shots, name):
+    colors = {scheme: [check(browser, url, width, scheme, shots, name) for width in (400, 1600)] for scheme in ("light", "dark")}
+    if colors["light"] == colors["dark"]:
+        fail(f"{name}: light and dark have the same colours")
+
+
+def check_live(browser, shots):
+    """The page of a run in progress, which reloads itself."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{s.getsockname()[1]}/"
+    run = subprocess.Popen([LINNET, "train", "--data", "data", "--arch", "resnet20", "--image-size", "32", "--batch-size", "16",
+                            "--workers", "1", "--trainer.threads", "1", "--trainer.log_every_n_steps", "1", "--max-epochs", "1000",
+                            "--monitor.report_seconds", "0.5", "--out", "live", "--metrics-port", url.rsplit(":")[-1].strip("/")],
+                           stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                if b"<img " in urllib.request.urlopen(url).read():
+                    break
+            except OSError:
+                pass
+            time.sleep(0.1)
+        check_all(browser, url, shots, "live")
+        browser.events.clear()
+        browser.wait("Page.loadEventFired")
+    finally:
+        run.kill()
+        run.wait()
+
+
 def main():
     if CHROMIUM is None:
         print("skipped: no Chromium: apt install chromium")
@@ -160,11 +194,9 @@ def main():
         browser = Browser(pathlib.Path(work, "profile"))
         try:
             for name, page in pages.items():
-                url = page.resolve().as_uri()
-                colors = {scheme: [check(browser, url, width, scheme, [url], shots, name) for width in (400, 1600)]
-                          for scheme in ("light", "dark")}
-                if colors["light"] == colors["dark"]:
-                    fail(f"{name}: light and dark have the same colours")
+                check_all(browser, page.resolve().as_uri(), shots, name)
+            if "no libmicrohttpd" not in subprocess.run([LINNET, "doctor"], stdout=subprocess.PIPE, text=True).stdout:
+                check_live(browser, shots)
         finally:
             browser.close()
     print("report.html: no request, no message, no horizontal scrolling at 400 and 1,600 px, light and dark")

@@ -15,6 +15,7 @@
 #include "report/html.h"
 #include "report/plot/plot.h"
 #include "telemetry/device_stats.h"
+#include "telemetry/web_server.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -237,6 +238,13 @@ static finding html(void) {
     return f;
 }
 
+static finding live_page(void) {
+    finding f = {.what = "live page", .advice = ""};
+    const char *why = web_unavailable();
+    snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready: --metrics-port" : why);
+    return f;
+}
+
 static int examine(finding *f) {
     int n = 0;
     f[n++] = cpu();
@@ -253,6 +261,7 @@ static int examine(finding *f) {
     f[n++] = shards();
     f[n++] = pictures();
     f[n++] = html();
+    f[n++] = live_page();
     f[n++] = disk();
     f[n++] = limits();
     return n;
@@ -261,7 +270,7 @@ static int examine(finding *f) {
 int cmd_doctor(int argc, char **argv) {
     static const cli_option own[] = {{"--json", "print the result as one JSON object"}, {0}};
     static const cli_manual manual = {.usage = "linnet doctor [--json]", .option = own};
-    finding f[16];
+    finding f[24];
     int code = cli_help(argc, argv, &manual);
     if (code >= 0)
         return code;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "report/run_report.h"
+#include "training/run/run_live.h"
 #include "training/run/run_monitor.h"
 
 #include <stdio.h>
@@ -36,8 +37,11 @@ void publish(train_run_state *r, const char *state, bool must) {
     }
     metadata_of_run(&r->record.run, &r->context, &r->memory); /* the number of loader threads may have changed */
     TRY(run_record_write(&r->record, logs, run, &r->state.best, r->summary->last));
-    if (report)
+    if (report) {
         TRY(run_report(&result, r->context.config->trainer.out, &logs, 1));
+        if (result.html)
+            TRY(run_live_report(r));
+    }
 done:
     if (report) { /* also after a failure: otherwise the next step would try again */
         r->published = clock_seconds();

@@ -4,6 +4,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "training/run/run_live.h"
+#include "training/run/run_metrics.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,6 +17,8 @@ enum { VERSION = 1 }; /* of the JSON lines: changes when a key changes its meani
 static bool wants_lines(const train_run_state *r) {
     return r->monitor.on && strcmp(r->context.config->monitor.progress, "json") == 0;
 }
+
+static bool wants_events(const train_run_state *r) { return wants_lines(r) || run_live_is_open(r); }
 
 /** Warns about the first error; `what` is incomplete from there on. */
 static void check(train_run_state *r, int rc, const char *what) {
@@ -37,73 +41,55 @@ static json_t *event(const train_run_state *r, const char *name) {
 
 static void set(json_t *o, const char *key, double x) { json_object_set_new(o, key, json_number_or_null(x)); }
 
-static int write_line(train_run_state *r, const json_t *o) {
+static int write_line(train_run_state *r, const text *line) {
+    if (r->monitor.file == NULL) {
+        if (r->hooks->event != NULL)
+            r->hooks->event(text_string(line));
+    } else if (fprintf(r->monitor.file, "%s\n", text_string(line)) < 0 || fflush(r->monitor.file) != 0) {
+        return fail_errno(errno, "cannot write %s", r->context.config->monitor.progress_file);
+    }
+    return OK;
+}
+
+static int publish_event(train_run_state *r, const json_t *o) {
     text line = {0};
     int rc = OK;
     TRY(json_append(&line, o, JSON_COMPACT));
-    if (r->monitor.file == NULL) {
-        if (r->hooks->event != NULL)
-            r->hooks->event(text_string(&line));
-    } else if (fprintf(r->monitor.file, "%s\n", text_string(&line)) < 0 || fflush(r->monitor.file) != 0) {
-        rc = fail_errno(errno, "cannot write %s", r->context.config->monitor.progress_file);
-    }
+    if (wants_lines(r))
+        TRY(write_line(r, &line));
+    TRY(text_append(&line, "\n", 1));
+    TRY(run_live_event(r, &line));
 done:
     text_deinit(&line);
     return rc;
 }
 
-/** Writes the event; takes ownership of the reference. */
+/** Publishes the event; takes ownership of the reference. */
 static void put(train_run_state *r, json_t *o) {
-    check(r, write_line(r, o), "the progress in JSON");
+    check(r, publish_event(r, o), "the progress in JSON");
     json_decref(o);
 }
 
-/** Appends a metric in Prometheus' text format; nothing if x is NaN. */
-static int put_metric(text *out, const train_run_state *r, const char *name, const char *help, double x) {
-    int rc = OK;
-    if (isnan(x))
-        return OK;
-    TRY(text_printf(out, "# HELP linnet_%s %s\n# TYPE linnet_%s gauge\nlinnet_%s{run=\"", name, help, name, name));
-    for (const char *p = r->folder.logs; *p != 0; p++)
-        TRY(*p == '\n' ? text_printf(out, "\\n") : text_printf(out, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p));
-    TRY(text_printf(out, "\"} %.15g\n", x));
-done:
-    return rc;
-}
-
-static int write_prometheus(train_run_state *r, bool running) {
-    const run_monitor *m = &r->monitor;
-    const train_state *t = &r->state;
+/** Replaces the file for Prometheus and what the server shows. */
+static int publish_values(train_run_state *r, const char *state) {
     const char *path = r->context.config->monitor.prometheus_file;
-    bool val = m->val.images > 0;
     text out = {0};
     int rc = OK;
-    if (!m->on || path[0] == 0)
+    if (!r->monitor.on || (path[0] == 0 && !run_live_is_open(r)))
         return OK;
-    TRY(put_metric(&out, r, "running", "1 while the run is in progress, 0 after it has ended.", running));
-    TRY(put_metric(&out, r, "epoch", "The current epoch, counted from 0.", (double)t->epoch));
-    TRY(put_metric(&out, r, "steps", "Optimizer steps done.", (double)t->global_step));
-    TRY(put_metric(&out, r, "train_loss", "Loss of the last logged step.", m->loss));
-    TRY(put_metric(&out, r, "train_accuracy", "Top-1 accuracy of the epoch up to that step, 0 to 1.", m->accuracy));
-    TRY(put_metric(&out, r, "val_loss", "Loss of the last validation.", val ? metrics_loss(&m->val) : NAN));
-    TRY(put_metric(&out, r, "val_accuracy", "Top-1 accuracy of the last validation, 0 to 1.",
-                   val ? metrics_top1(&m->val) : NAN));
-    TRY(put_metric(&out, r, "learning_rate", "Learning rate of the last logged step.", m->lr));
-    TRY(put_metric(&out, r, "images_per_second", "Training images per second in this epoch.", m->images_per_second));
-    TRY(put_metric(&out, r, "data_wait_ratio", "Fraction of the time spent waiting for data.", m->data_wait));
-    TRY(put_metric(&out, r, "communication_ratio", "Fraction of the slowest rank's time spent in communication.",
-                   m->communication));
-    TRY(put_metric(&out, r, "checkpoint_timestamp_seconds", "Unix time of the last checkpoint.", m->saved));
-    TRY(file_write_atomic(path, text_string(&out), out.n));
+    TRY(run_metrics_text(&out, r, strcmp(state, "running") == 0));
+    TRY(run_live_values(r, &out, state));
+    if (path[0] != 0)
+        TRY(file_write_atomic(path, text_string(&out), out.n));
 done:
     text_deinit(&out);
     return rc;
 }
 
-static void update_prometheus(train_run_state *r) {
+static void update_values(train_run_state *r) {
     if (r->state.val.images > 0)
         r->monitor.val = r->state.val;
-    check(r, write_prometheus(r, true), r->context.config->monitor.prometheus_file);
+    check(r, publish_values(r, "running"), "monitor.prometheus_file or monitor.port");
 }
 
 static void put_start(train_run_state *r) {
@@ -131,10 +117,13 @@ int run_monitor_open(train_run_state *r) {
         if (r->monitor.file == NULL)
             return fail_errno(errno, "cannot write %s (monitor.progress_file)", path);
     }
-    int rc = write_prometheus(r, true);
+    int rc = run_live_open(r);
+    if (rc != OK)
+        return rc;
+    rc = publish_values(r, "running");
     if (rc != OK)
         return fail_context(rc, "monitor.prometheus_file");
-    if (wants_lines(r))
+    if (wants_events(r))
         put_start(r);
     return OK;
 }
@@ -147,7 +136,7 @@ void run_monitor_step(train_run_state *r, const epoch_clock *k, const step_resul
     m->images_per_second = epoch_images_per_second(k);
     m->data_wait = epoch_wait_share(r, k);
     m->communication = k->timing.slowest >= 0 ? k->timing.comm : NAN;
-    if (wants_lines(r)) {
+    if (wants_events(r)) {
         json_t *o = event(r, "step");
         json_object_set_new(o, "step", json_integer(step->step));
         set(o, "loss", m->loss);
@@ -160,13 +149,13 @@ void run_monitor_step(train_run_state *r, const epoch_clock *k, const step_resul
         set(o, "communication", m->communication);
         put(r, o);
     }
-    update_prometheus(r);
+    update_values(r);
 }
 
 void run_monitor_epoch(train_run_state *r, double lr, double images_per_second, double data_wait) {
     const train_state *t = &r->state;
     bool val = t->val.images > 0;
-    if (wants_lines(r)) {
+    if (wants_events(r)) {
         json_t *o = event(r, "epoch");
         set(o, "train_loss", metrics_loss(&t->train));
         set(o, "train_acc", metrics_top1(&t->train));
@@ -178,31 +167,32 @@ void run_monitor_epoch(train_run_state *r, double lr, double images_per_second, 
         set(o, "data_wait", data_wait);
         put(r, o);
     }
-    update_prometheus(r);
+    update_values(r);
 }
 
 void run_monitor_checkpoint(train_run_state *r, const char *path) {
     r->monitor.saved = clock_wall();
-    if (wants_lines(r)) {
+    if (wants_events(r)) {
         json_t *o = event(r, "checkpoint");
         json_object_set_new(o, "path", json_text(path));
         put(r, o);
     }
-    update_prometheus(r);
+    update_values(r);
 }
 
 void run_monitor_end(train_run_state *r, const char *state, const char *error) {
-    if (wants_lines(r)) {
+    if (wants_events(r)) {
         json_t *o = event(r, "end");
         json_object_set_new(o, "state", json_text(state));
         json_object_set_new(o, "error", error != NULL ? json_text(error) : json_null());
         set(o, "seconds", clock_seconds() - r->started);
         put(r, o);
     }
-    check(r, write_prometheus(r, false), r->context.config->monitor.prometheus_file);
+    check(r, publish_values(r, state), "monitor.prometheus_file or monitor.port");
 }
 
 void run_monitor_close(train_run_state *r) {
+    run_live_close(r);
     if (r->monitor.file != NULL)
         fclose(r->monitor.file);
     r->monitor.file = NULL;

@@ -1,13 +1,15 @@
-/** What other programs read of a run: progress as JSON lines (monitor.progress), and a file for Prometheus'
- *  node_exporter (monitor.prometheus_file). docs/formats.md describes both. If run_monitor_open was
- *  not called, the other functions do nothing. After an error they warn once, and the training continues. */
+/** What other programs read of a run: progress as JSON lines (monitor.progress), a file for Prometheus' node_exporter
+ *  (monitor.prometheus_file), and both over HTTP (monitor.port, run_live.h). docs/formats.md describes them. If
+ * run_monitor_open was not called, the other functions do nothing. After an error they warn once, and the training
+ * continues. */
 #ifndef LINNET_TRAINING_RUN_RUN_MONITOR_H
 #define LINNET_TRAINING_RUN_RUN_MONITOR_H
 
 #include "training/run/epoch_clock.h"
 #include "training/run/run_open.h"
 
-/** Opens the files and writes the beginning: on rank 0 of a training. @return 0, E_IO, E_FULL, E_NOMEM */
+/** Opens the files and the port and writes the beginning: on rank 0 of a training.
+ *  @return 0, E_IO, E_FULL, E_NOMEM, or an error of run_live_open */
 int run_monitor_open(train_run_state *r);
 /** At the log interval. */
 void run_monitor_step(train_run_state *r, const epoch_clock *k, const step_result *step);

@@ -1,0 +1,240 @@
+#define _GNU_SOURCE
+#include "telemetry/web_server.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PAGE_BYTES ((size_t)256 << 20)
+enum { BACKLOG = 16, MEMORY_PER_CONNECTION = 32 << 10 };
+
+struct web_server {
+    int listener; /* -1: none; owned by the daemon once that is started */
+    struct MHD_Daemon *daemon;
+    pthread_mutex_t lock; /* guards everything below; held only to copy or exchange a part */
+    text part[WEB_PARTS];
+    char *file; /* the page, or NULL; owned */
+};
+
+const char *web_unavailable(void) { return NULL; }
+
+/* ---- the thread of the server ---- */
+
+/* Copies a part. */
+static int take_part(text *out, web_server *s, web_part part) {
+    pthread_mutex_lock(&s->lock);
+    int rc = text_append(out, text_string(&s->part[part]), s->part[part].n);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+/* The page without the status: the file, or the part. */
+static int take_page(text *out, web_server *s) {
+    unsigned char *bytes = NULL;
+    char *path = NULL;
+    size_t n = 0;
+    int rc = OK;
+    pthread_mutex_lock(&s->lock);
+    if (s->file != NULL)
+        rc = memory_string(&path, s->file);
+    pthread_mutex_unlock(&s->lock);
+    TRY(rc);
+    if (path != NULL && file_read(&bytes, &n, path, PAGE_BYTES) == OK)
+        TRY(text_append(out, bytes, n));
+    else
+        TRY(take_part(out, s, WEB_PAGE));
+done:
+    free(path);
+    free(bytes);
+    return rc;
+}
+
+static int make_page(text *out, web_server *s) {
+    static const char body[] = "<body>\n";
+    text page = {0}, status = {0};
+    int rc = OK;
+    TRY(take_page(&page, s));
+    TRY(take_part(&status, s, WEB_STATUS));
+    const char *whole = text_string(&page), *at = strstr(whole, body);
+    size_t before = at == NULL ? page.n : (size_t)(at - whole) + sizeof body - 1;
+    TRY(text_append(out, whole, before));
+    TRY(text_append(out, text_string(&status), status.n));
+    TRY(text_append(out, whole + before, page.n - before));
+done:
+    text_deinit(&page);
+    text_deinit(&status);
+    return rc;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type, text *body) {
+    struct MHD_Response *r = MHD_create_response_from_buffer(body->n, body->data, MHD_RESPMEM_MUST_FREE);
+    if (r == NULL) {
+        text_deinit(body);
+        return MHD_NO; /* closes the connection */
+    }
+    char seconds[16];
+    snprintf(seconds, sizeof seconds, "%d", WEB_RELOAD_SECONDS);
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (strncmp(type, "text/html", 9) == 0)
+        MHD_add_response_header(r, "Refresh", seconds);
+    if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    enum MHD_Result done = MHD_queue_response(c, code, r);
+    MHD_destroy_response(r);
+    return done;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *c, unsigned code, const char *why) {
+    text body = {0};
+    return text_printf(&body, "%s\n", why) == OK ? answer(c, code, "text/plain; charset=utf-8", &body) : MHD_NO;
+}
+
+/* MHD_AccessHandlerCallback. */
+static enum MHD_Result handle(void *context, struct MHD_Connection *c, const char *url, const char *method,
+                              const char *version, const char *data,
+                              size_t *data_n, /* NOLINT(readability-non-const-parameter) */
+                              void **request) {
+    static _Thread_local bool lowered;
+    web_server *s = context;
+    text body = {0};
+    const char *type = NULL;
+    int rc = OK;
+    (void)version, (void)data, (void)data_n, (void)request;
+    if (!lowered) /* on Linux: of this thread alone */
+        lowered = setpriority(PRIO_PROCESS, (id_t)gettid(), 19) == 0;
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed");
+    if (strcmp(url, "/metrics") == 0) {
+        type = "text/plain; version=0.0.4; charset=utf-8";
+        rc = take_part(&body, s, WEB_METRICS);
+    } else if (strcmp(url, "/progress.json") == 0) {
+        type = "application/json";
+        rc = take_part(&body, s, WEB_PROGRESS);
+    } else if (strcmp(url, "/") == 0) {
+        type = "text/html; charset=utf-8";
+        rc = make_page(&body, s);
+    } else {
+        return refuse(c, MHD_HTTP_NOT_FOUND, "not found: there are /, /metrics and /progress.json");
+    }
+    if (rc == OK)
+        return answer(c, MHD_HTTP_OK, type, &body);
+    text_deinit(&body);
+    return MHD_NO;
+}
+
+/* ---- the thread of the training ---- */
+
+/* Listens; SO_REUSEADDR, because a restarted run takes the port of its predecessor. */
+static int listen_at(int *out, const char *address, int port) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
+    char service[16];
+    int on = 1, rc = OK, fd = -1;
+    snprintf(service, sizeof service, "%d", port);
+    int error = getaddrinfo(address, service, &hints, &found);
+    if (error != 0)
+        return fail(E_OPTION, "%s is not an address of this machine: %s", address, gai_strerror(error));
+    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        rc = errno == EADDRINUSE
+                 ? fail(E_IO, "port %d of %s is in use by another process: choose another port", port, address)
+                 : fail_errno(errno, "cannot listen at port %d of %s", port, address);
+        goto done;
+    }
+    *out = fd;
+    fd = -1; /* now owned by the caller */
+done:
+    if (fd >= 0)
+        close(fd);
+    freeaddrinfo(found);
+    return rc;
+}
+
+static void be_silent(void *context, const char *format, va_list arguments) {
+    (void)context, (void)format, (void)arguments; /* what clients do wrong is not the training's concern */
+}
+
+/* Signals are for the other threads. */
+static int start(web_server *s) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    s->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
+                                 NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, be_silent, NULL,
+                                 MHD_OPTION_LISTEN_SOCKET, s->listener, MHD_OPTION_CONNECTION_LIMIT,
+                                 (unsigned)WEB_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_SECONDS,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_END);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    s->listener = -1; /* now owned by the daemon, which may have closed it when it failed */
+    return s->daemon != NULL ? OK : fail(E_DEVICE, "cannot start the thread that serves the progress");
+}
+
+int web_open(web_server **out, const char *address, int port) {
+    web_server *s = NULL;
+    int rc = OK;
+    TRY(memory_zeroed(&s, 1, sizeof *s));
+    s->listener = -1;
+    pthread_mutex_init(&s->lock, NULL);
+    TRY(listen_at(&s->listener, address, port));
+    TRY(start(s));
+    *out = s;
+    s = NULL; /* now owned by the caller */
+done:
+    web_close(s);
+    return rc;
+}
+
+int web_put(web_server *s, web_part part, const char *bytes, size_t n) {
+    text new = {0};
+    int rc = text_append(&new, bytes, n);
+    if (rc != OK)
+        return rc;
+    pthread_mutex_lock(&s->lock);
+    text old = s->part[part];
+    s->part[part] = new;
+    pthread_mutex_unlock(&s->lock);
+    text_deinit(&old);
+    return OK;
+}
+
+int web_page_file(web_server *s, const char *path) {
+    char *new = NULL;
+    int rc = memory_string(&new, path);
+    if (rc != OK)
+        return rc;
+    pthread_mutex_lock(&s->lock);
+    char *old = s->file;
+    s->file = new;
+    pthread_mutex_unlock(&s->lock);
+    free(old);
+    return OK;
+}
+
+void web_close(web_server *s) {
+    if (s == NULL)
+        return;
+    if (s->daemon != NULL)
+        MHD_stop_daemon(s->daemon);
+    if (s->listener >= 0)
+        close(s->listener);
+    for (int i = 0; i < WEB_PARTS; i++)
+        text_deinit(&s->part[i]);
+    pthread_mutex_destroy(&s->lock);
+    free(s->file);
+    free(s);
+}

@@ -1,0 +1,168 @@
+/* The server of a run's progress: what it answers, and that no client can block it or its owner. */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include "base/file.h"
+#include "web_client.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+static void test_answers(void **state) {
+    (void)state;
+    assert_answer(GET("/metrics"), "HTTP/1.1 200", "Content-Length: 0", "");
+    put(WEB_METRICS, "a 1\n");
+    put(WEB_PROGRESS, "{}\n");
+    put(WEB_PAGE, "<html><body>\nfirst");
+    put(WEB_STATUS, "<p>now</p>");
+    assert_answer(GET("/metrics"), "HTTP/1.1 200", "Content-Type: text/plain; version=0.0.4; charset=utf-8", "a 1\n");
+    assert_answer(GET("/progress.json"), "HTTP/1.1 200", "Content-Type: application/json", "{}\n");
+    assert_answer(GET("/"), "HTTP/1.1 200", "Content-Type: text/html; charset=utf-8", "<html><body>\n<p>now</p>first");
+    assert_answer(GET("/"), "HTTP/1.1 200", "Refresh: 10", "<html><body>\n<p>now</p>first");
+    assert_answer(GET("/?x=1"), "HTTP/1.1 200", "Cache-Control: no-store", "<html><body>\n<p>now</p>first");
+    assert_answer("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200", "Content-Length: 4",
+                  "");
+    put(WEB_METRICS, "a 2\n");
+    assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "a 2\n");
+    assert_answer(GET("/metrics/../../etc/passwd"), "HTTP/1.1 404", "text/plain",
+                  "not found: there are /, /metrics and /progress.json\n");
+    assert_answer("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 405", "Allow: GET, HEAD",
+                  "only GET and HEAD are allowed\n");
+}
+
+static void test_page_file(void **state) {
+    (void)state;
+    char path[PATH_BYTES];
+    assert_ok(path_join(path, root, "report.html"));
+    assert_ok(file_write_atomic(path, "<body>\nreport", 13));
+    put(WEB_PAGE, "none");
+    put(WEB_STATUS, "S");
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "noneS");
+    assert_ok(web_page_file(server, path));
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "<body>\nSreport");
+    assert_ok(file_write_atomic(path, "<body>\nlater", 12));
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "<body>\nSlater");
+    assert_ok(file_remove(path));
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "noneS");
+}
+
+static void test_garbage(void **state) {
+    (void)state;
+    static const char *const request[] = {"\r\n\r\n\r\n",
+                                          "GET\r\n\r\n",
+                                          "\x16\x03\x01\x02",
+                                          "GET / HTTP/9.9\r\n\r\n",
+                                          "GET /%00%ff HTTP/1.0\r\n\r\n",
+                                          "GET / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+                                          "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"};
+    put(WEB_METRICS, "a 1\n");
+    for (size_t i = 0; i < sizeof request / sizeof *request; i++) {
+        int fd = socket_at(port, true);
+        assert_true(send(fd, request[i], strlen(request[i]), MSG_NOSIGNAL) > 0);
+        close(fd);
+        assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "a 1\n");
+    }
+    text longest = {0}; /* headers beyond the memory of a connection */
+    assert_ok(text_printf(&longest, "GET /metrics HTTP/1.1\r\nX: "));
+    for (int i = 0; i < 100000; i++)
+        assert_ok(text_append(&longest, "x", 1));
+    int fd = socket_at(port, true);
+    (void)!send(fd, longest.data, longest.n, MSG_NOSIGNAL);
+    close(fd);
+    text_deinit(&longest);
+    assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "a 1\n");
+}
+
+/* Clients that say nothing, or do not read what they have asked for, occupy every connection. */
+static void test_hanging(void **state) {
+    (void)state;
+    int fd[WEB_CONNECTIONS + 4];
+    text page = {0};
+    for (int i = 0; i < 1 << 20; i++)
+        assert_ok(text_append(&page, "12345678", 8)); /* more than the buffers of a socket take */
+    assert_ok(web_put(server, WEB_PAGE, page.data, page.n));
+    for (int i = 0; i < WEB_CONNECTIONS + 4; i++) {
+        fd[i] = socket_at(port, true);
+        if (i % 2 == 0)
+            assert_int_equal(send(fd[i], GET("/"), strlen(GET("/")), MSG_NOSIGNAL), strlen(GET("/")));
+    }
+    usleep(200000);
+    double start = clock_seconds();
+    for (int i = 0; i < 1000; i++)
+        put(WEB_METRICS, "a 1\n");
+    assert_true(clock_seconds() - start < 1);
+    start = clock_seconds();
+    web_close(server);
+    server = NULL;
+    assert_true(clock_seconds() - start < 5);
+    for (int i = 0; i < WEB_CONNECTIONS + 4; i++)
+        close(fd[i]);
+    text_deinit(&page);
+}
+
+static atomic_bool stop;
+
+static void *reader(void *context) {
+    atomic_int *answers = context;
+    while (!stop) {
+        text all = {0};
+        const char *body = strstr(ask(&all, GET("/metrics")), "\r\n\r\n");
+        assert_non_null(body);
+        body += 4;
+        size_t n = strlen(body);
+        assert_true(n == 50000 || n == 70000);
+        for (size_t i = 1; i < n; i++)
+            assert_int_equal(body[i], body[0]);
+        atomic_fetch_add(answers, 1);
+        text_deinit(&all);
+    }
+    return NULL;
+}
+
+/* A part is replaced as a whole while it is read. */
+static void test_replaced(void **state) {
+    (void)state;
+    static char a[50001], b[70001];
+    pthread_t thread[3];
+    atomic_int answers = 0;
+    memset(a, 'a', 50000);
+    memset(b, 'b', 70000);
+    put(WEB_METRICS, a);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, reader, &answers), 0);
+    for (int i = 0; answers < 60; i++)
+        put(WEB_METRICS, i % 2 ? a : b);
+    stop = true;
+    for (int i = 0; i < 3; i++)
+        pthread_join(thread[i], NULL);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    web_server *other = NULL;
+    assert_fails(E_IO, "is in use by another process: choose another port", web_open(&other, "127.0.0.1", port));
+    assert_null(other);
+    assert_fails(E_OPTION, "no.such.host.invalid is not an address of this machine",
+                 web_open(&other, "no.such.host.invalid", port));
+    assert_fails(E_IO, "cannot listen at port", web_open(&other, "192.0.2.1", port));
+    assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "");
+    web_close(server); /* the port is free again at once, although the server has closed a connection */
+    server = NULL;
+    assert_ok(web_open(&server, "127.0.0.1", port));
+}
+
+int main(void) {
+    if (web_unavailable() != NULL) {
+        printf("skipped: %s\n", web_unavailable());
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_page_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hanging, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
