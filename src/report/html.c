@@ -32,8 +32,9 @@ static const char style[] =
     "a{color:var(--link)}\n"
     "blockquote{margin:1rem 0;padding:.1rem 1rem;border-left:.25rem solid var(--line)}\n"
     ".wide{overflow-x:auto;margin:1rem 0}\n"
+    "picture{display:block;margin:1rem 0}\n"
     "img{display:block;max-width:100%;height:auto;background:#fff}\n"
-    "@media(max-width:700px){img{max-width:none;width:680px}}\n"
+    "@media(max-width:700px){.wide img{max-width:none;width:680px}}\n"
     "@media(prefers-color-scheme:dark){img:not(#worst){filter:invert(.93) hue-rotate(180deg)}}\n"
     "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;overflow-wrap:normal}\n"
     "th,td{padding:.3rem .6rem;border:1px solid var(--line);text-align:left;vertical-align:top}\n"
@@ -69,6 +70,8 @@ done:
 /* The page while it is assembled; `at` is the unread rest of the body. */
 typedef struct assembly {
     const char *at, *folder;
+    const html_narrow *narrow;
+    size_t narrow_n;
     text sections, body; /* the list of sections; the elements after the title */
     int section_n;
 } assembly;
@@ -94,6 +97,37 @@ static unsigned png_size(const unsigned char *p) {
     return (unsigned)p[0] << 24 | (unsigned)p[1] << 16 | (unsigned)p[2] << 8 | p[3];
 }
 
+static int append_png(text *out, const void *png, size_t n) {
+    int rc = OK;
+    TRY(append(out, "data:image/png;base64,"));
+    TRY(append_base64(out, png, n));
+done:
+    return rc;
+}
+
+/* The picture whose name is at a->at, and its narrow form if there is one. */
+static int put_image(assembly *a, const unsigned char *png, size_t n, int name_n, const char *alt, int alt_n) {
+    const html_narrow *narrow = NULL;
+    int rc = OK;
+    for (size_t i = 0; i < a->narrow_n; i++)
+        if (strlen(a->narrow[i].name) == (size_t)name_n && memcmp(a->narrow[i].name, a->at, (size_t)name_n) == 0)
+            narrow = &a->narrow[i];
+    TRY(append(&a->body, narrow == NULL ? "<div class=\"wide\" tabindex=\"0\">" : "<picture>"));
+    if (narrow != NULL) {
+        const unsigned char *size = (const unsigned char *)narrow->png.data + 16;
+        TRY(text_printf(&a->body, "<source media=\"(max-width:700px)\" width=\"%u\" height=\"%u\" srcset=\"",
+                        png_size(size), png_size(size + 4)));
+        TRY(append_png(&a->body, narrow->png.data, narrow->png.n));
+        TRY(append(&a->body, "\">"));
+    }
+    TRY(text_printf(&a->body, "<img id=\"%.*s\" width=\"%u\" height=\"%u\" alt=\"%.*s\" src=\"", name_n, a->at,
+                    png_size(png + 16), png_size(png + 20), alt_n, alt));
+    TRY(append_png(&a->body, png, n));
+    TRY(append(&a->body, narrow == NULL ? "\"></div>" : "\"></picture>"));
+done:
+    return rc;
+}
+
 static int put_picture(assembly *a) {
     static const char alt[] = "\" alt=\"", close[] = "\" /></p>";
     const char *name_end = strstr(a->at, alt), *end = strstr(a->at, close);
@@ -112,12 +146,7 @@ static int put_picture(assembly *a) {
     if (rc != OK || n < 24) {
         TRY(text_printf(&a->body, "<p>%.*s: the picture is missing.</p>", (int)(end - said), said));
     } else {
-        TRY(text_printf(&a->body,
-                        "<div class=\"wide\" tabindex=\"0\"><img id=\"%.*s\" width=\"%u\" height=\"%u\" alt=\"%.*s\" ",
-                        name_n, a->at, png_size(png + 16), png_size(png + 20), (int)(end - said), said));
-        TRY(append(&a->body, "src=\"data:image/png;base64,"));
-        TRY(append_base64(&a->body, png, n));
-        TRY(append(&a->body, "\"></div>"));
+        TRY(put_image(a, png, n, name_n, said, (int)(end - said)));
     }
     a->at = end + sizeof close - 1;
 done:
@@ -164,10 +193,11 @@ done:
     return rc;
 }
 
-int html_document(text *out, const char *markdown, size_t n, const char *folder) {
+int html_document(text *out, const char *markdown, size_t n, const char *folder, const html_narrow *narrow,
+                  size_t narrow_n) {
     static const char open[] = "<h1>", close[] = "</h1>";
     text html = {0};
-    assembly a = {.folder = folder};
+    assembly a = {.folder = folder, .narrow = narrow, .narrow_n = narrow_n};
     int rc = OK;
     TRY(html_body(&html, markdown, n));
     a.at = text_string(&html);

@@ -16,6 +16,9 @@ void page_deinit(page *p) {
     text_deinit(&p->body);
     text_deinit(&p->undrawn);
     text_deinit(&p->why);
+    for (size_t i = 0; i < p->narrow_n; i++)
+        text_deinit(&p->narrow[i].png);
+    free(p->narrow);
 }
 
 int picture_array(double **out, picture *p, size_t n) {
@@ -124,6 +127,16 @@ done:
     return rc;
 }
 
+/* Draws the picture for narrow screens. */
+static int put_narrow(page *to, const picture *p, const char *name) {
+    int rc = OK;
+    TRY(memory_resize(&to->narrow, to->narrow_n + 1, sizeof *to->narrow));
+    to->narrow[to->narrow_n++] = (html_narrow){.name = name};
+    TRY(plot_charts_narrow(&to->narrow[to->narrow_n - 1].png, p->chart, p->chart_n));
+done:
+    return rc;
+}
+
 int picture_put(page *to, picture *p, const char *name, const char *alt, int columns) {
     text png = {0};
     int rc = OK;
@@ -132,6 +145,8 @@ int picture_put(page *to, picture *p, const char *name, const char *alt, int col
         int drawn =
             without != NULL ? fail(E_UNSUPPORTED, "%s", without) : plot_charts(&png, p->chart, p->chart_n, columns);
         TRY(page_png(to, drawn, &png, name, alt));
+        if (drawn == OK && html_unavailable() == NULL)
+            TRY(put_narrow(to, p, name));
     }
 done:
     text_deinit(&png);

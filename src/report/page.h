@@ -3,6 +3,7 @@
 #define LINNET_REPORT_PAGE_H
 
 #include "base/text.h"
+#include "report/html.h"
 #include "report/plot/plot.h"
 
 #include <math.h>
@@ -10,9 +11,11 @@
 typedef struct page {
     const char *folder; /* borrowed; contains images/ */
     text body;
-    text undrawn; /* images that could not be drawn, "Loss, Accuracy" */
-    text why;     /* the reason */
-    int pictures; /* on the page */
+    text undrawn;        /* images that could not be drawn, "Loss, Accuracy" */
+    text why;            /* the reason */
+    int pictures;        /* on the page */
+    html_narrow *narrow; /* (narrow_n) owned; those of report.html */
+    size_t narrow_n;
 } page;
 
 void page_deinit(page *p);

@@ -29,14 +29,14 @@ done:
 }
 
 /* Writes report.html; a build without cmark-gfm has none. */
-static int write_html(report_result *out, const char *folder, const text *markdown) {
+static int write_html(report_result *out, const page *p, const text *markdown) {
     char path[PATH_BYTES];
     text html = {0};
     int rc = OK;
     if (html_unavailable() != NULL)
         return OK;
-    TRY(html_document(&html, text_string(markdown), markdown->n, folder));
-    TRY(path_join(path, folder, "report.html"));
+    TRY(html_document(&html, text_string(markdown), markdown->n, p->folder, p->narrow, p->narrow_n));
+    TRY(path_join(path, p->folder, "report.html"));
     TRY(file_write_atomic(path, text_string(&html), html.n));
     out->html = true;
 done:
@@ -62,7 +62,7 @@ static int write_page(report_result *out, const char *folder, const run_data *d,
     TRY(text_append(&head, text_string(&p.body), p.body.n));
     TRY(path_join(path, folder, "viewlogs.md"));
     TRY(file_write_atomic(path, text_string(&head), head.n - 1)); /* without the empty line of the last section */
-    TRY(write_html(out, folder, &head));
+    TRY(write_html(out, &p, &head));
     out->pictures = p.pictures;
     if (p.undrawn.n > 0)
         snprintf(out->missing, sizeof out->missing, "%s (not drawn: %s)", text_string(&p.why), text_string(&p.undrawn));

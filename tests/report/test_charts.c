@@ -94,11 +94,32 @@ static void test_worst(void **state) {
     assert_int_equal(worst_columns(accents, 1, 6), 6);
 }
 
+static unsigned size_at(const text *png, size_t at) {
+    const unsigned char *p = (const unsigned char *)png->data + at;
+    return (unsigned)p[0] << 24 | (unsigned)p[1] << 16 | (unsigned)p[2] << 8 | p[3];
+}
+
+/* The panels of a chart for narrow screens are below each other. */
+static void test_narrow(void **state) {
+    (void)state;
+    static const double x[] = {1, 2};
+    plot_series s = {"a", x, x, NULL, 2, PLOT_LINE, 0};
+    plot_chart two[] = {{.title = "b", .series = &s, .series_n = 1}, {.title = "c", .series = &s, .series_n = 1}};
+    text png = {0};
+    if (plot_unavailable() != NULL)
+        return;
+    assert_ok(plot_charts_narrow(&png, two, 2));
+    assert_int_equal(size_at(&png, 16), PLOT_NARROW);
+    assert_int_equal(size_at(&png, 20), 2 * PLOT_HEIGHT);
+    text_deinit(&png);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
         cmocka_unit_test(test_finder),
         cmocka_unit_test(test_worst),
+        cmocka_unit_test(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,10 +8,12 @@
 #include "root.h"
 
 static text html;
+static const html_narrow *narrow; /* of the next document */
+static size_t narrow_n;
 
 static const char *document(const text *markdown) {
     text_deinit(&html);
-    assert_ok(html_document(&html, text_string(markdown), markdown->n, root));
+    assert_ok(html_document(&html, text_string(markdown), markdown->n, root, narrow, narrow_n));
     return text_string(&html);
 }
 
@@ -123,6 +125,29 @@ static void test_picture(void **state) {
     text_deinit(&md);
 }
 
+/* The picture that narrow screens show in place of the other. */
+static void test_narrow(void **state) {
+    (void)state;
+    static char narrow_png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\x90\0\0\1\x90";
+    const html_narrow of_loss[] = {{"los", {narrow_png, 24, 0}}, {"loss", {narrow_png, 24, 0}}};
+    static const char page[] = "# T\n\n![L](images/loss.png)\n\n![W](images/worst.png)\n";
+    text md = {0};
+    assert_ok(text_append(&md, page, sizeof page - 1));
+    put("loss.png", PNG_HEAD, 24);
+    put("worst.png", PNG_HEAD, 24);
+    narrow = of_loss;
+    narrow_n = 2;
+    document(&md);
+    narrow_n = 0;
+    assert_has("<picture><source media=\"(max-width:700px)\" width=\"400\" height=\"400\" "
+               "srcset=\"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAZAAAAGQ\"><img id=\"loss\" width=\"800\" "
+               "height=\"400\" "
+               "alt=\"L\" src=\"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAyAAAAGQ\"></picture>");
+    assert_has("<div class=\"wide\" tabindex=\"0\"><img id=\"worst\"");
+    assert_int_equal(count(text_string(&html), "<picture>"), 1);
+    text_deinit(&md);
+}
+
 static void test_document(void **state) {
     (void)state;
     static const char page[] = "# A & B\n\n**done**\n\n## Loss\n\nx\n\n## Epochs\n\n| a |\n|---:|\n| 1 |\n";
@@ -160,6 +185,7 @@ int main(void) {
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_escaping), cmocka_unit_test(test_own_html),
-                                       cmocka_unit_test(test_picture), cmocka_unit_test(test_document)};
+                                       cmocka_unit_test(test_picture), cmocka_unit_test(test_narrow),
+                                       cmocka_unit_test(test_document)};
     return cmocka_run_group_tests(tests, root_set_up, tear_down);
 }

@@ -29,7 +29,7 @@ static void test_error_message(void **state) {
     (void)state;
     text out = {0};
     assert_fails(E_UNSUPPORTED, "this build has no cmark-gfm: install libcmark-gfm-dev and libcmark-gfm-extensions-dev",
-                 html_document(&out, "", 0, "."));
+                 html_document(&out, "", 0, ".", NULL, 0));
     assert_null(out.data);
 }
 

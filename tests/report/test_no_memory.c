@@ -10,7 +10,7 @@ static int run(void *context) {
         "<details><summary>F</summary>\n\n```yaml\ng: 1\n```\n\n</details>\n\n![h](images/none.png)\n";
     text out = {0};
     (void)context;
-    int rc = html_document(&out, page, sizeof page - 1, "/nowhere");
+    int rc = html_document(&out, page, sizeof page - 1, "/nowhere", NULL, 0);
     text_deinit(&out);
     return rc;
 }

@@ -117,6 +117,8 @@ static void check_html(const report_result *r) {
     assert_ok(file_read(&bytes, &n, path, 0));
     for (const char *p = (const char *)bytes; (p = strstr(p, "src=")) != NULL; p++, pictures++)
         assert_int_equal(strncmp(p, "src=\"data:image/png;base64,iVBOR", 32), 0);
+    for (const char *p = (const char *)bytes; (p = strstr(p, "srcset=")) != NULL; p++)
+        assert_int_equal(strncmp(p, "srcset=\"data:image/png;base64,iVBOR", 35), 0);
     for (const char *p = (const char *)bytes; (p = strstr(p, "href=")) != NULL; p++)
         assert_true(p[6] == '#' || strncmp(p, "href=\"data:,\"", 13) == 0);
     assert_int_equal(pictures, r->pictures);

@@ -215,7 +215,8 @@ done:
     return rc;
 }
 
-int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
+/* Draws panels in rows of `columns`, each `width` pixels wide. */
+static int draw_charts(text *png, const plot_chart *chart, size_t n, int columns, int width) {
     static const plot_chart none = {0};
     plot_sheet sheet = {0};
     int rc = OK;
@@ -226,9 +227,9 @@ int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
     size_t across = (size_t)clamp_int(columns, 1, COLUMNS_MAX);
     across = across > n ? n : across;
     size_t rows = (n + across - 1) / across;
-    TRY(plot_sheet_open(&sheet, PLOT_WIDTH, clamp_int((double)rows * PLOT_HEIGHT, 0, 1 << 20)));
+    TRY(plot_sheet_open(&sheet, width, clamp_int((double)rows * PLOT_HEIGHT, 0, 1 << 20)));
     for (size_t i = 0; i < n; i++) {
-        double w = (double)PLOT_WIDTH / (double)across;
+        double w = (double)width / (double)across;
         size_t row = i / across;
         plot_box box = {floor((double)(i % across) * w), (double)row * PLOT_HEIGHT, floor(w), PLOT_HEIGHT};
         TRY(draw_panel(&sheet, &chart[i], box));
@@ -237,4 +238,12 @@ int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
 done:
     plot_sheet_close(&sheet);
     return rc;
+}
+
+int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
+    return draw_charts(png, chart, n, columns, PLOT_WIDTH);
+}
+
+int plot_charts_narrow(text *png, const plot_chart *chart, size_t n) {
+    return draw_charts(png, chart, n, 1, PLOT_NARROW);
 }

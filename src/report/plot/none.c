@@ -10,6 +10,8 @@ int plot_charts(text *png, const plot_chart *chart, size_t n, int columns) {
     return fail(E_UNSUPPORTED, "cannot draw charts: %s", plot_unavailable());
 }
 
+int plot_charts_narrow(text *png, const plot_chart *chart, size_t n) { return plot_charts(png, chart, n, 1); }
+
 int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns) {
     (void)png, (void)title, (void)image, (void)n, (void)columns;
     return fail(E_UNSUPPORTED, "cannot draw the image grid: %s", plot_unavailable());

@@ -61,6 +61,10 @@ typedef struct plot_chart {
 enum { PLOT_WIDTH = 800, PLOT_HEIGHT = 400 }; /* of one row of panels */
 int plot_charts(text *png, const plot_chart *chart, size_t n, int columns);
 
+/** The same for narrow screens: one column, PLOT_NARROW wide. */
+enum { PLOT_NARROW = 400 };
+int plot_charts_narrow(text *png, const plot_chart *chart, size_t n);
+
 typedef struct plot_thumbnail {
     const uint8_t *rgb; /* (h, w, 3), borrowed */
     int w, h;
