@@ -113,8 +113,8 @@ enum { ENGINE_PCI_ADDRESS = 32, ENGINE_EXCHANGE_TEXT = 256 }; /* buffer sizes, b
 
 /** Whether the "cpu" device computes bf16 in hardware on this machine. */
 bool engine_has_bf16(void);
-/** Whether it also computes bf16 at least as fast as fp32; precision `auto` depends on it. With AVX-512 bf16 and without
- *  AMX the first call measures both for a fraction of a millisecond. */
+/** Whether it also computes bf16 at least as fast as fp32; precision `auto` depends on it. With AVX-512 bf16 and
+ * without AMX the first call measures both for a fraction of a millisecond. */
 bool engine_bf16_is_faster(void);
 /** The version of the oneDNN that is loaded: "3.7.2"; NULL: built without oneDNN. */
 const char *engine_onednn_version(void);
