@@ -21,43 +21,50 @@
 #define PAGE_BYTES ((size_t)256 << 20)
 enum { BACKLOG = 16, MEMORY_PER_CONNECTION = 32 << 10 };
 
+/* A part, or the path of the page's file. */
+typedef struct content {
+    size_t n;
+    char bytes[]; /* n bytes and a 0 */
+} content;
+enum { PAGE_FILE = WEB_PARTS, CONTENTS };
+
+/* The training hands contents over by an atomic exchange: with a lock it would wait for a thread of the lowest
+ * priority. */
 struct web_server {
     int listener; /* -1: none; owned by the daemon once that is started */
     struct MHD_Daemon *daemon;
-    pthread_mutex_t lock; /* guards everything below; held only to copy or exchange a part */
-    text part[WEB_PARTS];
-    char *file; /* the page, or NULL; owned */
+    content *next[CONTENTS]; /* the newest, not yet taken by the thread of the server; exchanged atomically */
+    content *now[CONTENTS];  /* of the thread of the server */
 };
 
 const char *web_unavailable(void) { return NULL; }
 
 /* ---- the thread of the server ---- */
 
+/* The newest content; NULL: none yet. Valid until the next call. */
+static const content *take(web_server *s, int which) {
+    content *next = __atomic_exchange_n(&s->next[which], NULL, __ATOMIC_ACQ_REL);
+    if (next != NULL) {
+        free(s->now[which]);
+        s->now[which] = next;
+    }
+    return s->now[which];
+}
+
 /* Copies a part. */
 static int take_part(text *out, web_server *s, web_part part) {
-    pthread_mutex_lock(&s->lock);
-    int rc = text_append(out, text_string(&s->part[part]), s->part[part].n);
-    pthread_mutex_unlock(&s->lock);
-    return rc;
+    const content *c = take(s, (int)part);
+    return c != NULL ? text_append(out, c->bytes, c->n) : text_append(out, "", 0);
 }
 
 /* The page without the status: the file, or the part. */
 static int take_page(text *out, web_server *s) {
+    const content *path = take(s, PAGE_FILE);
     unsigned char *bytes = NULL;
-    char *path = NULL;
     size_t n = 0;
-    int rc = OK;
-    pthread_mutex_lock(&s->lock);
-    if (s->file != NULL)
-        rc = memory_string(&path, s->file);
-    pthread_mutex_unlock(&s->lock);
-    TRY(rc);
-    if (path != NULL && file_read(&bytes, &n, path, PAGE_BYTES) == OK)
-        TRY(text_append(out, bytes, n));
-    else
-        TRY(take_part(out, s, WEB_PAGE));
-done:
-    free(path);
+    if (path == NULL || file_read(&bytes, &n, path->bytes, PAGE_BYTES) != OK)
+        return take_part(out, s, WEB_PAGE);
+    int rc = text_append(out, bytes, n);
     free(bytes);
     return rc;
 }
@@ -189,7 +196,6 @@ int web_open(web_server **out, const char *address, int port) {
     int rc = OK;
     TRY(memory_zeroed(&s, 1, sizeof *s));
     s->listener = -1;
-    pthread_mutex_init(&s->lock, NULL);
     TRY(listen_at(&s->listener, address, port));
     TRY(start(s));
     *out = s;
@@ -199,31 +205,21 @@ done:
     return rc;
 }
 
-int web_put(web_server *s, web_part part, const char *bytes, size_t n) {
-    text new = {0};
-    int rc = text_append(&new, bytes, n);
+static int hand_over(web_server *s, int which, const char *bytes, size_t n) {
+    unsigned char *block = NULL;
+    int rc = memory_zeroed(&block, sizeof(content) + n + 1, 1);
     if (rc != OK)
         return rc;
-    pthread_mutex_lock(&s->lock);
-    text old = s->part[part];
-    s->part[part] = new;
-    pthread_mutex_unlock(&s->lock);
-    text_deinit(&old);
+    content *new = (content *)block;
+    new->n = n;
+    memcpy(new->bytes, bytes, n);
+    free(__atomic_exchange_n(&s->next[which], new, __ATOMIC_ACQ_REL));
     return OK;
 }
 
-int web_page_file(web_server *s, const char *path) {
-    char *new = NULL;
-    int rc = memory_string(&new, path);
-    if (rc != OK)
-        return rc;
-    pthread_mutex_lock(&s->lock);
-    char *old = s->file;
-    s->file = new;
-    pthread_mutex_unlock(&s->lock);
-    free(old);
-    return OK;
-}
+int web_put(web_server *s, web_part part, const char *bytes, size_t n) { return hand_over(s, (int)part, bytes, n); }
+
+int web_page_file(web_server *s, const char *path) { return hand_over(s, PAGE_FILE, path, strlen(path)); }
 
 void web_close(web_server *s) {
     if (s == NULL)
@@ -232,9 +228,9 @@ void web_close(web_server *s) {
         MHD_stop_daemon(s->daemon);
     if (s->listener >= 0)
         close(s->listener);
-    for (int i = 0; i < WEB_PARTS; i++)
-        text_deinit(&s->part[i]);
-    pthread_mutex_destroy(&s->lock);
-    free(s->file);
+    for (int i = 0; i < CONTENTS; i++) {
+        free(s->next[i]);
+        free(s->now[i]);
+    }
     free(s);
 }

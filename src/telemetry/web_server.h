@@ -26,7 +26,8 @@ const char *web_unavailable(void);
  *  E_UNSUPPORTED (built without libmicrohttpd) */
 int web_open(web_server **out, const char *address, int port);
 
-/** Replaces a part by a copy of n bytes; does not wait for a connection. @return 0 or E_NOMEM (the old part remains) */
+/** Replaces a part by a copy of n bytes, without waiting for the thread. @return
+ * 0 or E_NOMEM (the old part remains) */
 int web_put(web_server *s, web_part part, const char *bytes, size_t n);
 
 /** From now on the page is this file, read for each request; WEB_PAGE if it cannot be read. @return 0 or E_NOMEM */
