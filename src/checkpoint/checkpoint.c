@@ -130,11 +130,7 @@ static int read_any(ckpt *c, int fd) {
     int rc = safetensors_read(&is_known, c, fd);
     if (rc == OK && !is_known)
         rc = torch_legacy_read(&is_known, c, fd);
-    if (rc == OK && !is_known)
-        rc = zip_load(c, fd, layout_read);
-    if (rc == OK)
-        rc = layout_translate_names(c);
-    return rc == OK ? layout_find_prefix(c) : rc;
+    return rc == OK && !is_known ? zip_load(c, fd, layout_read) : rc;
 }
 
 static int read_progress(ckpt *c, int fd) { return zip_load(c, fd, layout_read_progress); }
@@ -216,6 +212,7 @@ void ckpt_free(ckpt *c) {
     items_free(c->hyper, c->hyper_n);
     items_free(c->own, c->own_n);
     free(c->kept);
+    free(c->decay);
     free(c->unread);
     free(c);
 }

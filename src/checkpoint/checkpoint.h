@@ -32,7 +32,7 @@ typedef enum ckpt_optimizer_kind {
     CKPT_OTHER_OPTIMIZER /* of another class, or with an option that linnet does not have */
 } ckpt_optimizer_kind;
 
-/** The options of the first parameter group, as far as the optimizer has them. */
+/** The options of the parameter group of the convolutions' weights, as far as the optimizer has them. */
 typedef struct ckpt_optimizer {
     ckpt_optimizer_kind kind;
     double lr, initial_lr, momentum, dampening, weight_decay, beta1, beta2, alpha, eps, trust_coeff;
@@ -137,8 +137,9 @@ typedef struct ckpt {
     ckpt_tensor *square;          /* AdamW, LAMB: exp_avg_sq, RMSprop: square_avg, of parameter i */
     int square_n;                 /* momentum_n, or 0 for other optimizers */
     int param_n;                  /* number of the optimizer's parameters */
-    int head_n; /* the last head_n parameters are a second group with head_scale times the LR; 0: one group */
+    int head_n; /* the last head_n parameters are groups of their own with head_scale times the LR; 0: none */
     double head_scale;
+    double *decay; /* (param_n) weight decay of parameter i; NULL: the optimizer's for all parameters, or not known */
     ckpt_optimizer optimizer;
     ckpt_schedule schedule;
     ckpt_grad_scaler scaler;

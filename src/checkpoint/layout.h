@@ -13,7 +13,8 @@
 #define TENSOR_BUDGET(file_bytes) (4 * (uint64_t)(file_bytes) + ((uint64_t)16 << 20))
 #define LAYOUT_TENSOR_LIMIT                                                                                            \
     65536 /* per file; far above any real file. It keeps a small hostile file from causing a large table */
-#define LAYOUT_KEPT_LIMIT 1024 /* best checkpoints per file */
+#define LAYOUT_KEPT_LIMIT 1024   /* best checkpoints per file */
+#define LAYOUT_PARAM_LIMIT 65536 /* parameters of an optimizer */
 
 /** A field of a struct that is stored as one entry of a dict. Kinds: 'q' int64_t, 'i' int, 'd' double, 'b' bool. */
 typedef struct layout_field {
@@ -37,6 +38,17 @@ extern const layout_optimizer layout_optimizers[CKPT_OTHER_OPTIMIZER + 1];
 
 /** Writes the fields of a struct as entries of the current dict. */
 void layout_write_fields(pickle *p, const layout_field *fields, const void *object);
+/** A parameter group that is written: the parameters in [begin, end) that decay, or those that do not. */
+typedef struct layout_division {
+    int begin, end, n; /* n: number of its parameters */
+    bool decays;
+    double scale; /* of the LR */
+} layout_division;
+
+enum { LAYOUT_GROUPS = 4 };
+/** Divides the parameters into groups, by LR and weight decay. @return the number of groups */
+int layout_divide(layout_division out[LAYOUT_GROUPS], const ckpt *c);
+bool layout_divided(const layout_division *d, const ckpt *c, int i); /* whether parameter i is in the group */
 /** Writes optimizer_states. */
 void layout_write_optimizer(pickle *p, const ckpt *c);
 /** Writes the whole pickle; an error is kept in p->rc. */
@@ -79,18 +91,33 @@ int layout_check_names(const ckpt *c);
 int layout_read(ckpt *c, const value *top, tensor_source *source);
 /** The part of layout_read that reads the progress: no tensors, no hyper-parameters. */
 int layout_read_progress(ckpt *c, const value *top, tensor_source *source);
-/** The part of layout_read that reads Lightning's own keys, for files without the key "linnet". */
-int layout_read_lightning(ckpt *c, const value *top, tensor_source *source);
+/** The part of layout_read that reads Lightning's own keys, for files without the key "linnet". The rates are those of
+ *  parameter group `base`. */
+int layout_read_lightning(ckpt *c, const value *top, size_t base, tensor_source *source);
 
 /** Limits the size of a dictionary that is searched repeatedly: a file may refer to one large dictionary many times,
  * and each reference is searched. @return 0, E_FORMAT */
 int layout_check_entries(const value *dict, const char *what);
-/** optimizer_states[0].param_groups[0]; NULL: none. */
-const value *layout_first_group(const value *top);
-/** Reads the kind of the optimizer and its options from the first parameter group. */
-int layout_read_group(ckpt_optimizer *out, const value *top);
+
+/** The parameter groups of the file's optimizer, and the model's parameters in them. {0}: no optimizer. */
+typedef struct layout_groups {
+    int param_n;               /* of all groups */
+    size_t base;               /* the group that the model's convolutions are in, whose options are those of the run */
+    int *number;               /* (param_n) the file's number of the model's parameter i; NULL: not known */
+    const ckpt_tensor **param; /* (param_n) the model's parameters, as in the state_dict; NULL: not known */
+    bool lost, ambiguous;      /* the groups do not fit the model's parameters; or in more than one way */
+} layout_groups;
+
+/** Finds the model's parameters in the groups. Sets head_n, head_scale and decay of `c`, whose state must have been
+ *  read. @return 0, E_FORMAT (beyond a limit), E_NOMEM. To be released in any case */
+int layout_read_groups(layout_groups *out, ckpt *c, const value *top);
+void layout_groups_deinit(layout_groups *g);
+/** optimizer_states[0].param_groups[i]; NULL: none. */
+const value *layout_group(const value *top, size_t i);
+/** Reads the kind of the optimizer and its options from parameter group `base`. */
+int layout_read_group(ckpt_optimizer *out, const value *top, size_t base);
 /** Reads optimizer_states[0]: the state of each parameter and param_n. c->optimizer must have been read. */
-int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source);
+int layout_read_optimizer(ckpt *c, const value *top, const layout_groups *groups, tensor_source *source);
 /** Reads the entries of hyper_parameters, or of linnet's items, that are numbers, bools or strings. */
 int layout_read_items(ckpt_item **out, int *out_n, const value *dict, tensor_source *source);
 /** Fills the fields whose entries exist. @return 0, E_FORMAT (an entry of another kind, or out of range) */

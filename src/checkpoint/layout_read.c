@@ -378,42 +378,53 @@ static int read_timer(ckpt *c, const value *top, tensor_source *source) {
     return rc;
 }
 
-/** Reads the progress. *is_training: whether the file contains more than weights. */
-static int read_progress(bool *is_training, ckpt *c, const value *top, tensor_source *source) {
-    const value *own = dict_get(top, "linnet"), *version = dict_get(top, "pytorch-lightning_version");
-    bool is_own = own != NULL && own->kind == VALUE_DICT;
+static bool is_own(const value *top) {
+    const value *own = dict_get(top, "linnet");
+    return own != NULL && own->kind == VALUE_DICT;
+}
+
+/** Whether the file contains more than weights. */
+static bool is_training(const value *top) {
+    const value *version = dict_get(top, "pytorch-lightning_version");
+    return is_own(top) || (version != NULL && version->kind == VALUE_STRING);
+}
+
+/** `base`: of layout_groups. */
+static int read_progress(ckpt *c, const value *top, size_t base, tensor_source *source) {
     int rc = OK;
     c->best_value = c->current_value = NAN;
-    *is_training = is_own || (version != NULL && version->kind == VALUE_STRING);
-    if (*is_training)
-        TRY(layout_read_group(&c->optimizer, top));
-    if (*is_training)
-        TRY(read_timer(c, top, source));
-    if (*is_training)
-        TRY(is_own ? read_own(c, own, source) : layout_read_lightning(c, top, source));
+    if (!is_training(top))
+        return OK;
+    TRY(layout_read_group(&c->optimizer, top, base));
+    TRY(read_timer(c, top, source));
+    TRY(is_own(top) ? read_own(c, dict_get(top, "linnet"), source) : layout_read_lightning(c, top, base, source));
     TRY(ranges_check(c));
 done:
     return rc;
 }
 
 int layout_read_progress(ckpt *c, const value *top, tensor_source *source) {
-    bool is_training = false;
     int rc = layout_check_top(top);
-    return rc == OK ? read_progress(&is_training, c, top, source) : rc;
+    return rc == OK ? read_progress(c, top, 0, source) : rc;
 }
 
 int layout_read(ckpt *c, const value *top, tensor_source *source) {
-    bool is_training = false;
+    layout_groups groups = {0};
     int rc = OK;
     TRY(layout_check_top(top));
     TRY(read_state(c, top, source));
-    TRY(read_progress(&is_training, c, top, source));
-    if (!is_training)
+    TRY(layout_translate_names(c));
+    TRY(layout_find_prefix(c));
+    if (is_training(top))
+        TRY(layout_read_groups(&groups, c, top));
+    TRY(read_progress(c, top, groups.base, source));
+    if (!is_training(top))
         goto done;
     TRY(read_ema(c, top, source));
-    TRY(layout_read_optimizer(c, top, source));
+    TRY(layout_read_optimizer(c, top, &groups, source));
     TRY(read_scaler(c, dict_get(top, "MixedPrecision")));
     TRY(layout_read_items(&c->hyper, &c->hyper_n, dict_get(top, "hyper_parameters"), source));
 done:
+    layout_groups_deinit(&groups);
     return rc;
 }

@@ -27,11 +27,12 @@ const layout_field layout_schedule[] = {
 
 /** Writes a list with the rate of each parameter group. */
 static void write_rates(pickle *p, const char *key, const ckpt *c, double rate) {
+    layout_division group[LAYOUT_GROUPS];
+    const int n = layout_divide(group, c);
     pickle_string(p, key);
     pickle_list(p);
-    pickle_float(p, rate);
-    if (c->head_n > 0)
-        pickle_float(p, rate * c->head_scale);
+    for (int g = 0; g < n; g++)
+        pickle_float(p, rate * group[g].scale);
     pickle_list_end(p);
 }
 

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void get_first(double *out, const value *dict, const char *key) {
-    value_double(out, list_get(dict_get(dict, key), 0));
+/** Reads element i of a list. */
+static void get_element(double *out, const value *dict, const char *key, size_t i) {
+    value_double(out, list_get(dict_get(dict, key), i));
 }
 
 static void get_int(int *out, const value *dict, const char *key) {
@@ -34,7 +35,7 @@ static void read_loops(ckpt *c, const value *top) {
     }
 }
 
-static void read_schedule(ckpt *c, const value *top) {
+static void read_schedule(ckpt *c, const value *top, size_t base) {
     const value *dict = list_get(dict_get(top, "lr_schedulers"), 0);
     ckpt_schedule *s = &c->schedule;
     s->kind = dict_get(dict, "step_size") != NULL    ? CKPT_SCHEDULE_STEP
@@ -45,15 +46,15 @@ static void read_schedule(ckpt *c, const value *top) {
     value_int(&s->last_epoch, dict_get(dict, "last_epoch"));
     s->base_lr = c->optimizer.initial_lr;
     s->last_lr = c->optimizer.lr;
-    get_first(&s->base_lr, dict, "base_lrs");
-    if (s->kind == CKPT_SCHEDULE_PLATEAU && dict_get(layout_first_group(top), "initial_lr") == NULL)
+    get_element(&s->base_lr, dict, "base_lrs", base);
+    if (s->kind == CKPT_SCHEDULE_PLATEAU && dict_get(layout_group(top, base), "initial_lr") == NULL)
         s->base_lr = 0; /* unknown: the LR may have been reduced since */
-    get_first(&s->last_lr, dict, "_last_lr");
+    get_element(&s->last_lr, dict, "_last_lr", base);
     get_int(&s->step_size, dict, "step_size");
     dict_double(&s->gamma, dict, "gamma");
     dict_double(&s->factor, dict, "factor");
     dict_double(&s->min_lr, dict, "eta_min");
-    get_first(&s->min_lr, dict, "min_lrs");
+    get_element(&s->min_lr, dict, "min_lrs", base);
     dict_double(&s->threshold, dict, "threshold");
     dict_double(&s->best, dict, "best");
     dict_double(&s->eps, dict, "eps");
@@ -165,10 +166,10 @@ done:
     return rc;
 }
 
-int layout_read_lightning(ckpt *c, const value *top, tensor_source *source) {
+int layout_read_lightning(ckpt *c, const value *top, size_t base, tensor_source *source) {
     value_int(&c->epoch, dict_get(top, "epoch"));
     value_int(&c->global_step, dict_get(top, "global_step"));
     read_loops(c, top);
-    read_schedule(c, top);
+    read_schedule(c, top, base);
     return read_callbacks(c, top, source);
 }

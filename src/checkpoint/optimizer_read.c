@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARAM_LIMIT 65536
 #define ENTRY_LIMIT 1024  /* entries of a dictionary that is searched repeatedly */
 #define STEP_LIMIT 0x1p53 /* steps: exact as doubles */
 
@@ -19,8 +18,8 @@ int layout_check_entries(const value *dict, const char *what) {
     return OK;
 }
 
-const value *layout_first_group(const value *top) {
-    return list_get(dict_get(list_get(dict_get(top, "optimizer_states"), 0), "param_groups"), 0);
+const value *layout_group(const value *top, size_t i) {
+    return list_get(dict_get(list_get(dict_get(top, "optimizer_states"), 0), "param_groups"), i);
 }
 
 /* --- the options of a parameter group --- */
@@ -64,8 +63,8 @@ static const value *pair_get(const value *pair, size_t i) {
     return pair != NULL && pair->kind == VALUE_TUPLE && i < pair->list.n ? pair->list.items[i] : list_get(pair, i);
 }
 
-int layout_read_group(ckpt_optimizer *out, const value *top) {
-    const value *group = layout_first_group(top);
+int layout_read_group(ckpt_optimizer *out, const value *top, size_t base) {
+    const value *group = layout_group(top, base);
     const value *betas = dict_get(group, "betas");
     int rc = OK;
     if (group == NULL)
@@ -89,30 +88,6 @@ done:
 }
 
 /* --- the state of each parameter --- */
-
-static bool ends_with(const char *s, const char *end) {
-    size_t n = strlen(s), end_n = strlen(end);
-    return n >= end_n && strcmp(s + n - end_n, end) == 0;
-}
-
-/** Gives each momentum buffer the name of its parameter: the state_dict's entries that are not buffers, in their
- *  order. */
-static void momentum_name(ckpt *c) {
-    static const char *const buffers[] = {".running_mean", ".running_var", ".num_batches_tracked"};
-    int k = 0;
-    for (int i = 0; i < c->state_n; i++) {
-        bool buffer = false;
-        for (int b = 0; b < 3; b++)
-            buffer = buffer || ends_with(c->state[i].name, buffers[b]);
-        if (buffer)
-            continue;
-        if (k < c->momentum_n)
-            memcpy(c->momentum[k].name, c->state[i].name, sizeof c->momentum[k].name);
-        k++;
-    }
-    for (int i = 0; k != c->momentum_n && i < c->momentum_n; i++)
-        c->momentum[i].name[0] = 0;
-}
 
 /** Reads the tensor of that key into a zeroed *out. *found: whether there is one. */
 static int read_one(ckpt_tensor *out, bool *found, const value *state, const char *key, int64_t number,
@@ -162,34 +137,65 @@ static void drop_states(ckpt *c) {
     c->optimizer.updates = 0;
 }
 
-static int read_states(ckpt *c, const value *optimizer, tensor_source *source) {
-    const layout_optimizer *l = &layout_optimizers[c->optimizer.kind];
-    const value *states = dict_get(optimizer, "state");
-    size_t n = dict_n(states);
+/** Gives each state the place of its parameter in the model. */
+static int arrange(ckpt_tensor **state, const layout_groups *g) {
+    ckpt_tensor *old = *state, *arranged = NULL;
+    int rc = OK;
+    TRY(memory_zeroed(&arranged, (size_t)g->param_n, sizeof *arranged));
+    for (int i = 0; i < g->param_n; i++)
+        arranged[i] = old[g->number[i]];
+    *state = arranged;
+    free(old);
+done:
+    return rc;
+}
+
+/** Reads the states by the file's numbers. *found: how many are complete. */
+static int read_numbered(int *found, ckpt *c, const value *states, tensor_source *source) {
     bool *seen = NULL;
-    int rc = OK, found = 0;
-    if (n == 0 || c->param_n == 0 || l->momentum == NULL)
-        return OK;
-    if (n > PARAM_LIMIT)
-        return fail(E_FORMAT, "%zu parameters in the optimizer state, more than the limit of %d", n, PARAM_LIMIT);
+    int rc = OK;
+    *found = 0;
     TRY(memory_zeroed(&seen, (size_t)c->param_n, sizeof *seen));
-    TRY(memory_zeroed(&c->momentum, (size_t)c->param_n, sizeof *c->momentum));
-    c->momentum_n = c->param_n;
-    if (l->square != NULL) {
-        TRY(memory_zeroed(&c->square, (size_t)c->param_n, sizeof *c->square));
-        c->square_n = c->param_n;
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < dict_n(states); i++) {
         const value *key = states->list.items[2 * i];
         bool complete = false;
         if (key->kind != VALUE_INT || key->i < 0 || key->i >= c->param_n || seen[key->i])
             continue;
         seen[key->i] = true;
         TRY(read_state(&complete, c, key->i, states->list.items[2 * i + 1], source));
-        found += complete;
+        *found += complete;
     }
+done:
+    free(seen);
+    return rc;
+}
+
+static int read_states(ckpt *c, const value *optimizer, const layout_groups *g, tensor_source *source) {
+    const layout_optimizer *l = &layout_optimizers[c->optimizer.kind];
+    const value *states = dict_get(optimizer, "state");
+    size_t n = dict_n(states);
+    int rc = OK, found = 0;
+    if (n == 0 || c->param_n == 0 || l->momentum == NULL)
+        return OK;
+    if (n > LAYOUT_PARAM_LIMIT)
+        return fail(E_FORMAT, "%zu parameters in the optimizer state, more than the limit of %d", n,
+                    LAYOUT_PARAM_LIMIT);
+    if (g->lost) {
+        log_warn(
+            "the parameter groups of the checkpoint's optimizer fit the model's parameters %s: the optimizer starts "
+            "without state",
+            g->ambiguous ? "in more than one way" : "in no way");
+        return OK;
+    }
+    TRY(memory_zeroed(&c->momentum, (size_t)c->param_n, sizeof *c->momentum));
+    c->momentum_n = c->param_n;
+    if (l->square != NULL) {
+        TRY(memory_zeroed(&c->square, (size_t)c->param_n, sizeof *c->square));
+        c->square_n = c->param_n;
+    }
+    TRY(read_numbered(&found, c, states, source));
     if (found == c->param_n && c->optimizer.kind == CKPT_LAMB)
-        TRY(read_step(&c->optimizer, dict_get(list_get(dict_get(optimizer, "param_groups"), 0), "step"), source));
+        TRY(read_step(&c->optimizer, dict_get(list_get(dict_get(optimizer, "param_groups"), g->base), "step"), source));
     if (found < c->param_n) {
         if (found > 0)
             log_warn("the checkpoint has the optimizer's state for only %d of %d parameters: the optimizer starts "
@@ -197,48 +203,17 @@ static int read_states(ckpt *c, const value *optimizer, tensor_source *source) {
                      found, c->param_n);
         drop_states(c);
     }
-    momentum_name(c);
+    if (c->momentum_n > 0 && g->number != NULL)
+        TRY(arrange(&c->momentum, g));
+    if (c->square_n > 0 && g->number != NULL)
+        TRY(arrange(&c->square, g));
+    for (int i = 0; i < c->momentum_n && g->param != NULL; i++)
+        memcpy(c->momentum[i].name, g->param[i]->name, sizeof c->momentum[i].name);
 done:
-    free(seen);
     return rc;
 }
 
-/** Reads the number of parameters of a second group and the ratio of its LR to the first group's. It prefers the
- *  initial rates, because a schedule may have reduced the current ones to 0. */
-static void read_head(ckpt *c, const value *groups) {
-    static const char *const keys[] = {"initial_lr", "lr"};
-    const value *params = dict_get(list_get(groups, 1), "params");
-    if (params == NULL || params->kind != VALUE_LIST || list_get(groups, 2) != NULL)
-        return;
-    for (int k = 0; k < 2; k++) {
-        double first = 0, second = 0;
-        dict_double(&first, list_get(groups, 0), keys[k]);
-        dict_double(&second, list_get(groups, 1), keys[k]);
-        if (first > 0 && first < INFINITY && second > 0 && second < INFINITY) {
-            c->head_n = (int)params->list.n;
-            c->head_scale = second / first;
-            return;
-        }
-    }
-}
-
-int layout_read_optimizer(ckpt *c, const value *top, tensor_source *source) {
-    const value *optimizer = list_get(dict_get(top, "optimizer_states"), 0);
-    const value *groups = dict_get(optimizer, "param_groups");
-    size_t params = 0;
-    int rc = OK;
-    for (size_t g = 0; list_get(groups, g) != NULL; g++) {
-        if (g == PARAM_LIMIT)
-            return fail(E_FORMAT, "more than %d parameter groups in the optimizer", PARAM_LIMIT);
-        TRY(layout_check_entries(list_get(groups, g), "a parameter group"));
-        const value *list = dict_get(list_get(groups, g), "params");
-        params += list != NULL && list->kind == VALUE_LIST ? list->list.n : 0;
-        if (params > PARAM_LIMIT)
-            return fail(E_FORMAT, "%zu parameters in the optimizer, more than the limit of %d", params, PARAM_LIMIT);
-    }
-    c->param_n = (int)params;
-    read_head(c, groups);
-    TRY(read_states(c, optimizer, source));
-done:
-    return rc;
+int layout_read_optimizer(ckpt *c, const value *top, const layout_groups *groups, tensor_source *source) {
+    c->param_n = groups->param_n;
+    return read_states(c, list_get(dict_get(top, "optimizer_states"), 0), groups, source);
 }

@@ -92,11 +92,34 @@ static void write_lars(pickle *p, const ckpt_optimizer *o) {
     pickle_item_bool(p, "always_adapt", false);
 }
 
-/** Writes an element of param_groups: parameters [begin, end), with `scale` times the LR. */
-static void write_group(pickle *p, const ckpt *c, int begin, int end, double scale) {
+int layout_divide(layout_division out[LAYOUT_GROUPS], const ckpt *c) {
+    const int body_n = c->param_n - c->head_n;
+    /* the order of timm if the classifier's bias does not decay, else that of torchvision */
+    const bool decay_first = c->decay == NULL || c->param_n == 0 || c->decay[c->param_n - 1] != 0;
+    int n = 0;
+    for (int k = 0; k < LAYOUT_GROUPS; k++) {
+        layout_division d = {.begin = k < 2 ? 0 : body_n, .end = k < 2 ? body_n : c->param_n, .scale = 1};
+        if (k >= 2)
+            d.scale = c->head_scale;
+        d.decays = (k % 2 == 0) == decay_first;
+        for (int i = d.begin; i < d.end; i++)
+            d.n += layout_divided(&d, c, i);
+        if (d.n > 0 || (k == 0 && c->decay == NULL))
+            out[n++] = d;
+    }
+    return n;
+}
+
+bool layout_divided(const layout_division *d, const ckpt *c, int i) {
+    return i >= d->begin && i < d->end && (c->decay == NULL || c->decay[i] != 0) == d->decays;
+}
+
+/** Writes an element of param_groups. */
+static void write_group(pickle *p, const ckpt *c, const layout_division *d) {
     ckpt_optimizer o = c->optimizer;
-    o.lr *= scale;
-    o.initial_lr *= scale;
+    o.lr *= d->scale;
+    o.initial_lr *= d->scale;
+    o.weight_decay = d->decays ? o.weight_decay : 0;
     pickle_dict(p);
     if (o.kind != CKPT_SGD) {
         pickle_item_float(p, "lr", o.lr);
@@ -112,8 +135,9 @@ static void write_group(pickle *p, const ckpt *c, int begin, int end, double sca
     }
     pickle_string(p, "params");
     pickle_list(p);
-    for (int i = begin; i < end; i++)
-        pickle_int(p, i);
+    for (int i = d->begin; i < d->end; i++)
+        if (layout_divided(d, c, i))
+            pickle_int(p, i);
     pickle_list_end(p);
     pickle_dict_end(p);
 }
@@ -137,6 +161,8 @@ static void write_state(pickle *p, const ckpt *c, int i) {
 }
 
 void layout_write_optimizer(pickle *p, const ckpt *c) {
+    layout_division group[LAYOUT_GROUPS];
+    const int n = layout_divide(group, c);
     pickle_string(p, "optimizer_states");
     pickle_list(p);
     pickle_dict(p);
@@ -146,9 +172,8 @@ void layout_write_optimizer(pickle *p, const ckpt *c) {
     pickle_dict_end(p);
     pickle_string(p, "param_groups");
     pickle_list(p);
-    write_group(p, c, 0, c->param_n - c->head_n, 1);
-    if (c->head_n > 0)
-        write_group(p, c, c->param_n - c->head_n, c->param_n, c->head_scale);
+    for (int g = 0; g < n; g++)
+        write_group(p, c, &group[g]);
     pickle_list_end(p);
     pickle_dict_end(p);
     pickle_list_end(p);

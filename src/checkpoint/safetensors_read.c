@@ -271,6 +271,8 @@ int safetensors_read(bool *is_one, ckpt *c, int fd) {
         TRY(zip_read_at(fd, 8 + n + (uint64_t)r.locations[i].begin, t->data, t->bytes));
     }
     c->best_value = c->current_value = NAN;
+    TRY(layout_translate_names(c));
+    TRY(layout_find_prefix(c));
 done:
     free(r.locations);
     free(bytes);

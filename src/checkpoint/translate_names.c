@@ -175,7 +175,6 @@ static void move_head(ckpt *c) {
     if (snprintf(to, sizeof to, "%s%s", prefix, cifar ? "linear." : "fc.") >= CKPT_NAME_BYTES)
         return;
     move(c->state, c->state_n, from, to);
-    move(c->momentum, c->momentum_n, from, to);
 }
 
 /** Removes the name that torch.compile gives to the module that it wraps. */
@@ -190,10 +189,8 @@ static void strip_compiled(ckpt_tensor *tensors, int n) {
 int layout_translate_names(ckpt *c) {
     static const char anchor[] = "layer1.0.conv1.weight";
     char prefix[CKPT_NAME_BYTES];
-    if (find_anchor(c, anchor) == NULL) {
+    if (find_anchor(c, anchor) == NULL)
         strip_compiled(c->state, c->state_n);
-        strip_compiled(c->momentum, c->momentum_n);
-    }
     for (size_t k = 0; k < sizeof namings / sizeof *namings && find_anchor(c, anchor) == NULL; k++) {
         const ckpt_tensor *t = find_anchor(c, namings[k].anchor);
         if (t == NULL)
@@ -201,7 +198,6 @@ int layout_translate_names(ckpt *c) {
         size_t n = (size_t)before(t->name, namings[k].anchor);
         snprintf(prefix, sizeof prefix, "%.*s", (int)n, t->name);
         rename_all(c->state, c->state_n, prefix, n, &namings[k]);
-        rename_all(c->momentum, c->momentum_n, prefix, n, &namings[k]);
     }
     move_head(c);
     return layout_check_names(c);

@@ -161,6 +161,7 @@ static int gather_tensors(gathered *g, run_context *s, const train_state *t) {
     if (t->momentum && k.optimizer == 2)
         TRY(gather_optimizer(g, &g->c.square, &g->c.square_n, s, ENGINE_SQUARE, one));
     g->c.param_n = n->param_n;
+    TRY(optimizer_decay(&g->c.decay, s));
     g->c.head_scale = t->schedule.head_scale;
     for (int i = n->param_n; g->c.head_scale > 0 && i > 0 && n->param[i - 1].head; i--)
         g->c.head_n++;
@@ -323,6 +324,7 @@ done:
         free(g->c.current);
         free(g->c.momentum);
         free(g->c.square);
+        free(g->c.decay);
         text_deinit(&g->config);
         text_deinit(&g->bad_train);
         text_deinit(&g->bad_val);

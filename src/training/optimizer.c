@@ -1,5 +1,6 @@
 #include "training/optimizer.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "training/weights.h"
@@ -44,6 +45,23 @@ ckpt_optimizer optimizer_options(const config *c, const train_state *t) {
                             .updates = t->updates};
 }
 
+int optimizer_decay(double **out, const run_context *s) {
+    const double decay = s->config->optimizer.weight_decay;
+    const model *n = s->model;
+    bool all = true;
+    int rc = OK;
+    *out = NULL;
+    for (int i = 0; i < n->param_n; i++)
+        all = all && n->param[i].decays;
+    if (all || decay == 0)
+        return OK;
+    TRY(memory_zeroed(out, (size_t)n->param_n, sizeof **out));
+    for (int i = 0; i < n->param_n; i++)
+        (*out)[i] = n->param[i].decays ? decay : 0;
+done:
+    return rc;
+}
+
 static int check_kind(const config *c, const ckpt_optimizer *then, const char *path) {
     const char *now = c->optimizer.name;
     if (then->kind == CKPT_NO_OPTIMIZER || then->kind == kind_of(c))
@@ -83,9 +101,42 @@ done:
     return rc;
 }
 
+/** Warns if the run decays other parameters than the run of the file. */
+static void compare_decay(const run_context *s, const ckpt *c, const char *path) {
+    static const char *const what[] = {"batch norm's parameters", "the classifier's bias"}, *const option[] = {
+                                                                                                "optimizer.decay_norm",
+                                                                                                "optimizer.decay_bias"};
+    const bool now[] = {s->config->optimizer.decay_norm, s->config->optimizer.decay_bias};
+    int decays[2] = {0}, exempt[2] = {0};
+    for (int i = 0; i < s->model->param_n; i++) {
+        const param *p = &s->model->param[i];
+        if (c->decay[i] != c->optimizer.weight_decay && (c->decay[i] != 0 || p->rank > 1)) {
+            log_warn("%s was trained with weight decay %g for %s, but %g for the convolutions: this run applies "
+                     "optimizer.weight_decay %g to both",
+                     path, c->decay[i], p->name, c->optimizer.weight_decay, s->config->optimizer.weight_decay);
+            return;
+        }
+        if (p->rank == 1)
+            (c->decay[i] != 0 ? decays : exempt)[p->head]++;
+    }
+    for (int k = 0; k < 2; k++) {
+        const char *value = decays[k] > 0 ? "true" : "false";
+        if (decays[k] > 0 && exempt[k] > 0)
+            log_warn("%s was trained with weight decay for only %d of %d tensors of %s: this run applies it to %s of "
+                     "them (%s)",
+                     path, decays[k], decays[k] + exempt[k], what[k], now[k] ? "all" : "none", option[k]);
+        else if (decays[k] + exempt[k] > 0 && (decays[k] > 0) != now[k])
+            log_warn("%s was trained %s weight decay for %s, but this run %s it: to continue as before, set %s %s",
+                     path, decays[k] > 0 ? "with" : "without", what[k], now[k] ? "applies" : "does not apply",
+                     option[k], value);
+    }
+}
+
 int optimizer_restore(run_context *s, train_state *t, const ckpt *c, const char *path) {
     int rc = OK;
     TRY(check_kind(s->config, &c->optimizer, path));
+    if (c->decay != NULL && c->param_n == s->model->param_n && s->config->optimizer.weight_decay > 0)
+        compare_decay(s, c, path);
     t->momentum = c->momentum_n > 0;
     t->updates = c->optimizer.updates;
     if (c->momentum_n == 0)

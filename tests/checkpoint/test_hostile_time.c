@@ -86,6 +86,11 @@ static void test_groups(void **state) {
     append(&t, BYTES("X\20\0\0\0optimizer_states]}X\14\0\0\0param_groups]("));
     repeat(&t, BYTES("h\3"), MANY);
     append(&t, BYTES("esa"));
+    refused(&t, "500000 parameter groups in the optimizer, more than the limit of 1024");
+    t = begin(MANY, 0);
+    append(&t, BYTES("X\20\0\0\0optimizer_states]}X\14\0\0\0param_groups]("));
+    repeat(&t, BYTES("h\3"), 1000);
+    append(&t, BYTES("esa"));
     refused(&t, "a parameter group has 500000 entries");
 }
 

@@ -36,6 +36,41 @@ OPTIMIZERS = {
     "lars": (lambda p: timm.optim.Lars(p, LR, momentum=0.8, weight_decay=0.001, trust_coeff=1.0),
              ["--opt", "lars", "--momentum", "0.8", "--wd", "0.001", "--optimizer.trust_coeff", "1"]),
 }
+
+
+def set_weight_decay(model, wd, bias=None):
+    """Of torchvision's references/classification/utils.py, with norm_weight_decay 0."""
+    groups = {"other": [], "norm": [], "bias": []}
+    for module in model.modules():
+        for name, p in module.named_parameters(recurse=False):
+            norm = isinstance(module, (torch.nn.BatchNorm2d, torch.nn.LayerNorm, torch.nn.GroupNorm))
+            groups["bias" if bias is not None and name == "bias" else "norm" if norm else "other"].append(p)
+    return [{"params": p, "weight_decay": {"other": wd, "norm": 0, "bias": bias}[key]} for key, p in groups.items() if p]
+
+
+def with_head_rate(groups, model):
+    """Divides each group into that of the body, and that of the classifier with five times the rate; the body first."""
+    head = {id(p) for p in model.fc.parameters()}
+    parts = [dict(group, lr=LR * (5 if is_head else 1), params=[p for p in group["params"] if (id(p) in head) == is_head])
+             for is_head in (False, True) for group in groups]
+    return [group for group in parts if group["params"]]
+
+
+NO_NORM, NO_BIAS = "--no-optimizer.decay_norm", "--no-optimizer.decay_bias"
+ADAMW = ["--opt", "adamw", "--optimizer.eps", "1e-3", "--wd", "0.5"]
+# the class and its groups, linnet's options, and whether linnet writes the same groups; a large decay, so that it shows
+GROUPED = {
+    "sgd-torchvision": (lambda m: torch.optim.SGD(set_weight_decay(m, 0.5), LR, momentum=0.9), ["--wd", "0.5", NO_NORM], True),
+    "sgd-torchvision-bias": (lambda m: torch.optim.SGD(set_weight_decay(m, 0.5, 0), LR, momentum=0.9),
+                             ["--wd", "0.5", NO_NORM, NO_BIAS], False),
+    "sgd-timm": (lambda m: timm.optim.create_optimizer_v2(m, "momentum", LR, 0.5, 0.9), ["--wd", "0.5", NO_NORM, NO_BIAS], True),
+    "sgd-timm-head": (lambda m: torch.optim.SGD(with_head_rate(timm.optim.param_groups_weight_decay(m, 0.5), m), LR, momentum=0.9),
+                      ["--wd", "0.5", NO_NORM, NO_BIAS, "--optimizer.head_lr", str(5 * LR)], True),
+    "adamw-torchvision": (lambda m: torch.optim.AdamW(set_weight_decay(m, 0.5), LR, eps=1e-3), [*ADAMW, NO_NORM], True),
+    "adamw-torchvision-bias": (lambda m: torch.optim.AdamW(set_weight_decay(m, 0.5, 0), LR, eps=1e-3), [*ADAMW, NO_NORM, NO_BIAS],
+                               False),
+    "adamw-timm": (lambda m: timm.optim.create_optimizer_v2(m, "adamw", LR, 0.5, eps=1e-3), [*ADAMW, NO_NORM, NO_BIAS], True),
+}
 warnings.filterwarnings("ignore")
 
 
@@ -85,7 +120,8 @@ class Module(lightning.LightningModule):
         self.log("val_loss", torch.nn.functional.cross_entropy(self.model(batch[0]), batch[1]))
 
     def configure_optimizers(self):
-        optimizer = OPTIMIZERS[self.hparams.optimizer][0](self.parameters())
+        name = self.hparams.optimizer
+        optimizer = GROUPED[name][0](self.model) if name in GROUPED else OPTIMIZERS[name][0](self.parameters())
         if self.hparams.schedule == "step":
             return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)]
         rule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0, threshold=0.9, min_lr=1e-6)
@@ -138,12 +174,13 @@ def states_equal(a, b):
     assert list(a["state_dict"]) == list(b["state_dict"])
     for name, t in a["state_dict"].items():
         assert same_bytes(t, b["state_dict"][name]), name
-    a, b = (file["optimizer_states"][0]["state"] for file in (a, b))
-    assert a.keys() == b.keys()
-    for i in a:
-        assert a[i].keys() == b[i].keys(), (i, a[i].keys(), b[i].keys())
-        for key, value in a[i].items():
-            assert same_bytes(value, b[i][key]), (i, key)
+    a, b = (file["optimizer_states"][0] for file in (a, b))
+    a_groups, b_groups = ([group["params"] for group in file["param_groups"]] for file in (a, b))
+    assert [len(group) for group in a_groups] == [len(group) for group in b_groups]
+    for i, k in zip(sum(a_groups, []), sum(b_groups, [])):  # torch matches by place, linnet numbers as the model
+        assert a["state"][i].keys() == b["state"][k].keys(), (i, a["state"][i].keys(), b["state"][k].keys())
+        for key, value in a["state"][i].items():
+            assert same_bytes(value, b["state"][k][key]), (i, key)
 
 
 def to_lightning(work, data, schedule):
@@ -198,6 +235,26 @@ def other_optimizers(work, data):
         states_equal(torch.load(path, weights_only=True), torch.load(last, weights_only=True))
 
 
+def decay_groups(work, data):
+    """Parameter groups by weight decay, in the middle of an epoch. Ten losses: AdamW then amplifies rounding, also between two
+    runs of Lightning."""
+    for name, (make, options, same) in GROUPED.items():
+        folder = "%s/%s-" % (work, name)
+        torch.manual_seed(0)
+        kept = fit(Module(optimizer=name), data, folder + "kept-pl", 3)
+        path = folder + "kept-pl/middle-step=4.ckpt"
+        plain = [word for i, word in enumerate(options) if "head_lr" not in word + options[i - 1]]  # the file has the rate
+        _, losses = train(data, folder + "linnet", "step", "--max-epochs", "3", "--resume", path, *plain)
+        compare("Lightning -> linnet, %s" % name, kept, losses, 4, 10)
+        if not same:
+            continue
+        last, _ = train(data, folder + "again", "step", "--max-epochs", "3", "--max-steps", "4", "--resume", path, *plain)
+        states_equal(torch.load(path, weights_only=True), torch.load(last, weights_only=True))
+        _, kept = train(data, folder + "kept", "step", "--max-epochs", "3", *options)
+        path, _ = train(data, folder + "stopped", "step", "--max-epochs", "3", "--max-steps", "4", *options)
+        compare("linnet -> Lightning, %s" % name, kept, fit(Module(optimizer=name), data, folder + "pl", 3, 4, path), 4, 10)
+
+
 def early_stopping(work, data):
     """The callback's state, both ways: with the second epoch's value nothing improves any more, the fourth ends the run."""
     rule = ["--early_stopping.monitor", "val_loss", "--early_stopping.min_delta", "1000", "--early_stopping.patience", "3"]
@@ -241,6 +298,7 @@ def main():
         torchvision_and_back(work)
         make_data(work + "/data")
         other_optimizers(work, work + "/data")
+        decay_groups(work, work + "/data")
         early_stopping(work, work + "/data")
         for schedule in "step", "plateau":
             to_lightning(work + "/" + schedule, work + "/data", schedule)

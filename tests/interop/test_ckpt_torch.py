@@ -181,7 +181,11 @@ class WrittenByLinnet(unittest.TestCase):
             file["optimizer_states"] = [sgd.state_dict()]
             torch.save(file, self.path)
             self.assertIn("head 1 4", show(self.path)[0])
-            file["optimizer_states"][0]["param_groups"].append({"params": [], "lr": 1.0})  # linnet never writes three
+            file["optimizer_states"][0]["param_groups"].append({"params": [], "lr": 1.0})
+            torch.save(file, self.path)
+            self.assertIn("head 1 4", show(self.path)[0])
+            file["optimizer_states"][0]["param_groups"] = [{"params": [0], "lr": 1.0}, {"params": [1], "lr": 2.0},
+                                                           {"params": [2], "lr": 4.0}]  # not the head's alone
             torch.save(file, self.path)
             self.assertIn("head 0 0", show(self.path)[0])
 
