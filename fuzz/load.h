@@ -45,6 +45,8 @@ static inline void read_all(const ckpt *c) {
         crc = crc_of(crc, c->state[i].data, c->state[i].bytes);
     for (int i = 0; i < c->momentum_n; i++)
         crc = crc_of(crc, c->momentum[i].data, c->momentum[i].bytes);
+    if (c->decay != NULL)
+        crc = crc_of(crc, c->decay, (size_t)c->param_n * sizeof *c->decay);
     for (int i = 0; i < c->kept_n; i++)
         crc = crc_of(crc, c->kept[i].path, strlen(c->kept[i].path));
     *(volatile uint32_t *)&crc = crc;

@@ -90,6 +90,15 @@ def checkpoint(path, name, work=""):
 
 for path in sorted(glob.glob(golden + "/*.ckpt") + glob.glob(golden + "/*.pth")):
     checkpoint(path, os.path.basename(path).split(".")[0])
+# parameter groups in timm's order, of a network with one parameter of each class
+shapes = {"c.weight": "#t32:2,2,1,1", "n.weight": "#t32:2", "n.bias": "#t32:2", "f.weight": "#t32:2,2", "f.bias": "#t32:2"}
+order = ["n.weight", "n.bias", "f.bias", "c.weight", "f.weight"]
+group = {"lr": 0.1, "momentum": 0.9, "dampening": 0, "nesterov": False}
+put("layout", "groups.json", json.dumps({
+    "epoch": 1, "global_step": 1, "pytorch-lightning_version": "2.6.6", "state_dict": shapes, "optimizer_states": [
+        {"state": {"#%d" % i: {"momentum_buffer": shapes[name]} for i, name in enumerate(order)},
+         "param_groups": [dict(group, weight_decay=0, params=[0, 1, 2]), dict(group, weight_decay=0.25, params=[3, 4])]}],
+    "lr_schedulers": [{"step_size": 2, "base_lrs": [0.1, 0.1], "_last_lr": [0.1, 0.1]}]}, separators=(",", ":")))
 with open(golden + "/legacy.pth", "rb") as f:
     put("legacy", "legacy", f.read()[21:])  # without the magic number and the protocol
 
