@@ -1,18 +1,27 @@
 #include "base/log.h"
 
+#include "base/hash.h"
+
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
+
+#define ONCE_MAX 256
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static log_sink *current_sink;
 static void *current_context;
+static uint64_t once[ONCE_MAX]; /* hashes of the lines of log_once */
+static size_t once_n;
 
 void log_set_sink(log_sink *sink, void *context) {
     pthread_mutex_lock(&lock);
     current_sink = sink;
     current_context = context;
+    once_n = 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -24,6 +33,29 @@ void log_line(log_level level, const char *format, ...) {
     va_end(args);
     pthread_mutex_lock(&lock);
     if (current_sink != NULL)
+        current_sink(current_context, level, line);
+    pthread_mutex_unlock(&lock);
+}
+
+/** Whether log_once has logged the line before; remembers it. */
+static bool seen(const char *line) {
+    const uint64_t h = hash_bytes(HASH_START, line, strlen(line));
+    for (size_t i = 0; i < once_n; i++)
+        if (once[i] == h)
+            return true;
+    if (once_n < ONCE_MAX)
+        once[once_n++] = h;
+    return false;
+}
+
+void log_once(log_level level, const char *format, ...) {
+    char line[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    pthread_mutex_lock(&lock);
+    if (current_sink != NULL && !seen(line))
         current_sink(current_context, level, line);
     pthread_mutex_unlock(&lock);
 }

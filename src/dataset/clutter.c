@@ -66,5 +66,5 @@ const char *clutter_text(char out[CLUTTER_TEXT], const clutter *c) {
 void clutter_log(const clutter *c, const char *path) {
     char names[CLUTTER_TEXT];
     if (clutter_text(names, c)[0] != 0)
-        log_info("%s: ignored because they are neither classes nor images: %s", path, names);
+        log_once(LOG_INFO, "%s: ignored because they are neither classes nor images: %s", path, names);
 }

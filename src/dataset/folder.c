@@ -145,7 +145,7 @@ static bool is_loop(const ancestor *id) {
 }
 
 static int note_loop(walk *w) {
-    log_warn("%s is a symbolic link to one of its parent folders: not followed", w->path);
+    log_once(LOG_WARN, "%s is a symbolic link to one of its parent folders: not followed", w->path);
     w->keep = false;
     if (++w->loops <= LOOPS_MAX)
         return OK;

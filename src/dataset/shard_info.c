@@ -22,7 +22,7 @@ int shard_info_read(json_t **out, const char *root) {
     TRY(file_read(&bytes, &n, path, INFO_BYTES));
     rc = json_read(out, (const char *)bytes, n, 0, &error);
     if (rc == E_FORMAT) {
-        log_warn("%s: ignored: %s", path, status_message());
+        log_once(LOG_WARN, "%s: ignored: %s", path, status_message());
         rc = OK;
     }
 done:

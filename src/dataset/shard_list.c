@@ -75,7 +75,7 @@ static int list_folder(shard_list *l, const char *split) {
     if (s.n > 0)
         TRY(check_folders(&s, l->root));
     if (s.n > 0 && s.unassigned_n > 0 && strcmp(split, "train") == 0)
-        log_warn("%s/%s: ignored, as its name contains neither train nor val%s", l->root, s.first_unassigned,
+        log_once(LOG_WARN, "%s/%s: ignored, as its name contains neither train nor val%s", l->root, s.first_unassigned,
                  s.unassigned_n > 1 ? " (and other .tar files)" : "");
     for (size_t i = 0; i < s.n; i++)
         TRY(take_shard(l, s.name[i]));
@@ -97,7 +97,7 @@ static int list_names(shard_list *l, const char *list, const char *split) {
         goto done;
     }
     if (s.unassigned_n > 0 && strcmp(split, "train") == 0)
-        log_warn("%s/%s: ignored, as its name contains neither train nor val%s", l->root, s.first_unassigned,
+        log_once(LOG_WARN, "%s/%s: ignored, as its name contains neither train nor val%s", l->root, s.first_unassigned,
                  s.unassigned_n > 1 ? " (and other .tar files)" : "");
     for (size_t i = 0; i < s.n; i++)
         TRY(take_shard(l, s.name[i]));

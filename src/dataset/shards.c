@@ -97,7 +97,7 @@ static int find_index(dataset **out, const char *own, const char *cached, shard_
         if (found == OK)
             log_debug("%s: index read from %s", l->root, file[i]);
         else if (found != E_NOTFOUND)
-            log_info("the index %s is not used: %s", file[i], status_message());
+            log_once(LOG_INFO, "the index %s is not used: %s", file[i], status_message());
         if (found == E_NOMEM)
             return found;
         rc = found == OK ? OK : rc;
@@ -116,7 +116,8 @@ static void keep_index(const dataset *d, const char *own, const char *cached, co
     }
 done:
     if (rc != OK)
-        log_warn("the index of %s was not saved; the next run reads all shards again: %s", l->root, status_message());
+        log_once(LOG_WARN, "the index of %s was not saved; the next run reads all shards again: %s", l->root,
+                 status_message());
     text_deinit(&t);
 }
 
@@ -164,7 +165,7 @@ static int open_shards(dataset **out, shard_list *l) {
         goto done;
     }
     if (d->lost_n > 0)
-        log_warn("%s: %lld images of %s are missing or have no label; they count as unreadable", l->root,
+        log_once(LOG_WARN, "%s: %lld images of %s are missing or have no label; they count as unreadable", l->root,
                  (long long)d->lost_n, l->split);
     TRY(plan_copies(&open_max, d, l));
     TRY(shard_files_create(d, l, open_max));

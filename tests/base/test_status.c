@@ -127,17 +127,42 @@ static void test_log(void **state) {
     assert_int_equal(lines, 1);
     assert_int_equal(last_level, LOG_WARN);
     assert_string_equal(last_line, "3 bad");
+    log_warn("%d bad", 3);
+    assert_int_equal(lines, 2);
     log_set_sink(NULL, NULL);
     log_warn("dropped");
-    assert_int_equal(lines, 1);
+    assert_int_equal(lines, 2);
+}
+
+static void test_log_once(void **state) {
+    (void)state;
+    int lines = 0;
+    for (int i = 0; i < 2; i++) {
+        log_set_sink(keep_line, &lines);
+        log_once(LOG_WARN, "%d images", 3);
+        log_once(LOG_WARN, "%d images", 4);
+        log_once(LOG_WARN, "%d images", 3);
+        assert_int_equal(lines, 2 + 2 * i); /* each sink has its own */
+        assert_string_equal(last_line, "4 images");
+    }
+    for (int i = 0; i < 1000; i++)
+        log_once(LOG_INFO, "line %d", i);
+    assert_int_equal(lines, 1004); /* none is lost, however many there are */
+    assert_int_equal(last_level, LOG_INFO);
+    log_set_sink(NULL, NULL);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail),          cmocka_unit_test(test_errno),
-        cmocka_unit_test(test_long_messages), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_try),           cmocka_unit_test(test_message_is_the_threads_own),
-        cmocka_unit_test(test_log),           cmocka_unit_test(test_save_and_restore),
+        cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_errno),
+        cmocka_unit_test(test_long_messages),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_try),
+        cmocka_unit_test(test_message_is_the_threads_own),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_once),
+        cmocka_unit_test(test_save_and_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,9 @@ run 0 "$LINNET" train "${fixed[@]}" --batch-size 64 --out hand
 says auto/logs/resnet20/version_0/hparams.yaml "batch_size: 64"
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.accumulate 3 --out step --trainer.max_steps 1
 says err 'data.batch_size auto: 16 needs'
+run 0 "$LINNET" train "${fixed[@]}" --data data/train --data.val_split 0.25 --batch-size auto --trainer.max_steps 1 \
+  --out split
+[ "$(grep -c 'data.val_split 0.25' err)" = 1 ] || { cat err >&2; die "notes about the data are repeated"; }
 
 # trainer.global_batch: one of its divisors; a resume, by a search or by the file, keeps the size of the checkpoint
 run 0 "$LINNET" train "${fixed[@]}" --batch-size auto --trainer.global_batch 24 --trainer.max_steps 2 --out whole

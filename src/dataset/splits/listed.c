@@ -241,8 +241,8 @@ static int choose_val(const reader *r) {
         if (r->of[s] > 0 && chosen == 0)
             chosen = s;
         else if (r->of[s] > 0)
-            log_info("%s: the images of split %s (%lld) are not used; %s is the validation set", r->file, split_name[s],
-                     (long long)r->of[s], split_name[chosen]);
+            log_once(LOG_INFO, "%s: the images of split %s (%lld) are not used; %s is the validation set", r->file,
+                     split_name[s], (long long)r->of[s], split_name[chosen]);
     return chosen;
 }
 

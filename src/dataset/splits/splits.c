@@ -82,10 +82,10 @@ static int split_off(dataset *train, dataset *val, const splits_request *q) {
     if (train != NULL) {
         dataset_keep(train, keep);
         snprintf(train->of, sizeof train->of, " (training)");
-        log_info("%s: %lld of %lld images are for validation (data.val_split %g, seed %llu)", d->root,
+        log_once(LOG_INFO, "%s: %lld of %lld images are for validation (data.val_split %g, seed %llu)", d->root,
                  (long long)(all - train->image_n), (long long)all, q->val_split, (unsigned long long)q->seed);
     } else {
-        log_info("%s: validation on %lld of %lld images (data.val_split %g, seed %llu)", d->root,
+        log_once(LOG_INFO, "%s: validation on %lld of %lld images (data.val_split %g, seed %llu)", d->root,
                  (long long)val->image_n, (long long)all, q->val_split, (unsigned long long)q->seed);
     }
 done:
@@ -164,9 +164,9 @@ static int tell(const layout *l, const dataset *train, const dataset *val) {
     if (!l->is_below && !renamed)
         goto done;
     if (train != NULL && val != NULL)
-        log_info("dataset: training images from %s, validation images from %s", train->root, val->root);
+        log_once(LOG_INFO, "dataset: training images from %s, validation images from %s", train->root, val->root);
     else if (train != NULL || val != NULL)
-        log_info("dataset: %s images from %s", train != NULL ? "training" : "validation",
+        log_once(LOG_INFO, "dataset: %s images from %s", train != NULL ? "training" : "validation",
                  train != NULL ? train->root : val->root);
 done:
     return rc;
@@ -277,13 +277,14 @@ static int lack_val(dataset **val, dataset *train, listed *l, const splits_reque
         return OK;
     if (train != NULL) {
         TRY(dataset_empty(val, train));
-        log_warn("%s has no validation images, so the run does not validate. --data.val_split 0.1 takes a tenth of the "
+        log_once(LOG_WARN,
+                 "%s has no validation images, so the run does not validate. --data.val_split 0.1 takes a tenth of the "
                  "images for validation",
                  q->list);
     } else if (l->has_split || l->train == NULL) {
         rc = fail(E_NOTFOUND, "%s has no rows of the split val (or validation, valid, test)", q->list);
     } else {
-        log_info("%s has no column split: all %lld images are used for validation", q->list,
+        log_once(LOG_INFO, "%s has no column split: all %lld images are used for validation", q->list,
                  (long long)l->train->image_n);
         *val = l->train;
         l->train = NULL; /* now owned by *val */
