@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "telemetry/host_memory.h"
 #include "training/batch_fit.h"
+#include "training/class_weights.h"
 #include "training/optimizer.h"
 
 #include <stdio.h>
@@ -68,6 +69,14 @@ done:
     return rc;
 }
 
+/** With optimizer.class_weights every weight is 1: the synthetic images have no classes to look up. */
+static int set_class_weights(engine *e, const char *option) {
+    double weight[CLASSES];
+    for (int i = 0; i < CLASSES; i++)
+        weight[i] = 1;
+    return class_weights_on(option) ? engine_set_class_weights(e, weight) : OK;
+}
+
 static int make_batches(batch *b, const config *c, int rank) {
     int rc = OK;
     for (int i = 0; i < BATCHES; i++) {
@@ -91,6 +100,7 @@ int bench_train(bench_result *out, profile *detail, const config *c, comm *all, 
     TRY(run_context_open_engine(&s, c, CLASSES, all));
     TRY(run_context_compile_batch(&p, &s, c->data.batch_size, true));
     TRY(engine_init_weights(s.engine, c->trainer.seed));
+    TRY(set_class_weights(s.engine, c->optimizer.class_weights));
     TRY(make_batches(b, c, comm_rank(all)));
     TRY(time_steps(out, seconds, &s, p, b, detail != NULL));
     out->memory = engine_plan_memory(s.engine, p);

@@ -20,7 +20,8 @@ typedef struct bench_result {
     char engine[128], precision[16], arch[32];
 } bench_result;
 
-/** Times `steps` steps after `warmup` untimed ones, with 1,000 classes and SGD as configured.
+/** Times `steps` steps after `warmup` untimed ones, with 1,000 classes, and with the optimizer and the loss of the
+ *  configuration; class weights are all 1.
  *  @param[out] detail profile of the timed steps; profile_deinit must be called in either case; NULL: no profile
  *  @param all the ranks, all of which call; each has its own batch, and they exchange gradients; NULL: one rank
  *  @return 0, E_RANK or the engine's error */

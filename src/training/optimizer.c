@@ -3,10 +3,18 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "training/class_weights.h"
 #include "training/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static engine_loss_options loss_options(const config *c) {
+    return (engine_loss_options){.binary = strcmp(c->optimizer.loss, "bce") == 0,
+                                 .bce = {.sum = c->optimizer.bce_sum, .threshold = c->optimizer.bce_threshold},
+                                 .weighted = class_weights_on(c->optimizer.class_weights),
+                                 .soft = c->data.mixup > 0 || c->data.cutmix > 0};
+}
 
 engine_hyper optimizer_hyper(const config *c) {
     return (engine_hyper){.momentum = c->optimizer.momentum,
@@ -19,7 +27,8 @@ engine_hyper optimizer_hyper(const config *c) {
                           .eps = config_eps(c),
                           .trust = c->optimizer.trust_coeff,
                           .clip_norm = c->trainer.clip_norm,
-                          .label_smoothing = c->optimizer.label_smoothing};
+                          .label_smoothing = c->optimizer.label_smoothing,
+                          .loss = loss_options(c)};
 }
 
 static ckpt_optimizer_kind kind_of(const config *c) {

@@ -8,7 +8,8 @@
 #include "training/run_context.h"
 #include "training/state.h"
 
-/** The hyper-parameters that are the same in every step; the learning rates and the fields that count are 0. */
+/** The hyper-parameters that are the same in every step, with the loss; the learning rates and the fields that count
+ * are 0. */
 engine_hyper optimizer_hyper(const config *c);
 
 /** The options and the count of updates for a checkpoint. */

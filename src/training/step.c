@@ -3,11 +3,8 @@
 #include "base/status.h"
 #include "loader/mix.h"
 #include "loader/samples.h"
-#include "training/class_weights.h"
 #include "training/optimizer.h"
 #include "training/rank_events.h"
-
-#include <string.h>
 
 /** Number of micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const run_context *s, int64_t first) {
@@ -25,13 +22,6 @@ metrics step_metrics(const engine_result_data *r) {
     return (metrics){.loss_sum = r->loss_sum, .images = r->images, .top1 = r->top1, .top5 = r->top5};
 }
 
-static engine_loss_options step_loss(const config *c) {
-    return (engine_loss_options){.binary = strcmp(c->optimizer.loss, "bce") == 0,
-                                 .bce = {.sum = c->optimizer.bce_sum, .threshold = c->optimizer.bce_threshold},
-                                 .weighted = class_weights_on(c->optimizer.class_weights),
-                                 .soft = c->data.mixup > 0 || c->data.cutmix > 0};
-}
-
 engine_hyper step_hyper(const run_context *s, const train_state *t) {
     int images = 0;
     for (int i = 0; i < micro_batches(s, t->batch_in_epoch); i++)
@@ -44,7 +34,6 @@ engine_hyper step_hyper(const run_context *s, const train_state *t) {
     h.first_step = !t->momentum;
     h.updates = t->updates;
     h.loss_scale = grad_scaler_scale(&t->scaler);
-    h.loss = step_loss(s->config);
     h.images = (double)images / comm_ranks(s->ranks.comm);
     return h;
 }

@@ -30,3 +30,14 @@ assert set(p["peaks"]) == {"flops", "read_bytes_per_second", "write_bytes_per_se
 PY
 run 1 "$LINNET" bench train --arch resnet18 --image-size 512 --batch-size 65536
 says err 'the largest that fits is data.batch_size'
+
+# the loss of the options: at the start about log(1000), as BCE about log(2), or 1000 times that with --bce-sum
+loss() {
+  run 0 "$LINNET" bench train --arch resnet20 --image-size 32 --batch-size 4 --steps 1 --warmup 0 --json "$@"
+  sed -E 's/.*"loss": ([^,]+),.*/\1/' out
+}
+plain=$(loss)
+awk -v a="$plain" -v b="$(loss --optimizer.loss bce)" -v c="$(loss --optimizer.loss bce --bce-sum)" 'BEGIN {
+  exit !(a > 5 && a < 9 && b > 0.4 && b < 1.2 && c > 999 * b && c < 1001 * b) }' || die "the loss of the options is not used"
+awk -v a="$plain" -v b="$(loss --optimizer.class_weights balanced)" 'BEGIN { exit !(b > a - 1e-3 && b < a + 1e-3) }' ||
+  die "weights of 1 change the loss"
