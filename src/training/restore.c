@@ -307,8 +307,35 @@ static double restored_head_lr(const run_context *s, const ckpt *c, double base_
     return c->head_scale * base_lr;
 }
 
-int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
+/** Restores counters and the sums of the epoch so far. */
+static void restore_progress(const run_context *s, train_state *t, const ckpt *c) {
     const ckpt_item *loss = ckpt_find_item(c->own, c->own_n, "train_loss_sum");
+    const ckpt_tensor *seen = ckpt_find_weight(c, "bn1.num_batches_tracked");
+    const int64_t images = own_int(c, "train_images", s->train->image_n);
+    const bool other = s->config->data.changed && images != s->train->image_n;
+    t->batches_seen =
+        seen != NULL && seen->type == CKPT_I64 && seen->bytes == sizeof(int64_t) ? *(const int64_t *)seen->data : 0;
+    t->global_step = c->global_step;
+    t->val_step = own_int(c, "val_step", c->global_step); /* absent: the file was saved after the validation */
+    t->seconds_before = c->train_seconds;
+    t->epoch = c->epoch + c->epoch_done;
+    t->batch_in_epoch = 0;
+    t->train = (metrics){0};
+    if (c->epoch_done)
+        return;
+    if (other && c->batch_in_epoch > 0) {
+        log_warn("there are %lld training images, not %lld: epoch %lld restarts", (long long)s->train->image_n,
+                 (long long)images, (long long)t->epoch + 1);
+        return;
+    }
+    t->batch_in_epoch = c->batch_in_epoch;
+    t->train = (metrics){.loss_sum = loss != NULL ? loss->d : 0,
+                         .images = own_int(c, "train_images_seen", 0),
+                         .top1 = own_int(c, "train_top1", 0),
+                         .top5 = own_int(c, "train_top5", 0)};
+}
+
+int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char *path, const run_folder *f) {
     int rc = OK;
     if (c->own_n == 0 && c->global_step == 0) {
         rc = fail(E_FORMAT,
@@ -321,8 +348,8 @@ int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char
     TRY(restore_weights(s, t, c, path));
     TRY(optimizer_restore(s, t, c, path));
     TRY(restore_best(t, s->config, c, f, path));
-    if (!s->config->data
-             .changed) { /* if data.changed, files may have been repaired; those still unreadable are detected again */
+    /* if data.changed, files may have been repaired; those still unreadable are detected again */
+    if (!s->config->data.changed) {
         TRY(restore_bad(s->train_loader, s->train, own_string(c, "bad_train")));
         TRY(restore_bad(s->val_loader, s->val, own_string(c, "bad_val")));
     }
@@ -336,31 +363,7 @@ int checkpoint_restore(run_context *s, train_state *t, const ckpt *c, const char
     s->base_lr = t->schedule.state.base_lr;
     restore_scaler(t, c);
     restore_early_stopping(t, c, path);
-    const ckpt_tensor *seen = ckpt_find_weight(c, "bn1.num_batches_tracked");
-    t->batches_seen =
-        seen != NULL && seen->type == CKPT_I64 && seen->bytes == sizeof(int64_t) ? *(const int64_t *)seen->data : 0;
-    t->global_step = c->global_step;
-    t->val_step = own_int(c, "val_step", c->global_step); /* absent: the file was saved after the validation */
-    t->seconds_before = c->train_seconds;
-    t->epoch = c->epoch;
-    t->batch_in_epoch = c->batch_in_epoch;
-    t->train = (metrics){.loss_sum = loss != NULL ? loss->d : 0,
-                         .images = own_int(c, "train_images_seen", 0),
-                         .top1 = own_int(c, "train_top1", 0),
-                         .top5 = own_int(c, "train_top5", 0)};
-    int64_t images = own_int(c, "train_images", s->train->image_n);
-    bool other = s->config->data.changed && images != s->train->image_n;
-    if (other && c->batch_in_epoch > 0 && !c->epoch_done) {
-        log_warn("there are %lld training images, not %lld: epoch %lld restarts", (long long)s->train->image_n,
-                 (long long)images, (long long)t->epoch + 1);
-        t->batch_in_epoch = 0;
-        t->train = (metrics){0};
-    }
-    if (c->epoch_done) {
-        t->epoch++;
-        t->batch_in_epoch = 0;
-        t->train = (metrics){0};
-    }
+    restore_progress(s, t, c);
 done:
     return rc;
 }

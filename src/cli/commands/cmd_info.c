@@ -101,34 +101,30 @@ static json_t *names_json(const ckpt *c) {
     return list;
 }
 
-static int info_checkpoint(const char *path, const char *key, bool json) {
-    ckpt *c = NULL;
-    int rc = OK;
-    char digest[17], arch[32];
-    TRY(ckpt_load_key(&c, path, key));
-    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)digest_of(c));
-    if (json) {
-        json_t *o = json_object();
-        json_object_set_new(o, "digest", json_text(digest));
-        json_object_set_new(o, "arch", json_text(arch_of(arch, c, path)));
-        json_object_set_new(o, "parameters", json_integer(values_of(c)));
-        json_object_set_new(o, "tensors", json_integer(c->state_n));
-        json_object_set_new(o, "epoch", json_integer(c->epoch));
-        json_object_set_new(o, "step", json_integer(c->global_step));
-        json_object_set_new(o, "epoch_done", json_boolean(c->epoch_done));
-        json_object_set_new(o, "optimizer", json_text(ckpt_optimizer_name(c->optimizer.kind)));
-        json_object_set_new(o, "lr", json_number_or_null(c->schedule.last_lr));
-        bool by_loss = strcmp(c->monitor, "val_loss") == 0;
-        json_object_set_new(o, "monitor", json_text(c->monitor));
-        json_object_set_new(o, "score", json_number_or_null(c->current_value));
-        json_object_set_new(o, "best_score", json_number_or_null(c->best_value));
-        json_object_set_new(o, "loss", json_number_or_null(by_loss ? c->current_value : NAN));
-        json_object_set_new(o, "best_loss", json_number_or_null(by_loss ? c->best_value : NAN));
-        json_object_set_new(o, "class_names", names_json(c));
-        rc = json_print(o);
-        goto done;
-    }
-    char count[32];
+static int print_checkpoint_json(const ckpt *c, const char *path, const char *digest) {
+    char arch[32];
+    bool by_loss = strcmp(c->monitor, "val_loss") == 0;
+    json_t *o = json_object();
+    json_object_set_new(o, "digest", json_text(digest));
+    json_object_set_new(o, "arch", json_text(arch_of(arch, c, path)));
+    json_object_set_new(o, "parameters", json_integer(values_of(c)));
+    json_object_set_new(o, "tensors", json_integer(c->state_n));
+    json_object_set_new(o, "epoch", json_integer(c->epoch));
+    json_object_set_new(o, "step", json_integer(c->global_step));
+    json_object_set_new(o, "epoch_done", json_boolean(c->epoch_done));
+    json_object_set_new(o, "optimizer", json_text(ckpt_optimizer_name(c->optimizer.kind)));
+    json_object_set_new(o, "lr", json_number_or_null(c->schedule.last_lr));
+    json_object_set_new(o, "monitor", json_text(c->monitor));
+    json_object_set_new(o, "score", json_number_or_null(c->current_value));
+    json_object_set_new(o, "best_score", json_number_or_null(c->best_value));
+    json_object_set_new(o, "loss", json_number_or_null(by_loss ? c->current_value : NAN));
+    json_object_set_new(o, "best_loss", json_number_or_null(by_loss ? c->best_value : NAN));
+    json_object_set_new(o, "class_names", names_json(c));
+    return json_print(o);
+}
+
+static void print_checkpoint(const ckpt *c, const char *path, const char *digest) {
+    char arch[32], count[32];
     printf("checkpoint  %s\n", path);
     printf("digest      %s\n", digest);
     printf("model       %s, %s parameters in %d tensors\n", arch_of(arch, c, path),
@@ -149,6 +145,18 @@ static int info_checkpoint(const char *path, const char *key, bool json) {
         printf("best        %.6f  %s\n", c->kept[i].value, c->kept[i].path);
     for (int i = 0; i < c->hyper_n; i++)
         print_hyper(&c->hyper[i]);
+}
+
+static int info_checkpoint(const char *path, const char *key, bool json) {
+    ckpt *c = NULL;
+    int rc = OK;
+    char digest[17];
+    TRY(ckpt_load_key(&c, path, key));
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)digest_of(c));
+    if (json)
+        rc = print_checkpoint_json(c, path, digest);
+    else
+        print_checkpoint(c, path, digest);
 done:
     ckpt_free(c);
     return rc;
