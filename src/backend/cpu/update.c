@@ -25,7 +25,10 @@ static void unscale_task(void *context, size_t begin, size_t end) {
     const unscale_call *t = context;
     for (size_t i = begin; i < end; i++) {
         size_t first = t->arenas->frozen + i * CHUNK, left = t->arenas->n - first, n = left < CHUNK ? left : CHUNK;
-        t->sum[i] = t->device->kernels->unscale((float *)t->arenas->gradient + first, t->factor, n);
+        float *g = (float *)t->arenas->gradient + first;
+        if (t->factor != 1)
+            t->device->kernels->scale(g, t->factor, n);
+        t->sum[i] = t->device->kernels->squares(g, n);
     }
 }
 
@@ -132,14 +135,14 @@ static void sums_task(void *context, size_t begin, size_t end) {
     for (size_t i = begin; i < end; i++) {
         const update_chunk *c = &d->update[i];
         size_t n = c->end - c->begin;
-        float *w = (float *)a->weight + c->begin, *g = (float *)a->gradient + c->begin;
+        const float *w = (const float *)a->weight + c->begin, *g = (const float *)a->gradient + c->begin;
         double *sums = &d->update_sums[2 * i];
         if (d->options.optimizer == OPTIMIZER_LAMB) {
             adam s = adam_of(t, rates_of(t, c->range));
             d->kernels->lamb_moments(sums, w, g, (float *)a->momentum + c->begin, (float *)a->square + c->begin, &s, n);
         } else {
-            sums[0] = d->kernels->unscale(w, 1, n);
-            sums[1] = d->kernels->unscale(g, 1, n);
+            sums[0] = d->kernels->squares(w, n);
+            sums[1] = d->kernels->squares(g, n);
         }
     }
 }

@@ -25,19 +25,21 @@ void SIMD_NAME(to_bf16)(uint16_t *out, const float *in, size_t n) {
         store_x(out, i, load_f32(in + i, (int)(n - i)), (int)(n - i), true);
 }
 
-double SIMD_NAME(unscale)(float *g, float factor, size_t n) {
+void SIMD_NAME(scale)(float *x, float factor, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+double SIMD_NAME(squares)(const float *x, size_t n) {
     double part[LANES] = {0}, sum = 0;
     size_t i = 0;
-    if (factor != 1.0f)
-        for (size_t k = 0; k < n; k++)
-            g[k] *= factor;
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++) {
-            double v = (double)g[i + (size_t)k];
+            double v = (double)x[i + (size_t)k];
             part[k] += v * v;
         }
     for (; i < n; i++)
-        sum += (double)g[i] * (double)g[i];
+        sum += (double)x[i] * (double)x[i];
     for (int k = 0; k < LANES; k++)
         sum += part[k];
     return sum;

@@ -5,9 +5,9 @@
     .name = #isa, .load = load_##isa, .bn_sums = bn_sums_##isa, .bn_apply = bn_apply_##isa,                            \
     .bn_gradient_sums = bn_gradient_sums_##isa, .bn_gradient_apply = bn_gradient_apply_##isa,                          \
     .maxpool = maxpool_##isa, .maxpool_gradient = maxpool_gradient_##isa, .avgpool = avgpool_##isa,                    \
-    .avgpool_gradient = avgpool_gradient_##isa, .to_bf16 = to_bf16_##isa, .unscale = unscale_##isa,                    \
-    .update = update_##isa, .adamw = adamw_##isa, .rmsprop = rmsprop_##isa, .lamb_moments = lamb_moments_##isa,        \
-    .lamb = lamb_##isa
+    .avgpool_gradient = avgpool_gradient_##isa, .to_bf16 = to_bf16_##isa, .scale = scale_##isa,                        \
+    .squares = squares_##isa, .update = update_##isa, .adamw = adamw_##isa, .rmsprop = rmsprop_##isa,                  \
+    .lamb_moments = lamb_moments_##isa, .lamb = lamb_##isa
 
 const kernels kernels_plain = {FOR_ALL(plain)};
 #ifdef LINNET_X86

@@ -204,8 +204,8 @@ typedef struct kernels {
     const conv_kernels *winograd_2d, *winograd_1d, *pointwise, *implicit_gemm;
     const wgrad_implicit_gemm_kernels *wgrad_implicit_gemm;
 
-    /** g *= factor (not written if factor is 1). @return the sum of squares of the result */
-    double (*unscale)(float *g, float factor, size_t n);
+    void (*scale)(float *x, float factor, size_t n); /* x *= factor */
+    double (*squares)(const float *x, size_t n);     /* their sum */
     void (*update)(float *w, const float *g, float *m, const sgd *s, size_t n);
     void (*adamw)(float *w, const float *g, float *m, float *v, const adam *s, size_t n);
     void (*rmsprop)(float *w, const float *g, float *m, float *v, const rmsprop *s, size_t n);
@@ -239,7 +239,8 @@ extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512
     KERNEL_MEMBER(kernels, wgrad_gemm_workspace, wgrad_gemm_workspace_##isa);                                          \
     KERNEL_MEMBER(kernels, wgrad_direct, wgrad_direct_##isa);                                                          \
     KERNEL_MEMBER(kernels, wgrad_direct_workspace, wgrad_direct_workspace_##isa);                                      \
-    KERNEL_MEMBER(kernels, unscale, unscale_##isa);                                                                    \
+    KERNEL_MEMBER(kernels, scale, scale_##isa);                                                                        \
+    KERNEL_MEMBER(kernels, squares, squares_##isa);                                                                    \
     KERNEL_MEMBER(kernels, update, update_##isa);                                                                      \
     KERNEL_MEMBER(kernels, adamw, adamw_##isa);                                                                        \
     KERNEL_MEMBER(kernels, rmsprop, rmsprop_##isa);                                                                    \

@@ -1,9 +1,10 @@
 /* The two passes over the parameter arenas, and the state that the host sets between steps.
  *
- *  1. unscale: g /= loss_scale, and the sum of squares per block. gradient_norm: |g|_2 over the trained parameters;
- *     finite = no infinity or NaN among them. In 16-mixed a scaled gradient beyond the fp16 range becomes infinite.
+ *  1. unscale: g /= loss_scale, and the sum of squares per block; g is not written if loss_scale is 1, except in
+ *     16-mixed, in which a scaled gradient beyond the fp16 range becomes infinite. gradient_norm: |g|_2 over the
+ *     trained parameters; finite = no infinity or NaN among them.
  *  2. update, unless finite is false (optimizer.cu). scaler: counts the update; a step that is not finite multiplies
- * the scale by backoff_factor; growth_interval finite steps in a row multiply it by growth_factor.
+ *     the scale by backoff_factor; growth_interval finite steps in a row multiply it by growth_factor.
  *
  * Equals torch.nn.utils.clip_grad_norm_ and GradScaler. */
 #include "backend/cuda/kernels/device.cuh"
@@ -21,6 +22,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) unscale(update_args a) {
     __shared__ int counts[THREADS];
     size_t step = (size_t)gridDim.x * THREADS * PIECES;
     float scale = (float)scale_of(a.state), g[PIECES];
+    bool writes = scale != 1 || a.fp16; /* else the gradient stays as it is */
     double sum = 0;
     int overflow = 0;
     for (size_t i = (blockIdx.x * (size_t)THREADS + threadIdx.x) * PIECES; i < a.n; i += step) {
@@ -36,9 +38,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) unscale(update_args a) {
             sum += (double)g[k] * (double)g[k];
             overflow += !isfinite(g[k]);
         }
-        if (whole)
+        if (writes && whole)
             store<float, PIECES>(a.gradient, i, g);
-        for (int k = 0; k < n && !whole; k++)
+        for (int k = 0; k < n && writes && !whole; k++)
             a.gradient[i + k] = g[k];
     }
     sum = block_sum(sum, room, threadIdx.x, THREADS);
