@@ -128,6 +128,21 @@ def main():
             for option, what in ("norm", "batch norm's parameters"), ("bias", "the classifier's bias"):
                 assert ("%s was trained without weight decay for %s, but this run applies it: to continue as before, set "
                         "optimizer.decay_%s false" % (path, what, option)) in log, log
+        file = torch.load(own)
+        names = [key for key in file["state_dict"] if not key.endswith(("mean", "var", "tracked"))]
+        first, second = file["optimizer_states"][0]["param_groups"][:2]
+        whole = sorted(first["params"] + second["params"])
+
+        def warning(params, decay):
+            first.update(params=params, weight_decay=decay)
+            second.update(params=[i for i in whole if i not in params])
+            torch.save(file, work + "/edited.ckpt")
+            return runs.train("--max-epochs", "2", "--opt", "adamw", "--max-steps", "11", "--resume", work + "/edited.ckpt")[1]
+        log = warning(first["params"], 0.005)
+        assert "was trained with weight decay 0.005 for bn1.weight, but 0.01 for the convolutions: this run applies" in log, log
+        log = warning([i for i in first["params"] if names[i].endswith(".weight")], 0)
+        assert ("was trained with weight decay for only 19 of 38 tensors of batch norm's parameters: this run applies it to all of "
+                "them (optimizer.decay_norm)") in log, log
 
 
 main()
