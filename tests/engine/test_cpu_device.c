@@ -293,12 +293,9 @@ static void test_weights_are_repacked(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_bf16_is_faster),
-        cmocka_unit_test(test_pixels),
-        cmocka_unit_test(test_weights_are_repacked),
-        cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_bf16_is_faster),
+        cmocka_unit_test(test_pixels),        cmocka_unit_test(test_weights_are_repacked),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_threads),
     };
     (void)argc;
     pair_main_start(argv);
