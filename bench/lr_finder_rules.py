@@ -10,8 +10,9 @@ stopped and started again. Rules:
 
     linnet      what find-lr suggests
     steepest    Lightning: the steepest descent of the smoothed loss, without the first 10 points and the last
-    valley      fastai's default: the middle of the longest decreasing subsequence of the smoothed loss
-    minimum/10  fastai: a tenth of the rate with the lowest smoothed loss
+    valley      fastai's default: the middle of the longest decreasing subsequence of the smoothed loss, without its first
+                tenth and the last 5 points
+    minimum/10  fastai: a tenth of the rate with the lowest smoothed loss among these
 """
 import csv
 import json
@@ -64,7 +65,14 @@ def steepest(lr, loss):
     return lr[SKIP_BEGIN + slope.index(min(slope))]
 
 
+def fastai(lr, loss):
+    """The points that fastai considers. Lightning's smoothing makes the first losses too low; fastai's does not."""
+    loss = [l * (1 - 0.98 ** (i + 2)) / (1 - 0.98 ** (i + 1)) for i, l in enumerate(loss)]
+    return lr[len(lr) // 10:-5], loss[len(loss) // 10:-5]
+
+
 def valley(lr, loss):
+    lr, loss = fastai(lr, loss)
     longest, end = [1] * len(loss), 0
     for i in range(1, len(loss)):
         longest[i] = max([longest[j] + 1 for j in range(i) if loss[i] < loss[j]], default=1)
@@ -73,6 +81,7 @@ def valley(lr, loss):
 
 
 def minimum(lr, loss):
+    lr, loss = fastai(lr, loss)
     return lr[loss.index(min(loss))] / 10
 
 

@@ -98,6 +98,7 @@ typedef struct config {
         int steps;
         int sweeps;        /* --sweeps; the suggestion comes from their median */
         double early_stop; /* a sweep ends when its smoothed loss exceeds this multiple of its lowest; 0: never */
+        char rule[16];     /* "lightning", "valley" */
     } lr_finder;
     struct {
         char name[32]; /* "step", "multistep", "plateau", "cosine", "none" */

@@ -246,6 +246,9 @@ const option option_table[] = {
                 "loss curves"),
     REAL(lr_finder, early_stop, "4.0", 0, 1e30,
          .help = "end a sweep when its smoothed loss exceeds its minimum times this factor; 0: never"),
+    CHOICE(lr_finder, rule, "lightning", "lightning|valley",
+           .help = "how the suggestion follows from the smoothed loss; lightning: where it decreases fastest; valley: "
+                   "the middle of its longest decrease, as in fastai, which depends less on noise"),
 
     CHOICE(schedule, name, "step", "step|multistep|plateau|cosine|none", .help = "learning rate schedule"),
     INT(schedule, step_size, "30", 1, 1000000, .help = "step: epochs between reductions of the learning rate"),

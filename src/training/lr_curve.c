@@ -48,6 +48,50 @@ double lr_curve_unbiased(const double *smoothed, int i) {
     return smoothed[i] * (1 - pow(BETA, i + 2)) / (1 - pow(BETA, i + 1));
 }
 
+/** The number of values of `last` (n, increasing) that are less than v. */
+static int less_than(const double *last, int n, double v) {
+    int low = 0;
+    while (low < n) {
+        int middle = low + (n - low) / 2;
+        if (last[middle] < v)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return low;
+}
+
+int lr_curve_valley(int *at, const double *smoothed, int n) {
+    const int from = n / 10;
+    int rc = OK, points = 0, longest = 0, length = 0, end = 0, *index = NULL;
+    double *last =
+        NULL; /* of the decreasing subsequences of each length, negated: the one that is easiest to continue */
+    *at = -1;
+    TRY(memory_zeroed(&last, (size_t)n + 1, sizeof *last));
+    TRY(memory_zeroed(&index, (size_t)n + 1, sizeof *index));
+    for (int i = from; i < n - LR_CURVE_VALLEY_END; i++) {
+        double y = -lr_curve_unbiased(smoothed, i);
+        if (!isfinite(y))
+            continue;
+        int k = less_than(last, length, y);
+        last[k] = y;
+        length = k == length ? length + 1 : length;
+        if (k + 1 > longest) {
+            longest = k + 1;
+            end = points;
+        }
+        index[points++] = i;
+    }
+    if (points >= 2) {
+        int middle = end - longest + longest / 3 + longest / 6;
+        *at = index[middle > 0 ? middle : 0];
+    }
+done:
+    free(last);
+    free(index);
+    return rc;
+}
+
 int lr_curve_suggest(double *slope, const double *smoothed, int from, int n) {
     int at = -1, before[2] = {-1, -1}; /* the last two finite points, the nearer first */
     float steepest = INFINITY;

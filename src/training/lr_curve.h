@@ -11,7 +11,8 @@ typedef struct lr_curve {
     double average, best;
 } lr_curve;
 
-enum { LR_CURVE_SKIP = 10 }; /* first points that a suggestion ignores */
+enum { LR_CURVE_SKIP = 10 };      /* first points that Lightning's rule ignores */
+enum { LR_CURVE_VALLEY_END = 5 }; /* last points that the valley ignores */
 
 /** @return 0, E_NOMEM */
 int lr_curve_init(lr_curve *c, int steps);
@@ -33,5 +34,11 @@ double lr_curve_unbiased(const double *smoothed, int i);
  *  (Lightning: LR_CURVE_SKIP), without the last point and those that are not finite (in float, as in Lightning).
  * *slope: that gradient. @return -1 if fewer than 2 points are left */
 int lr_curve_suggest(double *slope, const double *smoothed, int from, int n);
+
+/** The valley: the index at the middle of the longest decreasing subsequence of a smoothed curve, without its first
+ *  tenth, its last LR_CURVE_VALLEY_END points and those that are not finite. The curve is taken without bias
+ *  (lr_curve_unbiased). Source: fastai, callback/schedule.py, `valley`.
+ *  @param[out] at  -1: fewer than 2 points are left. @return 0, E_NOMEM */
+int lr_curve_valley(int *at, const double *smoothed, int n);
 
 #endif

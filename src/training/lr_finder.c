@@ -116,33 +116,45 @@ static void tell_why(lr_finding *f) {
                  f->n);
 }
 
-static void suggest(lr_finding *f, const config *c) {
+/** Lightning's rule, without suggestions that are noise. at: its own. */
+static int without_noise(const lr_finding *f, const config *c, int at) {
     double slope = 0;
-    int lowest = 0, from = LR_CURVE_SKIP, at = lr_curve_suggest(&slope, f->median, from, f->n);
-    if (at < 0) {
+    int from = LR_CURVE_SKIP;
+    if (f->lowest / f->plain <= LR_FINDER_FAR_BELOW)
+        return at;
+    while (from < f->n && f->lowest / rate(c, from) > LR_FINDER_FAR_BELOW)
+        from++;
+    int above = lr_curve_suggest(&slope, f->median, from, f->n);
+    return above >= 0 ? above : at;
+}
+
+static int suggest(lr_finding *f, const config *c) {
+    double slope = 0;
+    int rc = OK, lowest = 0, from = LR_CURVE_SKIP, at = lr_curve_suggest(&slope, f->median, from, f->n), valley = -1;
+    f->rule_valley = strcmp(c->lr_finder.rule, "valley") == 0;
+    if (f->rule_valley)
+        TRY(lr_curve_valley(&valley, f->median, f->n));
+    if (at < 0 || (f->rule_valley && valley < 0)) {
         tell_why(f);
-        return;
+        goto done;
     }
     if (!(slope < 0)) {
         snprintf(f->why, sizeof f->why,
                  "the loss did not decrease at any rate from %g to %g (loss %.3g): check images and labels with linnet "
                  "audit, or change lr_finder.min and lr_finder.max",
                  c->lr_finder.min, c->lr_finder.max, f->median[from]);
-        return;
+        goto done;
     }
     for (int i = LR_CURVE_SKIP; i < f->n; i++)
         if (lowest == 0 || lr_curve_unbiased(f->median, i) < lr_curve_unbiased(f->median, lowest))
             lowest = i;
     f->plain = rate(c, at);
     f->lowest = rate(c, lowest);
-    if (f->lowest / f->plain > LR_FINDER_FAR_BELOW) {
-        while (from < f->n && f->lowest / rate(c, from) > LR_FINDER_FAR_BELOW)
-            from++;
-        int above = lr_curve_suggest(&slope, f->median, from, f->n);
-        at = above >= 0 ? above : at;
-    }
+    at = f->rule_valley ? valley : without_noise(f, c, at);
     f->suggestion = rate(c, at);
     f->loss = f->median[at];
+done:
+    return rc;
 }
 
 int lr_finder_run(lr_finding *out, run_context *s, progress *p) {
@@ -166,7 +178,7 @@ int lr_finder_run(lr_finding *out, run_context *s, progress *p) {
         TRY(restored);
     }
     TRY(summarise(out));
-    suggest(out, c);
+    TRY(suggest(out, c));
 done:
     engine_state_free(before);
     return rc;

@@ -14,9 +14,10 @@ typedef struct lr_finding {
     double *low, *median, *high; /* (n) of the smoothed losses over the sweeps; an ended sweep counts as infinite */
     int n;                       /* points of the longest sweep */
     double suggestion, loss;     /* learning rate, NaN: none; median loss there */
-    double plain;  /* the suggestion of Lightning's rule alone; differs from `suggestion` if that is noise, see below */
-    double lowest; /* rate at which the median is lowest, without the first 10 points */
-    char why[256]; /* if there is no suggestion: the reason and what to try */
+    double plain; /* the suggestion of Lightning's rule alone; differs from `suggestion` if that is noise, see below */
+    bool rule_valley; /* lr_finder.rule is valley */
+    double lowest;    /* rate at which the median is lowest, without the first 10 points */
+    char why[256];    /* if there is no suggestion: the reason and what to try */
 } lr_finding;
 
 /* The loss of small batches is noisy, and its steepest decrease may be anywhere. A suggestion whose rate is more

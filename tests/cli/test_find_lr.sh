@@ -23,7 +23,7 @@ run 0 "$LINNET" find-lr "${options[@]}" --out alone --json
 cmp alone/logs/resnet20/version_0/lr_finder.csv $logs/lr_finder.csv || die "the sweeps differ"
 [ "$(head -n 1 $logs/lr_finder.csv)" = step,lr,loss,smoothed ] || die "lr_finder.csv has other columns"
 [ "$(wc -l <$logs/lr_finder.csv)" -le 21 ] || die "more than 20 points"
-grep -q "	lr_finder	suggested LR $(printf %.4g "$lr"), where" $logs/journal.log || die "the journal lacks the suggestion"
+grep -q "	lr_finder	suggested LR $(printf %.4g "$lr"), where the loss decreases fastest; smoothed loss" $logs/journal.log || die "the journal lacks the suggestion"
 if "$LINNET" doctor --json | grep -q '"pictures".*"ready'; then
   [ "$(head -c 4 alone/lr_finder_plot.png | tail -c 3)" = PNG ] || die "no lr_finder_plot.png"
 fi
@@ -40,6 +40,12 @@ table=band/logs/resnet20/version_0/lr_finder.csv
 [ "$(head -n 1 $table)" = step,lr,loss,smoothed,low,median,high ] || die "no band"
 awk -F, 'NR > 1 && !($5 <= $6 && $6 <= $7) { bad = 1 } NR > 1 && $5 < $7 { wide = 1 } END { exit bad || !wide }' $table ||
   die "the sweeps do not differ"
+
+# the other rule, from the same sweep
+run 0 "$LINNET" find-lr "${options[@]}" --lr_finder.rule valley --out valley --json
+cmp valley/logs/resnet20/version_0/lr_finder.csv $logs/lr_finder.csv || die "the rule changed the sweep"
+[ "$(suggestion out)" != "$lr" ] || die "the rule has no effect"
+says err "in the middle of the longest decrease of the loss"
 
 # no suggestion: the message contains the reason and advice
 run 1 "$LINNET" train "${options[@]}" --lr auto --lr_finder.steps 5 --out few

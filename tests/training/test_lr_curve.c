@@ -73,7 +73,35 @@ static void nan_in_the_middle(void **state) {
     assert_int_equal(lr_curve_suggest(&slope, y, 16, 30), 23);
 }
 
+/** The valley against fastai's own code (lr_valley_golden.txt, made by lr_valley_make.py). */
+static void valley_equals_fastai(void **state) {
+    (void)state;
+    double y[256];
+    int cases = 0, n = 0, at = 0, wanted = 0;
+    FILE *f = fopen(SOURCE_DIR "/tests/training/lr_valley_golden.txt", "r");
+    assert_non_null(f);
+    for (; fscanf(f, "%d %d", &n, &wanted) == 2; cases++) {
+        assert_in_range(n, 1, 256);
+        for (int i = 0; i < n; i++)
+            y[i] = number(f);
+        assert_ok(lr_curve_valley(&at, y, n));
+        if (at != wanted)
+            fail_msg("case %d: suggests %d, fastai %d", cases, at, wanted);
+    }
+    assert_int_equal(cases, 18);
+    fclose(f);
+    /* points that are not finite do not count; too few points */
+    for (int i = 0; i < 30; i++)
+        y[i] = i % 2 ? (i % 4 == 1 ? NAN : INFINITY) : 3 - 0.1 * i;
+    assert_ok(lr_curve_valley(&at, y, 30));
+    assert_in_range(at, 8, 16);
+    assert_int_equal(at % 2, 0);
+    assert_ok(lr_curve_valley(&at, y, LR_CURVE_VALLEY_END + 1));
+    assert_int_equal(at, -1);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_lightning), cmocka_unit_test(nan_in_the_middle)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_lightning), cmocka_unit_test(nan_in_the_middle),
+                                       cmocka_unit_test(valley_equals_fastai)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,15 +124,17 @@ static int find_lr(train_run_state *r) {
         rc = fail(E_DATA, "the LR finder found no suitable learning rate: %s, or set one with --lr", f->why);
         goto done;
     }
-    if (f->plain != f->suggestion)
+    bool noise = !f->rule_valley && f->plain != f->suggestion;
+    const char *where =
+        f->rule_valley ? "in the middle of the longest decrease of the loss" : "where the loss decreases fastest";
+    if (noise)
         log_warn("the loss decreases fastest at LR %.3g, but its minimum is at a much higher LR, %.3g: this point is "
-                 "ignored "
-                 "as noise. Set --sweeps 5 for a smoother curve",
+                 "ignored as noise. For a suggestion that depends less on noise, set --lr_finder.rule valley, or "
+                 "--sweeps 5 for a smoother curve",
                  f->plain, f->lowest);
-    run_logger_event(&r->run_logger, &r->state, "lr_finder",
-                     "suggested LR %.4g, where the smoothed loss (%.4f) decreases fastest%s", f->suggestion, f->loss,
-                     f->plain != f->suggestion ? " (lower rates ignored as noise)" : "");
-    log_info("LR finder  suggests %.4g, where the loss decreases fastest", f->suggestion);
+    run_logger_event(&r->run_logger, &r->state, "lr_finder", "suggested LR %.4g, %s; smoothed loss %.4f there%s",
+                     f->suggestion, where, f->loss, noise ? " (lower rates ignored as noise)" : "");
+    log_info("LR finder  suggests %.4g, %s", f->suggestion, where);
     r->context.base_lr = f->suggestion;
     TRY(schedule_init(&r->state.schedule, c, f->suggestion));
 done:
