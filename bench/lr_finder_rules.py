@@ -107,11 +107,13 @@ def newest(folder, name):
 
 
 def train(data, options, short, lr, seed, out):
-    """val_acc after the training; a loss that is not finite counts as chance."""
+    """val_acc after the training; one whose loss is no longer finite counts as 0."""
     folder = os.path.join(out, "train")
     try:
         run("train", data, *options, *COMMON, *short, "--lr", "%.6g" % lr, "--seed", str(seed), "--out", folder)
     except RuntimeError as error:
+        if "finite" not in str(error):
+            raise
         print(error, file=sys.stderr)
         return 0.0
     with open(newest(folder, "metrics.csv")) as f:

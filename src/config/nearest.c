@@ -74,7 +74,7 @@ static const option *of_other_program(const char *name) {
     return f != NULL ? option_find(f->option) : NULL;
 }
 
-/* The options of `expected` describe a configuration. Nobody means one of them who does not name the group. */
+/* The options of `expected` describe a configuration. They are suggested only if the group is given. */
 static bool may_be_meant(const option *o, const char *wanted) {
     static const char group[] = "expected.";
     return strncmp(o->name, group, sizeof group - 1) != 0 || strncmp(wanted, group, sizeof group - 1) == 0;

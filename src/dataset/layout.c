@@ -92,21 +92,25 @@ static part part_of(const char *name) {
     return found;
 }
 
-/** Finds the only folder below `root` for each part by the meaning of its name. It must contain folders or shards and
- *  no images, so that a class of such a name is not meant. "": there is none, or several. */
+/** Finds the only folder below `root` for each part by the meaning of its name: one that is a word for the part, else
+ *  one that contains such a word. It must contain folders or shards and no images, so that a class of such a name is
+ *  not meant. "": there is none, or several. */
 static int find_parts(char out[PARTS][PATH_BYTES], const char *root) {
     char one[PATH_BYTES];
-    int rc = OK, found[PARTS + 1] = {0};
+    int rc = OK, found[PARTS][2] = {{0}};
     name_list below = {0};
     for (int p = 0; p < PARTS; p++)
         out[p][0] = 0;
     TRY(list_below(&below, root));
     for (size_t i = 0; i < below.n; i++) {
-        part p = part_of(name_list_get(&below, i));
-        if (p == PARTS || path_join(one, root, name_list_get(&below, i)) != OK || !holds_classes(one) ||
-            layout_has_images(one))
+        const char *name = name_list_get(&below, i);
+        part p = part_of(name);
+        if (p == PARTS || path_join(one, root, name) != OK || !holds_classes(one) || layout_has_images(one))
             continue;
-        TRY(path_format(out[p], "%s", ++found[p] == 1 ? one : ""));
+        bool word = part_of_word(name, strlen(name)) != PARTS;
+        found[p][word]++;
+        if (word || found[p][true] == 0)
+            TRY(path_format(out[p], "%s", found[p][word] == 1 ? one : ""));
     }
 done:
     name_list_deinit(&below);

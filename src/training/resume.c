@@ -279,7 +279,17 @@ int resume_batch_size(int *out, const config *c) {
     return rc;
 }
 
-int resume_expectation(config *c) {
+int resume_precision(char out[RESUME_PRECISION], const config *c) {
+    ckpt *from = NULL;
+    int rc = load_progress(&from, c);
+    const ckpt_item *own = from != NULL ? ckpt_find_item(from->own, from->own_n, "precision") : NULL;
+    bool known = own != NULL && own->kind == 's' && own->s != NULL;
+    snprintf(out, RESUME_PRECISION, "%s", known ? own->s : "");
+    ckpt_free(from);
+    return rc;
+}
+
+int resume_expectation(config *c, long long images) {
     config *trained = NULL;
     ckpt *from = NULL;
     int rc = OK;
@@ -293,8 +303,11 @@ int resume_expectation(config *c) {
         trained->expected.val_acc < 0)
         goto done;
     if (c->expected.val_acc < 0) {
+        const ckpt_item *step = ckpt_find_item(from->own, from->own_n, "global_batch");
         c->expected = trained->expected;
         config_add_differences(c, trained);
+        if (step != NULL && step->kind == 'i' && images > 0 && step->i != images)
+            config_add_differing(c, "images per step");
     } else {
         config_add_differing(c, trained->expected.differs);
     }

@@ -28,8 +28,14 @@ int resume_choose_arch(config *c, comm *all);
  *  checkpoint, or it does not tell. To be called by rank 0. @return 0, E_IO, E_NOMEM */
 int resume_batch_size(int *out, const config *c);
 
+enum { RESUME_PRECISION = 16 }; /* bytes */
+/** The precision of the checkpoint from which run_open will resume, by its name; "": no checkpoint, or it does not
+ *  tell. To be called by rank 0. @return 0, E_IO, E_NOMEM */
+int resume_precision(char out[RESUME_PRECISION], const config *c);
+
 /** Keeps the expectation (config.expected) in the checkpoint of trainer.resume: c takes it if it has none, and what
- *  differed before differs still. To be called by rank 0. @return 0, E_IO, E_NOMEM */
-int resume_expectation(config *c);
+ *  differed before differs still. images: those per step of this run. To be called by rank 0.
+ *  @return 0, E_IO, E_NOMEM */
+int resume_expectation(config *c, long long images);
 
 #endif

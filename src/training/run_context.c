@@ -9,13 +9,13 @@
 #include "training/ema.h"
 #include "training/run_dataset.h"
 #include "training/run_loader.h"
+#include "training/run_precision.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/** The device to use, with "auto" resolved. */
-static const char *device_name(const config *c) {
+const char *run_context_device(const config *c) {
     if (strcmp(c->trainer.device, "auto") != 0)
         return c->trainer.device;
     return engine_unavailable("cuda") == NULL ? "cuda" : "cpu";
@@ -27,28 +27,6 @@ void run_context_set_resize_order(run_context *s, resize_order order) {
     loader_set_resize_order(s->val_loader, order);
 }
 
-/** The precision of "auto". On a CPU it is bf16-mixed only if that is faster on every rank's machine. */
-static int automatic_precision(precision *out, const char *device, comm *all) {
-    int64_t slower = strcmp(device, "cpu") != 0 || !engine_bf16_is_faster();
-    int rc = comm_all(all, COMM_MAX, COMM_I64, &slower, 1);
-    *out = strcmp(device, "cuda") == 0 ? PRECISION_16 : slower == 0 ? PRECISION_BF16 : PRECISION_32;
-    return rc;
-}
-
-/** @return 0, E_OPTION, or a failed communication */
-static int choose_precision(precision *out, const config *c, const char *device, comm *all) {
-    const char *name = c->trainer.precision;
-    if (strcmp(name, "auto") == 0)
-        return automatic_precision(out, device, all);
-    for (precision p = PRECISION_32; p <= PRECISION_16; p++) {
-        if (strcmp(name, precision_name(p)) == 0) {
-            *out = p;
-            return OK;
-        }
-    }
-    return fail(E_OPTION, "trainer.precision must be auto, 32-true, bf16-mixed or 16-mixed, not '%s'", name);
-}
-
 /** Binds this rank to its cores. Called before datasets, loaders and engine start threads. */
 static int share_cores(run_context *s) {
     engine_options o = engine_options_default();
@@ -57,7 +35,7 @@ static int share_cores(run_context *s) {
     o.comm = s->ranks.comm;
     o.device_index = s->config->trainer.device_index;
     if (comm_ranks(o.comm) > 1)
-        TRY(engine_pci_address(gpu, device_name(s->config), &o));
+        TRY(engine_pci_address(gpu, run_context_device(s->config), &o));
     TRY(affinity_bind(&s->cores, o.comm, gpu, ""));
 done:
     return rc;
@@ -73,10 +51,10 @@ optimizer_kind run_context_optimizer(const config *c) {
 
 static int open_engine(run_context *s, int classes) {
     const config *c = s->config;
-    const char *device = device_name(c);
+    const char *device = run_context_device(c);
     engine_options o = engine_options_default();
     int rc = OK;
-    TRY(choose_precision(&s->precision, c, device, s->ranks.comm));
+    TRY(run_precision_choose(&s->precision, c, device, s->ranks.comm));
     model_options n = {.classes = classes,
                        .zero_gamma = c->model.zero_gamma,
                        .drop_path = c->model.drop_path,

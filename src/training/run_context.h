@@ -52,6 +52,8 @@ int run_context_micro_batches(const config *c, const comm *all);
 /** How data.sequential divides the shards among hosts: the hosts of the micro-batches of a step, as "0 x4, 1 x4". It is
  *  empty if one host reads all. @return 0, E_NOMEM */
 int run_context_stream_hosts(text *out, const run_context *s);
+/** trainer.device, with auto resolved. Static. */
+const char *run_context_device(const config *c);
 /** optimizer.name. */
 optimizer_kind run_context_optimizer(const config *c);
 /** Changes the order in both loaders, before they start. */

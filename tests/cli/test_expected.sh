@@ -65,6 +65,14 @@ run 0 "$LINNET" "${plain[@]}" --max-epochs 3
 once err "$expectation; this run may not reach it, because it differs in optimizer.lr, trainer.max_epochs"
 says out ': below (this run differs in optimizer.lr, trainer.max_epochs)'
 
+run 0 "$LINNET" "${plain[@]}" --max-epochs 4 --batch-size 8
+once err "$expectation; this run may not reach it, because it differs in optimizer.lr, trainer.max_epochs, images per step"
+
+# no result if the last epoch is not validated
+run 0 "$LINNET" "${recipe[@]}" --out unvalidated --max-epochs 3 --check-val-every-n-epoch 2
+! grep -q '^result' out || die "the result of an earlier epoch is printed"
+says unvalidated/$record '"result": null'
+
 # nothing of it without an expectation, in a dry run and by find-lr
 run 0 "$LINNET" train "${small[@]}" --max-epochs 1 --out plain
 ! grep -E '^(expected +|result +)val_acc|Expected|"expected"' err out plain/viewlogs.md plain/$record >&2 ||

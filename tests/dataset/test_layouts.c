@@ -168,6 +168,13 @@ static void test_no_words(void **state) {
     make("two/train_a/x/1.jpg");
     make("two/train_b/x/1.jpg");
     make("both/train_test/x/1.jpg");
+    make("word/train_masks/x/1.jpg");
+    make("word/Train/x/1.jpg");
+    make("word/train_old/x/1.jpg");
+    assert_ok(path_join(path, root, "word"));
+    char found[PATH_BYTES];
+    assert_ok(layout_folder(found, path, "train"));
+    assert_string_equal(path_name(found), "Train");
     static const char *const roots[] = {"classes", "two", "both"};
     for (int i = 0; i < 3; i++) {
         char folder[PATH_BYTES];

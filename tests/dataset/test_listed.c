@@ -183,6 +183,29 @@ static void test_pairs(void **state) {
     open_list(&l, "1.jpg,class\n"); /* no header: it has an image */
     check_names(l.train, (const char *[]){"class/1.jpg"}, 1);
     listed_deinit(&l);
+    open_list(&l, "gone,a\n1,a\n"); /* no header: the label is that of other images */
+    check_names(l.train, (const char *[]){"a/1.jpg", "a/gone"}, 2);
+    listed_deinit(&l);
+    lines[0] = 0;
+    open_list(&l, "a,1.jpg\nb,2.jpg\n");
+    check_names(l.train, (const char *[]){"a/1.jpg", "b/2.jpg"}, 2);
+    assert_non_null(strstr(lines, "the first column is the label"));
+    listed_deinit(&l);
+    open_list(&l, "\n\n1.jpg;a\n");
+    check_names(l.train, (const char *[]){"a/1.jpg"}, 1);
+    listed_deinit(&l);
+}
+
+static void test_long_path(void **state) {
+    (void)state;
+    char text[PATH_BYTES + 64];
+    listed l;
+    memset(text, 'x', sizeof text);
+    memcpy(text, "1.jpg,a\n", 8);
+    snprintf(text + PATH_BYTES, 64, ".jpg,a\n");
+    write_list(text);
+    assert_fails(E_FORMAT, ":2: the path has", listed_open(&l, file, NULL));
+    listed_deinit(&l);
 }
 
 /** Paths without the suffix of their file. */
@@ -290,6 +313,6 @@ static void test_messages(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_delimited), TEST(test_any_bytes), TEST(test_order),
                                        TEST(test_columns),   TEST(test_splits),    TEST(test_messages),
-                                       TEST(test_pairs),     TEST(test_suffixes)};
+                                       TEST(test_pairs),     TEST(test_long_path), TEST(test_suffixes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,18 +209,24 @@ static double peak_flops(precision p) {
     return peaks.flops;
 }
 
-/** What precision `auto` assumes holds for convolutions and GEMMs. The ratio of the rates is near 0.5, 1, 2 or 16. */
+/** What precision `auto` assumes holds for convolutions and GEMMs. The ratio of the rates is near 0.5, 1, 2 or 16. The
+ *  best of two alternating measurements counts, because other tests may run at the same time. */
 static void test_bf16_is_faster(void **state) {
     (void)state;
+    double best[2] = {0}; /* fp32, bf16 */
     if (!engine_has_bf16()) {
         assert_false(engine_bf16_is_faster());
         return;
     }
-    double ratio = peak_flops(PRECISION_BF16) / peak_flops(PRECISION_32);
+    for (int i = 0; i < 4; i++) {
+        double flops = peak_flops(i % 2 ? PRECISION_BF16 : PRECISION_32);
+        best[i % 2] = flops > best[i % 2] ? flops : best[i % 2];
+    }
+    double ratio = best[1] / best[0];
     print_message("bf16 at %.2f of the rate of fp32\n", ratio);
-    if (ratio < 0.7)
+    if (ratio < 0.6)
         assert_false(engine_bf16_is_faster());
-    if (ratio > 1.4)
+    if (ratio > 1.6)
         assert_true(engine_bf16_is_faster());
 }
 

@@ -13,7 +13,8 @@ enum { ITERATIONS = 2000, TRIALS = 8 };
                 "%%zmm4\n" instruction "%%zmm5\n" instruction "%%zmm6\n" instruction "%%zmm7\n" instruction            \
                 "%%zmm8\n" instruction "%%zmm9\n" instruction "%%zmm10\n" instruction "%%zmm11\n"
 #define CLOBBERED                                                                                                      \
-    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12"
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",         \
+        "xmm13", "xmm14", "xmm15"
 
 /** @return seconds, relative to the multiplications of one instruction */
 static double time_fma(void) {

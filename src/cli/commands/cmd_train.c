@@ -9,6 +9,7 @@
 #include "training/resume.h"
 #include "training/run/expectation.h"
 #include "training/run/trainer.h"
+#include "training/run_precision.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ static int compare_recipe(config *c, int argc, char **argv, const comm *all) {
             config_add_differing(c, "images per step");
     }
     if (comm_rank(all) == 0 && c->trainer.resume[0] != 0)
-        TRY(resume_expectation(c));
+        TRY(resume_expectation(c, images_per_step(c, comm_ranks(all))));
 done:
     return rc;
 }
@@ -64,7 +65,7 @@ static int print_json(const config *c, const train_summary *s) {
     json_object_set_new(o, "last", json_text(s->last));
     json_object_set_new(o, "logs", json_text(s->logs));
     if (expectation_given(c))
-        json_object_set_new(o, "expected", expectation_json(c, s->finished ? metrics_top1(&s->val) : NAN));
+        json_object_set_new(o, "expected", expectation_json(c, s->val_acc));
     return json_print(o);
 }
 
@@ -75,8 +76,8 @@ static void print_summary(const config *c, const train_summary *s) {
     if (s->val.images > 0)
         printf("val loss %.4f, top-1 %.2f%%, top-5 %.2f%% on %lld images\n", metrics_loss(&s->val),
                100 * metrics_top1(&s->val), 100 * metrics_top5(&s->val), s->val.images);
-    if (expectation_given(c) && s->finished && s->val.images > 0)
-        printf("result     %s\n", expectation_result((char[EXPECTATION_BYTES]){0}, c, metrics_top1(&s->val)));
+    if (expectation_given(c) && isfinite(s->val_acc))
+        printf("result     %s\n", expectation_result((char[EXPECTATION_BYTES]){0}, c, s->val_acc));
     if (s->best[0] != 0)
         printf("best       %s\n", s->best);
     if (s->last[0] != 0)
@@ -106,6 +107,7 @@ int cmd_train(int argc, char **argv) {
         rc = resume_choose_arch(&c, hooks.comm);
     rc = rc != OK ? rc : batch_size_choose(&c, hooks.comm);
     rc = rc != OK ? rc : comm_agree(hooks.comm, compare_recipe(&c, argc, argv, hooks.comm));
+    rc = rc != OK ? rc : run_precision_resume(&c, run_context_device(&c), hooks.comm);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);

@@ -9,9 +9,10 @@ delimited delimited_begin(char *bytes, size_t n) {
     delimited d = {.at = bytes, .end = bytes + n, .separator = ',', .line = 1};
     if (n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
         d.at += 3;
-    size_t first = strcspn(d.at, "\r\n");
-    if (memchr(d.at, ',', first) == NULL)
-        d.separator = memchr(d.at, '\t', first) != NULL ? '\t' : memchr(d.at, ';', first) != NULL ? ';' : ',';
+    const char *line = d.at + strspn(d.at, "\r\n");
+    size_t first = strcspn(line, "\r\n");
+    if (memchr(line, ',', first) == NULL)
+        d.separator = memchr(line, '\t', first) != NULL ? '\t' : memchr(line, ';', first) != NULL ? ';' : ',';
     return d;
 }
 

@@ -12,7 +12,7 @@ typedef struct delimited {
 } delimited;
 
 /** Prepares `n` bytes of text, followed by a 0 byte, without the mark U+FEFF at its beginning. The separator is a
- *  comma; if the first line contains none, a tab or else a semicolon, if the line contains it. */
+ *  comma; if the first line that is not empty contains none, a tab or else a semicolon, if the line contains it. */
 delimited delimited_begin(char *bytes, size_t n);
 
 /** Reads the next record that is not an empty line. field: its first `most` fields, each ended by 0; they point into

@@ -38,6 +38,7 @@ typedef struct reader {
     row *row;
     size_t n, capacity;
     list_columns columns;
+    const char *separator; /* for messages */
     int64_t of[SPLITS];
 } reader;
 
@@ -57,12 +58,15 @@ static int take_row(reader *r, char *const *field, int n, size_t line) {
     if (n != r->columns.n)
         return fail(E_FORMAT,
                     "%s:%zu: the row has %d column%s, but the first row has %d: write a field that contains the "
-                    "separator in double quotes",
-                    r->file, line, n, n == 1 ? "" : "s", r->columns.n);
+                    "separator, %s, in double quotes",
+                    r->file, line, n, n == 1 ? "" : "s", r->columns.n, r->separator);
     one.path = field[r->columns.of[LIST_PATH]];
     one.label = field[r->columns.of[LIST_LABEL]];
     if (one.path[0] == 0 || one.path[strlen(one.path) - 1] == '/' || strpbrk(one.path, "\r\n") != NULL)
         return fail(E_FORMAT, "%s:%zu: '%s' cannot be the path of an image", r->file, line, one.path);
+    if (strlen(r->root) + strlen(one.path) + LIST_SUFFIX_BYTES + 1 >= PATH_BYTES)
+        return fail(E_FORMAT, "%s:%zu: the path has %zu bytes, more than a path may have: %.40s...", r->file, line,
+                    strlen(one.path), one.path);
     if (!class_list_is_name(one.label))
         return fail(E_FORMAT,
                     "%s:%zu: '%s' cannot be a class: a label must not be empty or contain '/' or a line break", r->file,
@@ -82,6 +86,7 @@ static int read_rows(reader *r, size_t size) {
     bool first = true;
     size_t line = 0;
     delimited d = delimited_begin(r->bytes, size);
+    r->separator = d.separator == '\t' ? "a tab" : d.separator == ';' ? "a semicolon" : "a comma";
     if (memchr(r->bytes, 0, size) != NULL)
         return fail(E_FORMAT, "%s contains zero bytes: save it as UTF-8 text", r->file);
     TRY(memory_zeroed(&field, LIST_COLUMNS_MAX, sizeof *field));
@@ -103,6 +108,21 @@ static int read_rows(reader *r, size_t size) {
 done:
     free(field);
     return rc;
+}
+
+/** A first row of unknown names is a header if its label occurs in no other row, and the second row has an image. */
+static void decide_header(reader *r) {
+    if (!r->columns.unsure)
+        return;
+    char *const first[2] = {r->row[0].path, r->row[0].label};
+    bool header = r->n > 1 && list_is_image(r->row[1].path, r->root);
+    for (size_t i = 1; i < r->n && header; i++)
+        header = strcmp(r->row[i].label, first[1]) != 0;
+    list_columns_decide(&r->columns, header, first, r->file);
+    if (header) {
+        r->of[r->row[0].split]--;
+        memmove(r->row, r->row + 1, --r->n * sizeof *r->row);
+    }
 }
 
 /** Adds the suffix of the file to paths that lack it; each is tried with the suffix of the one before it first. */
@@ -262,6 +282,7 @@ int listed_open(listed *out, const char *file, const char *root) {
     TRY(root != NULL ? path_format(folder, "%s", root) : folder_of(folder, file));
     TRY(file_read((unsigned char **)&r.bytes, &size, file, FILE_MAX));
     TRY(read_rows(&r, size));
+    decide_header(&r);
     TRY(complete_paths(&r));
     TRY(check_twice(&r));
     qsort(r.row, r.n, sizeof *r.row, by_class);

@@ -132,5 +132,6 @@ done:
     out->last[0] = out->best[0] = out->logs[0] = 0;
     out->monitor = NULL;
     out->finished = false;
+    out->val_acc = NAN;
     return rc;
 }

@@ -60,8 +60,7 @@ void publish_end(train_run_state *r, int error, bool whole) {
     if (tb_events_hparams_end(r->run_logger.tb_events, error == OK || error == E_STOPPED) != OK)
         log_warn("cannot write the final status of the run to the TensorBoard log: %s", status_message());
     run_monitor_end(r, state, error != OK ? first.message : NULL);
-    if (whole)
-        r->record.val_acc = metrics_top1(&r->summary->val);
+    r->record.val_acc = r->summary->val_acc;
     publish(r, state, true);
     status_restore(&first);
 }

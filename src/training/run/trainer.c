@@ -210,6 +210,8 @@ static void summarise(train_run_state *r) {
     s->epochs_done = r->state.epoch;
     s->finished = r->context.config != NULL &&
                   (r->state.epoch >= r->context.config->trainer.max_epochs || r->state.early_stopping.stop);
+    bool validated = s->val.images > 0 && r->state.val_step == r->state.global_step;
+    s->val_acc = s->finished && validated ? metrics_top1(&s->val) : NAN;
     s->global_step = r->state.global_step;
     s->best_score = best != NULL ? best->value : NAN;
     s->monitor = r->context.config != NULL ? r->context.config->checkpoint.monitor : NULL;

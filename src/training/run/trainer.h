@@ -29,6 +29,7 @@ typedef struct train_summary {
     long long images;         /* trained on by this process */
     int64_t epochs_done;      /* of the whole run */
     bool finished;            /* max_epochs is reached, or early stopping has ended the run */
+    double val_acc;           /* of the last epoch of a finished run; NaN: not finished, or not validated at its end */
     int64_t global_step;
     metrics train;         /* of the last finished epoch */
     metrics val;           /* of the last validation at the end of an epoch; images is 0 if there was none */
