@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define PAGE_BYTES ((size_t)256 << 20)
-enum { BACKLOG = 16, MEMORY_PER_CONNECTION = 32 << 10 };
+#define NOT_AN_ADDRESS "%s is not an address of this machine%s: give 127.0.0.1, 0.0.0.0 or one that `ip address` lists"
+enum { BACKLOG = 16, MEMORY_PER_CONNECTION = 32 << 10, UNPRIVILEGED = 1024 };
 
 /* A part, or the path of the page's file. */
 typedef struct content {
@@ -146,34 +147,63 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *c, const cha
 
 /* ---- the thread of the training ---- */
 
-/* Listens; SO_REUSEADDR, because a restarted run takes the port of its predecessor. */
+/* The socket, or -1 and errno. SO_REUSEADDR, because a restarted run takes the port of its predecessor. */
+static int listen_to(const struct addrinfo *a) {
+    int on = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, a->ai_addr, a->ai_addrlen) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int cannot_listen(int error, const char *address, int port) {
+    if (error == EADDRINUSE)
+        return fail(E_IO, "port %d of %s is in use by another process: choose another port", port, address);
+    if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT)
+        return fail(E_OPTION, NOT_AN_ADDRESS, address, "");
+    if (error == EACCES && port < UNPRIVILEGED)
+        return fail(E_IO, "no permission to listen at port %d: give a port from %d on", port, UNPRIVILEGED);
+    return fail_errno(error, "cannot listen at port %d of %s", port, address);
+}
+
+/* Listens at the first address of a name that this machine has: localhost may be ::1 first although IPv6 is off.
+ * AI_ADDRCONFIG would refuse ::1 on a machine with no other IPv6 address. */
 static int listen_at(int *out, const char *address, int port) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
-    char service[16];
-    int on = 1, rc = OK, fd = -1;
+    char service[16], host[256];
+    int n = (int)strlen(address), fd = -1;
     snprintf(service, sizeof service, "%d", port);
-    int error = getaddrinfo(address, service, &hints, &found);
-    if (error != 0)
-        return fail(E_OPTION, "%s is not an address of this machine: %s", address, gai_strerror(error));
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        rc = errno == EADDRINUSE
-                 ? fail(E_IO, "port %d of %s is in use by another process: choose another port", port, address)
-                 : fail_errno(errno, "cannot listen at port %d of %s", port, address);
-        goto done;
+    if (n > 2 && address[0] == '[' && address[n - 1] == ']') /* as in a URL */
+        snprintf(host, sizeof host, "%.*s", n - 2, address + 1);
+    else
+        snprintf(host, sizeof host, "%s", address);
+    int error = getaddrinfo(host, service, &hints, &found);
+    if (error != 0) {
+        char reason[128];
+        snprintf(reason, sizeof reason, " (%s)", gai_strerror(error));
+        return fail(E_OPTION, NOT_AN_ADDRESS, address, reason);
     }
-    *out = fd;
-    fd = -1; /* now owned by the caller */
-done:
-    if (fd >= 0)
-        close(fd);
+    error = EADDRNOTAVAIL;
+    for (const struct addrinfo *a = found; a != NULL && fd < 0; a = a->ai_next) {
+        fd = listen_to(a);
+        error = errno;
+        if (fd < 0 && error != EADDRNOTAVAIL && error != EAFNOSUPPORT)
+            break; /* in use, or forbidden: another address would not be the one that clients try first */
+    }
     freeaddrinfo(found);
-    return rc;
+    if (fd < 0)
+        return cannot_listen(error, address, port);
+    *out = fd; /* now owned by the caller */
+    return OK;
 }
 
 static void be_silent(void *context, const char *format, va_list arguments) {
-    (void)context, (void)format, (void)arguments; /* what clients do wrong is not the training's concern */
+    (void)context, (void)format, (void)arguments; /* errors of clients are not logged */
 }
 
 /* Signals are for the other threads. */

@@ -21,9 +21,10 @@ typedef struct web_server web_server;
 /** Why there is no server ("this build has no libmicrohttpd: install ..."), or NULL. */
 const char *web_unavailable(void);
 
-/** Listens at an address (a number or a name) and port (1 to 65535) and starts the thread. All parts are empty.
- *  @return 0, E_OPTION (no such address), E_IO (the port is in use, or not allowed), E_DEVICE (no thread), E_NOMEM,
- *  E_UNSUPPORTED (built without libmicrohttpd) */
+/** Listens at an address (a number, in brackets or not, or a name) and port (1 to 65535), and starts the thread. All
+ * parts are empty.
+ *  @return 0, E_OPTION (not an address of this machine), E_IO (the port is in use, or not allowed), E_DEVICE (no
+ * thread), E_NOMEM, E_UNSUPPORTED (built without libmicrohttpd) */
 int web_open(web_server **out, const char *address, int port);
 
 /** Replaces a part by a copy of n bytes, without waiting for the thread. @return

@@ -5,6 +5,8 @@
 #include "base/file.h"
 #include "web_client.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -137,6 +139,47 @@ static void test_replaced(void **state) {
         pthread_join(thread[i], NULL);
 }
 
+typedef int resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+/* The resolver of the C library, with one name more: several.test is 203.0.113.7, which no machine has, and 127.0.0.1. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
+    resolver *real = (resolver *)dlsym(RTLD_NEXT, "getaddrinfo");
+    if (strcmp(name, "several.test") != 0)
+        return real(name, service, hints, out);
+    int rc = real("203.0.113.7", service, hints, out);
+    return rc != 0 ? rc : real("127.0.0.1", service, hints, &(*out)->ai_next);
+}
+
+static void test_names(void **state) {
+    (void)state;
+    web_server *other = NULL;
+    assert_fails(E_IO, "of several.test is in use by another process", web_open(&other, "several.test", port));
+    web_close(server);
+    server = NULL;
+    assert_ok(web_open(&server, "several.test", port));
+    assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "");
+    web_close(server);
+    server = NULL;
+    assert_ok(web_open(&server, "[127.0.0.1]", port));
+}
+
+/* A port below 1024 as another user than root. */
+static void test_privileged(void **state) {
+    (void)state;
+    web_server *other = NULL;
+    int first = 0;
+    FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "r");
+    if (f == NULL || fscanf(f, "%d", &first) != 1 || first <= 1)
+        printf("skipped: this machine allows every port to every user\n");
+    else if (geteuid() != 0 || seteuid(65534) == 0) {
+        int rc = web_open(&other, "127.0.0.1", 1);
+        (void)!seteuid(getuid());
+        assert_fails(E_IO, "no permission to listen at port 1: give a port from 1024 on", rc);
+    }
+    if (f != NULL)
+        fclose(f);
+}
+
 static void test_refused(void **state) {
     (void)state;
     web_server *other = NULL;
@@ -144,7 +187,9 @@ static void test_refused(void **state) {
     assert_null(other);
     assert_fails(E_OPTION, "no.such.host.invalid is not an address of this machine",
                  web_open(&other, "no.such.host.invalid", port));
-    assert_fails(E_IO, "cannot listen at port", web_open(&other, "192.0.2.1", port));
+    assert_fails(E_OPTION,
+                 "203.0.113.7 is not an address of this machine: give 127.0.0.1, 0.0.0.0 or one that `ip address` lists",
+                 web_open(&other, "203.0.113.7", port));
     assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "");
     web_close(server); /* the port is free again at once, although the server has closed a connection */
     server = NULL;
@@ -163,6 +208,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_hanging, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_privileged, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

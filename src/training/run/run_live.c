@@ -34,7 +34,7 @@ done:
 
 int run_live_open(train_run_state *r) {
     const config *c = r->context.config;
-    bool colon = strchr(c->monitor.address, ':') != NULL; /* IPv6 */
+    bool bare = strchr(c->monitor.address, ':') != NULL && c->monitor.address[0] != '['; /* IPv6 without brackets */
     int rc = OK;
     if (c->monitor.port == 0)
         return OK;
@@ -42,7 +42,7 @@ int run_live_open(train_run_state *r) {
     if (rc != OK)
         return fail_context(rc, "monitor.port");
     TRY(put_first_page(r));
-    log_info("live page  http://%s%s%s:%d/", colon ? "[" : "", c->monitor.address, colon ? "]" : "", c->monitor.port);
+    log_info("live page  http://%s%s%s:%d/", bare ? "[" : "", c->monitor.address, bare ? "]" : "", c->monitor.port);
 done:
     return rc;
 }
