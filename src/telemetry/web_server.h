@@ -1,6 +1,7 @@
 /** Serves the progress of a run over HTTP: /metrics for Prometheus, /progress.json, and / as a page that reloads
  * itself. A thread of its own, of the lowest priority, answers. At most WEB_CONNECTIONS are open at a time; one that is
- * silent for WEB_SECONDS is closed. There is no access control: whoever reaches the address may read. */
+ * silent for WEB_SECONDS is closed; a file is not held in memory. There is no access control: whoever reaches the
+ * address may read. */
 #ifndef LINNET_TELEMETRY_WEB_SERVER_H
 #define LINNET_TELEMETRY_WEB_SERVER_H
 

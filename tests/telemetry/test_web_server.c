@@ -39,13 +39,76 @@ static void test_page_file(void **state) {
     assert_ok(file_write_atomic(path, "<body>\nreport", 13));
     put(WEB_PAGE, "none");
     put(WEB_STATUS, "S");
-    assert_answer(GET("/"), "HTTP/1.1 200", "", "noneS");
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "Snone");
     assert_ok(web_page_file(server, path));
     assert_answer(GET("/"), "HTTP/1.1 200", "", "<body>\nSreport");
     assert_ok(file_write_atomic(path, "<body>\nlater", 12));
     assert_answer(GET("/"), "HTTP/1.1 200", "", "<body>\nSlater");
     assert_ok(file_remove(path));
-    assert_answer(GET("/"), "HTTP/1.1 200", "", "noneS");
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "Snone");
+}
+
+static size_t resident(void) {
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%*u %lu", &pages), 1);
+    fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Clients that begin to read a report of 64 MiB do not each hold it in memory. What they read is whole, although the
+ * file is replaced meanwhile. */
+static void test_large_file(void **state) {
+    (void)state;
+    enum { CLIENTS = 8, FILE_BYTES = 64 << 20, GROWTH = 32 << 20 };
+    static char part[1 << 20];
+    int fd[CLIENTS];
+    char path[PATH_BYTES];
+    assert_ok(path_join(path, root, "report.html"));
+    assert_ok(file_write_atomic(path, "<body>\nreport", 13));
+    assert_int_equal(truncate(path, FILE_BYTES), 0);
+    put(WEB_STATUS, "S");
+    assert_ok(web_page_file(server, path));
+    size_t before = resident();
+    for (int i = 0; i < CLIENTS; i++) {
+        fd[i] = socket_at(port, true);
+        assert_int_equal(send(fd[i], GET("/"), strlen(GET("/")), MSG_NOSIGNAL), strlen(GET("/")));
+        assert_int_equal(recv(fd[i], part, 8, MSG_WAITALL), 8);
+    }
+    assert_true(resident() < before + GROWTH);
+    assert_ok(file_write_atomic(path, "<body>\nlater", 12));
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "<body>\nSlater");
+    ssize_t all = 8, n = 0, header = -1;
+    while ((n = recv(fd[0], part, sizeof part, 0)) > 0) {
+        const char *body = header < 0 ? memmem(part, (size_t)n, "\r\n\r\n<body>\nSreport", 18) : NULL;
+        if (body != NULL)
+            header = all + (body - part) + 4;
+        all += n;
+    }
+    assert_int_equal(n, 0);
+    assert_true(header > 0);
+    assert_int_equal(all - header, FILE_BYTES + 1);
+    for (int i = 0; i < CLIENTS; i++)
+        close(fd[i]);
+}
+
+/* A file that is made shorter while it is read ends the connection, not the server. */
+static void test_shortened_file(void **state) {
+    (void)state;
+    char path[PATH_BYTES], part[4096];
+    assert_ok(path_join(path, root, "report.html"));
+    assert_ok(file_write_atomic(path, "<body>\nreport", 13));
+    assert_int_equal(truncate(path, 64 << 20), 0);
+    assert_ok(web_page_file(server, path));
+    int fd = socket_at(port, true);
+    assert_int_equal(send(fd, GET("/"), strlen(GET("/")), MSG_NOSIGNAL), strlen(GET("/")));
+    assert_int_equal(recv(fd, part, 8, MSG_WAITALL), 8);
+    assert_int_equal(truncate(path, 13), 0);
+    while (recv(fd, part, sizeof part, 0) > 0)
+        continue;
+    close(fd);
+    assert_answer(GET("/"), "HTTP/1.1 200", "", "<body>\nreport");
 }
 
 static void test_garbage(void **state) {
@@ -143,7 +206,8 @@ static void test_replaced(void **state) {
 
 typedef int resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
-/* The resolver of the C library, with one name more: several.test is 203.0.113.7, which no machine has, and 127.0.0.1. */
+/* The resolver of the C library, with one name more: several.test is 203.0.113.7, which no machine has, and 127.0.0.1.
+ */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
     resolver *real = (resolver *)dlsym(RTLD_NEXT, "getaddrinfo");
     if (strcmp(name, "several.test") != 0)
@@ -189,9 +253,10 @@ static void test_refused(void **state) {
     assert_null(other);
     assert_fails(E_OPTION, "no.such.host.invalid is not an address of this machine",
                  web_open(&other, "no.such.host.invalid", port));
-    assert_fails(E_OPTION,
-                 "203.0.113.7 is not an address of this machine: give 127.0.0.1, 0.0.0.0 or one that `ip address` lists",
-                 web_open(&other, "203.0.113.7", port));
+    assert_fails(
+        E_OPTION,
+        "203.0.113.7 is not an address of this machine: give 127.0.0.1, 0.0.0.0 or one that `ip address` lists",
+        web_open(&other, "203.0.113.7", port));
     assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "");
     web_close(server); /* the port is free again at once, although the server has closed a connection */
     server = NULL;
@@ -206,6 +271,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_page_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shortened_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hanging, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replaced, set_up, tear_down),
