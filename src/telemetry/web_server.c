@@ -256,10 +256,9 @@ static void be_silent(void *context, const char *format, va_list arguments) {
     (void)context, (void)format, (void)arguments; /* errors of clients are not logged */
 }
 
-/* Signals are for the other threads. */
-static int start(web_server *s) {
+int web_start(web_server *s) {
     sigset_t all, before;
-    sigfillset(&all);
+    sigfillset(&all); /* signals are for the other threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     s->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
                                  NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, be_silent, NULL,
@@ -277,7 +276,6 @@ int web_open(web_server **out, const char *address, int port) {
     TRY(memory_zeroed(&s, 1, sizeof *s));
     s->listener = -1;
     TRY(listen_at(&s->listener, address, port));
-    TRY(start(s));
     *out = s;
     s = NULL; /* now owned by the caller */
 done:

@@ -162,11 +162,13 @@ def refused(port):
         said = p.communicate()[1].strip()
     check(p.returncode == 1 and said == f"linnet: monitor.port: port {port} of 127.0.0.1 is in use by another process: choose another port",
           f"a port in use: status {p.returncode}: {said}")
-    check(not os.path.exists("refused/viewlogs.md") and not os.path.exists("refused/logs/resnet20/version_0/metrics.csv"),
-          "the training began although the port is in use")
-    p = start("--out", "refused", "--max-epochs", "1", "--metrics-port", str(port), "--monitor.address", "no.such.host.invalid")
-    said = p.communicate()[1]
-    check(p.returncode == 2 and "monitor.port: no.such.host.invalid is not an address" in said, f"status {p.returncode}: {said}")
+    check(not os.path.exists("refused"), "a start that is refused leaves a folder")
+    for address in ("no.such.host.invalid", "203.0.113.7"):
+        p = start("--out", "refused", "--max-epochs", "1", "--metrics-port", str(port), "--monitor.address", address)
+        said = p.communicate()[1]
+        check(p.returncode == 2 and f"monitor.port: {address} is not an address of this machine" in said,
+              f"status {p.returncode}: {said}")
+    check(not os.path.exists("refused"), "a start that is refused leaves a folder")
 
 
 def odd_name(port):
@@ -197,6 +199,14 @@ def ranks(port):
     check("linnet_running" in values, "two ranks: " + values)
     said = p.communicate()[1]
     check(p.returncode == 0, f"two ranks: {said}")
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", port))
+        s.listen()
+        p = start("--out", "refused", "--batch-size", "8", "--devices", "2", "--metrics-port", str(port))
+        said = p.communicate(timeout=120)[1]
+    check(p.returncode == 1 and said.count("is in use by another process") == 1, f"two ranks, a port in use: status {p.returncode}: {said}")
+    check(not os.path.exists("refused"), "a start of two ranks that is refused leaves a folder")
 
 
 def main():

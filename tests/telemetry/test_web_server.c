@@ -32,6 +32,20 @@ static void test_answers(void **state) {
                   "only GET and HEAD are allowed\n");
 }
 
+/* A client that comes before web_start is answered after it. */
+static void test_early(void **state) {
+    (void)state;
+    char got[12] = {0};
+    web_close(server);
+    assert_ok(web_open(&server, "127.0.0.1", port));
+    int fd = socket_at(port, true);
+    assert_int_equal(send(fd, GET("/"), strlen(GET("/")), MSG_NOSIGNAL), strlen(GET("/")));
+    assert_ok(web_start(server));
+    assert_int_equal(recv(fd, got, sizeof got, MSG_WAITALL), sizeof got);
+    assert_memory_equal(got, "HTTP/1.1 200", sizeof got);
+    close(fd);
+}
+
 static void test_page_file(void **state) {
     (void)state;
     char path[PATH_BYTES];
@@ -223,6 +237,7 @@ static void test_names(void **state) {
     web_close(server);
     server = NULL;
     assert_ok(web_open(&server, "several.test", port));
+    assert_ok(web_start(server));
     assert_answer(GET("/metrics"), "HTTP/1.1 200", "", "");
     web_close(server);
     server = NULL;
@@ -270,6 +285,7 @@ int main(void) {
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_early, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_page_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shortened_file, set_up, tear_down),
