@@ -383,8 +383,8 @@ const option option_table[] = {
         .help =
             "serve the report as a live page, /metrics for Prometheus and /progress.json at this TCP port; 0: none"),
     TEXT(monitor, address, "127.0.0.1",
-         .help =
-             "address of monitor.port; 0.0.0.0 or ::: every network interface, readable for everyone who reaches it"),
+         .help = "address of monitor.port; `::` or 0.0.0.0 for every network interface; everyone who reaches it can "
+                 "read the page"),
 
     REAL(expected, val_acc, "none", 0, 1, .word = "none", .word_value = -1,
          .help = "val_acc after the last epoch, as a fraction: the mean over the seeds"),

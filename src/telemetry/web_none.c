@@ -10,6 +10,11 @@ int web_open(web_server **out, const char *address, int port) {
     return fail(E_UNSUPPORTED, "cannot serve port %d: %s", port, web_unavailable());
 }
 
+int web_start(web_server *s) {
+    (void)s;
+    return 0;
+}
+
 int web_put(web_server *s, web_part part, const char *bytes, size_t n) {
     (void)s, (void)part, (void)bytes, (void)n;
     return 0;

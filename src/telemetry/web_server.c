@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -16,10 +17,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE_BYTES ((size_t)256 << 20)
-enum { BACKLOG = 16, MEMORY_PER_CONNECTION = 32 << 10 };
+#define NOT_AN_ADDRESS "%s is not an address of this machine%s: give 127.0.0.1, 0.0.0.0 or one that `ip address` lists"
+enum { BACKLOG = 16, MEMORY_PER_CONNECTION = 32 << 10, UNPRIVILEGED = 1024 };
+enum { HEAD_BYTES = 64 << 10, BLOCK_BYTES = 64 << 10 }; /* the page: where <body> is searched; read at a time */
 
 /* A part, or the path of the page's file. */
 typedef struct content {
@@ -57,41 +60,101 @@ static int take_part(text *out, web_server *s, web_part part) {
     return c != NULL ? text_append(out, c->bytes, c->n) : text_append(out, "", 0);
 }
 
-/* The page without the status: the file, or the part. */
-static int take_page(text *out, web_server *s) {
-    const content *path = take(s, PAGE_FILE);
-    unsigned char *bytes = NULL;
-    size_t n = 0;
-    if (path == NULL || file_read(&bytes, &n, path->bytes, PAGE_BYTES) != OK)
-        return take_part(out, s, WEB_PAGE);
-    int rc = text_append(out, bytes, n);
-    free(bytes);
-    return rc;
+/* The page as a client receives it: `head`, which contains the status, then the file from `at` to `end`. The file is
+ * not held in memory: 16 clients that read slowly would hold 16 copies. */
+typedef struct page {
+    text head;
+    int fd; /* -1: no file */
+    uint64_t at, end;
+} page;
+
+/* MHD_ContentReaderFreeCallback. */
+static void page_free(void *context) {
+    page *p = context;
+    if (p->fd >= 0)
+        close(p->fd);
+    text_deinit(&p->head);
+    free(p);
 }
 
-static int make_page(text *out, web_server *s) {
-    static const char body[] = "<body>\n";
-    text page = {0}, status = {0};
-    int rc = OK;
-    TRY(take_page(&page, s));
-    TRY(take_part(&status, s, WEB_STATUS));
-    const char *whole = text_string(&page), *at = strstr(whole, body);
-    size_t before = at == NULL ? page.n : (size_t)(at - whole) + sizeof body - 1;
-    TRY(text_append(out, whole, before));
-    TRY(text_append(out, text_string(&status), status.n));
-    TRY(text_append(out, whole + before, page.n - before));
-done:
-    text_deinit(&page);
-    text_deinit(&status);
-    return rc;
-}
-
-static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type, text *body) {
-    struct MHD_Response *r = MHD_create_response_from_buffer(body->n, body->data, MHD_RESPMEM_MUST_FREE);
-    if (r == NULL) {
-        text_deinit(body);
-        return MHD_NO; /* closes the connection */
+/* MHD_ContentReaderCallback. */
+static ssize_t page_read(void *context, uint64_t position, char *out, size_t most) {
+    const page *p = context;
+    if (position < p->head.n) {
+        size_t n = p->head.n - (size_t)position < most ? p->head.n - (size_t)position : most;
+        memcpy(out, p->head.data + position, n);
+        return (ssize_t)n;
     }
+    ssize_t n = file_read_at(p->fd, p->at + position - p->head.n, out, most);
+    return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR; /* the file was made shorter */
+}
+
+/* Opens the file, if there is one, and appends its beginning. */
+static int begin_file(text *out, page *p, const content *path) {
+    char bytes[HEAD_BYTES];
+    struct stat st;
+    int fd = path != NULL ? open(path->bytes, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    ssize_t n = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? file_read_at(fd, 0, bytes, sizeof bytes) : -1;
+    if (n < 0) {
+        if (fd >= 0)
+            close(fd);
+        return OK;
+    }
+    p->fd = fd;
+    p->at = (uint64_t)n;
+    p->end = (uint64_t)st.st_size > p->at ? (uint64_t)st.st_size : p->at;
+    return text_append(out, bytes, (size_t)n);
+}
+
+/* The status follows <body>; it is the first line of a page without one. */
+static int make_page(page *p, web_server *s) {
+    static const char body[] = "<body>\n";
+    text start = {0};
+    int rc = OK;
+    TRY(begin_file(&start, p, take(s, PAGE_FILE)));
+    if (p->fd < 0)
+        TRY(take_part(&start, s, WEB_PAGE));
+    const char *whole = text_string(&start), *at = strstr(whole, body);
+    size_t before = at == NULL ? 0 : (size_t)(at - whole) + sizeof body - 1;
+    TRY(text_append(&p->head, whole, before));
+    TRY(take_part(&p->head, s, WEB_STATUS));
+    TRY(text_append(&p->head, whole + before, start.n - before));
+done:
+    text_deinit(&start);
+    return rc;
+}
+
+/* NULL: no memory. */
+static struct MHD_Response *page_response(web_server *s) {
+    page *p = NULL;
+    if (memory_zeroed(&p, 1, sizeof *p) != OK)
+        return NULL;
+    p->fd = -1;
+    struct MHD_Response *r = NULL;
+    if (make_page(p, s) == OK)
+        r = MHD_create_response_from_callback(p->head.n + p->end - p->at, BLOCK_BYTES, page_read, p, page_free);
+    if (r == NULL)
+        page_free(p); /* else owned by the response */
+    return r;
+}
+
+/* Takes the body. NULL: no memory. */
+static struct MHD_Response *response(int rc, text *body) {
+    struct MHD_Response *r =
+        rc == OK ? MHD_create_response_from_buffer(body->n, body->data, MHD_RESPMEM_MUST_FREE) : NULL;
+    if (r == NULL)
+        text_deinit(body);
+    return r;
+}
+
+static struct MHD_Response *part_response(web_server *s, web_part part) {
+    text body = {0};
+    return response(take_part(&body, s, part), &body);
+}
+
+static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type, struct MHD_Response *r) {
+    if (r == NULL)
+        return MHD_NO; /* closes the connection */
     char seconds[16];
     snprintf(seconds, sizeof seconds, "%d", WEB_RELOAD_SECONDS);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -108,7 +171,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const cha
 
 static enum MHD_Result refuse(struct MHD_Connection *c, unsigned code, const char *why) {
     text body = {0};
-    return text_printf(&body, "%s\n", why) == OK ? answer(c, code, "text/plain; charset=utf-8", &body) : MHD_NO;
+    return answer(c, code, "text/plain; charset=utf-8", response(text_printf(&body, "%s\n", why), &body));
 }
 
 /* MHD_AccessHandlerCallback. */
@@ -118,68 +181,84 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *c, const cha
                               void **request) {
     static _Thread_local bool lowered;
     web_server *s = context;
-    text body = {0};
-    const char *type = NULL;
-    int rc = OK;
     (void)version, (void)data, (void)data_n, (void)request;
     if (!lowered) /* on Linux: of this thread alone */
         lowered = setpriority(PRIO_PROCESS, (id_t)gettid(), 19) == 0;
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed");
-    if (strcmp(url, "/metrics") == 0) {
-        type = "text/plain; version=0.0.4; charset=utf-8";
-        rc = take_part(&body, s, WEB_METRICS);
-    } else if (strcmp(url, "/progress.json") == 0) {
-        type = "application/json";
-        rc = take_part(&body, s, WEB_PROGRESS);
-    } else if (strcmp(url, "/") == 0) {
-        type = "text/html; charset=utf-8";
-        rc = make_page(&body, s);
-    } else {
-        return refuse(c, MHD_HTTP_NOT_FOUND, "not found: there are /, /metrics and /progress.json");
-    }
-    if (rc == OK)
-        return answer(c, MHD_HTTP_OK, type, &body);
-    text_deinit(&body);
-    return MHD_NO;
+    if (strcmp(url, "/metrics") == 0)
+        return answer(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", part_response(s, WEB_METRICS));
+    if (strcmp(url, "/progress.json") == 0)
+        return answer(c, MHD_HTTP_OK, "application/json", part_response(s, WEB_PROGRESS));
+    if (strcmp(url, "/") == 0)
+        return answer(c, MHD_HTTP_OK, "text/html; charset=utf-8", page_response(s));
+    return refuse(c, MHD_HTTP_NOT_FOUND, "not found: there are /, /metrics and /progress.json");
 }
 
 /* ---- the thread of the training ---- */
 
-/* Listens; SO_REUSEADDR, because a restarted run takes the port of its predecessor. */
+/* The socket, or -1 and errno. SO_REUSEADDR, because a restarted run takes the port of its predecessor. */
+static int listen_to(const struct addrinfo *a) {
+    int on = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, a->ai_addr, a->ai_addrlen) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int cannot_listen(int error, const char *address, int port) {
+    if (error == EADDRINUSE)
+        return fail(E_IO, "port %d of %s is in use by another process: choose another port", port, address);
+    if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT)
+        return fail(E_OPTION, NOT_AN_ADDRESS, address, "");
+    if (error == EACCES && port < UNPRIVILEGED)
+        return fail(E_IO, "no permission to listen at port %d: give a port from %d on", port, UNPRIVILEGED);
+    return fail_errno(error, "cannot listen at port %d of %s", port, address);
+}
+
+/* Listens at the first address of a name that this machine has: localhost may be ::1 first although IPv6 is off.
+ * Not AI_ADDRCONFIG, for which ::1 alone does not count as IPv6. */
 static int listen_at(int *out, const char *address, int port) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
-    char service[16];
-    int on = 1, rc = OK, fd = -1;
+    char service[16], host[256];
+    int n = (int)strlen(address), fd = -1;
     snprintf(service, sizeof service, "%d", port);
-    int error = getaddrinfo(address, service, &hints, &found);
-    if (error != 0)
-        return fail(E_OPTION, "%s is not an address of this machine: %s", address, gai_strerror(error));
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        rc = errno == EADDRINUSE
-                 ? fail(E_IO, "port %d of %s is in use by another process: choose another port", port, address)
-                 : fail_errno(errno, "cannot listen at port %d of %s", port, address);
-        goto done;
+    if (n > 2 && address[0] == '[' && address[n - 1] == ']') /* as in a URL */
+        snprintf(host, sizeof host, "%.*s", n - 2, address + 1);
+    else
+        snprintf(host, sizeof host, "%s", address);
+    int error = getaddrinfo(host, service, &hints, &found);
+    if (error != 0) {
+        char reason[128];
+        snprintf(reason, sizeof reason, " (%s)", gai_strerror(error));
+        return fail(E_OPTION, NOT_AN_ADDRESS, address, reason);
     }
-    *out = fd;
-    fd = -1; /* now owned by the caller */
-done:
-    if (fd >= 0)
-        close(fd);
+    error = EADDRNOTAVAIL;
+    for (const struct addrinfo *a = found; a != NULL && fd < 0; a = a->ai_next) {
+        fd = listen_to(a);
+        error = errno;
+        if (fd < 0 && error != EADDRNOTAVAIL && error != EAFNOSUPPORT)
+            break; /* in use, or forbidden: another address would not be the one that clients try first */
+    }
     freeaddrinfo(found);
-    return rc;
+    if (fd < 0)
+        return cannot_listen(error, address, port);
+    *out = fd; /* now owned by the caller */
+    return OK;
 }
 
 static void be_silent(void *context, const char *format, va_list arguments) {
-    (void)context, (void)format, (void)arguments; /* what clients do wrong is not the training's concern */
+    (void)context, (void)format, (void)arguments; /* errors of clients are not logged */
 }
 
-/* Signals are for the other threads. */
-static int start(web_server *s) {
+int web_start(web_server *s) {
     sigset_t all, before;
-    sigfillset(&all);
+    sigfillset(&all); /* signals are for the other threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     s->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
                                  NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, be_silent, NULL,
@@ -197,7 +276,6 @@ int web_open(web_server **out, const char *address, int port) {
     TRY(memory_zeroed(&s, 1, sizeof *s));
     s->listener = -1;
     TRY(listen_at(&s->listener, address, port));
-    TRY(start(s));
     *out = s;
     s = NULL; /* now owned by the caller */
 done:

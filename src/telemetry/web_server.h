@@ -1,6 +1,7 @@
 /** Serves the progress of a run over HTTP: /metrics for Prometheus, /progress.json, and / as a page that reloads
  * itself. A thread of its own, of the lowest priority, answers. At most WEB_CONNECTIONS are open at a time; one that is
- * silent for WEB_SECONDS is closed. There is no access control: whoever reaches the address may read. */
+ * silent for WEB_SECONDS is closed; a file is not held in memory. There is no access control: whoever reaches the
+ * address may read. */
 #ifndef LINNET_TELEMETRY_WEB_SERVER_H
 #define LINNET_TELEMETRY_WEB_SERVER_H
 
@@ -21,10 +22,14 @@ typedef struct web_server web_server;
 /** Why there is no server ("this build has no libmicrohttpd: install ..."), or NULL. */
 const char *web_unavailable(void);
 
-/** Listens at an address (a number or a name) and port (1 to 65535) and starts the thread. All parts are empty.
- *  @return 0, E_OPTION (no such address), E_IO (the port is in use, or not allowed), E_DEVICE (no thread), E_NOMEM,
+/** Listens at an address (a number, in brackets or not, or a name) and port (1 to 65535). All parts are empty. Clients
+ * wait until web_start.
+ *  @return 0, E_OPTION (not an address of this machine), E_IO (the port is in use, or not allowed), E_NOMEM,
  *  E_UNSUPPORTED (built without libmicrohttpd) */
 int web_open(web_server **out, const char *address, int port);
+
+/** Starts the thread. @return 0 or E_DEVICE (no thread; call web_close) */
+int web_start(web_server *s);
 
 /** Replaces a part by a copy of n bytes, without waiting for the thread. @return
  * 0 or E_NOMEM (the old part remains) */

@@ -1,4 +1,5 @@
 """/metrics and monitor.prometheus_file, read by the parser of the Python package prometheus-client."""
+import http.client
 import os
 import socket
 import subprocess
@@ -47,9 +48,9 @@ def main():
         seen = {}
         while run.poll() is None:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
                     seen = check("/metrics", answer.read().decode(), out)
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
         assert run.returncode == 0
         assert set(seen) == NAMES, f"/metrics at the end: {sorted(seen)}"

@@ -40,6 +40,7 @@ static inline int free_port(void) {
 static inline int set_up(void **state) {
     port = free_port();
     assert_ok(web_open(&server, "127.0.0.1", port));
+    assert_ok(web_start(server));
     return root_set_up(state);
 }
 

@@ -32,17 +32,24 @@ done:
     return rc;
 }
 
-int run_live_open(train_run_state *r) {
-    const config *c = r->context.config;
-    bool colon = strchr(c->monitor.address, ':') != NULL; /* IPv6 */
-    int rc = OK;
+int run_live_listen(train_run_state *r, const config *c) {
     if (c->monitor.port == 0)
         return OK;
-    rc = web_open(&r->monitor.web, c->monitor.address, c->monitor.port);
+    int rc = web_open(&r->monitor.web, c->monitor.address, c->monitor.port);
+    return rc != OK ? fail_context(rc, "monitor.port") : OK;
+}
+
+int run_live_open(train_run_state *r) {
+    const config *c = r->context.config;
+    bool bare = strchr(c->monitor.address, ':') != NULL && c->monitor.address[0] != '['; /* IPv6 without brackets */
+    int rc = OK;
+    if (!run_live_is_open(r))
+        return OK;
+    TRY(put_first_page(r));
+    rc = web_start(r->monitor.web);
     if (rc != OK)
         return fail_context(rc, "monitor.port");
-    TRY(put_first_page(r));
-    log_info("live page  http://%s%s%s:%d/", colon ? "[" : "", c->monitor.address, colon ? "]" : "", c->monitor.port);
+    log_info("live page  http://%s%s%s:%d/", bare ? "[" : "", c->monitor.address, bare ? "]" : "", c->monitor.port);
 done:
     return rc;
 }

@@ -1,14 +1,17 @@
 /** The run over HTTP (monitor.port): metrics, progress, and the report as a page that reloads itself. docs/services.md
- *  describes it. Without a port, or if run_live_open was not called, the other functions do nothing. */
+ *  describes it. Without a port, or before run_monitor_open, the other functions do nothing. */
 #ifndef LINNET_TRAINING_RUN_RUN_LIVE_H
 #define LINNET_TRAINING_RUN_RUN_LIVE_H
 
 #include "base/text.h"
 #include "training/run/run_open.h"
 
-/** Listens. @return 0, E_OPTION, E_IO, E_DEVICE, E_NOMEM, E_UNSUPPORTED: as web_open */
+/** Listens; clients wait until run_live_open. r->context need not be open.
+ *  @return 0, E_OPTION, E_IO, E_NOMEM, E_UNSUPPORTED: as web_open */
+int run_live_listen(train_run_state *r, const config *c);
+/** Begins to answer, if run_live_listen was called. @return 0, E_NOMEM, E_DEVICE */
 int run_live_open(train_run_state *r);
-static inline bool run_live_is_open(const train_run_state *r) { return r->monitor.web != NULL; }
+static inline bool run_live_is_open(const train_run_state *r) { return r->monitor.on && r->monitor.web != NULL; }
 /** The values of run_metrics.h; and the status line of the page: state is "running", "done", "stopped", "failed".
  *  @return 0 or E_NOMEM */
 int run_live_values(train_run_state *r, const text *values, const char *state);

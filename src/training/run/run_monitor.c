@@ -105,6 +105,7 @@ static void put_start(train_run_state *r) {
 int run_monitor_open(train_run_state *r) {
     const char *path = r->context.config->monitor.progress_file;
     r->monitor = (run_monitor){.on = true,
+                               .web = r->monitor.web,
                                .loss = NAN,
                                .accuracy = NAN,
                                .lr = NAN,

@@ -8,7 +8,7 @@
 #include "training/run/epoch_clock.h"
 #include "training/run/run_open.h"
 
-/** Opens the files and the port and writes the beginning: on rank 0 of a training.
+/** Opens the files, begins to answer at the port of run_live_listen, and writes the beginning: on rank 0 of a training.
  *  @return 0, E_IO, E_FULL, E_NOMEM, or an error of run_live_open */
 int run_monitor_open(train_run_state *r);
 /** At the log interval. */

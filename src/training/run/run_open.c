@@ -9,6 +9,7 @@
 #include "training/checkpoint.h"
 #include "training/ema.h"
 #include "training/resume.h"
+#include "training/run/run_live.h"
 #include "training/run/run_monitor.h"
 #include "training/run/validation.h"
 #include "training/weights.h"
@@ -204,11 +205,14 @@ done:
 }
 
 int run_open(train_run_state *r, train_summary *out, const config *c, const train_hooks *h, bool saves) {
+    bool monitored = saves && !c->trainer.dry_run;
     int rc = OK;
     *out = (train_summary){.best_score = NAN};
     double now = clock_seconds();
     *r = (train_run_state){.hooks = h, .summary = out, .folder = {.lock_fd = -1}, .started = now, .published = now};
     TRY(config_check(c));
+    /* before the data are read, which may take minutes, and before anything is written */
+    TRY(comm_agree(h->comm, monitored && comm_rank(h->comm) == 0 ? run_live_listen(r, c) : OK));
     TRY(run_context_open(&r->context, c, h->comm));
     TRY(comm_agree(h->comm, train_leads(r) ? dataset_warn(r->context.train, r->context.val) : OK));
     r->context.ranks.stop = h->stop;
@@ -226,11 +230,11 @@ int run_open(train_run_state *r, train_summary *out, const config *c, const trai
         log_info("early stopping has already ended this run: raise early_stopping.patience to continue");
         goto done;
     }
-    TRY(comm_agree(h->comm, open_logs(r, c, saves && !c->trainer.dry_run)));
+    TRY(comm_agree(h->comm, open_logs(r, c, monitored)));
     TRY(misclassified_init(&r->wrong, c->monitor.report ? c->monitor.worst_images : 0));
     TRY(progress_open(&r->progress, train_leads(r) ? &h->progress : &(progress_options){0}));
     r->disk.saved_step = r->state.global_step;
-    if (train_leads(r) && saves && !c->trainer.dry_run) /* the dry run has already checked the real run */
+    if (train_leads(r) && monitored) /* the dry run has already checked the real run */
         warn_disk(r);
     TRY(log_beginning(r));
     if (train_leads(r))
