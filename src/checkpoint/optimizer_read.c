@@ -181,10 +181,9 @@ static int read_states(ckpt *c, const value *optimizer, const layout_groups *g, 
         return fail(E_FORMAT, "%zu parameters in the optimizer state, more than the limit of %d", n,
                     LAYOUT_PARAM_LIMIT);
     if (g->lost) {
-        log_warn(
-            "the parameter groups of the checkpoint's optimizer fit the model's parameters %s: the optimizer starts "
-            "without state",
-            g->ambiguous ? "in more than one way" : "in no way");
+        log_warn("the parameter groups of the checkpoint's optimizer %s: the optimizer starts without state",
+                 g->ambiguous ? "fit the model's parameters in more than one way"
+                              : "do not fit the model's parameters");
         return OK;
     }
     TRY(memory_zeroed(&c->momentum, (size_t)c->param_n, sizeof *c->momentum));

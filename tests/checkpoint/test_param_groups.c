@@ -99,8 +99,9 @@ static void two_tensors(void **state) {
 static void refused(void **state) {
     static const struct {
         const char *name, *part;
-    } files[] = {{"ambiguous", "fit the model's parameters in more than one way: the optimizer starts without state"},
-                 {"odd", "fit the model's parameters in no way: the optimizer starts without state"}};
+    } files[] = {
+        {"ambiguous", "optimizer fit the model's parameters in more than one way: the optimizer starts without state"},
+        {"odd", "optimizer do not fit the model's parameters: the optimizer starts without state"}};
     (void)state;
     for (int i = 0; i < 2; i++) {
         ckpt *c = golden(files[i].name);
