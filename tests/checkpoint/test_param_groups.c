@@ -1,7 +1,8 @@
-/* Parameter groups: files that torch and timm wrote (golden/groups.py), linnet's own, and hostile ones. */
+/* Parameter groups: files that torch and timm wrote (golden/groups.py), and linnet's own. */
 #include "sample.h"
 
 #include "base/log.h"
+#include "checkpoint/layout.h"
 #include "root.h"
 
 #define PARAMS 8
@@ -112,6 +113,68 @@ static void refused(void **state) {
     }
 }
 
+/** Saves c with these groups to a file, and replaces it by what the file contains. */
+static ckpt *reload(ckpt *c, const char *decays, int head_n) {
+    ckpt *again = NULL;
+    free(c->decay);
+    c->decay = decays != NULL ? calloc(PARAMS, sizeof *c->decay) : NULL;
+    for (int i = 0; c->decay != NULL && i < PARAMS; i++)
+        c->decay[i] = (decays[i] - '0') / 8.0;
+    c->head_n = head_n;
+    c->head_scale = head_n > 0 ? 4 : 0;
+    assert_ok(ckpt_save(path, c));
+    assert_ok(ckpt_load(&again, path));
+    ckpt_free(c);
+    return again;
+}
+
+/** The numbers of the parameters of each group: "36,12,". */
+static void list_groups(char *out, const ckpt *c) {
+    layout_division group[LAYOUT_GROUPS];
+    const int n = layout_divide(group, c);
+    for (int g = 0; g < n; g++) {
+        for (int i = 0; i < PARAMS; i++)
+            if (layout_divided(&group[g], c, i))
+                *out++ = (char)('0' + i);
+        *out++ = ',';
+    }
+    *out = 0;
+}
+
+static void own(void **state) {
+    static const struct {
+        const char *decays; /* NULL: the same for all */
+        int head_n;
+        const char *groups;
+    } files[] = {{NULL, 0, "01234567,"},         {"20020022", 0, "0367,1245,"}, /* decay_norm false */
+                 {"22222220", 0, "7,0123456,"},                                 /* decay_bias false */
+                 {"20020020", 0, "12457,036,"},                                 /* both */
+                 {NULL, 2, "012345,67,"},                                       /* head_lr */
+                 {"20020022", 2, "03,1245,67,"},                                /* head_lr, decay_norm false */
+                 {"20020020", 2, "1245,03,7,6,"}};                              /* head_lr and both */
+    char groups[32];
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof files / sizeof *files); i++) {
+        const bool adamw = i % 2 == 1;
+        ckpt *c = reload(golden(adamw ? "timm" : "head"), files[i / 2].decays, files[i / 2].head_n);
+        list_groups(groups, c);
+        assert_string_equal(groups, files[i / 2].groups);
+        assert_state(c->momentum, c->momentum_n, adamw ? 0.1 : 1, 1);
+        if (adamw)
+            assert_state(c->square, c->square_n, 0.001, 2);
+        assert_true(c->optimizer.weight_decay == 0.25);
+        assert_near(c->optimizer.lr, 0.1, 0);
+        assert_int_equal(c->head_n, files[i / 2].head_n);
+        assert_near(c->head_scale, c->head_n > 0 ? 4 : 0, 1e-12);
+        if (files[i / 2].decays != NULL)
+            assert_decay(c, files[i / 2].decays);
+        else
+            assert_null(c->decay);
+        assert_string_equal(logged, "");
+        ckpt_free(c);
+    }
+}
+
 static int set_up(void **state) {
     use_memory_folder();
     root_set_up(state);
@@ -122,6 +185,6 @@ static int set_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(momenta), cmocka_unit_test(two_tensors),
-                                       cmocka_unit_test(refused)};
+                                       cmocka_unit_test(refused), cmocka_unit_test(own)};
     return cmocka_run_group_tests(tests, set_up, root_tear_down);
 }
