@@ -110,6 +110,19 @@ done:
     return rc;
 }
 
+/** Warns of a value that linnet does not have: neither 0 nor that of the convolutions, or 0 for weights. */
+static void compare_values(const run_context *s, const ckpt *c, const char *path) {
+    const double now = s->config->optimizer.weight_decay;
+    for (int i = 0; i < s->model->param_n; i++) {
+        const param *p = &s->model->param[i];
+        if (c->decay[i] == c->decay[0] || (c->decay[i] == 0 && p->rank == 1))
+            continue;
+        log_warn("%s was trained with weight decay %g for %s and %g for %s: this run applies %g and %g", path,
+                 c->decay[i], p->name, c->decay[0], s->model->param[0].name, p->decays ? now : 0, now);
+        return;
+    }
+}
+
 /** Warns if the run decays other parameters than the run of the file. */
 static void compare_decay(const run_context *s, const ckpt *c, const char *path) {
     static const char *const what[] = {"batch norm's parameters", "the classifier's bias"}, *const option[] = {
@@ -117,14 +130,9 @@ static void compare_decay(const run_context *s, const ckpt *c, const char *path)
                                                                                                 "optimizer.decay_bias"};
     const bool now[] = {s->config->optimizer.decay_norm, s->config->optimizer.decay_bias};
     int decays[2] = {0}, exempt[2] = {0};
+    compare_values(s, c, path);
     for (int i = 0; i < s->model->param_n; i++) {
         const param *p = &s->model->param[i];
-        if (c->decay[i] != c->optimizer.weight_decay && (c->decay[i] != 0 || p->rank > 1)) {
-            log_warn("%s was trained with weight decay %g for %s, but %g for the convolutions: this run applies "
-                     "optimizer.weight_decay %g to both",
-                     path, c->decay[i], p->name, c->optimizer.weight_decay, s->config->optimizer.weight_decay);
-            return;
-        }
         if (p->rank == 1)
             (c->decay[i] != 0 ? decays : exempt)[p->head]++;
     }

@@ -139,7 +139,7 @@ def main():
             torch.save(file, work + "/edited.ckpt")
             return runs.train("--max-epochs", "2", "--opt", "adamw", "--max-steps", "11", "--resume", work + "/edited.ckpt")[1]
         log = warning(first["params"], 0.005)
-        assert "was trained with weight decay 0.005 for bn1.weight, but 0.01 for the convolutions: this run applies" in log, log
+        assert "was trained with weight decay 0.005 for bn1.weight and 0.01 for conv1.weight: this run applies 0.01 and 0.01\n" in log, log
         log = warning([i for i in first["params"] if names[i].endswith(".weight")], 0)
         assert ("was trained with weight decay for only 19 of 38 tensors of batch norm's parameters: this run applies it to all of "
                 "them (optimizer.decay_norm)") in log, log
