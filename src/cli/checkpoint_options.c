@@ -12,11 +12,10 @@
 
 int checkpoint_options(config *c, const ckpt *k, const char *path) {
     static config trained;
-    const ckpt_item *yaml = ckpt_find_item(k->own, k->own_n, "config");
-    if (yaml == NULL || yaml->kind != 's') /* not written by linnet: use the recipe's sizes and normalisation */
+    bool found = false;
+    int rc = checkpoint_config(&trained, &found, k);
+    if (!found) /* not written by linnet: use the recipe's sizes and normalisation */
         return weights_arch(c->model.arch, k, path);
-    config_defaults(&trained);
-    int rc = config_read_yaml_text(&trained, yaml->s, strlen(yaml->s), "the checkpoint's configuration");
     c->model = trained.model;
     c->data.image_size = run_loader_val_size(&trained);
     c->data.resize_size = trained.data.resize_size;

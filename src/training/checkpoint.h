@@ -31,6 +31,10 @@ int checkpoint_check_classes(const dataset *d, const ckpt *c, const char *path);
  * that always began with the horizontal pass; for other programs' it is the newest order. */
 resize_order checkpoint_resize_order(const ckpt *c);
 
+/** Reads the configuration that a checkpoint of linnet has. *found: whether it has one; else *out has the defaults.
+ *  @return as config_read_yaml_text */
+int checkpoint_config(config *out, bool *found, const ckpt *c);
+
 /** N of version_N of the run that wrote the checkpoint, or -1. */
 int checkpoint_version(const ckpt *c);
 

@@ -28,6 +28,13 @@ static const char *own_string(const ckpt *c, const char *key) {
 
 int checkpoint_version(const ckpt *c) { return (int)own_int(c, "version", -1); }
 
+int checkpoint_config(config *out, bool *found, const ckpt *c) {
+    const ckpt_item *yaml = ckpt_find_item(c->own, c->own_n, "config");
+    config_defaults(out);
+    *found = yaml != NULL && yaml->kind == 's';
+    return *found ? config_read_yaml_text(out, yaml->s, strlen(yaml->s), "the checkpoint's configuration") : OK;
+}
+
 int checkpoint_same_class(bool *out, const char *of_data, const char *of_file) {
     text utf8 = {0};
     int rc = OK;

@@ -292,15 +292,11 @@ int resume_precision(char out[RESUME_PRECISION], const config *c) {
 int resume_expectation(config *c, long long images) {
     config *trained = NULL;
     ckpt *from = NULL;
+    bool found = false;
     int rc = OK;
     TRY(load_progress(&from, c));
-    const ckpt_item *yaml = from != NULL ? ckpt_find_item(from->own, from->own_n, "config") : NULL;
-    if (yaml == NULL || yaml->kind != 's')
-        goto done;
     TRY(memory_zeroed(&trained, 1, sizeof *trained));
-    config_defaults(trained);
-    if (config_read_yaml_text(trained, yaml->s, strlen(yaml->s), "the checkpoint's configuration") != OK ||
-        trained->expected.val_acc < 0)
+    if (from == NULL || checkpoint_config(trained, &found, from) != OK || trained->expected.val_acc < 0)
         goto done;
     if (c->expected.val_acc < 0) {
         const ckpt_item *step = ckpt_find_item(from->own, from->own_n, "global_batch");
