@@ -139,7 +139,7 @@ typedef struct ckpt {
     int param_n;                  /* number of the optimizer's parameters */
     int head_n; /* the last head_n parameters are groups of their own with head_scale times the LR; 0: none */
     double head_scale;
-    double *decay; /* (param_n) weight decay of parameter i; NULL: the optimizer's for all parameters, or not known */
+    double *decay; /* (param_n) weight decay of parameter i; NULL: not known, or when saving the same for all */
     ckpt_optimizer optimizer;
     ckpt_schedule schedule;
     ckpt_grad_scaler scaler;

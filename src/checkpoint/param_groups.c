@@ -271,17 +271,17 @@ static void read_head(ckpt *c, const search *s, const group *base) {
     }
 }
 
-/** Notes the weight decay of each parameter, if it is not the same for all. */
+/** Notes the weight decay of each parameter, if it is known. */
 static int read_decay(ckpt *c, const search *s, const group *base) {
     bool same = true;
     int rc = OK;
     for (int g = 0; g < s->group_n; g++)
         same = same && s->group[g].decay == base->decay;
-    if (same || !known(s))
+    if (!same && !known(s))
         return OK;
     TRY(memory_zeroed(&c->decay, (size_t)s->n, sizeof *c->decay));
     for (int i = 0; i < s->n; i++)
-        c->decay[i] = group_at(s, i)->decay;
+        c->decay[i] = same ? base->decay : group_at(s, i)->decay;
 done:
     return rc;
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "training/checkpoint.h"
 #include "training/class_weights.h"
 #include "training/weights.h"
 
@@ -123,37 +124,75 @@ static void compare_values(const run_context *s, const ckpt *c, const char *path
     }
 }
 
-/** Warns if the run decays other parameters than the run of the file. */
-static void compare_decay(const run_context *s, const ckpt *c, const char *path) {
-    static const char *const what[] = {"batch norm's parameters", "the classifier's bias"}, *const option[] = {
-                                                                                                "optimizer.decay_norm",
-                                                                                                "optimizer.decay_bias"};
-    const bool now[] = {s->config->optimizer.decay_norm, s->config->optimizer.decay_bias};
-    int decays[2] = {0}, exempt[2] = {0};
+/** A number of tensors of batch norm, [0], and of the classifier's bias, [1]. */
+typedef struct decayed {
+    int with[2], without[2];
+} decayed;
+
+/** Counts by the file's parameter groups; nothing if they have no weight decay. */
+static void count_groups(decayed *out, const run_context *s, const ckpt *c, const char *path) {
+    bool any = false;
+    for (int i = 0; i < s->model->param_n; i++)
+        any = any || c->decay[i] != 0;
+    if (!any)
+        return;
     compare_values(s, c, path);
     for (int i = 0; i < s->model->param_n; i++) {
         const param *p = &s->model->param[i];
         if (p->rank == 1)
-            (c->decay[i] != 0 ? decays : exempt)[p->head]++;
+            (c->decay[i] != 0 ? out->with : out->without)[p->head]++;
     }
+}
+
+/** The same by the options in a file of linnet, each as one tensor: files of earlier versions have one group. */
+static int count_options(decayed *out, const ckpt *c) {
+    config *then = NULL;
+    bool found = false;
+    int rc = OK;
+    TRY(memory_zeroed(&then, 1, sizeof *then));
+    if (checkpoint_config(then, &found, c) == OK && found && then->optimizer.weight_decay > 0) {
+        const bool decays[] = {then->optimizer.decay_norm, then->optimizer.decay_bias};
+        for (int k = 0; k < 2; k++)
+            (decays[k] ? out->with : out->without)[k] = 1;
+    }
+done:
+    free(then);
+    return rc;
+}
+
+/** Warns if the run decays other parameters than the run of the file. */
+static int compare_decay(const run_context *s, const ckpt *c, const char *path) {
+    static const char *const what[] = {"batch norm's parameters", "the classifier's bias"}, *const option[] = {
+                                                                                                "optimizer.decay_norm",
+                                                                                                "optimizer.decay_bias"};
+    const bool now[] = {s->config->optimizer.decay_norm, s->config->optimizer.decay_bias};
+    decayed then = {0};
+    int rc = OK;
+    if (s->config->optimizer.weight_decay == 0)
+        return OK;
+    if (c->own_n > 0)
+        TRY(count_options(&then, c));
+    else if (c->decay != NULL && c->param_n == s->model->param_n)
+        count_groups(&then, s, c, path);
     for (int k = 0; k < 2; k++) {
-        const char *value = decays[k] > 0 ? "true" : "false";
-        if (decays[k] > 0 && exempt[k] > 0)
+        const int with = then.with[k], n = with + then.without[k];
+        if (with > 0 && with < n)
             log_warn("%s was trained with weight decay for only %d of %d tensors of %s: this run applies it to %s of "
                      "them (%s)",
-                     path, decays[k], decays[k] + exempt[k], what[k], now[k] ? "all" : "none", option[k]);
-        else if (decays[k] + exempt[k] > 0 && (decays[k] > 0) != now[k])
+                     path, with, n, what[k], now[k] ? "all" : "none", option[k]);
+        else if (n > 0 && (with > 0) != now[k])
             log_warn("%s was trained %s weight decay for %s, but this run %s it: to continue as before, set %s %s",
-                     path, decays[k] > 0 ? "with" : "without", what[k], now[k] ? "applies" : "does not apply",
-                     option[k], value);
+                     path, with > 0 ? "with" : "without", what[k], now[k] ? "applies" : "does not apply", option[k],
+                     with > 0 ? "true" : "false");
     }
+done:
+    return rc;
 }
 
 int optimizer_restore(run_context *s, train_state *t, const ckpt *c, const char *path) {
     int rc = OK;
     TRY(check_kind(s->config, &c->optimizer, path));
-    if (c->decay != NULL && c->param_n == s->model->param_n && s->config->optimizer.weight_decay > 0)
-        compare_decay(s, c, path);
+    TRY(compare_decay(s, c, path));
     t->momentum = c->momentum_n > 0;
     t->updates = c->optimizer.updates;
     if (c->momentum_n == 0)

@@ -129,20 +129,31 @@ def main():
                 assert ("%s was trained without weight decay for %s, but this run applies it: to continue as before, set "
                         "optimizer.decay_%s false" % (path, what, option)) in log, log
         file = torch.load(own)
+        del file["linnet"]
         names = [key for key in file["state_dict"] if not key.endswith(("mean", "var", "tracked"))]
         first, second = file["optimizer_states"][0]["param_groups"][:2]
         whole = sorted(first["params"] + second["params"])
 
-        def warning(params, decay):
+        def warning(params, decay, *options):
             first.update(params=params, weight_decay=decay)
             second.update(params=[i for i in whole if i not in params])
             torch.save(file, work + "/edited.ckpt")
-            return runs.train("--max-epochs", "2", "--opt", "adamw", "--max-steps", "11", "--resume", work + "/edited.ckpt")[1]
+            return runs.train("--max-epochs", "2", "--opt", "adamw", "--max-steps", "11", "--resume", work + "/edited.ckpt",
+                              *options)[1]
         log = warning(first["params"], 0.005)
-        assert "was trained with weight decay 0.005 for bn1.weight and 0.01 for conv1.weight: this run applies 0.01 and 0.01\n" in log, log
+        assert ("was trained with weight decay 0.005 for bn1.weight and 0.01 for conv1.weight: this run applies 0.01 and "
+                "0.01\n") in log, log
         log = warning([i for i in first["params"] if names[i].endswith(".weight")], 0)
         assert ("was trained with weight decay for only 19 of 38 tensors of batch norm's parameters: this run applies it to all of "
                 "them (optimizer.decay_norm)") in log, log
+        file["optimizer_states"][0]["param_groups"][2]["weight_decay"] = 0.01
+        log = warning(first["params"], 0.01, NO_NORM)
+        assert "with weight decay for batch norm's parameters, but this run does not apply it" in log, log
+        assert log.count("weight decay") == 1, log
+        start, _ = runs.train("--max-epochs", "1")
+        _, log = runs.train("--max-epochs", "2", "--max-steps", "11", "--resume", start, NO_BIAS)
+        assert "%s was trained with weight decay for the classifier's bias, but this run does not apply it" % start in log, log
+        assert log.count("weight decay") == 1, log
 
 
 main()

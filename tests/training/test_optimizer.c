@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "training/optimizer.h"
 
 static char logged[4096];
@@ -90,6 +91,78 @@ static void other_values(void **state) {
                                    ": this run applies it to all of them (optimizer.decay_norm)\n"));
 }
 
+/** A file of linnet. `c`: its configuration; NULL: it has none. */
+static void own(const config *c) {
+    static ckpt_item items[2];
+    static text yaml;
+    text_deinit(&yaml);
+    items[0] = (ckpt_item){.key = "version", .kind = 'i'};
+    if (c != NULL) {
+        assert_ok(config_to_yaml(&yaml, c));
+        items[1] = (ckpt_item){.key = "config", .kind = 's', .s = (char *)text_string(&yaml)};
+    }
+    file.own = items;
+    file.own_n = c != NULL ? 2 : 1;
+}
+
+static void one_group(void **state) {
+    (void)state;
+    groups(0.25, 0.25, 0.25);
+    restore(true, true);
+    assert_string_equal(logged, "");
+    restore(false, true);
+    assert_string_equal(logged, APPLIES_NOT(NORM, "decay_norm"));
+    restore(false, false);
+    assert_string_equal(logged, APPLIES_NOT(NORM, "decay_norm") APPLIES_NOT(BIAS, "decay_bias"));
+    groups(0, 0, 0);
+    restore(false, true);
+    assert_string_equal(logged, "");
+    restore(true, true);
+    assert_string_equal(logged, "");
+    free(file.decay);
+    file.decay = NULL; /* not known */
+    restore(false, false);
+    assert_string_equal(logged, "");
+}
+
+/** Its configuration decides: files of earlier versions have one group, whatever the options were. */
+static void own_files(void **state) {
+    config then;
+    (void)state;
+    config_defaults(&then);
+    for (int k = 0; k < 4; k++) {
+        const bool norm = k % 2 == 0, bias = k / 2 == 0;
+        then.optimizer.decay_norm = norm;
+        then.optimizer.decay_bias = bias;
+        for (int old = 0; old < 2; old++) {
+            groups(0.25, norm || old ? 0.25 : 0, bias || old ? 0.25 : 0);
+            own(&then);
+            restore(norm, bias);
+            assert_string_equal(logged, "");
+            restore(!norm, bias);
+            assert_string_equal(logged, norm ? APPLIES_NOT(NORM, "decay_norm") : APPLIES(NORM, "decay_norm"));
+            restore(norm, !bias);
+            assert_string_equal(logged, bias ? APPLIES_NOT(BIAS, "decay_bias") : APPLIES(BIAS, "decay_bias"));
+        }
+    }
+    own(NULL);
+    restore(false, false);
+    assert_string_equal(logged, "");
+    then.optimizer.weight_decay = 0;
+    own(&then);
+    restore(true, true);
+    assert_string_equal(logged, "");
+}
+
+static void no_decay_now(void **state) {
+    (void)state;
+    groups(0.25, 0, 0.125);
+    now.optimizer.weight_decay = 0;
+    restore(true, false);
+    now.optimizer.weight_decay = 0.5;
+    assert_string_equal(logged, "");
+}
+
 static int set_up(void **state) {
     (void)state;
     config_defaults(&now);
@@ -105,6 +178,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(other_parameters), cmocka_unit_test(other_values)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(other_parameters), cmocka_unit_test(other_values),
+                                       cmocka_unit_test(one_group), cmocka_unit_test(own_files),
+                                       cmocka_unit_test(no_decay_now)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
