@@ -118,15 +118,12 @@ int run_monitor_open(train_run_state *r) {
         if (r->monitor.file == NULL)
             return fail_errno(errno, "cannot write %s (monitor.progress_file)", path);
     }
-    int rc = run_live_open(r);
-    if (rc != OK)
-        return rc;
-    rc = publish_values(r, "running");
+    int rc = publish_values(r, "running");
     if (rc != OK)
         return fail_context(rc, "monitor.prometheus_file");
     if (wants_events(r))
         put_start(r);
-    return OK;
+    return run_live_open(r); /* last, so that no client sees an empty answer */
 }
 
 void run_monitor_step(train_run_state *r, const epoch_clock *k, const step_result *step) {
