@@ -19,7 +19,8 @@ os.chdir(work)
 run(0, "shapes", "data", "--train", "60", "--val", "4", "--size", "40", "--seed", "1")
 run(0, "pack", "data", "--out", "shards", "--shard-size", "0.02")
 names = sorted(f for f in os.listdir("shards") if f.endswith(".tar"))
-list_ = "{" + ",".join(f[:-4] for f in names) + "}.tar"
+last = {split: max(f[:-4] for f in names if f.startswith(split)) for split in ("train", "val")}
+list_ = "{train-{000000..%s},val-{000000..%s}}.tar" % (last["train"].split("-")[1], last["val"].split("-")[1])
 limit = sum(os.path.getsize(f"shards/{f}") for f in names if f.startswith("val")) + 45 * max(os.path.getsize(f"shards/{f}") for f in names)
 assert limit < sum(os.path.getsize(f"shards/{f}") for f in names)
 server = shard_server.start("shards")
