@@ -25,18 +25,6 @@ void log_set_sink(log_sink *sink, void *context) {
     pthread_mutex_unlock(&lock);
 }
 
-void log_line(log_level level, const char *format, ...) {
-    char line[2048];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    pthread_mutex_lock(&lock);
-    if (current_sink != NULL)
-        current_sink(current_context, level, line);
-    pthread_mutex_unlock(&lock);
-}
-
 /** Whether log_once has logged the line before; remembers it. */
 static bool seen(const char *line) {
     const uint64_t h = hash_bytes(HASH_START, line, strlen(line));
@@ -48,14 +36,26 @@ static bool seen(const char *line) {
     return false;
 }
 
-void log_once(log_level level, const char *format, ...) {
+__attribute__((format(printf, 3, 0))) static void log_va(log_level level, bool only_once, const char *format,
+                                                         va_list args) {
     char line[2048];
-    va_list args;
-    va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
-    va_end(args);
     pthread_mutex_lock(&lock);
-    if (current_sink != NULL && !seen(line))
+    if (current_sink != NULL && !(only_once && seen(line)))
         current_sink(current_context, level, line);
     pthread_mutex_unlock(&lock);
+}
+
+void log_line(log_level level, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    log_va(level, false, format, args);
+    va_end(args);
+}
+
+void log_once(log_level level, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    log_va(level, true, format, args);
+    va_end(args);
 }

@@ -143,7 +143,7 @@ done:
     return rc;
 }
 
-int batch_size_choose(config *c, comm *all) {
+int batch_size_choose(config *c, const ckpt *from, comm *all) {
     config *probe = NULL;
     int64_t images = 0;
     int rc = OK, found = 0;
@@ -153,8 +153,7 @@ int batch_size_choose(config *c, comm *all) {
     *probe = *c;
     probe->data.batch_size = 1;
     TRY(config_check(probe));
-    TRY(comm_agree(all, comm_rank(all) == 0 ? resume_batch_size(&found, c) : OK));
-    images = found;
+    images = resume_batch_size(from);
     TRY(comm_all(all, COMM_BROADCAST, COMM_I64, &images, 1));
     found = (int)images;
     if (found > 0)

@@ -10,12 +10,13 @@ typedef struct batch_size_fit {
     size_t bytes, next_bytes;
 } batch_size_fit;
 
-/** If data.batch_size is auto, sets it: to that of the checkpoint of trainer.resume if it is known, else to the largest
- *  power of two (with trainer.global_batch: divisor of it) with which training and validation need at most
- *  BATCH_SIZE_SHARE of the available memory, and an epoch has a full step. Nothing is computed: the memory is that of
- *  the plans and of the loader's batches. Every rank calls; all get the smallest size. Opens the dataset and the engine
- *  for the time of the call. @return 0, E_NOMEM (no batch fits), E_SHAPE, E_OPTION, E_RANK, or the error of opening */
-int batch_size_choose(config *c, comm *all);
+/** If data.batch_size is auto, sets it: to that of the checkpoint `from` (resume_progress; NULL on ranks but 0) if it
+ * is known, else to the largest power of two (with trainer.global_batch: divisor of it) with which training and
+ * validation need at most BATCH_SIZE_SHARE of the available memory, and an epoch has a full step. Nothing is computed:
+ * the memory is that of the plans and of the loader's batches. Every rank calls; all get the smallest size. Opens the
+ * dataset and the engine for the time of the call. @return 0, E_NOMEM (no batch fits), E_SHAPE, E_OPTION, E_RANK, or
+ * the error of opening */
+int batch_size_choose(config *c, const ckpt *from, comm *all);
 
 #define BATCH_SIZE_SHARE 0.9 /* the rest is for the device's library and other processes */
 

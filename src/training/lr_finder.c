@@ -116,6 +116,8 @@ static void tell_why(lr_finding *f) {
                  f->n);
 }
 
+bool lr_finder_by_valley(const config *c) { return strcmp(c->lr_finder.rule, "valley") == 0; }
+
 /** Lightning's rule, without suggestions that are noise. at: its own. */
 static int without_noise(const lr_finding *f, const config *c, int at) {
     double slope = 0;
@@ -131,10 +133,10 @@ static int without_noise(const lr_finding *f, const config *c, int at) {
 static int suggest(lr_finding *f, const config *c) {
     double slope = 0;
     int rc = OK, lowest = 0, from = LR_CURVE_SKIP, at = lr_curve_suggest(&slope, f->median, from, f->n), valley = -1;
-    f->rule_valley = strcmp(c->lr_finder.rule, "valley") == 0;
-    if (f->rule_valley)
+    const bool by_valley = lr_finder_by_valley(c);
+    if (by_valley)
         TRY(lr_curve_valley(&valley, f->median, f->n));
-    if (at < 0 || (f->rule_valley && valley < 0)) {
+    if (at < 0 || (by_valley && valley < 0)) {
         tell_why(f);
         goto done;
     }
@@ -150,7 +152,7 @@ static int suggest(lr_finding *f, const config *c) {
             lowest = i;
     f->plain = rate(c, at);
     f->lowest = rate(c, lowest);
-    at = f->rule_valley ? valley : without_noise(f, c, at);
+    at = by_valley ? valley : without_noise(f, c, at);
     f->suggestion = rate(c, at);
     f->loss = f->median[at];
 done:

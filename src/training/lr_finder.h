@@ -14,10 +14,9 @@ typedef struct lr_finding {
     double *low, *median, *high; /* (n) of the smoothed losses over the sweeps; an ended sweep counts as infinite */
     int n;                       /* points of the longest sweep */
     double suggestion, loss;     /* learning rate, NaN: none; median loss there */
-    double plain; /* the suggestion of Lightning's rule alone; differs from `suggestion` if that is noise, see below */
-    bool rule_valley; /* lr_finder.rule is valley */
-    double lowest;    /* rate at which the median is lowest, without the first 10 points */
-    char why[256];    /* if there is no suggestion: the reason and what to try */
+    double plain;  /* the suggestion of Lightning's rule alone; differs from `suggestion` if that is noise, see below */
+    double lowest; /* rate at which the median is lowest, without the first 10 points */
+    char why[256]; /* if there is no suggestion: the reason and what to try */
 } lr_finding;
 
 /* The loss of small batches is noisy, and its steepest decrease may be anywhere. A suggestion whose rate is more
@@ -33,6 +32,9 @@ typedef struct lr_finding {
  * in any case */
 int lr_finder_run(lr_finding *out, run_context *s, progress *p);
 void lr_finding_deinit(lr_finding *f);
+
+/** Whether lr_finder.rule is valley. */
+bool lr_finder_by_valley(const config *c);
 
 /** The sweep with the most points. */
 const lr_curve *lr_finding_longest(const lr_finding *f);

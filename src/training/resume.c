@@ -245,9 +245,7 @@ done:
     return rc;
 }
 
-/** The checkpoint from which run_open will resume, without its tensors. *out = NULL: none, or it cannot be read, which
- * is reported when it is loaded. */
-static int load_progress(ckpt **out, const config *c) {
+int resume_progress(ckpt **out, const config *c) {
     char folder[PATH_BYTES], path[PATH_BYTES];
     candidate_list list = {0};
     int rc = OK;
@@ -269,34 +267,24 @@ done:
     return rc == E_FORMAT || rc == E_NOTFOUND ? OK : rc;
 }
 
-int resume_batch_size(int *out, const config *c) {
-    ckpt *from = NULL;
-    int rc = load_progress(&from, c);
+int resume_batch_size(const ckpt *from) {
     const ckpt_item *own = from != NULL ? ckpt_find_item(from->own, from->own_n, "batch_size") : NULL;
-    bool known = own != NULL && own->kind == 'i' && own->i > 0 && own->i <= CONFIG_BATCH_MAX;
-    *out = known ? (int)own->i : 0;
-    ckpt_free(from);
-    return rc;
+    return own != NULL && own->kind == 'i' && own->i > 0 && own->i <= CONFIG_BATCH_MAX ? (int)own->i : 0;
 }
 
-int resume_precision(char out[RESUME_PRECISION], const config *c) {
-    ckpt *from = NULL;
-    int rc = load_progress(&from, c);
+const char *resume_precision(const ckpt *from) {
     const ckpt_item *own = from != NULL ? ckpt_find_item(from->own, from->own_n, "precision") : NULL;
-    bool known = own != NULL && own->kind == 's' && own->s != NULL;
-    snprintf(out, RESUME_PRECISION, "%s", known ? own->s : "");
-    ckpt_free(from);
-    return rc;
+    return own != NULL && own->kind == 's' && own->s != NULL ? own->s : "";
 }
 
-int resume_expectation(config *c, long long images) {
+int resume_expectation(config *c, const ckpt *from, long long images) {
     config *trained = NULL;
-    ckpt *from = NULL;
     bool found = false;
     int rc = OK;
-    TRY(load_progress(&from, c));
+    if (from == NULL)
+        return OK;
     TRY(memory_zeroed(&trained, 1, sizeof *trained));
-    if (from == NULL || checkpoint_config(trained, &found, from) != OK || trained->expected.val_acc < 0)
+    if (checkpoint_config(trained, &found, from) != OK || trained->expected.val_acc < 0)
         goto done;
     if (c->expected.val_acc < 0) {
         const ckpt_item *step = ckpt_find_item(from->own, from->own_n, "global_batch");
@@ -309,7 +297,6 @@ int resume_expectation(config *c, long long images) {
     }
 done:
     free(trained);
-    ckpt_free(from);
     return rc;
 }
 

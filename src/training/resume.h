@@ -24,18 +24,18 @@ int resume_free_version(int *out, const run_folder *f);
  *  @return 0, E_OPTION (checkpoints of several architectures), E_RANK, E_IO */
 int resume_choose_arch(config *c, comm *all);
 
-/** For data.batch_size auto: the batch size of the checkpoint of trainer.resume, from which run_open will resume. 0: no
- *  checkpoint, or it does not tell. To be called by rank 0. @return 0, E_IO, E_NOMEM */
-int resume_batch_size(int *out, const config *c);
+/** The checkpoint from which run_open will resume, without its tensors, for the functions below. *out = NULL: none, or
+ * it cannot be read, which is reported when it is loaded. To be called by rank 0. @return 0, E_IO, E_NOMEM */
+int resume_progress(ckpt **out, const config *c);
 
-enum { RESUME_PRECISION = 16 }; /* bytes */
-/** The precision of the checkpoint from which run_open will resume, by its name; "": no checkpoint, or it does not
- *  tell. To be called by rank 0. @return 0, E_IO, E_NOMEM */
-int resume_precision(char out[RESUME_PRECISION], const config *c);
+/** Its batch size. 0: it does not tell, or from is NULL. */
+int resume_batch_size(const ckpt *from);
 
-/** Keeps the expectation (config.expected) in the checkpoint of trainer.resume: c takes it if it has none, and what
- *  differed before differs still. images: those per step of this run. To be called by rank 0.
- *  @return 0, E_IO, E_NOMEM */
-int resume_expectation(config *c, long long images);
+/** The name of its precision, borrowed. "": it does not tell, or from is NULL. */
+const char *resume_precision(const ckpt *from);
+
+/** Keeps its expectation (config.expected): c takes it if it has none, and what differed before differs still. images:
+ *  those per step of this run. from NULL: nothing changes. @return 0, E_NOMEM */
+int resume_expectation(config *c, const ckpt *from, long long images);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "training/resume.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int automatic(precision *out, const char *device, comm *all) {
@@ -35,13 +36,13 @@ static bool supports(const char *device, precision p) {
     return p == PRECISION_BF16 && engine_has_bf16();
 }
 
-int run_precision_resume(config *c, const char *device, comm *all) {
-    char name[RESUME_PRECISION] = "";
+int run_precision_resume(config *c, const ckpt *from, const char *device, comm *all) {
+    char name[16];
     precision then = PRECISION_32, now = PRECISION_32;
     int rc = OK;
     if (c->trainer.resume[0] == 0)
         return OK;
-    TRY(comm_agree(all, comm_rank(all) == 0 ? resume_precision(name, c) : OK));
+    snprintf(name, sizeof name, "%s", resume_precision(from));
     TRY(comm_all(all, COMM_BROADCAST, COMM_BYTES, name, sizeof name));
     TRY(run_precision_choose(&now, c, device, all));
     if (!find(&then, name) || then == now)

@@ -2,6 +2,7 @@
 #ifndef LINNET_TRAINING_RUN_PRECISION_H
 #define LINNET_TRAINING_RUN_PRECISION_H
 
+#include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "distributed/communicator.h"
 #include "engine/engine.h"
@@ -10,9 +11,10 @@
  *  Called by all ranks. @return 0, E_OPTION (no such name), E_RANK */
 int run_precision_choose(precision *out, const config *c, const char *device, comm *all);
 
-/** A resume with auto keeps the precision of the checkpoint if the devices of all ranks support it: trainer.precision
- * is set where auto would choose another. A change of precision is a warning. Called by all ranks.
- *  @return 0, E_RANK, E_IO, E_NOMEM */
-int run_precision_resume(config *c, const char *device, comm *all);
+/** A resume with auto keeps the precision of the checkpoint `from` (resume_progress; NULL on ranks but 0) if the
+ * devices of all ranks support it: trainer.precision is set where auto would choose another. A change of precision is a
+ * warning. Called by all ranks.
+ *  @return 0, E_RANK */
+int run_precision_resume(config *c, const ckpt *from, const char *device, comm *all);
 
 #endif

@@ -16,22 +16,17 @@ enum { ITERATIONS = 2000, TRIALS = 8 };
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",         \
         "xmm13", "xmm14", "xmm15"
 
-/** @return seconds, relative to the multiplications of one instruction */
-static double time_fma(void) {
-    double start = clock_seconds();
-    __asm__ volatile("vzeroall" ::: CLOBBERED);
-    for (int i = 0; i < ITERATIONS; i++)
-        __asm__ volatile(ON_12_SUMS("vfmadd231ps %%zmm12, %%zmm12, ")::: CLOBBERED);
-    return (clock_seconds() - start) / 16;
-}
-
-static double time_dot(void) {
-    double start = clock_seconds();
-    __asm__ volatile("vzeroall" ::: CLOBBERED);
-    for (int i = 0; i < ITERATIONS; i++)
-        __asm__ volatile(ON_12_SUMS("vdpbf16ps %%zmm12, %%zmm12, ")::: CLOBBERED);
-    return (clock_seconds() - start) / 32;
-}
+/** Defines NAME(): seconds of the repeated instruction, relative to its multiplications. */
+#define TIME_OF(name, instruction, multiplications)                                                                    \
+    static double name(void) {                                                                                         \
+        double start = clock_seconds();                                                                                \
+        __asm__ volatile("vzeroall" ::: CLOBBERED);                                                                    \
+        for (int i = 0; i < ITERATIONS; i++)                                                                           \
+            __asm__ volatile(ON_12_SUMS(instruction " %%zmm12, %%zmm12, ")::: CLOBBERED);                              \
+        return (clock_seconds() - start) / (multiplications);                                                          \
+    }
+TIME_OF(time_fma, "vfmadd231ps", 16)
+TIME_OF(time_dot, "vdpbf16ps", 32)
 
 /** The ratio is near 0.5, 1 or 2. The shortest of several trials is little affected by other load. */
 static bool dot_is_fast(void) {

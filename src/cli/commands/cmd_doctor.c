@@ -224,24 +224,10 @@ static finding shards(void) {
     return f;
 }
 
-static finding pictures(void) {
-    finding f = {.what = "pictures", .advice = ""};
-    const char *why = plot_unavailable();
-    snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready" : why);
-    return f;
-}
-
-static finding html(void) {
-    finding f = {.what = "report.html", .advice = ""};
-    const char *why = html_unavailable();
-    snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready" : why);
-    return f;
-}
-
-static finding live_page(void) {
-    finding f = {.what = "live page", .advice = ""};
-    const char *why = web_unavailable();
-    snprintf(f.state, sizeof f.state, "%s", why == NULL ? "ready: --metrics-port" : why);
+/** A part of linnet that needs a library. why: what is missing, or NULL */
+static finding part(const char *what, const char *why, const char *ready) {
+    finding f = {.what = what, .advice = ""};
+    snprintf(f.state, sizeof f.state, "%s", why == NULL ? ready : why);
     return f;
 }
 
@@ -259,9 +245,9 @@ static int examine(finding *f) {
     f[n++] = nccl();
     f[n++] = images();
     f[n++] = shards();
-    f[n++] = pictures();
-    f[n++] = html();
-    f[n++] = live_page();
+    f[n++] = part("pictures", plot_unavailable(), "ready");
+    f[n++] = part("report.html", html_unavailable(), "ready");
+    f[n++] = part("live page", web_unavailable(), "ready: --metrics-port");
     f[n++] = disk();
     f[n++] = limits();
     return n;

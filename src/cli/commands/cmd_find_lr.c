@@ -57,7 +57,7 @@ int cmd_find_lr(int argc, char **argv) {
         return code;
     train_hooks hooks;
     int rc = cli_open_run(&hooks, &c, CLI_STOPS);
-    rc = rc != OK ? rc : batch_size_choose(&c, hooks.comm);
+    rc = rc != OK ? rc : batch_size_choose(&c, NULL, hooks.comm);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = train_find_lr(&f, plot, &c, &hooks);

@@ -29,7 +29,7 @@ static long long images_per_step(const config *c, long long ranks) {
 }
 
 /** Sets expected.differs: against the configuration file that states the expectation, and on a resume as before. */
-static int compare_recipe(config *c, int argc, char **argv, const comm *all) {
+static int compare_recipe(config *c, const ckpt *from, int argc, char **argv, const comm *all) {
     static config recipe;
     bool found = false;
     int rc = OK;
@@ -40,9 +40,23 @@ static int compare_recipe(config *c, int argc, char **argv, const comm *all) {
         if (meant > 0 && images_per_step(c, comm_ranks(all)) != meant)
             config_add_differing(c, "images per step");
     }
-    if (comm_rank(all) == 0 && c->trainer.resume[0] != 0)
-        TRY(resume_expectation(c, images_per_step(c, comm_ranks(all))));
+    TRY(resume_expectation(c, from, images_per_step(c, comm_ranks(all))));
 done:
+    return rc;
+}
+
+/** Sets the options that follow from the recipe, the checkpoint of a resume and the machine. */
+static int settle_options(config *c, int argc, char **argv, comm *all) {
+    ckpt *from = NULL;
+    int rc = OK;
+    if (c->trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
+        TRY(resume_choose_arch(c, all));
+    TRY(comm_agree(all, comm_rank(all) == 0 ? resume_progress(&from, c) : OK));
+    TRY(batch_size_choose(c, from, all));
+    TRY(comm_agree(all, compare_recipe(c, from, argc, argv, all)));
+    TRY(run_precision_resume(c, from, run_context_device(c), all));
+done:
+    ckpt_free(from);
     return rc;
 }
 
@@ -103,11 +117,7 @@ int cmd_train(int argc, char **argv) {
     int rc = cli_open_run(&hooks, &c, CLI_SAVES);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
-    if (c.trainer.resume[0] != 0 && !cli_gives_arch(argc, argv))
-        rc = resume_choose_arch(&c, hooks.comm);
-    rc = rc != OK ? rc : batch_size_choose(&c, hooks.comm);
-    rc = rc != OK ? rc : comm_agree(hooks.comm, compare_recipe(&c, argc, argv, hooks.comm));
-    rc = rc != OK ? rc : run_precision_resume(&c, run_context_device(&c), hooks.comm);
+    rc = settle_options(&c, argc, argv, hooks.comm);
     if (rc != OK)
         return cli_close_run(&hooks, rc);
     rc = c.trainer.dry_run ? train_dry_run(&s, &c, &hooks) : train_run(&s, &c, &hooks);

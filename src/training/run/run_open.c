@@ -125,9 +125,9 @@ static int find_lr(train_run_state *r) {
         rc = fail(E_DATA, "the LR finder found no suitable learning rate: %s, or set one with --lr", f->why);
         goto done;
     }
-    bool noise = !f->rule_valley && f->plain != f->suggestion;
+    const bool by_valley = lr_finder_by_valley(c), noise = !by_valley && f->plain != f->suggestion;
     const char *where =
-        f->rule_valley ? "in the middle of the longest decrease of the loss" : "where the loss decreases fastest";
+        by_valley ? "in the middle of the longest decrease of the loss" : "where the loss decreases fastest";
     if (noise)
         log_warn("the loss decreases fastest at LR %.3g, but its minimum is at a much higher LR, %.3g: this point is "
                  "ignored as noise. For a suggestion that depends less on noise, set --lr_finder.rule valley, or "
