@@ -18,10 +18,15 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static int one_step(engine *e, engine_plan *p, const batch *b) {
+static int one_step(engine *e, engine_plan *p, const batch *b, bool training) {
     engine_result_data r;
     int rc = OK;
     TRY(engine_load_batch(e, p, b));
+    if (!training) {
+        TRY(engine_forward(e, p));
+        TRY(engine_loss(e, p));
+        return engine_result(&r, e);
+    }
     TRY(engine_draw_drop_path(e, p, 0, 0, 0));
     TRY(engine_step(e, p, ENGINE_FIRST | ENGINE_LAST));
     TRY(engine_result(&r, e));
@@ -30,7 +35,7 @@ done:
 }
 
 /** Times the steps: sets `seconds` (steps) and the results of the steps. */
-static int time_steps(bench_result *out, double *seconds, run_context *s, engine_plan *p, const batch *b,
+static int time_steps(bench_result *out, double *seconds, run_context *s, engine_plan *p, const batch *b, bool training,
                       bool profiled) {
     const config *c = s->config;
     engine *e = s->engine;
@@ -49,7 +54,7 @@ static int time_steps(bench_result *out, double *seconds, run_context *s, engine
         if (i == 0)
             ranks_begin(&s->ranks, 0);
         double start = clock_seconds();
-        TRY(one_step(e, p, &b[(i + out->warmup) % BATCHES]));
+        TRY(one_step(e, p, &b[(i + out->warmup) % BATCHES], training));
         if (i >= 0)
             out->seconds += seconds[i] = clock_seconds() - start;
         h.first_step = false;
@@ -87,7 +92,7 @@ done:
     return rc;
 }
 
-int bench_train(bench_result *out, profile *detail, const config *c, comm *all, int steps, int warmup) {
+int bench_steps(bench_result *out, profile *detail, const config *c, comm *all, bool training, int steps, int warmup) {
     run_context s = {0};
     batch b[BATCHES] = {0};
     engine_plan *p = NULL;
@@ -98,11 +103,11 @@ int bench_train(bench_result *out, profile *detail, const config *c, comm *all, 
     *out = (bench_result){.steps = steps, .warmup = warmup, .batch = c->data.batch_size, .ranks = comm_ranks(all)};
     TRY(memory_zeroed(&seconds, (size_t)steps, sizeof *seconds));
     TRY(run_context_open_engine(&s, c, CLASSES, all));
-    TRY(run_context_compile_batch(&p, &s, c->data.batch_size, true));
+    TRY(run_context_compile_batch(&p, &s, c->data.batch_size, training));
     TRY(engine_init_weights(s.engine, c->trainer.seed));
     TRY(set_class_weights(s.engine, c->optimizer.class_weights));
     TRY(make_batches(b, c, comm_rank(all)));
-    TRY(time_steps(out, seconds, &s, p, b, detail != NULL));
+    TRY(time_steps(out, seconds, &s, p, b, training, detail != NULL));
     out->memory = engine_plan_memory(s.engine, p);
     out->memory.process += (size_t)BATCHES * 3 * (size_t)b->n * (size_t)b->h * (size_t)b->w;
     out->peak_bytes = host_memory_peak();

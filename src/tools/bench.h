@@ -1,4 +1,4 @@
-/** Training throughput without data loading: steps on synthetic batches. */
+/** Throughput of training and evaluation without data loading: steps on synthetic batches. */
 #ifndef LINNET_TOOLS_BENCH_H
 #define LINNET_TOOLS_BENCH_H
 
@@ -21,10 +21,11 @@ typedef struct bench_result {
 } bench_result;
 
 /** Times `steps` steps after `warmup` untimed ones, with 1,000 classes, and with the optimizer and the loss of the
- *  configuration; class weights are all 1.
+ *  configuration; class weights are all 1. A step of evaluation (`training` false) is forward and loss, as in `linnet
+ *  eval`.
  *  @param[out] detail profile of the timed steps; profile_deinit must be called in either case; NULL: no profile
  *  @param all the ranks, all of which call; each has its own batch, and they exchange gradients; NULL: one rank
  *  @return 0, E_RANK or the engine's error */
-int bench_train(bench_result *out, profile *detail, const config *c, comm *all, int steps, int warmup);
+int bench_steps(bench_result *out, profile *detail, const config *c, comm *all, bool training, int steps, int warmup);
 
 #endif

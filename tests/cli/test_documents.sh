@@ -11,7 +11,7 @@ run 0 "$LINNET" help --write share
 pages=share/man/man1
 
 mapfile -t commands < <("$LINNET" --help | sed -nE 's/^  ([a-z-]+) .*/\1/p')
-commands+=('bench train' 'bench data' 'bench allreduce')
+commands+=('bench train' 'bench eval' 'bench data' 'bench allreduce')
 [ "$(find $pages -name '*.1' | wc -l)" = $((${#commands[@]} + 1)) ] || die "pages: $(ls $pages)"
 for command in "${commands[@]}"; do
   read -ra words <<<"$command"
@@ -64,7 +64,7 @@ offers "auto cpu cuda ref" train --device ""
 offers "cpu cuda" train --device c
 offers "cpu cuda" train --trainer.device = c
 offers "auto cpu cuda ref" train --device =
-offers "allreduce data train" bench ""
+offers "allreduce data eval train" bench ""
 offers "--bytes" bench allreduce --b
 offers "bf16 fp16 fp32" bench allreduce --type ""
 offers "--type" bench allreduce --ty

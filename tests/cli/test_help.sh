@@ -7,7 +7,7 @@
 
 mapfile -t commands < <("$LINNET" --help | sed -nE 's/^  ([a-z-]+) .*/\1/p')
 [ "${#commands[@]}" -ge 10 ] || die "linnet --help lists ${#commands[@]} commands"
-commands+=('bench train' 'bench data' 'bench allreduce')
+commands+=('bench train' 'bench eval' 'bench data' 'bench allreduce')
 for command in "${commands[@]}"; do
   read -ra words <<<"$command"
   run 0 "$LINNET" "${words[@]}" --help
@@ -23,7 +23,7 @@ for command in "${commands[@]}"; do
   [ "$(wc -L <help.txt)" -le 120 ] || die "$command --help: a line of $(wc -L <help.txt) columns"
 
   # every option of the command itself has a line, before the shared options
-  source=$LINNET_SOURCE/src/cli/commands/cmd_$(tr ' -' __ <<<"$command").c
+  source=$LINNET_SOURCE/src/cli/commands/cmd_$(sed -E 's/^bench (train|eval)$/bench steps/' <<<"$command" | tr ' -' __).c
   [ -e "$source" ] || die "no $source"
   sed '/^data: /,$d' help.txt >own.txt
   grep cli_take_ "$source" | grep -oE '"--[a-z0-9-]+"' | tr -d '"' | sort -u >taken || true # some commands have none

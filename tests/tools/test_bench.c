@@ -28,7 +28,7 @@ static void plan_reports_the_memory(void **state) {
     bench_result r;
     if (!memory_is_exact || engine_unavailable("cpu") != NULL)
         skip();
-    assert_ok(bench_train(&r, NULL, small("cpu", 16, 96), NULL, 1, 1));
+    assert_ok(bench_steps(&r, NULL, small("cpu", 16, 96), NULL, true, 1, 1));
     double planned = (double)engine_memory_total(&r.memory), peak = (double)r.peak_bytes;
     assert_true(r.memory.process > 0 && r.memory.activations > 0);
     if (!(planned > 0.9 * peak && planned < 1.1 * peak))
@@ -54,7 +54,7 @@ static void check_profile(const char *device, int images, int size) {
     profile p;
     double covered = 0;
     for (int i = 0; i < 5 && covered < 0.95; i++) { /* another process may run between two calls */
-        assert_ok(bench_train(&r, &p, small(device, images, size), NULL, 2, 1));
+        assert_ok(bench_steps(&r, &p, small(device, images, size), NULL, true, 2, 1));
         covered = p.known_seconds / p.step_seconds;
         assert_true(covered <= 1);
         assert_int_equal(p.kind_n, sizeof kinds / sizeof *kinds);
@@ -74,6 +74,21 @@ static void check_profile(const char *device, int images, int size) {
     }
     if (covered < 0.95)
         fail_msg("%s: the profile covers %.1f%% of a step", device, 100 * covered);
+}
+
+/** Evaluation: the layers' forward passes only, faster than training, without an update. */
+static void evaluation(void **state) {
+    (void)state;
+    bench_result r;
+    profile p;
+    assert_ok(bench_steps(&r, &p, small("ref", 2, 32), NULL, false, 1, 0));
+    assert_true(r.images_per_second > 0 && r.loss > 0 && r.memory.activations > 0);
+    for (int k = 0; k < p.kind_n; k++) {
+        assert_string_not_equal(p.kind[k].name, "update");
+        assert_true(p.kind[k].seconds[PASS_BACKWARD] == 0 && p.kind[k].seconds[PASS_WGRAD] == 0);
+    }
+    assert_true(kind_of(&p, "conv 3x3")->seconds[PASS_FORWARD] > 0);
+    profile_deinit(&p);
 }
 
 static void profile_of_ref(void **state) {
@@ -99,7 +114,7 @@ static void what_cannot_fit(void **state) {
     if (run_context_open_engine(&s, c, 10, NULL) != OK || engine_memory_limit(s.engine) == SIZE_MAX)
         skip();
     run_context_close(&s);
-    assert_fails(E_NOMEM, "the largest that fits is data.batch_size ", bench_train(&r, NULL, c, NULL, 1, 0));
+    assert_fails(E_NOMEM, "the largest that fits is data.batch_size ", bench_steps(&r, NULL, c, NULL, true, 1, 0));
     long long most = 0;
     assert_true(text_to_int(&most, strrchr(status_message(), ' ') + 1));
     assert_true(most > 0 && most < c->data.batch_size);
@@ -118,10 +133,8 @@ static void what_cannot_fit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plan_reports_the_memory),
-        cmocka_unit_test(profile_of_ref),
-        cmocka_unit_test(profile_of_cpu),
-        cmocka_unit_test(what_cannot_fit),
+        cmocka_unit_test(plan_reports_the_memory), cmocka_unit_test(evaluation),      cmocka_unit_test(profile_of_ref),
+        cmocka_unit_test(profile_of_cpu),          cmocka_unit_test(what_cannot_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #define LINNET_CLI_COMMANDS_CMD_BENCH_H
 
 int cmd_bench_train(int argc, char **argv);
+int cmd_bench_eval(int argc, char **argv);
 int cmd_bench_data(int argc, char **argv);
 int cmd_bench_allreduce(int argc, char **argv);
 

@@ -1,3 +1,4 @@
+/* `linnet bench train` and `linnet bench eval`. */
 #include "cli/cli.h"
 #include "cli/commands/cmd_bench.h"
 #include "cli/commands/cmd_bench_profile.h"
@@ -16,9 +17,15 @@ static const cli_option own[] = {{"--steps N", "timed steps (default: 5)"},
                                  {"--profile", "print the time and algorithm per layer and pass"},
                                  {"--json", "print the result as one JSON object"},
                                  {0}};
-static const cli_manual manual = {.usage = "linnet bench train [--steps N] [--warmup N] [--profile] [options] [--json]",
-                                  .option = own,
-                                  .shared = true};
+static const cli_manual train_manual = {
+    .usage = "linnet bench train [--steps N] [--warmup N] [--profile] [options] [--json]",
+    .option = own,
+    .shared = true};
+static const cli_manual eval_manual = {
+    .usage = "linnet bench eval [--steps N] [--warmup N] [--profile] [options] [--json]",
+    .text = "A step evaluates a batch: forward and loss, with the running statistics of batch norm.",
+    .option = own,
+    .shared = true};
 
 /** `detail` is NULL without --profile. */
 static int print_result(const bench_result *r, const profile *detail, bool json) {
@@ -70,13 +77,13 @@ static int print_result(const bench_result *r, const profile *detail, bool json)
     return json_print(o);
 }
 
-int cmd_bench_train(int argc, char **argv) {
+static int bench_command(int argc, char **argv, const cli_manual *manual, bool training) {
     static config c;
     bench_result r;
     profile detail = {0};
     comm *ranks = NULL;
     long long steps = 5, warmup = 2;
-    int n = 0, rc = OK, code = cli_help(argc, argv, &manual);
+    int n = 0, rc = OK, code = cli_help(argc, argv, manual);
     if (code >= 0)
         return code;
     bool json = cli_take_flag(&argc, argv, "--json"), profiled = cli_take_flag(&argc, argv, "--profile");
@@ -96,7 +103,7 @@ int cmd_bench_train(int argc, char **argv) {
         return code;
     TRY(cli_open_ranks(&ranks, &c));
     TRY(config_check(&c));
-    TRY(bench_train(&r, profiled ? &detail : NULL, &c, ranks, (int)steps, (int)warmup));
+    TRY(bench_steps(&r, profiled ? &detail : NULL, &c, ranks, training, (int)steps, (int)warmup));
     if (comm_rank(ranks) == 0)
         rc = print_result(&r, profiled ? &detail : NULL, json);
 done:
@@ -105,3 +112,7 @@ done:
     profile_deinit(&detail);
     return code;
 }
+
+int cmd_bench_train(int argc, char **argv) { return bench_command(argc, argv, &train_manual, true); }
+
+int cmd_bench_eval(int argc, char **argv) { return bench_command(argc, argv, &eval_manual, false); }
