@@ -286,6 +286,8 @@ void loader_release(loader *l, batch *b) {
     pthread_mutex_unlock(&l->lock);
 }
 
+int64_t loader_taken(const loader *l) { return l->deliver; } /* only the consumer changes it */
+
 double loader_waited(const loader *l) { return l->waited; }
 
 double loader_cost(loader *l) {

@@ -75,6 +75,9 @@ int loader_next(batch **out, loader *l);
 /** Returns the batch to the workers, which fill it again. */
 void loader_release(loader *l, batch *b);
 
+/** Number of this loader's batches since loader_start that loader_next has returned or skipped. */
+int64_t loader_taken(const loader *l);
+
 /** Seconds that the consumer has waited since loader_open. */
 double loader_waited(const loader *l);
 

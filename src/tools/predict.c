@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/** Finds the top classes by insertion into a list in the order of base/softmax.h. */
-static void find_top(top_k_prediction *out, const double *logits, int n, int top) {
+/* By insertion into a list. */
+void predict_top(top_k_prediction *out, const double *logits, int n, int top) {
     double largest = 0, sum = softmax_sum(&largest, logits, n);
     out->n = 0;
     for (int i = 0; i < n; i++) {
@@ -28,17 +28,24 @@ static void find_top(top_k_prediction *out, const double *logits, int n, int top
         out->probability[k] = exp(logits[out->label[k]] - largest) / sum;
 }
 
-static int predict_batch(double **logits, run_context *s, const batch *b, int top, predict_sink *sink, void *context) {
+int predict_logits(double *logits, run_context *s, const batch *b) {
     engine_plan *p = NULL;
-    int rc = OK, classes = s->model->classes;
-    TRY(memory_resize(logits, (size_t)b->n * (size_t)classes, sizeof **logits));
+    int rc = OK;
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, false));
     TRY(engine_load_batch(s->engine, p, b));
     TRY(engine_forward(s->engine, p));
-    TRY(engine_read_tensor(*logits, s->engine, p, s->model->layer_n - 1));
+    TRY(engine_read_tensor(logits, s->engine, p, s->model->layer_n - 1));
+done:
+    return rc;
+}
+
+static int predict_batch(double **logits, run_context *s, const batch *b, int top, predict_sink *sink, void *context) {
+    int rc = OK, classes = s->model->classes;
+    TRY(memory_resize(logits, (size_t)b->n * (size_t)classes, sizeof **logits));
+    TRY(predict_logits(*logits, s, b));
     for (int i = 0; i < b->n; i++) {
         top_k_prediction one = {.index = b->index[i]};
-        find_top(&one, *logits + (size_t)i * (size_t)classes, classes, top < classes ? top : classes);
+        predict_top(&one, *logits + (size_t)i * (size_t)classes, classes, top);
         TRY(sink(context, &one));
     }
 done:

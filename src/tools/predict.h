@@ -15,6 +15,12 @@ typedef struct top_k_prediction {
     double probability[PREDICT_TOP_MAX];
 } top_k_prediction;
 
+/** Finds the `top` (at most PREDICT_TOP_MAX) most probable of n classes; out->index is unchanged. */
+void predict_top(top_k_prediction *out, const double *logits, int n, int top);
+
+/** The logits of a batch of images. @param[out] logits (b->n, classes) @return as the functions of the engine */
+int predict_logits(double *logits, run_context *s, const batch *b);
+
 /** Called for each top_k_prediction, in the order of the dataset. @return 0, or an error, which ends predict */
 typedef int predict_sink(void *context, const top_k_prediction *p);
 

@@ -1,6 +1,7 @@
 #include "training/run_loader.h"
 
 #include "distributed/affinity.h"
+#include "loader/mix.h"
 #include "loader/workers.h"
 
 #include <math.h>
@@ -126,4 +127,9 @@ loader_options run_loader_options(const config *c, bool training) {
     o.limits.max_pixels = c->data.max_pixels;
     o.limits.max_scans = c->data.max_scans;
     return o;
+}
+
+void run_loader_mix(const config *c, int64_t epoch, int64_t number, batch *b) {
+    random_stream r = random_open(c->trainer.seed, (uint32_t)epoch, (uint64_t)number, RANDOM_MIX);
+    mix_batch(b, c->data.mixup, c->data.cutmix, &r);
 }

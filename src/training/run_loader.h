@@ -19,4 +19,8 @@ resize_order run_loader_resize_order(const config *c);
 /** Loader options of one rank. With data.workers auto, `workers` is the initial number of threads. */
 loader_options run_loader_options(const config *c, bool training);
 
+/** Applies data.mixup and data.cutmix to training batch `number` of the epoch, counted over all ranks. The draws are a
+ *  function of (seed, epoch, number), so they are the same in a resumed run and on any number of ranks. */
+void run_loader_mix(const config *c, int64_t epoch, int64_t number, batch *b);
+
 #endif

@@ -1,10 +1,10 @@
 #include "training/step.h"
 
 #include "base/status.h"
-#include "loader/mix.h"
 #include "loader/samples.h"
 #include "training/optimizer.h"
 #include "training/rank_events.h"
+#include "training/run_loader.h"
 
 /** Number of micro-batches of the step that begins at batch `first`, over all ranks. */
 static int micro_batches(const run_context *s, int64_t first) {
@@ -55,14 +55,6 @@ static int statistics_updates(const run_context *s, int n) {
     return s->config->trainer.global_batch > 0 ? 1 : most_micro_batches(s, n);
 }
 
-/** Applies mixup and cutmix. The draws are a function of (seed, epoch, batch), so they are the same in a resumed run
- *  and on any number of ranks. */
-static void mix(const run_context *s, const train_state *t, int64_t number, batch *b) {
-    const config *c = s->config;
-    random_stream r = random_open(c->trainer.seed, (uint32_t)t->epoch, (uint64_t)number, RANDOM_MIX);
-    mix_batch(b, c->data.mixup, c->data.cutmix, &r);
-}
-
 /** Load, forward, loss and backward of one micro-batch, and the update after the last one. The hash of its images is
  *  added to *samples. */
 static int micro_batch(uint64_t *samples, run_context *s, train_state *t, int64_t number, unsigned flags) {
@@ -78,7 +70,7 @@ static int micro_batch(uint64_t *samples, run_context *s, train_state *t, int64_
     if (s->on_batch != NULL)
         s->on_batch(s->on_batch_context, b);
     comm_at(s->ranks.comm, COMM_COMPUTES);
-    mix(s, t, number, b);
+    run_loader_mix(s->config, t->epoch, number, b);
     *samples = samples_join(*samples, samples_hash(number * s->config->data.batch_size, b->index, b->n));
     TRY(engine_compile(&p, s->engine, b->n, b->h, b->w, true));
     TRY(engine_load_batch(s->engine, p, b));

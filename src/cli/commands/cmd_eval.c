@@ -1,5 +1,4 @@
 /* linnet eval: a checkpoint on the validation set: loss, accuracy, confusion matrix, calibration. */
-#include "cli/checkpoint_options.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/launcher.h"
@@ -10,6 +9,7 @@
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 #include "dataset/splits/dataset_checks.h"
+#include "tools/checkpoint_options.h"
 #include "training/checkpoint.h"
 #include "training/evaluate.h"
 #include "training/rank_events.h"

@@ -1,10 +1,10 @@
 /* linnet export: a checkpoint's weights for other programs. */
-#include "cli/checkpoint_options.h"
 #include "cli/cli.h"
 
 #include "base/log.h"
 #include "base/status.h"
 #include "export/export.h"
+#include "tools/checkpoint_options.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* linnet predict: the most probable classes of images, as a table, CSV or JSON lines. */
 #define _GNU_SOURCE
-#include "cli/checkpoint_options.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 
 #include "base/log.h"
 #include "base/status.h"
 #include "dataset/image_list.h"
+#include "tools/checkpoint_options.h"
 #include "tools/predict.h"
 #include "training/weights.h"
 

@@ -1,6 +1,6 @@
 /** The options that are stored in a checkpoint. */
-#ifndef LINNET_CLI_CHECKPOINT_OPTIONS_H
-#define LINNET_CLI_CHECKPOINT_OPTIONS_H
+#ifndef LINNET_TOOLS_CHECKPOINT_OPTIONS_H
+#define LINNET_TOOLS_CHECKPOINT_OPTIONS_H
 
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
