@@ -1,4 +1,4 @@
-# cpack reads this once per generator. The dependencies of the .deb: the libraries of the program, and as a
+# cpack reads this once per generator. The dependencies of the .deb: the libraries of the program and of liblinnet, and as a
 # recommendation those of the MPI module, which is optional.
 if(CPACK_GENERATOR STREQUAL DEB)
   find_program(shlibdeps dpkg-shlibdeps)
@@ -7,7 +7,7 @@ if(CPACK_GENERATOR STREQUAL DEB)
   endif()
   set(work ${CPACK_LINNET_BUILD}/shlibdeps) # dpkg-shlibdeps requires a debian/control
   file(WRITE ${work}/debian/control "Source: linnet\n\nPackage: linnet\nArchitecture: any\n")
-  set(files -dDepends ${CPACK_LINNET_BUILD}/linnet)
+  set(files -dDepends ${CPACK_LINNET_BUILD}/linnet ${CPACK_LINNET_BUILD}/liblinnet.so.${CPACK_LINNET_ABI})
   if(EXISTS ${CPACK_LINNET_BUILD}/liblinnet_mpi.so)
     list(APPEND files -dRecommends ${CPACK_LINNET_BUILD}/liblinnet_mpi.so)
   endif()

@@ -36,6 +36,7 @@ may=(
     dataset dataset/splits image config base"
   "export: training checkpoint model config base"
   "tools: training engine checkpoint telemetry distributed model loader dataset dataset/splits image config base"
+  "library: tools training engine checkpoint distributed loader dataset dataset/splits image config base"
   "cli: tools export training/run training engine evaluation checkpoint report report/plot logging telemetry distributed
     model loader dataset dataset/splits image config base"
   "cli/commands: cli tools export training/run training engine evaluation checkpoint report report/plot logging telemetry

@@ -28,8 +28,18 @@ bash -ic "
 apt-get -qq install -y openmpi-bin >/dev/null
 linnet doctor | grep -E "^MPI +ready"
 linnet train /tmp/run/data --config demo --out /tmp/run/two --max-epochs 1 --lr 0.02 --workers 1 --devices 2
+# the examples of liblinnet, which need a compiler
+ckpt=$(find /tmp/run/checkpoints -name last.ckpt) image=$(find /tmp/run/data/val -name "*.jpg" | head -n 1)
+apt-get -qq install -y --no-install-recommends gcc libc6-dev make pkg-config >/dev/null
+cp -r /usr/share/doc/linnet/examples /tmp/examples
+make -C /tmp/examples
+/tmp/examples/predict $ckpt $image | tee /tmp/predicted
+linnet predict $ckpt $image --csv | awk -F, "NR > 1 { print \$4 \",\" \$3 \",\" \$5 }" | cmp - /tmp/predicted
+/tmp/examples/batches /tmp/run/data data.batch_size 50 | grep "^batch 3: 50 images"
+apt-get -qq purge -y gcc libc6-dev make pkg-config >/dev/null
+apt-get -qq autoremove --purge -y >/dev/null
 apt-get -qq purge -y linnet >/dev/null
-[ ! -e /usr/bin/linnet ] && [ ! -e /usr/share/linnet ] && [ ! -e /usr/lib/linnet ]'
+[ ! -e /usr/bin/linnet ] && [ ! -e /usr/share/linnet ] && [ ! -e /usr/lib/linnet ] && [ -z "$(find /usr/lib -name "liblinnet*")" ]'
 
 # package_in RELEASE: makes the .deb in the root with a compiler, where in_debian runs ./dev test, and installs it in one
 # without; trains there with one rank and, with Open MPI installed, with two.
@@ -42,6 +52,6 @@ package_in() {
   debian_unmount
   debian_open "$1" "$1-bare"
   cp "$with"/linnet/build/package/*.deb "$root/linnet.deb"
-  debian_run "apt-get -qq purge -y linnet openmpi-bin 'libopenmpi*' >/dev/null 2>&1 || true; apt-get -qq autoremove --purge -y >/dev/null; $installed" ||
+  debian_run "apt-get -qq purge -y linnet gcc libc6-dev make pkg-config openmpi-bin 'libopenmpi*' >/dev/null 2>&1 || true; apt-get -qq autoremove --purge -y >/dev/null; $installed" ||
     { echo "FAILED in $1: the installed package" >&2; exit 1; }
 }

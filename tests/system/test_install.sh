@@ -14,8 +14,13 @@ has() {
   local file
   for file in bin/linnet $module share/linnet/configs/demo.yaml share/doc/linnet/README.md share/doc/linnet/docs/formats.md \
     share/bash-completion/completions/linnet \
-    share/zsh/site-functions/_linnet share/fish/vendor_completions.d/linnet.fish "${@:2}"; do
+    share/zsh/site-functions/_linnet share/fish/vendor_completions.d/linnet.fish include/linnet/linnet.h \
+    share/doc/linnet/examples/predict.c "${@:2}"; do
     [ -s "$1/$file" ] || die "$1 has no $file"
+  done
+  for file in liblinnet.so liblinnet.so.0; do
+    [ -s "$(PKG_CONFIG_PATH=$(dirname "$(find "$1" -name linnet.pc)") pkg-config --variable=libdir linnet)/$file" ] ||
+      die "$1: linnet.pc does not lead to $file"
   done
 }
 
@@ -66,6 +71,9 @@ says control "Package: linnet"
 says control "Section: science"
 says control "Maintainer: linnet developers <linnet@localhost>"
 grep -E '^Depends: .*libc6 .*libjansson4' control >depends || { cat control >&2; die "Depends"; }
+dpkg-deb -e package/*.deb info
+grep -q "ldconfig$" info/triggers || die "the package does not run ldconfig"
+grep -q "^liblinnet 0 linnet" info/shlibs || die "shlibs: $(cat info/shlibs)"
 ! grep -q openmpi depends || die "the package depends on Open MPI"
 [ -z "$module" ] || grep -qE '^Recommends: .*libopenmpi[0-9a-z]*.*, openmpi-bin$' control || { cat control >&2; die "Recommends"; }
 mkdir archive
