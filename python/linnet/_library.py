@@ -1,0 +1,142 @@
+"""liblinnet through cffi in ABI mode: the declarations are those of its C header."""
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Union
+
+import cffi
+
+Value = Union[str, int, float, bool, list, tuple]
+PathLike = Union[str, "os.PathLike[str]", "os.PathLike[bytes]"]
+
+ffi = cffi.FFI()
+_folder = Path(__file__).resolve().parent
+
+
+class Error(Exception):
+    """An error of the library. `code` is a value of linnet_status in linnet.h."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class OptionError(Error, ValueError):
+    """An invalid option or argument."""
+
+
+class NotFoundError(Error, FileNotFoundError):
+    """A file or folder that does not exist."""
+
+
+def _read_header() -> str:
+    for path in (_folder / "linnet.h", _folder.parents[1] / "include" / "linnet" / "linnet.h"):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise ImportError("linnet.h is missing in %s: install the wheel again" % _folder)
+
+
+def _declarations(header: str) -> str:
+    """The header without the preprocessor, which cffi lacks."""
+    header = re.sub(r"^#ifdef __cplusplus\n.*?^#endif\n", "", header, flags=re.M | re.S)
+    return re.sub(r"^#.*\n", "", header, flags=re.M).replace("LINNET_API ", "")
+
+
+def _open() -> Any:
+    """$LINNET_LIBRARY, the library in the wheel, or an installed one."""
+    bundled = _folder / "liblinnet.so.0"
+    path = os.environ.get("LINNET_LIBRARY") or (str(bundled) if bundled.exists() else "liblinnet.so.0")
+    try:
+        return ffi.dlopen(path)
+    except OSError as error:
+        raise ImportError("%s. The library needs system libraries (libjpeg, libpng, libwebp, libtiff, libyaml, jansson, "
+                          "libzstd, libcurl, oneDNN); docs/library.md of linnet lists their packages" % error) from None
+
+
+_header = _read_header()
+ffi.cdef(_declarations(_header))
+lib = _open()
+_api = int(re.search(r"#define LINNET_API_VERSION (\d+)", _header).group(1))  # type: ignore[union-attr]
+if lib.linnet_api_version() < _api:
+    raise ImportError("liblinnet has API version %d, but this package needs %d: install a newer linnet"
+                      % (lib.linnet_api_version(), _api))
+
+_ERRORS = {lib.LINNET_E_OPTION: OptionError, lib.LINNET_E_NOTFOUND: NotFoundError}
+_log = logging.getLogger("linnet")
+
+
+@ffi.callback("linnet_log_function")
+def _receive(context: Any, level: int, line: Any) -> None:
+    _log.log((logging.DEBUG, logging.INFO, logging.WARNING)[level], "%s", text(line))
+
+
+lib.linnet_set_log(_receive, ffi.NULL)
+atexit.register(lib.linnet_set_log, ffi.NULL, ffi.NULL)
+
+
+def version() -> str:
+    """The release of the library, such as "0.1.0"."""
+    return text(lib.linnet_version())
+
+
+def api_version() -> int:
+    """LINNET_API_VERSION of the library."""
+    return int(lib.linnet_api_version())
+
+
+def text(pointer: Any) -> str:
+    """A text of the library; bytes that are not UTF-8 become surrogates, as in os.fsdecode."""
+    return ffi.string(pointer).decode("utf-8", "surrogateescape")
+
+
+def check(code: int) -> int:
+    """Raises the error of a negative code. Returns other values."""
+    if code >= 0:
+        return code
+    message = text(lib.linnet_error())
+    if code == lib.LINNET_E_NOMEM:
+        raise MemoryError(message)
+    raise _ERRORS.get(code, Error)(message, code)
+
+
+def owned(pointer: Any, close: Callable[[Any], None]) -> Any:
+    """A handle that is closed with its last reference, but not in a forked child, which lacks the threads of its parent."""
+    pid = os.getpid()
+    return ffi.gc(pointer, lambda p: close(p) if os.getpid() == pid else None)
+
+
+def option_text(value: Value) -> str:
+    """The value of an option as the command line has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ",".join(option_text(v) for v in value)
+    return repr(float(value)) if isinstance(value, float) else os.fsdecode(value) if not isinstance(value, int) else str(value)
+
+
+def options(settings: Mapping[str, Optional[Value]], config: Optional[PathLike] = None) -> Any:
+    """A handle of options: those of the configuration file, then the settings. None: not set."""
+    out = ffi.new("linnet_options **")
+    check(lib.linnet_options_create(out))
+    handle = owned(out[0], lib.linnet_options_destroy)
+    if config is not None:
+        check(lib.linnet_options_read(handle, os.fsencode(config)))
+    for name, value in settings.items():
+        if value is not None:
+            check(lib.linnet_options_set(handle, name.encode(), os.fsencode(option_text(value))))
+    return handle
+
+
+def format_of(dtype: str, channels_last: bool) -> int:
+    """The linnet_format of a data type and a memory layout."""
+    if dtype not in ("float32", "uint8"):
+        raise OptionError("dtype %r: must be 'float32' (normalised) or 'uint8'" % (dtype,), lib.LINNET_E_OPTION)
+    return int((lib.LINNET_FLOAT_NHWC if channels_last else lib.LINNET_FLOAT_NCHW) if dtype == "float32"
+               else lib.LINNET_UINT8_NHWC if channels_last else lib.LINNET_UINT8_NCHW)
