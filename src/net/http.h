@@ -23,6 +23,7 @@ typedef struct http_request {
     const char *url;
     const char *json; /* the body; NULL: none */
     const char *file; /* the body is this file, in place of json; NULL: none */
+    bool once;        /* never sent twice: libcurl repeats a request if an open connection was closed meanwhile */
     double seconds;   /* limit of the whole request; 0: only a transfer that has almost stopped ends */
 } http_request;
 

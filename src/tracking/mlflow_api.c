@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CREATE_RUN "mlflow/runs/create"   /* the only call that must not be repeated before find_run */
 #define SERVER_FILES "mlflow-artifacts:"  /* scheme of artifact_uri if the server stores artefacts itself */
 enum { REASON = 200, VALUE_BYTES = 500 }; /* of an answer, shown; of a param's value, which older servers accept */
 
@@ -114,6 +115,7 @@ static int ask(json_t **out, mlflow_api *a, const char *method, const char *path
     const http_request q = {.method = method,
                             .url = text_string(&url),
                             .json = body != NULL ? text_string(&json) : NULL,
+                            .once = strcmp(path, CREATE_RUN) == 0,
                             .seconds = MLFLOW_REQUEST_SECONDS};
     TRY(http_send(&answer, &status, a->http, &q));
     TRY(judge(out, status, &answer));
@@ -249,7 +251,7 @@ static int create_run(mlflow_run *out, mlflow_api *a, const char *experiment, co
         json_array_append_new(tags, pair(key, json_string_value(value)));
     json_array_append_new(tags, pair("linnet.key", json_string_value(json_object_get(run, "key"))));
     json_object_set_new(body, "tags", tags);
-    TRY(ask(&answer, a, "POST", "mlflow/runs/create", body));
+    TRY(ask(&answer, a, "POST", CREATE_RUN, body));
     TRY(read_run(out, json_object_get(answer, "run")));
 done:
     json_decref(answer);
