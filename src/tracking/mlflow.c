@@ -260,6 +260,7 @@ static void *run_thread(void *context) {
     mlflow *m = context;
     double wait = 0;
     setpriority(PRIO_PROCESS, (id_t)gettid(), 19); /* on Linux: of this thread alone */
+    pthread_setname_np(pthread_self(), "mlflow");
     for (;;) {
         bool closing = end_of(m) < NEVER;
         int rc = is_pending(m) ? deliver(m) : OK;
