@@ -174,7 +174,7 @@ static void test_silent(void **state) {
         double start = clock_seconds();
         assert_int_equal(mlflow_close(m, 1, &why), 101);
         double seconds = clock_seconds() - start;
-        if (seconds > 10)
+        if (seconds > 25) /* a request alone may take 30 s */
             fail_msg("the end took %.1f s", seconds);
         assert_true(fault == 1 ? strstr(why, "does not answer in time") != NULL : why[0] != 0);
         assert_int_equal(creates, 0);

@@ -18,8 +18,9 @@ static const cli_option own[] = {
     {0}};
 static const cli_manual manual = {
     .usage = "linnet mlflow RUN [--uri URI] [--wait SECONDS] [--json]",
-    .text = "RUN: the --out folder of a run with --mlflow (its newest logs are used) or one of its folders "
-            "logs/ARCH/version_N. Sends the records that the run could not deliver, in its log folder's mlflow.spool.",
+    .text =
+        "RUN: the --out folder of a run with --mlflow (its newest logs are used) or one of its folders "
+        "logs/ARCH/version_N.\nSends the records in its log folder's mlflow.spool, which the run could not deliver.",
     .option = own};
 
 static int print_result(const char *logs, long long left, bool json) {
