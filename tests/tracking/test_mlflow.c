@@ -79,7 +79,8 @@ static void *serve(void *context) {
                 continue; /* until the client closes the connection */
             char head[128];
             const char *answer = answer_of(bytes, body);
-            snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", strlen(answer));
+            snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+                     strlen(answer));
             send(fd, head, strlen(head), MSG_NOSIGNAL);
             send(fd, answer, strlen(answer), MSG_NOSIGNAL);
             break; /* one connection at a time is served: another must not wait for this one */
