@@ -11,7 +11,8 @@ may=(
   "base:"
   "config: base"
   "image: base"
-  "dataset/transfer: base"
+  "net: base"
+  "dataset/transfer: net base"
   "dataset: dataset/transfer base"
   "dataset/splits: dataset base"
   "loader: dataset image base"
@@ -19,6 +20,7 @@ may=(
   "distributed: base"
   "telemetry: base"
   "logging: base"
+  "tracking: net base"
   "report/plot: base"
   "report: report/plot image base"
   "checkpoint: base"
@@ -32,15 +34,15 @@ may=(
   "backend/cuda: backend/cuda/kernels backend model distributed base"
   "engine: backend loader model distributed telemetry base"
   "training: engine evaluation checkpoint logging distributed model loader dataset dataset/splits image config base"
-  "training/run: training engine evaluation checkpoint report report/plot logging telemetry distributed model loader
-    dataset dataset/splits image config base"
+  "training/run: training engine evaluation checkpoint report report/plot tracking logging telemetry distributed model
+    loader dataset dataset/splits image config base"
   "export: training checkpoint model config base"
   "tools: training engine checkpoint telemetry distributed model loader dataset dataset/splits image config base"
   "library: tools training engine checkpoint distributed loader dataset dataset/splits image config base"
   "cli: tools export training/run training engine evaluation checkpoint report report/plot logging telemetry distributed
     model loader dataset dataset/splits image config base"
-  "cli/commands: cli tools export training/run training engine evaluation checkpoint report report/plot logging telemetry
-    distributed model loader dataset dataset/splits image config base"
+  "cli/commands: cli tools export training/run training engine evaluation checkpoint report report/plot tracking logging
+    telemetry distributed model loader dataset dataset/splits net image config base"
 )
 # files that are longer than most_lines: they should be split, and none should be added
 longer=()

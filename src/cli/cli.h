@@ -24,6 +24,7 @@ int cmd_info(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_preview(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_mlflow(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_shapes(int argc, char **argv);
 int cmd_prepare(int argc, char **argv);

@@ -122,8 +122,13 @@ void cli_close_ranks(comm *ranks, int rc) {
 }
 
 int cli_open_run(train_hooks *h, const config *c, cli_answer answer) {
-    *h = (train_hooks){
-        .progress = cli_progress(), .stop = &cli_stop, .save = &cli_save, .opened = note_run, .saved = launcher_saved};
+    *h = (train_hooks){.progress = cli_progress(),
+                       .stop = &cli_stop,
+                       .save = &cli_save,
+                       .version = LINNET_VERSION,
+                       .commit = cli_commit,
+                       .opened = note_run,
+                       .saved = launcher_saved};
     if (strcmp(c->monitor.progress, "json") == 0 && c->monitor.progress_file[0] == 0) {
         h->progress.sink = NULL; /* the lines take its place */
         h->event = print_event;

@@ -27,6 +27,7 @@ static const struct command {
     {"export", cmd_export, "export a checkpoint as safetensors, .pth or ONNX"},
     {"info", cmd_info, "describe a checkpoint or dataset"},
     {"report", cmd_report, "write viewlogs.md, images/ and report.html from the logs of one or several runs"},
+    {"mlflow", cmd_mlflow, "send to an MLflow server what a run could not deliver"},
     {"preview", cmd_preview, "write a contact sheet of the model's input images"},
     {"bench", cmd_bench,
      "measure the throughput of training steps on synthetic data, of data loading or of all-reduce"},

@@ -175,6 +175,10 @@ typedef struct config {
         char prometheus_file[CONFIG_TEXT]; /* "": none */
         int port;                          /* of the live page and /metrics; 0: none */
         char address[64];                  /* of the port */
+        char mlflow[CONFIG_TEXT];          /* --mlflow: address of the server, or "env"; "": none */
+        char mlflow_experiment[256];       /* "": MLFLOW_EXPERIMENT_NAME, or Default */
+        bool mlflow_checkpoint;            /* the best checkpoint is uploaded too */
+        double mlflow_wait;                /* seconds at the end of the run */
     } monitor;
     struct {                /* what the configuration reaches, as measured */
         double val_acc;     /* mean of the seeds, fraction; -1: not measured */

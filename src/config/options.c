@@ -385,6 +385,16 @@ const option option_table[] = {
     TEXT(monitor, address, "127.0.0.1",
          .help = "address of monitor.port; `::` or 0.0.0.0 for every network interface; everyone who reaches it can "
                  "read the page"),
+    TEXT(monitor, mlflow, "", .alias = "mlflow",
+         .help =
+             "log the run to the MLflow tracking server at this address, such as http://127.0.0.1:5000; env: at the "
+             "one in MLFLOW_TRACKING_URI; none: no MLflow"),
+    TEXT(monitor, mlflow_experiment, "",
+         .help = "MLflow experiment, which is created if it does not exist; none: MLFLOW_EXPERIMENT_NAME, or Default"),
+    BOOL(monitor, mlflow_checkpoint, "false", .help = "upload the best checkpoint to MLflow at the end of the run"),
+    REAL(monitor, mlflow_wait, "10.0", 0, 1e6,
+         .help = "seconds that the end of the run waits for MLflow; what is not delivered by then is kept for a resume "
+                 "or `linnet mlflow`"),
 
     REAL(expected, val_acc, "none", 0, 1, .word = "none", .word_value = -1,
          .help = "val_acc after the last epoch, as a fraction: the mean over the seeds"),

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "image/decoder.h"
 #include "model/model.h"
+#include "net/http.h"
 #include "report/html.h"
 #include "report/plot/plot.h"
 #include "telemetry/device_stats.h"
@@ -248,6 +249,7 @@ static int examine(finding *f) {
     f[n++] = part("pictures", plot_unavailable(), "ready");
     f[n++] = part("report.html", html_unavailable(), "ready");
     f[n++] = part("live page", web_unavailable(), "ready: --metrics-port");
+    f[n++] = part("MLflow", http_unavailable(), "ready: --mlflow");
     f[n++] = disk();
     f[n++] = limits();
     return n;

@@ -12,9 +12,7 @@
 #include <time.h>
 #if LINNET_CURL
 #include "dataset/transfer/fetch_s3.h"
-
-#include <curl/curl.h>
-#include <pthread.h>
+#include "net/curl.h"
 #endif
 
 bool fetch_is_url(const char *name) {
@@ -212,17 +210,11 @@ static int judge(bool *whole, transfer *t, CURLcode code) {
 }
 
 /** Sets the options that are the same for every request. */
-static void set_options(transfer *t, double timeout) {
+static void set_options(transfer *t) {
     CURL *c = t->curl;
-    t->stall = timeout < 120 ? timeout / 4 : 30;
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "linnet");
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(t->stall * 1000));
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 1L << 18);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
@@ -277,19 +269,13 @@ done:
     return rc;
 }
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
-static void start_curl(void) { ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK; }
-
 int fetch(const char *url, double timeout, const atomic_bool *stop, const fetch_target *target) {
     int rc = OK;
     struct curl_slist *headers = NULL;
     transfer t = {.url = url, .target = target, .stop = stop, .size = FETCH_UNKNOWN};
-    pthread_once(&once, start_curl);
-    t.curl = ready ? curl_easy_init() : NULL;
-    if (t.curl == NULL)
-        return fail(E_NOMEM, "libcurl cannot start: out of memory");
-    set_options(&t, timeout);
+    t.stall = timeout < 120 ? timeout / 4 : 30;
+    TRY(curl_open(&t.curl, t.error, t.stall));
+    set_options(&t);
     if (strncmp(url, "s3://", 5) == 0) {
         TRY(fetch_s3_prepare(t.curl, &headers, url));
     } else {

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "report/run_report.h"
 #include "training/run/run_live.h"
+#include "training/run/run_mlflow.h"
 #include "training/run/run_monitor.h"
 
 #include <stdio.h>
@@ -62,5 +63,6 @@ void publish_end(train_run_state *r, int error, bool whole) {
     run_monitor_end(r, state, error != OK ? first.message : NULL);
     r->record.val_acc = r->summary->val_acc;
     publish(r, state, true);
+    run_mlflow_end(r, error);
     status_restore(&first);
 }

@@ -156,17 +156,23 @@ void run_logger_event(run_logger *b, const train_state *t, const char *kind, con
     status_restore(&before);
 }
 
+int run_logger_scalar(run_logger *b, const char *tag, int64_t step, double value) {
+    mlflow_metric(b->mlflow, tag, value);
+    return tb_events_scalar(b->tb_events, tag, step, value);
+}
+
 /** Writes one row of metrics.csv and its scalars; NaN cells that were not set remain empty. */
 static int log_row(run_logger *b, const train_state *t, const double *value, const char *present) {
     int64_t step = t->global_step - 1;
     int rc = OK, full = csv_row(b->csv, t->epoch, step, value, present);
     TRY(full == E_FULL ? OK : full);
-    TRY(tb_events_scalar(b->tb_events, "epoch", step, (double)t->epoch));
+    TRY(run_logger_scalar(b, "epoch", step, (double)t->epoch));
     for (int i = 0; i < COLUMNS; i++)
         if (present[i])
-            TRY(tb_events_scalar(b->tb_events, i == LR ? b->lr_name : column_name[i], step, value[i]));
+            TRY(run_logger_scalar(b, i == LR ? b->lr_name : column_name[i], step, value[i]));
     TRY(tb_events_flush(b->tb_events));
 done:
+    mlflow_row(b->mlflow, step);
     return rc != OK ? rc : full;
 }
 
@@ -198,9 +204,10 @@ int run_logger_timing(run_logger *b, const train_state *t, const rank_timing *p)
     TRY(csv_row(b->ranks, t->epoch, t->global_step - 1, value, all));
     for (int i = 0; i < TIMING_COLUMNS; i++) {
         snprintf(tag, sizeof tag, "ranks/%s", timing_name[i]);
-        TRY(tb_events_scalar(b->tb_events, tag, t->global_step - 1, value[i]));
+        TRY(run_logger_scalar(b, tag, t->global_step - 1, value[i]));
     }
 done:
+    mlflow_row(b->mlflow, t->global_step - 1);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "logging/journal.h"
 #include "logging/tensorboard.h"
 #include "telemetry/device_stats.h"
+#include "tracking/mlflow.h"
 #include "training/folder.h"
 #include "training/lr_finder.h"
 #include "training/run_context.h"
@@ -20,6 +21,7 @@ typedef struct run_logger {
     csv *csv, *samples, *device, *ranks;
     journal *journal;
     bool journal_failed;   /* an error occurred and was reported once */
+    mlflow *mlflow;        /* gets what tb_events gets as scalars; borrowed; NULL: none */
     device_stats *stats;   /* NULL: not recorded */
     const char *lr_name;   /* of the column: "lr-SGD" */
     const char *folder;    /* borrowed from the run_folder */

@@ -92,9 +92,10 @@ static int put_row(run_logger *b, const train_state *t) {
             continue;
         column_name(name, i);
         snprintf(tag, sizeof tag, "device/%s", name);
-        TRY(tb_events_scalar(b->tb_events, tag, t->global_step - 1, value[i]));
+        TRY(run_logger_scalar(b, tag, t->global_step - 1, value[i]));
     }
 done:
+    mlflow_row(b->mlflow, t->global_step - 1);
     return rc;
 }
 

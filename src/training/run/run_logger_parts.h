@@ -7,4 +7,7 @@
 /** Starts the device statistics and opens device.csv, without the rows that will be logged again. */
 int run_logger_watch_device(run_logger *b, double seconds, int64_t global_step);
 
+/** Logs a scalar to TensorBoard, and to MLflow with the next mlflow_row. @return as tb_events_scalar */
+int run_logger_scalar(run_logger *b, const char *tag, int64_t step, double value);
+
 #endif

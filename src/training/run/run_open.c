@@ -10,6 +10,7 @@
 #include "training/ema.h"
 #include "training/resume.h"
 #include "training/run/run_live.h"
+#include "training/run/run_mlflow.h"
 #include "training/run/run_monitor.h"
 #include "training/run/validation.h"
 #include "training/weights.h"
@@ -198,6 +199,8 @@ static int open_logs(train_run_state *r, const config *c, bool monitored) {
         loader_bad(&known, r->context.train_loader) + loader_bad(&known, r->context.val_loader); /* by an earlier run */
     run_record_open(&r->record, r->folder.logs, &r->context, &r->memory);
     r->run_logger.seconds_before = r->record.seconds_before;
+    if (monitored)
+        TRY(run_mlflow_open(r));
     if (r->hooks->opened != NULL)
         r->hooks->opened(r->folder.logs, c->monitor.report ? c->trainer.out : "");
 done:
@@ -211,6 +214,7 @@ int run_open(train_run_state *r, train_summary *out, const config *c, const trai
     double now = clock_seconds();
     *r = (train_run_state){.hooks = h, .summary = out, .folder = {.lock_fd = -1}, .started = now, .published = now};
     TRY(config_check(c));
+    TRY(comm_agree(h->comm, monitored && comm_rank(h->comm) == 0 ? run_mlflow_check(c) : OK));
     /* before the data are read, which may take minutes, and before anything is written */
     TRY(comm_agree(h->comm, monitored && comm_rank(h->comm) == 0 ? run_live_listen(r, c) : OK));
     TRY(run_context_open(&r->context, c, h->comm));
@@ -245,6 +249,7 @@ done:
 
 int run_close(train_run_state *r) {
     int rc = run_logger_close(&r->run_logger);
+    run_mlflow_close(r);
     run_monitor_close(r);
     progress_close(r->progress);
     misclassified_deinit(&r->wrong);

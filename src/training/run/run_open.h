@@ -20,6 +20,7 @@ typedef struct run_monitor {
     metrics val;            /* of the last validation; no images: none yet */
     FILE *file;             /* of the JSON lines; NULL: none, or standard error */
     struct web_server *web; /* NULL: none; run_live_listen */
+    mlflow *mlflow;         /* NULL: none; run_mlflow_open */
     bool failed;            /* an error occurred and was reported once */
     double loss, accuracy, lr, images_per_second, data_wait, communication;
     double saved; /* clock_wall of the last checkpoint */

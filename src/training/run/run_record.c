@@ -7,6 +7,7 @@
 #include "logging/journal.h"
 #include "training/run/expectation.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,26 +171,32 @@ static bool says_running(const char *folder) {
     return running;
 }
 
-int run_record_check(const char *folder) {
+int run_record_lock(int *fd, const char *folder) {
     char *real = realpath(folder, NULL), path[PATH_BYTES];
-    int rc = OK, fd = -1;
-    if (real == NULL || !says_running(folder))
-        goto done;
+    int rc = OK;
+    *fd = -1;
+    if (real == NULL)
+        return fail_errno(errno, "cannot open %s", folder);
     /* OUT/logs/ARCH/version_N: the lock is OUT/checkpoints/ARCH/.lock */
     char *version = strrchr(real, '/');
     *version = 0;
     const char *arch = path_name(real);
     TRY(path_format(path, "%s/../../checkpoints/%s/.lock", real, arch));
-    if (!file_exists(path))
-        goto done;
-    rc = lock_take(&fd, path);
-    if (rc == E_LOCKED)
-        rc = OK;
-    else if (rc == OK)
-        rc = run_record_set_state(folder, "lost");
+    if (file_exists(path))
+        TRY(lock_take(fd, path));
 done:
-    if (fd >= 0)
-        close(fd);
     free(real);
     return rc;
+}
+
+int run_record_check(const char *folder) {
+    int fd = -1, rc = OK;
+    if (!says_running(folder))
+        return OK;
+    rc = run_record_lock(&fd, folder);
+    if (rc == OK && fd >= 0)
+        rc = run_record_set_state(folder, "lost");
+    if (fd >= 0)
+        close(fd);
+    return rc == E_LOCKED ? OK : rc;
 }

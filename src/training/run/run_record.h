@@ -30,6 +30,9 @@ int run_record_write(const run_record *r, const char *folder, double seconds, co
 
 /** Changes only the state in the run.json of a log folder. @return 0, E_NOTFOUND, E_FORMAT, E_IO, E_NOMEM */
 int run_record_set_state(const char *folder, const char *state);
+/** Takes the lock of the run that owns a log folder. *fd: to be closed; -1: the run has no checkpoint folder.
+ *  @return 0, E_LOCKED (the run is in progress), E_NOTFOUND, E_IO */
+int run_record_lock(int *fd, const char *folder);
 /** Sets the state "lost" if it is "running" but no process has locked the run's checkpoint folder: the run was killed.
  *  @return as run_record_set_state */
 int run_record_check(const char *folder);

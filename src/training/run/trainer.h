@@ -20,6 +20,7 @@ typedef struct train_hooks {
                                                           report, "": no report. Or NULL */
     void (*event)(
         const char *line); /* on rank 0: a line of monitor.progress json without monitor.progress_file; or NULL */
+    const char *version, *commit;    /* of the program, for monitor.mlflow; NULL or "": unknown */
     void (*saved)(const char *path); /* on rank 0, after each complete checkpoint of the run; or NULL */
 } train_hooks;
 
