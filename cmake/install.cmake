@@ -42,6 +42,8 @@ if(TARGET linnet_mpi)
 endif()
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/linnet)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY deploy DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN systemd EXCLUDE)
+install(FILES deploy/systemd/linnet@.service DESTINATION lib/systemd/system) # started only as linnet@NAME
 install(FILES README.md NEWS.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${share}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR})
 install(DIRECTORY ${share}/bash-completion ${share}/fish DESTINATION ${CMAKE_INSTALL_DATADIR})
