@@ -25,7 +25,7 @@ awk -F, '/^"a,b/ { sum += $NF } END { exit !(sum > 0.9999 && sum < 1.0001) }' ou
 run 0 "$LINNET" info $ckpt
 says out "class_names    checkerboard, circle, cross, "
 run 0 "$LINNET" info $ckpt --json
-says out '"class_names": ["checkerboard", "circle", "cross", '
+says out '"image_size": 32, "class_names": ["checkerboard", "circle", "cross", '
 
 # the other images of a batch have no effect
 run 0 "$LINNET" predict $ckpt data/val/ring/0001.jpg --json

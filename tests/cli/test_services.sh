@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How systemd (KillMode=mixed) and Kubernetes stop a run: SIGTERM to the main process only, SIGKILL to all after a grace
 # period. A single process and two ranks, also as process 1 of a container, save and end within it; the resume is
-# byte-equal. The unit and the pod of docs/services.md have options that linnet accepts.
+# byte-equal. The commands in deploy have options that linnet accepts.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 unset "${!OMPI_@}" "${!PMIX_@}" "${!PMI_@}" "${!SLURM_@}" LINNET_LAUNCHER 2>/dev/null || true
@@ -12,14 +12,23 @@ last=checkpoints/resnet18/last.ckpt
 csv=logs/resnet18/version_0/metrics.csv
 grace=100
 
-page=$LINNET_SOURCE/docs/services.md
-says "$page" KillMode=mixed
-for command in "$(sed -nE 's/^ExecStart=[^ ]+linnet (.*)/\1/p' "$page")" \
-  "$(sed -nE 's/^ *command: \[linnet, (.*)\]/\1/p' "$page" | tr -d ',"')"; do
-  read -ra words <<<"$command"
+deploy=$LINNET_SOURCE/deploy
+says "$deploy/systemd/linnet@.service" KillMode=mixed
+accepted() { # WORDS: of linnet train, with the values of a run
+  [ -n "$1" ] || die "a file in deploy has no command"
+  read -ra words <<<"$1"
   run 0 "$LINNET" "${words[@]}" --print-config
-  says out "devices: 4"
-done
+  says out "resume: auto"
+}
+options=$(sed -nE 's/^# +OPTIONS=(.*)/\1/p' "$deploy/systemd/linnet@.service")
+accepted "$(sed -nE "s|^ExecStart=linnet (.*)|\1|p" "$deploy/systemd/linnet@.service" | sed "s|\$OPTIONS|$options|")"
+says out "devices: 4"
+accepted "$(sed -nE 's/^ *command: \[linnet, (.*)\]/\1/p' "$deploy/kubernetes/job.yaml" | tr -d ',"')"
+says out "devices: 4"
+accepted "$(sed -nE '/^ +- linnet$/,/^ +lifecycle/s/^ +- (.*)/\1/p' "$deploy/kubernetes/mpijob.yaml" | tail -n +2 | paste -sd ' ')"
+accepted "$(sed -nE 's|.*srun --mpi=pmix linnet (.*)|\1|p' "$deploy/slurm/linnet.sbatch" |
+  sed -e 's|"$data"|/data|' -e 's|"$out"|/out|' -e 's|"${@:3}"|--arch resnet50|')"
+says out "requeue: true"
 
 begin() { # FOLDER ROWS [COMMAND...]: $main is the main process
   local folder=$1 rows=$2

@@ -15,6 +15,8 @@ PINNED = {"exchange": ["numpy==2.4.6", "safetensors==0.8.0", "onnx==1.23.2", "on
           "wheel": ["torch==2.15.0", "torchvision==0.29.2", "lightning==2.6.6", "pillow==13.0.0", "cffi==2.0.0"],
           "prometheus": ["prometheus-client==0.26.0"],
           "mlflow": ["mlflow==3.17.2", "prometheus-client==0.26.0"],
+          "kubernetes": ["kubernetes-validate==1.37.0"],
+          "triton": ["tritonclient[grpc]==2.73.0", "onnxruntime==1.32.0", "numpy==2.4.6"],
           "composer": ["mosaicml==0.32.1", "torch==2.7.0", "torchvision==0.22.0"]}
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Debian 12 (GCC 12, oneDNN 2.6, Open MPI 4) with packages of Debian only: ./dev test, and a training with two ranks.
-# shellcheck source=tests/system/debian.sh
-. "$(dirname "$0")/debian.sh"
-in_debian bookworm
+# Debian 12 (GCC 12, oneDNN 2.6, Open MPI 4): the commands of the README, and the .deb where there is no compiler.
+# shellcheck source=tests/system/distribution.sh
+. "$(dirname "$0")/distribution.sh"
+distribution bookworm

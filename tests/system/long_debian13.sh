@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Debian 13 (GCC 14, oneDNN 3.7, Open MPI 5) with packages of Debian only: ./dev test, and a training with two ranks.
-# shellcheck source=tests/system/debian.sh
-. "$(dirname "$0")/debian.sh"
-in_debian trixie
+# Debian 13 (GCC 14, oneDNN 3.7, Open MPI 5): the commands of the README, and the .deb where there is no compiler.
+# shellcheck source=tests/system/distribution.sh
+. "$(dirname "$0")/distribution.sh"
+distribution trixie

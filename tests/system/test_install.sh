@@ -13,6 +13,7 @@ module=
 has() {
   local file
   for file in bin/linnet $module share/linnet/configs/demo.yaml share/doc/linnet/README.md share/doc/linnet/docs/formats.md \
+    lib/systemd/system/linnet@.service share/doc/linnet/deploy/container/Containerfile \
     share/bash-completion/completions/linnet \
     share/zsh/site-functions/_linnet share/fish/vendor_completions.d/linnet.fish include/linnet/linnet.h \
     share/doc/linnet/examples/predict.c "${@:2}"; do

@@ -119,6 +119,8 @@ static int print_checkpoint_json(const ckpt *c, const char *path, const char *di
     json_object_set_new(o, "best_score", json_number_or_null(c->best_value));
     json_object_set_new(o, "loss", json_number_or_null(by_loss ? c->current_value : NAN));
     json_object_set_new(o, "best_loss", json_number_or_null(by_loss ? c->best_value : NAN));
+    const ckpt_item *size = ckpt_find_item(c->hyper, c->hyper_n, "image_size");
+    json_object_set_new(o, "image_size", size != NULL && size->kind == 'i' ? json_integer(size->i) : json_null());
     json_object_set_new(o, "class_names", names_json(c));
     return json_print(o);
 }
