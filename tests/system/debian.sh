@@ -80,6 +80,6 @@ debian_source() {
   (cd "$LINNET_SOURCE" && git ls-files -z -co --exclude-standard | tar -cf - --null -T -) | tar -xf - -C "$root/linnet"
   if [ -d "$LINNET_SOURCE/../shared/data" ]; then
     mkdir -p "$root/shared"
-    cp -a "$LINNET_SOURCE/../shared/." "$root/shared/"
+    cp -a "$LINNET_SOURCE/../shared/data" "$root/shared/"
   fi
 }

@@ -54,9 +54,14 @@ linnet() { pod run --rm "${safe[@]}" linnet "$@"; }
 stage "as a user, with a read-only root"
 pod run --rm "${safe[@]}" --entrypoint sh linnet -euc '
   [ "$(id -u)" = 1000 ]
-  ! touch /usr/x /data/x 2>/dev/null
-  ! command -v gcc cc cmake
-  touch /runs/x && rm /runs/x'
+  for file in /usr/x /data/x; do
+    if touch $file 2>/dev/null; then echo "$file can be written"; exit 1; fi
+  done
+  for program in gcc cc cmake; do
+    if command -v $program; then exit 1; fi
+  done
+  touch /runs/x
+  rm /runs/x'
 linnet version
 linnet doctor
 linnet doctor | grep -E '^MPI +ready'

@@ -7,6 +7,7 @@
 #include "checkpoint/checkpoint.h"
 #include "dataset/dataset.h"
 #include "dataset/splits/dataset_checks.h"
+#include "tools/checkpoint_options.h"
 #include "training/run_context.h"
 #include "training/weights.h"
 
@@ -101,6 +102,15 @@ static json_t *names_json(const ckpt *c) {
     return list;
 }
 
+/** The size of the validation images, which `linnet export` uses; null if the checkpoint has no options. */
+static json_t *image_size_json(const ckpt *c, const char *path) {
+    static config stored;
+    config_defaults(&stored);
+    if (ckpt_find_item(c->hyper, c->hyper_n, "image_size") == NULL || checkpoint_options(&stored, c, path) != OK)
+        return json_null();
+    return json_integer(stored.data.image_size);
+}
+
 static int print_checkpoint_json(const ckpt *c, const char *path, const char *digest) {
     char arch[32];
     bool by_loss = strcmp(c->monitor, "val_loss") == 0;
@@ -119,8 +129,7 @@ static int print_checkpoint_json(const ckpt *c, const char *path, const char *di
     json_object_set_new(o, "best_score", json_number_or_null(c->best_value));
     json_object_set_new(o, "loss", json_number_or_null(by_loss ? c->current_value : NAN));
     json_object_set_new(o, "best_loss", json_number_or_null(by_loss ? c->best_value : NAN));
-    const ckpt_item *size = ckpt_find_item(c->hyper, c->hyper_n, "image_size");
-    json_object_set_new(o, "image_size", size != NULL && size->kind == 'i' ? json_integer(size->i) : json_null());
+    json_object_set_new(o, "image_size", image_size_json(c, path));
     json_object_set_new(o, "class_names", names_json(c));
     return json_print(o);
 }

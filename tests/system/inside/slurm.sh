@@ -67,7 +67,11 @@ finished "$whole" /tmp/whole
 
 stage "the same, requeued at SIGUSR1"
 job=$(submit /tmp/requeued)
-until [ "$(cat /tmp/requeued/logs/resnet18/version_0/metrics.csv 2>/dev/null | wc -l)" -ge 3 ]; do sleep 0.1; done
+for _ in {1..1200}; do
+  [ "$(cat /tmp/requeued/logs/resnet18/version_0/metrics.csv 2>/dev/null | wc -l)" -lt 3 ] || break
+  sleep 0.1
+done
+[ "$(state "$job")" = RUNNING ] || { tail -n 30 /tmp/requeued.log; die "job $job: $(state "$job")"; }
 scancel --signal=USR1 "$job" # as --signal=USR1@120 does: to the steps, not to the script
 finished "$job" /tmp/requeued
 grep -F 'the job was requeued' /tmp/requeued.log
