@@ -4,9 +4,11 @@
 
 #include "base/status.h"
 #include "report/markdown.h"
+#include "report/sections.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Colours of a page for one run. */
 enum { COLOR_TRAIN, COLOR_VAL, COLOR_TOP5 };
@@ -51,11 +53,21 @@ static plot_axis epoch_axis(void) {
     return a;
 }
 
+/* The unit of losses. Only the training loss of other losses differs from cross-entropy. */
+static const char *loss_label(const run_data *d, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const char *loss = run_option(&d[i], "optimizer.loss");
+        if (loss != NULL && strcmp(loss, "cross_entropy") != 0)
+            return "loss";
+    }
+    return "cross-entropy";
+}
+
 int chart_loss(page *to, const run_data *d, size_t n) {
     picture p = {0};
     char label[48], value[32];
     int rc = OK;
-    picture_panel(&p, "Loss", epoch_axis(), axis("cross-entropy"));
+    picture_panel(&p, "Loss per epoch", epoch_axis(), axis(loss_label(d, n)));
     TRY(pair_curves(&p, d, n, TRAIN_LOSS, VAL_LOSS, 1));
     const epoch_row *best = n == 1 ? run_best(d, VAL_LOSS, -1) : NULL;
     if (best != NULL) {
@@ -72,7 +84,7 @@ int chart_accuracy(page *to, const run_data *d, size_t n) {
     picture p = {0};
     char label[48];
     int rc = OK;
-    picture_panel(&p, "Accuracy", epoch_axis(), axis(n > 1 ? "top-1, %" : "%"));
+    picture_panel(&p, "Accuracy per epoch", epoch_axis(), axis(n > 1 ? "top-1 accuracy, %" : "accuracy, %"));
     if (n > 1) {
         TRY(pair_curves(&p, d, n, TRAIN_TOP1, VAL_TOP1, 100));
     } else {
@@ -144,7 +156,7 @@ int chart_rate(page *to, const run_data *d, size_t n) {
     plot_axis x = step_axis(d, n), y = axis("learning rate");
     int rc = OK;
     y.log = wants_log(d, n, STEP_LR, 30);
-    picture_panel(&p, "Learning rate", x, y);
+    picture_panel(&p, "Learning rate of the logged steps", x, y);
     for (size_t i = 0; i < n; i++) {
         double *at, *rate;
         size_t points;
@@ -160,13 +172,25 @@ done:
     return rc;
 }
 
+/* The axis of the share of time that is spent waiting for data: small shares do not fill it. */
+static plot_axis wait_axis(const run_data *d, size_t n) {
+    plot_axis a = axis_from("% of the training time", 0);
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < d[i].epoch_n; k++)
+            most = fmax(most, isfinite(d[i].epoch[k].v[DATA_WAIT]) ? 100 * d[i].epoch[k].v[DATA_WAIT] : 0);
+    if (most < 10)
+        a.high = 10;
+    return a;
+}
+
 int chart_throughput(page *to, const run_data *d, size_t n) {
     picture p = {0};
     int rc = OK;
     picture_panel(&p, "Throughput", epoch_axis(), axis_from("images/s", 0));
     for (size_t i = 0; i < n; i++)
         TRY(epoch_curve(&p, &d[i], SPEED, 1, n > 1 ? d[i].run->name : NULL, PLOT_LINE, (int)i));
-    picture_panel(&p, "Waiting for data", epoch_axis(), axis_from("% of the training time", 0));
+    picture_panel(&p, "Waiting for data", epoch_axis(), wait_axis(d, n));
     for (size_t i = 0; i < n; i++)
         TRY(epoch_curve(&p, &d[i], DATA_WAIT, 100, n > 1 ? d[i].run->name : NULL, PLOT_LINE, (int)i));
     TRY(picture_put(to, &p, "throughput", "Throughput and waiting for data", 2));
@@ -206,7 +230,7 @@ static int step_panel(picture *p, const run_data *d, size_t n, step_value k, con
             continue;
         TRY(smooth(&smoothed, p, s->y, s->n));
         if (n == 1)
-            TRY(picture_curve(p, "each step", s->x, s->y, s->n, PLOT_FAINT, 0));
+            TRY(picture_curve(p, "logged steps", s->x, s->y, s->n, PLOT_FAINT, 0));
         TRY(picture_curve(p, n > 1 ? d[i].run->name : "smoothed", s->x, smoothed, s->n, PLOT_LINE, (int)i));
     }
 done:
@@ -217,7 +241,7 @@ int chart_steps(page *to, const run_data *d, size_t n) {
     picture p = {0};
     bool scaled = false;
     int rc = OK;
-    TRY(step_panel(&p, d, n, STEP_LOSS, "Training loss", "cross-entropy"));
+    TRY(step_panel(&p, d, n, STEP_LOSS, "Training loss", loss_label(d, n)));
     TRY(step_panel(&p, d, n, STEP_GRAD_NORM, "Gradient norm", "L2 norm"));
     for (size_t i = 0; i < n; i++)
         scaled = scaled || d[i].step[STEP_SCALE].n > 0;

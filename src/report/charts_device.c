@@ -49,7 +49,7 @@ int chart_device(page *to, const run_data *d) {
     double factor;
     plot_axis time = time_axis(d, &factor);
     int rc = OK;
-    picture_panel(&p, "CPU", time, axis_from("%", 0));
+    picture_panel(&p, "CPU", time, axis_from("% of all cores", 0));
     TRY(device_curve(&p, d, DEV_CPU, 1, "all processes", 1));
     TRY(device_curve(&p, d, DEV_PROCESS_CPU, 1, "this run", 0));
     picture_panel(&p, "Memory", time, axis_from("GiB", 0));

@@ -82,8 +82,21 @@ static size_t count_worst(const run_data *d) {
     return n < (size_t)d->info.worst_n ? n : (size_t)d->info.worst_n;
 }
 
+/* Draws the form for narrow screens; changes the labels. */
+static int put_narrow(page *to, const char *title, plot_thumbnail *image, worst_label *label, size_t n,
+                      const worst_image *w) {
+    text *png;
+    int rc = OK;
+    for (size_t i = 0; i < n; i++)
+        label_image(&label[i], &w[i], 2 * PLOT_NARROW_COLUMNS);
+    TRY(page_narrow(&png, to, "worst"));
+    TRY(plot_grid_narrow(png, title, image, n));
+done:
+    return rc;
+}
+
 int chart_worst(page *to, const run_data *d) {
-    static const char title[] = "Worst predictions on the validation images";
+    static const char title[] = "Worst predictions on validation images";
     int size = d->info.worst_size, columns = d->info.worst_columns, rc = OK;
     text png = {0};
     plot_thumbnail *image = NULL;
@@ -104,6 +117,8 @@ int chart_worst(page *to, const run_data *d) {
     const char *without = plot_unavailable();
     int drawn = without != NULL ? fail(E_UNSUPPORTED, "%s", without) : plot_grid(&png, title, image, n, across);
     TRY(page_png(to, drawn, &png, "worst", title));
+    if (drawn == OK && html_unavailable() == NULL)
+        TRY(put_narrow(to, title, image, label, n, d->worst.image));
 done:
     text_deinit(&png);
     free(image);

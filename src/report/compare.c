@@ -8,6 +8,12 @@
 #include <math.h>
 #include <string.h>
 
+/* What makes a run's cell the best of its row. */
+typedef struct best_rule {
+    epoch_value k;
+    int sign; /* -1: the lowest, 1: the highest; 0: no cell is */
+} best_rule;
+
 typedef int put_cell(text *out, const run_data *d);
 
 static int put_state(text *out, const run_data *d) { return md_text(out, d->info.state != NULL ? d->info.state : ""); }
@@ -69,17 +75,35 @@ static int put_gpu(text *out, const run_data *d) {
     return isfinite(mean) ? text_printf(out, "%.0f %%", mean) : OK;
 }
 
-/* Appends a row of the table; a row that is empty for all runs is omitted. */
-static int put_row(text *out, const char *title, const run_data *d, size_t n, put_cell *put) {
+/* The run whose best value of k is better than that of each other run; n if none is, or only one has the value. */
+static size_t best_run(const run_data *d, size_t n, const best_rule *rule) {
+    size_t best = n, have = 0;
+    bool tie = false;
+    double most = 0;
+    for (size_t i = 0; i < n && rule->sign != 0; i++) {
+        const epoch_row *e = run_best(&d[i], rule->k, rule->sign);
+        if (e == NULL)
+            continue;
+        double v = rule->sign * e->v[rule->k];
+        tie = have > 0 && (v == most || (tie && v < most));
+        best = have == 0 || v > most ? i : best;
+        most = have == 0 ? v : fmax(v, most);
+        have++;
+    }
+    return have > 1 && !tie ? best : n;
+}
+
+/* Appends a row of the table, the best value bold; a row that is empty for all runs is omitted. */
+static int put_row(text *out, const char *title, const run_data *d, size_t n, put_cell *put, const best_rule *rule) {
     text values = {0};
-    size_t filled = 0;
+    size_t filled = 0, best = best_run(d, n, rule);
     int rc = OK;
     for (size_t i = 0; i < n; i++) {
-        TRY(text_printf(&values, "| "));
+        TRY(text_printf(&values, i == best ? "| **" : "| "));
         size_t before = values.n;
         TRY(put(&values, &d[i]));
         filled += values.n > before;
-        TRY(text_printf(&values, " "));
+        TRY(text_printf(&values, i == best ? "** " : " "));
     }
     if (filled > 0)
         TRY(text_printf(out, "| %s %s|\n", title, text_string(&values)));
@@ -112,8 +136,8 @@ done:
     return rc;
 }
 
-/* Appends the options that differ between runs, in the order of the first run that has them. trainer.out is omitted,
- * because it says nothing about a run. */
+/* Appends the options that differ between runs, in the order of the first run that has them. trainer.out and the
+ * options of monitoring are omitted, because they do not change the training. */
 static int put_options(text *out, const run_data *d, size_t n) {
     int rc = OK;
     for (size_t r = 0; r < n; r++)
@@ -122,7 +146,7 @@ static int put_options(text *out, const run_data *d, size_t n) {
             bool earlier = false;
             for (size_t k = 0; k < r; k++)
                 earlier = earlier || run_option(&d[k], key) != NULL;
-            if (!earlier && strcmp(key, "trainer.out") != 0 && differs(d, n, key))
+            if (!earlier && strcmp(key, "trainer.out") != 0 && strncmp(key, "monitor.", 8) != 0 && differs(d, n, key))
                 TRY(put_option(out, d, n, key));
         }
 done:
@@ -133,16 +157,17 @@ static int put_table(text *out, const run_data *d, size_t n) {
     static const struct {
         const char *title;
         put_cell *put;
-    } row[] = {{"state", put_state},
-               {"epochs", put_epochs},
-               {"best val top-1", put_top1},
-               {"best val loss", put_loss},
-               {"last train loss", put_train_loss},
-               {"images/s", put_speed},
-               {"wall time", put_time},
-               {"learning rate finder", put_suggestion},
-               {"peak memory of the process", put_memory},
-               {"mean GPU 0 utilisation", put_gpu}};
+        best_rule best;
+    } row[] = {{"state", put_state, {0}},
+               {"epochs", put_epochs, {0}},
+               {"best val top-1", put_top1, {VAL_TOP1, 1}},
+               {"best val loss", put_loss, {VAL_LOSS, -1}},
+               {"last train loss", put_train_loss, {0}},
+               {"mean images/s", put_speed, {0}},
+               {"wall time", put_time, {0}},
+               {"learning rate finder", put_suggestion, {0}},
+               {"peak memory of the process", put_memory, {0}},
+               {"mean GPU 0 utilisation", put_gpu, {0}}};
     int rc = OK;
     TRY(text_printf(out, "| "));
     for (size_t i = 0; i < n; i++) {
@@ -155,7 +180,7 @@ static int put_table(text *out, const run_data *d, size_t n) {
         TRY(text_printf(out, "|---:"));
     TRY(text_printf(out, "|\n"));
     for (size_t k = 0; k < sizeof row / sizeof *row; k++)
-        TRY(put_row(out, row[k].title, d, n, row[k].put));
+        TRY(put_row(out, row[k].title, d, n, row[k].put, &row[k].best));
     TRY(put_options(out, d, n));
     TRY(text_printf(out, "\n"));
 done:
@@ -189,14 +214,18 @@ int sections_compare(page *p, const run_data *d, size_t n) {
     int rc = OK;
     TRY(put_table(&p->body, d, n));
     size_t table_end = p->body.n;
+    bool finder = false;
     for (size_t i = 0; i < n; i++)
         TRY(put_problems(&p->body, &d[i]));
+    for (size_t i = 0; i < n; i++)
+        finder = finder || d[i].info.finder;
     if (p->body.n > table_end)
         TRY(text_printf(&p->body, "\n"));
     TRY(text_printf(
         &p->body,
         "Each run has one colour. In the loss and accuracy charts, pale lines are training and strong lines are "
-        "validation. The marks of the learning rate finder are its suggestions.\n\n"));
+        "validation.%s\n\n",
+        finder ? " The marks of the learning rate finder are its suggestions." : ""));
     for (size_t i = 0; i < sizeof section / sizeof *section; i++) {
         page_mark before = mark_page(p);
         TRY(text_printf(&p->body, "## %s\n\n", section[i].title));

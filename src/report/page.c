@@ -127,12 +127,21 @@ done:
     return rc;
 }
 
+int page_narrow(text **png, page *p, const char *name) {
+    int rc = OK;
+    TRY(memory_resize(&p->narrow, p->narrow_n + 1, sizeof *p->narrow));
+    p->narrow[p->narrow_n] = (html_narrow){.name = name};
+    *png = &p->narrow[p->narrow_n++].png;
+done:
+    return rc;
+}
+
 /* Draws the picture for narrow screens. */
 static int put_narrow(page *to, const picture *p, const char *name) {
+    text *png;
     int rc = OK;
-    TRY(memory_resize(&to->narrow, to->narrow_n + 1, sizeof *to->narrow));
-    to->narrow[to->narrow_n++] = (html_narrow){.name = name};
-    TRY(plot_charts_narrow(&to->narrow[to->narrow_n - 1].png, p->chart, p->chart_n));
+    TRY(page_narrow(&png, to, name));
+    TRY(plot_charts_narrow(png, p->chart, p->chart_n));
 done:
     return rc;
 }

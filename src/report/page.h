@@ -53,6 +53,9 @@ void picture_deinit(picture *p);
 /** The same for a PNG that was drawn with status `drawn`. */
 int page_png(page *p, int drawn, const text *png, const char *name, const char *alt);
 
+/** *png: for the form of picture `name` (static) for narrow screens; valid until the next one. @return 0 or E_NOMEM */
+int page_narrow(text **png, page *p, const char *name);
+
 static inline plot_axis axis(const char *label) { return (plot_axis){.label = label, .low = NAN, .high = NAN}; }
 static inline plot_axis axis_from(const char *label, double low) {
     return (plot_axis){.label = label, .low = low, .high = NAN};

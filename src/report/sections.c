@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "report/sections.h"
 
+#include "base/file.h"
 #include "base/status.h"
 #include "report/charts.h"
 #include "report/markdown.h"
@@ -66,6 +67,28 @@ done:
     return rc;
 }
 
+/* Appends a time of run.json, "2026-11-23T10:31:02Z", as in the event log. */
+static int put_moment(text *out, const char *s) {
+    if (strlen(s) != 20 || s[10] != 'T' || s[19] != 'Z')
+        return md_text(out, s);
+    char shown[32];
+    snprintf(shown, sizeof shown, "%.10s %.8s UTC", s, s + 11);
+    return md_text(out, shown);
+}
+
+static int put_moments(text *out, const run_info *i) {
+    int rc = OK;
+    if (i->started == NULL || i->updated == NULL)
+        return OK;
+    TRY(text_printf(out, "Started "));
+    TRY(put_moment(out, i->started));
+    TRY(text_printf(out, "; report of "));
+    TRY(put_moment(out, i->updated));
+    TRY(text_printf(out, ".\n\n"));
+done:
+    return rc;
+}
+
 int section_head(text *out, const run_data *d) {
     const epoch_row *top1 = run_best(d, VAL_TOP1, 1), *loss = run_best(d, VAL_LOSS, -1);
     const char *epochs = run_option(d, "trainer.max_epochs");
@@ -79,7 +102,7 @@ int section_head(text *out, const run_data *d) {
         TRY(text_printf(out, " of "));
         TRY(md_text(out, epochs));
     }
-    TRY(text_printf(out, " epochs"));
+    TRY(text_printf(out, " epochs finished"));
     if (top1 != NULL)
         TRY(text_printf(out, " · best validation accuracy **%.2f %%** (epoch %.0f)", 100 * top1->v[VAL_TOP1],
                         top1->epoch));
@@ -89,18 +112,12 @@ int section_head(text *out, const run_data *d) {
         TRY(text_printf(out, "** (epoch %.0f)", loss->epoch));
     }
     if (isfinite(d->info.seconds))
-        TRY(text_printf(out, " · %s", text_duration(took, d->info.seconds)));
+        TRY(text_printf(out, " · run time %s", text_duration(took, d->info.seconds)));
     if (d->bad_images > 0)
         TRY(text_printf(out, " · %lld image%s cannot be read (`bad_images.txt`)", (long long)d->bad_images,
                         d->bad_images == 1 ? "" : "s"));
     TRY(text_printf(out, "\n\n"));
-    if (d->info.started != NULL && d->info.updated != NULL) {
-        TRY(text_printf(out, "Started "));
-        TRY(md_text(out, d->info.started));
-        TRY(text_printf(out, ", as of "));
-        TRY(md_text(out, d->info.updated));
-        TRY(text_printf(out, ".\n\n"));
-    }
+    TRY(put_moments(out, &d->info));
     TRY(put_expected(out, &d->info.expected));
 done:
     return rc;
@@ -170,7 +187,7 @@ done:
 static int worst_table(page *p, const run_data *d) {
     static const char *const title[] = {"image", "true", "predicted", "probability", "loss"};
     int rc = OK;
-    TRY(text_printf(&p->body, "<details><summary>The %zu images</summary>\n\n", d->worst.n));
+    TRY(text_printf(&p->body, "<details><summary>List of these images</summary>\n\n"));
     TRY(md_head(&p->body, title, "lllrr", 5));
     for (size_t i = 0; i < d->worst.n; i++) {
         const worst_image *w = &d->worst.image[i];
@@ -194,9 +211,12 @@ done:
 static int section_worst(page *p, const run_data *d) {
     page_mark before = mark_page(p);
     int rc = OK;
-    TRY(text_printf(&p->body, "## Worst predictions on the validation images\n\n"));
+    TRY(text_printf(&p->body, "## Worst predictions\n\n"));
     if (d->worst.n == 0)
         return section_words(p, d->worst_problem, "No misclassified images were collected");
+    TRY(text_printf(&p->body,
+                    "The misclassified validation images with the highest loss, highest first. The percentage is "
+                    "the probability of the predicted class.\n\n"));
     TRY(chart_worst(p, d));
     TRY(section_end(p, before, "", "The thumbnails are missing"));
     TRY(worst_table(p, d));
@@ -223,6 +243,22 @@ done:
     return rc;
 }
 
+static int put_checkpoint_folder(text *out, const run_data *d) {
+    const char *arch = run_option(d, "model.arch");
+    char folder[PATH_BYTES];
+    int rc = OK;
+    TRY(text_printf(out, "The best checkpoints, best first"));
+    if (arch != NULL) {
+        TRY(path_format(folder, "checkpoints/%s", arch));
+        TRY(text_printf(out, ", in "));
+        TRY(md_code(out, folder));
+        TRY(text_printf(out, " of the run's folder"));
+    }
+    TRY(text_printf(out, ". File names count epochs from 0.\n\n"));
+done:
+    return rc;
+}
+
 static int section_checkpoints(page *p, const run_data *d) {
     const char *monitor = d->info.monitor != NULL ? d->info.monitor : "val_loss";
     const char *head[] = {"file", "epoch", strcmp(monitor, "val_loss") == 0 ? "validation loss" : monitor};
@@ -231,7 +267,7 @@ static int section_checkpoints(page *p, const run_data *d) {
     if (d->info.checkpoint_n == 0 && d->info.last == NULL)
         return section_words(p, d->info_problem, "No checkpoints yet");
     if (d->info.checkpoint_n > 0) {
-        TRY(text_printf(&p->body, "The best checkpoints, best first. File names count epochs from 0.\n\n"));
+        TRY(put_checkpoint_folder(&p->body, d));
         TRY(md_head(&p->body, head, "lrr", 3));
     }
     for (size_t i = 0; i < d->info.checkpoint_n; i++) {
@@ -280,11 +316,11 @@ int sections_run(page *p, const run_data *d) {
     TRY(section_device(p, d));
     TRY(section_chart(p, d, "Steps", chart_steps, metrics, no_steps));
     TRY(section_epochs(p, d));
+    TRY(section_checkpoints(p, d));
     TRY(section_worst(p, d));
-    TRY(section_configuration(p, d));
     TRY(section_pairs(p, "Run", &d->info.run, d->info_problem));
     TRY(section_pairs(p, "Hardware", &d->info.hardware, d->info_problem));
-    TRY(section_checkpoints(p, d));
+    TRY(section_configuration(p, d));
     TRY(section_journal(p, d));
 done:
     return rc;

@@ -170,9 +170,10 @@ static void test_whole(void **state) {
     (void)state;
     static const char *const part[] = {
         "# ResNet-18 on a\\|b &lt;c&gt;\n",
-        ("**running** · 3 of 90 epochs · best validation accuracy **75.00 %** (epoch 2) · best validation loss "
-         "**0.2500** (epoch 2) · 1 h 05 min\n"),
-        "as of 2026-11-23T10:31:02Z",
+        ("**running** · 3 of 90 epochs finished · best validation accuracy **75.00 %** (epoch 2) · best validation "
+         "loss "
+         "**0.2500** (epoch 2) · run time 1 h 05 min\n"),
+        "report of 2026-11-23 10:31:02 UTC.\n",
         "## Learning rate finder\n\nSuggested learning rate: **0.0123**.\n",
         "## Loss\n",
         "## Accuracy\n",
@@ -190,7 +191,8 @@ static void test_whole(void **state) {
         "## Epochs\n\n| epoch |",
         "\n| 1 | 2.0000 | 50.00 % | 0.2600 | 74.90 % | 95.00 % | 0.1 | 812 | 2.5 % |\n",
         "\n| 2 | 1.0000 | 50.00 % | **0.2500** | **75.00 %** | 95.00 % | 0.05 | 812 | 2.5 % |\n",
-        "## Worst predictions on the validation images\n",
+        "## Worst predictions\n\nThe misclassified validation images with the highest loss, highest first. ",
+        "<details><summary>List of these images</summary>\n",
         "| val/a b/x\\|1.jpg | a\\|b | &lt;c&gt; | 97.0 % | 5.5000 |\n| val/2.jpg | a | b\\_ | 80.0 % | 2.0000 |\n",
         "## Configuration\n\n<details><summary>hparams.yaml</summary>\n\n```yaml\ndata:\n  path: \"/d/a|b\"\n",
         "```\n\n</details>\n",
@@ -240,12 +242,12 @@ static void test_empty(void **state) {
     report_run run = {.logs = logs[0]};
     report_of(&run, 1, &r);
     assert_int_equal(r.pictures, 0);
-    assert_has("# A run\n\n**unknown state** · 0 epochs\n");
+    assert_has("# A run\n\n**unknown state** · 0 epochs finished\n");
     assert_has("## Loss\n\nNo finished epoch yet.\n");
     assert_has("## Learning rate\n\nNo steps logged yet.\n");
     assert_has("## Device\n\nNo device statistics yet.\n");
     assert_has("## Epochs\n\nNo finished epoch yet.\n");
-    assert_has("on the validation images\n\nNo misclassified images were collected.\n");
+    assert_has("## Worst predictions\n\nNo misclassified images were collected.\n");
     assert_has("## Configuration\n\nThere is no hparams.yaml.\n");
     assert_has("## Run\n\nThere is no run.json.\n");
     assert_has("## Checkpoints\n\nThere is no run.json.\n");
@@ -283,7 +285,7 @@ static void test_foreign(void **state) {
     assert_has("## Loss\n\nmetrics.csv cannot be read: the file was not written by linnet.\n");
     assert_has("## Device\n\ndevice.csv cannot be read: the file was not written by linnet.\n");
     assert_has("## Ranks\n\nranks.csv cannot be read: the file was not written by linnet.\n");
-    assert_has("on the validation images\n\nworst.csv cannot be read: the file was not written by linnet.\n");
+    assert_has("## Worst predictions\n\nworst.csv cannot be read: the file was not written by linnet.\n");
     assert_has("## Run\n\nrun.json cannot be read: ");
     assert_has("## Event log\n\nNo entries yet.");
     put(logs[0], "run.json", "[1]");
@@ -294,7 +296,7 @@ static void test_foreign(void **state) {
         "\"worst\": {\"size\": -4, \"columns\": 1e300}}");
     put(logs[0], "worst.csv", "file,true\na.jpg,b\n");
     report_of(&run, 1, &r);
-    assert_has("# a_run\n\n**unknown state** · 0 epochs\n");
+    assert_has("# a_run\n\n**unknown state** · 0 epochs finished\n");
     assert_has("No learning rate is suggested: no reason was logged.");
     assert_has("The thumbnails are missing.");
     assert_has("| a.jpg | b |  | nan | nan |");
@@ -326,8 +328,8 @@ static void test_not_finite(void **state) {
                 "2,29,,,,1,nan,0.75,nan,nan,1,0.5,,\n2,30,1");
     report_run run = {.logs = logs[0], .name = "x"};
     report_of(&run, 1, &r);
-    assert_has(
-        "· 3 epochs · best validation accuracy **25.00 %** (epoch 1) · best validation loss **0.7500** (epoch 3)");
+    assert_has("· 3 epochs finished · best validation accuracy **25.00 %** (epoch 1) · best validation loss **0.7500** "
+               "(epoch 3)");
     assert_has("\n| 1 | nan | 50.00 % | inf | **25.00 %** |  | 0.1 | 100 |  |\n");
     assert_has("\n| 2 | 1.5000 |  |  |  |  |  | 50.2 |");
     assert_has("\n| 3 | 1.0000 | nan | **0.7500** | nan | nan |  | 1.0 | 50.0 % |\n");
@@ -379,19 +381,34 @@ static void test_two(void **state) {
     put_all(logs[0], 3);
     put_all(logs[1], 5);
     put(logs[1], "hparams.yaml",
-        "data:\n  path: \"/d/a|b\"\noptimizer:\n  lr: 0.5\n  more: 1\ntrainer:\n  max_epochs: 90\n  out: y\n");
+        "data:\n  path: \"/d/a|b\"\noptimizer:\n  lr: 0.5\n  more: 1\ntrainer:\n  max_epochs: 90\n  out: y\n"
+        "monitor:\n  port: 8000\n");
     report_run run[2] = {a_run(0, "first"), a_run(1, "lr|0.5")};
     report_of(run, 2, &r);
     assert_has("# Comparison of 2 runs\n");
     assert_has("| | first | lr\\|0.5 |\n|---|---:|---:|\n| state | running | running |\n| epochs | 3 | 5 |\n");
     assert_has("| best val top-1 | 75.00 % (epoch 2) | 75.00 % (epoch 2) |\n"
                "| best val loss | 0.2500 (epoch 2) | 0.2500 (epoch 2) |\n");
-    assert_has("| images/s | 812 | 812 |\n| wall time | 1 h 05 min | 1 h 05 min |\n");
+    assert_has("| mean images/s | 812 | 812 |\n| wall time | 1 h 05 min | 1 h 05 min |\n");
     assert_has("| optimizer.lr | 0.1 | 0.5 |\n| optimizer.more |  | 1 |\n\n");
     assert_lacks("data.path");
     assert_lacks("trainer.out");
+    assert_lacks("monitor.port");
     assert_lacks("Event log");
     assert_pictures(&r, 6, "Not drawn: Learning rate finder, Loss over epochs");
+}
+
+/* The better values are bold. */
+static void test_two_best(void **state) {
+    (void)state;
+    report_result r;
+    put_metrics(logs[0], 1, 2);
+    put_metrics(logs[1], 3, 2);
+    report_run run[2] = {a_run(0, "a"), a_run(1, "b")};
+    report_of(run, 2, &r);
+    assert_has("| best val top-1 | 74.90 % (epoch 1) | **75.00 % (epoch 2)** |\n"
+               "| best val loss | 0.2600 (epoch 1) | **0.2500 (epoch 2)** |\n");
+    assert_lacks("learning rate finder");
 }
 
 /* A run that has just started, compared with a completed one. */
@@ -437,6 +454,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_many_epochs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_best, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_uneven, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_run, setup, teardown),
     };

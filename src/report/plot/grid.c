@@ -11,9 +11,9 @@ enum { COLUMNS_MAX = 10, MARGIN = 14, GAP = 10, TITLE = 30, LINE = 15, BELOW = 8
 
 /* The properties shared by all cells. */
 typedef struct cells {
-    int columns;
-    double w, h; /* of the picture */
-    int lines;   /* of text below it: 0..2 */
+    int columns, width; /* of the sheet */
+    double w, h;        /* of the picture */
+    int lines;          /* of text below it: 0..2 */
     double top;
 } cells;
 
@@ -23,9 +23,9 @@ static bool has_text(const char *s) { return s != NULL && *s != 0; }
 
 static bool has_pixels(const plot_thumbnail *t) { return t->rgb != NULL && t->w > 0 && t->h > 0; }
 
-static void measure(cells *c, const char *title, const plot_thumbnail *image, size_t n, int columns) {
-    *c = (cells){.columns = columns < 1 ? 1 : columns > COLUMNS_MAX ? COLUMNS_MAX : columns};
-    c->w = floor((PLOT_WIDTH - 2 * MARGIN - (c->columns - 1) * GAP) / (double)c->columns);
+static void measure(cells *c, const char *title, const plot_thumbnail *image, size_t n, int columns, int width) {
+    *c = (cells){.columns = columns < 1 ? 1 : columns > COLUMNS_MAX ? COLUMNS_MAX : columns, .width = width};
+    c->w = floor((width - 2 * MARGIN - (c->columns - 1) * GAP) / (double)c->columns);
     double tall = 0;
     for (size_t i = 0; i < n; i++) {
         if (has_pixels(&image[i]))
@@ -96,20 +96,28 @@ done:
     return rc;
 }
 
-int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns) {
+static int draw_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns, int width) {
     plot_sheet sheet = {0};
     cells c;
     int rc = OK;
-    measure(&c, title, image, n, columns);
+    measure(&c, title, image, n, columns, width);
     size_t rows = (n + (size_t)c.columns - 1) / (size_t)c.columns;
     double h = c.top + (double)rows * pitch(&c) + MARGIN - BELOW;
-    TRY(plot_sheet_open(&sheet, PLOT_WIDTH, (int)fmin(ceil(h), 1 << 20)));
+    TRY(plot_sheet_open(&sheet, c.width, (int)fmin(ceil(h), 1 << 20)));
     plot_font(sheet.cr, LARGE, true);
-    draw_line(sheet.cr, MARGIN, MARGIN + 11, PLOT_WIDTH - 2 * MARGIN, PLOT_DARK, title);
+    draw_line(sheet.cr, MARGIN, MARGIN + 11, c.width - 2 * MARGIN, PLOT_DARK, title);
     for (size_t i = 0; i < n; i++)
         TRY(draw_cell(sheet.cr, &c, &image[i], i));
     TRY(plot_sheet_png(png, &sheet));
 done:
     plot_sheet_close(&sheet);
     return rc;
+}
+
+int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns) {
+    return draw_grid(png, title, image, n, columns, PLOT_WIDTH);
+}
+
+int plot_grid_narrow(text *png, const char *title, const plot_thumbnail *image, size_t n) {
+    return draw_grid(png, title, image, n, PLOT_NARROW_COLUMNS, PLOT_NARROW);
 }

@@ -17,6 +17,10 @@ int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t 
     return fail(E_UNSUPPORTED, "cannot draw the image grid: %s", plot_unavailable());
 }
 
+int plot_grid_narrow(text *png, const char *title, const plot_thumbnail *image, size_t n) {
+    return plot_grid(png, title, image, n, PLOT_NARROW_COLUMNS);
+}
+
 int plot_matrix(text *png, const char *title, const double *value, const char *const *name, int n) {
     (void)png, (void)title, (void)value, (void)name, (void)n;
     return fail(E_UNSUPPORTED, "cannot draw a confusion matrix: %s", plot_unavailable());

@@ -77,6 +77,10 @@ typedef struct plot_thumbnail {
  *  @return as plot_charts */
 int plot_grid(text *png, const char *title, const plot_thumbnail *image, size_t n, int columns);
 
+/** The same for narrow screens: PLOT_NARROW wide. Its cells are about as wide as those of twice as many columns. */
+enum { PLOT_NARROW_COLUMNS = 3 };
+int plot_grid_narrow(text *png, const char *title, const plot_thumbnail *image, size_t n);
+
 /** A confusion matrix: cell (i, k) shows value[i * n + k], the fraction (0..1) of class i that is predicted as class k;
  *  names and numbers if there is room for them. PLOT_WIDTH wide, wider from several hundred classes on; with more than
  *  2,000 classes neighbours share a cell, which shows the largest value.

@@ -6,7 +6,7 @@
 #include <cairo.h>
 #include <math.h>
 
-#define FAINT_ALPHA 0.35
+#define FAINT_ALPHA 0.55
 #define BAND_ALPHA 0.18
 #define LINE_WIDTH 1.75
 #define DOT_RADIUS 2.75

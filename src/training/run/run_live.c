@@ -71,9 +71,10 @@ static int put_status(text *out, const train_run_state *r, const char *state) {
     time_t wall = time(NULL);
     struct tm utc;
     int rc = OK;
-    TRY(text_printf(out, "<p class=\"live\"><strong>%s</strong> · epoch %lld of %d · step %s", state, epoch, epochs,
-                    text_count(step, (unsigned long long)t->global_step)));
-    TRY(put_value(out, " · training loss %.4g", m->loss));
+    TRY(text_printf(out, "<p class=\"live\"><strong>%s</strong> · epoch %lld of %d · step %s · batch %lld of %lld",
+                    state, epoch, epochs, text_count(step, (unsigned long long)t->global_step),
+                    (long long)t->batch_in_epoch, (long long)r->context.train_batches));
+    TRY(put_value(out, " · loss of the last step %.4g", m->loss));
     TRY(put_value(out, " · training accuracy %.2f %%", 100 * m->accuracy));
     TRY(put_value(out, " · %.4g images/s", m->images_per_second));
     double seconds = run_remaining_seconds(r);
@@ -81,7 +82,8 @@ static int put_status(text *out, const train_run_state *r, const char *state) {
         TRY(text_printf(out, " · about %s left", text_duration(left, seconds)));
     strftime(now, sizeof now, "%Y-%m-%d %H:%M:%S", gmtime_r(&wall, &utc));
     TRY(text_printf(out,
-                    " · as of %s UTC. This page reloads every %d s.<progress max=\"%lld\" value=\"%lld\">the epoch"
+                    " · as of %s UTC. This page reloads every %d s; the report below can be older.<progress "
+                    "max=\"%lld\" value=\"%lld\">the epoch"
                     "</progress></p>\n",
                     now, WEB_RELOAD_SECONDS, (long long)r->context.train_batches, (long long)t->batch_in_epoch));
 done:

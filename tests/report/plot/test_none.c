@@ -10,6 +10,7 @@ static void test_error_message(void **state) {
     assert_fails(E_UNSUPPORTED, "this build has no cairo: install libcairo2-dev", plot_charts(&png, NULL, 0, 1));
     assert_fails(E_UNSUPPORTED, "this build has no cairo: install libcairo2-dev", plot_charts_narrow(&png, NULL, 0));
     assert_fails(E_UNSUPPORTED, "this build has no cairo: install libcairo2-dev", plot_grid(&png, "", NULL, 0, 1));
+    assert_fails(E_UNSUPPORTED, "this build has no cairo: install libcairo2-dev", plot_grid_narrow(&png, "", NULL, 0));
     assert_fails(E_UNSUPPORTED, "this build has no cairo: install libcairo2-dev", plot_matrix(&png, "", NULL, NULL, 0));
     assert_null(png.data);
 }

@@ -405,6 +405,12 @@ static void test_grid(void **state) {
     p = decode(&png);
     assert_true(p.w == PLOT_WIDTH && p.h >= 1);
     drop(&p);
+    png.n = 0;
+    assert_ok(plot_grid_narrow(&png, "Mistakes", t, 3)); /* three cells of 117 pixels */
+    p = decode(&png);
+    assert_int_equal(p.w, PLOT_NARROW);
+    assert_int_equal(count(&p, 0x0A14C8, 0, 0, p.w, p.h), 117 * 117);
+    drop(&p);
     text_deinit(&png);
 }
 
