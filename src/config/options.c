@@ -393,8 +393,8 @@ const option option_table[] = {
          .help = "MLflow experiment, which is created if it does not exist; none: MLFLOW_EXPERIMENT_NAME, or Default"),
     BOOL(monitor, mlflow_checkpoint, "false", .help = "upload the best checkpoint to MLflow at the end of the run"),
     REAL(monitor, mlflow_wait, "10.0", 0, 1e6,
-         .help = "seconds that the end of the run waits for MLflow; what is not delivered by then is kept for a resume "
-                 "or `linnet mlflow`"),
+         .help = "seconds that the end of the run waits for MLflow; what is not delivered by then is kept for "
+                 "`linnet mlflow` or a resume that trains on"),
 
     REAL(expected, val_acc, "none", 0, 1, .word = "none", .word_value = -1,
          .help = "val_acc after the last epoch, as a fraction: the mean over the seeds"),

@@ -24,6 +24,9 @@ void curl_set_common(CURL *c, char error[CURL_ERROR_SIZE], double seconds) {
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_USERAGENT, "linnet");
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(seconds * 1000));
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* the end of a run does not wait for a name that is being resolved */
+#endif
 }
 
 int curl_open(CURL **out, char error[CURL_ERROR_SIZE], double seconds) {
@@ -95,7 +98,9 @@ static bool given(const char *s) { return s != NULL && s[0] != 0; }
 
 static void set_credentials(http *h) {
     CURL *c = h->curl;
-    if (given(h->o.token)) {
+    if (h->o.anonymous) {
+        curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    } else if (given(h->o.token)) {
         curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, h->o.token);
     } else if (given(h->o.user)) {

@@ -12,6 +12,7 @@ enum { HTTP_ANSWER_BYTES = 4 << 20 }; /* a longer answer is an error */
 typedef struct http_options {
     const char *token;           /* sent as "Authorization: Bearer"; NULL or "": none */
     const char *user, *password; /* sent if there is no token; NULL or "": those of ~/.netrc, if it has the server */
+    bool anonymous;              /* neither token, user, password nor ~/.netrc is used */
     const char *ca_file;         /* certificates to trust; NULL or "": the system's */
     bool insecure;               /* certificates are not checked */
     bool (*stop)(void *context); /* asked at least once per second; true ends the request. NULL: never */

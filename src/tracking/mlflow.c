@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "tracking/mlflow_api.h"
+#include "tracking/mlflow_files.h"
 #include "tracking/records.h"
 #include "tracking/spool.h"
 
@@ -22,7 +23,7 @@
 enum { CLOSING_US = 500000 }; /* between tries while the end of the run waits */
 
 struct mlflow {
-    char logs[PATH_BYTES], uri[PATH_BYTES];
+    char logs[PATH_BYTES];
     spool spool;
     mlflow_api *api;
     bool is_new; /* neither file has a run when it is opened */
@@ -33,8 +34,7 @@ struct mlflow {
     pthread_cond_t wake;
     double end; /* clock_seconds at which the thread ends; NEVER: not closed */
     /* of the thread */
-    mlflow_run run;
-    uint64_t sent; /* bytes of the spool */
+    mlflow_state state;
     long long refused;
     bool failed, recovered; /* reported, each once */
     bool warned_files;      /* that files are not uploaded was reported */
@@ -42,59 +42,8 @@ struct mlflow {
     char buffer[BATCH_BYTES];
 };
 
-/* ---- mlflow.json ---- */
-
-static void copy(char *out, size_t n, const json_t *o, const char *key) {
-    const char *s = json_string_value(json_object_get(o, key));
-    snprintf(out, n, "%s", s != NULL ? s : "");
-}
-
-static int read_state(mlflow *m) {
-    char path[PATH_BYTES];
-    unsigned char *bytes = NULL;
-    size_t n = 0;
-    json_error_t error;
-    json_t *o = NULL;
-    int rc = OK;
-    TRY(path_join(path, m->logs, "mlflow.json"));
-    if (!file_exists(path))
-        return OK;
-    TRY(file_read(&bytes, &n, path, 1 << 20));
-    rc = json_read(&o, (const char *)bytes, n, 0, &error);
-    if (rc != OK) {
-        rc = fail_context(rc, "%s", path);
-        goto done;
-    }
-    if (m->uri[0] == 0)
-        copy(m->uri, sizeof m->uri, o, "tracking_uri");
-    copy(m->run.experiment, sizeof m->run.experiment, o, "experiment_id");
-    copy(m->run.id, sizeof m->run.id, o, "run_id");
-    copy(m->run.artifacts, sizeof m->run.artifacts, o, "artifact_uri");
-    m->sent = (uint64_t)json_integer_value(json_object_get(o, "sent"));
-done:
-    json_decref(o);
-    free(bytes);
-    return rc;
-}
-
-static int write_state(const mlflow *m) {
-    char path[PATH_BYTES];
-    text out = {0};
-    json_t *o = json_object();
-    int rc = OK;
-    json_object_set_new(o, "tracking_uri", json_text(m->uri));
-    json_object_set_new(o, "experiment_id", json_string(m->run.experiment));
-    json_object_set_new(o, "run_id", json_string(m->run.id));
-    json_object_set_new(o, "artifact_uri", json_text(m->run.artifacts));
-    json_object_set_new(o, "sent", json_integer((json_int_t)m->sent));
-    TRY(json_append(&out, o, JSON_INDENT(2)));
-    TRY(path_join(path, m->logs, "mlflow.json"));
-    TRY(file_write_atomic(path, text_string(&out), out.n));
-done:
-    text_deinit(&out);
-    json_decref(o);
-    return rc;
-}
+/** If it fails, a run is found by its key, and records are sent twice, which MLflow ignores. */
+static void keep_state(const mlflow *m) { (void)mlflow_state_write(&m->state, m->logs); }
 
 /* ---- the thread ---- */
 
@@ -108,23 +57,23 @@ static double end_of(mlflow *m) {
 /** Whether the time for the delivery is over. */
 static bool is_over(void *context) { return clock_seconds() >= end_of(context); }
 
-static bool is_pending(const mlflow *m) { return m->sent < atomic_load(&m->spool.size); }
+static bool is_pending(const mlflow *m) { return m->state.sent < atomic_load(&m->spool.size); }
 
 static void show_run(const mlflow *m) {
-    log_info("MLflow     %s/#/experiments/%s/runs/%s", m->uri, m->run.experiment, m->run.id);
+    log_info("MLflow     %s/#/experiments/%s/runs/%s", m->state.uri, m->state.run.experiment, m->state.run.id);
 }
 
 static int begin_run(mlflow *m, const json_t *record) {
     const json_t *run = json_object_get(record, "run");
     int rc = OK;
-    if (m->run.id[0] == 0) {
-        TRY(mlflow_api_create(&m->run, m->api, record));
-        (void)write_state(m); /* if it fails, the run is found by its key */
+    if (m->state.run.id[0] == 0) {
+        TRY(mlflow_api_create(&m->state.run, m->api, record));
+        keep_state(m);
         show_run(m);
     }
     if (json_object_get(run, "run_id") != NULL) /* another program has created it, without these */
-        TRY(mlflow_api_pairs(m->api, m->run.id, "tags", json_object_get(run, "tags")));
-    TRY(mlflow_api_pairs(m->api, m->run.id, "params", json_object_get(run, "params")));
+        TRY(mlflow_api_pairs(m->api, m->state.run.id, "tags", json_object_get(run, "tags")));
+    TRY(mlflow_api_pairs(m->api, m->state.run.id, "params", json_object_get(run, "params")));
 done:
     return rc;
 }
@@ -134,39 +83,52 @@ static int send_file(mlflow *m, const json_t *record) {
                *name = json_string_value(json_object_get(record, "name"));
     char path[PATH_BYTES];
     int rc = OK;
-    if (!mlflow_api_takes_files(&m->run)) {
+    if (!mlflow_api_takes_files(&m->state.run)) {
         if (!m->warned_files)
-            log_info("MLflow: files are not uploaded: the server stores them at %s, not itself", m->run.artifacts);
+            log_info("MLflow: files are not uploaded: the server stores them at %s, not itself",
+                     m->state.run.artifacts);
         m->warned_files = true;
         return OK;
     }
-    TRY(path_join(path, m->logs, file));
-    rc = mlflow_api_upload(m->api, &m->run, path, name != NULL ? name : path_name(file));
+    TRY(mlflow_artifact_path(path, m->logs, file));
+    rc = mlflow_api_upload(m->api, &m->state.run, path, name != NULL ? name : path_name(file));
     if (rc == E_NOTFOUND)
         rc = E_DATA; /* the file was removed since: nothing to send */
 done:
     return rc;
 }
 
-/** @return 0; E_DATA: the batch is useless; others: to be tried again */
+/** @return 0; E_DATA: the batch is useless; E_NOTFOUND: the server does not have the run; others: to be tried again */
 static int send_batch(mlflow *m, const record_batch *b) {
     if (b->kind == BATCH_DAMAGED)
         return fail(E_DATA, "damaged");
     if (b->kind == BATCH_RUN)
         return begin_run(m, b->record);
-    if (m->run.id[0] == 0)
+    if (m->state.run.id[0] == 0)
         return fail(E_DATA, "they belong to no run");
     switch (b->kind) {
-    case BATCH_OF_METRICS: return mlflow_api_batch(m->api, m->run.id, "metrics", b->metrics);
-    case BATCH_STATUS: return mlflow_api_status(m->api, m->run.id, b->record);
+    case BATCH_OF_METRICS: return mlflow_api_batch(m->api, m->state.run.id, "metrics", b->metrics);
+    case BATCH_STATUS: return mlflow_api_status(m->api, m->state.run.id, b->record);
     default: return send_file(m, b->record);
     }
+}
+
+/** After E_NOTFOUND of send_batch: the run is another server's, or was removed. */
+static int explain_missing(const mlflow *m) {
+    char why[STATUS_BYTES / 4];
+    snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, status_message());
+    return fail(
+        E_IO,
+        "%s does not have the run %s (%s). If another server has it: linnet mlflow %s --uri URI. To begin a new "
+        "run: remove mlflow.json and mlflow.spool there and resume (what was not delivered is then only in "
+        "metrics.csv)",
+        m->state.uri, m->state.run.id, why, m->logs);
 }
 
 /** Counts records that can never be delivered, and reports the first. A run that cannot be created is tried again:
  *  without it nothing can be delivered. */
 static int drop(mlflow *m, const record_batch *b, int rc) {
-    if (rc != E_DATA || (b->kind == BATCH_RUN && m->run.id[0] == 0 && b->record != NULL))
+    if (rc != E_DATA || (b->kind == BATCH_RUN && m->state.run.id[0] == 0 && b->record != NULL))
         return rc;
     if (m->refused == 0)
         log_warn("MLflow: a record is skipped: %s", status_message());
@@ -179,18 +141,19 @@ static int deliver(mlflow *m) {
     record_batch b = {0};
     int rc = OK;
     while (is_pending(m) && !is_over(m)) {
-        ssize_t n = spool_read(&m->spool, m->sent, m->buffer, sizeof m->buffer);
+        ssize_t n = spool_read(&m->spool, m->state.sent, m->buffer, sizeof m->buffer);
         if (n <= 0)
             return fail(E_IO, "cannot read %s", m->spool.path);
         TRY(record_batch_read(&b, m->buffer, (size_t)n));
         if (b.kind == BATCH_EMPTY) { /* no record is so long */
-            m->sent += (uint64_t)n;
+            m->state.sent += (uint64_t)n;
             continue;
         }
         rc = send_batch(m, &b);
+        rc = rc == E_NOTFOUND ? explain_missing(m) : rc;
         TRY(drop(m, &b, rc));
-        m->sent += b.bytes;
-        (void)write_state(m); /* if it fails and the process is killed, records are sent twice, which MLflow ignores */
+        m->state.sent += b.bytes;
+        keep_state(m);
         record_batch_deinit(&b);
     }
 done:
@@ -295,22 +258,21 @@ int mlflow_open(mlflow **out, const char *logs, const char *uri) {
     m->spool.fd = -1;
     init_lock(m);
     TRY(path_format(m->logs, "%s", logs));
-    TRY(path_format(m->uri, "%s", uri != NULL ? uri : ""));
-    for (size_t n = strlen(m->uri); n > 0 && m->uri[n - 1] == '/'; n--)
-        m->uri[n - 1] = 0;
-    TRY(read_state(m));
-    if (m->uri[0] == 0) {
-        rc = fail(E_NOTFOUND, "%s/mlflow.json has no address of a server", logs);
-        goto done;
-    }
+    TRY(path_format(m->state.uri, "%s", uri != NULL ? uri : ""));
+    TRY(mlflow_state_read(&m->state, logs));
     TRY(path_join(path, logs, "mlflow.spool"));
     TRY(spool_open(&m->spool, path));
-    if (m->sent > atomic_load(&m->spool.size)) /* all was delivered, and the file removed */
-        m->sent = 0;
-    m->is_new = m->run.id[0] == 0 && atomic_load(&m->spool.size) == 0;
-    TRY(write_state(m));
-    TRY(mlflow_api_open(&m->api, m->uri, is_over, m));
-    if (m->run.id[0] != 0)
+    if (m->state.sent > atomic_load(&m->spool.size)) /* all was delivered, and the file removed */
+        m->state.sent = 0;
+    m->is_new = m->state.run.id[0] == 0 && atomic_load(&m->spool.size) == 0;
+    TRY(mlflow_state_write(&m->state, m->logs));
+    bool trusted = uri != NULL || mlflow_is_env(m->state.uri);
+    if (!trusted)
+        log_info("MLflow: no token or password is sent to %s, an address from %s/mlflow.json: if it is right, give it "
+                 "by --uri or MLFLOW_TRACKING_URI",
+                 m->state.uri, logs);
+    TRY(mlflow_api_open(&m->api, m->state.uri, trusted, is_over, m));
+    if (m->state.run.id[0] != 0)
         show_run(m);
     TRY(start_thread(m));
     *out = m;
@@ -355,8 +317,10 @@ void mlflow_row(mlflow *m, long long step) {
     mlflow_put(m, record_metrics(clock_wall(), step, row));
 }
 
-long long mlflow_close(mlflow *m, double seconds, const char **why) {
+long long mlflow_close(mlflow *m, double seconds, const char **why, long long *skipped) {
     static char reason[STATUS_BYTES];
+    if (skipped != NULL)
+        *skipped = 0;
     if (m == NULL)
         return 0;
     pthread_mutex_lock(&m->lock);
@@ -364,17 +328,21 @@ long long mlflow_close(mlflow *m, double seconds, const char **why) {
     pthread_cond_signal(&m->wake);
     pthread_mutex_unlock(&m->lock);
     pthread_join(m->thread, NULL);
-    long long left = spool_lines(&m->spool, m->sent);
-    if (left == 0) {
+    long long left = spool_lines(&m->spool, m->state.sent);
+    if (is_pending(m)) {
+        left = left > 0 ? left : 1; /* the file cannot be read */
+    } else {
         (void)file_remove(m->spool.path);
-        m->sent = 0;
-        (void)write_state(m);
+        m->state.sent = 0;
+        keep_state(m);
     }
     if (m->refused > 0)
         log_warn("MLflow: %lld records were skipped", m->refused);
     snprintf(reason, sizeof reason, "%s", m->why[0] != 0 ? m->why : "the time was too short");
     if (why != NULL)
         *why = reason;
+    if (skipped != NULL)
+        *skipped = m->refused;
     destroy(m);
     return left;
 }

@@ -18,7 +18,11 @@ typedef struct mlflow mlflow;
  * E_UNSUPPORTED (built without libcurl) */
 int mlflow_address(const char **out, const char *option);
 
-/** Opens the files of a log folder and starts the thread. uri: NULL: that of the previous process.
+/** Whether an address is that of MLFLOW_TRACKING_URI. */
+bool mlflow_is_env(const char *uri);
+
+/** Opens the files of a log folder and starts the thread. uri: NULL: that of the previous process, to which token and
+ *  password are sent only if mlflow_is_env; a line says so otherwise.
  *  @return 0, E_IO, E_FULL, E_FORMAT, E_NOTFOUND (uri NULL, and there is none), E_NOMEM, E_DEVICE, E_UNSUPPORTED */
 int mlflow_open(mlflow **out, const char *logs, const char *uri);
 /** Whether the log folder has no run yet: neither on the server nor in the file. */
@@ -35,7 +39,8 @@ void mlflow_row(mlflow *m, long long step);
 
 /** Waits until everything is delivered, at most `seconds`, and ends the thread. The file is removed if nothing is left;
  *  otherwise *why (may be NULL) is the last error: of static duration until the next call of this function.
+ *  *skipped (may be NULL): number of records that the server refused.
  *  @return number of records that were not delivered: they remain in the file */
-long long mlflow_close(mlflow *m, double seconds, const char **why);
+long long mlflow_close(mlflow *m, double seconds, const char **why, long long *skipped);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "net/http.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,22 @@ int mlflow_address(const char **out, const char *option) {
     if (memchr(host, '@', n) != NULL)
         return fail(E_OPTION,
                     "%s contains a password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead", what);
+    for (size_t i = 0; host[i] != 0; i++)
+        if (iscntrl((unsigned char)host[i]))
+            n = 0;
     if (n == 0 || strpbrk(host, "?# ") != NULL)
         return fail(E_OPTION, "%s is not the address of a server: expected http://HOST:PORT or https://HOST", what);
     return OK;
+}
+
+bool mlflow_is_env(const char *uri) {
+    const char *env = getenv("MLFLOW_TRACKING_URI");
+    if (env == NULL)
+        return false;
+    size_t n = strlen(uri), k = strlen(env);
+    while (n > 0 && uri[n - 1] == '/')
+        n--;
+    while (k > 0 && env[k - 1] == '/')
+        k--;
+    return n > 0 && n == k && memcmp(uri, env, n) == 0;
 }

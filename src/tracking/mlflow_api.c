@@ -24,11 +24,12 @@ static const char *variable(const char *name) {
     return value != NULL ? value : "";
 }
 
-int mlflow_api_open(mlflow_api **out, const char *uri, bool (*stop)(void *context), void *context) {
+int mlflow_api_open(mlflow_api **out, const char *uri, bool trusted, bool (*stop)(void *context), void *context) {
     const char *insecure = variable("MLFLOW_TRACKING_INSECURE_TLS");
     const http_options o = {.token = variable("MLFLOW_TRACKING_TOKEN"),
                             .user = variable("MLFLOW_TRACKING_USERNAME"),
                             .password = variable("MLFLOW_TRACKING_PASSWORD"),
+                            .anonymous = !trusted,
                             .ca_file = variable("MLFLOW_TRACKING_SERVER_CERT_PATH"),
                             .insecure = strcmp(insecure, "true") == 0 || strcmp(insecure, "1") == 0,
                             .stop = stop,
@@ -56,20 +57,19 @@ void mlflow_api_close(mlflow_api *a) {
 
 /* ---- answers ---- */
 
-/** The beginning of a text of the server, fit for a terminal. */
-static const char *shown(char out[REASON], const char *s) {
+/** The beginning of a text of the server, in up to `size` bytes with the terminator, fit for a terminal. */
+static void shown(char *out, size_t size, const char *s) {
     size_t n = 0, k = 0;
     for (size_t left = strlen(s); left > 0; s += k, left -= k) {
         k = text_utf8(s, left);
         bool plain = k > 1 || (k == 1 && isprint((unsigned char)*s));
         k = k > 0 ? k : 1;
-        if (n + k >= REASON)
+        if (n + k >= size)
             break;
         memcpy(out + n, plain ? s : " ", plain ? k : 1);
         n += plain ? k : 1;
     }
     out[n] = 0;
-    return out;
 }
 
 /** @return 0 with the answer as an object in *out, or as all calls */
@@ -83,7 +83,7 @@ static int judge(json_t **out, long status, const text *answer) {
         *out = o;
         return OK;
     }
-    shown(reason, message != NULL ? message : code != NULL ? code : "");
+    shown(reason, sizeof reason, message != NULL ? message : code != NULL ? code : "");
     if (status == 200)
         rc = fail(E_IO, "the answer is not MLflow's: check the address");
     else if (status == 401 || status == 403)
@@ -132,7 +132,7 @@ static int post(mlflow_api *a, const char *path, json_t *body) {
     int rc = ask(&answer, a, "POST", path, body);
     json_decref(answer);
     json_decref(body);
-    return rc == E_NOTFOUND ? E_IO : rc;
+    return rc;
 }
 
 /** Copies an id. @return false: not the id of an experiment or a run */
@@ -151,17 +151,21 @@ static bool read_id(char out[MLFLOW_ID], const json_t *value) {
 
 /* ---- the run ---- */
 
-/** Reads {"run": {"info": {...}}}, or an element of "runs". */
-static int read_run(mlflow_run *out, const json_t *run) {
-    const json_t *info = json_object_get(run, "info");
+bool mlflow_run_read(mlflow_run *out, const json_t *info) {
     const char *uri = json_string_value(json_object_get(info, "artifact_uri"));
     if (!read_id(out->id, json_object_get(info, "run_id")) ||
         !read_id(out->experiment, json_object_get(info, "experiment_id"))) {
         *out = (mlflow_run){0};
-        return fail(E_IO, "the answer is not MLflow's: it has no run");
+        return false;
     }
-    snprintf(out->artifacts, sizeof out->artifacts, "%s", uri != NULL ? uri : "");
-    return OK;
+    shown(out->artifacts, sizeof out->artifacts, uri != NULL ? uri : "");
+    return true;
+}
+
+/** Reads {"run": {"info": {...}}}, or an element of "runs". */
+static int read_run(mlflow_run *out, const json_t *run) {
+    return mlflow_run_read(out, json_object_get(run, "info")) ? OK
+                                                              : fail(E_IO, "the answer is not MLflow's: it has no run");
 }
 
 /** Appends a name as part of a query: other bytes than letters and digits as %XX. */
@@ -361,8 +365,8 @@ int mlflow_api_upload(mlflow_api *a, const mlflow_run *r, const char *path, cons
     if (status == 200) /* the answer has no content */
         goto done;
     rc = judge(&object, status, &answer);
-    if (rc == E_NOTFOUND)
-        rc = E_IO;
+    if (status >= 400 && status < 500 && status != 401 && status != 408 && status != 429)
+        rc = E_DATA; /* this file; the records after it may be accepted */
 done:
     json_decref(object);
     text_deinit(&url);

@@ -2,7 +2,8 @@
 a path selects the behaviour:
 
     /plain/       as MLflow
-    /refuse/      as MLflow, but refuses metrics (status 400)
+    /refuse/      as MLflow, but refuses metrics (status 400) and files (status 403)
+    /escape/      as MLflow, but does not store files; its artifact_uri has an escape sequence
     /busy/        503 to the first request of each call
     /lost/        does what it is asked to, but closes the connection before the answer, at first
     /hang/        no answer
@@ -167,9 +168,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.fault(how, path, first):
                 return
             with store.lock:
-                refused = how == "refuse" and b'"metrics"' in body
-                status, found = (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "no \x1b[31m metrics"}) if refused else \
-                    self.answer(store, path, urllib.parse.parse_qs(part.query), body)
+                if how == "refuse" and self.command == "PUT":
+                    status, found = 403, {}
+                elif how == "refuse" and b'"metrics"' in body:
+                    status, found = 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "no \x1b[31m metrics"}
+                else:
+                    status, found = self.answer(store, path, urllib.parse.parse_qs(part.query), body)
+                if how == "escape" and found and "run" in found:
+                    found = {"run": {"info": {**found["run"]["info"], "artifact_uri": "file:///\x1b[31m/x"}}}
             if how == "lost" and first:
                 self.close_connection = True
                 return

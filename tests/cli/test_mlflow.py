@@ -102,6 +102,7 @@ def normal(server):
         check(not path.is_file() or SECRET.encode() not in path.read_bytes(), f"{path} contains the token")
     check(SECRET not in said, "the token is printed")
     check("everything is delivered" in send("watched"), "linnet mlflow")
+    check("was not logged to MLflow (--mlflow)" in send("plain", code=1), "a run without MLflow")
 
 
 def faults(server):
@@ -113,6 +114,7 @@ def faults(server):
     for how, process in running.items():
         said = end(process)
         check(digest(how) == digest("plain"), f"{how}: the weights differ")
+        check("to send them: linnet mlflow" in said and "resume" not in said, f"{how}: {said}")
         check(said.count("records were not delivered") == 1 and said.count("warning: MLflow") <= 2, f"{how}: {said}")
         check("\x1b" not in said, f"{how}: a control character is printed")
         check(not [r for r in server.store.runs.values() if r["tags"]["linnet.logs"].endswith(f"/{how}/logs/resnet20/version_0")],
@@ -135,6 +137,12 @@ def troubled(server):
     run = server.store.of(logs("refuse"))
     check(run["status"][-1] == "FINISHED" and run["params"] and not run["metrics"], run)
     check("not delivered" not in said and not (logs("refuse") / "mlflow.spool").exists(), said)
+    (logs("refuse") / "mlflow.spool").write_text('{"time":1,"step":1,"metrics":{"a":1}}\n')
+    said = send("refuse")
+    check("delivered, except 1 records that were skipped" in said and "everything" not in said, said)
+    check(f"no token or password is sent to {server.url}/refuse" in said, said)
+    said = end(start("escape", server.url + "/escape", "--max-epochs", "1", "--monitor.mlflow_wait", "30"))
+    check("the server stores them at file:///" in said and "\x1b" not in said, said)
 
 
 def restarted(server):

@@ -20,36 +20,43 @@ static const cli_manual manual = {
     .usage = "linnet mlflow RUN [--uri URI] [--wait SECONDS] [--json]",
     .text =
         "RUN: the --out folder of a run with --mlflow (its newest logs are used) or one of its folders "
-        "logs/ARCH/version_N.\nSends the records in its log folder's mlflow.spool, which the run could not deliver.",
+        "logs/ARCH/version_N.\nSends the records in its log folder's mlflow.spool, which the run could not deliver.\n"
+        "Without --uri no token or password is sent, unless MLFLOW_TRACKING_URI is the address of the run.",
     .option = own};
 
-static int print_result(const char *logs, long long left, bool json) {
+static int print_result(const char *logs, long long left, long long skipped, bool json) {
     if (json) {
         json_t *o = json_object();
         json_object_set_new(o, "logs", json_text(logs));
         json_object_set_new(o, "left", json_integer(left));
+        json_object_set_new(o, "skipped", json_integer(skipped));
         return json_print(o);
     }
-    if (left == 0)
+    if (left == 0 && skipped > 0)
+        printf("%s: delivered, except %lld records that were skipped\n", logs, skipped);
+    else if (left == 0)
         printf("%s: everything is delivered\n", logs);
     return OK;
 }
 
-/** *left: number of records that were not delivered. */
-static int send(long long *left, const char *logs, const char *uri, double seconds) {
-    char spool[PATH_BYTES];
+/** *left: number of records that were not delivered; *skipped: of those that never can be. */
+static int send(long long *left, long long *skipped, const char *logs, const char *uri, double seconds) {
+    char spool[PATH_BYTES], state[PATH_BYTES];
     const char *address = NULL, *why = NULL;
     mlflow *m = NULL;
     int rc = OK, fd = -1;
-    *left = 0;
+    *left = *skipped = 0;
     if (uri != NULL)
         TRY(mlflow_address(&address, uri));
     TRY(path_join(spool, logs, "mlflow.spool"));
     TRY(run_record_lock(&fd, logs));
-    if (!file_exists(spool))
+    TRY(path_join(state, logs, "mlflow.json"));
+    if (!file_exists(spool)) {
+        rc = file_exists(state) ? OK : fail(E_NOTFOUND, "%s: this run was not logged to MLflow (--mlflow)", logs);
         goto done;
+    }
     TRY(mlflow_open(&m, logs, address));
-    *left = mlflow_close(m, seconds, &why);
+    *left = mlflow_close(m, seconds, &why, skipped);
     if (*left > 0)
         rc = fail(E_IO, "%lld records are left in %s: %s", *left, spool, why);
 done:
@@ -61,7 +68,7 @@ done:
 int cmd_mlflow(int argc, char **argv) {
     const char *uri = NULL;
     char logs[PATH_BYTES];
-    long long left = 0;
+    long long left = 0, skipped = 0;
     long long seconds = 60;
     int rc = OK, code = cli_help(argc, argv, &manual);
     if (code >= 0)
@@ -72,9 +79,9 @@ int cmd_mlflow(int argc, char **argv) {
     if (argc != 1 || argv[0][0] == '-')
         return cli_usage(&manual);
     TRY(run_report_find(logs, argv[0]));
-    rc = send(&left, logs, uri, (double)seconds);
+    rc = send(&left, &skipped, logs, uri, (double)seconds);
     if (rc == OK || json) {
-        int printed = print_result(logs, left, json);
+        int printed = print_result(logs, left, skipped, json);
         rc = rc == OK ? printed : rc;
     }
 done:

@@ -142,11 +142,11 @@ void run_mlflow_close(train_run_state *r) {
     const char *why = NULL;
     if (r->monitor.mlflow == NULL)
         return;
-    long long left = mlflow_close(r->monitor.mlflow, r->context.config->monitor.mlflow_wait, &why);
+    long long left = mlflow_close(r->monitor.mlflow, r->context.config->monitor.mlflow_wait, &why, NULL);
     r->monitor.mlflow = NULL;
     if (left > 0)
         log_warn(
-            "MLflow: %lld records were not delivered: %s. They are in %s/mlflow.spool; to send them: linnet mlflow "
-            "%s, or resume the run",
-            left, why, r->folder.logs, r->folder.logs);
+            "MLflow: %lld records were not delivered: %s. They are in %s/mlflow.spool; to send them: linnet mlflow %s "
+            "--uri %s",
+            left, why, r->folder.logs, r->folder.logs, r->context.config->monitor.mlflow);
 }
