@@ -175,7 +175,7 @@ typedef struct linnet_ranks {
  *  A corrupt image is replaced in training by the next readable one, and omitted in validation (linnet_loader_bad_n);
  *  more than data.max_bad of them are an error.
  *  @param ranks NULL: one process
- *  @return 0, NOTFOUND, DATA, OPTION, FORMAT, IO, NOMEM; of shards also FULL (no space for copies or the index) and
+ *  @return 0, NOTFOUND, DATA, OPTION, FORMAT, IO, NOMEM; of shards also FULL (no space for their copies) and
  *  UNSUPPORTED */
 LINNET_API int linnet_loader_open(linnet_loader **out, const linnet_options *options, const char *split,
                                   const linnet_ranks *ranks);
