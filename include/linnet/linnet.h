@@ -12,7 +12,12 @@
  *  says otherwise. Pointers that are passed in are used during the call only.
  *
  *  Threads: a handle may be used by one thread at a time; different handles by different threads at the same time. A
- *  process may have any number of them. After fork() the child must not use handles of its parent.
+ *  process may have any number of them. With trainer.device cuda a model is opened, used and closed by the same thread,
+ *  and all models of a process use the same GPU.
+ *
+ *  fork(): the child must not use or close handles of its parent. It may open loaders and transforms of its own; but if
+ *  the parent has opened a model, the child must not open one before exec, because the threads of OpenMP and the state
+ *  of CUDA do not survive fork().
  *
  *  Paths are bytes as the system calls take them; other texts are UTF-8. */
 #ifndef LINNET_LINNET_H
@@ -164,13 +169,14 @@ typedef struct linnet_ranks {
  *  "train" or "val". The order and all random draws depend on the options, trainer.seed, epoch and position alone, not
  *  on the number of threads (data.workers), and are those of `linnet train`. Batch b of an epoch belongs to rank
  *  b % count. In training with several ranks, every rank gets the same number of batches per epoch: up to count - 1
- *  batches at the end are omitted. data.batch_size must be a number. Limits (trainer.limit_train_batches and the like)
- *  and trainer.accumulate are not used.
+ *  batches at the end are omitted. data.batch_size auto is refused, except for the split "val" with
+ * data.val_batch_size. Limits (trainer.limit_train_batches and the like) and trainer.accumulate are not used.
  *
  *  A corrupt image is replaced in training by the next readable one, and omitted in validation (linnet_loader_bad_n);
  *  more than data.max_bad of them are an error.
  *  @param ranks NULL: one process
- *  @return 0, NOTFOUND, DATA, OPTION, FORMAT, IO, NOMEM */
+ *  @return 0, NOTFOUND, DATA, OPTION, FORMAT, IO, NOMEM; of shards also FULL (no space for their copies) and
+ *  UNSUPPORTED */
 LINNET_API int linnet_loader_open(linnet_loader **out, const linnet_options *options, const char *split,
                                   const linnet_ranks *ranks);
 /** Ends the threads. */
@@ -207,8 +213,8 @@ LINNET_API int64_t linnet_loader_position(const linnet_loader *l);
  *  @param[out] labels (n) class; of a mixed image the one with the larger weight
  *  @param[out] targets (n, classes) weight of each class: 1 for its label; of a mixed image two that sum to 1
  *  @param[out] indices (n) of the images in the split, after the replacement of corrupt ones
- *  @return n; 0 after the last batch of the epoch; DATA, IO, NOMEM, OPTION (no such format). After an error the epoch
- *  cannot be continued */
+ *  @return n; 0 after the last batch of the epoch; DATA, IO, NOMEM, OPTION (no such format); of shards also FULL and
+ *  UNSUPPORTED. After an error the epoch cannot be continued */
 LINNET_API int linnet_loader_next(void *pixels, int64_t *labels, float *targets, int64_t *indices, linnet_loader *l,
                                   linnet_format format);
 

@@ -3,14 +3,18 @@ from __future__ import annotations
 
 import atexit
 import logging
+import numbers
 import os
 import re
+import sys
+import threading
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, Union
+from typing import Any, Callable, List, Mapping, Optional, Tuple, TypeVar, Union
 
 import cffi
+import numpy as np
 
-Value = Union[str, int, float, bool, list, tuple]
+Value = Union[str, int, float, bool, list, tuple, np.generic, np.ndarray, "os.PathLike[str]", "os.PathLike[bytes]"]
 PathLike = Union[str, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 ffi = cffi.FFI()
@@ -72,9 +76,37 @@ _ERRORS = {lib.LINNET_E_OPTION: OptionError, lib.LINNET_E_NOTFOUND: NotFoundErro
 _log = logging.getLogger("linnet")
 
 
-@ffi.callback("linnet_log_function")
-def _receive(context: Any, level: int, line: Any) -> None:
+def _pass_on(context: Any, level: int, line: Any) -> None:
     _log.log((logging.DEBUG, logging.INFO, logging.WARNING)[level], "%s", text(line))
+
+
+_receive = ffi.callback("linnet_log_function", _pass_on)
+_pending: List[Tuple[int, Callable[[Any], None], Any]] = []  # process, close function and handle
+
+
+def _in_log() -> bool:
+    """Whether the library holds the lock of its log in this thread: it runs _pass_on, or enters it."""
+    frame = sys._getframe(1).f_back  # the caller of a finaliser
+    if frame is None:  # no Python code: a thread of the library, unless the interpreter ends
+        return threading.get_ident() != threading.main_thread().ident
+    while frame is not None:
+        if frame.f_code is _pass_on.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _close_pending() -> None:
+    """Closes the handles whose finaliser ran in _pass_on."""
+    if _in_log():
+        return
+    while _pending:
+        try:
+            pid, close, pointer = _pending.pop()
+        except IndexError:  # another thread has closed the last one
+            return
+        if os.getpid() == pid:
+            close(pointer)
 
 
 lib.linnet_set_log(_receive, ffi.NULL)
@@ -99,6 +131,8 @@ def text(pointer: Any) -> str:
 def check(code: int) -> int:
     """Raises the error of a negative code. Returns other values."""
     if code >= 0:
+        if _pending:
+            _close_pending()
         return code
     message = text(lib.linnet_error())
     if code == lib.LINNET_E_NOMEM:
@@ -107,18 +141,67 @@ def check(code: int) -> int:
 
 
 def owned(pointer: Any, close: Callable[[Any], None]) -> Any:
-    """A handle that is closed with its last reference, but not in a forked child, which lacks the threads of its parent."""
+    """A handle that is closed with its last reference, but not in a forked child, which lacks the threads of its parent. The
+    garbage collector may run while the library passes on a line of its log: closing a loader there would wait for threads
+    that wait for the log, so a later call closes the handle."""
     pid = os.getpid()
-    return ffi.gc(pointer, lambda p: close(p) if os.getpid() == pid else None)
+
+    def release(p: Any) -> None:
+        if os.getpid() != pid:
+            return
+        if _in_log():
+            _pending.append((pid, close, p))
+        else:
+            close(p)
+
+    return ffi.gc(pointer, release)
 
 
-def option_text(value: Value) -> str:
-    """The value of an option as the command line has it."""
-    if isinstance(value, bool):
+_Self = TypeVar("_Self", bound="Closable")
+
+
+class Closable:
+    """An object with a handle of the library, for use in `with`."""
+
+    _owned: Any = None
+
+    @property
+    def _handle(self) -> Any:
+        if self._owned is None:
+            raise ValueError("this %s is closed" % type(self).__name__)
+        return self._owned
+
+    def close(self) -> None:
+        """Ends the threads and releases the memory. Nothing else may be called afterwards. Without it, this happens with the
+        last reference."""
+        handle, self._owned = self._owned, None
+        if handle is not None:
+            ffi.release(handle)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *unused: Any) -> None:
+        self.close()
+
+
+def option_text(value: Any) -> str:
+    """The value of an option as the command line has it. Raises TypeError for other types."""
+    if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0):
         return ",".join(option_text(v) for v in value)
-    return repr(float(value)) if isinstance(value, float) else os.fsdecode(value) if not isinstance(value, int) else str(value)
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    return repr(float(value)) if isinstance(value, numbers.Real) else os.fsdecode(value)
+
+
+def _option_bytes(name: str, value: Any) -> bytes:
+    try:
+        return os.fsencode(option_text(value))
+    except TypeError:
+        raise TypeError("option %s: a value of type %s; must be a text, path, number or bool, or a list of them"
+                        % (name, type(value).__name__)) from None
 
 
 def options(settings: Mapping[str, Optional[Value]], config: Optional[PathLike] = None) -> Any:
@@ -130,7 +213,7 @@ def options(settings: Mapping[str, Optional[Value]], config: Optional[PathLike] 
         check(lib.linnet_options_read(handle, os.fsencode(config)))
     for name, value in settings.items():
         if value is not None:
-            check(lib.linnet_options_set(handle, name.encode(), os.fsencode(option_text(value))))
+            check(lib.linnet_options_set(handle, name.encode(), _option_bytes(name, value)))
     return handle
 
 

@@ -5,10 +5,10 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from ._library import PathLike, Value, check, ffi, format_of, lib, options as make_options, owned, text
+from ._library import Closable, PathLike, Value, check, ffi, format_of, lib, options as make_options, owned, text
 
 
-class Loader:
+class Loader(Closable):
     """The batches of `linnet train`: (images, labels), one epoch per iteration.
 
         loader = linnet.Loader("data", batch_size=64, seed=1)
@@ -34,7 +34,8 @@ class Loader:
     labels are int64 (n). With data.mixup or data.cutmix they are float32 (n, classes), as of torchvision's v2.MixUp; pass them
     to CrossEntropyLoss in either case.
 
-    One object may be used by one thread at a time, and not in a forked child process."""
+    close() or `with` ends the threads; so does the last reference. One object may be used by one thread at a time, and not in a
+    forked child process."""
 
     def __init__(self, path: Optional[PathLike] = None, *, train: bool = True, batch_size: Optional[int] = None,
                  image_size: Optional[int] = None, workers: Optional[int] = None, seed: Optional[int] = None, rank: int = 0,
@@ -55,7 +56,7 @@ class Loader:
         ranks = ffi.new("linnet_ranks *", {"rank": rank, "count": world_size, "per_host": local_world_size or 0})
         out = ffi.new("linnet_loader **")
         check(lib.linnet_loader_open(out, make_options(settings, config), b"train" if train else b"val", ranks))
-        self._handle = owned(out[0], lib.linnet_loader_close)
+        self._owned = owned(out[0], lib.linnet_loader_close)
         self._mixes = bool(lib.linnet_loader_mixes(self._handle))
         self._positioned = True  # the next iteration begins where the handle is
         self._iteration = 0

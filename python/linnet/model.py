@@ -6,7 +6,7 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ._library import PathLike, Value, check, ffi, lib, options as make_options, owned, text
+from ._library import Closable, PathLike, Value, check, ffi, lib, options as make_options, owned, text
 from .transform import Image, Transform
 
 
@@ -17,20 +17,22 @@ class Prediction(NamedTuple):
     probability: float
 
 
-class Model:
+class Model(Closable):
     """A checkpoint of linnet, Lightning, torchvision or timm, or a safetensors file: what `linnet predict` reads.
 
     device: "auto", "cpu", "cuda". precision: "auto", "32-true", "bf16-mixed", "16-mixed". threads: of the CPU; None: all
     cores. options: further options by their full names, such as {"data.image_size": 288}.
 
-    One object may be used by one thread at a time."""
+    One object may be used by one thread at a time; on "cuda" only by the thread that opened it, which also calls close(), and a
+    process uses one GPU. A forked child whose parent has opened a model cannot open one: with multiprocessing, use the start
+    method "spawn"."""
 
     def __init__(self, path: PathLike, *, device: Optional[str] = None, precision: Optional[str] = None,
                  threads: Optional[int] = None, options: Optional[Mapping[str, Value]] = None) -> None:
         settings = {"trainer.device": device, "trainer.precision": precision, "trainer.threads": threads, **(options or {})}
         out = ffi.new("linnet_model **")
         check(lib.linnet_model_open(out, os.fsencode(path), make_options(settings)))
-        self._handle = owned(out[0], lib.linnet_model_close)
+        self._owned = owned(out[0], lib.linnet_model_close)
         out = ffi.new("linnet_transform **")
         check(lib.linnet_model_transform(out, self._handle))
         self.transform: Transform = Transform._of(out[0])  #: the transform of the model's inputs

@@ -6,12 +6,12 @@ from typing import Any, Mapping, Optional, Union
 
 import numpy as np
 
-from ._library import PathLike, Value, check, ffi, format_of, lib, options as make_options, owned
+from ._library import Closable, PathLike, Value, check, ffi, format_of, lib, options as make_options, owned
 
 Image = Union[PathLike, bytes, bytearray, memoryview]
 
 
-class Transform:
+class Transform(Closable):
     """The validation transform of linnet, whose values equal those of torchvision's recipe: Resize(resize_size),
     CenterCrop(image_size), ToTensor, Normalize(mean, std).
 
@@ -28,12 +28,12 @@ class Transform:
                     "data.mean": mean, "data.std": std, **(options or {})}
         out = ffi.new("linnet_transform **")
         check(lib.linnet_transform_open(out, make_options(settings, config)))
-        self._handle = owned(out[0], lib.linnet_transform_close)
+        self._owned = owned(out[0], lib.linnet_transform_close)
 
     @classmethod
     def _of(cls, handle: Any) -> "Transform":
         self = cls.__new__(cls)
-        self._handle = owned(handle, lib.linnet_transform_close)
+        self._owned = owned(handle, lib.linnet_transform_close)
         return self
 
     @property

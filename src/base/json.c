@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nobody checks each key that is set: an allocation that failed since the last dump is an error of the next. */
+/* With json_watch_memory, or of json_text: an allocation that failed since the last dump is an error of the next. */
 static _Thread_local bool incomplete;
 
 static void *allocate(size_t n) {
@@ -15,7 +15,13 @@ static void *allocate(size_t n) {
     return p;
 }
 
-__attribute__((constructor)) static void watch_memory(void) { json_set_alloc_funcs(allocate, free); }
+void json_watch_memory(void) { json_set_alloc_funcs(allocate, free); }
+
+/** Without json_watch_memory, the reason is known only as far as jansson gives it: after most failed allocations it
+ * sets no text. */
+static bool lacks_memory(const json_error_t *error) {
+    return error->text[0] == 0 || json_error_code(error) == json_error_out_of_memory;
+}
 
 json_t *json_text(const char *s) {
     text t = {0};
@@ -35,8 +41,8 @@ int json_read(json_t **out, const char *bytes, size_t n, size_t flags, json_erro
     incomplete = before;
     if (*out != NULL)
         return OK;
-    return lacked ? fail(E_NOMEM, "out of memory for JSON input")
-                  : fail(E_FORMAT, "%s in line %d", error->text, error->line);
+    return lacked || lacks_memory(error) ? fail(E_NOMEM, "out of memory for JSON input")
+                                         : fail(E_FORMAT, "%s in line %d", error->text, error->line);
 }
 
 json_t *json_number_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
@@ -45,7 +51,10 @@ int json_append(text *t, const json_t *object, size_t flags) {
     char *dump = json_dumps(object, flags);
     bool whole = dump != NULL && !incomplete;
     int rc = whole ? text_append(t, dump, strlen(dump)) : fail(E_NOMEM, "out of memory for JSON output");
+    json_malloc_t unused = NULL;
+    json_free_t release = NULL;
     incomplete = false;
-    free(dump);
+    json_get_alloc_funcs(&unused, &release); /* those of the process, which need not be malloc's */
+    release(dump);
     return rc;
 }

@@ -12,12 +12,19 @@
 #define ONCE_MAX 256
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t fork_watched = PTHREAD_ONCE_INIT;
 static log_sink *current_sink;
 static void *current_context;
 static uint64_t once[ONCE_MAX]; /* hashes of the lines of log_once */
 static size_t once_n;
 
+/** A child of fork() has one thread: no other can release a lock that was held at that moment. */
+static void unlock_in_child(void) { lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; }
+
+static void watch_fork(void) { pthread_atfork(NULL, NULL, unlock_in_child); }
+
 void log_set_sink(log_sink *sink, void *context) {
+    pthread_once(&fork_watched, watch_fork);
     pthread_mutex_lock(&lock);
     current_sink = sink;
     current_context = context;

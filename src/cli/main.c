@@ -4,6 +4,7 @@
 #include "cli/launcher_link.h"
 
 #include "base/cpu_level.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -157,6 +158,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    json_watch_memory();
     open_standard_streams();
     shorten_spinning(argv);
     int code = run(argc, argv);

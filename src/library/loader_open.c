@@ -34,9 +34,11 @@ static int set_split(linnet_loader *l, const char *split) {
     l->training = strcmp(split, "train") == 0;
     if (!l->training && strcmp(split, "val") != 0)
         return fail(E_OPTION, "split '%s': must be train or val", split);
-    if (l->config.data.batch_size == CONFIG_BATCH_AUTO)
-        return fail(E_OPTION, "data.batch_size auto: a loader has no model whose memory could be measured; give a "
-                              "number");
+    if (linnet_loader_batch_size(l) == CONFIG_BATCH_AUTO)
+        return fail(E_OPTION,
+                    "data.batch_size auto: a loader has no model whose memory could be measured; give a number%s",
+                    l->training ? "" : ", or set data.val_batch_size");
+    l->config.data.batch_size = linnet_loader_batch_size(l); /* the split uses no other */
     return OK;
 }
 
@@ -103,8 +105,8 @@ static int open_loader(linnet_loader **out, const linnet_options *options, const
     TRY(memory_zeroed(&l, 1, sizeof *l));
     config_defaults(&l->config);
     TRY(options_apply(&l->config, options));
-    TRY(config_check(&l->config));
     TRY(set_split(l, split));
+    TRY(config_check(&l->config));
     TRY(set_ranks(l, ranks));
     TRY(open_dataset(l));
     TRY(open_batches(l));

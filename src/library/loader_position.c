@@ -40,10 +40,14 @@ static json_t *order_of(const linnet_loader *l) {
                      (json_int_t)run_loader_shuffle_buffer(c), "hosts", hosts);
 }
 
+/** NULL: out of memory */
 static json_t *bad_of(linnet_loader *l) {
     json_t *list = json_array();
-    for (int64_t i = 0; i < linnet_loader_bad_n(l); i++)
-        json_array_append_new(list, json_integer((json_int_t)linnet_loader_bad_index(l, i)));
+    for (int64_t i = 0; list != NULL && i < linnet_loader_bad_n(l); i++)
+        if (json_array_append_new(list, json_integer((json_int_t)linnet_loader_bad_index(l, i))) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
     return list;
 }
 
@@ -66,9 +70,10 @@ static int save(char **out, linnet_loader *l) {
 }
 
 static const char *shown(char out[SHOWN], const json_t *value) {
-    char *whole = value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-    snprintf(out, SHOWN, "%s", whole != NULL ? whole : "missing");
-    free(whole);
+    text whole = {0};
+    bool known = value != NULL && json_append(&whole, value, JSON_ENCODE_ANY) == OK;
+    snprintf(out, SHOWN, "%s", known ? text_string(&whole) : "missing");
+    text_deinit(&whole);
     return out;
 }
 

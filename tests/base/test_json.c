@@ -95,10 +95,61 @@ static void test_read(void **state) {
     assert_null(o);
 }
 
+static int foreign_n;
+
+/** Blocks that free() cannot release. */
+static void *foreign_allocate(size_t n) {
+    char *p = malloc(n + 16);
+    assert_non_null(p);
+    foreign_n++;
+    return p + 16;
+}
+
+static void foreign_free(void *p) {
+    if (p == NULL)
+        return;
+    foreign_n--;
+    free((char *)p - 16);
+}
+
+/** Another part of the process may have set jansson's allocator: a dump goes back to it. */
+static void test_foreign_allocator(void **state) {
+    json_malloc_t allocate_before = NULL;
+    json_free_t free_before = NULL;
+    text t = {0};
+    (void)state;
+    json_get_alloc_funcs(&allocate_before, &free_before);
+    json_set_alloc_funcs(foreign_allocate, foreign_free);
+    json_t *o = json_pack("{s:i}", "a", 1);
+    assert_ok(json_append(&t, o, 0));
+    json_decref(o);
+    json_set_alloc_funcs(allocate_before, free_before);
+    assert_string_equal(t.data, "{\"a\": 1}");
+    assert_int_equal(foreign_n, 0);
+    text_deinit(&t);
+}
+
+/** Only json_watch_memory changes the allocator. To be the first test. */
+static void test_allocator_unchanged(void **state) {
+    json_malloc_t allocate = NULL;
+    json_free_t release = NULL;
+    (void)state;
+    json_get_alloc_funcs(&allocate, &release);
+    assert_true(allocate == malloc && release == free);
+    json_watch_memory();
+    json_get_alloc_funcs(&allocate, &release);
+    assert_true(allocate != malloc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),    cmocka_unit_test(test_any_bytes), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_failure), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_allocator_unchanged),
+        cmocka_unit_test(test_foreign_allocator),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

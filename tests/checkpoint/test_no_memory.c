@@ -3,6 +3,7 @@
 #include "no_memory.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/weights_write.h"
 #include "root.h"
@@ -97,6 +98,7 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
+    json_watch_memory(); /* as the program does */
     no_memory_or_skip();
     const struct CMUnitTest tests[] = {cmocka_unit_test(write_each), cmocka_unit_test(read_golden)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -3,6 +3,7 @@
 #include "no_memory.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "dataset/dataset.h"
 #include "dataset/read.h"
 #include "dataset/tar.h"
@@ -110,6 +111,7 @@ static int set_up(void **state) {
 }
 
 int main(void) {
+    json_watch_memory(); /* as the program does */
     no_memory_or_skip();
     const struct CMUnitTest tests[] = {cmocka_unit_test(each)};
     return cmocka_run_group_tests(tests, set_up, root_tear_down);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The Python package over the library of the build: batches are the same for any number of threads, in every layout and after a
 resume; the validation transform equals torchvision's; predictions equal those of the program."""
+import ctypes
 import json
 import logging
 import os
@@ -25,7 +26,17 @@ except ImportError as error:
 if subprocess.run(["grep", "-q", "^LINNET_SANITIZE:[A-Z]*=.", os.path.join(os.path.dirname(LINNET), "CMakeCache.txt")]).returncode == 0:
     print("skipped: Python cannot load a library that was built with sanitizers")
     sys.exit(77)
+
+
+def jansson_allocator():
+    functions = ctypes.c_void_p(), ctypes.c_void_p()
+    ctypes.CDLL("libjansson.so.4").json_get_alloc_funcs(*map(ctypes.byref, functions))
+    return [f.value for f in functions]
+
+
+before = jansson_allocator()
 import linnet
+assert jansson_allocator() == before, "the library has changed jansson for the whole process"
 
 from pixels import ORDER
 
@@ -129,6 +140,47 @@ def check_bad(data):
     assert os.waitpid(child, 0)[1] == 0
 
 
+def check_close(data):
+    from linnet import _library
+
+    with linnet.Loader(data, batch_size=16, image_size=40) as loader:
+        iteration = iter(loader)
+        next(iteration)
+    loader.close()
+    for closed in (lambda: next(iteration), lambda: len(loader), loader.state_dict):
+        try:
+            closed()
+        except ValueError as error:
+            assert "Loader is closed" in str(error), error
+        else:
+            raise AssertionError("no error")
+
+    # the last reference ends while a line of the log is passed on, which is when the library holds a lock
+    held, waiting = [linnet.Loader(data, batch_size=16, image_size=40)], []
+    next(iter(held[0]))
+    handler = logging.Handler()
+    handler.emit = lambda record: (held.clear(), waiting.append(len(_library._pending)))
+    logging.getLogger("linnet").addHandler(handler)
+    other = linnet.Loader(options={"data.train": data + "/train", "data.val_split": 0.25})
+    logging.getLogger("linnet").removeHandler(handler)
+    assert waiting and waiting[0] == 1, waiting
+    assert other.num_images == 60 and len(_library._pending) == 0
+
+
+def check_options(data):
+    numpy_values = {"data.val_split": np.float32(0.25), "data.batch_size": np.int64(7), "data.shuffle": np.bool_(False),
+                    "data.mean": np.array([0.5, 0.25, 0.125])}
+    loader = linnet.Loader(options={"data.train": data + "/train", **numpy_values})
+    assert (loader.batch_size, loader.num_images) == (7, 60)
+    for wrong in ({"data.mean": {}}, {"data.mean": [0.5, None, 0.5]}):
+        try:
+            linnet.Loader(data, options=wrong)
+        except TypeError as error:
+            assert "option data.mean: a value of type" in str(error), error
+        else:
+            raise AssertionError("no error")
+
+
 def check_transform(data):
     paths = [os.path.join(d, f) for d, _, files in os.walk(data + "/train") for f in files][:8]
     crop = linnet.Transform(40, resize_size=46, options={"data.resize_order": ORDER})
@@ -180,6 +232,8 @@ def main():
                        stdout=subprocess.DEVNULL)
         check_batches(data)
         check_mix(data)
+        check_close(data)
+        check_options(data)
         check_transform(data)
         check_model(data, work)
         check_bad(data)

@@ -202,6 +202,48 @@ static void test_hosts(void **state) {
     linnet_options_destroy(o);
 }
 
+/** Marks the images of one split, each of which must be new. @return their number */
+static int mark(bool seen[IMAGES], const linnet_options *o, const char *split) {
+    linnet_loader *l = NULL;
+    int i = 0;
+    assert_ok(linnet_loader_open(&l, o, split, NULL));
+    for (; i < linnet_loader_images(l); i++) { /* demo images are numbered in their class */
+        const char *name = linnet_loader_image_name(l, i);
+        const char *digits = strrchr(name, '/') + strcspn(strrchr(name, '/'), "0123456789");
+        int label = 0;
+        while (strncmp(name, linnet_loader_class_name(l, label), strcspn(name, "/")) != 0)
+            label++;
+        int image = label * (IMAGES / CLASSES) + (int)strtol(digits, NULL, 10) % (IMAGES / CLASSES);
+        assert_false(seen[image]);
+        seen[image] = true;
+    }
+    linnet_loader_close(l);
+    return i;
+}
+
+/** data.val_split: the loaders of both splits have no image in common, and together all, as in `linnet train`. */
+static void test_val_split(void **state) {
+    char train[PATH_BYTES], shards[PATH_BYTES];
+    pack_options how = {.shard_bytes = 1 << 14};
+    pack_result packed;
+    splits_request data = {.path = folder, .list = "", .class_list = "", .train = true, .val = true};
+    (void)state;
+    assert_ok(path_join(train, folder, "train"));
+    assert_ok(path_join(shards, root, "split-shards"));
+    assert_ok(pack(&packed, &data, shards, &how));
+    assert_ok(path_format(shards, "%s/split-shards/train-{000000..%06d}.tar", root, (int)packed.shards[0] - 1));
+    for (int listed = 0; listed < 2; listed++) {
+        bool seen[IMAGES] = {false};
+        linnet_options *o = options_of("1");
+        assert_ok(linnet_options_set(o, "data.path", listed ? shards : ""));
+        assert_ok(linnet_options_set(o, "data.train", listed ? "" : train));
+        assert_ok(linnet_options_set(o, "data.val_split", "0.34"));
+        assert_int_equal(mark(seen, o, "train"), IMAGES - 2 * CLASSES);
+        assert_int_equal(mark(seen, o, "val"), 2 * CLASSES);
+        linnet_options_destroy(o);
+    }
+}
+
 static void test_formats(void **state) {
     static uint8_t nhwc[BATCH][SIDE][SIDE][3], nchw[BATCH][3][SIDE][SIDE];
     static float as_nhwc[BATCH][SIDE][SIDE][3], as_nchw[BATCH][3][SIDE][SIDE];
@@ -236,6 +278,7 @@ int main(void) {
         cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_other_ranks),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_val_split),
         cmocka_unit_test(test_formats),
     };
     return cmocka_run_group_tests(tests, set_up, root_tear_down);

@@ -39,6 +39,12 @@ static void test_refused_options(void **state) {
     assert_fails(LINNET_E_OPTION, "rank 2 of 2", linnet_loader_open(&l, o, "train", &ranks));
     assert_ok(linnet_options_set(o, "data.batch_size", "auto"));
     assert_fails(LINNET_E_OPTION, "data.batch_size auto", linnet_loader_open(&l, o, "train", NULL));
+    assert_fails(LINNET_E_OPTION, "set data.val_batch_size", linnet_loader_open(&l, o, "val", NULL));
+    assert_ok(linnet_options_set(o, "data.val_batch_size", "5")); /* all that this split uses */
+    assert_fails(LINNET_E_OPTION, "data.batch_size auto", linnet_loader_open(&l, o, "train", NULL));
+    assert_ok(linnet_loader_open(&l, o, "val", NULL));
+    assert_int_equal(linnet_loader_batch_size(l), 5);
+    linnet_loader_close(l);
     assert_ok(linnet_options_set(o, "data.batch_size", "7"));
     assert_ok(linnet_options_set(o, "data.path", "/nowhere"));
     assert_fails(LINNET_E_NOTFOUND, "/nowhere", linnet_loader_open(&l, o, "train", NULL));

@@ -224,6 +224,14 @@ static int open_val_place(dataset **out, bool *split, const splits_request *q) {
     return rc;
 }
 
+/** Decides about *split if only the training images are requested. */
+static int find_split(bool *split, const splits_request *q) {
+    dataset *val = NULL;
+    int rc = q->val_split > 0 ? open_val_place(&val, split, q) : OK;
+    dataset_close(val);
+    return rc;
+}
+
 static int open_places(dataset **train, dataset **val, const splits_request *q) {
     bool own = given(q->train_path), split = false;
     const char *root = own ? q->train_path : q->path;
@@ -235,12 +243,11 @@ static int open_places(dataset **train, dataset **val, const splits_request *q) 
     }
     if (q->train)
         TRY(open_place(train, q, root, "train", own, q->train_window));
-    if (q->val)
-        TRY(open_val_place(val, &split, q));
-    if (split) {
+    TRY(q->val ? open_val_place(val, &split, q) : find_split(&split, q));
+    if (split && q->val)
         TRY(open_place(val, q, root, "train", own, 0));
+    if (split)
         TRY(split_off(*train, *val, q));
-    }
 done:
     return rc;
 }
