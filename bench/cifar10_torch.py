@@ -22,8 +22,6 @@ from PIL import Image
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "model"))
 import cifar_resnet
 
-PAD = 4
-
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,13 +45,14 @@ def read(folder):
     return torch.from_numpy(numpy.stack(images)), torch.tensor(labels)
 
 
-def augment(images, random):
-    """A crop of each image with PAD pixels of black padding, and a horizontal flip of every second one."""
+def augment(images, data, random):
+    """data.pad_crop, a crop of each image with black padding, and data.flip, the probability of a horizontal flip."""
+    pad = data["pad_crop"]
     n, size = images.shape[:2]
-    padded = numpy.pad(images.numpy(), ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
+    padded = numpy.pad(images.numpy(), ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     out = numpy.empty_like(images.numpy())
-    at = random.integers(0, 2 * PAD + 1, (n, 2))
-    flip = random.random(n) < 0.5
+    at = random.integers(0, 2 * pad + 1, (n, 2))
+    flip = random.random(n) < data["flip"]
     for i in range(n):
         crop = padded[i, at[i, 0]:at[i, 0] + size, at[i, 1]:at[i, 1] + size]
         out[i] = crop[:, ::-1] if flip[i] else crop
@@ -108,7 +107,7 @@ def train_epoch(model, sgd, images, labels, c, epoch, random):
         at = torch.from_numpy(order[step * batch:(step + 1) * batch])
         for group in sgd.param_groups:
             group["lr"] = rate(c, epoch, step, steps)
-        logits = model(normalised(augment(images[at], random), c))
+        logits = model(normalised(augment(images[at], c["data"], random), c))
         loss = torch.nn.functional.cross_entropy(logits, labels[at])
         sgd.zero_grad(set_to_none=True)
         loss.backward()

@@ -155,7 +155,7 @@ static void set_options(http *h, const http_request *q) {
     set_credentials(h);
 }
 
-static int judge(const http *h, CURLcode code) {
+static int check_result(const http *h, CURLcode code) {
     if (code == CURLE_OK)
         return OK;
     if (code == CURLE_ABORTED_BY_CALLBACK)
@@ -178,7 +178,7 @@ int http_send(text *answer, long *status, http *h, const http_request *q) {
     TRY(set_body(&file, h, q));
     if (file == NULL)
         curl_easy_setopt(h->curl, CURLOPT_CUSTOMREQUEST, q->method);
-    TRY(judge(h, curl_easy_perform(h->curl)));
+    TRY(check_result(h, curl_easy_perform(h->curl)));
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, status);
 done:
     if (file != NULL)

@@ -35,11 +35,9 @@ int mlflow_api_open(mlflow_api **out, const char *uri, bool trusted, bool (*stop
                             .stop = stop,
                             .context = context};
     mlflow_api *a = NULL;
-    int rc = OK, n = (int)strlen(uri);
-    while (n > 0 && uri[n - 1] == '/')
-        n--;
+    int rc = OK;
     TRY(memory_zeroed(&a, 1, sizeof *a));
-    TRY(path_format(a->base, "%.*s/api/2.0", n, uri));
+    TRY(path_format(a->base, "%s/api/2.0", uri));
     TRY(http_open(&a->http, &o));
     *out = a;
     a = NULL; /* now owned by the caller */
@@ -73,7 +71,7 @@ static void shown(char *out, size_t size, const char *s) {
 }
 
 /** @return 0 with the answer as an object in *out, or as all calls */
-static int judge(json_t **out, long status, const text *answer) {
+static int read_answer(json_t **out, long status, const text *answer) {
     char reason[REASON];
     json_t *o = json_loadb(text_string(answer), answer->n, 0, NULL);
     const char *code = json_string_value(json_object_get(o, "error_code")),
@@ -118,7 +116,7 @@ static int ask(json_t **out, mlflow_api *a, const char *method, const char *path
                             .once = strcmp(path, CREATE_RUN) == 0,
                             .seconds = MLFLOW_REQUEST_SECONDS};
     TRY(http_send(&answer, &status, a->http, &q));
-    TRY(judge(out, status, &answer));
+    TRY(read_answer(out, status, &answer));
 done:
     text_deinit(&url);
     text_deinit(&json);
@@ -364,7 +362,7 @@ int mlflow_api_upload(mlflow_api *a, const mlflow_run *r, const char *path, cons
     TRY(http_send(&answer, &status, a->http, &q));
     if (status == 200) /* the answer has no content */
         goto done;
-    rc = judge(&object, status, &answer);
+    rc = read_answer(&object, status, &answer);
     if (status >= 400 && status < 500 && status != 401 && status != 408 && status != 429)
         rc = E_DATA; /* this file; the records after it may be accepted */
 done:

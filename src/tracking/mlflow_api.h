@@ -22,9 +22,9 @@ typedef struct mlflow_api mlflow_api;
 bool mlflow_run_read(mlflow_run *out, const json_t *info);
 
 /** Token, user, password and certificates are those of MLFLOW_TRACKING_TOKEN, _USERNAME, _PASSWORD, _SERVER_CERT_PATH
- * and _INSECURE_TLS. trusted false: neither token, user, password nor ~/.netrc is used. uri: borrowed. stop: asked at
- * least once per second; true ends a request.
- *  @return 0, E_NOMEM, E_UNSUPPORTED (built without libcurl) */
+ * and _INSECURE_TLS. trusted false: neither token, user, password nor ~/.netrc is used. uri: without '/' at its end.
+ * stop: asked at least once per second; true ends a request.
+ *  @return 0, E_NOMEM, E_IO (the address is too long), E_UNSUPPORTED (built without libcurl) */
 int mlflow_api_open(mlflow_api **out, const char *uri, bool trusted, bool (*stop)(void *context), void *context);
 void mlflow_api_close(mlflow_api *a);
 

@@ -84,8 +84,6 @@ done:
 
 /* ---- artefacts ---- */
 
-#define OUT_FOLDER "../../../"
-
 /** Whether linnet itself writes such a file into --out. */
 static bool is_ours(const char *below) {
     return strcmp(below, "viewlogs.md") == 0 || strcmp(below, "report.html") == 0 || strncmp(below, "logs/", 5) == 0 ||
@@ -95,12 +93,12 @@ static bool is_ours(const char *below) {
 int mlflow_artifact_path(char out[PATH_BYTES], const char *logs, const char *file) {
     char folder[PATH_BYTES];
     char *root = NULL, *real = NULL;
-    const char *below = file + strlen(OUT_FOLDER);
+    const char *below = file + strlen(MLFLOW_OUT_FOLDER);
     int rc = OK;
-    if (strncmp(file, OUT_FOLDER, strlen(OUT_FOLDER)) != 0 || !path_stays_below(below, strlen(below)) ||
+    if (strncmp(file, MLFLOW_OUT_FOLDER, strlen(MLFLOW_OUT_FOLDER)) != 0 || !path_stays_below(below, strlen(below)) ||
         !is_ours(below))
         return fail(E_DATA, "an artefact is not a file of the run");
-    TRY(path_join(folder, logs, OUT_FOLDER));
+    TRY(path_join(folder, logs, MLFLOW_OUT_FOLDER));
     TRY(path_join(out, logs, file));
     root = realpath(folder, NULL);
     real = realpath(out, NULL);

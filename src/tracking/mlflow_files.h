@@ -15,11 +15,15 @@ typedef struct mlflow_state {
 } mlflow_state;
 
 /** Reads mlflow.json, if there is one. s->uri is kept unless it is "": then it is the stored address, checked as
- *  mlflow_address. The ids are letters, digits, '-' and '_'.
+ *  mlflow_address. In either case without '/' at
+ *  its end. The ids are letters, digits, '-' and '_'.
  *  @return 0, E_IO, E_FORMAT, E_NOTFOUND (s->uri is "", and there is no address), E_NOMEM, E_UNSUPPORTED */
 int mlflow_state_read(mlflow_state *s, const char *logs);
 /** @return 0, E_IO, E_FULL, E_NOMEM */
 int mlflow_state_write(const mlflow_state *s, const char *logs);
+
+/** From a log folder, OUT/logs/ARCH/version_N, to OUT: what an artefact's path in a record begins with. */
+#define MLFLOW_OUT_FOLDER "../../../"
 
 /** The path of a record's artefact. `file` must be ../../../BELOW, with BELOW one of viewlogs.md, report.html,
  *  logs/..., checkpoints/..., and must not lead out of LOGS/../../.. (OUT), by ".." or a symbolic link.

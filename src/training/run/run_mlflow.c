@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "checkpoint/top_k.h"
+#include "tracking/mlflow_files.h"
 #include "tracking/records.h"
 
 #include <pwd.h>
@@ -102,11 +103,11 @@ done:
     return rc != OK ? fail_context(rc, "monitor.mlflow") : OK;
 }
 
-/** A file below --out; the log folder is OUT/logs/ARCH/version_N. */
+/** A file below --out. */
 static void put_file(train_run_state *r, const char *below, const char *name) {
     char path[PATH_BYTES], file[PATH_BYTES];
     if (path_join(path, r->context.config->trainer.out, below) != OK || !file_exists(path) ||
-        path_format(file, "../../../%s", below) != OK)
+        path_format(file, MLFLOW_OUT_FOLDER "%s", below) != OK)
         return;
     json_t *o = json_object();
     json_object_set_new(o, "artifact", json_text(file));
